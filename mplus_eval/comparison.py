@@ -1,0 +1,186 @@
+"""The comparison: everything that was found, as stored in `comparison.json`, schema version 1.
+
+All scores, differences and margins are fractions, not percent. `difference` is the model minus the other model
+(the baseline, unless a pair says otherwise); a positive `alignment_tax` is a loss. A key is absent where nothing
+was evaluated; fields may be added, and `schema_version` grows when one changes its meaning.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
+
+Interval = tuple[float, float]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Verdict(StrEnum):
+    """What the data show of one difference; the first that holds, in this order."""
+
+    IMPROVED = "improved"
+    PRESERVED = "preserved"
+    DEGRADED = "degraded"
+    UNDECIDED = "undecided"
+    NOT_COMPARABLE = "not comparable"
+
+
+class Record(BaseModel):
+    """A frozen record that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+
+
+class ModelEntry(Record):
+    """One model as it was loaded."""
+
+    role: str
+    source: str
+    fingerprint: str
+    backend: str
+    dtype: str | None = None
+    parameters: int | None = None
+    chat_template: str = Field("plain", description="prompt format of the capability tasks: plain, own, or a file's hash")
+
+
+class Score(Record):
+    """One model on one task. `value` is the mean over scored items, None when there is none."""
+
+    value: float | None
+    ci: Interval | None
+    n_scored: int
+    n_failed: int
+    other_metrics: dict[str, float] = Field(default_factory=dict, description="the task's further metrics, same items")
+
+
+class Contrast(Record):
+    """One model against another on one task, paired by item over the items that both scored.
+
+    `lost`, `gained` and `wrong_to_other_wrong` count items; for graded scores lost and gained count items whose
+    score fell and rose. `p_value` is two-sided, against no difference; `p_non_inferiority` is one-sided, against a
+    loss of `margin` or more; the adjusted ones are Holm's over the tasks of this model.
+    """
+
+    difference: float
+    ci: Interval
+    n_pairs: int
+    test: str
+    p_value: Probability
+    p_adjusted: Probability
+    p_non_inferiority: Probability
+    p_non_inferiority_adjusted: Probability
+    margin: float
+    lost: int
+    gained: int
+    wrong_to_other_wrong: int
+    smallest_detectable_difference: float | None
+    smallest_provable_margin: float | None
+    verdict: Verdict
+    flags: tuple[str, ...] = ()
+
+
+class SubjectContrast(Record):
+    """One model against the baseline within one stratum; `p_adjusted` is Holm's over the strata of the task."""
+
+    difference: float
+    ci: Interval
+    n_pairs: int
+    p_value: Probability
+    p_adjusted: Probability
+
+
+class Subject(Record):
+    """One stratum of a task (an MMLU subject, a BBH task)."""
+
+    n_items: int
+    scores: dict[str, Score]
+    contrasts: dict[str, SubjectContrast] = {}
+
+
+class Task(Record):
+    """One task: what was measured, every model's score and every model's contrast with the baseline."""
+
+    metric: str
+    higher_is_better: bool = True
+    n_items: int
+    n_shots: int
+    chance: float
+    kind: str = Field(description="choice or generation, or mixed")
+    lm_eval: str = Field(description="lm-eval's id of the task or group")
+    version: str = Field(description="lm-eval's version of the definition")
+    filter: str = Field(description="lm-eval's filter whose metric is reported")
+    scores: dict[str, Score]
+    contrasts: dict[str, Contrast] = {}
+    subjects: dict[str, Subject] = Field(default_factory=dict, description="by stratum, where there is more than one")
+
+
+class Summary(Record):
+    """One model over the whole suite. The baseline has a macro-average only.
+
+    Everything but `withheld` is None when the macro-average is withheld: it is given over all tasks or not at all.
+    """
+
+    macro_average: float | None = None
+    ci: Interval | None = None
+    alignment_tax: float | None = None
+    alignment_tax_ci: Interval | None = None
+    p_value: Probability | None = None
+    p_non_inferiority: Probability | None = None
+    margin: float | None = None
+    smallest_detectable_difference: float | None = None
+    smallest_provable_margin: float | None = None
+    verdict: Verdict | None = None
+    withheld: str | None = Field(None, description="why there is no macro-average or no verdict")
+
+
+class Pair(Record):
+    """One model against another that is not the baseline (`--pairs all`)."""
+
+    model: str
+    against: str
+    tasks: dict[str, Contrast]
+    summary: Summary
+
+
+class Missing(Record):
+    """A cell that has no result, and why."""
+
+    model: str
+    task: str
+    cause: str
+
+
+class Comparison(Record):
+    """All of it: the content of `comparison.json`."""
+
+    schema_version: int = SCHEMA_VERSION
+    baseline: str
+    suite: str
+    level: float = 0.05
+    seed: int = 0
+    limit: int | None = None
+    models: dict[str, ModelEntry]
+    tasks: dict[str, Task]
+    summary: dict[str, Summary]
+    pairs: tuple[Pair, ...] = ()
+    missing: tuple[Missing, ...] = ()
+
+    def write(self, path: Path) -> None:
+        """Write the comparison as JSON; the same comparison always gives the same bytes."""
+        path.write_text(self.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Comparison:
+        """Read a stored comparison."""
+        return cls.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of `comparison.json`, published as `docs/comparison.schema.json`."""
+    schema = Comparison.model_json_schema(mode="serialization")
+    return {"$schema": SCHEMA_URL, "title": "mplus-eval comparison", **schema}

@@ -1,0 +1,43 @@
+"""The per-item outcome: one record for every axis, and how it lies on disk.
+
+    answers/<model>/<task>/part-00000.parquet     what the model said, item by item: the costly half
+    outcomes/<model>/<task>/part-00000.parquet    the same items scored: the record that statistics and reports read
+
+A part is one shard of a cell (for lm-eval tasks: one leaf task, such as an MMLU subject). Every part carries in its
+Parquet metadata the cell's fingerprint and the parts of which it is made, so a part can be trusted or refused alone.
+`docs/outcomes.md` documents every column.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+ANSWER_FIELDS = [
+    pa.field("item_id", pa.string(), nullable=False),
+    pa.field("stratum", pa.string(), nullable=False),
+    pa.field("cluster", pa.string()),
+    pa.field("sample", pa.int32(), nullable=False),
+    pa.field("prompt_hash", pa.string(), nullable=False),
+    pa.field("prompt", pa.string(), nullable=False),
+    pa.field("choices", pa.list_(pa.string())),
+    pa.field("log_probabilities", pa.list_(pa.float64())),
+    pa.field("greedy", pa.list_(pa.bool_())),
+    pa.field("generations", pa.list_(pa.string())),
+    pa.field("error", pa.string()),
+]
+"""What a model said to one item. `cluster` is null where the item shares nothing with another; `choices` are the
+continuations scored, in the order of `log_probabilities` (natural logarithm, summed over the continuation's tokens)
+and `greedy` (whether the continuation is what greedy decoding would say); `error` is the cause when the item failed."""
+
+SCORE_FIELDS = [
+    pa.field("target", pa.string()),
+    pa.field("answer", pa.string()),
+    pa.field("score", pa.float64()),
+    pa.field("metrics", pa.map_(pa.string(), pa.float64())),
+]
+"""What scoring adds. `answer` is what the model is taken to have said (the choice, or the extracted answer), `target`
+the right one, `score` the task's metric (null when the item failed), `metrics` every metric of the task by
+`metric,filter`."""
+
+ANSWER_SCHEMA = pa.schema(ANSWER_FIELDS)
+OUTCOME_SCHEMA = pa.schema(ANSWER_FIELDS + SCORE_FIELDS)

@@ -1,0 +1,1 @@
+"""Statistics of paired comparisons: arrays in, numbers out; no model, file or report in sight."""

@@ -1,0 +1,1 @@
+"""How results are told: view, figures, HTML and Markdown."""
