@@ -45,7 +45,9 @@ class ModelEntry(Record):
     backend: str
     dtype: str | None = None
     parameters: int | None = None
-    chat_template: str = Field("plain", description="prompt format of the capability tasks: plain, own, or a file's hash")
+    chat_template: str = Field(
+        "plain", description="prompt format of the capability tasks: plain, own, or a file's hash"
+    )
 
 
 class Score(Record):
