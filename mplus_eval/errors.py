@@ -3,7 +3,7 @@
     MplusError
     ├── UsageError          2   wrong usage or configuration; nothing was evaluated
     │   └── SpecError       2   one or more faults in what was asked for, all reported at once
-    └── InterruptedRun      5   stopped and resumable (interrupt, full disk)
+    └── InterruptedRunError 5   stopped and resumable (interrupt, full disk)
 
 A failed cell or item is not an exception that reaches the user: it is stored with its cause, the others go on,
 and the command ends with `EXIT_CELLS_MISSING`.
@@ -41,7 +41,7 @@ class SpecError(UsageError):
         super().__init__("\n".join(self.faults))
 
 
-class InterruptedRun(MplusError):
+class InterruptedRunError(MplusError):
     """The run was stopped; everything finished is stored and the same command goes on from there."""
 
     exit_code = EXIT_INTERRUPTED
