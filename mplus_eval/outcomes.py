@@ -10,7 +10,15 @@ Parquet metadata the cell's fingerprint and the parts of which it is made, so a 
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
 import pyarrow as pa
+from pyarrow import parquet
 
 ANSWER_FIELDS = [
     pa.field("item_id", pa.string(), nullable=False),
@@ -41,3 +49,52 @@ the right one, `score` the task's metric (null when the item failed), `metrics` 
 
 ANSWER_SCHEMA = pa.schema(ANSWER_FIELDS)
 OUTCOME_SCHEMA = pa.schema(ANSWER_FIELDS + SCORE_FIELDS)
+
+_METADATA_KEY = b"mplus_eval"
+
+
+@dataclass(frozen=True)
+class PartInfo:
+    """What a part says of itself: which cell it belongs to, and its place among the cell's parts."""
+
+    fingerprint: str
+    components: dict[str, str]
+    index: int
+    n_parts: int
+    seconds: float = 0.0
+
+
+def write_part(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema, info: PartInfo) -> None:
+    """Write one part so that it is either whole or absent, even when the process is killed while writing."""
+    metadata = {_METADATA_KEY: json.dumps(asdict(info)).encode()}
+    table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema.with_metadata(metadata))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            parquet.write_table(table, file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_part(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of one part."""
+    rows: list[dict[str, Any]] = parquet.read_table(path, partitioning=None).to_pylist(maps_as_pydicts="strict")
+    return rows
+
+
+def part_info(path: Path) -> PartInfo | None:
+    """Return what a part says of itself, or None where there is no whole part."""
+    try:
+        metadata = parquet.read_schema(path).metadata or {}
+    except (FileNotFoundError, pa.ArrowInvalid):
+        return None
+    return PartInfo(**json.loads(metadata[_METADATA_KEY])) if _METADATA_KEY in metadata else None
+
+
+def part_path(folder: Path, index: int) -> Path:
+    """The file of a cell's part."""
+    return folder / f"part-{index:05d}.parquet"

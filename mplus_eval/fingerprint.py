@@ -1,0 +1,92 @@
+"""Hashes of everything that can change a number: weights, tokenizer, template, task, data, engine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "*.gguf")
+TOKENIZER_FILES = (
+    "added_tokens.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+    "special_tokens_map.json",
+    "spiece.model",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+    "vocab.txt",
+)
+CONFIG_FILES = ("adapter_config.json", "config.json", "generation_config.json")
+_BIG_FILE = 64 * 2**20
+
+
+def hash_text(text: str) -> str:
+    """SHA-256 of a text, in hexadecimal."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def hash_components(components: Mapping[str, str]) -> str:
+    """One hash over named components, whatever their order."""
+    return hash_text(json.dumps(dict(components), sort_keys=True))
+
+
+def hash_files(paths: Iterable[Path]) -> str:
+    """One hash over the names and contents of files, whatever their order; empty when there are none."""
+    entries = {path.name: hash_file(path) for path in paths}
+    return hash_components(entries) if entries else ""
+
+
+def weights_hash(directory: Path) -> str:
+    """Hash of a checkpoint's weights and configuration."""
+    files = [
+        path for pattern in WEIGHT_PATTERNS for path in directory.glob(pattern) if path.name != "training_args.bin"
+    ]
+    return hash_files([*files, *_present(directory, CONFIG_FILES)])
+
+
+def tokenizer_hash(directory: Path) -> str:
+    """Hash of a tokenizer's files."""
+    return hash_files(_present(directory, TOKENIZER_FILES))
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file.
+
+    A file of the hub's cache is a link to a blob named by its own SHA-256, which is taken as it stands. Hashes of other
+    big files are remembered by size and time, since reading 14 GB again at every start would be noticed.
+    """
+    real = path.resolve()
+    if real.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", real.name):
+        return real.name
+    status = real.stat()
+    if status.st_size < _BIG_FILE:
+        return _read_hash(real)
+    memory = cache_directory() / "hashes" / hash_text(f"{real}|{status.st_size}|{status.st_mtime_ns}")
+    if memory.is_file():
+        return memory.read_text(encoding="ascii")
+    digest = _read_hash(real)
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    partial = memory.with_name(f"{memory.name}.{os.getpid()}")
+    partial.write_text(digest, encoding="ascii")
+    partial.replace(memory)
+    return digest
+
+
+def cache_directory() -> Path:
+    """The user's cache directory of this program."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mplus-eval"
+
+
+def _read_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _present(directory: Path, names: Iterable[str]) -> list[Path]:
+    return [path for name in names if (path := directory / name).is_file()]

@@ -1,0 +1,298 @@
+"""What a user asks for: models, suite and options, read from the command line and a YAML file, checked whole.
+
+    suite: mplus
+    models:
+      base: mistralai/Mistral-7B-v0.1
+      plus: {source: ./runs/plus, role: plus, dtype: bfloat16}
+    baseline: base
+    limit: 200
+
+Paths are relative to the working directory, as on the command line. An option on the command line replaces the same
+one in the file; a model on the command line is added, or replaces the file's model of that name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mplus_eval.errors import SpecError, UsageError
+
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+KNOWN_ROLES = ("base", "instruct", "sft", "chosen", "plus")
+
+BackendName = Literal["hf", "vllm", "openai"]
+
+
+class ModelSpec(BaseModel):
+    """One model to evaluate and how to load it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    source: str = Field(min_length=1, description="hub id, directory, server URL, or demo:NAME")
+    role: str = Field("", description="base, instruct, sft, plus or any word; the name when it is one of these")
+    revision: str | None = None
+    tokenizer: str | None = None
+    adapter: str | None = None
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    device: str | None = None
+    quantization: Literal["4bit", "8bit"] | None = None
+    batch_size: Annotated[int, Field(gt=0)] | Literal["auto"] = "auto"
+    chat_template: bool | str = False
+    backend: BackendName | None = None
+    model: str | None = Field(None, description="the name under which a server serves it")
+    base_url: str | None = None
+    trust_remote_code: bool = False
+
+    @property
+    def model_role(self) -> str:
+        """The role given, or the name when it is itself a known role, else `model`."""
+        return self.role or (self.name if self.name in KNOWN_ROLES else "model")
+
+
+class CompareSpec(BaseModel):
+    """Everything that one comparison needs to know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    models: tuple[ModelSpec, ...]
+    suite: str
+    tasks: tuple[str, ...] | None = None
+    tasks_dir: Path | None = None
+    limit: Annotated[int, Field(gt=0)] | None = None
+    baseline: str
+    data_dir: Path | None = None
+    output: Path
+    backend: BackendName = "hf"
+    seed: Annotated[int, Field(ge=0)] = 0
+    pairs: Literal["baseline", "all"] = "baseline"
+
+    def backend_of(self, model: ModelSpec) -> BackendName:
+        """The backend of one model: its own, a server's when its source is a URL, or the run's."""
+        if model.backend is not None:
+            return model.backend
+        return "openai" if is_url(model.source) or model.base_url else self.backend
+
+
+def is_url(source: str) -> bool:
+    """Tell whether a source is a server's URL."""
+    return source.startswith(("http://", "https://"))
+
+
+ACCEPTED = {
+    "batch_size": "a whole number above 0, or auto",
+    "chat_template": "true, false or a file",
+    "limit": "a whole number above 0",
+    "seed": "a whole number, 0 or above",
+}
+"""What a key accepts, where pydantic's own words for a union would puzzle."""
+
+OPTION_KEYS = tuple(key for key in CompareSpec.model_fields if key != "models")
+MODEL_KEYS = tuple(key for key in ModelSpec.model_fields if key not in ("name", "source"))
+
+
+def build_spec(
+    models: Sequence[str] = (),
+    config: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    *,
+    default_output: str | None = None,
+) -> CompareSpec:
+    """Build the spec of a comparison from command-line models, a config file or shipped name, and options.
+
+    Args:
+        models: `NAME=SOURCE[,key=value…]`, in order.
+        config: a YAML file or the name of a shipped configuration; `demo` when no model is named at all.
+        options: options by key of `CompareSpec`; None means not given.
+        default_output: the run directory when none is given; made from date and names when None.
+
+    Raises:
+        SpecError: with every fault that was found.
+    """
+    faults: list[str] = []
+    given = {key: value for key, value in (options or {}).items() if value is not None}
+    document = load_config(config or "demo") if config or not models else {}
+    entries = {**_config_models(document, faults), **_command_line_models(models, faults)}
+    merged = {**{key: value for key, value in document.items() if key != "models"}, **given}
+    _check_keys(merged, OPTION_KEYS, "option", f"config {config}", faults)
+    if not entries and not faults:
+        faults.append("no model is named: give NAME=SOURCE on the command line or `models:` in the config file")
+    specs = [spec for name, fields in entries.items() if (spec := _model(name, fields, faults))]
+    merged.setdefault("suite", "mplus")
+    merged.setdefault("baseline", _default_baseline(specs))
+    merged.setdefault("output", default_output or _default_output(specs))
+    if isinstance(merged.get("tasks"), str):
+        merged["tasks"] = tuple(name.strip() for name in merged["tasks"].split(",") if name.strip())
+    if merged.get("tasks") == ():
+        faults.append("--tasks is empty: name at least one task")
+    if merged["baseline"] and merged["baseline"] not in entries:
+        faults.append(f"baseline {merged['baseline']!r} is not among the models: {', '.join(entries)}")
+    checked = _validated(specs, {key: value for key, value in merged.items() if key in OPTION_KEYS}, faults)
+    if faults or checked is None:
+        raise SpecError(faults)
+    return checked
+
+
+def parse_model(text: str) -> tuple[str, dict[str, Any]]:
+    """Split `NAME=SOURCE[,key=value…]` into the name and the model's fields.
+
+    >>> parse_model("plus=./runs/plus,role=plus,trust_remote_code=true")
+    ('plus', {'source': './runs/plus', 'role': 'plus', 'trust_remote_code': True})
+    """
+    name, separator, rest = text.partition("=")
+    source, *pairs = rest.split(",")
+    if not separator or not source:
+        raise UsageError(f"model {text!r}: write NAME=SOURCE[,key=value…], for example plus=./runs/plus,role=plus")
+    fields: dict[str, Any] = {"source": source}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator:
+            raise UsageError(f"model {name!r}: {pair!r} is not key=value; keys are {', '.join(MODEL_KEYS)}")
+        if key in fields:
+            raise UsageError(f"model {name!r}: key {key!r} is given twice")
+        fields[key] = {"true": True, "false": False}.get(value.lower(), value)
+    return name, fields
+
+
+def load_config(name_or_path: str) -> dict[str, Any]:
+    """Read a configuration: a YAML file, or the name of one shipped with the package."""
+    path = Path(name_or_path).expanduser()
+    shipped = shipped_configs()
+    if not path.is_file():
+        if name_or_path not in shipped:
+            raise SpecError([_no_config(name_or_path, shipped)])
+        path = shipped[name_or_path]
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)
+    except UnicodeDecodeError as error:
+        raise SpecError([f"config {path}: not UTF-8 text ({error.reason} at byte {error.start})"]) from None
+    except yaml.YAMLError as error:
+        raise SpecError([f"config {path}: {_one_line(error)}"]) from None
+    if not isinstance(document, dict):
+        raise SpecError([f"config {path}: a mapping with `models:` is expected, found {type(document).__name__}"])
+    return document
+
+
+def shipped_configs() -> dict[str, Path]:
+    """The configurations that come with the package, by name."""
+    folder = Path(str(resources.files("mplus_eval") / "configs"))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Say which of the known names a wrong one was probably meant to be."""
+    close = get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+
+
+def _no_config(name: str, shipped: Mapping[str, Path]) -> str:
+    return f"config {name!r}: no such file, and no shipped configuration of that name ({', '.join(shipped)})"
+
+
+def _config_models(document: Mapping[str, Any], faults: list[str]) -> dict[str, dict[str, Any]]:
+    models = document.get("models", {})
+    if not isinstance(models, dict):
+        faults.append("config: `models` is a mapping of NAME: SOURCE or NAME: {source: …, role: …}")
+        return {}
+    entries: dict[str, dict[str, Any]] = {}
+    for name, value in models.items():
+        if isinstance(value, str):
+            entries[str(name)] = {"source": value}
+        elif isinstance(value, dict) and "source" in value:
+            entries[str(name)] = dict(value)
+        else:
+            faults.append(f"config: model {name!r} needs a source: write `{name}: SOURCE` or `{name}: {{source: …}}`")
+    return entries
+
+
+def _command_line_models(models: Sequence[str], faults: list[str]) -> dict[str, dict[str, Any]]:
+    entries: dict[str, dict[str, Any]] = {}
+    for text in models:
+        try:
+            name, fields = parse_model(text)
+        except UsageError as error:
+            faults.append(str(error))
+            continue
+        if name in entries:
+            faults.append(f"model name {name!r} is used twice; every model needs a name of its own")
+        entries[name] = fields
+    return entries
+
+
+def _model(name: str, fields: Mapping[str, Any], faults: list[str]) -> ModelSpec | None:
+    if not re.fullmatch(NAME_PATTERN, name):
+        faults.append(f"model name {name!r} cannot be a path; letters, digits, '.', '_' and '-' are accepted")
+    _check_keys({k: v for k, v in fields.items() if k != "source"}, MODEL_KEYS, "key", f"model {name!r}", faults)
+    known = {key: value for key, value in fields.items() if key in ModelSpec.model_fields and key != "name"}
+    template = known.get("chat_template")
+    if isinstance(template, str) and not Path(template).expanduser().is_file():
+        faults.append(f"model {name!r}: chat_template {template!r} is neither true, false nor a file")
+    try:
+        return ModelSpec(name=name, **known)
+    except ValidationError as error:
+        faults.extend(_faults_of(error, f"model {name!r}"))
+        return None
+
+
+def _check_keys(fields: Mapping[str, Any], accepted: Sequence[str], noun: str, where: str, faults: list[str]) -> None:
+    for key in fields:
+        if key not in accepted:
+            faults.append(f"{where}: unknown {noun} {key!r}; {nearest(str(key), accepted)}")
+
+
+def _validated(specs: Sequence[ModelSpec], options: Mapping[str, Any], faults: list[str]) -> CompareSpec | None:
+    try:
+        return CompareSpec(models=tuple(specs), **options)
+    except ValidationError as error:
+        faults.extend(_faults_of(error, ""))
+        return None
+
+
+def _faults_of(error: ValidationError, where: str) -> list[str]:
+    """One line a fault: where it stands, the value, and what is accepted."""
+    lines = []
+    for fault in error.errors():
+        key = str(fault["loc"][0]) if fault["loc"] else ""
+        accepted = ACCEPTED.get(key) or fault["msg"][0].lower() + fault["msg"][1:]
+        place = f"{where}: {key}" if where else f"--{key.replace('_', '-')}"
+        lines.append(f"{place} {fault['input']!r}: {accepted}")
+    return list(dict.fromkeys(lines))
+
+
+def _default_baseline(specs: Sequence[ModelSpec]) -> str:
+    bases = [spec.name for spec in specs if spec.model_role == "base"]
+    return (bases or [spec.name for spec in specs] or [""])[0]
+
+
+def _default_output(specs: Sequence[ModelSpec]) -> str:
+    from datetime import date
+
+    names = "-".join(spec.name for spec in specs)
+    return f"runs/{date.today().isoformat()}-{names}"[:120]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML's safe loader, but a key that stands twice is a fault rather than silently the last one."""
+
+
+def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    keys = [loader.construct_object(key) for key, _ in node.value]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
+    return loader.construct_mapping(node, deep=True)
+
+
+_UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
