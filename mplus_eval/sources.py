@@ -58,8 +58,8 @@ def source_faults(model: ModelSpec, backend: str) -> list[str]:
 def resolve_source(model: ModelSpec, backend: str) -> Source:
     """Return where a checked model lies, downloading it from the hub where that is its source."""
     if backend == "openai":
-        url = (model.base_url or model.source).rstrip("/")
-        return Source(None, base_url=url, served_name=model.model or (None if is_url(model.source) else model.source))
+        url, name = _server(model)
+        return Source(None, base_url=url, served_name=name or served_models(url)[0])
     adapter = Path(model.adapter).expanduser() if model.adapter else None
     path = _local_path(model.source, model.revision)
     if adapter is None and not (path / "config.json").is_file():
@@ -209,26 +209,41 @@ def _server_faults(model: ModelSpec, where: str) -> list[str]:
     """Ask an OpenAI-compatible server for its models."""
     import httpx
 
-    url = model.base_url or (model.source if is_url(model.source) else "")
+    url, wanted = _server(model)
     if not is_url(url):
         return [f"{where}: the backend openai needs base_url=http://…/v1"]
-    key = os.environ.get("OPENAI_API_KEY", "")
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
-        reply = httpx.get(f"{url.rstrip('/')}/models", headers=headers, timeout=_SERVER_TIMEOUT_SECONDS)
+        served = served_models(url)
+    except httpx.HTTPStatusError as error:
+        status = error.response.status_code
+        if status in (401, 403):
+            return [f"{where}: the server {url} refuses the key; set OPENAI_API_KEY"]
+        return [f"{where}: the server {url} answers {status} to /models; base_url usually ends in /v1"]
     except httpx.HTTPError as error:
         return [f"{where}: cannot reach the server {url} ({_reason(error)})"]
-    if reply.status_code in (401, 403):
-        return [f"{where}: the server {url} refuses the key; set OPENAI_API_KEY"]
-    if reply.status_code != 200:
-        return [f"{where}: the server {url} answers {reply.status_code} to /models; base_url usually ends in /v1"]
-    served = [str(entry.get("id")) for entry in reply.json().get("data", [])]
-    wanted = model.model or (None if is_url(model.source) else model.source)
+    except (KeyError, TypeError, ValueError):
+        return [f"{where}: the server {url} does not answer /models as OpenAI's does"]
     if wanted is None and len(served) != 1:
         return [f"{where}: the server serves {len(served)} models ({', '.join(served)}); say which with model=NAME"]
-    if wanted is not None and served and wanted not in served:
+    if wanted is not None and wanted not in served:
         return [f"{where}: the server does not serve {wanted!r}; it serves {', '.join(served)}"]
     return []
+
+
+def _server(model: ModelSpec) -> tuple[str, str | None]:
+    """A server's URL, without a slash at its end, and the name asked of it, if any."""
+    url = model.base_url or (model.source if is_url(model.source) else "")
+    return url.rstrip("/"), model.model or (None if is_url(model.source) else model.source)
+
+
+def served_models(url: str) -> list[str]:
+    """The names of the models that a server offers."""
+    import httpx
+
+    key = os.environ.get("OPENAI_API_KEY", "")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    reply = httpx.get(f"{url}/models", headers=headers, timeout=_SERVER_TIMEOUT_SECONDS)
+    return [str(entry["id"]) for entry in reply.raise_for_status().json()["data"]]
 
 
 def _reason(error: Exception) -> str:

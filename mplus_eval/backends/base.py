@@ -1,0 +1,42 @@
+"""What every backend offers: answers to lm-eval's requests, and a few facts about the model that gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """Facts about a loaded model, for the manifest and the comparison."""
+
+    backend: str
+    dtype: str | None
+    parameters: int | None
+    device: str | None
+
+
+class Backend(Protocol):
+    """A model that is loaded and can be asked.
+
+    Requests and responses are lm-eval's: a `loglikelihood` request is answered by (log-probability, is greedy), a
+    `loglikelihood_rolling` request by a log-probability, a `generate_until` request by a text.
+    """
+
+    @property
+    def facts(self) -> LoadedModel:
+        """What was loaded."""
+
+    @property
+    def requests_per_call(self) -> int:
+        """How many requests are best given at once: enough for full batches, few enough for lively progress."""
+
+    def respond(self, requests: Sequence[Any]) -> list[Any]:
+        """Answer requests of one type, in their order."""
+
+    def render_chat(self, messages: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+        """Put messages into the model's chat template."""
+
+    def close(self) -> None:
+        """Give back the memory."""

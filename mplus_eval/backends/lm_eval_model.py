@@ -1,0 +1,39 @@
+"""The common part of the backends that stand on lm-eval's own model classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mplus_eval.backends.base import LoadedModel
+
+
+class LmEvalModel:
+    """An lm-eval model behind the backend seam."""
+
+    def __init__(self, lm: Any, facts: LoadedModel, requests_per_call: int) -> None:
+        """Keep a loaded `lm_eval.api.model.LM`."""
+        self.lm = lm
+        self.facts = facts
+        self.requests_per_call = requests_per_call
+
+    def respond(self, requests: Sequence[Any]) -> list[Any]:
+        """Answer requests of one type, in their order."""
+        method = getattr(self.lm, requests[0].request_type)
+        return list(method(list(requests), disable_tqdm=True))
+
+    def render_chat(self, messages: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+        """Put messages into the model's chat template."""
+        return str(self.lm.apply_chat_template(messages, add_generation_prompt=add_generation_prompt))
+
+    def close(self) -> None:
+        """Forget the model."""
+        self.lm = None
+
+
+def set_chat_template(tokenizer: Any, template: bool | str) -> None:
+    """Give a tokenizer the template of a file, where one was named."""
+    if isinstance(template, str):
+        from pathlib import Path
+
+        tokenizer.chat_template = Path(template).expanduser().read_text(encoding="utf-8")

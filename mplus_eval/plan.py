@@ -1,0 +1,188 @@
+"""The plan: the cells to evaluate, each with a fingerprint of everything that can change its numbers.
+
+Making a plan checks everything that can be checked without evaluating: sources, tasks, data, and what the run directory
+holds already. Nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mplus_eval.backends import engine
+from mplus_eval.errors import SpecError
+from mplus_eval.fingerprint import hash_components, hash_file, hash_text, tokenizer_hash, weights_hash
+from mplus_eval.lm_tasks import LoadedTask, load_tasks
+from mplus_eval.run_directory import RunDirectory
+from mplus_eval.sources import Source, check_sources, resolve_source
+from mplus_eval.spec import CompareSpec, ModelSpec
+from mplus_eval.suite import Suite, load_suite, resolve_tasks
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class PlannedModel:
+    """A model that was found, with the hashes of what it is made of."""
+
+    spec: ModelSpec
+    backend: str
+    source: Source
+    weights: str
+    tokenizer: str
+    chat_template: str
+
+    @property
+    def fingerprint(self) -> str:
+        """One hash over weights, tokenizer and template."""
+        parts = {"weights": self.weights, "tokenizer": self.tokenizer, "chat_template": self.chat_template}
+        return hash_components(parts)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model on one task. `components` are what its fingerprint is made of, kept so that a conflict has a reason."""
+
+    model: PlannedModel
+    task: LoadedTask
+    components: dict[str, str]
+    n_items: int
+
+    @property
+    def fingerprint(self) -> str:
+        """One hash over all components."""
+        return hash_components(self.components)
+
+    @property
+    def name(self) -> str:
+        """The cell in messages: `model × task`."""
+        return f"{self.model.spec.name} × {self.task.spec.name}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All cells of a run, model by model, in the order of the suite."""
+
+    spec: CompareSpec
+    suite: Suite
+    tasks: tuple[LoadedTask, ...]
+    models: tuple[PlannedModel, ...]
+    cells: tuple[Cell, ...]
+
+    def of_model(self, model: PlannedModel) -> tuple[Cell, ...]:
+        """One model's cells."""
+        return tuple(cell for cell in self.cells if cell.model is model)
+
+
+def make_plan(spec: CompareSpec, directory: RunDirectory, progress: Progress | None = None) -> Plan:
+    """Check everything and list the cells.
+
+    Args:
+        spec: what was asked for.
+        directory: where the run lies or will lie.
+        progress: called with what is being prepared, and how much of it is done, of how much.
+
+    Raises:
+        SpecError: with every fault found in suite, sources and tasks; or why the directory's run conflicts.
+    """
+    suite, tasks = _checked(spec)
+    loaded = load_tasks(tasks, data_dir=spec.data_dir, tasks_dir=spec.tasks_dir, limit=spec.limit)
+    models = tuple(_planned_model(model, spec.backend_of(model), progress) for model in spec.models)
+    cells = tuple(_cell(model, task, spec) for model in models for task in loaded)
+    _refuse_conflicts(cells, directory)
+    return Plan(spec, suite, tuple(loaded), models, cells)
+
+
+def _checked(spec: CompareSpec) -> tuple[Suite, Sequence[Any]]:
+    """Resolve suite and tasks and look at every source; every fault of all of them at once."""
+    faults: list[str] = []
+    suite, tasks = None, ()
+    try:
+        suite = load_suite(spec.suite)
+        tasks = tuple(resolve_tasks(suite, spec.tasks, tasks_dir=spec.tasks_dir))
+    except SpecError as error:
+        faults += error.faults
+    for label, folder in (("--data-dir", spec.data_dir), ("--tasks-dir", spec.tasks_dir)):
+        if folder is not None and not folder.is_dir():
+            faults.append(f"{label} {str(folder)!r}: no such directory")
+    faults += _backend_faults(spec)
+    try:
+        check_sources(spec)
+    except SpecError as error:
+        faults += error.faults
+    if faults or suite is None:
+        raise SpecError(faults)
+    return suite, tasks
+
+
+def _backend_faults(spec: CompareSpec) -> list[str]:
+    from mplus_eval.backends import vllm
+
+    wanted = {spec.backend_of(model) for model in spec.models}
+    return [vllm.MISSING] if "vllm" in wanted and not vllm.is_installed() else []
+
+
+def _planned_model(model: ModelSpec, backend: str, progress: Progress | None) -> PlannedModel:
+    source = resolve_source(model, backend, progress)
+    if source.path is None:
+        name = f"{source.base_url} {source.served_name}"
+        return PlannedModel(model, backend, source, hash_text(name), model.tokenizer or "the server's", _template(model, None))
+    weights = weights_hash(source.path)
+    if source.adapter:
+        weights = hash_components({"base": weights, "adapter": weights_hash(source.adapter)})
+    tokenizer = Path(model.tokenizer) if model.tokenizer else source.path
+    vocabulary = tokenizer_hash(tokenizer) if tokenizer.is_dir() else hash_text(str(model.tokenizer))
+    return PlannedModel(model, backend, source, weights, vocabulary, _template(model, tokenizer))
+
+
+def _template(model: ModelSpec, tokenizer: Path | None) -> str:
+    """How capability prompts are put to the model: `plain`, or the hash of a template."""
+    if model.chat_template is False:
+        return "plain"
+    if isinstance(model.chat_template, str):
+        return f"file {hash_file(Path(model.chat_template).expanduser())[:12]}"
+    template = _own_template(model, tokenizer)
+    if not template:
+        raise SpecError([f"model {model.name!r}: chat_template=true, but its tokenizer has no chat template"])
+    return f"own {hash_text(str(template))[:12]}"
+
+
+def _own_template(model: ModelSpec, tokenizer: Path | None) -> Any:
+    if tokenizer is None:
+        return None
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=model.trust_remote_code).chat_template
+
+
+def _cell(model: PlannedModel, task: LoadedTask, spec: CompareSpec) -> Cell:
+    leaves = {leaf.name: leaf for leaf in task.leaves}
+    components = {
+        "weights": model.weights,
+        "tokenizer": model.tokenizer,
+        "chat_template": model.chat_template,
+        "task definition": hash_components({name: leaf.definition_hash for name, leaf in leaves.items()}),
+        "data": hash_components({name: leaf.data_hash(spec.limit) for name, leaf in leaves.items()}),
+        "shots": str(task.n_shots),
+        "limit": str(spec.limit or "none"),
+        "dtype": " ".join(filter(None, [model.spec.dtype, model.spec.quantization])),
+        "engine": engine(model.backend),
+    }
+    return Cell(model, task, components, sum(leaf.n_items(spec.limit) for leaf in task.leaves))
+
+
+def _refuse_conflicts(cells: Sequence[Cell], directory: RunDirectory) -> None:
+    """Refuse a directory that holds the same cell made in another way, and say what differs."""
+    conflicts: dict[str, list[str]] = {}
+    for cell in cells:
+        stored = directory.stored_components(cell.model.spec.name, cell.task.spec.name)
+        if stored is not None and stored != cell.components:
+            different = ", ".join(sorted(key for key in cell.components if stored.get(key) != cell.components[key]))
+            conflicts.setdefault(different, []).append(cell.name)
+    if conflicts:
+        reasons = "; ".join(f"{', '.join(names[:3])}{' …' * (len(names) > 3)}: {key}" for key, names in conflicts.items())
+        raise SpecError(
+            [f"{directory.path} holds another run ({reasons} differs); name another --output, or remove that directory"]
+        )

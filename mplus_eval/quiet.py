@@ -1,0 +1,41 @@
+"""Keeps libraries from talking over the progress bar: their loggers, warnings and bars."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+
+NOISY_LOGGERS = (
+    "accelerate",
+    "datasets",
+    "evaluate",
+    "filelock",
+    "fsspec",
+    "httpx",
+    "huggingface_hub",
+    "lm-eval",
+    "lm_eval",
+    "matplotlib",
+    "torch",
+    "transformers",
+    "trl",
+    "urllib3",
+)
+
+
+def silence_libraries(verbose: bool = False) -> None:
+    """Set libraries to errors only; with `verbose`, to their own warnings. To be called before they are imported."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+    if verbose:
+        return
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
+    os.environ.setdefault("DATASETS_VERBOSITY", "error")
+    warnings.filterwarnings("ignore")
+    for name in NOISY_LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)

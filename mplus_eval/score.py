@@ -1,0 +1,108 @@
+"""Scores: answers turned into outcomes by the task's own metric. Needs the stored answers and the task, no model."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from numbers import Real
+from typing import Any
+
+from mplus_eval.lm_tasks import Leaf, LoadedTask
+
+Row = dict[str, Any]
+
+
+def score_leaf(loaded: LoadedTask, leaf: Leaf, answers: Sequence[Row], *, limit: int | None) -> list[Row]:
+    """Score a leaf task's answers with lm-eval's filters and metrics.
+
+    Returns:
+        One row for each item, with the columns of `OUTCOME_SCHEMA`. Where the task combines several samples into one
+        answer (a majority vote), the row is that of the combined answer.
+    """
+    items: dict[str, list[Row]] = defaultdict(list)
+    for row in answers:
+        items[row["item_id"]].append(row)
+    docs = {leaf.item_id(number): doc for number, doc in leaf.task.doc_iterator(limit=limit)}
+    good = {item_id: rows for item_id, rows in items.items() if not any(row["error"] for row in rows)}
+    scored = dict(_scored(loaded, leaf, good, docs))
+    return [rows[0] | scored.get(item_id, _unscored(leaf, docs[item_id], rows[0])) for item_id, rows in items.items()]
+
+
+def _scored(
+    loaded: LoadedTask, leaf: Leaf, items: Mapping[str, list[Row]], docs: Mapping[str, Any]
+) -> Iterator[tuple[str, Row]]:
+    requests = {item_id: _requests(leaf, number, docs[item_id], items[item_id]) for number, item_id in enumerate(items)}
+    if not requests:
+        return
+    leaf.task._instances = [request for group in requests.values() for request in group]
+    leaf.task.apply_filters()
+    for item_id, group in requests.items():
+        try:
+            metrics = _metrics(leaf, docs[item_id], group)
+        except Exception as error:  # noqa: BLE001 - a task's code is foreign and may raise anything; the item keeps its cause
+            yield item_id, _failed(leaf, docs[item_id], f"the task's metric failed: {type(error).__name__}: {error}")
+            continue
+        answer = _answer(loaded, items[item_id][0], group)
+        key = f"{loaded.metric},{loaded.filter}"
+        yield item_id, {"target": _target(leaf, docs[item_id]), "answer": answer, "score": metrics[key], "metrics": metrics}
+
+
+def _requests(leaf: Leaf, number: int, doc: Any, rows: Sequence[Row]) -> list[Any]:
+    """Put stored answers back into lm-eval's request objects, with their responses, one for each sample."""
+    from lm_eval.api.instance import Instance
+
+    kind, responses = _responses(rows)
+    requests = []
+    for index in range(len(responses[0])):
+        request = Instance(kind, doc, (rows[0]["prompt"], ""), index, (leaf.name, number, len(rows)))
+        request.resps = [sample[index] for sample in responses]
+        requests.append(request)
+    return requests
+
+
+def _responses(rows: Sequence[Row]) -> tuple[Any, list[list[Any]]]:
+    """The request type, and for each sample the responses in lm-eval's form."""
+    if rows[0]["generations"] is not None:
+        return "generate_until", [row["generations"] for row in rows]
+    if rows[0]["greedy"] is not None:
+        return "loglikelihood", [list(zip(row["log_probabilities"], row["greedy"], strict=True)) for row in rows]
+    return "loglikelihood_rolling", [row["log_probabilities"] for row in rows]
+
+
+def _metrics(leaf: Leaf, doc: Any, requests: Sequence[Any]) -> dict[str, float]:
+    """Every metric of an item that is a number, by `metric,filter`."""
+    found: dict[str, float] = {}
+    for name in requests[0].filtered_resps:
+        results = leaf.task.process_results(doc, [request.filtered_resps[name] for request in requests])
+        found |= {f"{metric},{name}": float(value) for metric, value in results.items() if isinstance(value, Real)}
+    return found
+
+
+def _answer(loaded: LoadedTask, row: Row, requests: Sequence[Any]) -> str | None:
+    """What the model is taken to have said: the choice that the metric looks at, or the extracted answer."""
+    choices, values = row["choices"], row["log_probabilities"]
+    if row["generations"] is not None:
+        return str(requests[0].filtered_resps.get(loaded.filter, ""))
+    if not choices or len(choices) < 2:
+        return None
+    lengths = [len(choice) if loaded.metric == "acc_norm" else 1 for choice in choices]
+    weighed = [value / max(length, 1) for value, length in zip(values, lengths, strict=False)]
+    return str(choices[weighed.index(max(weighed))])
+
+
+def _target(leaf: Leaf, doc: Any) -> str:
+    """The right answer, in words where the task gives a choice's number."""
+    task = leaf.task
+    target = task.doc_to_text(doc) if getattr(task, "multiple_input", 0) else task.doc_to_target(doc)
+    if task.OUTPUT_TYPE == "multiple_choice" and isinstance(target, int):
+        choices = task.doc_to_choice(doc)
+        return str(choices[target]) if 0 <= target < len(choices) else str(target)
+    return str(target)
+
+
+def _failed(leaf: Leaf, doc: Any, cause: str) -> Row:
+    return {"target": _target(leaf, doc), "answer": None, "score": None, "metrics": None, "error": cause}
+
+
+def _unscored(leaf: Leaf, doc: Any, row: Row) -> Row:
+    return _failed(leaf, doc, str(row["error"]))
