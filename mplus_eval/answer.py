@@ -17,35 +17,19 @@ from mplus_eval.lm_tasks import FEWSHOT_SEED, Leaf
 Row = dict[str, Any]
 
 
-def answer_leaf(
-    leaf: Leaf, backend: Backend, *, limit: int | None, chat: bool, on_items: Callable[[int], None]
-) -> list[Row]:
-    """Ask a model all items of a leaf task.
-
-    Args:
-        leaf: the leaf task.
-        backend: the model.
-        limit: how many items, from the first; None for all.
-        chat: whether prompts are put into the model's chat template.
-        on_items: called with the number of items done since the last call.
-
-    Returns:
-        One row for each item and sample, with the columns of `ANSWER_SCHEMA`.
-    """
-    rows: list[Row] = []
-    for group in _calls(build_requests(leaf, backend, limit=limit, chat=chat), backend.requests_per_call):
-        for request_type, requests in groupby(sorted(group, key=_type), key=_type):
-            _respond(backend, list(requests), request_type)
-        for item in _by_item(group):
-            rows.extend(_rows(leaf, item))
-        on_items(len({request.doc_id for request in group}))
-    return rows
-
-
 def build_requests(leaf: Leaf, backend: Backend | None, *, limit: int | None, chat: bool) -> list[Any]:
     """Let lm-eval build the requests of a leaf task, item by item.
 
     The few-shot seed is set anew each time: lm-eval draws examples as it goes, and a second model must get the same.
+
+    Args:
+        leaf: the leaf task.
+        backend: the model whose chat template is used; None for plain prompts.
+        limit: how many items, from the first; None for all.
+        chat: whether prompts are put into the model's chat template.
+
+    Returns:
+        lm-eval's request objects, ordered by item.
     """
     leaf.task.set_fewshot_seed(seed=FEWSHOT_SEED)
     leaf.task.build_all_requests(
@@ -54,10 +38,30 @@ def build_requests(leaf: Leaf, backend: Backend | None, *, limit: int | None, ch
         fewshot_as_multiturn=chat,
         chat_template=backend.render_chat if chat and backend else None,
     )
-    requests = sorted(leaf.task.instances, key=lambda request: (request.doc_id, request.idx))
-    for request in requests:
-        request.resps = []
-    return requests
+    return sorted(leaf.task.instances, key=lambda request: (request.doc_id, request.idx))
+
+
+def answer(leaf: Leaf, requests: Sequence[Any], backend: Backend, on_items: Callable[[int], None]) -> list[Row]:
+    """Ask a model the requests of some items of a leaf task.
+
+    Args:
+        leaf: the leaf task.
+        requests: requests of whole items, as `build_requests` returns them.
+        backend: the model.
+        on_items: called with the number of items done since the last call.
+
+    Returns:
+        One row for each item and sample, with the columns of `ANSWER_SCHEMA`.
+    """
+    rows: list[Row] = []
+    for call in _calls(requests, backend.requests_per_call):
+        for request_type, group in groupby(sorted(call, key=_type), key=_type):
+            _respond(backend, list(group), request_type)
+        items = list(_by_item(call))
+        for item in items:
+            rows.extend(_rows(leaf, item))
+        on_items(len(items))
+    return rows
 
 
 def _type(request: Any) -> str:
@@ -66,6 +70,8 @@ def _type(request: Any) -> str:
 
 def _respond(backend: Backend, requests: Sequence[Any], request_type: str) -> None:
     repeated = [request for request in requests for _ in range(request.repeats or 1)]
+    for request in requests:
+        request.resps = []
     for request, response in zip(repeated, backend.respond(repeated), strict=True):
         request.resps.append(response)
 
@@ -92,7 +98,6 @@ def _rows(leaf: Leaf, requests: Sequence[Any]) -> Iterator[Row]:
     first = requests[0]
     prompt = str(first.args[0])
     for sample in range(first.repeats or 1):
-        responses = [request.resps[sample] for request in requests]
         yield {
             "item_id": leaf.item_id(first.doc_id),
             "stratum": leaf.name,
@@ -101,7 +106,7 @@ def _rows(leaf: Leaf, requests: Sequence[Any]) -> Iterator[Row]:
             "prompt_hash": hash_text(prompt),
             "prompt": prompt,
             "choices": _choices(leaf, requests),
-            **_said(_type(first), responses),
+            **_said(_type(first), [request.resps[sample] for request in requests]),
         }
 
 

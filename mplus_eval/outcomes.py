@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,8 @@ class PartInfo:
     index: int
     n_parts: int
     seconds: float = 0.0
+    model: dict[str, Any] = field(default_factory=dict)
+    """Facts of the model as it was loaded, so that they are known although it need not be loaded again."""
 
 
 def write_part(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema, info: PartInfo) -> None:
@@ -80,9 +82,10 @@ def write_part(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema,
         partial.unlink(missing_ok=True)
 
 
-def read_part(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of one part."""
-    rows: list[dict[str, Any]] = parquet.read_table(path, partitioning=None).to_pylist(maps_as_pydicts="strict")
+def read_part(path: Path, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Return the rows of one part, with all columns or those named."""
+    table = parquet.read_table(path, partitioning=None, columns=list(columns) if columns else None)
+    rows: list[dict[str, Any]] = table.to_pylist(maps_as_pydicts="strict")
     return rows
 
 

@@ -14,13 +14,17 @@ from typing import Any
 from mplus_eval.backends import engine
 from mplus_eval.errors import SpecError
 from mplus_eval.fingerprint import hash_components, hash_file, hash_text, tokenizer_hash, weights_hash
-from mplus_eval.lm_tasks import LoadedTask, load_tasks
+from mplus_eval.lm_tasks import Leaf, LoadedTask, load_tasks
 from mplus_eval.run_directory import RunDirectory
 from mplus_eval.sources import Source, check_sources, resolve_source
 from mplus_eval.spec import CompareSpec, ModelSpec
 from mplus_eval.suite import Suite, load_suite, resolve_tasks
 
-Progress = Callable[[str, int, int], None]
+Preparing = Callable[[str, int, int], None]
+"""Called with what is being prepared, and how much of it is done, of how much."""
+
+PART_ITEMS = 500
+"""Items of one part: what is lost, at most, when a run is killed."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +46,27 @@ class PlannedModel:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A slice of one leaf task's items, stored as one file."""
+
+    index: int
+    leaf: Leaf
+    items: range
+
+
+@dataclass(frozen=True)
 class Cell:
     """One model on one task. `components` are what its fingerprint is made of, kept so that a conflict has a reason."""
 
     model: PlannedModel
     task: LoadedTask
     components: dict[str, str]
-    n_items: int
+    parts: tuple[Part, ...]
+
+    @property
+    def n_items(self) -> int:
+        """How many items the cell has."""
+        return sum(len(part.items) for part in self.parts)
 
     @property
     def fingerprint(self) -> str:
@@ -76,20 +94,20 @@ class Plan:
         return tuple(cell for cell in self.cells if cell.model is model)
 
 
-def make_plan(spec: CompareSpec, directory: RunDirectory, progress: Progress | None = None) -> Plan:
+def make_plan(spec: CompareSpec, directory: RunDirectory, preparing: Preparing | None = None) -> Plan:
     """Check everything and list the cells.
 
     Args:
         spec: what was asked for.
         directory: where the run lies or will lie.
-        progress: called with what is being prepared, and how much of it is done, of how much.
+        preparing: called as downloads, hashes and demo models proceed.
 
     Raises:
         SpecError: with every fault found in suite, sources and tasks; or why the directory's run conflicts.
     """
     suite, tasks = _checked(spec)
     loaded = load_tasks(tasks, data_dir=spec.data_dir, tasks_dir=spec.tasks_dir, limit=spec.limit)
-    models = tuple(_planned_model(model, spec.backend_of(model), progress) for model in spec.models)
+    models = tuple(_planned_model(model, spec.backend_of(model), preparing) for model in spec.models)
     cells = tuple(_cell(model, task, spec) for model in models for task in loaded)
     _refuse_conflicts(cells, directory)
     return Plan(spec, suite, tuple(loaded), models, cells)
@@ -124,8 +142,8 @@ def _backend_faults(spec: CompareSpec) -> list[str]:
     return [vllm.MISSING] if "vllm" in wanted and not vllm.is_installed() else []
 
 
-def _planned_model(model: ModelSpec, backend: str, progress: Progress | None) -> PlannedModel:
-    source = resolve_source(model, backend, progress)
+def _planned_model(model: ModelSpec, backend: str, preparing: Preparing | None) -> PlannedModel:
+    source = resolve_source(model, backend, preparing)
     if source.path is None:
         name = f"{source.base_url} {source.served_name}"
         return PlannedModel(model, backend, source, hash_text(name), model.tokenizer or "the server's", _template(model, None))
@@ -170,7 +188,17 @@ def _cell(model: PlannedModel, task: LoadedTask, spec: CompareSpec) -> Cell:
         "dtype": " ".join(filter(None, [model.spec.dtype, model.spec.quantization])),
         "engine": engine(model.backend),
     }
-    return Cell(model, task, components, sum(leaf.n_items(spec.limit) for leaf in task.leaves))
+    return Cell(model, task, components, _parts(task, spec.limit))
+
+
+def _parts(task: LoadedTask, limit: int | None) -> tuple[Part, ...]:
+    slices = [
+        (leaf, range(first, min(first + PART_ITEMS, n_items)))
+        for leaf in task.leaves
+        for n_items in [leaf.n_items(limit)]
+        for first in range(0, n_items, PART_ITEMS)
+    ]
+    return tuple(Part(index, leaf, items) for index, (leaf, items) in enumerate(slices))
 
 
 def _refuse_conflicts(cells: Sequence[Cell], directory: RunDirectory) -> None:

@@ -12,8 +12,14 @@ from mplus_eval.lm_tasks import Leaf, LoadedTask
 Row = dict[str, Any]
 
 
-def score_leaf(loaded: LoadedTask, leaf: Leaf, answers: Sequence[Row], *, limit: int | None) -> list[Row]:
-    """Score a leaf task's answers with lm-eval's filters and metrics.
+def score_items(loaded: LoadedTask, leaf: Leaf, answers: Sequence[Row], numbers: range) -> list[Row]:
+    """Score the answers to some items of a leaf task with lm-eval's filters and metrics.
+
+    Args:
+        loaded: the task that the leaf belongs to.
+        leaf: the leaf task.
+        answers: rows with the columns of `ANSWER_SCHEMA`.
+        numbers: which of the leaf's items they are.
 
     Returns:
         One row for each item, with the columns of `OUTCOME_SCHEMA`. Where the task combines several samples into one
@@ -22,7 +28,7 @@ def score_leaf(loaded: LoadedTask, leaf: Leaf, answers: Sequence[Row], *, limit:
     items: dict[str, list[Row]] = defaultdict(list)
     for row in answers:
         items[row["item_id"]].append(row)
-    docs = {leaf.item_id(number): doc for number, doc in leaf.task.doc_iterator(limit=limit)}
+    docs = {leaf.item_id(number): doc for number, doc in leaf.task.doc_iterator(limit=numbers.stop) if number in numbers}
     good = {item_id: rows for item_id, rows in items.items() if not any(row["error"] for row in rows)}
     scored = dict(_scored(loaded, leaf, good, docs))
     return [rows[0] | scored.get(item_id, _unscored(leaf, docs[item_id], rows[0])) for item_id, rows in items.items()]

@@ -1,0 +1,93 @@
+"""The command line: gathers the commands, and turns expected failures into a line and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from mplus_eval import __version__
+from mplus_eval.cli import compare, doctor, report, tasks
+from mplus_eval.errors import EXIT_DONE, EXIT_INTERNAL, EXIT_INTERRUPTED, MplusError
+
+ISSUES = "the project's issue tracker"
+
+app = typer.Typer(
+    name="mplus-eval",
+    help="Tells a team what alignment did to its language model.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(name="compare", rich_help_panel=None)(compare.compare)
+app.command(name="report")(report.report)
+app.add_typer(tasks.app, name="tasks")
+app.command(name="doctor")(doctor.doctor)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"mplus-eval {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Tells a team what alignment did to its language model."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; only a bug shows a traceback."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        # Typer answers usage errors itself, with exit code 2, and leaves through SystemExit.
+        app(args=list(arguments) if arguments is not None else None, prog_name="mplus-eval")
+    except SystemExit as left:
+        return left.code if isinstance(left.code, int) else EXIT_DONE
+    except MplusError as error:
+        _print_error(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _print_error("stopped; everything finished is stored, and the same command goes on from there")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        return EXIT_DONE
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            _print_error("the disk is full; free some and run the same command, which goes on from there")
+            return EXIT_INTERRUPTED
+        return _bug()
+    except Exception:  # noqa: BLE001 - the one handler at the top: a bug keeps its traceback and gets its own exit code
+        return _bug()
+    return EXIT_DONE
+
+
+def _print_error(message: str) -> None:
+    for line in message.splitlines():
+        print(f"mplus-eval: {line}", file=sys.stderr)
+
+
+def _bug() -> int:
+    traceback.print_exc()
+    _print_error(f"this is a bug in mplus-eval {__version__}; please report it, with the lines above, to {ISSUES}")
+    return EXIT_INTERNAL
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,75 @@
+"""`mplus-eval compare`: from checkpoints to a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mplus_eval.cli.options import DataDir, Quiet, Suite, Tasks, TasksDir, Verbose
+
+
+def compare(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME=SOURCE[,key=value…]]…",
+            help="Models: a directory, a hub id or a server's URL each. None: the demo's models.",
+            show_default=False,
+        ),
+    ] = None,
+    config: Annotated[
+        str | None, typer.Option(help="Configuration: a YAML file or a shipped name (demo, mistral-plus).")
+    ] = None,
+    suite: Suite = None,
+    tasks: Tasks = None,
+    tasks_dir: TasksDir = None,
+    limit: Annotated[int | None, typer.Option(help="Items for each leaf task (each subject).")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="The model that others are held against; the one of role base, else the first.")
+    ] = None,
+    data_dir: DataDir = None,
+    output: Annotated[Path | None, typer.Option(help="Run directory; runs/<date>-<names> when not given.")] = None,
+    backend: Annotated[str | None, typer.Option(help="hf, vllm or openai, where a model names none.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the statistics' random draws.")] = None,
+    pairs: Annotated[str | None, typer.Option(help="baseline, or all for every pair of models.")] = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare checkpoints: what was lost or kept, with numbers that hold, in one report.
+
+    Example: mplus-eval compare base=./base plus=./runs/plus --suite mplus --data-dir ./data
+    """
+    from rich.console import Console
+
+    from mplus_eval.errors import EXIT_CELLS_MISSING
+    from mplus_eval.logs import configure_logging
+    from mplus_eval.progress import ConsoleProgress
+    from mplus_eval.quiet import silence_libraries
+    from mplus_eval.reports.terminal import summary
+    from mplus_eval.run import run
+    from mplus_eval.spec import build_spec
+
+    silence_libraries(verbose)
+    configure_logging(verbose)
+    given = {
+        "suite": suite,
+        "tasks": tasks,
+        "tasks_dir": tasks_dir,
+        "limit": limit,
+        "baseline": baseline,
+        "data_dir": data_dir,
+        "output": output,
+        "backend": backend,
+        "seed": seed,
+        "pairs": pairs,
+    }
+    spec = build_spec(models or (), config, given)
+    with ConsoleProgress(Console(stderr=True, quiet=quiet)).shown() as progress:
+        finished = run(spec, progress)
+    if not quiet:
+        Console().print(summary(finished.comparison))
+        typer.echo(f"\nReport: {finished.path / 'report.html'}")
+    if finished.comparison.missing:
+        raise typer.Exit(EXIT_CELLS_MISSING)

@@ -1,0 +1,30 @@
+"""`mplus-eval report`: render a run again from what is stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mplus_eval.cli.options import Quiet
+
+
+def report(
+    run_directory: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A run directory of `compare`.")],
+    quiet: Quiet = False,
+) -> None:
+    """Render a run's report again from what is stored; nothing is evaluated."""
+    from rich.console import Console
+
+    from mplus_eval.quiet import silence_libraries
+    from mplus_eval.reports import write_report
+    from mplus_eval.reports.terminal import summary
+    from mplus_eval.run import load
+
+    silence_libraries()
+    finished = load(run_directory)
+    write_report(finished.path)
+    if not quiet:
+        Console().print(summary(finished.comparison))
+        typer.echo(f"\nReport: {finished.path / 'report.html'}")

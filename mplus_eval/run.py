@@ -1,0 +1,234 @@
+"""A run: the whole line from what was asked to the report, and what it leaves, as pandas frames."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mplus_eval.comparison import Comparison, Missing, ModelEntry
+from mplus_eval.errors import UsageError
+from mplus_eval.run_directory import RunDirectory, write_json
+from mplus_eval.spec import CompareSpec, build_spec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mplus_eval.comparing import TaskFacts
+    from mplus_eval.evaluate import Failures
+    from mplus_eval.plan import Cell, Plan
+    from mplus_eval.progress import RunProgress
+
+STATISTICS_COLUMNS = ("item_id", "stratum", "cluster", "sample", "prompt_hash", "answer", "score", "metrics")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run directory holds."""
+
+    path: Path
+    comparison: Comparison
+
+    @cached_property
+    def outcomes(self) -> pd.DataFrame:
+        """Every outcome, a row for each item and sample, with `model` and `task` and the columns of docs/outcomes.md."""
+        import pandas as pd
+
+        frames = [
+            _outcome_frame(RunDirectory(self.path), model, task).assign(model=model, task=task)
+            for task, entry in self.comparison.tasks.items()
+            for model in entry.scores
+        ]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """Every score, a row for each model and task."""
+        return _frame(
+            {"task": task, "model": model, "metric": entry.metric, **_flat(score.model_dump())}
+            for task, entry in self.comparison.tasks.items()
+            for model, score in entry.scores.items()
+        )
+
+    @cached_property
+    def contrasts(self) -> pd.DataFrame:
+        """Every contrast, a row for each model, task and model that it is held against."""
+        baseline, tasks = self.comparison.baseline, self.comparison.tasks
+        against_baseline = (
+            (task, model, baseline, contrast)
+            for task, entry in tasks.items()
+            for model, contrast in entry.contrasts.items()
+        )
+        others = (
+            (task, pair.model, pair.against, contrast)
+            for pair in self.comparison.pairs
+            for task, contrast in pair.tasks.items()
+        )
+        return _frame(
+            {"task": task, "model": model, "against": against, **_flat(contrast.model_dump(mode="json"))}
+            for task, model, against, contrast in [*against_baseline, *others]
+        )
+
+
+def compare(
+    models: Mapping[str, str | Mapping[str, Any]] | Sequence[str] = (),
+    *,
+    config: str | None = None,
+    progress: RunProgress | None = None,
+    **options: Any,
+) -> Run:
+    """Compare models, as `mplus-eval compare` does, and write the report.
+
+    Args:
+        models: sources by name (`{"base": "./base", "plus": {"source": "./plus", "role": "plus"}}`), or texts as on the
+            command line (`["base=./base", "plus=./plus,role=plus"]`). The demo's models when neither models nor config
+            is given.
+        config: a YAML file, or the name of a shipped configuration.
+        progress: told of everything that goes on; silent when None.
+        **options: those of the command line: suite, tasks, limit, baseline, data_dir, tasks_dir, output, backend,
+            seed, pairs.
+
+    Returns:
+        The run, with its comparison and frames.
+
+    Raises:
+        SpecError: with every fault of what was asked for; nothing was evaluated then.
+    """
+    from mplus_eval.quiet import silence_libraries
+
+    silence_libraries()
+    return run(build_spec(models, config, options), progress)
+
+
+def load(run_directory: str | Path) -> Run:
+    """Read what a run left.
+
+    Raises:
+        UsageError: when the directory holds no comparison.
+    """
+    directory = RunDirectory(Path(run_directory))
+    if not directory.comparison.is_file():
+        raise UsageError(f"{directory.path} holds no comparison.json; a run directory of mplus-eval compare is expected")
+    return Run(directory.path, Comparison.read(directory.comparison))
+
+
+def run(spec: CompareSpec, progress: RunProgress | None = None, *, command: Sequence[str] | None = None) -> Run:
+    """Plan, evaluate, compare and report.
+
+    Args:
+        spec: what was asked for.
+        progress: told of everything that goes on.
+        command: the command line for the manifest; this process's when None.
+
+    Raises:
+        SpecError: with every fault found before anything is evaluated.
+        InterruptedRunError: when the disk is full.
+    """
+    from mplus_eval.evaluate import evaluate
+    from mplus_eval.manifest import build_manifest
+    from mplus_eval.plan import make_plan
+    from mplus_eval.progress import SilentProgress
+    from mplus_eval.reports import write_report
+
+    started = time.monotonic()
+    progress = progress or SilentProgress()
+    directory = RunDirectory(spec.output)
+    plan = make_plan(spec, directory, progress.prepare)
+    with directory.locked():
+        failures = evaluate(plan, directory, progress)
+        comparison = conclude(plan, directory, failures)
+        comparison.write(directory.comparison)
+        seconds = time.monotonic() - started
+        write_json(
+            directory.manifest, build_manifest(plan, directory, command=command or sys.argv, seconds=seconds)
+        )
+        write_report(directory.path)
+    return Run(directory.path, comparison)
+
+
+def conclude(plan: Plan, directory: RunDirectory, failures: Failures) -> Comparison:
+    """Turn the stored outcomes of a plan into its comparison."""
+    from mplus_eval.comparing import build_comparison
+
+    done = [cell for cell in plan.cells if (cell.model.spec.name, cell.task.spec.name) not in failures]
+    return build_comparison(
+        {
+            (cell.model.spec.name, cell.task.spec.name): _outcome_frame(
+                directory, cell.model.spec.name, cell.task.spec.name, STATISTICS_COLUMNS
+            )
+            for cell in done
+        },
+        models={model.spec.name: _model_entry(plan, model, directory) for model in plan.models},
+        tasks=[_task_facts(plan, cell) for cell in plan.of_model(plan.models[0])],
+        suite=plan.suite,
+        baseline=plan.spec.baseline,
+        pairs=plan.spec.pairs,
+        seed=plan.spec.seed,
+        limit=plan.spec.limit,
+        missing=[Missing(model=model, task=task, cause=cause) for (model, task), cause in failures.items()],
+    )
+
+
+def _outcome_frame(
+    directory: RunDirectory, model: str, task: str, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    import pandas as pd
+
+    from mplus_eval.outcomes import read_part
+
+    rows = [
+        row
+        for path in sorted(directory.outcomes(model, task).glob("part-*.parquet"))
+        for row in read_part(path, columns)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _model_entry(plan: Plan, model: Any, directory: RunDirectory) -> ModelEntry:
+    from mplus_eval.evaluate import model_facts
+
+    facts = model_facts(plan.of_model(model), directory)
+    return ModelEntry(
+        role=model.spec.model_role,
+        source=model.spec.source,
+        fingerprint=model.fingerprint,
+        backend=model.backend,
+        dtype=facts.get("dtype"),
+        parameters=facts.get("parameters"),
+        chat_template=model.chat_template,
+    )
+
+
+def _task_facts(plan: Plan, cell: Cell) -> TaskFacts:
+    from mplus_eval.comparing import TaskFacts
+
+    task = cell.task
+    return TaskFacts(
+        name=task.spec.name,
+        metric=task.metric,
+        higher_is_better=task.higher_is_better,
+        n_shots=task.n_shots,
+        chance=task.chance,
+        kind=task.kind,
+        lm_eval=task.lm_eval,
+        version=task.version,
+        filter=task.filter,
+        margin=task.spec.margin or plan.suite.task_margin,
+        n_items=cell.n_items,
+    )
+
+
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    """Put an interval into two columns, and leave out what is a mapping."""
+    low, high = record.pop("ci") or (None, None)
+    return {**{key: value for key, value in record.items() if not isinstance(value, dict)}, "low": low, "high": high}
+
+
+def _frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(list(rows))
