@@ -53,7 +53,9 @@ def evaluate(
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        raise InterruptedRunError(f"the disk of {directory.path} is full; free some and run the same command") from error
+        raise InterruptedRunError(
+            f"the disk of {directory.path} is full; free some and run the same command"
+        ) from error
 
 
 def missing_parts(cell: Cell, directory: RunDirectory) -> list[Part]:

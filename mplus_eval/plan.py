@@ -146,7 +146,9 @@ def _planned_model(model: ModelSpec, backend: str, preparing: Preparing | None) 
     source = resolve_source(model, backend, preparing)
     if source.path is None:
         name = f"{source.base_url} {source.served_name}"
-        return PlannedModel(model, backend, source, hash_text(name), model.tokenizer or "the server's", _template(model, None))
+        return PlannedModel(
+            model, backend, source, hash_text(name), model.tokenizer or "the server's", _template(model, None)
+        )
     weights = weights_hash(source.path)
     if source.adapter:
         weights = hash_components({"base": weights, "adapter": weights_hash(source.adapter)})
@@ -210,7 +212,9 @@ def _refuse_conflicts(cells: Sequence[Cell], directory: RunDirectory) -> None:
             different = ", ".join(sorted(key for key in cell.components if stored.get(key) != cell.components[key]))
             conflicts.setdefault(different, []).append(cell.name)
     if conflicts:
-        reasons = "; ".join(f"{', '.join(names[:3])}{' …' * (len(names) > 3)}: {key}" for key, names in conflicts.items())
+        reasons = "; ".join(
+            f"{', '.join(names[:3])}{' …' * (len(names) > 3)}: {key}" for key, names in conflicts.items()
+        )
         raise SpecError(
             [f"{directory.path} holds another run ({reasons} differs); name another --output, or remove that directory"]
         )

@@ -112,7 +112,9 @@ def load(run_directory: str | Path) -> Run:
     """
     directory = RunDirectory(Path(run_directory))
     if not directory.comparison.is_file():
-        raise UsageError(f"{directory.path} holds no comparison.json; a run directory of mplus-eval compare is expected")
+        raise UsageError(
+            f"{directory.path} holds no comparison.json; a run directory of mplus-eval compare is expected"
+        )
     return Run(directory.path, Comparison.read(directory.comparison))
 
 
@@ -143,9 +145,7 @@ def run(spec: CompareSpec, progress: RunProgress | None = None, *, command: Sequ
         comparison = conclude(plan, directory, failures)
         comparison.write(directory.comparison)
         seconds = time.monotonic() - started
-        write_json(
-            directory.manifest, build_manifest(plan, directory, command=command or sys.argv, seconds=seconds)
-        )
+        write_json(directory.manifest, build_manifest(plan, directory, command=command or sys.argv, seconds=seconds))
         write_report(directory.path)
     return Run(directory.path, comparison)
 

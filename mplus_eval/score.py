@@ -28,7 +28,9 @@ def score_items(loaded: LoadedTask, leaf: Leaf, answers: Sequence[Row], numbers:
     items: dict[str, list[Row]] = defaultdict(list)
     for row in answers:
         items[row["item_id"]].append(row)
-    docs = {leaf.item_id(number): doc for number, doc in leaf.task.doc_iterator(limit=numbers.stop) if number in numbers}
+    docs = {
+        leaf.item_id(number): doc for number, doc in leaf.task.doc_iterator(limit=numbers.stop) if number in numbers
+    }
     good = {item_id: rows for item_id, rows in items.items() if not any(row["error"] for row in rows)}
     scored = dict(_scored(loaded, leaf, good, docs))
     return [rows[0] | scored.get(item_id, _unscored(leaf, docs[item_id], rows[0])) for item_id, rows in items.items()]
@@ -50,7 +52,10 @@ def _scored(
             continue
         answer = _answer(loaded, items[item_id][0], group)
         key = f"{loaded.metric},{loaded.filter}"
-        yield item_id, {"target": _target(leaf, docs[item_id]), "answer": answer, "score": metrics[key], "metrics": metrics}
+        yield (
+            item_id,
+            {"target": _target(leaf, docs[item_id]), "answer": answer, "score": metrics[key], "metrics": metrics},
+        )
 
 
 def _requests(leaf: Leaf, number: int, doc: Any, rows: Sequence[Row]) -> list[Any]:

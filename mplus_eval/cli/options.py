@@ -12,9 +12,7 @@ Tasks = Annotated[
     str | None,
     typer.Option(help="Tasks, separated by commas: the suite's names, then any of lm-eval.", show_default=False),
 ]
-TasksDir = Annotated[
-    Path | None, typer.Option(help="Folder with task definitions of your own.", show_default=False)
-]
+TasksDir = Annotated[Path | None, typer.Option(help="Folder with task definitions of your own.", show_default=False)]
 DataDir = Annotated[
     Path | None,
     typer.Option(
