@@ -131,7 +131,8 @@ class _Evaluation:
             if backend is not None:
                 self._answer(cell, missing, backend)
             self._score(cell)
-        except Exception as error:  # noqa: BLE001 - a cell may fail in any way; it is stored with its cause
+        except Exception as error:
+            # A cell may fail in any way; it is stored with its cause, and the others go on.
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 raise
             return _cause(error)

@@ -145,10 +145,9 @@ def _backend_faults(spec: CompareSpec) -> list[str]:
 def _planned_model(model: ModelSpec, backend: str, preparing: Preparing | None) -> PlannedModel:
     source = resolve_source(model, backend, preparing)
     if source.path is None:
-        name = f"{source.base_url} {source.served_name}"
-        return PlannedModel(
-            model, backend, source, hash_text(name), model.tokenizer or "the server's", _template(model, None)
-        )
+        served = hash_text(f"{source.base_url} {source.served_name}")
+        tokenizer_name = model.tokenizer or "the server's"
+        return PlannedModel(model, backend, source, served, tokenizer_name, _template(model, None))
     weights = weights_hash(source.path)
     if source.adapter:
         weights = hash_components({"base": weights, "adapter": weights_hash(source.adapter)})
@@ -212,9 +211,10 @@ def _refuse_conflicts(cells: Sequence[Cell], directory: RunDirectory) -> None:
             different = ", ".join(sorted(key for key in cell.components if stored.get(key) != cell.components[key]))
             conflicts.setdefault(different, []).append(cell.name)
     if conflicts:
-        reasons = "; ".join(
-            f"{', '.join(names[:3])}{' …' * (len(names) > 3)}: {key}" for key, names in conflicts.items()
-        )
-        raise SpecError(
-            [f"{directory.path} holds another run ({reasons} differs); name another --output, or remove that directory"]
-        )
+        reasons = "; ".join(f"{key} of {_some(names)}" for key, names in conflicts.items())
+        way_out = "name another --output, or remove that directory"
+        raise SpecError([f"{directory.path} holds another run, with different {reasons}; {way_out}"])
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -2,8 +2,8 @@
 
     plus · hellaswag  412/900 items  ▕██████▌   ▏ 2 of 4 models · 6 min left
 
-The time left is not that of the items done so far, since a generated answer takes many times as long as a scored choice:
-every task left is weighed by the seconds that an item of it took with another model, else by those of its kind.
+The time left does not count items alone, since a generated answer takes many times as long as a scored choice: every
+task left is weighed by the seconds that an item of it took with another model, else by those of its kind.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Run:
 
     @cached_property
     def outcomes(self) -> pd.DataFrame:
-        """Every outcome, a row for each item and sample, with `model` and `task` and the columns of docs/outcomes.md."""
+        """Every outcome, a row for each item and sample: `model`, `task` and the columns of docs/outcomes.md."""
         import pandas as pd
 
         frames = [

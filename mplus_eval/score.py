@@ -50,12 +50,12 @@ def _scored(
         except Exception as error:  # noqa: BLE001 - a task's code is foreign and may raise anything; the item keeps its cause
             yield item_id, _failed(leaf, docs[item_id], f"the task's metric failed: {type(error).__name__}: {error}")
             continue
-        answer = _answer(loaded, items[item_id][0], group)
-        key = f"{loaded.metric},{loaded.filter}"
-        yield (
-            item_id,
-            {"target": _target(leaf, docs[item_id]), "answer": answer, "score": metrics[key], "metrics": metrics},
-        )
+        score = metrics.get(f"{loaded.metric},{loaded.filter}")
+        if score is None:
+            yield item_id, _failed(leaf, docs[item_id], f"the task gave no {loaded.metric} for this item")
+            continue
+        target, answer = _target(leaf, docs[item_id]), _answer(loaded, items[item_id][0], group)
+        yield item_id, {"target": target, "answer": answer, "score": score, "metrics": metrics}
 
 
 def _requests(leaf: Leaf, number: int, doc: Any, rows: Sequence[Row]) -> list[Any]:
