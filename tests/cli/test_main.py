@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from mplus_eval import __version__, cli
+from mplus_eval.errors import InterruptedRunError, SpecError
+
+
+def raising(error: BaseException) -> Callable[..., None]:
+    def app(**_: object) -> None:
+        raise error
+
+    return app
+
+
+def left_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int:
+    monkeypatch.setattr(cli, "app", raising(error))
+    return cli.run([])
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["--version"]) == 0
+    assert capsys.readouterr().out == f"mplus-eval {__version__}\n"
+
+
+@pytest.mark.parametrize("command", [[], ["compare"], ["report"], ["tasks"], ["tasks", "list"], ["doctor"]])
+def test_help_says_what_a_command_does(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run([*command, "--help"]) == 0
+    assert "Usage: mplus-eval" in capsys.readouterr().out
+
+
+def test_help_needs_no_heavy_library() -> None:
+    code = (
+        "import sys\nfrom mplus_eval import cli\ncli.run(['compare', '--help'])\n"
+        "heavy = {'torch', 'transformers', 'lm_eval', 'pandas', 'scipy', 'matplotlib', 'trl', 'datasets', 'pydantic'}\n"
+        "print('loaded', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1] == "loaded []"
+
+
+def test_an_unknown_option_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["compare", "--limmit", "3"]) == 2
+    assert "--limmit" in capsys.readouterr().err
+
+
+def test_every_fault_is_a_line_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert left_with(monkeypatch, SpecError(["first fault", "second fault"])) == 2
+    assert capsys.readouterr().err == "mplus-eval: first fault\nmplus-eval: second fault\n"
+
+
+def test_an_interrupt_is_resumable(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert left_with(monkeypatch, KeyboardInterrupt()) == 5
+    assert "goes on from there" in capsys.readouterr().err
+
+
+def test_a_stopped_run_is_resumable(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert left_with(monkeypatch, InterruptedRunError("stopped")) == 5
+
+
+def test_a_full_disk_is_resumable(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert left_with(monkeypatch, OSError(errno.ENOSPC, "No space left on device")) == 5
+    assert "disk is full" in capsys.readouterr().err
+
+
+def test_a_bug_shows_its_traceback_and_where_to_report_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert left_with(monkeypatch, ZeroDivisionError("a bug")) == 70
+    err = capsys.readouterr().err
+    assert "ZeroDivisionError: a bug" in err
+    assert "please report it" in err
+
+
+def test_another_operating_system_error_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert left_with(monkeypatch, OSError(errno.EIO, "input/output error")) == 70

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mplus_eval import cli
+from tests.cli.test_compare import toy_arguments
+
+
+def test_a_report_is_rendered_again_from_what_is_stored(
+    tmp_path: Path,
+    tiny_model,
+    capsys: pytest.CaptureFixture[str],  # type: ignore[no-untyped-def]
+) -> None:
+    cli.run(toy_arguments(tmp_path, f"base={tiny_model()}", f"plus={tiny_model(seed=1)}"))
+    page = tmp_path / "run" / "report.html"
+    before = page.read_bytes()
+    page.unlink()
+    capsys.readouterr()
+
+    assert cli.run(["report", str(tmp_path / "run")]) == 0
+    assert page.read_bytes() == before
+    assert str(page) in capsys.readouterr().out
+
+
+def test_a_directory_without_a_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["report", str(tmp_path)]) == 2
+    assert "holds no comparison.json" in capsys.readouterr().err

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import mplus_eval
+from mplus_eval.errors import SpecError, UsageError
+from mplus_eval.progress import SilentProgress
+from tests.toy import write_tasks
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_model) -> mplus_eval.Run:  # type: ignore[no-untyped-def]
+    folder = tmp_path_factory.mktemp("run")
+    suite = write_tasks(folder / "tasks")
+    return mplus_eval.compare(
+        {"base": str(tiny_model()), "plus": {"source": str(tiny_model(seed=1)), "role": "plus"}},
+        suite=str(suite),
+        tasks_dir=folder / "tasks",
+        output=folder / "run",
+    )
+
+
+def test_a_run_leaves_comparison_reports_and_manifest(finished: mplus_eval.Run) -> None:
+    for name in ("comparison.json", "manifest.json", "report.html", "report.md"):
+        assert (finished.path / name).stat().st_size > 100, name
+    assert any((finished.path / "outcomes" / "base" / "sums").glob("part-*.parquet"))
+
+
+def test_the_comparison_holds_both_models_and_tasks(finished: mplus_eval.Run) -> None:
+    comparison = finished.comparison
+
+    assert comparison.baseline == "base"
+    assert set(comparison.models) == {"base", "plus"}
+    assert comparison.models["plus"].role == "plus"
+    assert comparison.models["base"].dtype == "float32"
+    assert set(comparison.tasks) == {"sums", "words"}
+    assert set(comparison.tasks["sums"].contrasts) == {"plus"}
+
+
+def test_outcomes_are_a_frame_with_a_row_for_each_item(finished: mplus_eval.Run) -> None:
+    frame = finished.outcomes
+
+    assert len(frame) == 2 * 2 * 12
+    assert {"model", "task", "item_id", "prompt", "score", "answer", "target"} <= set(frame.columns)
+
+
+def test_scores_are_a_frame_whose_values_are_the_means_of_the_outcomes(finished: mplus_eval.Run) -> None:
+    means = finished.outcomes.groupby(["task", "model"])["score"].mean()
+
+    for row in finished.scores.itertuples():
+        assert row.value == pytest.approx(means[row.task, row.model])
+        assert row.low <= row.value <= row.high
+
+
+def test_contrasts_are_a_frame_with_a_row_for_each_task(finished: mplus_eval.Run) -> None:
+    frame = finished.contrasts
+
+    assert list(zip(frame["task"], frame["model"], frame["against"], strict=True)) == [
+        ("sums", "plus", "base"),
+        ("words", "plus", "base"),
+    ]
+    assert {"difference", "low", "high", "p_value", "p_adjusted", "verdict"} <= set(frame.columns)
+
+
+def test_a_stored_run_is_loaded_as_it_was(finished: mplus_eval.Run) -> None:
+    assert mplus_eval.load(finished.path).comparison == finished.comparison
+
+
+def test_the_manifest_says_how_the_run_was_made(finished: mplus_eval.Run) -> None:
+    manifest = json.loads((finished.path / "manifest.json").read_text())
+
+    assert manifest["versions"]["lm_eval"]
+    assert manifest["seeds"] == {"run": 0, "few_shot": 1234}
+    assert {(cell["model"], cell["task"]) for cell in manifest["cells"]} == {
+        (model, task) for model in ("base", "plus") for task in ("sums", "words")
+    }
+    assert all(cell["n_items"] == 12 and cell["seconds"] > 0 for cell in manifest["cells"])
+    assert len(manifest["models"]["base"]["weights"]) == 64
+
+
+def test_a_directory_without_a_comparison_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"holds no comparison\.json"):
+        mplus_eval.load(tmp_path)
+
+
+def test_an_unknown_option_is_named() -> None:
+    with pytest.raises(SpecError, match="limits"):
+        mplus_eval.compare({"base": "."}, limits=3)
+
+
+def test_every_pair_is_compared_when_asked(tmp_path: Path, tiny_model) -> None:  # type: ignore[no-untyped-def]
+    suite = write_tasks(tmp_path / "tasks")
+    models = {name: str(tiny_model(seed=seed)) for seed, name in enumerate(("base", "sft", "plus"))}
+    run = mplus_eval.compare(
+        models, suite=str(suite), tasks_dir=tmp_path / "tasks", output=tmp_path / "run", pairs="all"
+    )
+
+    assert {(pair.model, pair.against) for pair in run.comparison.pairs} == {("plus", "sft")}
+    assert set(run.contrasts["against"]) == {"base", "sft"}
+
+
+def test_progress_is_told_of_every_item(tmp_path: Path, tiny_model) -> None:  # type: ignore[no-untyped-def]
+    class Counter(SilentProgress):
+        n_items = 0
+
+        def advance(self, n_items: int) -> None:
+            self.n_items += n_items
+
+    counter = Counter()
+    suite = write_tasks(tmp_path / "tasks")
+    mplus_eval.compare(
+        {"base": str(tiny_model())},
+        suite=str(suite),
+        tasks_dir=tmp_path / "tasks",
+        output=tmp_path / "run",
+        progress=counter,
+    )
+
+    assert counter.n_items == 24

@@ -1,0 +1,110 @@
+"""A folder of small task definitions, and a model that answers by rule: what evaluation is tested with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mplus_eval.backends.base import LoadedModel
+
+CHOICE = """
+task: toy_sums
+dataset_path: json
+dataset_kwargs: {data_files: {test: sums.jsonl}}
+test_split: test
+output_type: multiple_choice
+doc_to_text: "{{question}}"
+doc_to_choice: "{{choices}}"
+doc_to_target: "{{answer}}"
+metric_list: [{metric: acc}, {metric: acc_norm}]
+metadata: {version: 1.0}
+"""
+GENERATION = """
+task: toy_words
+dataset_path: json
+dataset_kwargs: {data_files: {test: words.jsonl}}
+test_split: test
+output_type: generate_until
+doc_to_text: "{{question}}"
+doc_to_target: "{{answer}}"
+generation_kwargs: {until: ["\\n"], max_gen_toks: 8, do_sample: false}
+metric_list: [{metric: exact_match}]
+metadata: {version: 2.0}
+"""
+SUITE = """
+name: toy
+description: two small tasks
+tasks:
+  - {name: sums, lm_eval: toy_sums, shots: 0, metric: acc, cluster: passage}
+  - {name: words, lm_eval: toy_words, shots: 0, metric: exact_match}
+"""
+
+
+def write_tasks(folder: Path, n_items: int = 12) -> Path:
+    """Write two task definitions with their data and a suite of both; return the suite's file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "toy_sums.yaml").write_text(CHOICE)
+    (folder / "toy_words.yaml").write_text(GENERATION)
+    sums = [
+        {
+            "question": f"{number} + 1 =",
+            "choices": [str(number), str(number + 1), str(number + 2)],
+            "answer": 1,
+            "passage": f"passage {number // 3}",
+        }
+        for number in range(n_items)
+    ]
+    words = [{"question": f"say {number}:", "answer": str(number)} for number in range(n_items)]
+    for name, rows in (("sums", sums), ("words", words)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    suite = folder / "toy.suite.yaml"
+    suite.write_text(SUITE)
+    return suite
+
+
+class RuleBackend:
+    """Answers without weights: log-probabilities from a hash of what was asked, generations that repeat the number."""
+
+    facts = LoadedModel("rule", "float32", 7, "cpu")
+    requests_per_call = 6
+
+    def __init__(self, name: str, before: Callable[[Sequence[Any]], None] | None = None) -> None:
+        """Take a name, on which the answers depend, and what is called before each answer."""
+        self.name, self.before = name, before
+        self.n_answered = 0
+
+    def respond(self, requests: Sequence[Any]) -> list[Any]:
+        """Answer requests of one type."""
+        if self.before is not None:
+            self.before(requests)
+        self.n_answered += len(requests)
+        return [self._respond(request) for request in requests]
+
+    def render_chat(self, messages: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+        """Put messages into a template."""
+        return "".join(f"<{message['role']}>{message['content']}" for message in messages)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def _respond(self, request: Any) -> Any:
+        digest = hashlib.sha256(f"{self.name}|{request.args[0]}|{request.args[1]}".encode()).digest()
+        if request.request_type == "generate_until":
+            number = request.args[0].split()[-1].rstrip(":")
+            return number if digest[0] < 160 else "none"
+        return -float(digest[0]) / 10 - 0.1, digest[1] < 128
+
+
+def write_checkpoint(folder: Path, seed: int = 0) -> Path:
+    """Write what passes for a checkpoint until it is loaded: a configuration, a tensor and a tokenizer's file."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text('{"model_type": "mistral"}')
+    (folder / "tokenizer.json").write_text('{"version": "1.0"}')
+    save_file({"weight": np.full((2, 2), seed, dtype=np.float32)}, folder / "model.safetensors")
+    return folder
