@@ -172,7 +172,7 @@ def test_a_model_that_cannot_be_loaded_fails_its_cells_only(bench: Bench) -> Non
 
 
 def test_a_full_disk_stops_the_run_so_that_it_can_go_on(bench: Bench) -> None:
-    with pytest.raises(InterruptedRunError, match="disk of .* is full"):
+    with pytest.raises(InterruptedRunError, match=r"disk of .* is full"):
         bench.run(["base"], before=failing_at("say 4", OSError(errno.ENOSPC, "No space left on device")))
 
     assert bench.run(["base"]) == {}
