@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mplus_eval.config import read_yaml
+from mplus_eval.errors import SpecError
+from mplus_eval.lm_eval_index import STOCK_PREFIX, local_definitions, own_tasks_folder, stock_definitions
+from mplus_eval.spec import NAME_PATTERN, nearest
 
 
 class SuiteTask(BaseModel):
@@ -10,14 +21,20 @@ class SuiteTask(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(description="the name in the report, on disk and in --tasks")
-    lm_eval: str = Field(description="lm-eval's task or group, or a definition beside the suite")
-    shots: int | None = Field(None, ge=0, description="few-shot examples; lm-eval's own number when absent")
-    metric: str | None = Field(None, description="lm-eval's metric; its first when absent")
-    filter: str | None = Field(None, description="lm-eval's filter; its first when absent")
-    cluster: str | None = Field(None, description="column of the data whose equal values make items a cluster")
+    name: str = Field(pattern=f"^{NAME_PATTERN}$", description="the name in the report, on disk and in --tasks")
+    lm_eval: str = Field(description="lm-eval's task or group, one of this package's, or a YAML file beside the suite")
+    shots: int | None = Field(default=None, ge=0, description="few-shot examples; lm-eval's own number when absent")
+    metric: str | None = Field(default=None, description="lm-eval's metric; its first when absent")
+    filter: str | None = Field(default=None, description="lm-eval's filter; its first when absent")
+    cluster: str | None = Field(
+        default=None, description="column of the data, or lm-eval template, whose equal values make items a cluster"
+    )
     higher_is_better: bool = True
-    margin: float | None = Field(None, gt=0, lt=1, description="non-inferiority margin; the suite's when absent")
+    margin: float | None = Field(
+        default=None, gt=0, lt=1, description="non-inferiority margin; the suite's when absent"
+    )
+    kind: Literal["choice", "generation", "mixed"] | None = Field(default=None, description="shown by `tasks list`")
+    items: int | None = Field(default=None, gt=0, description="items of the whole dataset, shown by `tasks list`")
 
 
 class Suite(BaseModel):
@@ -25,9 +42,110 @@ class Suite(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: str = Field(pattern=f"^{NAME_PATTERN}$")
     description: str = ""
-    margin: float = Field(0.01, gt=0, lt=1, description="non-inferiority margin of the macro-average")
-    task_margin: float = Field(0.02, gt=0, lt=1, description="non-inferiority margin of a task")
-    level: float = Field(0.05, gt=0, lt=1)
-    tasks: tuple[SuiteTask, ...]
+    margin: float = Field(default=0.01, gt=0, lt=1, description="non-inferiority margin of the macro-average")
+    task_margin: float = Field(default=0.02, gt=0, lt=1, description="non-inferiority margin of a task")
+    level: float = Field(default=0.05, gt=0, lt=1)
+    tasks: tuple[SuiteTask, ...] = Field(min_length=1)
+
+
+def shipped_suites() -> dict[str, Path]:
+    """The suites that come with the package, by name."""
+    return {path.stem: path for path in sorted((own_tasks_folder() / "suites").glob("*.yaml"))}
+
+
+def load_suite(name_or_path: str) -> Suite:
+    """Read a suite: the name of a shipped one, or a YAML file.
+
+    Raises:
+        SpecError: with every fault of the file.
+    """
+    shipped = shipped_suites()
+    path = shipped.get(name_or_path, Path(name_or_path).expanduser())
+    if not path.is_file():
+        raise SpecError(
+            [f"suite {name_or_path!r}: no such file or shipped suite; {nearest(name_or_path, list(shipped))}"]
+        )
+    document = read_yaml(path, "suite")
+    try:
+        suite = Suite.model_validate(document)
+    except ValidationError as error:
+        raise SpecError(_fault(fault, document, f"suite {path}") for fault in error.errors()) from None
+    names = [task.name for task in suite.tasks]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise SpecError(f"suite {path}: two tasks have the name {name!r}" for name in twice)
+    return suite.model_copy(update={"tasks": tuple(_beside(task, path.parent) for task in suite.tasks)})
+
+
+def resolve_tasks(suite: Suite, names: Sequence[str] | None, *, tasks_dir: Path | None) -> tuple[SuiteTask, ...]:
+    """Return the tasks to evaluate: those named, or all of the suite.
+
+    A name is first the suite's, then that of a definition of this package or of `tasks_dir`, then lm-eval's;
+    `lm_eval:NAME` is lm-eval's in any case, and is called `lm_eval.NAME` in the report.
+
+    Raises:
+        SpecError: with every name that is unknown (and the nearest known ones) or stands twice.
+    """
+    if names is None:
+        return suite.tasks
+    faults = [f"--tasks names {name!r} twice" for name in sorted({name for name in names if names.count(name) > 1})]
+    of_suite = {task.name: task for task in suite.tasks}
+    found: dict[str, SuiteTask] = {}
+    for name in dict.fromkeys(names):
+        task = of_suite.get(name) or _defined(name, tasks_dir)
+        if task is None:
+            faults.append(f"unknown task {name!r}; {_nearest_task(name, of_suite, tasks_dir)}")
+        elif task.name in found:
+            faults.append(f"--tasks: {name!r} would be called {task.name!r} in the report, as another task is")
+        else:
+            found[task.name] = task
+    if faults:
+        raise SpecError(faults)
+    return tuple(found.values())
+
+
+def _defined(name: str, tasks_dir: Path | None) -> SuiteTask | None:
+    """A task outside the suite, with lm-eval's own shots and metric."""
+    plain = name.removeprefix(STOCK_PREFIX)
+    known = plain in stock_definitions() if plain != name else _is_local(name, tasks_dir) or name in stock_definitions()
+    if not known:
+        return None
+    # Some names of lm-eval hold brackets or the like, and a name becomes a path.
+    path_name = re.sub(r"[^A-Za-z0-9._-]+", "-", name.replace(":", ".")).lstrip("._-")
+    return SuiteTask(name=path_name, lm_eval=name)
+
+
+def _is_local(name: str, tasks_dir: Path | None) -> bool:
+    return name in local_definitions(tasks_dir)
+
+
+def _nearest_task(name: str, of_suite: Iterable[str], tasks_dir: Path | None) -> str:
+    everything = [*of_suite, *local_definitions(tasks_dir), *stock_definitions()]
+    close = get_close_matches(name.removeprefix(STOCK_PREFIX), list(dict.fromkeys(everything)), n=3, cutoff=0.6)
+    return nearest(name, close or list(of_suite))
+
+
+def _beside(task: SuiteTask, folder: Path) -> SuiteTask:
+    """Make the path of a definition beside the suite absolute."""
+    if not task.lm_eval.endswith((".yaml", ".yml")):
+        return task
+    return task.model_copy(update={"lm_eval": str((folder / Path(task.lm_eval).expanduser()).resolve())})
+
+
+def _fault(fault: Mapping[str, Any], document: Mapping[str, Any], where: str) -> str:
+    """One line: where a fault stands, the value, and what is accepted."""
+    location = fault["loc"]
+    fields: Sequence[str] = list(Suite.model_fields)
+    if len(location) > 2 and location[0] == "tasks":
+        task = document["tasks"][location[1]]
+        where += f": task {task.get('name', location[1] + 1)!r}" if isinstance(task, dict) else ""
+        fields = list(SuiteTask.model_fields)
+    key = str(location[-1])
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: unknown key {key!r}; {nearest(key, fields)}"
+    if fault["type"] == "missing":
+        return f"{where}: {key!r} is missing"
+    if fault["type"] == "string_pattern_mismatch":
+        return f"{where}: {key} {fault['input']!r} cannot be a path; letters, digits, '.', '_' and '-' are accepted"
+    return f"{where}: {key} {fault['input']!r}: {fault['msg'][0].lower() + fault['msg'][1:]}"
