@@ -106,7 +106,13 @@ def make_plan(spec: CompareSpec, directory: RunDirectory, preparing: Preparing |
         SpecError: with every fault found in suite, sources and tasks; or why the directory's run conflicts.
     """
     suite, tasks = _checked(spec)
-    loaded = load_tasks(tasks, data_dir=spec.data_dir, tasks_dir=spec.tasks_dir, limit=spec.limit)
+    loaded = load_tasks(
+        tasks,
+        data_dir=spec.data_dir,
+        tasks_dir=spec.tasks_dir,
+        limit=spec.limit,
+        progress=(lambda _name, done, total: preparing("loading tasks", done, total)) if preparing else None,
+    )
     models = tuple(_planned_model(model, spec.backend_of(model), preparing) for model in spec.models)
     cells = tuple(_cell(model, task, spec) for model in models for task in loaded)
     _refuse_conflicts(cells, directory)

@@ -55,7 +55,7 @@ def source_faults(model: ModelSpec, backend: str) -> list[str]:
     return faults
 
 
-def resolve_source(model: ModelSpec, backend: str) -> Source:
+def resolve_source(model: ModelSpec, backend: str, preparing: Any = None) -> Source:
     """Return where a checked model lies, downloading it from the hub where that is its source."""
     if backend == "openai":
         url, name = _server(model)
