@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,8 @@ class PartInfo:
     index: int
     n_parts: int
     seconds: float = 0.0
+    model: dict[str, Any] = field(default_factory=dict)
+    """Facts of the model as it was loaded, so that they are known although it need not be loaded again."""
 
 
 def write_part(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema, info: PartInfo) -> None:
@@ -80,19 +82,26 @@ def write_part(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema,
         partial.unlink(missing_ok=True)
 
 
-def read_part(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of one part."""
-    rows: list[dict[str, Any]] = parquet.read_table(path, partitioning=None).to_pylist(maps_as_pydicts="strict")
+def read_part(path: Path, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Return the rows of one part, with all columns or those named."""
+    table = parquet.read_table(path, partitioning=None, columns=list(columns) if columns else None)
+    rows: list[dict[str, Any]] = table.to_pylist(maps_as_pydicts="strict")
     return rows
 
 
 def part_info(path: Path) -> PartInfo | None:
     """Return what a part says of itself, or None where there is no whole part."""
-    try:
-        metadata = parquet.read_schema(path).metadata or {}
-    except (FileNotFoundError, pa.ArrowInvalid):
+    if not path.exists():
         return None
-    return PartInfo(**json.loads(metadata[_METADATA_KEY])) if _METADATA_KEY in metadata else None
+    with path.open("rb") as file:
+        try:
+            metadata = parquet.read_schema(file).metadata or {}
+        except (pa.ArrowException, OSError):
+            return None  # torn, or no Parquet at all: arrow says either with either error
+    if _METADATA_KEY not in metadata:
+        return None
+    said = json.loads(metadata[_METADATA_KEY])
+    return PartInfo(**{entry.name: said[entry.name] for entry in fields(PartInfo) if entry.name in said})
 
 
 def part_path(folder: Path, index: int) -> Path:
