@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "*.gguf")
@@ -22,6 +23,7 @@ TOKENIZER_FILES = (
     "vocab.json",
     "vocab.txt",
 )
+NOT_WEIGHTS = ("optimizer.bin", "scheduler.bin", "training_args.bin")
 CONFIG_FILES = ("adapter_config.json", "config.json", "generation_config.json")
 _BIG_FILE = 64 * 2**20
 
@@ -43,9 +45,12 @@ def hash_files(paths: Iterable[Path]) -> str:
 
 
 def weights_hash(directory: Path) -> str:
-    """Hash of a checkpoint's weights and configuration."""
+    """Hash of a checkpoint's weights, configuration and, where it brings some, code."""
     files = [
-        path for pattern in WEIGHT_PATTERNS for path in directory.glob(pattern) if path.name != "training_args.bin"
+        path
+        for pattern in (*WEIGHT_PATTERNS, "*.py")
+        for path in directory.glob(pattern)
+        if path.name not in NOT_WEIGHTS
     ]
     return hash_files([*files, *_present(directory, CONFIG_FILES)])
 
@@ -71,16 +76,22 @@ def hash_file(path: Path) -> str:
     if memory.is_file():
         return memory.read_text(encoding="ascii")
     digest = _read_hash(real)
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    partial = memory.with_name(f"{memory.name}.{os.getpid()}")
-    partial.write_text(digest, encoding="ascii")
-    partial.replace(memory)
+    _remember(memory, digest)
     return digest
 
 
 def cache_directory() -> Path:
     """The user's cache directory of this program."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mplus-eval"
+
+
+def _remember(memory: Path, digest: str) -> None:
+    """Note a hash; where the cache cannot be written, the file is simply read again next time."""
+    partial = memory.with_name(f"{memory.name}.{os.getpid()}")
+    with suppress(OSError):
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(digest, encoding="ascii")
+        partial.replace(memory)
 
 
 def _read_hash(path: Path) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -91,11 +91,17 @@ def read_part(path: Path, columns: Sequence[str] | None = None) -> list[dict[str
 
 def part_info(path: Path) -> PartInfo | None:
     """Return what a part says of itself, or None where there is no whole part."""
-    try:
-        metadata = parquet.read_schema(path).metadata or {}
-    except (FileNotFoundError, pa.ArrowInvalid):
+    if not path.exists():
         return None
-    return PartInfo(**json.loads(metadata[_METADATA_KEY])) if _METADATA_KEY in metadata else None
+    with path.open("rb") as file:
+        try:
+            metadata = parquet.read_schema(file).metadata or {}
+        except (pa.ArrowException, OSError):
+            return None  # torn, or no Parquet at all: arrow says either with either error
+    if _METADATA_KEY not in metadata:
+        return None
+    said = json.loads(metadata[_METADATA_KEY])
+    return PartInfo(**{entry.name: said[entry.name] for entry in fields(PartInfo) if entry.name in said})
 
 
 def part_path(folder: Path, index: int) -> Path:

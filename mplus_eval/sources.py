@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-import json
-import os
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from mplus_eval.checkpoints import (
+    adapter_base,
+    adapter_faults,
+    checkpoint_faults,
+    has_tokenizer,
+    is_adapter,
+    tokenizer_faults,
+)
 from mplus_eval.errors import SpecError
-from mplus_eval.fingerprint import TOKENIZER_FILES
+from mplus_eval.hub import Preparing, checkpoint_files, fetch, hub_faults, hub_tokenizer_faults, tokenizer_files
+from mplus_eval.servers import served_models, server_faults, server_of
 from mplus_eval.spec import CompareSpec, ModelSpec, is_url
 
 DEMO_MODELS = ("base", "instruct", "sft")
-_VOCABULARY_FILES = tuple(name for name in TOKENIZER_FILES if name not in ("special_tokens_map.json",))
-_SERVER_TIMEOUT_SECONDS = 10.0
-HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.bin")
-"""What a checkpoint of the hub is made of; weights in other formats are left where they are."""
+_DEVICE = re.compile(r"(cpu|mps|cuda|xpu|npu|hpu)(:\d+)?")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A model that was found. `path` is its directory, or None for a server; `adapter` is a LoRA directory."""
+    """A model that was found.
+
+    `path` is its directory, or None for a server; `adapter` a LoRA directory; `tokenizer` the directory of a tokenizer
+    that is not the one in `path`; `max_length` the longest sequence, in tokens, where a server says it.
+    """
 
     path: Path | None
     adapter: Path | None = None
+    tokenizer: Path | None = None
     base_url: str | None = None
     served_name: str | None = None
+    max_length: int | None = None
 
 
 def check_sources(spec: CompareSpec) -> None:
@@ -43,208 +54,132 @@ def check_sources(spec: CompareSpec) -> None:
 def source_faults(model: ModelSpec, backend: str) -> list[str]:
     """Return what stands in the way of loading one model, a line each."""
     where = f"model {model.name!r}"
+    faults = _separate_tokenizer_faults(model, where)
     if backend == "openai":
-        return _server_faults(model, where)
-    if model.base_url or model.model:
-        return [f"{where}: base_url and model belong to the backend openai, not {backend}"]
-    faults = _location_faults(model.source, model.revision, where, adapter_is_enough=True)
+        return faults + server_faults(model, where)
+    if model.base_url or model.model or is_url(model.source):
+        return [*faults, f"{where}: a server, base_url and model belong to the backend openai, not {backend}"]
+    faults += _loading_faults(model, backend, where)
+    faults += _location_faults(model, where)
     if model.adapter:
-        faults += _adapter_faults(Path(model.adapter).expanduser(), f"{where}: adapter {model.adapter}")
-    if model.tokenizer and is_directory(model.tokenizer):
-        faults += _tokenizer_faults(Path(model.tokenizer).expanduser(), f"{where}: tokenizer {model.tokenizer}")
+        faults += adapter_faults(Path(model.adapter), f"{where}: adapter")
     return faults
 
 
-def resolve_source(model: ModelSpec, backend: str, preparing: Any = None) -> Source:
-    """Return where a checked model lies, downloading it from the hub where that is its source."""
+def resolve_source(model: ModelSpec, backend: str, preparing: Preparing | None = None) -> Source:
+    """Return where a checked model lies, downloading it from the hub where that is its source.
+
+    An adapter that brings a tokenizer is used with it: the adapter was trained with that one and its chat template.
+
+    Args:
+        model: the model.
+        backend: how it will be loaded.
+        preparing: called as a download proceeds.
+
+    Raises:
+        SpecError: when a download fails, or the base model of an adapter cannot be had.
+    """
+    tokenizer = _directory_of(model.tokenizer, None, preparing, tokenizer_files) if model.tokenizer else None
     if backend == "openai":
-        url, name = _server(model)
-        return Source(None, base_url=url, served_name=name or served_models(url)[0])
-    adapter = Path(model.adapter).expanduser() if model.adapter else None
-    path = _local_path(model.source, model.revision)
-    if adapter is None and not (path / "config.json").is_file():
-        adapter, path = path, _local_path(_adapter_base(path), None)
-    return Source(path, adapter)
+        url, name = server_of(model)
+        served = served_models(url)
+        name = name or next(iter(served))
+        return Source(None, None, tokenizer, url, name, served.get(name))
+    adapter = Path(model.adapter) if model.adapter else None
+    path = _directory_of(model.source, model.revision, preparing)
+    if adapter is None and is_adapter(path):
+        adapter, path = path, _base_of(path, model, preparing)
+    if tokenizer is None and adapter is not None and has_tokenizer(adapter):
+        tokenizer = adapter
+    return Source(path, adapter, tokenizer)
 
 
 def is_directory(source: str) -> bool:
     """Tell a directory from a hub id: it exists, or is written as a path."""
-    return Path(source).expanduser().is_dir() or source.startswith((".", "/", "~")) or source.count("/") != 1
+    return Path(source).is_dir() or source.startswith((".", "/", "~")) or source.count("/") != 1
 
 
-def offline() -> bool:
-    """Tell whether the user forbade the hub's network (`HF_HUB_OFFLINE`)."""
-    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON")
-
-
-def _local_path(source: str, revision: str | None) -> Path:
+def _directory_of(
+    source: str,
+    revision: str | None,
+    preparing: Preparing | None,
+    choose: Callable[[Sequence[str]], list[str]] = checkpoint_files,
+) -> Path:
     if source.startswith("demo:"):
         from mplus_eval.training.demo.models import demo_model
 
-        return demo_model(source.removeprefix("demo:"))
+        return Path(demo_model(source.removeprefix("demo:")))
     if is_directory(source):
-        return Path(source).expanduser()
-    from huggingface_hub import snapshot_download
-
-    return Path(snapshot_download(source, revision=revision, allow_patterns=list(HUB_FILES)))
+        return Path(source)
+    return fetch(source, revision, choose, preparing)
 
 
-def _location_faults(source: str, revision: str | None, where: str, *, adapter_is_enough: bool) -> list[str]:
-    if source.startswith("demo:"):
-        name = source.removeprefix("demo:")
+def _base_of(adapter: Path, model: ModelSpec, preparing: Preparing | None) -> Path:
+    """The directory of an adapter's base model, which could not be checked while the adapter was on the hub."""
+    base = model.model_copy(update={"source": adapter_base(adapter), "revision": None})
+    if faults := _location_faults(base, f"model {model.name!r}: the adapter's base", adapter_is_enough=False):
+        raise SpecError(faults)
+    return _directory_of(base.source, None, preparing)
+
+
+def _location_faults(model: ModelSpec, where: str, *, adapter_is_enough: bool = True) -> list[str]:
+    if model.source.startswith("demo:"):
+        name = model.source.removeprefix("demo:")
         return [] if name in DEMO_MODELS else [f"{where}: no demo model {name!r}; there are {', '.join(DEMO_MODELS)}"]
-    if is_directory(source):
-        return _directory_faults(Path(source).expanduser(), where, adapter_is_enough)
-    return _hub_faults(source, revision, where)
-
-
-def _directory_faults(path: Path, where: str, adapter_is_enough: bool) -> list[str]:
+    own_tokenizer, foreign_code = model.tokenizer is None, model.trust_remote_code
+    if not is_directory(model.source):
+        return hub_faults(model.source, model.revision, where, own_tokenizer=own_tokenizer, foreign_code=foreign_code)
+    path = Path(model.source)
     if not path.is_dir():
-        hint = "" if path.suffix or str(path).startswith((".", "/", "~")) else "; a hub id is written org/name"
+        hint = "" if path.suffix or model.source.startswith((".", "/")) else "; a hub id is written org/name"
         return [f"{where}: no such directory: {path}{hint}"]
-    if adapter_is_enough and (path / "adapter_config.json").is_file() and not (path / "config.json").is_file():
-        return _adapter_faults(path, where) or _location_faults(
-            _adapter_base(path), None, f"{where}: the adapter's base", adapter_is_enough=False
-        )
-    return _config_faults(path, where) or _weight_faults(path, where) + _tokenizer_faults(path, where)
+    revision = [f"{where}: revision belongs to a hub id, and {path} is a directory"] if model.revision else []
+    if adapter_is_enough and is_adapter(path):
+        return revision + (adapter_faults(path, where) or _adapter_base_faults(path, model, where))
+    return revision + checkpoint_faults(path, where, own_tokenizer=own_tokenizer, foreign_code=foreign_code)
 
 
-def _config_faults(path: Path, where: str) -> list[str]:
-    config = path / "config.json"
-    if not config.is_file():
-        return [f"{where}: {path} has no config.json, so it is not a checkpoint directory"]
-    return _json_faults(config, where)
+def _adapter_base_faults(path: Path, model: ModelSpec, where: str) -> list[str]:
+    own = {"tokenizer": model.tokenizer or (str(path) if has_tokenizer(path) else None)}
+    base = model.model_copy(update={"source": adapter_base(path), "revision": None, **own})
+    return _location_faults(base, f"{where}: the adapter's base", adapter_is_enough=False)
 
 
-def _json_faults(path: Path, where: str) -> list[str]:
-    try:
-        json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        return [f"{where}: {path} is not valid JSON ({error})"]
-    return []
-
-
-def _weight_faults(path: Path, where: str) -> list[str]:
-    index = path / "model.safetensors.index.json"
-    if index.is_file():
-        if faults := _json_faults(index, where):
-            return faults
-        shards = sorted(set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values()))
-        missing = [name for name in shards if not (path / name).is_file()]
-        if missing:
-            return [f"{where}: {path} lacks {len(missing)} of {len(shards)} weight files, first {missing[0]}"]
-    files = sorted(path.glob("*.safetensors"))
-    if files:
-        return [fault for file in files for fault in _safetensors_faults(file, where)]
-    if any(path.glob("pytorch_model*.bin")):
-        # transformers reads these with torch.load(weights_only=True), so no pickled code runs.
+def _separate_tokenizer_faults(model: ModelSpec, where: str) -> list[str]:
+    if model.tokenizer is None:
         return []
-    return [f"{where}: {path} has no weights (model.safetensors or its shards)"]
+    path = Path(model.tokenizer)
+    if not is_directory(model.tokenizer):
+        return hub_tokenizer_faults(model.tokenizer, f"{where}: tokenizer")
+    if not path.is_dir():
+        return [f"{where}: tokenizer: no such directory: {path}"]
+    return tokenizer_faults(path, f"{where}: tokenizer")
 
 
-def _safetensors_faults(path: Path, where: str) -> list[str]:
-    from safetensors import SafetensorError, safe_open
+def _loading_faults(model: ModelSpec, backend: str, where: str) -> list[str]:
+    """Keys that this machine or this backend cannot honour."""
+    from importlib.util import find_spec
 
-    try:
-        with safe_open(path, framework="numpy") as file:
-            file.keys()
-    except (SafetensorError, OSError) as error:
-        return [f"{where}: {path} is not a whole safetensors file ({error})"]
-    return []
-
-
-def _tokenizer_faults(path: Path, where: str) -> list[str]:
-    if any((path / name).is_file() for name in _VOCABULARY_FILES):
-        return []
-    return [f"{where}: {path} has no tokenizer (tokenizer.json or tokenizer.model); name one with tokenizer=DIR"]
-
-
-def _adapter_faults(path: Path, where: str) -> list[str]:
-    config = path / "adapter_config.json"
-    if not config.is_file():
-        return [f"{where}: {path} has no adapter_config.json, so it is not a LoRA adapter directory"]
-    if faults := _json_faults(config, where):
-        return faults
-    if not _adapter_base(path):
-        return [f"{where}: {config} names no base_model_name_or_path"]
-    weights = path / "adapter_model.safetensors"
-    return _safetensors_faults(weights, where) if weights.is_file() else [f"{where}: {path} has no {weights.name}"]
+    faults = []
+    if model.quantization and find_spec("bitsandbytes") is None:
+        faults.append(f"{where}: quantization needs the package bitsandbytes: pip install bitsandbytes")
+    if backend == "vllm" and model.quantization == "8bit":
+        faults.append(f"{where}: the backend vllm quantizes to 4bit only; use 4bit, or the backend hf")
+    if backend == "vllm" and model.device:
+        faults.append(f"{where}: the backend vllm takes its devices from CUDA_VISIBLE_DEVICES, not from device")
+    if backend == "hf" and model.device:
+        faults += _device_faults(model.device, where)
+    return faults
 
 
-def _adapter_base(path: Path) -> str:
-    config: dict[str, Any] = json.loads((path / "adapter_config.json").read_text(encoding="utf-8"))
-    return str(config.get("base_model_name_or_path") or "")
+def _device_faults(device: str, where: str) -> list[str]:
+    """Refuse a device that is not here: lm-eval would take another one without a word."""
+    import torch
 
-
-def _hub_faults(source: str, revision: str | None, where: str) -> list[str]:
-    """Ask the hub, or its local cache when it is offline, whether a repository can be read."""
-    import httpx
-    from huggingface_hub import HfApi, try_to_load_from_cache
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
-
-    if offline():
-        cached = try_to_load_from_cache(source, "config.json", revision=revision)
-        if isinstance(cached, str):
-            return _weight_faults(Path(cached).parent, where)
-        return [f"{where}: {source} is not in the hub's cache and HF_HUB_OFFLINE is set; unset it or give a directory"]
-    try:
-        info = HfApi().model_info(source, revision=revision, timeout=_SERVER_TIMEOUT_SECONDS)
-        if info.gated:
-            HfApi().auth_check(source)
-    except GatedRepoError:
-        return [f"{where}: {source} is gated: accept its licence on the hub and set HF_TOKEN to a token with access"]
-    except RevisionNotFoundError:
-        return [f"{where}: {source} has no revision {revision!r}"]
-    except RepositoryNotFoundError:
-        return [f"{where}: {source} is neither a directory here nor a model on the hub (private? set HF_TOKEN)"]
-    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
-        return [f"{where}: cannot reach the hub for {source} ({_reason(error)}); give a directory, or mend the network"]
-    files = [sibling.rfilename for sibling in info.siblings or []]
-    if not any(name.endswith((".safetensors", ".bin")) for name in files):
-        return [f"{where}: {source} on the hub has no weights (safetensors)"]
-    return []
-
-
-def _server_faults(model: ModelSpec, where: str) -> list[str]:
-    """Ask an OpenAI-compatible server for its models."""
-    import httpx
-
-    url, wanted = _server(model)
-    if not is_url(url):
-        return [f"{where}: the backend openai needs base_url=http://…/v1"]
-    try:
-        served = served_models(url)
-    except httpx.HTTPStatusError as error:
-        status = error.response.status_code
-        if status in (401, 403):
-            return [f"{where}: the server {url} refuses the key; set OPENAI_API_KEY"]
-        return [f"{where}: the server {url} answers {status} to /models; base_url usually ends in /v1"]
-    except httpx.HTTPError as error:
-        return [f"{where}: cannot reach the server {url} ({_reason(error)})"]
-    except (KeyError, TypeError, ValueError):
-        return [f"{where}: the server {url} does not answer /models as OpenAI's does"]
-    if wanted is None and len(served) != 1:
-        return [f"{where}: the server serves {len(served)} models ({', '.join(served)}); say which with model=NAME"]
-    if wanted is not None and wanted not in served:
-        return [f"{where}: the server does not serve {wanted!r}; it serves {', '.join(served)}"]
-    return []
-
-
-def _server(model: ModelSpec) -> tuple[str, str | None]:
-    """A server's URL, without a slash at its end, and the name asked of it, if any."""
-    url = model.base_url or (model.source if is_url(model.source) else "")
-    return url.rstrip("/"), model.model or (None if is_url(model.source) else model.source)
-
-
-def served_models(url: str) -> list[str]:
-    """The names of the models that a server offers."""
-    import httpx
-
-    key = os.environ.get("OPENAI_API_KEY", "")
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    reply = httpx.get(f"{url}/models", headers=headers, timeout=_SERVER_TIMEOUT_SECONDS)
-    return [str(entry["id"]) for entry in reply.raise_for_status().json()["data"]]
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    here = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        here.append("mps")
+    match = _DEVICE.fullmatch(device)
+    known = match is not None and (device in here or (match[2] is None and f"{device}:0" in here))
+    other = match is not None and match[1] in ("xpu", "npu", "hpu")
+    return [] if known or other else [f"{where}: there is no device {device!r} here, but {', '.join(here)}"]

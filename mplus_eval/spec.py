@@ -16,19 +16,28 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
+from mplus_eval.config import load_config
 from mplus_eval.errors import SpecError, UsageError
 
-NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 KNOWN_ROLES = ("base", "instruct", "sft", "chosen", "plus")
 
 BackendName = Literal["hf", "vllm", "openai"]
+
+
+def _not_a_truth_value(value: Any) -> Any:
+    """Refuse `limit: true`, which Python would take for 1."""
+    if isinstance(value, bool):
+        raise ValueError("a number is expected")
+    return value
+
+
+Positive = Annotated[int, BeforeValidator(_not_a_truth_value), Field(gt=0)]
 
 
 class ModelSpec(BaseModel):
@@ -45,12 +54,18 @@ class ModelSpec(BaseModel):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: str | None = None
     quantization: Literal["4bit", "8bit"] | None = None
-    batch_size: Annotated[int, Field(gt=0)] | Literal["auto"] = "auto"
+    batch_size: Positive | Literal["auto"] = "auto"
     chat_template: bool | str = False
     backend: BackendName | None = None
     model: str | None = Field(None, description="the name under which a server serves it")
     base_url: str | None = None
     trust_remote_code: bool = False
+
+    @field_validator("source", "tokenizer", "adapter", "chat_template")
+    @classmethod
+    def _home(cls, value: Any) -> Any:
+        """Put the home directory for `~`, which a shell leaves alone after NAME=."""
+        return str(Path(value).expanduser()) if isinstance(value, str) and value.startswith("~") else value
 
     @property
     def model_role(self) -> str:
@@ -67,13 +82,18 @@ class CompareSpec(BaseModel):
     suite: str
     tasks: tuple[str, ...] | None = None
     tasks_dir: Path | None = None
-    limit: Annotated[int, Field(gt=0)] | None = None
+    limit: Positive | None = None
     baseline: str
     data_dir: Path | None = None
     output: Path
     backend: BackendName = "hf"
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, BeforeValidator(_not_a_truth_value), Field(ge=0)] = 0
     pairs: Literal["baseline", "all"] = "baseline"
+
+    @field_validator("tasks_dir", "data_dir", "output")
+    @classmethod
+    def _home(cls, value: Path | None) -> Path | None:
+        return value.expanduser() if value is not None else None
 
     def backend_of(self, model: ModelSpec) -> BackendName:
         """The backend of one model: its own, a server's when its source is a URL, or the run's."""
@@ -117,28 +137,43 @@ def build_spec(
     Raises:
         SpecError: with every fault that was found.
     """
+    spec, faults = draft_spec(models, config, options, default_output=default_output)
+    if faults:
+        raise SpecError(faults)
+    return spec
+
+
+def draft_spec(
+    models: Sequence[str] = (),
+    config: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    *,
+    default_output: str | None = None,
+) -> tuple[CompareSpec, list[str]]:
+    """Return what is right of what was asked for, and every fault; the arguments are those of `build_spec`.
+
+    Sources and tasks of a draft can be checked although it has faults, so that all of them are reported together.
+    """
     faults: list[str] = []
-    given = {key: value for key, value in (options or {}).items() if value is not None}
-    document = load_config(config or "demo") if config or not models else {}
+    document = _document(config, models, faults)
     entries = {**_config_models(document, faults), **_command_line_models(models, faults)}
-    merged = {**{key: value for key, value in document.items() if key != "models"}, **given}
-    _check_keys(merged, OPTION_KEYS, "option", f"config {config}", faults)
+    given = {key: value for key, value in (options or {}).items() if value is not None}
+    asked = {**{key: value for key, value in document.items() if key != "models"}, **given}
+    _check_keys(asked, OPTION_KEYS, "option", f"config {config}", faults)
     if not entries and not faults:
         faults.append("no model is named: give NAME=SOURCE on the command line or `models:` in the config file")
-    specs = [spec for name, fields in entries.items() if (spec := _model(name, fields, faults))]
-    merged.setdefault("suite", "mplus")
-    merged.setdefault("baseline", _default_baseline(specs))
-    merged.setdefault("output", default_output or _default_output(specs))
-    if isinstance(merged.get("tasks"), str):
-        merged["tasks"] = tuple(name.strip() for name in merged["tasks"].split(",") if name.strip())
-    if merged.get("tasks") == ():
-        faults.append("--tasks is empty: name at least one task")
-    if merged["baseline"] and merged["baseline"] not in entries:
-        faults.append(f"baseline {merged['baseline']!r} is not among the models: {', '.join(entries)}")
-    checked = _validated(specs, {key: value for key, value in merged.items() if key in OPTION_KEYS}, faults)
-    if faults or checked is None:
-        raise SpecError(faults)
-    return checked
+    found = [_model(name, fields, faults) for name, fields in entries.items()]
+    specs = tuple(model for model in found if model is not None)
+    defaults = {
+        "models": specs,
+        "suite": "mplus",
+        "baseline": _default_baseline(specs),
+        "output": default_output or _default_output(specs),
+    }
+    spec = _checked(defaults, {key: value for key, value in asked.items() if key in OPTION_KEYS}, faults)
+    if entries and spec.baseline and spec.baseline not in entries:
+        faults.append(f"baseline {spec.baseline!r} is not among the models: {', '.join(entries)}")
+    return spec, list(dict.fromkeys(faults))
 
 
 def parse_model(text: str) -> tuple[str, dict[str, Any]]:
@@ -155,36 +190,14 @@ def parse_model(text: str) -> tuple[str, dict[str, Any]]:
     for pair in pairs:
         key, separator, value = pair.partition("=")
         if not separator:
-            raise UsageError(f"model {name!r}: {pair!r} is not key=value; keys are {', '.join(MODEL_KEYS)}")
+            raise UsageError(
+                f"model {name!r}: {pair!r} is not key=value; keys are {', '.join(MODEL_KEYS)} "
+                "(a source with a comma in it is written in the config file)"
+            )
         if key in fields:
             raise UsageError(f"model {name!r}: key {key!r} is given twice")
         fields[key] = {"true": True, "false": False}.get(value.lower(), value)
     return name, fields
-
-
-def load_config(name_or_path: str) -> dict[str, Any]:
-    """Read a configuration: a YAML file, or the name of one shipped with the package."""
-    path = Path(name_or_path).expanduser()
-    shipped = shipped_configs()
-    if not path.is_file():
-        if name_or_path not in shipped:
-            raise SpecError([_no_config(name_or_path, shipped)])
-        path = shipped[name_or_path]
-    try:
-        document = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)
-    except UnicodeDecodeError as error:
-        raise SpecError([f"config {path}: not UTF-8 text ({error.reason} at byte {error.start})"]) from None
-    except yaml.YAMLError as error:
-        raise SpecError([f"config {path}: {_one_line(error)}"]) from None
-    if not isinstance(document, dict):
-        raise SpecError([f"config {path}: a mapping with `models:` is expected, found {type(document).__name__}"])
-    return document
-
-
-def shipped_configs() -> dict[str, Path]:
-    """The configurations that come with the package, by name."""
-    folder = Path(str(resources.files("mplus_eval") / "configs"))
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
@@ -193,21 +206,29 @@ def nearest(name: str, known: Sequence[str]) -> str:
     return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
 
 
-def _no_config(name: str, shipped: Mapping[str, Path]) -> str:
-    return f"config {name!r}: no such file, and no shipped configuration of that name ({', '.join(shipped)})"
+def _document(config: str | None, models: Sequence[str], faults: list[str]) -> dict[str, Any]:
+    if config is None and models:
+        return {}
+    try:
+        return load_config(config or "demo")
+    except SpecError as error:
+        faults.extend(error.faults)
+        return {}
 
 
 def _config_models(document: Mapping[str, Any], faults: list[str]) -> dict[str, dict[str, Any]]:
-    models = document.get("models", {})
+    models = document.get("models") or {}
     if not isinstance(models, dict):
         faults.append("config: `models` is a mapping of NAME: SOURCE or NAME: {source: …, role: …}")
         return {}
     entries: dict[str, dict[str, Any]] = {}
     for name, value in models.items():
-        if isinstance(value, str):
-            entries[str(name)] = {"source": value}
+        if not isinstance(name, str):
+            faults.append(f"config: model name {name!r} is not text; put it in quotes")
+        elif isinstance(value, str):
+            entries[name] = {"source": value}
         elif isinstance(value, dict) and "source" in value:
-            entries[str(name)] = dict(value)
+            entries[name] = {str(key): entry for key, entry in value.items()}
         else:
             faults.append(f"config: model {name!r} needs a source: write `{name}: SOURCE` or `{name}: {{source: …}}`")
     return entries
@@ -229,7 +250,10 @@ def _command_line_models(models: Sequence[str], faults: list[str]) -> dict[str, 
 
 def _model(name: str, fields: Mapping[str, Any], faults: list[str]) -> ModelSpec | None:
     if not re.fullmatch(NAME_PATTERN, name):
-        faults.append(f"model name {name!r} cannot be a path; letters, digits, '.', '_' and '-' are accepted")
+        faults.append(
+            f"model name {name!r} cannot be a path; up to 100 letters, digits, '.', '_' and '-' are accepted, "
+            "a letter or digit first"
+        )
     _check_keys({k: v for k, v in fields.items() if k != "source"}, MODEL_KEYS, "key", f"model {name!r}", faults)
     known = {key: value for key, value in fields.items() if key in ModelSpec.model_fields and key != "name"}
     template = known.get("chat_template")
@@ -248,12 +272,20 @@ def _check_keys(fields: Mapping[str, Any], accepted: Sequence[str], noun: str, w
             faults.append(f"{where}: unknown {noun} {key!r}; {nearest(str(key), accepted)}")
 
 
-def _validated(specs: Sequence[ModelSpec], options: Mapping[str, Any], faults: list[str]) -> CompareSpec | None:
+def _checked(defaults: Mapping[str, Any], asked: Mapping[str, Any], faults: list[str]) -> CompareSpec:
+    """Validate the options; a wrong one is a fault, and the draft goes on with its default."""
+    options = dict(asked)
+    if isinstance(options.get("tasks"), str):
+        options["tasks"] = [name.strip() for name in options["tasks"].split(",") if name.strip()]
+    if options.get("tasks") == []:
+        faults.append("--tasks is empty: name at least one task")
+        del options["tasks"]
     try:
-        return CompareSpec(models=tuple(specs), **options)
+        return CompareSpec(**{**defaults, **options})
     except ValidationError as error:
         faults.extend(_faults_of(error, ""))
-        return None
+        wrong = {str(fault["loc"][0]) for fault in error.errors()}
+        return CompareSpec(**{**defaults, **{key: value for key, value in options.items() if key not in wrong}})
 
 
 def _faults_of(error: ValidationError, where: str) -> list[str]:
@@ -277,22 +309,3 @@ def _default_output(specs: Sequence[ModelSpec]) -> str:
 
     names = "-".join(spec.name for spec in specs)
     return f"runs/{date.today().isoformat()}-{names}"[:120]
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML's safe loader, but a key that stands twice is a fault rather than silently the last one."""
-
-
-def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key) for key, _ in node.value]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
-    return loader.construct_mapping(node, deep=True)
-
-
-_UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)

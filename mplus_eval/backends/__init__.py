@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
 from mplus_eval.backends.base import Backend, LoadedModel
@@ -17,7 +18,8 @@ def load_backend(name: str, model: ModelSpec, source: Source) -> Backend:
     """Load one model with the backend of that name."""
     from mplus_eval.backends import hf, openai, vllm
 
-    return {"hf": hf.load, "vllm": vllm.load, "openai": openai.load}[name](model, source)
+    load: dict[str, Callable[[ModelSpec, Source], Backend]] = {"hf": hf.load, "vllm": vllm.load, "openai": openai.load}
+    return load[name](model, source)
 
 
 def engine(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from mplus_eval.backends.base import LoadedModel
@@ -19,6 +20,8 @@ class LmEvalModel:
 
     def respond(self, requests: Sequence[Any]) -> list[Any]:
         """Answer requests of one type, in their order."""
+        if not requests:
+            return []
         method = getattr(self.lm, requests[0].request_type)
         return list(method(list(requests), disable_tqdm=True))
 
@@ -31,9 +34,11 @@ class LmEvalModel:
         self.lm = None
 
 
-def set_chat_template(tokenizer: Any, template: bool | str) -> None:
-    """Give a tokenizer the template of a file, where one was named."""
+def set_chat_template(lm: Any, template: bool | str) -> None:
+    """Give an lm-eval model the chat template of a file, where one was named."""
     if isinstance(template, str):
-        from pathlib import Path
-
-        tokenizer.chat_template = Path(template).expanduser().read_text(encoding="utf-8")
+        text = Path(template).expanduser().read_text(encoding="utf-8")
+        lm.tokenizer.chat_template = text
+        if hasattr(lm, "hf_chat_template"):
+            # lm-eval's vLLM model keeps the template that it found when it was loaded, and prefers it.
+            lm.hf_chat_template = text

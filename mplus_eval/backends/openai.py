@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from typing import Any
 
 from mplus_eval.backends.base import LoadedModel
@@ -9,11 +11,45 @@ from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
 from mplus_eval.sources import Source
 from mplus_eval.spec import ModelSpec
 
-_CONCURRENT_REQUESTS = 8
+CONCURRENT_REQUESTS = 8
+TIMEOUT_SECONDS = 300
+TRIES = 3
 _REQUESTS_PER_CALL = 64
 
 
-def load(model: ModelSpec, source: Source) -> LmEvalModel:
+class ServerError(RuntimeError):
+    """A server did not answer a request, `TRIES` times over."""
+
+
+class OpenAIModel(LmEvalModel):
+    """A served model; a request that fails is tried `TRIES` times in all."""
+
+    def respond(self, requests: Sequence[Any]) -> list[Any]:
+        """Answer requests of one type, in their order.
+
+        Raises:
+            ServerError: when a request failed `TRIES` times; says how.
+        """
+        import aiohttp
+        from requests import RequestException
+
+        try:
+            return super().respond(requests)
+        except aiohttp.ClientResponseError as error:
+            raise ServerError(self._says(f"answered {error.status} {error.message}")) from error
+        except (aiohttp.ClientError, RequestException) as error:
+            raise ServerError(self._says(f"could not be reached ({error})")) from error
+        except TimeoutError as error:
+            raise ServerError(self._says(f"did not answer within {self.lm.timeout} s")) from error
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            what = f"({type(error).__name__}: {error}); prompt log-probabilities need echo and logprobs"
+            raise ServerError(self._says(f"answered what is no completion {what}")) from error
+
+    def _says(self, what: str) -> str:
+        return f"the server {self.lm.base_url} {what}, {TRIES} times"
+
+
+def load(model: ModelSpec, source: Source) -> OpenAIModel:
     """Connect to a server.
 
     The server must answer `/completions` with `echo` and `logprobs` for the choice tasks, as vLLM's does.
@@ -21,22 +57,28 @@ def load(model: ModelSpec, source: Source) -> LmEvalModel:
     from lm_eval.models.openai_completions import LocalCompletionsAPI
 
     lm = LocalCompletionsAPI(**arguments(model, source))
-    if lm.tokenizer is not None:
-        set_chat_template(lm.tokenizer, model.chat_template)
-    return LmEvalModel(lm, LoadedModel("openai", None, None, None), _REQUESTS_PER_CALL)
+    set_chat_template(lm, model.chat_template)
+    return OpenAIModel(lm, LoadedModel("openai", None, None, None), _REQUESTS_PER_CALL)
 
 
 def arguments(model: ModelSpec, source: Source) -> dict[str, Any]:
     """Translate a model's keys into those of lm-eval's `LocalCompletionsAPI`.
 
-    Without a tokenizer the server's own (`/tokenizer_info`, vLLM's) is used where it offers one.
+    Without a tokenizer the server's own (`/tokenizer_info`, vLLM's) is used. With one, a plain prompt gets the special
+    tokens that the tokenizer itself adds, as with the backend hf; a chat template brings its own.
     """
     given: dict[str, Any] = {
         "base_url": f"{source.base_url}/completions",
         "model": source.served_name,
-        "num_concurrent": _CONCURRENT_REQUESTS,
+        "num_concurrent": CONCURRENT_REQUESTS,
+        "max_retries": TRIES,
+        "timeout": TIMEOUT_SECONDS,
+        "max_length": source.max_length,
         "batch_size": 1 if model.batch_size == "auto" else model.batch_size,
-        "tokenizer_backend": "huggingface" if model.tokenizer else "auto",
-        "tokenizer": model.tokenizer,
+        "tokenizer_backend": "huggingface" if source.tokenizer else "remote",
+        "tokenizer": str(source.tokenizer) if source.tokenizer else None,
+        "add_bos_token": source.tokenizer is not None and model.chat_template is False,
+        "trust_remote_code": model.trust_remote_code,
+        "auth_token": os.environ.get("OPENAI_API_KEY") or None,
     }
     return {key: value for key, value in given.items() if value is not None}

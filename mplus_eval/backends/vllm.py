@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from mplus_eval.backends.base import LoadedModel
@@ -12,6 +14,20 @@ from mplus_eval.spec import ModelSpec
 
 MISSING = "the backend vllm needs the package vllm: pip install 'mplus-eval[vllm]'"
 _REQUESTS_PER_CALL = 2048  # vLLM schedules its batches itself; a call only has to be long enough to fill them
+_DEFAULT_RANK = 16
+
+
+class VllmModel(LmEvalModel):
+    """A model in a vLLM engine of its own."""
+
+    def close(self) -> None:
+        """Stop the engine, so that the next model finds its memory free."""
+        import gc
+
+        if self.lm is not None:
+            self.lm.model.llm_engine.engine_core.shutdown()
+        super().close()
+        gc.collect()
 
 
 def is_installed() -> bool:
@@ -19,12 +35,12 @@ def is_installed() -> bool:
     return find_spec("vllm") is not None
 
 
-def load(model: ModelSpec, source: Source) -> LmEvalModel:
+def load(model: ModelSpec, source: Source) -> VllmModel:
     """Load a checkpoint directory into vLLM."""
-    lm_class = _lm_class()
-    lm = lm_class(**arguments(model, source))
-    set_chat_template(lm.tokenizer, model.chat_template)
-    return LmEvalModel(lm, LoadedModel("vllm", model.dtype, None, model.device), _REQUESTS_PER_CALL)
+    lm = _lm_class()(**arguments(model, source))
+    set_chat_template(lm, model.chat_template)
+    dtype = str(lm.model.llm_engine.model_config.dtype).removeprefix("torch.")
+    return VllmModel(lm, LoadedModel("vllm", dtype, None, None), _REQUESTS_PER_CALL)
 
 
 def arguments(model: ModelSpec, source: Source) -> dict[str, Any]:
@@ -32,13 +48,20 @@ def arguments(model: ModelSpec, source: Source) -> dict[str, Any]:
     given = {
         "pretrained": str(source.path),
         "dtype": model.dtype,
-        "tokenizer": model.tokenizer,
+        "tokenizer": str(source.tokenizer) if source.tokenizer else None,
         "batch_size": model.batch_size,
         "trust_remote_code": model.trust_remote_code,
         "quantization": "bitsandbytes" if model.quantization else None,
         "lora_local_path": str(source.adapter) if source.adapter else None,
+        "max_lora_rank": _rank(source.adapter) if source.adapter else None,
     }
     return {key: value for key, value in given.items() if value is not None}
+
+
+def _rank(adapter: Path) -> int:
+    """The rank of a LoRA adapter: vLLM reserves room for 16 unless it is told of more, and takes powers of two."""
+    rank = int(json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8")).get("r", _DEFAULT_RANK))
+    return max(_DEFAULT_RANK, 1 << (rank - 1).bit_length())
 
 
 def _lm_class() -> Any:

@@ -1,0 +1,73 @@
+"""lm-eval's `HFLM`, stricter and mended: a checkpoint loads whole or not at all, and NaN is never an answer.
+
+Imports torch and lm-eval, so it is imported only when a model is loaded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lm_eval.models.huggingface import HFLM
+from transformers import AutoModelForCausalLM
+
+
+class IncompleteWeightsError(ValueError):
+    """The weight files lack tensors that the architecture needs; transformers would fill them with random numbers."""
+
+
+class NotANumberError(ArithmeticError):
+    """The model returned NaN logits."""
+
+
+class WholeModel:
+    """`AutoModelForCausalLM`, refusing a checkpoint that leaves parts of the model at random weights."""
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """Load a model; the arguments are those of transformers.
+
+        Raises:
+            IncompleteWeightsError: naming the first tensor that is missing or of another shape.
+        """
+        loaded: Any = AutoModelForCausalLM.from_pretrained(*args, output_loading_info=True, **kwargs)
+        model, loading = loaded
+        lacking = [*sorted(loading["missing_keys"]), *sorted(str(key[0]) for key in loading["mismatched_keys"])]
+        if lacking:
+            raise IncompleteWeightsError(f"the checkpoint lacks {len(lacking)} tensors, first {lacking[0]}")
+        return model
+
+
+class CheckedHFLM(HFLM):
+    """`HFLM` over a whole checkpoint, optionally quantized while it is loaded."""
+
+    AUTO_MODEL_CLASS = WholeModel
+
+    def __init__(self, *args: Any, quantization: str | None = None, **kwargs: Any) -> None:
+        """Load a model; the arguments are those of `HFLM`, and `quantization` is 4bit or 8bit."""
+        self._quantization = quantization
+        super().__init__(*args, **kwargs)
+        self.model.register_forward_hook(_refuse_nan)
+
+    def _create_model(self, *args: Any, **kwargs: Any) -> None:
+        # HFLM itself offers no way to quantize with transformers 5, which takes it in `quantization_config` alone.
+        if self._quantization is not None:
+            kwargs["quantization_config"] = quantization_config(self._quantization)
+        super()._create_model(*args, **kwargs)
+
+
+def quantization_config(name: str) -> Any:
+    """Return transformers' configuration of bitsandbytes for 4bit or 8bit weights."""
+    from transformers import BitsAndBytesConfig
+
+    four = name == "4bit"
+    return BitsAndBytesConfig(load_in_4bit=four, load_in_8bit=not four)
+
+
+def _refuse_nan(_module: Any, _inputs: Any, output: Any) -> None:
+    """Stop at NaN logits, since decoding would turn them into text without a word.
+
+    Only the last position is looked at: the rows of padding may hold anything, and a NaN spreads to what follows it.
+    """
+    logits = getattr(output, "logits", None)
+    if logits is not None and bool(logits[:, -1].isnan().any()):
+        raise NotANumberError("the model returned NaN logits")
