@@ -1,0 +1,23 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Suite = Annotated[str | None, typer.Option(help="Suite: a shipped name or a YAML file.", show_default=False)]
+Tasks = Annotated[
+    str | None,
+    typer.Option(help="Tasks, separated by commas: the suite's names, then any of lm-eval.", show_default=False),
+]
+TasksDir = Annotated[Path | None, typer.Option(help="Folder with task definitions of your own.", show_default=False)]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="MPLUS_EVAL_DATA", help="Folder that holds datasets as org/name, before the hub.", show_default=False
+    ),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Let libraries speak, and log causes in full.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary; errors only.")]
