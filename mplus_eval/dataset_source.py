@@ -32,9 +32,9 @@ def located(leaf: LeafConfig, data_dir: Path | None) -> dict[str, Any]:
     """A task's configuration with its data's paths made absolute, in the mirror where it is mirrored.
 
     Raises:
-        UsageError: when the task would run code of the dataset's, or code that a model wrote.
+        UsageError: when a metric of the task is code on the hub.
     """
-    _refuse_foreign_code(leaf)
+    _refuse_foreign_metrics(leaf)
     config = {key: deepcopy(value) for key, value in leaf.config.items()}
     identifier = dataset_id(leaf)
     folder = mirrored(identifier, data_dir) if identifier else _beside(leaf, str(config.get("dataset_path")))
@@ -70,11 +70,9 @@ def _absolute(files: Any, folder: Path) -> Any:
     return files if "://" in files else str(folder / files)
 
 
-def _refuse_foreign_code(leaf: LeafConfig) -> None:
+def _refuse_foreign_metrics(leaf: LeafConfig) -> None:
     from lm_eval.api.registry import METRIC_REGISTRY
 
-    if leaf.config.get("unsafe_code"):
-        raise UsageError(f"{leaf.name} runs code that a model wrote, which is refused")
     if leaf.config.get("process_results") is not None:
         return
     for entry in leaf.config.get("metric_list") or []:

@@ -48,6 +48,15 @@ class Leaf:
             return None
         return f"{self.name}/{value if len(value) <= _LONGEST_CLUSTER_NAME else hash_text(value)[:16]}"
 
+    def target_of(self, doc: Any) -> str:
+        """The right answer, in words where the task gives a choice's number."""
+        task = self.task
+        target = task.doc_to_text(doc) if getattr(task, "multiple_input", 0) else task.doc_to_target(doc)
+        if task.OUTPUT_TYPE == "multiple_choice" and isinstance(target, int):
+            choices = task.doc_to_choice(doc)
+            return str(choices[target]) if 0 <= target < len(choices) else str(target)
+        return str(target)
+
     def docs(self, limit: int | None) -> Iterator[Any]:
         """The documents that are evaluated, in order."""
         return islice(iter(self.task.eval_docs), limit)

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from mplus_eval.dataset_source import dataset_id, located, mirrored, missing_line
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.leaf import Leaf
 from mplus_eval.lm_eval_index import STOCK_PREFIX
+from mplus_eval.spec import nearest
 from mplus_eval.suite import SuiteTask
 from mplus_eval.task_config import LeafConfig, leaf_configs
+from mplus_eval.task_loader import Progress, TaskLoader, cause
 
-__all__ = ["FEWSHOT_SEED", "Leaf", "LoadedTask", "load_tasks"]
+__all__ = ["FEWSHOT_SEED", "Leaf", "LoadedTask", "load_each", "load_tasks"]
 
 FEWSHOT_SEED = 1234
 """lm-eval's own default, so that few-shot examples are those of `simple_evaluate`."""
 
 Kind = Literal["choice", "generation", "mixed"]
-Progress = Callable[[str, int, int], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,93 +61,60 @@ def load_tasks(
     Raises:
         SpecError: with every fault of every task: unknown names, missing data, a wrong metric or number of shots.
     """
-    faults: list[str] = []
-    configs: dict[str, list[LeafConfig]] = {}
-    for task in tasks:
-        try:
-            configs[task.name] = leaf_configs(task.lm_eval, tasks_dir)
-        except SpecError as error:
-            faults += error.faults
-        except Exception as error:  # noqa: BLE001 - a definition's code is foreign and may raise anything; it is named
-            faults.append(f"task {task.name!r}: {_cause(error)}")
-    loader = _Loader(data_dir, progress, sum(map(len, configs.values())))
-    loaded = [loader.load(task, configs[task.name], limit, faults) for task in tasks if task.name in configs]
-    if faults:
+    results = list(load_each(tasks, data_dir=data_dir, tasks_dir=tasks_dir, limit=limit, progress=progress))
+    if faults := [fault for result in results if isinstance(result, SpecError) for fault in result.faults]:
         raise SpecError(faults)
-    return [task for task in loaded if task is not None]
+    return [result for result in results if isinstance(result, LoadedTask)]
 
 
-class _Loader:
-    """Loads leaf tasks one by one; once the hub did not answer, it is not asked again."""
-
-    def __init__(self, data_dir: Path | None, progress: Progress | None, n_leaves: int) -> None:
-        self.data_dir = data_dir
-        self.progress = progress
-        self.n_leaves = n_leaves
-        self.n_done = 0
-        self.hub_failure: str | None = None
-
-    def load(
-        self, spec: SuiteTask, configs: Sequence[LeafConfig], limit: int | None, faults: list[str]
-    ) -> LoadedTask | None:
-        """Load one task, or add to the faults and return None."""
-        missing: dict[str, str] = {}
-        leaves = []
-        try:
-            for config in configs:
-                if self.progress:
-                    self.progress(config.name, self.n_done, self.n_leaves)
-                self.n_done += 1
-                if task := self._task(config, missing):
-                    leaves.append(_leaf(spec, config, task))
-            if not missing:
-                return _loaded(spec, leaves, limit)
-            faults.append(missing_line(spec.name, missing, self.data_dir))
-        except Exception as error:  # noqa: BLE001 - a task's code and data are foreign and may raise anything; it is named
-            faults.append(f"task {spec.name!r}: {_cause(error)}")
-        return None
-
-    def _task(self, leaf: LeafConfig, missing: dict[str, str]) -> Any:
-        """lm-eval's task object, or None with its dataset noted as missing, and why."""
-        from lm_eval.tasks import TaskManager
-
-        config = located(leaf, self.data_dir)
-        identifier = dataset_id(leaf)
-        folder = mirrored(identifier, self.data_dir) if identifier else None
-        if identifier and folder is None and self.hub_failure:
-            missing[identifier] = self.hub_failure
-        if identifier in missing:
-            return None
-        try:
-            return TaskManager(include_defaults=False).load({**config, "task": leaf.name})["tasks"][leaf.name]
-        except (OSError, RuntimeError, ValueError) as error:
-            if identifier is None or not _is_about_data(error):
-                raise
-            missing[identifier] = (
-                f"{folder} lacks {leaf.name}'s part ({_cause(error)})" if folder else _hub_cause(error)
-            )
-            if folder is None and isinstance(error, ConnectionError):
-                self.hub_failure = missing[identifier]
-            return None
+def load_each(
+    tasks: Sequence[SuiteTask],
+    *,
+    data_dir: Path | None,
+    tasks_dir: Path | None,
+    limit: int | None,
+    progress: Progress | None = None,
+) -> Iterator[LoadedTask | SpecError]:
+    """Load tasks as `load_tasks` does, and yield for each, in order, either the task or what is wrong with it."""
+    configs = [_attempt(task, partial(leaf_configs, task.lm_eval, tasks_dir)) for task in tasks]
+    n_leaves = sum(len(leaves) for leaves in configs if not isinstance(leaves, SpecError))
+    loader = TaskLoader(data_dir, n_leaves, progress)
+    for task, leaves in zip(tasks, configs, strict=True):
+        if isinstance(leaves, SpecError):
+            yield leaves
+        else:
+            yield _attempt(task, partial(_loaded, task, leaves, loader, limit))
 
 
-_DATA_FAULTS = ("scripts are no longer supported", "BuilderConfig", "find cache for")
+def _attempt(task: SuiteTask, action: Callable[[], T]) -> T | SpecError:
+    try:
+        return action()
+    except SpecError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - a task's code and data are foreign and may raise anything; it is named
+        text = cause(error)
+        return SpecError([text if text.startswith("task ") else f"task {task.name!r}: {text}"])
 
 
-def _is_about_data(error: Exception) -> bool:
-    """Tell a dataset that is not there, or not whole, from a fault of the task's code."""
-    return isinstance(error, OSError) or any(words in str(error) for words in _DATA_FAULTS)
-
-
-def _hub_cause(error: Exception) -> str:
-    """Why the hub did not give a dataset."""
-    from mplus_eval.sources import offline
-
-    if isinstance(error, ConnectionError):
-        return "HF_HUB_OFFLINE forbids the hub" if offline() else "the hub cannot be reached"
-    if "scripts are no longer supported" in str(error):
-        return "on the hub it is a script, which is refused"
-    return f"the hub refuses it ({_cause(error)})"
+def _loaded(spec: SuiteTask, configs: Sequence[LeafConfig], loader: TaskLoader, limit: int | None) -> LoadedTask:
+    tasks = loader.load(spec.lm_eval if spec.lm_eval.startswith(STOCK_PREFIX) else spec.name, configs)
+    leaves = tuple(_leaf(spec, config, task) for config, task in zip(configs, tasks, strict=True))
+    metric = _chosen("metric", spec.metric, [_item_metrics(leaf) for leaf in leaves])
+    filter_name = _chosen("filter", spec.filter, [[each.name for each in leaf.task._filters] for leaf in leaves])
+    chances = [chance for leaf in leaves for chance in leaf.chances(limit)]
+    higher = bool(leaves[0].task.higher_is_better().get(metric, True))
+    return LoadedTask(
+        spec=spec,
+        leaves=leaves,
+        metric=metric,
+        filter=filter_name,
+        n_shots=max(leaf.n_shots for leaf in leaves),
+        chance=sum(chances) / len(chances),
+        kind=_kind(leaves),
+        version=",".join(sorted({str(leaf.task.VERSION) for leaf in leaves})),
+        lm_eval=spec.lm_eval.removeprefix(STOCK_PREFIX),
+        higher_is_better=spec.higher_is_better if "higher_is_better" in spec.model_fields_set else higher,
+    )
 
 
 def _leaf(spec: SuiteTask, config: LeafConfig, task: Any) -> Leaf:
@@ -165,25 +134,6 @@ def _leaf(spec: SuiteTask, config: LeafConfig, task: Any) -> Leaf:
     return leaf
 
 
-def _loaded(spec: SuiteTask, leaves: Sequence[Leaf], limit: int | None) -> LoadedTask:
-    metric = _chosen("metric", spec.metric, [_item_metrics(leaf) for leaf in leaves])
-    filter_name = _chosen("filter", spec.filter, [[each.name for each in leaf.task._filters] for leaf in leaves])
-    chances = [chance for leaf in leaves for chance in leaf.chances(limit)]
-    higher = bool(leaves[0].task.higher_is_better().get(metric, True))
-    return LoadedTask(
-        spec=spec,
-        leaves=tuple(leaves),
-        metric=metric,
-        filter=filter_name,
-        n_shots=max(leaf.n_shots for leaf in leaves),
-        chance=sum(chances) / len(chances),
-        kind=_kind(leaves),
-        version=",".join(sorted({str(leaf.task.VERSION) for leaf in leaves})),
-        lm_eval=spec.lm_eval.removeprefix(STOCK_PREFIX),
-        higher_is_better=spec.higher_is_better if "higher_is_better" in spec.model_fields_set else higher,
-    )
-
-
 def _item_metrics(leaf: Leaf) -> list[str]:
     """The metrics that are a number for each item, and the task's value their mean: those that can be paired."""
     from lm_eval.api.metrics import mean
@@ -192,21 +142,15 @@ def _item_metrics(leaf: Leaf) -> list[str]:
 
 
 def _chosen(noun: str, wanted: str | None, of_leaves: Sequence[Sequence[str]]) -> str:
+    """The metric or filter that was asked for, or the first that all leaf tasks have."""
     common = [name for name in of_leaves[0] if all(name in names for names in of_leaves)]
-    if wanted is None and common:
-        return common[0]
-    if wanted in common:
-        return str(wanted)
-    accepted = ", ".join(common) or f"it has no {noun} that is a number for each item"
-    raise UsageError(f"{noun} {wanted!r}: {accepted}" if wanted else accepted)
+    if not common:
+        raise UsageError(f"it has no {noun} that is the mean of a number for each item")
+    if wanted is not None and wanted not in common:
+        raise UsageError(f"{noun} {wanted!r}; {nearest(wanted, common)}")
+    return wanted or common[0]
 
 
 def _kind(leaves: Sequence[Leaf]) -> Kind:
     generated = {leaf.task.OUTPUT_TYPE == "generate_until" for leaf in leaves}
     return "mixed" if len(generated) == 2 else "generation" if generated.pop() else "choice"
-
-
-def _cause(error: BaseException) -> str:
-    """One line of an exception; its type where it is not ours."""
-    text = " ".join(str(error).split())[:400]
-    return text if isinstance(error, UsageError) else f"{type(error).__name__}: {text}"

@@ -16,6 +16,7 @@ from typing import Any
 
 from lm_eval.tasks._factory import TaskFactory
 from lm_eval.tasks._index import Entry, Kind
+from lm_eval.tasks._yaml_loader import load_yaml
 
 from mplus_eval.errors import UsageError
 from mplus_eval.fingerprint import hash_text
@@ -93,6 +94,7 @@ class _Collector(TaskFactory):  # type: ignore[misc, unused-ignore]
         self.found: dict[str, LeafConfig] = {}
 
     def _build_task(self, entry: Entry, overrides: dict[str, Any] | None) -> Any:
+        _refuse_unsafe(entry)
         config = self._load_full_config(entry, overrides)
         folder = entry.yaml_path.resolve().parent if entry.yaml_path else None
         config = {key: value for key, value in config.items() if key not in ("tag", "group", "task_list")}
@@ -119,6 +121,13 @@ def _register_inline(group: str, member: Any, registry: dict[str, Entry]) -> Non
         member = None if "group" in member else name
     if isinstance(member, str) and member not in registry:
         raise UsageError(f"group {group!r} names the task {member!r}, which does not exist")
+
+
+def _refuse_unsafe(entry: Entry) -> None:
+    """Refuse a task that runs what a model wrote, before even its own code is imported."""
+    config = load_yaml(entry.yaml_path, resolve_func=False) if entry.yaml_path else entry.cfg or {}
+    if config.get("unsafe_code"):
+        raise UsageError(f"{entry.name} runs code that a model wrote, which is refused")
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,151 @@
+"""`mplus-eval tasks`: what exists, what can be loaded here, and its data for offline use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mplus_eval.cli.options import DataDir, Suite, Tasks, TasksDir, Verbose
+
+if TYPE_CHECKING:
+    from rich.console import Console, JustifyMethod
+    from rich.table import Table
+
+    from mplus_eval.lm_tasks import LoadedTask
+    from mplus_eval.suite import SuiteTask
+
+DEFAULT_SUITE = "mplus"
+
+app = typer.Typer(help="List, check and fetch tasks.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command("list")
+def list_tasks(
+    suite: Suite = None,
+    every: Annotated[bool, typer.Option("--all", help="Every task that can be named, lm-eval's included.")] = False,
+    tasks_dir: TasksDir = None,
+) -> None:
+    """Show the tasks of a suite with their shots, metric and number of items."""
+    from rich.console import Console
+
+    from mplus_eval.lm_eval_index import local_definitions, stock_definitions
+    from mplus_eval.suite import load_suite, shipped_suites
+
+    chosen = load_suite(suite or DEFAULT_SUITE)
+    if every:
+        known = {task.name: "suite" for task in chosen.tasks}
+        for definition in [*local_definitions(tasks_dir).values(), *stock_definitions().values()]:
+            known.setdefault(definition.name, definition.kind.replace("py_task", "task"))
+        typer.echo("\n".join(f"{kind:<6} {name}" for name, kind in sorted(known.items())))
+        return
+    console = Console()
+    console.print(_table(chosen.tasks, f"Suite {chosen.name}: {chosen.description}".rstrip(": ")))
+    typer.echo(f"Suites: {', '.join(shipped_suites())}. With --all: every task that --tasks can name.")
+
+
+@app.command("check")
+def check_tasks(
+    suite: Suite = None,
+    tasks: Tasks = None,
+    tasks_dir: TasksDir = None,
+    data_dir: DataDir = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Items for each leaf task, as in `compare`.")] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Load each task and print one of its prompts; exit code 3 when one cannot be loaded."""
+    from rich.console import Console
+
+    from mplus_eval.errors import EXIT_CELLS_MISSING, SpecError
+    from mplus_eval.quiet import silence_libraries
+
+    silence_libraries(verbose)
+    from mplus_eval.lm_tasks import load_each
+
+    chosen = _chosen(suite, tasks, tasks_dir)
+    console = Console(highlight=False, soft_wrap=True)
+    failed = 0
+    for result in load_each(chosen, data_dir=data_dir, tasks_dir=tasks_dir, limit=limit):
+        if isinstance(result, SpecError):
+            failed += 1
+            console.print(f"failed  {result}", style="red", markup=False)
+        else:
+            _print_task(console, result, limit)
+    typer.echo(f"{len(chosen) - failed} of {len(chosen)} tasks can be loaded.")
+    if failed:
+        raise typer.Exit(EXIT_CELLS_MISSING)
+
+
+@app.command("fetch")
+def fetch_tasks(
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The mirror; give it to --data-dir later.")],
+    suite: Suite = None,
+    tasks: Tasks = None,
+    tasks_dir: TasksDir = None,
+    verbose: Verbose = False,
+) -> None:
+    """Mirror the datasets of tasks from the hub, for use without it; what is there already is left alone."""
+    from mplus_eval.quiet import silence_libraries
+
+    silence_libraries(verbose)
+    from mplus_eval.mirror import WantedDataset, fetch, wanted_datasets
+
+    wanted = wanted_datasets(_chosen(suite, tasks, tasks_dir), tasks_dir)
+
+    def say(dataset: WantedDataset, number: int) -> None:
+        names = ", ".join(filter(None, dataset.configurations))
+        typer.echo(f"[{number + 1}/{len(wanted)}] {dataset.identifier}" + (f" ({names})" if names else ""))
+
+    fetch(wanted, to, say)
+    typer.echo(f"Done: {len(wanted)} datasets in {to}. Use them with --data-dir {to}")
+
+
+def _chosen(suite: str | None, tasks: str | None, tasks_dir: Path | None) -> Sequence[SuiteTask]:
+    from mplus_eval.errors import UsageError
+    from mplus_eval.suite import load_suite, resolve_tasks
+
+    if tasks_dir is not None and not tasks_dir.is_dir():
+        raise UsageError(f"--tasks-dir {str(tasks_dir)!r}: no such directory")
+    names = None if tasks is None else [name.strip() for name in tasks.split(",") if name.strip()]
+    if names == []:
+        raise UsageError("--tasks is empty: name at least one task")
+    return resolve_tasks(load_suite(suite or DEFAULT_SUITE), names, tasks_dir=tasks_dir)
+
+
+def _table(tasks: Sequence[SuiteTask], title: str) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for heading in ("task", "lm-eval", "shots", "metric", "filter", "items", "kind"):
+        narrow = heading in ("lm-eval", "filter")
+        justify: JustifyMethod = "right" if heading in ("shots", "items") else "left"
+        table.add_column(heading, justify=justify, no_wrap=not narrow, overflow="fold")
+    for task in tasks:
+        shots = "own" if task.shots is None else str(task.shots)
+        items = f"{task.items:,}" if task.items else ""
+        table.add_row(task.name, task.lm_eval, shots, task.metric or "own", task.filter or "", items, task.kind or "")
+    return table
+
+
+def _print_task(console: Console, task: LoadedTask, limit: int | None) -> None:
+    from mplus_eval.answer import build_requests
+
+    n_items = sum(leaf.n_items(limit) for leaf in task.leaves)
+    parts = f"{len(task.leaves)} leaf tasks, " if len(task.leaves) > 1 else ""
+    console.print(
+        f"ok      {task.spec.name}: {parts}{n_items:,} items, {task.kind}, {task.n_shots} shots, "
+        f"{task.metric} ({task.filter}), by guessing {task.chance:.1%}",
+        style="green",
+        markup=False,
+    )
+    leaf = task.leaves[0]
+    first = build_requests(leaf, None, limit=1, chat=False)[0]
+    console.print(f"  prompt of {leaf.item_id(first.doc_id)}:", markup=False)
+    console.print(_indented(str(first.args[0])), markup=False)
+    console.print(f"  target:\n{_indented(leaf.target_of(first.doc))}\n", markup=False)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  | {line}" for line in text.splitlines())

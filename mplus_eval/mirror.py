@@ -1,0 +1,131 @@
+"""A local mirror of the hub's datasets, in the layout that `--data-dir` reads: `DIR/org/name` as the hub has it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mplus_eval.dataset_source import dataset_id
+from mplus_eval.errors import SpecError, UsageError
+from mplus_eval.sources import offline
+from mplus_eval.suite import SuiteTask
+
+DATA_FILES = ("*.parquet", "*.json", "*.jsonl", "*.csv", "*.tsv", "*.txt", "*.arrow", "*.zip", "*.gz", "*.zst")
+"""What is fetched of a dataset whose card does not say which files make up a configuration; never a script."""
+
+ALWAYS = ("README.md", "dataset_infos.json", "LICENSE*")
+
+
+@dataclass(frozen=True)
+class WantedDataset:
+    """A dataset of the hub, and the configurations that tasks use; an empty name is the default one."""
+
+    identifier: str
+    configurations: tuple[str, ...]
+
+
+def wanted_datasets(tasks: Sequence[SuiteTask], tasks_dir: Path | None) -> list[WantedDataset]:
+    """List the hub datasets that tasks read, without loading any.
+
+    Raises:
+        SpecError: with every task whose definition cannot be read.
+    """
+    from mplus_eval.task_config import leaf_configs
+
+    found: dict[str, list[str]] = {}
+    faults: list[str] = []
+    for task in tasks:
+        try:
+            leaves = leaf_configs(task.lm_eval, tasks_dir)
+        except Exception as error:  # noqa: BLE001 - a definition's code is foreign and may raise anything; it is named
+            faults.append(f"task {task.name!r}: {' '.join(str(error).split())}")
+            continue
+        for leaf in leaves:
+            if identifier := dataset_id(leaf):
+                found.setdefault(identifier, []).append(leaf.config.get("dataset_name") or "")
+    if faults:
+        raise SpecError(faults)
+    return [WantedDataset(identifier, tuple(dict.fromkeys(names))) for identifier, names in found.items()]
+
+
+def fetch(wanted: Sequence[WantedDataset], folder: Path, progress: Callable[[WantedDataset, int], None]) -> None:
+    """Download datasets; files that are there and unchanged are left alone, so an interrupted fetch goes on.
+
+    Args:
+        wanted: what to fetch.
+        folder: the mirror; each dataset gets `folder/org/name`.
+        progress: called with each dataset and its number before it is fetched.
+
+    Raises:
+        UsageError: when the hub cannot be reached or does not give a dataset.
+    """
+    if offline():
+        raise UsageError("HF_HUB_OFFLINE is set, so nothing can be fetched; unset it for this command")
+    for number, dataset in enumerate(wanted):
+        progress(dataset, number)
+        _fetch_one(dataset, folder / dataset.identifier)
+
+
+def _fetch_one(dataset: WantedDataset, folder: Path) -> None:
+    import httpx
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    def download(patterns: Sequence[str]) -> None:
+        snapshot_download(
+            dataset.identifier,
+            repo_type="dataset",
+            local_dir=folder,
+            allow_patterns=list(patterns),
+            endpoint=os.environ.get("HF_ENDPOINT"),
+            token=os.environ.get("HF_TOKEN"),
+        )
+
+    try:
+        download(ALWAYS)
+        download(_patterns(folder / "README.md", dataset.configurations))
+    except RepositoryNotFoundError as error:
+        reason = "the hub has no such dataset, or not for you: accept its terms there and set HF_TOKEN"
+        raise UsageError(f"dataset {dataset.identifier}: {reason}") from error
+    except (HfHubHTTPError, LocalEntryNotFoundError, httpx.HTTPError, ConnectionError) as error:
+        hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+        cause = " ".join(str(error).split())[:200]
+        raise UsageError(f"dataset {dataset.identifier}: {hub} cannot be reached or refuses ({cause})") from error
+
+
+def _patterns(card: Path, configurations: Sequence[str]) -> list[str]:
+    """The files of the wanted configurations, as the dataset's card names them; every data file where it does not."""
+    known = _configurations(card)
+    names = [_default(known) if name == "" else name for name in configurations]
+    if not known or any(name not in known for name in names):
+        return list(DATA_FILES)
+    return [pattern for name in names for pattern in _files(known[name])]
+
+
+def _configurations(card: Path) -> dict[str, Mapping[str, Any]]:
+    from huggingface_hub import DatasetCard
+
+    if not card.is_file():
+        return {}
+    entries = DatasetCard.load(card).data.to_dict().get("configs") or []
+    return {entry["config_name"]: entry for entry in entries}
+
+
+def _default(known: Mapping[str, Mapping[str, Any]]) -> str:
+    marked = [name for name, entry in known.items() if entry.get("default")]
+    return [*marked, *(["default"] if "default" in known else []), *known, ""][0]
+
+
+def _files(entry: Mapping[str, Any]) -> list[str]:
+    """File patterns of one configuration: a string, a list, or a list of splits with paths; under `data_dir`."""
+    root = f"{entry['data_dir'].strip('/')}/" if entry.get("data_dir") else ""
+    files = entry.get("data_files")
+    if files is None:
+        return [f"{root}{pattern}" for pattern in DATA_FILES]
+    splits = files if isinstance(files, list) else [files]
+    paths = [split["path"] if isinstance(split, Mapping) else split for split in splits]
+    flat = [path for each in paths for path in (each if isinstance(each, list) else [each])]
+    return [root + path.removeprefix("./").replace("**/", "*") for path in flat]
