@@ -44,25 +44,25 @@ def methods(comparison: Comparison) -> tuple[str, ...]:
 def _pairing(comparison: Comparison) -> str:
     confidence = formats.whole_percent(1 - comparison.level)
     return (
-        "Every difference is paired by item. Subjects are fixed strata; items on one passage are clusters. Tasks scored "
-        "0 or 1 without clusters use the exact McNemar test; the others a sign-flip permutation by whole cluster. "
-        f"Intervals are {confidence}, not adjusted. The difference tests and the non-inferiority tests of one model are "
-        "two families, each Holm-adjusted over its tasks; the suite's verdict stands outside them. The macro-average uses "
-        f"a stratified, clustered bootstrap, seed {comparison.seed}."
+        "Every difference is paired by item. Subjects are fixed strata; items on one passage are clusters. Tasks "
+        "scored 0 or 1 without clusters use the exact McNemar test; the others a sign-flip permutation by whole "
+        f"cluster. Intervals are {confidence}, not adjusted. The difference tests and the non-inferiority tests of one "
+        "model are two families, each Holm-adjusted over its tasks; the suite's verdict stands outside them. The "
+        f"macro-average uses a stratified, clustered bootstrap, seed {comparison.seed}."
     )
 
 
 def _verdicts(comparison: Comparison) -> str:
     task = sorted({contrast.margin for entry in comparison.tasks.values() for contrast in entry.contrasts.values()})
     suite = sorted({entry.margin for entry in comparison.summary.values() if entry.margin is not None})
-    named = [f"{enumerated([formats.margin(m) for m in found])} points for {what}"
+    named = [f"{enumerated([formats.margin_in_points(m) for m in found])} for {what}"
              for found, what in ((suite, "the macro-average"), (task, "a task")) if found]  # fmt: skip
     level, half = comparison.level, comparison.level / 2
     return (
-        "The first rule that holds gives the verdict. Improved: better, adjusted two-sided p below "
-        f"{level:g}. Preserved: a loss over the margin is ruled out, adjusted one-sided p below {half:g}. Degraded: worse, "
-        f"adjusted two-sided p below {level:g}. Undecided: none of these was shown. Margins: {', '.join(named)}. A small "
-        "difference alone is never called preserved."
+        f"The first rule that holds gives the verdict. Improved: better, adjusted two-sided p below {level:g}. "
+        f"Preserved: a loss over the margin is ruled out, adjusted one-sided p below {half:g}. "
+        f"Degraded: worse, adjusted two-sided p below {level:g}. Undecided: none of these was shown. "
+        f"Margins: {', '.join(named)}. A small difference alone is never called preserved."
     )
 
 

@@ -13,7 +13,7 @@ from mplus_eval.comparison import Comparison, Contrast, Interval, Score, Summary
 from mplus_eval.reports import formats
 from mplus_eval.reports.decision import contrasts_of, negated
 from mplus_eval.reports.palette import Look
-from mplus_eval.reports.tables import MARKS, Cell, Column, Row, Table, number
+from mplus_eval.reports.tables import MARKS, NO_SUMMARY, Cell, Column, Row, Table, number
 from mplus_eval.reports.text import enumerated, one_line
 
 FEWEST_VALUES = 3
@@ -129,7 +129,7 @@ def _forest_figure(model: str, comparison: Comparison, contrasts: dict[str, Cont
         bar = Bar(contrast.difference, contrast.ci) if contrast else None
         margin = (-contrast.margin if task.higher_is_better else contrast.margin) if contrast else 0.0
         rows.append(ForestRow(name, bar, margin, contrast.verdict.value if contrast else "failed"))
-    rows += _forest_total(comparison.summary.get(model, Summary()))
+    rows += _forest_total(comparison.summary.get(model, NO_SUMMARY))
     return Figure(
         name=f"differences-{model}",
         title=tally(contrasts.values()),
@@ -245,7 +245,7 @@ def _radar_figure(tasks: tuple[str, ...], comparison: Comparison, series: list[S
         return None
     chosen = tuple(_radar_choice(whole, comparison.baseline))
     names = enumerated([one.model for one in chosen])
-    caption = "Percent. Area means nothing, and the order of the tasks changes the shape; read the bars."
+    caption = "Percent; the outer ring is 100. Area means nothing, the order of tasks changes the shape: read the bars."
     if len(chosen) < len(whole):
         caption = f"The baseline, the best and the worst macro-average. {caption}"
     return Figure("radar", f"Profile of {names}, for shape only", "", f"Radar of task scores of {names}.", caption,
@@ -268,7 +268,9 @@ def _average(series: Series) -> float:
 
 def _bars_figure(tasks: tuple[str, ...], comparison: Comparison, series: list[Series]) -> Figure:
     chances = tuple(task.chance for task in comparison.tasks.values())
-    caption = f"Percent, with intervals; bars in the order {', '.join(one.model for one in series)}."
+    caption = "Percent, with intervals."
+    if len(series) > 1:
+        caption = f"Percent, with intervals; bars in the order {', '.join(one.model for one in series)}."
     if any(chances):
         caption += " Dashed: chance."
     description = "Scores by task as bars, with intervals and chance."

@@ -1,7 +1,7 @@
 """The decision: one sentence a model, built from its verdicts and never stronger than they are.
 
-The wording follows the verdict alone. Tasks that were lost or gained are named whatever the suite's verdict is, so a good
-average hides nothing.
+The wording follows the verdict alone. Tasks that were lost or gained are named whatever the suite's verdict is, so a
+good average hides nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from mplus_eval.comparison import Comparison, Contrast, Interval, Summary, Task, Verdict
 from mplus_eval.reports import formats
-from mplus_eval.reports.tables import MARKS, NO_VERDICT, Mark
+from mplus_eval.reports.tables import MARKS, NO_SUMMARY, NO_VERDICT, Mark
 from mplus_eval.reports.text import abridged, enumerated, one_line
 
 
@@ -38,7 +38,7 @@ class Decision:
 def decide(name: str, comparison: Comparison) -> Decision:
     """Build one model's decision against the baseline."""
     contrasts = contrasts_of(name, comparison.tasks)
-    summary = comparison.summary.get(name, Summary())
+    summary = comparison.summary.get(name, NO_SUMMARY)
     sentence = suite_sentence(name, comparison.baseline, summary, contrasts, comparison.level)
     remarks = (*_exceptions(summary, contrasts), *_flags(contrasts))
     return Decision(name, sentence, remarks, (_capability(summary),))
@@ -81,7 +81,9 @@ def _preserved(name: str, baseline: str, summary: Summary, tax: float, interval:
         size = f"{formats.size_in_points(tax)} points ({formats.spoken_sizes(interval)})"
         return f"{name} keeps what {baseline} knew within the margin{margin}: it lost {size}."
     figures = f"{formats.points(-tax)} points ({_confidence(level)} {formats.spoken_points(negated(interval))})"
-    return f"{name} keeps what {baseline} knew: {figures}, inside the margin{margin}."
+    is_inside = summary.margin is None or abs(tax) <= summary.margin
+    end = f"inside the margin{margin}" if is_inside else f"a loss over the margin{margin} is ruled out"
+    return f"{name} keeps what {baseline} knew: {figures}, {end}."
 
 
 def _undecided(name: str, summary: Summary, tax: float, interval: Interval, contrasts: Mapping[str, Contrast]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import pi
-from typing import Any
+from math import pi, sin
+from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -20,10 +20,14 @@ from mplus_eval.reports.charts import Bar, Bars, Figure, Forest, ForestRow, Rada
 from mplus_eval.reports.palette import SHAPES, Look
 from mplus_eval.reports.svg import SETTINGS, colour, to_svg
 
+Side = Literal["left", "center", "right"]
+
 WIDTH = 328
 ROW = 21
 SMALLEST_TEXT = 11
 LABELS_AT_MOST = 128
+MOST_LABELLED_BARS = 6
+RADIUS = 80
 DASHES = ((0, ()), (0, (5, 2)), (0, (1.5, 2)))
 
 MARKERS = {"improved": "o", "preserved": "s", "degraded": "D", "undecided": "o", "not comparable": "s", "failed": "x"}
@@ -56,21 +60,15 @@ def _forest(chart: Forest) -> Drawing:
     _row_labels(axes, names, places)
     for row, place in zip(chart.rows, places, strict=True):
         _forest_row(axes, row, place)
-    ends = {
-        "y": 1 + 5 / (len(names) * ROW + gap),
-        "transform": axes.transAxes,
-        "color": colour("muted"),
-        "va": "bottom",
-    }
-    axes.text(x=0, s="← worse", ha="left", **ends)
-    axes.text(x=1, s="better →", ha="right", **ends)
+    above = 1 + 5 / (len(names) * ROW + gap)
+    for at, text, side in ((0, "← worse", "left"), (1, "better →", "right")):
+        axes.text(at, above, text, transform=axes.transAxes, color=colour("muted"), va="bottom", ha=side)
     return drawing
 
 
 def _forest_row(axes: Axes, row: ForestRow, place: float) -> None:
-    edge = dict(xycoords=("axes fraction", "data"), va="center", annotation_clip=False)
     if row.bar is None:
-        axes.annotate("no result", (0.5, place), color=colour("muted"), ha="center", **edge)
+        _note(axes, "no result", place, 0.5, 0, "center", colour("muted"))
         return
     ink = colour(VERDICT_TOKENS.get(row.verdict, "undecided"))
     axes.fill_betweenx([place - ROW / 2, place + ROW / 2], 0, row.margin, color=colour("surface"), lw=0, zorder=0)
@@ -79,8 +77,7 @@ def _forest_row(axes: Axes, row: ForestRow, place: float) -> None:
     )
     _interval(axes, row.bar, place, ink)
     _verdict_mark(axes, row.bar.value, place, row.verdict, ink)
-    axes.annotate(formats.points(row.bar.value), (1, place), (43, 0), textcoords="offset points", color=ink,
-                  ha="right", weight="bold", **edge)  # fmt: skip
+    _note(axes, formats.points(row.bar.value), place, 1, 43, "right", ink, weight="bold")
 
 
 def _verdict_mark(axes: Axes, x: float, y: float, verdict: str, ink: str) -> None:
@@ -109,13 +106,13 @@ def _tax(chart: Tax) -> Drawing:
         if row.margin is not None:
             edges = [place - ROW / 2, place + ROW / 2]
             axes.plot([row.margin] * 2, edges, color=colour("strong"), lw=1, dashes=(3, 2), zorder=1)
-        axes.annotate(formats.points(row.bar.value), (1, place), (43, 0), textcoords="offset points", ha="right",
-                      xycoords=("axes fraction", "data"), va="center", color=ink, annotation_clip=False)  # fmt: skip
+        _note(axes, formats.points(row.bar.value), place, 1, 43, "right", ink)
     return drawing
 
 
 def _bars(chart: Bars) -> Drawing:
-    thickness = 9 if len(chart.series) <= 6 else 7
+    is_labelled = len(chart.series) <= MOST_LABELLED_BARS
+    thickness = 11 if is_labelled else 7
     group = thickness * len(chart.series) + 10
     legend = _legend_rows(chart.series)
     top = 16 * len(legend) + 4
@@ -136,24 +133,35 @@ def _bars(chart: Bars) -> Drawing:
 
 
 def _score_bar(axes: Axes, bar: Bar | None, place: float, thickness: float, look: Look) -> None:
-    edge = dict(xycoords=("axes fraction", "data"), va="center", color=colour("muted"), annotation_clip=False)
     if bar is None:
-        axes.annotate("×", (0, place), (4, 0), textcoords="offset points", ha="left", **edge)
+        _note(axes, "×", place, 0, 4, "left", colour("muted"))
         return
     axes.barh(place, bar.value, height=thickness - 1.5, color=colour(look.token), alpha=0.55, lw=0, zorder=2)
     _interval(axes, bar, place, colour("ink"), width=1)
     _model_mark(axes, bar.value, place, look, size=5)
-    if thickness >= SMALLEST_TEXT - 2:
-        axes.annotate(formats.percent(bar.value), (1, place), (35, 0), textcoords="offset points", ha="right",
-                      size=SMALLEST_TEXT - 1, **edge)  # fmt: skip
+    if thickness >= SMALLEST_TEXT:
+        _note(axes, formats.percent(bar.value), place, 1, 35, "right", colour("muted"))
 
 
 def _radar(chart: Radar) -> Drawing:
     legend = _legend_rows(chart.series)
-    height = 280 + 16 * len(legend)
+    height = 16 * len(legend) + 2 * RADIUS + 64
     drawing = _canvas(height)
-    axes = drawing.add_axes((0.22, 40 / height, 0.56, 0.56 * WIDTH / height), projection="polar")
+    box = (WIDTH / 2 - RADIUS) / WIDTH, 28 / height, 2 * RADIUS / WIDTH, 2 * RADIUS / height
+    axes = drawing.add_axes(box, projection="polar")
     angles = [2 * pi * index / len(chart.tasks) for index in range(len(chart.tasks))]
+    _radar_grid(axes, chart.tasks, angles)
+    for number, series in enumerate(chart.series):
+        values = [bar.value for bar in series.bars if bar]
+        ink, marker = colour(series.look.token), list(SHAPES[series.look.shape])
+        dashes = DASHES[number % len(DASHES)]
+        axes.plot([*angles, angles[0]], [*values, values[0]], color=ink, lw=1.7, ls=dashes)
+        axes.plot(angles, values, ls="", marker=marker, ms=5.5, color=ink, mew=0)
+    _legend(drawing, legend)
+    return drawing
+
+
+def _radar_grid(axes: Any, tasks: tuple[str, ...], angles: list[float]) -> None:
     axes.set_theta_zero_location("N")
     axes.set_theta_direction(-1)
     axes.set_ylim(0, 1)
@@ -161,21 +169,13 @@ def _radar(chart: Radar) -> Drawing:
     axes.grid(color=colour("line"), lw=1)
     axes.spines["polar"].set_color(colour("line"))
     axes.set_xticks(angles, [""] * len(angles))
-    axes.set_yticks([0.25, 0.5, 0.75, 1], ["25", "50", "75", "100"], color=colour("muted"), size=SMALLEST_TEXT - 1)
+    axes.set_yticks([0.25, 0.5, 0.75, 1], ["25", "50", "75", ""], color=colour("muted"), size=SMALLEST_TEXT)
     axes.set_rlabel_position(180 / len(angles))
-    for task, angle in zip(chart.tasks, angles, strict=True):
-        turn = angle / pi
-        side = "center" if min(turn, 2 - turn) < 0.05 or abs(turn - 1) < 0.05 else "left" if turn < 1 else "right"
-        label = fitted(task, 92 if side != "center" else 150)
-        axes.text(angle, 1.09, label, ha=side, va="center", color=colour("ink"))
-    for number, series in enumerate(chart.series):
-        values = [bar.value for bar in series.bars if bar]
-        ink = colour(series.look.token)
-        style: Any = {"color": ink, "lw": 1.7, "ls": DASHES[number % len(DASHES)]}
-        axes.plot([*angles, angles[0]], [*values, values[0]], **style)
-        axes.plot(angles, values, ls="", marker=list(SHAPES[series.look.shape]), ms=5.5, color=ink, mew=0)
-    _legend(drawing, legend)
-    return drawing
+    for task, angle in zip(tasks, angles, strict=True):
+        aside = sin(angle)
+        side = "center" if abs(aside) < 0.1 else "left" if aside > 0 else "right"
+        room = WIDTH / 2 - 1.1 * RADIUS * abs(aside) if side != "center" else 120
+        axes.text(angle, 1.1, fitted(task, room), ha=side, va="center", color=colour("ink"))
 
 
 def _canvas(height: float) -> Drawing:
@@ -224,8 +224,25 @@ def _row_labels(axes: Axes, names: list[str], places: list[float], tokens: list[
     axes.yaxis.set_major_locator(NullLocator())
     for index, (name, place) in enumerate(zip(names, places, strict=True)):
         ink = colour(tokens[index] if tokens else "ink")
-        axes.annotate(fitted(name, LABELS_AT_MOST), (0, place), (-8, 0), xycoords=("axes fraction", "data"),
-                      textcoords="offset points", ha="right", va="center", color=ink, annotation_clip=False)  # fmt: skip
+        _note(axes, fitted(name, LABELS_AT_MOST), place, 0, -8, "right", ink)
+
+
+def _note(
+    axes: Axes, text: str, place: float, at: float, offset: float, side: Side, ink: str, weight: str = "normal"
+) -> None:
+    """Text in a row: `at` is 0 at the left end of the axes and 1 at the right, `offset` is in units from there."""
+    axes.annotate(
+        text,
+        (at, place),
+        (offset, 0),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        ha=side,
+        va="center",
+        color=ink,
+        weight=weight,
+        annotation_clip=False,
+    )
 
 
 def _interval(axes: Axes, bar: Bar, place: float, ink: str, width: float = 1.6) -> None:

@@ -36,6 +36,12 @@ def margin(fraction: float) -> str:
     return f"{round(fraction * 100, 4):g}"
 
 
+def margin_in_points(fraction: float) -> str:
+    """Write a margin with its unit: `1 point`, `2 points`."""
+    size = margin(fraction)
+    return f"{size} point" if size == "1" else f"{size} points"
+
+
 def percent(fraction: float) -> str:
     """Write a score in percent, without the sign."""
     return f"{fraction * 100:.1f}".replace("-", MINUS)

@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from mplus_eval.comparison import Comparison, Contrast, Pair, Score, Summary, Task, Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.decision import negated
-from mplus_eval.reports.tables import FAILED, MARKS, NO_VERDICT, Cell, Column, ModelLabel, Row, Table, number
+from mplus_eval.reports.tables import (
+    FAILED,
+    MARKS,
+    NO_SUMMARY,
+    NO_VERDICT,
+    Cell,
+    Column,
+    ModelLabel,
+    Row,
+    Table,
+    number,
+)
 from mplus_eval.reports.text import one_line
 
 
@@ -119,11 +130,11 @@ def _macro_row(comparison: Comparison, others: list[str]) -> Row | None:
         return None
     margins = {entry.margin for entry in comparison.summary.values() if entry.margin is not None}
     note = f"margin {formats.margin(margins.pop())}" if len(margins) == 1 else ""
-    base = comparison.summary.get(comparison.baseline, Summary())
+    base = comparison.summary.get(comparison.baseline, NO_SUMMARY)
     value = formats.percent(base.macro_average) if base.macro_average is not None else "–"
     heading = Cell(strong="macro-average", note=note, text=f"{comparison.baseline} {value}")
     base_cell = Cell(value, css="n base-column")
-    return Row(heading, (base_cell, *(summary_cell(comparison.summary.get(name, Summary())) for name in others)))
+    return Row(heading, (base_cell, *(summary_cell(comparison.summary.get(name, NO_SUMMARY)) for name in others)))
 
 
 def summary_cell(summary: Summary) -> Cell:

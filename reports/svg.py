@@ -22,7 +22,7 @@ _STAND_IN = 0xAB0000
 _COLOURS = {name: f"#{_STAND_IN + place:06x}" for place, name in enumerate(LIGHT)}
 _TOKENS = {colour: name for name, colour in _COLOURS.items()}
 FONT = "system-ui, -apple-system, Segoe UI, Roboto, Noto Sans, Liberation Sans, Arial, sans-serif"
-SETTINGS: dict[str, Any] = {
+SETTINGS: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "mplus-eval",
     "font.size": 11,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mplus_eval.comparison import Verdict
+from mplus_eval.comparison import Summary, Verdict
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Mark:
 MARKS = {verdict: Mark(verdict.value.replace(" ", "-"), verdict.value) for verdict in Verdict}
 FAILED = Mark("failed", "failed")
 NO_VERDICT = Mark("none", "no verdict")
+NO_SUMMARY = Summary(withheld=None)
 
 
 @dataclass(frozen=True)

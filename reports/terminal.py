@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mplus_eval.comparison import Comparison, Summary
+from mplus_eval.comparison import Comparison
 from mplus_eval.reports import formats
+from mplus_eval.reports.tables import NO_SUMMARY
 from mplus_eval.reports.text import one_line
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _table(comparison: Comparison, room: int) -> tuple[Table, int]:
 
 
 def _cells(name: str, comparison: Comparison) -> tuple[str, str, str, str]:
-    found = comparison.summary.get(name, Summary())
+    found = comparison.summary.get(name, NO_SUMMARY)
     average = "–" if found.macro_average is None else formats.with_percent(found.macro_average)
     if name == comparison.baseline:
         return name, average, "", "baseline"

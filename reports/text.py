@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from os.path import commonprefix
 
 _HIDDEN = ("Cc", "Cs", "Cf")
 """Controls, lone surrogates and format characters such as right-to-left overrides. Joiners are spared: Persian,
@@ -61,6 +60,7 @@ def abridged(words: Sequence[str], at_most: int, noun: str) -> str:
 
 def without_common_prefix(names: Sequence[str]) -> dict[str, str]:
     """Names of subtasks in words, without the prefix that all share: `mmlu_world_religions` is `world religions`."""
-    prefix = commonprefix(list(names)) if len(names) > 1 else ""
-    cut = prefix.rfind("_") + 1
+    first, last = (min(names), max(names)) if len(names) > 1 else ("", "")
+    shared = next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    cut = first.rfind("_", 0, shared) + 1
     return {name: name[cut:].replace("_", " ") or name for name in names}

@@ -165,7 +165,7 @@ def _margins(comparison: Comparison) -> str:
     suite = sorted({entry.margin for entry in comparison.summary.values() if entry.margin is not None})
     task = sorted({found.margin for entry in comparison.tasks.values() for found in entry.contrasts.values()})
     named = [
-        f"{enumerated([formats.margin(size) for size in sizes])} points for {what}"
+        f"{enumerated([formats.margin_in_points(size) for size in sizes])} for {what}"
         for sizes, what in ((suite, "the macro-average"), (task, "a task"))
         if sizes
     ]

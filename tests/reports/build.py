@@ -192,7 +192,7 @@ def of_size(n_models: int, n_tasks: int) -> Comparison:
             {names[0]: score(base), **{name: score(base + change) for name, change in others.items()}},
             {name: contrast(change, 0.015) for name, change in others.items()},
         )
-    summaries = {name: summary(0.55, number * 0.002, 0.004, Verdict.PRESERVED) for number, name in enumerate(names)}
+    summaries = {name: summary(0.55, number * 0.0005, 0.004, Verdict.PRESERVED) for number, name in enumerate(names)}
     summaries[names[0]] = Summary(macro_average=0.55, ci=(0.54, 0.56))
     return Comparison(
         baseline=names[0],
@@ -207,7 +207,7 @@ MANIFEST: dict[str, Any] = {
     "schema_version": 1,
     "mplus_eval": "0.1.0",
     "created": "2026-11-25T12:00:00+00:00",
-    "command": "mplus-eval compare base=example/base-7b instruct=./runs/instruct sft=./runs/sft plus=./runs/plus --seed 1",
+    "command": "mplus-eval compare base=example/base-7b instruct=./runs/instruct sft=./runs/sft plus=./runs/plus",
     "seconds": 14820.0,
     "seeds": {"run": 1, "few_shot": 1234},
     "versions": {"torch": "2.13.0", "lm_eval": "0.4.13"},
