@@ -1,0 +1,315 @@
+"""What the figures show: their data, a title that says the finding, and the same data as a table.
+
+A figure is made only where it holds three values or more.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mplus_eval.comparison import Comparison, Contrast, Interval, Score, Summary, Verdict
+from mplus_eval.reports import formats
+from mplus_eval.reports.decision import contrasts_of, negated
+from mplus_eval.reports.palette import Look
+from mplus_eval.reports.tables import MARKS, NO_SUMMARY, Cell, Column, Row, Table, number
+from mplus_eval.reports.text import enumerated, one_line
+
+FEWEST_VALUES = 3
+MOST_RADAR_AXES = 16
+MOST_RADAR_MODELS = 3
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A value with its interval."""
+
+    value: float
+    ci: Interval | None
+
+
+@dataclass(frozen=True)
+class ForestRow:
+    """One row of a forest plot: a task or the macro-average. `bar` is None where the cell is missing.
+
+    `margin` is signed: the loss that is still inside it.
+    """
+
+    name: str
+    bar: Bar | None
+    margin: float
+    verdict: str
+    is_total: bool = False
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Differences of one model from the baseline, task by task, on a scale shared by all models."""
+
+    baseline: str
+    rows: tuple[ForestRow, ...]
+    scale: Interval
+
+
+@dataclass(frozen=True)
+class TaxRow:
+    """The alignment tax of one model."""
+
+    model: str
+    look: Look
+    bar: Bar
+    margin: float | None
+
+
+@dataclass(frozen=True)
+class Tax:
+    """Alignment tax, a bar a model."""
+
+    baseline: str
+    rows: tuple[TaxRow, ...]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One model's scores, in the order of the tasks; None where a cell is missing."""
+
+    model: str
+    look: Look
+    bars: tuple[Bar | None, ...]
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Scores of all models by task, with the chance level of each task."""
+
+    tasks: tuple[str, ...]
+    chances: tuple[float, ...]
+    series: tuple[Series, ...]
+
+
+@dataclass(frozen=True)
+class Radar:
+    """Scores of three models at most, as a shape."""
+
+    tasks: tuple[str, ...]
+    series: tuple[Series, ...]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure: its file's name, the finding as a title, a description for who cannot see it, and its data twice."""
+
+    name: str
+    title: str
+    model: str
+    description: str
+    caption: str
+    chart: Forest | Tax | Bars | Radar
+    table: Table | None
+
+
+def forest_figures(comparison: Comparison) -> tuple[Figure, ...]:
+    """One forest plot a model, where it has three contrasts or more."""
+    everyone = {model: contrasts_of(model, comparison.tasks) for model in comparison.models}
+    drawn = {model: contrasts for model, contrasts in everyone.items() if len(contrasts) >= FEWEST_VALUES}
+    scale = _shared_scale(contrast for contrasts in drawn.values() for contrast in contrasts.values())
+    return tuple(_forest_figure(model, comparison, contrasts, scale) for model, contrasts in drawn.items())
+
+
+def _shared_scale(contrasts: Iterable[Contrast]) -> Interval:
+    ends = [end for contrast in contrasts for end in (*contrast.ci, -contrast.margin)]
+    return min((0.0, *ends)), max((0.0, *ends))
+
+
+def _forest_figure(model: str, comparison: Comparison, contrasts: dict[str, Contrast], scale: Interval) -> Figure:
+    rows = []
+    for name, task in comparison.tasks.items():
+        contrast = contrasts.get(name)
+        bar = Bar(contrast.difference, contrast.ci) if contrast else None
+        margin = (-contrast.margin if task.higher_is_better else contrast.margin) if contrast else 0.0
+        rows.append(ForestRow(name, bar, margin, contrast.verdict.value if contrast else "failed"))
+    rows += _forest_total(comparison.summary.get(model, NO_SUMMARY))
+    return Figure(
+        name=f"differences-{model}",
+        title=tally(contrasts.values()),
+        model=model,
+        description=f"Differences of {model} from {comparison.baseline}, one row a task, with intervals and margin.",
+        caption="",
+        chart=Forest(comparison.baseline, tuple(rows), scale),
+        table=contrast_table(contrasts),
+    )
+
+
+def _forest_total(summary: Summary) -> list[ForestRow]:
+    tax, interval = summary.alignment_tax, summary.alignment_tax_ci
+    if tax is None or interval is None or summary.verdict is None:
+        return []
+    margin = -(summary.margin or 0.0)
+    return [ForestRow("macro-average", Bar(-tax, negated(interval)), margin, summary.verdict.value, True)]
+
+
+def tally(contrasts: Iterable[Contrast]) -> str:
+    """Count verdicts: `9 of 11 tasks preserved, 1 improved, 1 undecided`."""
+    counts = Counter(contrast.verdict for contrast in contrasts)
+    ordered = sorted(counts, key=lambda verdict: (-counts[verdict], list(Verdict).index(verdict)))
+    first, *others = [f"{counts[verdict]} {verdict}" for verdict in ordered]
+    number_of, word = first.split(" ", 1)
+    return ", ".join([f"{number_of} of {formats.counted(counts.total(), 'task')} {word}", *others])
+
+
+def contrast_table(contrasts: dict[str, Contrast]) -> Table:
+    """The contrasts of one model with all that was counted and tested."""
+    headings = ("Difference", "Interval", "Pairs", "Lost", "Gained", "p, adjusted", "p at the margin, adjusted")
+    columns = (Column("Task", False), Column("Verdict", False), *(Column(heading) for heading in headings))
+    return Table(
+        "Points; p-values Holm-adjusted over the tasks of the model.", columns, tuple(map(_row, contrasts.items()))
+    )
+
+
+def _row(item: tuple[str, Contrast]) -> Row:
+    task, contrast = item
+    mark = MARKS[contrast.verdict]
+    cells = (
+        Cell(mark.word, css=f"v-{mark.key}"),
+        number(formats.points(contrast.difference), contrast.difference),
+        Cell(formats.interval_of_points(contrast.ci), css="n"),
+        number(formats.count(contrast.n_pairs), contrast.n_pairs),
+        number(formats.count(contrast.lost), contrast.lost),
+        number(formats.count(contrast.gained), contrast.gained),
+        number(formats.probability(contrast.p_adjusted), contrast.p_adjusted),
+        number(formats.probability(contrast.p_non_inferiority_adjusted), contrast.p_non_inferiority_adjusted),
+    )
+    return Row(Cell(task), cells)
+
+
+def tax_figure(comparison: Comparison, looks: dict[str, Look]) -> Figure | None:
+    """Alignment tax of all models, where there are three or more."""
+    rows = [
+        TaxRow(model, looks[model], Bar(summary.alignment_tax, summary.alignment_tax_ci), summary.margin)
+        for model, summary in comparison.summary.items()
+        if summary.alignment_tax is not None and model != comparison.baseline
+    ]
+    if len(rows) < FEWEST_VALUES:
+        return None
+    ordered = tuple(sorted(rows, key=lambda row: row.bar.value))
+    least, most = ordered[0], ordered[-1]
+    title = (
+        f"Alignment tax from {formats.points(least.bar.value)} points ({least.model}) "
+        f"to {formats.points(most.bar.value)} ({most.model})"
+    )
+    caption = f"Macro-average of {comparison.baseline} minus the model's; a bar to the right is a loss. Dashed: margin."
+    description = "Alignment tax by model with intervals and the margin."
+    return Figure(
+        "alignment-tax", title, "", description, caption, Tax(comparison.baseline, ordered), _tax_table(ordered)
+    )
+
+
+def _tax_table(rows: Iterable[TaxRow]) -> Table:
+    columns = (Column("Model", False), Column("Tax"), Column("Interval"), Column("Margin"))
+    body = tuple(
+        Row(
+            Cell(row.model),
+            (
+                number(formats.points(row.bar.value), row.bar.value),
+                Cell(formats.interval_of_points(row.bar.ci) if row.bar.ci else "–", css="n"),
+                number(formats.margin(row.margin) if row.margin is not None else "–", row.margin),
+            ),
+        )
+        for row in rows
+    )
+    return Table("Points; positive is lost.", columns, body)
+
+
+def score_figures(comparison: Comparison, looks: dict[str, Look]) -> tuple[Figure, ...]:
+    """The radar, where three tasks or more have scores, and the bars beside it, which are the ones to read."""
+    series = [
+        Series(model, looks[model], tuple(_bar(task.scores.get(model)) for task in comparison.tasks.values()))
+        for model in comparison.models
+    ]
+    tasks = tuple(comparison.tasks)
+    n_values = sum(bar is not None for one in series for bar in one.bars)
+    figures = [_radar_figure(tasks, comparison, series)]
+    if n_values >= FEWEST_VALUES:
+        figures.append(_bars_figure(tasks, comparison, series))
+    return tuple(figure for figure in figures if figure)
+
+
+def _bar(score: Score | None) -> Bar | None:
+    return Bar(score.value, score.ci) if score and score.value is not None else None
+
+
+def _radar_figure(tasks: tuple[str, ...], comparison: Comparison, series: list[Series]) -> Figure | None:
+    whole = [one for one in series if all(one.bars)]
+    if not FEWEST_VALUES <= len(tasks) <= MOST_RADAR_AXES or not whole:
+        return None
+    chosen = tuple(_radar_choice(whole, comparison.baseline))
+    names = enumerated([one.model for one in chosen])
+    caption = "Percent; the outer ring is 100. Area means nothing, the order of tasks changes the shape: read the bars."
+    if len(chosen) < len(whole):
+        caption = f"The baseline, the best and the worst macro-average. {caption}"
+    return Figure("radar", f"Profile of {names}, for shape only", "", f"Radar of task scores of {names}.", caption,
+                  Radar(tasks, chosen), None)  # fmt: skip
+
+
+def _radar_choice(series: list[Series], baseline: str) -> list[Series]:
+    """The baseline, and of the others those with the highest and the lowest average."""
+    if len(series) <= MOST_RADAR_MODELS:
+        return series
+    others = sorted((one for one in series if one.model != baseline), key=_average)
+    chosen = [others[0].model, others[-1].model, baseline]
+    return [one for one in series if one.model in chosen]
+
+
+def _average(series: Series) -> float:
+    values = [bar.value for bar in series.bars if bar]
+    return sum(values) / len(values)
+
+
+def _bars_figure(tasks: tuple[str, ...], comparison: Comparison, series: list[Series]) -> Figure:
+    chances = tuple(task.chance for task in comparison.tasks.values())
+    caption = "Percent, with intervals."
+    if len(series) > 1:
+        caption = f"Percent, with intervals; bars in the order {', '.join(one.model for one in series)}."
+    if any(chances):
+        caption += " Dashed: chance."
+    description = "Scores by task as bars, with intervals and chance."
+    chart = Bars(tasks, chances, tuple(series))
+    return Figure("scores", _bars_title(tasks, series), "", description, caption, chart, _score_table(comparison))
+
+
+def _bars_title(tasks: tuple[str, ...], series: list[Series]) -> str:
+    spans = {}
+    for place, task in enumerate(tasks):
+        values = [bar.value for one in series if (bar := one.bars[place])]
+        if values:
+            spans[task] = (min(values), max(values))
+    if len(series) == 1:
+        low, high = min(spans, key=lambda task: spans[task]), max(spans, key=lambda task: spans[task])
+        return f"From {formats.with_percent(spans[low][0])} ({low}) to {formats.with_percent(spans[high][0])} ({high})"
+    widest = max(spans, key=lambda task: spans[task][1] - spans[task][0])
+    low_value, high_value = spans[widest]
+    return f"Widest apart on {widest}: {formats.percent(low_value)} to {formats.with_percent(high_value)}"
+
+
+def _score_table(comparison: Comparison) -> Table:
+    columns = (Column("Task", False), Column("Chance"), *(Column(name) for name in comparison.models))
+    rows = tuple(
+        Row(
+            Cell(name, note=one_line(task.metric)),
+            (
+                number(formats.percent(task.chance), task.chance),
+                *(_score(task.scores.get(m)) for m in comparison.models),
+            ),
+        )
+        for name, task in comparison.tasks.items()
+    )
+    confidence = formats.whole_percent(1 - comparison.level)
+    return Table(f"Scores in percent [{confidence} interval].", columns, rows)
+
+
+def _score(score: Score | None) -> Cell:
+    if score is None or score.value is None:
+        return Cell("–", css="n")
+    interval = f" {formats.interval_of_percent(score.ci)}" if score.ci else ""
+    return Cell(formats.percent(score.value), note=interval, key=f"{score.value:.6f}", css="n")

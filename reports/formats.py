@@ -1,0 +1,113 @@
+"""How numbers are written: the one place where fractions become points and percent.
+
+Points and percent have one decimal, a true minus sign, and ±0.0 for what rounds to zero.
+"""
+
+from __future__ import annotations
+
+from mplus_eval.comparison import Interval
+
+MINUS = "−"
+
+
+def points(fraction: float) -> str:
+    """Write a difference in points, always signed.
+
+    >>> points(-0.0031), points(0.012), points(-0.0004)
+    ('−0.3', '+1.2', '±0.0')
+    """
+    size = f"{abs(fraction) * 100:.1f}"
+    if size == "0.0":
+        return "±0.0"
+    return (MINUS if fraction < 0 else "+") + size
+
+
+def size_in_points(fraction: float) -> str:
+    """Write the size of a difference in points, without its sign."""
+    return f"{abs(fraction) * 100:.1f}"
+
+
+def margin(fraction: float) -> str:
+    """Write a margin in points, with a decimal only where it has one.
+
+    >>> margin(0.01), margin(0.025)
+    ('1', '2.5')
+    """
+    return f"{round(fraction * 100, 4):g}"
+
+
+def margin_in_points(fraction: float) -> str:
+    """Write a margin with its unit: `1 point`, `2 points`."""
+    size = margin(fraction)
+    return f"{size} point" if size == "1" else f"{size} points"
+
+
+def percent(fraction: float) -> str:
+    """Write a score in percent, without the sign."""
+    return f"{fraction * 100:.1f}".replace("-", MINUS)
+
+
+def with_percent(fraction: float) -> str:
+    """Write a score in percent, with the sign."""
+    return f"{percent(fraction)} %"
+
+
+def whole_percent(fraction: float) -> str:
+    """Write a level such as 0.95 in percent: `95 %`, `97.5 %`."""
+    return f"{round(fraction * 100, 4):g} %"
+
+
+def interval_of_points(interval: Interval) -> str:
+    """Write an interval of differences: `[−0.7, +0.1]`."""
+    return f"[{points(interval[0])}, {points(interval[1])}]"
+
+
+def interval_of_percent(interval: Interval) -> str:
+    """Write an interval of scores: `[61.2, 63.6]`."""
+    return f"[{percent(interval[0])}, {percent(interval[1])}]"
+
+
+def spoken_points(interval: Interval) -> str:
+    """Write an interval of differences for a sentence: `−0.7 to +0.1`."""
+    return f"{points(interval[0])} to {points(interval[1])}"
+
+
+def spoken_sizes(interval: Interval) -> str:
+    """Write an interval for a sentence that has said the direction: `1.6 to 3.2`, signed when it holds zero."""
+    if interval[0] < 0:
+        return spoken_points(interval)
+    return f"{size_in_points(interval[0])} to {size_in_points(interval[1])}"
+
+
+def probability(value: float) -> str:
+    """Write a p-value: three decimals, or `< 0.001`."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def count(number: int) -> str:
+    """Write a count with thousands separated: `55,051`."""
+    return f"{number:,}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a count with its noun: `1 task`, `11 tasks`."""
+    return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
+
+
+def parameters(number: int) -> str:
+    """Write a number of parameters: `7.2 B`, `1.0 M`, `800`."""
+    for size, letter in ((10**9, "B"), (10**6, "M")):
+        if number >= size:
+            return f"{number / size:.1f} {letter}"
+    return count(number)
+
+
+def duration(seconds: float) -> str:
+    """Write a time with its two largest units: `4 h 7 min`, `3 min 20 s`, `12.3 s`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"

@@ -1,0 +1,135 @@
+"""Rendering: one view into a page of one file, a Markdown text and the figures beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from mplus_eval.comparison import Comparison
+from mplus_eval.errors import UsageError
+from mplus_eval.reports.figures import draw
+from mplus_eval.reports.palette import stylesheet_tokens
+from mplus_eval.reports.svg import standalone
+from mplus_eval.reports.view import Report, build_report
+from mplus_eval.run_directory import RunDirectory
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_report(run_directory: Path) -> None:
+    """Write `report.html`, `report.md` and `figures/*.svg` of a run, each whole or not at all."""
+    run = RunDirectory(run_directory)
+    report = build_report(_comparison(run.comparison), _manifest(run.manifest), run_directory)
+    drawings = draw_figures(report)
+    folder = run_directory / "figures"
+    folder.mkdir(exist_ok=True)
+    for name, svg in drawings.items():
+        _write(folder / f"{name}.svg", standalone(svg))
+    _write(run_directory / "report.md", render_markdown(report))
+    _write(run_directory / "report.html", render_html(report, drawings))
+    for path in folder.glob("*.svg"):
+        if path.stem not in drawings:
+            path.unlink()
+
+
+def draw_figures(report: Report) -> dict[str, str]:
+    """Every figure of the report as an SVG element, by name."""
+    return {figure.name: draw(figure) for figure in report.figures}
+
+
+def render_html(report: Report, drawings: Mapping[str, str]) -> str:
+    """The report as a page of one file that opens offline; no script but its own can run in it."""
+    style = stylesheet_tokens() + "\n" + (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    script = (TEMPLATES / "script.js").read_text(encoding="utf-8")
+    policy = (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    template = _environment("html").get_template("report.html.jinja")
+    return template.render(
+        report=report,
+        policy=policy,
+        style=Markup(style),
+        script=Markup(script),
+        drawings={name: Markup(svg) for name, svg in drawings.items()},
+    )
+
+
+def render_markdown(report: Report) -> str:
+    """The report as Markdown, with links to the figures."""
+    text = _environment("md").get_template("report.md.jinja").render(report=report)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def markdown_escaped(value: object) -> str:
+    """A value as one line of Markdown text: no HTML, no link, no table border, no emphasis of its own."""
+    text = " ".join(str(value).split())
+    text = re.sub(r"[\\`*|~]", r"\\\g<0>", text)
+    text = re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)
+    text = re.sub(r"\](?=[(\[:])", r"]\\", text)
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"^([#+-])(?=[\s#])", r"\\\1", text)
+
+
+@cache
+def _environment(kind: str) -> Environment:
+    settings: dict[str, Any] = {
+        "loader": FileSystemLoader(TEMPLATES),
+        "undefined": StrictUndefined,
+        "trim_blocks": True,
+        "lstrip_blocks": True,
+    }
+    if kind == "html":
+        environment = Environment(autoescape=True, **settings)
+        environment.filters["breakable"] = _breakable
+        return environment
+    return Environment(autoescape=False, finalize=markdown_escaped, **settings)
+
+
+def _breakable(name: str) -> Markup:
+    """A name that may break after its underscores."""
+    return Markup("_<wbr>").join(name.split("_"))
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
+
+
+def _comparison(path: Path) -> Comparison:
+    if not path.is_file():
+        raise UsageError(
+            f"{path.parent}: no comparison.json here; a run directory that `compare` has finished is expected"
+        )
+    try:
+        return Comparison.read(path)
+    except ValueError as error:
+        first = " ".join(str(error).split())[:200]
+        raise UsageError(f"{path}: not a comparison of schema version 1 ({first})") from None
+
+
+def _manifest(path: Path) -> Mapping[str, Any]:
+    """The stored manifest; a run without one, or with a damaged one, is still worth reporting."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return stored if isinstance(stored, dict) else {}
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,194 @@
+"""The view: everything a report says, as frozen records. HTML and Markdown are both rendered from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mplus_eval.comparison import Comparison
+from mplus_eval.reports import background, formats
+from mplus_eval.reports.charts import Figure, forest_figures, score_figures, tax_figure
+from mplus_eval.reports.decision import Decision, decide
+from mplus_eval.reports.items import FlippedCell, flipped_cells
+from mplus_eval.reports.matrix import (
+    MissingCell,
+    missing_cells,
+    notes_on_cells,
+    pair_table,
+    undecided_table,
+    verdict_matrix,
+)
+from mplus_eval.reports.palette import Look, looks, shape_path
+from mplus_eval.reports.subjects import TaskSubjects, subject_tables
+from mplus_eval.reports.tables import FAILED, MARKS, Fact, Mark, ModelLabel, Table
+from mplus_eval.reports.text import enumerated, one_line
+
+FEW_NAMES = 4
+
+
+@dataclass(frozen=True)
+class Legend:
+    """A mark and what it means."""
+
+    mark: Mark
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section that the page has, for its navigation."""
+
+    anchor: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole report. A part that has no data is None or empty, and then its section does not appear."""
+
+    title: str
+    facts: tuple[Fact, ...]
+    models: Mapping[str, ModelLabel]
+    shapes: Mapping[str, str]
+    sections: tuple[Section, ...]
+    margins: str
+    decisions: tuple[Decision, ...]
+    legend: tuple[Legend, ...]
+    matrix: Table
+    cell_notes: tuple[str, ...]
+    undecided: Table | None
+    forests: tuple[Figure, ...]
+    tax: Figure | None
+    scores: tuple[Figure, ...]
+    subjects: tuple[TaskSubjects, ...]
+    pairs: tuple[Table, ...]
+    flipped: tuple[FlippedCell, ...]
+    missing: tuple[MissingCell, ...]
+    methods: tuple[str, ...]
+    manifest: background.Manifest
+    made_by: str
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """Every figure of the report."""
+        return (*self.forests, *((self.tax,) if self.tax else ()), *self.scores)
+
+
+def build_report(comparison: Comparison, manifest: Mapping[str, Any], directory: Path) -> Report:
+    """Build the view of a comparison.
+
+    Args:
+        comparison: what was found.
+        manifest: the content of `manifest.json`; every key may be absent.
+        directory: the run directory, where outcomes may lie.
+    """
+    given = looks(comparison)
+    labels = _labels(comparison, given)
+    missing = missing_cells(comparison)
+    others = [name for name in comparison.models if name != comparison.baseline]
+    subjects = subject_tables(comparison, labels)
+    flipped = flipped_cells(comparison, directory, {name: label.css for name, label in labels.items()})
+    forests, tax = forest_figures(comparison), tax_figure(comparison, given)
+    scores = score_figures(comparison, given)
+    present = {
+        "decision": ("Decision", others),
+        "matrix": ("Verdicts" if others else "Scores", True),
+        "differences": ("Differences", forests),
+        "tax": ("Alignment tax", tax),
+        "scores": ("Scores by task", scores),
+        "subjects": ("Subjects", subjects),
+        "pairs": ("Pairs", comparison.pairs),
+        "items": ("Items", flipped),
+        "missing": ("Missing cells", missing),
+        "methods": ("Methods", True),
+        "manifest": ("Manifest", True),
+    }
+    return Report(
+        title=_title(comparison, others),
+        facts=_facts(comparison, manifest, missing),
+        models=labels,
+        shapes={look.shape: shape_path(look.shape) for look in given.values()},
+        sections=tuple(Section(anchor, title) for anchor, (title, data) in present.items() if data),
+        margins=_margins(comparison),
+        decisions=tuple(decide(name, comparison) for name in others),
+        legend=_legend(comparison, bool(missing)),
+        matrix=verdict_matrix(comparison, labels, missing),
+        cell_notes=notes_on_cells(comparison),
+        undecided=undecided_table(comparison),
+        forests=forests,
+        tax=tax,
+        scores=scores,
+        subjects=subjects,
+        pairs=tuple(pair_table(pair, comparison.tasks) for pair in comparison.pairs),
+        flipped=flipped,
+        missing=missing,
+        methods=background.methods(comparison),
+        manifest=background.manifest(comparison, manifest),
+        made_by=_made_by(comparison, manifest),
+    )
+
+
+def _labels(comparison: Comparison, given: Mapping[str, Look]) -> dict[str, ModelLabel]:
+    labels = {}
+    for name, model in comparison.models.items():
+        size = formats.parameters(model.parameters) if model.parameters else ""
+        detail = ", ".join(part for part in (one_line(model.source), size, one_line(model.dtype or "")) if part)
+        labels[name] = ModelLabel(name, f"m-{given[name].token}", given[name].shape, one_line(model.role), detail)
+    return labels
+
+
+def _title(comparison: Comparison, others: list[str]) -> str:
+    if not others:
+        return f"{comparison.baseline} on {comparison.suite}"
+    who = enumerated(others) if len(others) <= FEW_NAMES else f"{len(others)} models"
+    return f"{who} against {comparison.baseline}"
+
+
+def _facts(comparison: Comparison, manifest: Mapping[str, Any], missing: tuple[MissingCell, ...]) -> tuple[Fact, ...]:
+    n_items = sum(task.n_items for task in comparison.tasks.values())
+    n_cells = len(comparison.models) * len(comparison.tasks)
+    tasks = formats.counted(len(comparison.tasks), "task")
+    facts = [Fact("Baseline", comparison.baseline)] if len(comparison.models) > 1 else []
+    facts.append(Fact("Suite", f"{one_line(comparison.suite)}, {tasks}, {formats.counted(n_items, 'item')}"))
+    if comparison.limit is not None:
+        facts.append(Fact("Limit", f"first {formats.count(comparison.limit)} items of each task or subject"))
+    if created := one_line(str(manifest.get("created", "")))[:10]:
+        facts.append(Fact("Date", created))
+    done = f"{n_cells - len(missing)} of {n_cells} done"
+    facts.append(Fact("Cells", f"{done}, {len(missing)} missing" if missing else done, "#missing" if missing else ""))
+    return (*facts, Fact("Seed", str(comparison.seed)))
+
+
+def _margins(comparison: Comparison) -> str:
+    suite = sorted({entry.margin for entry in comparison.summary.values() if entry.margin is not None})
+    task = sorted({found.margin for entry in comparison.tasks.values() for found in entry.contrasts.values()})
+    named = [
+        f"{enumerated([formats.margin_in_points(size) for size in sizes])} for {what}"
+        for sizes, what in ((suite, "the macro-average"), (task, "a task"))
+        if sizes
+    ]
+    where = f"Each model against {comparison.baseline} at level {comparison.level:g}."
+    return f"{where} Margins: {', '.join(named)}." if named else where
+
+
+def _legend(comparison: Comparison, any_missing: bool) -> tuple[Legend, ...]:
+    """The marks that this page uses."""
+    level = f"adjusted p < {comparison.level:g}"
+    meanings = {
+        "improved": f"better, {level}",
+        "preserved": "a loss over the margin is ruled out",
+        "degraded": f"worse, {level}",
+        "undecided": "none of these was shown",
+        "not comparable": "the answers cannot be compared",
+    }
+    used = {contrast.verdict for task in comparison.tasks.values() for contrast in task.contrasts.values()}
+    used |= {entry.verdict for entry in comparison.summary.values() if entry.verdict}
+    entries = [Legend(MARKS[verdict], meanings[verdict.value]) for verdict in MARKS if verdict in used]
+    return (*entries, *([Legend(FAILED, "no result, cause given")] if any_missing else []))
+
+
+def _made_by(comparison: Comparison, manifest: Mapping[str, Any]) -> str:
+    version = one_line(str(manifest.get("mplus_eval", "")))
+    return f"Made by {f'mplus-eval {version}'.strip()} from comparison.json, schema {comparison.schema_version}."
