@@ -94,51 +94,61 @@ class Plan:
         return tuple(cell for cell in self.cells if cell.model is model)
 
 
-def make_plan(spec: CompareSpec, directory: RunDirectory, preparing: Preparing | None = None) -> Plan:
+def make_plan(
+    spec: CompareSpec, directory: RunDirectory, preparing: Preparing | None = None, faults: Sequence[str] = ()
+) -> Plan:
     """Check everything and list the cells.
 
     Args:
         spec: what was asked for.
         directory: where the run lies or will lie.
+        faults: what is known to be wrong already; reported together with what is found here.
         preparing: called as downloads, hashes and demo models proceed.
 
     Raises:
         SpecError: with every fault found in suite, sources and tasks; or why the directory's run conflicts.
     """
-    suite, tasks = _checked(spec)
-    loaded = load_tasks(
-        tasks,
+    suite, loaded = _checked(spec, preparing, faults)
+    models = tuple(_planned_model(model, spec.backend_of(model), preparing) for model in spec.models)
+    cells = tuple(_cell(model, task, spec) for model in models for task in loaded)
+    _refuse_conflicts(cells, directory)
+    return Plan(spec, suite, loaded, models, cells)
+
+
+def _checked(
+    spec: CompareSpec, preparing: Preparing | None, known: Sequence[str]
+) -> tuple[Suite, tuple[LoadedTask, ...]]:
+    """Load suite and tasks and look at every source; every fault of all of them at once."""
+    faults = [*known, *_folder_faults(spec), *_backend_faults(spec)]
+    suite: Suite | None = None
+    loaded: tuple[LoadedTask, ...] = ()
+    try:
+        check_sources(spec)
+    except SpecError as error:
+        faults += error.faults
+    try:
+        suite = load_suite(spec.suite)
+        loaded = tuple(_loaded_tasks(spec, suite, preparing))
+    except SpecError as error:
+        faults += error.faults
+    if faults or suite is None:
+        raise SpecError(faults)
+    return suite, loaded
+
+
+def _loaded_tasks(spec: CompareSpec, suite: Suite, preparing: Preparing | None) -> list[LoadedTask]:
+    return load_tasks(
+        resolve_tasks(suite, spec.tasks, tasks_dir=spec.tasks_dir),
         data_dir=spec.data_dir,
         tasks_dir=spec.tasks_dir,
         limit=spec.limit,
         progress=(lambda _name, done, total: preparing("loading tasks", done, total)) if preparing else None,
     )
-    models = tuple(_planned_model(model, spec.backend_of(model), preparing) for model in spec.models)
-    cells = tuple(_cell(model, task, spec) for model in models for task in loaded)
-    _refuse_conflicts(cells, directory)
-    return Plan(spec, suite, tuple(loaded), models, cells)
 
 
-def _checked(spec: CompareSpec) -> tuple[Suite, Sequence[Any]]:
-    """Resolve suite and tasks and look at every source; every fault of all of them at once."""
-    faults: list[str] = []
-    suite, tasks = None, ()
-    try:
-        suite = load_suite(spec.suite)
-        tasks = tuple(resolve_tasks(suite, spec.tasks, tasks_dir=spec.tasks_dir))
-    except SpecError as error:
-        faults += error.faults
-    for label, folder in (("--data-dir", spec.data_dir), ("--tasks-dir", spec.tasks_dir)):
-        if folder is not None and not folder.is_dir():
-            faults.append(f"{label} {str(folder)!r}: no such directory")
-    faults += _backend_faults(spec)
-    try:
-        check_sources(spec)
-    except SpecError as error:
-        faults += error.faults
-    if faults or suite is None:
-        raise SpecError(faults)
-    return suite, tasks
+def _folder_faults(spec: CompareSpec) -> list[str]:
+    folders = (("--data-dir", spec.data_dir), ("--tasks-dir", spec.tasks_dir))
+    return [f"{label} {str(path)!r}: no such directory" for label, path in folders if path and not path.is_dir()]
 
 
 def _backend_faults(spec: CompareSpec) -> list[str]:
@@ -152,14 +162,13 @@ def _planned_model(model: ModelSpec, backend: str, preparing: Preparing | None) 
     source = resolve_source(model, backend, preparing)
     if source.path is None:
         served = hash_text(f"{source.base_url} {source.served_name}")
-        tokenizer_name = model.tokenizer or "the server's"
-        return PlannedModel(model, backend, source, served, tokenizer_name, _template(model, None))
+        vocabulary = tokenizer_hash(source.tokenizer) if source.tokenizer else "the server's"
+        return PlannedModel(model, backend, source, served, vocabulary, _template(model, source.tokenizer))
     weights = weights_hash(source.path)
     if source.adapter:
         weights = hash_components({"base": weights, "adapter": weights_hash(source.adapter)})
-    tokenizer = Path(model.tokenizer) if model.tokenizer else source.path
-    vocabulary = tokenizer_hash(tokenizer) if tokenizer.is_dir() else hash_text(str(model.tokenizer))
-    return PlannedModel(model, backend, source, weights, vocabulary, _template(model, tokenizer))
+    tokenizer = source.tokenizer or source.path
+    return PlannedModel(model, backend, source, weights, tokenizer_hash(tokenizer), _template(model, tokenizer))
 
 
 def _template(model: ModelSpec, tokenizer: Path | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mplus_eval.comparison import Comparison, Missing, ModelEntry
 from mplus_eval.errors import UsageError
 from mplus_eval.run_directory import RunDirectory, write_json
-from mplus_eval.spec import CompareSpec, build_spec
+from mplus_eval.spec import CompareSpec, Models, draft_spec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +75,7 @@ class Run:
 
 
 def compare(
-    models: Mapping[str, str | Mapping[str, Any]] | Sequence[str] = (),
+    models: Models = (),
     *,
     config: str | None = None,
     progress: RunProgress | None = None,
@@ -101,7 +101,8 @@ def compare(
     from mplus_eval.quiet import silence_libraries
 
     silence_libraries()
-    return run(build_spec(models, config, options), progress)
+    spec, faults = draft_spec(models, config, options)
+    return run(spec, progress, faults=faults)
 
 
 def load(run_directory: str | Path) -> Run:
@@ -118,12 +119,19 @@ def load(run_directory: str | Path) -> Run:
     return Run(directory.path, Comparison.read(directory.comparison))
 
 
-def run(spec: CompareSpec, progress: RunProgress | None = None, *, command: Sequence[str] | None = None) -> Run:
+def run(
+    spec: CompareSpec,
+    progress: RunProgress | None = None,
+    *,
+    faults: Sequence[str] = (),
+    command: Sequence[str] | None = None,
+) -> Run:
     """Plan, evaluate, compare and report.
 
     Args:
         spec: what was asked for.
         progress: told of everything that goes on.
+        faults: what is known to be wrong with what was asked for.
         command: the command line for the manifest; this process's when None.
 
     Raises:
@@ -139,7 +147,7 @@ def run(spec: CompareSpec, progress: RunProgress | None = None, *, command: Sequ
     started = time.monotonic()
     progress = progress or SilentProgress()
     directory = RunDirectory(spec.output)
-    plan = make_plan(spec, directory, progress.prepare)
+    plan = make_plan(spec, directory, progress.prepare, faults)
     with directory.locked():
         failures = evaluate(plan, directory, progress)
         comparison = conclude(plan, directory, failures)

@@ -115,12 +115,15 @@ ACCEPTED = {
 }
 """What a key accepts, where pydantic's own words for a union would puzzle."""
 
+Models = Mapping[str, str | Mapping[str, Any]] | Sequence[str]
+"""Models as a config file names them, or as the command line does."""
+
 OPTION_KEYS = tuple(key for key in CompareSpec.model_fields if key != "models")
 MODEL_KEYS = tuple(key for key in ModelSpec.model_fields if key not in ("name", "source"))
 
 
 def build_spec(
-    models: Sequence[str] = (),
+    models: Models = (),
     config: str | None = None,
     options: Mapping[str, Any] | None = None,
     *,
@@ -129,7 +132,7 @@ def build_spec(
     """Build the spec of a comparison from command-line models, a config file or shipped name, and options.
 
     Args:
-        models: `NAME=SOURCE[,key=value…]`, in order.
+        models: `NAME=SOURCE[,key=value…]` in order, or sources by name, as `models:` in a config file.
         config: a YAML file or the name of a shipped configuration; `demo` when no model is named at all.
         options: options by key of `CompareSpec`; None means not given.
         default_output: the run directory when none is given; made from date and names when None.
@@ -144,7 +147,7 @@ def build_spec(
 
 
 def draft_spec(
-    models: Sequence[str] = (),
+    models: Models = (),
     config: str | None = None,
     options: Mapping[str, Any] | None = None,
     *,
@@ -156,7 +159,7 @@ def draft_spec(
     """
     faults: list[str] = []
     document = _document(config, models, faults)
-    entries = {**_config_models(document, faults), **_command_line_models(models, faults)}
+    entries = {**_config_models(document.get("models"), faults), **_named_models(models, faults)}
     given = {key: value for key, value in (options or {}).items() if value is not None}
     asked = {**{key: value for key, value in document.items() if key != "models"}, **given}
     _check_keys(asked, OPTION_KEYS, "option", f"config {config}", faults)
@@ -206,7 +209,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
     return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
 
 
-def _document(config: str | None, models: Sequence[str], faults: list[str]) -> dict[str, Any]:
+def _document(config: str | None, models: Models, faults: list[str]) -> dict[str, Any]:
     if config is None and models:
         return {}
     try:
@@ -216,9 +219,9 @@ def _document(config: str | None, models: Sequence[str], faults: list[str]) -> d
         return {}
 
 
-def _config_models(document: Mapping[str, Any], faults: list[str]) -> dict[str, dict[str, Any]]:
-    models = document.get("models") or {}
-    if not isinstance(models, dict):
+def _config_models(models: Any, faults: list[str]) -> dict[str, dict[str, Any]]:
+    models = models or {}
+    if not isinstance(models, Mapping):
         faults.append("config: `models` is a mapping of NAME: SOURCE or NAME: {source: …, role: …}")
         return {}
     entries: dict[str, dict[str, Any]] = {}
@@ -227,14 +230,16 @@ def _config_models(document: Mapping[str, Any], faults: list[str]) -> dict[str, 
             faults.append(f"config: model name {name!r} is not text; put it in quotes")
         elif isinstance(value, str):
             entries[name] = {"source": value}
-        elif isinstance(value, dict) and "source" in value:
+        elif isinstance(value, Mapping) and "source" in value:
             entries[name] = {str(key): entry for key, entry in value.items()}
         else:
             faults.append(f"config: model {name!r} needs a source: write `{name}: SOURCE` or `{name}: {{source: …}}`")
     return entries
 
 
-def _command_line_models(models: Sequence[str], faults: list[str]) -> dict[str, dict[str, Any]]:
+def _named_models(models: Models, faults: list[str]) -> dict[str, dict[str, Any]]:
+    if isinstance(models, Mapping):
+        return _config_models(models, faults)
     entries: dict[str, dict[str, Any]] = {}
     for text in models:
         try:

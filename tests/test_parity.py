@@ -1,4 +1,4 @@
-"""Every value of the suite `mplus` equals what lm-eval's own `simple_evaluate` gives for the same model, task and limit."""
+"""Every value of the suite `mplus` is the one of lm-eval's own `simple_evaluate`: same model, task and limit."""
 
 from __future__ import annotations
 

@@ -44,15 +44,13 @@ def compare(
     from rich.console import Console
 
     from mplus_eval.errors import EXIT_CELLS_MISSING
-    from mplus_eval.logs import configure_logging
     from mplus_eval.progress import ConsoleProgress
     from mplus_eval.quiet import silence_libraries
     from mplus_eval.reports.terminal import summary
     from mplus_eval.run import run
-    from mplus_eval.spec import build_spec
+    from mplus_eval.spec import draft_spec
 
     silence_libraries(verbose)
-    configure_logging(verbose)
     given = {
         "suite": suite,
         "tasks": tasks,
@@ -65,9 +63,9 @@ def compare(
         "seed": seed,
         "pairs": pairs,
     }
-    spec = build_spec(models or (), config, given)
+    spec, faults = draft_spec(models or (), config, given)
     with ConsoleProgress(Console(stderr=True, quiet=quiet)).shown() as progress:
-        finished = run(spec, progress)
+        finished = run(spec, progress, faults=faults)
     if not quiet:
         Console().print(summary(finished.comparison))
         typer.echo(f"\nReport: {finished.path / 'report.html'}")
