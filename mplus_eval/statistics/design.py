@@ -108,7 +108,7 @@ class Design:
         residuals = totals - np.repeat(by_stratum / items, groups, axis=-1) * self.sizes
         squares = np.add.reduceat(residuals**2, self.first_cluster, axis=-1)
         parts = squares * (groups / (groups - 1)) / self.n_items**2
-        return Variance(parts.sum(axis=-1), satterthwaite(parts, groups - 1.0))
+        return Variance(parts.sum(axis=-1), satterthwaite(parts, groups - 1))
 
 
 def satterthwaite(parts: Floats, df: Floats | Integers) -> Floats:
@@ -121,12 +121,11 @@ def satterthwaite(parts: Floats, df: Floats | Integers) -> Floats:
     total = parts.sum(axis=-1)
     spread = np.sum(parts**2 / df, axis=-1)
     everything = np.broadcast_to(np.sum(df, axis=-1), total.shape).astype(float)
-    return np.divide(total**2, spread, out=everything.copy(), where=spread > 0)
+    return np.asarray(np.divide(total**2, spread, out=everything.copy(), where=spread > 0))
 
 
 def _codes(labels: Sequence[Any] | NDArray[Any]) -> Integers:
-    codes: Integers = np.unique(np.asarray(labels), return_inverse=True)[1].reshape(-1)
-    return codes
+    return np.unique(np.asarray(labels), return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
 def _starts(ordered: Integers) -> Integers:
@@ -142,8 +141,8 @@ def _merge_linked(stratum: Integers, cluster: Integers) -> Integers:
     ends = (stratum, n_strata + cluster)
     size = n_strata + int(cluster.max(initial=-1)) + 1
     graph = coo_array((np.ones(stratum.size), ends), shape=(size, size))
-    labels: Integers = connected_components(graph, directed=False)[1][:n_strata]
-    return labels[stratum]
+    labels = connected_components(graph, directed=False)[1][:n_strata].astype(np.int64)
+    return np.asarray(labels[stratum])
 
 
 def _merge_singles(stratum: Integers, cluster: Integers) -> Integers:

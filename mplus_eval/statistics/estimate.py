@@ -127,7 +127,7 @@ def effective_count(terms: ArrayLike) -> Floats:
     """How many equal terms the terms are worth, (Σ|x|)² / Σx² over the last axis; 0 where all are 0 (Kish 1965)."""
     sizes = np.abs(np.asarray(terms, dtype=float))
     squares = np.sum(sizes**2, axis=-1)
-    return np.divide(sizes.sum(axis=-1) ** 2, squares, out=np.zeros_like(squares), where=squares > 0)
+    return np.asarray(np.divide(sizes.sum(axis=-1) ** 2, squares, out=np.zeros_like(squares), where=squares > 0))
 
 
 def student_quantile(probability: float, df: ArrayLike) -> Floats:
@@ -139,11 +139,11 @@ def student_quantile(probability: float, df: ArrayLike) -> Floats:
 
 def _spread(up: Floats, down: Floats) -> Floats:
     """Variance of one draw from −1, 0 and 1."""
-    return np.maximum(up + down - (up - down) ** 2, 0.0)
+    return np.asarray(np.maximum(up + down - (up - down) ** 2, 0.0))
 
 
 def _pooled_count(counts: Floats, variances: Floats) -> Floats:
     """Informative clusters of an average: each task's in the measure in which it contributes to the variance."""
     total = variances.sum(axis=-1)
     share = np.divide(variances**2, counts, out=np.zeros_like(counts), where=counts > 0).sum(axis=-1)
-    return np.divide(total**2, share, out=np.zeros_like(total), where=share > 0)
+    return np.asarray(np.divide(total**2, share, out=np.zeros_like(total), where=share > 0))

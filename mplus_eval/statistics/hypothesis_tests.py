@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mplus_eval.statistics.design import Floats
+from mplus_eval.statistics.design import Floats, Integers
 
 N_FLIPS = 19_999
 """Random sign flips where they cannot all be counted; with them no p-value is below 1/20,000."""
 
 _ENUMERATED = 14
-_LATTICE_CELLS = 1_000_000
+_LATTICE_CELLS = 200_000
 _CHUNK_CELLS = 4_000_000
 _SAME = 1e-9
 
@@ -26,7 +26,7 @@ def mcnemar(lost: ArrayLike, gained: ArrayLike) -> Floats:
     from scipy.stats import binom
 
     b, c = np.asarray(lost), np.asarray(gained)
-    return np.minimum(1.0, 2.0 * binom.cdf(np.minimum(b, c), b + c, 0.5))
+    return np.asarray(np.minimum(1.0, 2.0 * binom.cdf(np.minimum(b, c), b + c, 0.5)))
 
 
 def sign_flip(contributions: ArrayLike, generator: np.random.Generator) -> float:
@@ -57,7 +57,7 @@ def sign_flip(contributions: ArrayLike, generator: np.random.Generator) -> float
     return float((np.sum(np.abs(sums) >= observed * (1 - _SAME)) + 1) / (N_FLIPS + 1))
 
 
-def _distinct(sizes: Floats) -> tuple[Floats, np.ndarray[tuple[int, ...], np.dtype[np.int64]]]:
+def _distinct(sizes: Floats) -> tuple[Floats, Integers]:
     """The distinct sizes above 0 and how often each occurs; sizes that rounding alone tells apart are one."""
     largest = float(sizes.max(initial=0.0))
     kept = np.sort(sizes[sizes > largest * _SAME])
@@ -67,12 +67,12 @@ def _distinct(sizes: Floats) -> tuple[Floats, np.ndarray[tuple[int, ...], np.dty
     return kept[first], np.diff(np.append(np.flatnonzero(first), kept.size))
 
 
-def _lattice(steps: np.ndarray[tuple[int, ...], np.dtype[np.int64]], counts: ArrayLike, observed: float) -> float:
+def _lattice(steps: Integers, counts: Integers, observed: float) -> float:
     """The exact distribution of the sum: one binomial for each step size, added up by convolution."""
     from scipy.stats import binom
 
     distribution = np.ones(1)
-    for step, count in zip(steps, np.asarray(counts), strict=True):
+    for step, count in zip(steps, counts, strict=True):
         spaced = np.zeros(2 * step * count + 1)
         spaced[:: 2 * step] = binom.pmf(np.arange(count + 1), count, 0.5)
         distribution = np.convolve(distribution, spaced)
@@ -88,13 +88,19 @@ def _all_sums(sizes: Floats) -> Floats:
     return sums
 
 
-def _random_sums(sizes: Floats, counts: ArrayLike, generator: np.random.Generator) -> Floats:
+def _random_sums(sizes: Floats, counts: Integers, generator: np.random.Generator) -> Floats:
     """Sums under random signs; equal sizes are drawn together, as one binomial."""
-    repeats = np.asarray(counts)
     rows = max(1, _CHUNK_CELLS // sizes.size)
     chunks = []
     for start in range(0, N_FLIPS, rows):
         shape = (min(rows, N_FLIPS - start), sizes.size)
-        positive = generator.binomial(repeats, 0.5, size=shape)
-        chunks.append((2.0 * positive - repeats) @ sizes)
+        chunks.append((2.0 * _positive(counts, shape, generator) - counts) @ sizes)
     return np.concatenate(chunks)
+
+
+def _positive(repeats: Integers, shape: tuple[int, int], generator: np.random.Generator) -> Integers:
+    """How many of the equal contributions are positive; single ones, the many, are cheaper to draw as bits."""
+    positive = generator.integers(0, 2, size=shape)
+    several = repeats > 1
+    positive[:, several] = generator.binomial(repeats[several], 0.5, size=(shape[0], int(several.sum())))
+    return positive

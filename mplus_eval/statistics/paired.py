@@ -15,7 +15,7 @@ from mplus_eval.statistics.score_interval import score_interval
 
 @dataclass(frozen=True)
 class PairedDifference(Estimate):
-    """The mean of item differences: `up` is the mean rise (for 0/1 scores the share that rose), `down` the mean fall."""
+    """The mean of item differences: `up` is the mean rise (of 0/1 scores: how many rose), `down` the mean fall."""
 
     def interval(self, level: float = 0.05) -> tuple[Floats, Floats]:
         """The two-sided interval of confidence 1 − `level`; everything possible where the variance is unknown.

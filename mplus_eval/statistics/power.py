@@ -24,7 +24,8 @@ def smallest_detectable(difference: PairedDifference, level: float, n_tests: int
     low, high = difference.interval(level / n_tests)
     critical = student_quantile(1.0 - level / n_tests / 2.0, difference.df)
     error = (high - low) / 2.0 / critical
-    return float(min((critical + student_quantile(POWER, difference.df)) * error, 2.0))
+    detectable = float((critical + student_quantile(POWER, difference.df)) * error)
+    return min(detectable, 1.0)
 
 
 def smallest_provable(difference: PairedDifference, level: float, n_tests: int = 1) -> float | None:
@@ -37,4 +38,4 @@ def smallest_provable(difference: PairedDifference, level: float, n_tests: int =
     """
     if not difference.df > 0:
         return None
-    return float(max(-difference.interval(level / n_tests)[0], 0.0))
+    return max(-float(difference.interval(level / n_tests)[0]), 0.0)

@@ -29,7 +29,7 @@ def restricted_variance(difference: ArrayLike, up: ArrayLike, down: ArrayLike) -
     linear = -u - w + (2.0 - u + w) * d
     constant = -w * d * (1.0 - d)
     fallen = (np.sqrt(np.maximum(linear**2 - 8.0 * constant, 0.0)) - linear) / 4.0
-    return np.maximum(2.0 * fallen + d * (1.0 - d), 0.0)
+    return np.asarray(np.maximum(2.0 * fallen + d * (1.0 - d), 0.0))
 
 
 def score_statistic(difference: ArrayLike, up: ArrayLike, down: ArrayLike, size: ArrayLike) -> Floats:
