@@ -1,0 +1,152 @@
+"""Outcomes as arrays: one cell's scored items, and two cells paired item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mplus_eval.statistics.design import Design, Floats
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredItems:
+    """The items of one model on one task that have a score, sorted by item and sample.
+
+    Attributes:
+        keys: item id and sample.
+        clusters: label of each item's cluster; None where every item stands alone.
+        n_failed: items without a score, which enter nothing else.
+        failed_by_stratum: the same by stratum, where there are any.
+        other_metrics: means of the task's further metrics.
+    """
+
+    keys: pd.MultiIndex
+    strata: NDArray[Any]
+    clusters: NDArray[Any] | None
+    scores: Floats
+    answers: NDArray[Any]
+    prompts: NDArray[Any]
+    n_failed: int
+    other_metrics: dict[str, float]
+    failed_by_stratum: dict[str, int]
+
+    @classmethod
+    def of(cls, outcomes: pd.DataFrame, metric_key: str) -> ScoredItems:
+        """Take the scored items of a cell.
+
+        Args:
+            outcomes: rows with the columns of `OUTCOME_SCHEMA`.
+            metric_key: `metric,filter` of the score, which is no further metric.
+
+        Raises:
+            ValueError: when an item and sample stand twice.
+        """
+        scored = outcomes[outcomes["score"].notna()].sort_values(["item_id", "sample"])
+        keys = pd.MultiIndex.from_frame(scored[["item_id", "sample"]])
+        if not keys.is_unique:
+            raise ValueError(f"outcomes: item and sample {keys[keys.duplicated()][0]} stand twice")
+        answers = scored["answer"].astype(object)
+        return cls(
+            keys=keys,
+            strata=scored["stratum"].to_numpy(dtype=str),
+            clusters=_cluster_labels(scored),
+            scores=scored["score"].to_numpy(dtype=float),
+            answers=answers.where(answers.notna(), None).to_numpy(),
+            prompts=scored["prompt_hash"].to_numpy(dtype=object),
+            n_failed=len(outcomes) - len(scored),
+            other_metrics=_means(scored["metrics"], metric_key),
+            failed_by_stratum=_count(outcomes.loc[outcomes["score"].isna(), "stratum"].to_numpy(dtype=str)),
+        )
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def design(self) -> Design:
+        """Strata and clusters of the items."""
+        return Design.of(self.strata, self.clusters)
+
+    def take(self, chosen: NDArray[Any]) -> ScoredItems:
+        """The chosen items (a mask or positions), in their order; failures and other metrics are not theirs."""
+        clusters = None if self.clusters is None else self.clusters[chosen]
+        parts = (self.strata[chosen], clusters, self.scores[chosen], self.answers[chosen], self.prompts[chosen])
+        return ScoredItems(self.keys[chosen], *parts, n_failed=0, other_metrics={}, failed_by_stratum={})
+
+    @cached_property
+    def all_strata(self) -> dict[str, int]:
+        """Number of items in every stratum, failed ones included."""
+        scored = _count(self.strata)
+        names = sorted(scored.keys() | self.failed_by_stratum.keys())
+        return {name: scored.get(name, 0) + self.failed_by_stratum.get(name, 0) for name in names}
+
+    def in_stratum(self, name: str) -> ScoredItems:
+        """The items of one stratum, with its failures."""
+        return replace(self.take(self.strata == name), n_failed=self.failed_by_stratum.get(name, 0))
+
+
+@dataclass(frozen=True, eq=False)
+class PairedItems:
+    """The items that both models scored, in the same order."""
+
+    before: ScoredItems
+    after: ScoredItems
+    complete: bool
+
+    @classmethod
+    def of(cls, before: ScoredItems, after: ScoredItems) -> PairedItems:
+        """Pair by item and sample."""
+        if before.keys.equals(after.keys):
+            return cls(before, after, True)
+        place = after.keys.get_indexer(before.keys)
+        common = np.flatnonzero(place >= 0)
+        return cls(before.take(common), after.take(place[common]), False)
+
+    def __len__(self) -> int:
+        return len(self.before)
+
+    @property
+    def prompts_differ(self) -> bool:
+        """Whether any item was put differently to the two models."""
+        return bool(np.any(self.before.prompts != self.after.prompts))
+
+    def in_stratum(self, name: str) -> PairedItems:
+        """The pairs of one stratum."""
+        chosen = self.before.strata == name
+        return PairedItems(self.before.take(chosen), self.after.take(chosen), self.complete)
+
+
+def _cluster_labels(scored: pd.DataFrame) -> NDArray[Any] | None:
+    """Cluster labels; items without one stand alone, and the samples of an item stand together."""
+    named = scored["cluster"].notna()
+    if not named.any() and scored["item_id"].is_unique:
+        return None
+    labels = ("cluster " + scored["cluster"].astype(str)).where(named, "item " + scored["item_id"].astype(str))
+    return np.asarray(pd.factorize(labels)[0])
+
+
+def _count(labels: NDArray[Any]) -> dict[str, int]:
+    return {str(name): int(count) for name, count in zip(*np.unique(labels, return_counts=True), strict=True)}
+
+
+def _means(metrics: Iterable[Any], without: str) -> dict[str, float]:
+    """Mean of every metric but one, each over the items that have it."""
+    sums: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    for entry in metrics:
+        for name, value in _pairs(entry):
+            if name != without and value is not None and not np.isnan(value):
+                sums[name] = sums.get(name, 0.0) + value
+                counts[name] = counts.get(name, 0) + 1
+    return {name: float(sums[name] / counts[name]) for name in sorted(sums)}
+
+
+def _pairs(entry: Any) -> Iterable[tuple[str, float]]:
+    """The items of a map, as a dict or, as pandas reads Parquet, a list of pairs; none where it is null."""
+    if isinstance(entry, dict):
+        return entry.items()
+    return entry if isinstance(entry, (list, tuple, np.ndarray)) else ()

@@ -1,0 +1,159 @@
+"""The design of a sample of items: fixed strata, and clusters of items that stand or fall together.
+
+Subtasks (MMLU subjects) are strata: all of them are always asked, so only the spread within them is uncertainty.
+Items that share a passage are a cluster: they are drawn together, so the clusters are what varies independently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Variance:
+    """Variance of a mean, and the degrees of freedom with which it is known."""
+
+    value: Floats
+    df: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Which cluster and which stratum every item belongs to.
+
+    Attributes:
+        order: shape (items,); sorts items by stratum, then cluster.
+        first_item: shape (clusters,); where each cluster begins in that order.
+        first_cluster: shape (strata,); the first cluster of each stratum.
+    """
+
+    order: Integers
+    first_item: Integers
+    first_cluster: Integers
+
+    @classmethod
+    def of(cls, strata: Sequence[Any] | NDArray[Any], clusters: Sequence[Any] | NDArray[Any] | None = None) -> Design:
+        """Build the design from each item's stratum and cluster labels (None: every item stands alone).
+
+        Strata that share a cluster are merged, for they do not vary independently. Strata with a single cluster show
+        no variance of their own; they are merged with one another, and a last one with the smallest stratum, so that
+        their variance is overstated rather than taken for zero.
+        """
+        stratum = _codes(strata)
+        cluster = np.arange(stratum.size) if clusters is None else _codes(clusters)
+        if clusters is not None:
+            stratum = _merge_linked(stratum, cluster)
+        stratum = _merge_singles(stratum, cluster)
+        order = np.lexsort((cluster, stratum))
+        first_item = _starts(cluster[order])
+        return cls(order, first_item, _starts(stratum[order][first_item]))
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return int(self.order.size)
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters."""
+        return int(self.first_item.size)
+
+    @property
+    def n_strata(self) -> int:
+        """Number of strata, after merging."""
+        return int(self.first_cluster.size)
+
+    @property
+    def sizes(self) -> Integers:
+        """Items of each cluster; shape (clusters,)."""
+        return np.diff(np.append(self.first_item, self.n_items))
+
+    @property
+    def clusters_of_strata(self) -> Integers:
+        """Clusters of each stratum; shape (strata,)."""
+        return np.diff(np.append(self.first_cluster, self.n_clusters))
+
+    @property
+    def full_effect(self) -> float:
+        """Kish's design effect were all items of a cluster alike: sum of squared cluster sizes over items."""
+        return float(np.sum(self.sizes**2) / self.n_items)
+
+    def totals(self, values: ArrayLike) -> Floats:
+        """Sums over clusters; shape (..., items) to (..., clusters)."""
+        ordered = np.asarray(values, dtype=float)[..., self.order]
+        return ordered if self.n_clusters == self.n_items else np.add.reduceat(ordered, self.first_item, axis=-1)
+
+    def variance(self, values: ArrayLike) -> Variance:
+        """Variance of the mean over items, stratified and clustered; shape (..., items) to (...).
+
+        With T a cluster's total, m its size, y the mean of its stratum and G the stratum's clusters, the sum over
+        strata of G/(G−1) Σ(T − m·y)² / items² (Miller 2024, section 2.2, within strata; Cochran 1977, 5.9 and 9A).
+        Degrees of freedom are Satterthwaite's over strata, each with G−1. One cluster in all says nothing: infinite
+        variance with 0 degrees of freedom.
+        """
+        totals = self.totals(values)
+        if self.n_clusters < 2:
+            return Variance(np.full(totals.shape[:-1], np.inf), np.zeros(totals.shape[:-1]))
+        by_stratum = np.add.reduceat(totals, self.first_cluster, axis=-1)
+        items = np.add.reduceat(self.sizes, self.first_cluster)
+        groups = self.clusters_of_strata
+        residuals = totals - np.repeat(by_stratum / items, groups, axis=-1) * self.sizes
+        squares = np.add.reduceat(residuals**2, self.first_cluster, axis=-1)
+        parts = squares * (groups / (groups - 1)) / self.n_items**2
+        return Variance(parts.sum(axis=-1), satterthwaite(parts, groups - 1))
+
+
+def satterthwaite(parts: Floats, df: Floats | Integers) -> Floats:
+    """Degrees of freedom of a sum of independent variances (Satterthwaite 1946); all of `df` where the sum is 0.
+
+    Args:
+        parts: shape (..., terms), the variances.
+        df: shape (..., terms) or (terms,), their degrees of freedom.
+    """
+    total = parts.sum(axis=-1)
+    spread = np.sum(parts**2 / df, axis=-1)
+    everything = np.broadcast_to(np.sum(df, axis=-1), total.shape).astype(float)
+    return np.asarray(np.divide(total**2, spread, out=everything.copy(), where=spread > 0))
+
+
+def _codes(labels: Sequence[Any] | NDArray[Any]) -> Integers:
+    return np.unique(np.asarray(labels), return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def _starts(ordered: Integers) -> Integers:
+    return np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if ordered.size else np.zeros(0, dtype=np.int64)
+
+
+def _merge_linked(stratum: Integers, cluster: Integers) -> Integers:
+    """Merge strata that have a cluster in common, directly or through others."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n_strata = int(stratum.max(initial=-1)) + 1
+    ends = (stratum, n_strata + cluster)
+    size = n_strata + int(cluster.max(initial=-1)) + 1
+    graph = coo_array((np.ones(stratum.size), ends), shape=(size, size))
+    labels = connected_components(graph, directed=False)[1][:n_strata].astype(np.int64)
+    return np.asarray(labels[stratum])
+
+
+def _merge_singles(stratum: Integers, cluster: Integers) -> Integers:
+    """Merge strata of one cluster; one that is left over joins the smallest other stratum."""
+    pairs = np.unique(np.stack([stratum, cluster]), axis=1)
+    names, groups = np.unique(pairs[0], return_counts=True)
+    single = names[groups == 1]
+    if single.size == 0 or names.size == 1:
+        return stratum
+    merged = np.where(np.isin(stratum, single), single[0], stratum)
+    if single.size == 1:
+        others, sizes = names[groups > 1], groups[groups > 1]
+        merged[stratum == single[0]] = others[np.argmin(sizes)]
+    return merged

@@ -1,0 +1,42 @@
+"""Flips: items on which two models part, also where the score hides it (Dutta et al. 2024)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+_SAME = 1e-9
+
+
+@dataclass(frozen=True)
+class Flips:
+    """Counts of items: whose score fell, whose score rose, and wrong before and after with another answer."""
+
+    lost: int
+    gained: int
+    wrong_to_other_wrong: int
+
+
+def count_flips(
+    before: ArrayLike, after: ArrayLike, answers_before: NDArray[Any], answers_after: NDArray[Any], wrong: float = 0.0
+) -> Flips:
+    """Count the flips from one model to another.
+
+    Args:
+        before: scores, more is better; shape (items,).
+        after: scores of the other model on the same items.
+        answers_before: what the first model is taken to have said; None where there is no answer.
+        answers_after: the same of the other.
+        wrong: the score that means wrong.
+    """
+    first, second = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
+    told = np.array([a is not None and b is not None for a, b in zip(answers_before, answers_after, strict=True)], bool)
+    both_wrong = (first == wrong) & (second == wrong) & told
+    return Flips(
+        lost=int(np.sum(second < first - _SAME)),
+        gained=int(np.sum(second > first + _SAME)),
+        wrong_to_other_wrong=int(np.sum(answers_before[both_wrong] != answers_after[both_wrong])),
+    )

@@ -1,0 +1,106 @@
+"""Two-sided tests of "no difference" that need no assumption about the size of the sample."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mplus_eval.statistics.design import Floats, Integers
+
+N_FLIPS = 19_999
+"""Random sign flips where they cannot all be counted; with them no p-value is below 1/20,000."""
+
+_ENUMERATED = 14
+_LATTICE_CELLS = 200_000
+_CHUNK_CELLS = 4_000_000
+_SAME = 1e-9
+
+
+def mcnemar(lost: ArrayLike, gained: ArrayLike) -> Floats:
+    """Exact two-sided McNemar test: of the pairs that differ, half are expected either way (McNemar 1947).
+
+    Args:
+        lost: pairs right before and wrong after; shapes broadcast.
+        gained: pairs wrong before and right after.
+    """
+    from scipy.stats import binom
+
+    b, c = np.asarray(lost), np.asarray(gained)
+    return np.asarray(np.minimum(1.0, 2.0 * binom.cdf(np.minimum(b, c), b + c, 0.5)))
+
+
+def sign_flip(contributions: ArrayLike, generator: np.random.Generator) -> float:
+    """Two-sided sign-flip permutation test of a sum that is expected to be 0.
+
+    If the models are alike, exchanging their names on a whole cluster changes nothing, so every cluster's
+    contribution may have either sign. The p-value is the share of sign patterns with a sum as far from 0 as the
+    one observed: counted in full where contributions are multiples of one number (0/1 scores) or few, else over
+    `N_FLIPS` random patterns as (b + 1)/(m + 1) (Phipson & Smyth 2010).
+
+    Args:
+        contributions: shape (clusters,), what each cluster adds to the difference.
+        generator: source of randomness, used only where patterns are drawn.
+    """
+    values = np.asarray(contributions, dtype=float)
+    observed = abs(float(values.sum()))
+    sizes, counts = _distinct(np.abs(values))
+    if sizes.size == 0:
+        return 1.0
+    whole = sizes / sizes[0]
+    reach = float(whole.round() @ counts)
+    if np.all(np.abs(whole - whole.round()) < 1e-6) and reach * sizes.size < _LATTICE_CELLS:
+        return _lattice(whole.round().astype(int), counts, observed / sizes[0])
+    if counts.sum() <= _ENUMERATED:
+        sums = _all_sums(np.repeat(sizes, counts))
+        return float(np.mean(np.abs(sums) >= observed * (1 - _SAME)))
+    sums = _random_sums(sizes, counts, generator)
+    return float((np.sum(np.abs(sums) >= observed * (1 - _SAME)) + 1) / (N_FLIPS + 1))
+
+
+def _distinct(sizes: Floats) -> tuple[Floats, Integers]:
+    """The distinct sizes above 0 and how often each occurs; sizes that rounding alone tells apart are one."""
+    largest = float(sizes.max(initial=0.0))
+    kept = np.sort(sizes[sizes > largest * _SAME])
+    if kept.size == 0:
+        return kept, np.zeros(0, dtype=np.int64)
+    first = np.r_[True, np.diff(kept) > largest * _SAME]
+    return kept[first], np.diff(np.append(np.flatnonzero(first), kept.size))
+
+
+def _lattice(steps: Integers, counts: Integers, observed: float) -> float:
+    """The exact distribution of the sum: one binomial for each step size, added up by convolution."""
+    from scipy.stats import binom
+
+    distribution = np.ones(1)
+    for step, count in zip(steps, counts, strict=True):
+        spaced = np.zeros(2 * step * count + 1)
+        spaced[:: 2 * step] = binom.pmf(np.arange(count + 1), count, 0.5)
+        distribution = np.convolve(distribution, spaced)
+    reach = distribution.size // 2
+    sums = np.abs(np.arange(distribution.size) - reach)
+    return float(min(1.0, distribution[sums >= round(observed)].sum()))
+
+
+def _all_sums(sizes: Floats) -> Floats:
+    sums = np.zeros(1)
+    for size in sizes:
+        sums = np.concatenate([sums - size, sums + size])
+    return sums
+
+
+def _random_sums(sizes: Floats, counts: Integers, generator: np.random.Generator) -> Floats:
+    """Sums under random signs; equal sizes are drawn together, as one binomial."""
+    rows = max(1, _CHUNK_CELLS // sizes.size)
+    chunks = []
+    for start in range(0, N_FLIPS, rows):
+        shape = (min(rows, N_FLIPS - start), sizes.size)
+        chunks.append((2.0 * _positive(counts, shape, generator) - counts) @ sizes)
+    return np.concatenate(chunks)
+
+
+def _positive(repeats: Integers, shape: tuple[int, int], generator: np.random.Generator) -> Integers:
+    """How many of the equal contributions are positive; single ones, the many, are cheaper to draw as bits."""
+    positive = generator.integers(0, 2, size=shape)
+    several = repeats > 1
+    positive[:, several] = generator.binomial(repeats[several], 0.5, size=(shape[0], int(several.sum())))
+    return positive
