@@ -47,7 +47,7 @@ class Suite(BaseModel):
     margin: float = Field(default=0.01, gt=0, lt=1, description="non-inferiority margin of the macro-average")
     task_margin: float = Field(default=0.02, gt=0, lt=1, description="non-inferiority margin of a task")
     level: float = Field(default=0.05, gt=0, lt=1)
-    tasks: tuple[SuiteTask, ...] = Field(min_length=1)
+    tasks: tuple[SuiteTask, ...]
 
 
 def shipped_suites() -> dict[str, Path]:
@@ -72,6 +72,8 @@ def load_suite(name_or_path: str) -> Suite:
         suite = Suite.model_validate(document)
     except ValidationError as error:
         raise SpecError(_fault(fault, document, f"suite {path}") for fault in error.errors()) from None
+    if not suite.tasks:
+        raise SpecError([f"suite {path}: `tasks` is empty; name at least one"])
     names = [task.name for task in suite.tasks]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise SpecError(f"suite {path}: two tasks have the name {name!r}" for name in twice)
@@ -148,4 +150,4 @@ def _fault(fault: Mapping[str, Any], document: Mapping[str, Any], where: str) ->
         return f"{where}: {key!r} is missing"
     if fault["type"] == "string_pattern_mismatch":
         return f"{where}: {key} {fault['input']!r} cannot be a path; letters, digits, '.', '_' and '-' are accepted"
-    return f"{where}: {key} {fault['input']!r}: {fault['msg'][0].lower() + fault['msg'][1:]}"
+    return f"{where}: {key} {repr(fault['input'])[:100]}: {fault['msg'][0].lower() + fault['msg'][1:]}"
