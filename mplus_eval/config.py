@@ -1,4 +1,4 @@
-"""Configuration files: YAML that a user wrote or that ships with the package; a fault is named with its line."""
+"""Configuration files: YAML that a user wrote or that ships with the package, read with its faults named by line."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from mplus_eval.dataset_source import dataset_id
 from mplus_eval.errors import SpecError, UsageError
-from mplus_eval.sources import offline
+from mplus_eval.hub import offline
 from mplus_eval.suite import SuiteTask
 
 DATA_FILES = ("*.parquet", "*.json", "*.jsonl", "*.csv", "*.tsv", "*.txt", "*.arrow", "*.zip", "*.gz", "*.zst")

@@ -16,9 +16,19 @@ from mplus_eval.checkpoints import (
     tokenizer_faults,
 )
 from mplus_eval.errors import SpecError
-from mplus_eval.hub import Preparing, checkpoint_files, fetch, hub_faults, hub_tokenizer_faults, tokenizer_files
+from mplus_eval.hub import (
+    Preparing,
+    checkpoint_files,
+    fetch,
+    hub_faults,
+    hub_tokenizer_faults,
+    offline,
+    tokenizer_files,
+)
 from mplus_eval.servers import served_models, server_faults, server_of
 from mplus_eval.spec import CompareSpec, ModelSpec, is_url
+
+__all__ = ["DEMO_MODELS", "Source", "check_sources", "is_directory", "offline", "resolve_source", "source_faults"]
 
 DEMO_MODELS = ("base", "instruct", "sft")
 _DEVICE = re.compile(r"(cpu|mps|cuda|xpu|npu|hpu)(:\d+)?")

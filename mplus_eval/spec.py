@@ -37,6 +37,9 @@ def _not_a_truth_value(value: Any) -> Any:
     return value
 
 
+Models = Sequence[str] | Mapping[str, str | Path | Mapping[str, Any]]
+"""Models as they are asked for: texts of the command line, or sources by name."""
+
 Positive = Annotated[int, BeforeValidator(_not_a_truth_value), Field(gt=0)]
 
 
@@ -115,9 +118,6 @@ ACCEPTED = {
 }
 """What a key accepts, where pydantic's own words for a union would puzzle."""
 
-Models = Mapping[str, str | Mapping[str, Any]] | Sequence[str]
-"""Models as a config file names them, or as the command line does."""
-
 OPTION_KEYS = tuple(key for key in CompareSpec.model_fields if key != "models")
 MODEL_KEYS = tuple(key for key in ModelSpec.model_fields if key not in ("name", "source"))
 
@@ -132,7 +132,7 @@ def build_spec(
     """Build the spec of a comparison from command-line models, a config file or shipped name, and options.
 
     Args:
-        models: `NAME=SOURCE[,key=value…]` in order, or sources by name, as `models:` in a config file.
+        models: texts `NAME=SOURCE[,key=value…]`, in order; or sources, or mappings of keys with `source`, by name.
         config: a YAML file or the name of a shipped configuration; `demo` when no model is named at all.
         options: options by key of `CompareSpec`; None means not given.
         default_output: the run directory when none is given; made from date and names when None.
@@ -159,7 +159,7 @@ def draft_spec(
     """
     faults: list[str] = []
     document = _document(config, models, faults)
-    entries = {**_config_models(document.get("models"), faults), **_named_models(models, faults)}
+    entries = {**_named_models(document.get("models") or {}, "config: ", faults), **_given_models(models, faults)}
     given = {key: value for key, value in (options or {}).items() if value is not None}
     asked = {**{key: value for key, value in document.items() if key != "models"}, **given}
     _check_keys(asked, OPTION_KEYS, "option", f"config {config}", faults)
@@ -219,27 +219,9 @@ def _document(config: str | None, models: Models, faults: list[str]) -> dict[str
         return {}
 
 
-def _config_models(models: Any, faults: list[str]) -> dict[str, dict[str, Any]]:
-    models = models or {}
-    if not isinstance(models, Mapping):
-        faults.append("config: `models` is a mapping of NAME: SOURCE or NAME: {source: …, role: …}")
-        return {}
-    entries: dict[str, dict[str, Any]] = {}
-    for name, value in models.items():
-        if not isinstance(name, str):
-            faults.append(f"config: model name {name!r} is not text; put it in quotes")
-        elif isinstance(value, str):
-            entries[name] = {"source": value}
-        elif isinstance(value, Mapping) and "source" in value:
-            entries[name] = {str(key): entry for key, entry in value.items()}
-        else:
-            faults.append(f"config: model {name!r} needs a source: write `{name}: SOURCE` or `{name}: {{source: …}}`")
-    return entries
-
-
-def _named_models(models: Models, faults: list[str]) -> dict[str, dict[str, Any]]:
+def _given_models(models: Models, faults: list[str]) -> dict[str, dict[str, Any]]:
     if isinstance(models, Mapping):
-        return _config_models(models, faults)
+        return _named_models(models, "", faults)
     entries: dict[str, dict[str, Any]] = {}
     for text in models:
         try:
@@ -250,6 +232,24 @@ def _named_models(models: Models, faults: list[str]) -> dict[str, dict[str, Any]
         if name in entries:
             faults.append(f"model name {name!r} is used twice; every model needs a name of its own")
         entries[name] = fields
+    return entries
+
+
+def _named_models(models: Any, where: str, faults: list[str]) -> dict[str, dict[str, Any]]:
+    """Models by name, as a config file and the Python API give them."""
+    if not isinstance(models, Mapping):
+        faults.append(f"{where}`models` is a mapping of NAME: SOURCE or NAME: {{source: …, role: …}}")
+        return {}
+    entries: dict[str, dict[str, Any]] = {}
+    for name, value in models.items():
+        if not isinstance(name, str):
+            faults.append(f"{where}model name {name!r} is not text; put it in quotes")
+        elif isinstance(value, str | Path):
+            entries[name] = {"source": str(value)}
+        elif isinstance(value, Mapping) and "source" in value:
+            entries[name] = {str(key): entry for key, entry in value.items()}
+        else:
+            faults.append(f"{where}model {name!r} needs a source: write `{name}: SOURCE` or `{name}: {{source: …}}`")
     return entries
 
 

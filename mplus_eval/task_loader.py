@@ -8,7 +8,7 @@ from typing import Any
 
 from mplus_eval.dataset_source import dataset_id, located, mirrored, missing_line
 from mplus_eval.errors import UsageError
-from mplus_eval.sources import offline
+from mplus_eval.hub import offline
 from mplus_eval.task_config import LeafConfig
 
 Progress = Callable[[str, int, int], None]
