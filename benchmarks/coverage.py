@@ -197,9 +197,9 @@ def preserved_rows(n_replications: int, seed: int) -> Iterator[Row]:
 
 
 def family_rows(n_replications: int, seed: int) -> Iterator[Row]:
-    """Family-wise errors over 11 tasks of mixed designs, one of them graded: any difference under the null, any `preserved` at the margin.
+    """Family-wise errors: any difference found under the null, any `preserved` at a loss of the margin.
 
-    Holm rejects something exactly when the smallest p-value times the number of tasks is below the level.
+    Eleven tasks of mixed designs, one of them graded. Holm rejects something exactly when the smallest p-value times the number of tasks is below the level.
     """
     for n in SIZES:
         samples = {kind: make_sample(kind, n) for kind in set(FAMILY)}
