@@ -1,0 +1,323 @@
+"""Do the intervals cover and the tests hold their level? A simulation of the statistics as a comparison uses them.
+
+    python benchmarks/coverage.py                full, 10,000 replications: MEASURED minutes on one core
+    python benchmarks/coverage.py --quick        a few seconds, to see that it works
+    python benchmarks/coverage.py --json         one JSON object a line instead of the table
+
+Items of a cluster copy a common draw with probability √ρ, so their differences correlate with ρ = 0.3; strata differ in
+how often items change; graded scores are multiples of a quarter. Exit code 1 when a goal is missed:
+
+- coverage of 95 % intervals not below 94 %, and within 94 to 96 % wherever 20 or more independent discordant pairs are
+  expected (discordant pairs over the true design effect). Above 96 % with n = 50 is printed as `over`, not failed: with
+  so few items the difference moves in large steps, and Student's quantile keeps coverage from falling below 94 %.
+- family-wise error, and `preserved` at a true loss of exactly the margin, at most 5 % (2.5 % is what is designed).
+
+All within two standard errors of the simulation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mplus_eval.statistics.bootstrap import bootstrap_average, resampled_means
+from mplus_eval.statistics.design import Design, Floats
+from mplus_eval.statistics.estimate import average
+from mplus_eval.statistics.hypothesis_tests import mcnemar, sign_flip
+from mplus_eval.statistics.non_inferiority import non_inferiority
+from mplus_eval.statistics.paired import paired_difference
+from mplus_eval.statistics.scores import mean_score
+
+KINDS = ("plain", "stratified", "clustered", "both")
+SIZES = (50, 200, 1000)
+RATES = (
+    (0.0, 0.02),
+    (0.01, 0.01),
+    (0.01, 0.03),
+    (0.05, 0.05),
+    (0.02, 0.08),
+    (0.0, 0.1),
+    (0.15, 0.15),
+    (0.1, 0.3),
+    (0.05, 0.45),
+)
+SCORES = (0.25, 0.5, 0.8, 0.95)
+CORRELATION = 0.3
+LEVEL = 0.05
+BOOTSTRAP_RESAMPLES = 499
+CHUNK = 2000
+FAMILY = ("plain",) * 5 + ("stratified",) * 3 + ("clustered", "clustered", "both")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A design to draw from: each item's stratum and cluster, and its design effect under `CORRELATION`."""
+
+    kind: str
+    n: int
+    stratum: NDArray[np.int64]
+    cluster: NDArray[np.int64] | None
+    design: Design
+    effect: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: a rate over replications, its simulation error, and whether it meets its goal."""
+
+    what: str
+    kind: str
+    n: int
+    up: float
+    down: float
+    discordant: float
+    independent: float
+    rate: float
+    error: float
+    status: str
+
+
+def make_sample(kind: str, n: int) -> Sample:
+    """Strata of unequal size (5 at n = 50, else 10) and clusters of 1 to 5 items, as the kind has them."""
+    stratum = np.zeros(n, dtype=np.int64)
+    if kind in ("stratified", "both"):
+        weights = np.linspace(1, 3, 5 if n == 50 else 10)
+        ends = np.round(np.cumsum(weights) / weights.sum() * n)
+        stratum = np.searchsorted(ends, np.arange(n), side="right").astype(np.int64)
+    cluster = None
+    if kind in ("clustered", "both"):
+        cluster = np.zeros(n, dtype=np.int64)
+        for name in np.unique(stratum):
+            items = np.flatnonzero(stratum == name)
+            sizes = np.resize([2, 3, 4, 5, 1], items.size)
+            cluster[items] = np.repeat(np.arange(items.size), sizes)[: items.size] + 10_000 * name
+    design = Design.of(stratum, cluster)
+    return Sample(kind, n, stratum, cluster, design, 1 + CORRELATION * (design.full_effect - 1))
+
+
+def draw(sample: Sample, up: float, down: float, n_draws: int, rng: np.random.Generator) -> Floats:
+    """Item differences of 0/1 scores, shape (n_draws, items): +1 with probability `up`, −1 with `down`, on average."""
+    names = np.unique(sample.stratum, return_counts=True)[1]
+    factor = np.linspace(0.4, 1.6, names.size) if names.size > 1 else np.ones(1)
+    factor = (factor / (factor @ names / sample.n))[sample.stratum]
+    uniform = rng.random((n_draws, sample.n))
+    if sample.cluster is not None:
+        codes = np.unique(sample.cluster, return_inverse=True)[1]
+        common = rng.random((n_draws, codes.max() + 1))[:, codes]
+        uniform = np.where(rng.random(uniform.shape) < np.sqrt(CORRELATION), common, uniform)
+    return (uniform < up * factor).astype(float) - (uniform > 1 - down * factor)
+
+
+def chunks(n_replications: int) -> Iterator[int]:
+    """Split the replications so that memory stays small."""
+    for start in range(0, n_replications, CHUNK):
+        yield min(CHUNK, n_replications - start)
+
+
+def covered(ends: tuple[Floats, Floats], truth: float) -> NDArray[np.bool_]:
+    """Whether the intervals hold the truth."""
+    return (ends[0] <= truth + 1e-9) & (ends[1] >= truth - 1e-9)
+
+
+def coverage_row(what: str, sample: Sample, up: float, down: float, hits: list[float], informative: float) -> Row:
+    """Judge a coverage by the goals."""
+    rate, independent = float(np.mean(hits)), informative / sample.effect
+    error = float(np.sqrt(max(rate * (1 - rate), 1 / len(hits)) / len(hits)))
+    status = "ok"
+    if rate < 0.94 - 2 * error:
+        status = "MISSED"
+    elif rate > 0.96 + 2 * error:
+        status = "MISSED" if independent >= 20 and sample.n > 50 else "over"
+    return Row(what, sample.kind, sample.n, up, down, informative, independent, rate, error, status)
+
+
+def error_row(what: str, kind: str, n: int, up: float, down: float, discordant: float, events: list[float]) -> Row:
+    """Judge the rate of a false finding by the goal."""
+    rate = float(np.mean(events))
+    error = float(np.sqrt(max(rate * (1 - rate), 1 / len(events)) / len(events)))
+    status = "MISSED" if rate > 0.05 + 2 * error else "ok"
+    return Row(what, kind, n, up, down, discordant, discordant, rate, error, status)
+
+
+def difference_rows(n_replications: int, seed: int) -> Iterator[Row]:
+    """Coverage of the paired difference's interval, for 0/1 and for graded scores."""
+    for kind in KINDS:
+        for n in SIZES:
+            sample = make_sample(kind, n)
+            for up, down in RATES:
+                rng = seeded(seed, "difference", kind, n, up, down)
+                hits: list[float] = []
+                graded: list[float] = []
+                for size in chunks(n_replications):
+                    values = draw(sample, up, down, size, rng)
+                    hits.extend(covered(paired_difference(values, sample.design).interval(), up - down))
+                    part = rng.integers(1, 5, size=values.shape) / 4
+                    graded.extend(
+                        covered(paired_difference(values * part, sample.design).interval(), (up - down) * 0.625)
+                    )
+                yield coverage_row("difference 0/1", sample, up, down, hits, n * (up + down))
+                yield coverage_row("difference graded", sample, up, down, graded, n * (up + down))
+
+
+def score_rows(n_replications: int, seed: int) -> Iterator[Row]:
+    """Coverage of one model's score interval; what counts as discordant here is the rarer of right and wrong."""
+    for kind in KINDS:
+        for n in SIZES:
+            sample = make_sample(kind, n)
+            for score in SCORES:
+                rng = seeded(seed, "score", kind, n, score)
+                hits: list[float] = []
+                for size in chunks(n_replications):
+                    rare = draw(sample, min(score, 1 - score), 0.0, size, rng)
+                    right = rare if score <= 0.5 else 1 - rare
+                    hits.extend(covered(mean_score(right, sample.design).interval(), score))
+                yield coverage_row("score", sample, score, 0.0, hits, n * min(score, 1 - score))
+
+
+def preserved_rows(n_replications: int, seed: int) -> Iterator[Row]:
+    """How often `preserved` is claimed of one task that truly lost exactly the margin (0.02)."""
+    for kind in KINDS:
+        for n in SIZES:
+            sample = make_sample(kind, n)
+            for up, down in ((0.0, 0.02), (0.01, 0.03), (0.05, 0.07), (0.2, 0.22)):
+                rng = seeded(seed, "preserved", kind, n, up, down)
+                events: list[float] = []
+                for size in chunks(n_replications):
+                    found = paired_difference(draw(sample, up, down, size, rng), sample.design)
+                    events.extend(non_inferiority(found, 0.02) < LEVEL / 2)
+                yield error_row("false preserved", kind, n, up, down, n * (up + down), events)
+
+
+def family_rows(n_replications: int, seed: int) -> Iterator[Row]:
+    """Family-wise errors: any difference found under the null, any `preserved` at a loss of the margin.
+
+    Eleven tasks of mixed designs, one of them graded. Holm rejects something exactly when the smallest p-value times the number of tasks is below the level.
+    """
+    for n in SIZES:
+        samples = {kind: make_sample(kind, n) for kind in set(FAMILY)}
+        for rate in (0.02, 0.1, 0.3):
+            rng = seeded(seed, "family", n, rate)
+            smallest: list[float] = []
+            kept: list[float] = []
+            for size in chunks(n_replications):
+                null = [_p_difference(samples[kind], rate / 2, size, rng) for kind in FAMILY]
+                smallest.extend(np.min(null, axis=0) * len(FAMILY) < LEVEL)
+                loss = [_p_preserved(samples[kind], rate, size, rng) for kind in FAMILY]
+                kept.extend(np.min(loss, axis=0) * len(FAMILY) < LEVEL / 2)
+            yield error_row("family: difference", "11 tasks", n, rate / 2, rate / 2, n * rate, smallest)
+            down = rate / 2 + 0.01
+            yield error_row("family: false preserved", "11 tasks", n, down - 0.02, down, n * rate, kept)
+
+
+def _p_difference(sample: Sample, rate: float, size: int, rng: np.random.Generator) -> Floats:
+    values = draw(sample, rate, rate, size, rng)
+    if sample.cluster is None:
+        return mcnemar((values < 0).sum(axis=1), (values > 0).sum(axis=1))
+    if sample.kind == "both":
+        values *= rng.integers(1, 5, size=values.shape) / 4
+    return np.array([sign_flip(totals, rng) for totals in sample.design.totals(values)])
+
+
+def _p_preserved(sample: Sample, rate: float, size: int, rng: np.random.Generator) -> Floats:
+    values = draw(sample, rate / 2 - 0.01, rate / 2 + 0.01, size, rng)
+    return non_inferiority(paired_difference(values, sample.design), 0.02)
+
+
+def suite_rows(n_replications: int, seed: int) -> Iterator[Row]:
+    """Coverage of macro-average and alignment tax by the bootstrap, and of the percentile interval beside it.
+
+    Suites of one plain task and of three (plain, stratified, clustered). The true loss is 0.01 in the rates where it
+    is at all, the suite's margin, so false `preserved` is read off too.
+    """
+    for kinds in (("plain",), ("plain", "stratified", "clustered")):
+        for n in SIZES:
+            samples = [make_sample(kind, n) for kind in kinds]
+            for up, down in ((0.0, 0.01), (0.01, 0.02), (0.045, 0.055), (0.145, 0.155)):
+                yield from _suite_rows(
+                    samples, up, down, n_replications, seeded(seed, "suite", len(kinds), n, up, down)
+                )
+
+
+def _suite_rows(
+    samples: list[Sample], up: float, down: float, n_replications: int, rng: np.random.Generator
+) -> list[Row]:
+    label, n = f"{len(samples)} task{'s' * (len(samples) > 1)}", samples[0].n
+    designs = [sample.design for sample in samples]
+    hits: dict[str, list[float]] = {"alignment tax": [], "tax, percentile": [], "macro-average": [], "preserved": []}
+    for _ in range(n_replications):
+        values = [draw(sample, up, down, 1, rng)[0] for sample in samples]
+        parts = [paired_difference(v, d) for v, d in zip(values, designs, strict=True)]
+        means = resampled_means(list(zip(values, designs, strict=True)), BOOTSTRAP_RESAMPLES, rng)
+        found = replace(average(parts), variance=np.asarray(means.var()))
+        hits["alignment tax"].append(bool(covered(found.interval(), up - down)))
+        hits["preserved"].append(bool(non_inferiority(found, 0.01) < LEVEL / 2))
+        hits["tax, percentile"].append(bool(covered(tuple(np.quantile(means, [0.025, 0.975])), up - down)))
+        scores = [1 + draw(sample, 0.0, 0.3, 1, rng)[0] for sample in samples]
+        one = [mean_score(v, d) for v, d in zip(scores, designs, strict=True)]
+        macro = bootstrap_average(one, scores, designs, rng, BOOTSTRAP_RESAMPLES)
+        hits["macro-average"].append(bool(covered(macro.interval(), 0.7)))
+    pairs = sum(sample.n * (up + down) for sample in samples)
+    whole = Sample(label, n, samples[0].stratum, None, designs[0], float(np.mean([s.effect for s in samples])))
+    rows = [
+        coverage_row("alignment tax", whole, up, down, hits["alignment tax"], pairs),
+        coverage_row("macro-average", whole, 0.7, 0.0, hits["macro-average"], 0.3 * n * len(samples)),
+        error_row("suite: false preserved", label, n, up, down, pairs, hits["preserved"]),
+    ]
+    percentile = coverage_row("tax, percentile", whole, up, down, hits["tax, percentile"], pairs)
+    return [*rows, Row(**{**asdict(percentile), "status": "not used"})]
+
+
+def seeded(seed: int, *names: object) -> np.random.Generator:
+    """A generator of its own for every line, so that lines do not depend on one another."""
+    return np.random.default_rng([seed, zlib.crc32(repr(names).encode())])
+
+
+SECTIONS: tuple[Callable[[int, int], Iterator[Row]], ...] = (
+    difference_rows,
+    score_rows,
+    preserved_rows,
+    family_rows,
+    suite_rows,
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Simulate, print, and say by the exit code whether every goal was met."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--replications", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quick", action="store_true", help="30 replications: shows the form, proves nothing")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    options = parser.parse_args(arguments)
+    n_replications = 30 if options.quick else options.replications
+    started, missed = time.process_time(), 0
+    if not options.json:
+        print(
+            f"{'what':24s} {'design':10s} {'n':>5s} {'up':>6s} {'down':>6s} {'pairs':>6s} {'indep.':>6s}  rate ± error"
+        )
+    for section in SECTIONS:
+        for row in section(n_replications, options.seed):
+            missed += row.status == "MISSED"
+            print(json.dumps(asdict(row)) if options.json else _line(row), flush=True)
+    if not options.json:
+        print(f"{n_replications} replications, {time.process_time() - started:.0f} s of CPU, {missed} goals missed")
+    return int(missed > 0 and not options.quick)
+
+
+def _line(row: Row) -> str:
+    return (
+        f"{row.what:24s} {row.kind:10s} {row.n:5d} {row.up:6.3f} {row.down:6.3f} {row.discordant:6.0f} "
+        f"{row.independent:6.0f}  {100 * row.rate:6.2f} ± {100 * row.error:.2f} %  {row.status}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
