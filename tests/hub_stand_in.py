@@ -33,10 +33,10 @@ def serve_hub(root: Path) -> Iterator[HubStandIn]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_HEAD(self) -> None:  # noqa: N802 - the base class names it
+        def do_HEAD(self) -> None:
             self._answer()
 
-        def do_GET(self) -> None:  # noqa: N802 - the base class names it
+        def do_GET(self) -> None:
             self._answer()
 
         def log_message(self, format: str, *arguments: object) -> None:
@@ -84,7 +84,12 @@ def serve_hub(root: Path) -> Iterator[HubStandIn]:
 
 def _repository(folder: Path) -> dict[str, object]:
     identifier = f"{folder.parent.name}/{folder.name}"
-    return {"id": identifier, "sha": COMMIT, "tags": [], "siblings": [{"rfilename": file} for file, _ in _files(folder)]}
+    return {
+        "id": identifier,
+        "sha": COMMIT,
+        "tags": [],
+        "siblings": [{"rfilename": file} for file, _ in _files(folder)],
+    }
 
 
 def _tree(folder: Path) -> list[dict[str, object]]:

@@ -120,9 +120,7 @@ def test_what_is_there_is_not_fetched_again(hub: HubStandIn, tmp_path: Path) -> 
     assert hub.downloaded == ["org/sums/easy/rows.jsonl"]
 
 
-def test_the_token_of_the_environment_is_used(
-    hub: HubStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_token_of_the_environment_is_used(hub: HubStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     fetched([WantedDataset("org/sums", ("easy",))], tmp_path / "mirror")
     assert "Bearer hf_secret" in hub.tokens
@@ -136,7 +134,7 @@ def test_each_dataset_is_announced(hub: HubStandIn, tmp_path: Path) -> None:
 
 
 def test_a_dataset_that_the_hub_lacks_is_one_line(hub: HubStandIn, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="dataset org/absent: the hub has no such dataset, or not for you"):
+    with pytest.raises(UsageError, match=r"dataset org/absent: http.* has no such dataset, or not for you"):
         fetched([WantedDataset("org/absent", ("",))], tmp_path / "mirror")
 
 
@@ -145,6 +143,16 @@ def test_an_unreachable_hub_is_one_line(hub: HubStandIn, tmp_path: Path, monkeyp
     with pytest.raises(UsageError, match=r"dataset org/sums: http://127\.0\.0\.1:9 cannot be reached") as caught:
         fetched([WantedDataset("org/sums", ("easy",))], tmp_path / "mirror")
     assert "\n" not in str(caught.value)
+
+
+def test_an_unreachable_hub_is_not_taken_for_a_whole_mirror(
+    hub: HubStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = [WantedDataset("org/sums", ("easy",))]
+    fetched(wanted, tmp_path / "mirror")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(UsageError, match="cannot be reached"):
+        fetched(wanted, tmp_path / "mirror")
 
 
 def test_nothing_is_fetched_while_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
