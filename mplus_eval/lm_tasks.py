@@ -123,7 +123,6 @@ def _leaf(spec: SuiteTask, config: LeafConfig, task: Any) -> Leaf:
     if spec.shots is not None and own == 0 != spec.shots:
         raise UsageError(f"{config.name} is defined with 0 shots, which lm-eval never changes, not {spec.shots}")
     task.set_config("num_fewshot", (own or 0) if spec.shots is None else spec.shots)
-    task.set_fewshot_seed(seed=FEWSHOT_SEED)
     leaf = Leaf(config.name, task, config, spec.cluster)
     if leaf.n_shots:
         n_examples = len(task.sampler.df)

@@ -71,29 +71,39 @@ def fetch(wanted: Sequence[WantedDataset], folder: Path, progress: Callable[[Wan
 
 def _fetch_one(dataset: WantedDataset, folder: Path) -> None:
     import httpx
-    from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
+    hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    try:
+        _download(dataset, folder)
+    except RepositoryNotFoundError as error:
+        reason = f"{hub} has no such dataset, or not for you: accept its terms there and set HF_TOKEN"
+        raise UsageError(f"dataset {dataset.identifier}: {reason}") from error
+    except (LocalEntryNotFoundError, httpx.TransportError, ConnectionError) as error:
+        raise UsageError(f"dataset {dataset.identifier}: {hub} cannot be reached") from error
+    except HfHubHTTPError as error:
+        cause = " ".join(str(error).split())[:200]
+        raise UsageError(f"dataset {dataset.identifier}: {hub} refuses ({cause})") from error
+
+
+def _download(dataset: WantedDataset, folder: Path) -> None:
+    from huggingface_hub import HfApi
+
+    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), token=os.environ.get("HF_TOKEN"))
+    # Asked first, since a download to a folder that holds something takes an unreachable hub for "all is there".
+    commit = api.dataset_info(dataset.identifier).sha
+
     def download(patterns: Sequence[str]) -> None:
-        snapshot_download(
+        api.snapshot_download(
             dataset.identifier,
             repo_type="dataset",
+            revision=commit,
             local_dir=folder,
             allow_patterns=list(patterns),
-            endpoint=os.environ.get("HF_ENDPOINT"),
-            token=os.environ.get("HF_TOKEN"),
         )
 
-    try:
-        download(ALWAYS)
-        download(_patterns(folder / "README.md", dataset.configurations))
-    except RepositoryNotFoundError as error:
-        reason = "the hub has no such dataset, or not for you: accept its terms there and set HF_TOKEN"
-        raise UsageError(f"dataset {dataset.identifier}: {reason}") from error
-    except (HfHubHTTPError, LocalEntryNotFoundError, httpx.HTTPError, ConnectionError) as error:
-        hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-        cause = " ".join(str(error).split())[:200]
-        raise UsageError(f"dataset {dataset.identifier}: {hub} cannot be reached or refuses ({cause})") from error
+    download(ALWAYS)
+    download(_patterns(folder / "README.md", dataset.configurations))
 
 
 def _patterns(card: Path, configurations: Sequence[str]) -> list[str]:

@@ -64,7 +64,7 @@ def check_tasks(
     silence_libraries(verbose)
     from mplus_eval.lm_tasks import load_each
 
-    chosen = _chosen(suite, tasks, tasks_dir)
+    chosen = _chosen(suite, tasks, tasks_dir, data_dir)
     console = Console(highlight=False, soft_wrap=True)
     failed = 0
     for result in load_each(chosen, data_dir=data_dir, tasks_dir=tasks_dir, limit=limit):
@@ -99,15 +99,19 @@ def fetch_tasks(
         typer.echo(f"[{number + 1}/{len(wanted)}] {dataset.identifier}" + (f" ({names})" if names else ""))
 
     fetch(wanted, to, say)
-    typer.echo(f"Done: {len(wanted)} datasets in {to}. Use them with --data-dir {to}")
+    count, them = ("1 dataset", "it") if len(wanted) == 1 else (f"{len(wanted)} datasets", "them")
+    typer.echo(f"Done: {count} in {to}. Use {them} with --data-dir {to}")
 
 
-def _chosen(suite: str | None, tasks: str | None, tasks_dir: Path | None) -> Sequence[SuiteTask]:
+def _chosen(
+    suite: str | None, tasks: str | None, tasks_dir: Path | None, data_dir: Path | None = None
+) -> Sequence[SuiteTask]:
     from mplus_eval.errors import UsageError
     from mplus_eval.suite import load_suite, resolve_tasks
 
-    if tasks_dir is not None and not tasks_dir.is_dir():
-        raise UsageError(f"--tasks-dir {str(tasks_dir)!r}: no such directory")
+    for option, folder in (("--tasks-dir", tasks_dir), ("--data-dir", data_dir)):
+        if folder is not None and not folder.is_dir():
+            raise UsageError(f"{option} {str(folder)!r}: no such directory")
     names = None if tasks is None else [name.strip() for name in tasks.split(",") if name.strip()]
     if names == []:
         raise UsageError("--tasks is empty: name at least one task")
