@@ -89,7 +89,7 @@ def _preserved(name: str, baseline: str, summary: Summary, tax: float, interval:
 def _undecided(name: str, summary: Summary, tax: float, interval: Interval, contrasts: Mapping[str, Contrast]) -> str:
     n_items = sum(contrast.n_pairs for contrast in contrasts.values())
     figures = f"{name}: {formats.points(-tax)} points ({formats.spoken_points(negated(interval))})"
-    told = f"{figures}. These {formats.counted(n_items, 'item')} cannot tell"
+    told = f"{figures}. {'This' if n_items == 1 else 'These'} {formats.counted(n_items, 'item')} cannot tell"
     if summary.smallest_detectable_difference is None:
         return f"{told}."
     return (
