@@ -36,7 +36,7 @@ DASHES = ((0, ()), (0, (5, 2)), (0, (1.5, 2)))
 
 MARKERS = {"improved": "o", "preserved": "s", "degraded": "D", "undecided": "o", "not comparable": "s", "failed": "x"}
 VERDICT_TOKENS = {"improved": "improved", "preserved": "preserved", "degraded": "degraded"}
-_BARS = Outline([(-1, 0.35), (1, 0.35), (-1, -0.35), (1, -0.35)], [1, 2, 1, 2])
+_BARS = Outline([(-1, 0.6), (1, 0.6), (-1, -0.6), (1, -0.6)], [1, 2, 1, 2])
 _SIGNS: dict[str, Any] = {"improved": "+", "degraded": "_", "preserved": _BARS, "not comparable": "x"}
 
 
@@ -93,7 +93,7 @@ def _verdict_mark(axes: Axes, x: float, y: float, verdict: str, ink: str) -> Non
     both: Any = {"ls": "", "color": ink, "clip_on": False}
     axes.plot([x], [y], marker=marker, ms=size, mfc=face, mec=ink, mew=edge, zorder=4, **both)
     if sign := _SIGNS.get(verdict):
-        axes.plot([x], [y], marker=sign, ms=5.6, mfc=sign_ink, mec=sign_ink, mew=1.5, zorder=5, **both)
+        axes.plot([x], [y], marker=sign, ms=5.6, mfc="none", mec=sign_ink, mew=1.4, zorder=5, **both)
 
 
 def _tax(chart: Tax) -> Drawing:
@@ -175,8 +175,7 @@ def _radar_grid(axes: Any, tasks: tuple[str, ...], angles: list[float]) -> None:
     axes.grid(color=colour("line"), lw=1)
     axes.spines["polar"].set_color(colour("line"))
     axes.set_xticks(angles, [""] * len(angles))
-    axes.set_yticks([0.25, 0.5, 0.75, 1], ["25", "50", "75", ""], color=colour("muted"), size=SMALLEST_TEXT)
-    axes.set_rlabel_position(180 / len(angles))
+    axes.set_yticks([0.25, 0.5, 0.75, 1], [""] * 4)
     for task, angle in zip(tasks, angles, strict=True):
         aside = sin(angle)
         side = "center" if abs(aside) < 0.1 else "left" if aside > 0 else "right"

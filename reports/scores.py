@@ -37,7 +37,7 @@ def _radar_figure(tasks: tuple[str, ...], comparison: Comparison, series: list[S
         return None
     chosen = tuple(_radar_choice(whole, comparison.baseline))
     names = enumerated([one.model for one in chosen])
-    caption = "Percent; the outer ring is 100. Area means nothing, the order of tasks changes the shape: read the bars."
+    caption = "Percent, rings at 25, 50, 75 and 100. Area means nothing, task order changes the shape: read the bars."
     if len(chosen) < len(whole):
         caption = f"The baseline, the best and the worst macro-average. {caption}"
     return Figure("radar", f"Profile of {names}, for shape only", "", f"Radar of task scores of {names}.", caption,
