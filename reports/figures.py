@@ -36,7 +36,7 @@ DASHES = ((0, ()), (0, (5, 2)), (0, (1.5, 2)))
 
 MARKERS = {"improved": "o", "preserved": "s", "degraded": "D", "undecided": "o", "not comparable": "s", "failed": "x"}
 VERDICT_TOKENS = {"improved": "improved", "preserved": "preserved", "degraded": "degraded"}
-_BARS = Outline([(-1, 0.6), (1, 0.6), (-1, -0.6), (1, -0.6)], [1, 2, 1, 2])
+_BARS = Outline([(-1, 0.65), (1, 0.65), (-1, -0.65), (1, -0.65)], [1, 2, 1, 2])
 _SIGNS: dict[str, Any] = {"improved": "+", "degraded": "_", "preserved": _BARS, "not comparable": "x"}
 
 
@@ -93,7 +93,8 @@ def _verdict_mark(axes: Axes, x: float, y: float, verdict: str, ink: str) -> Non
     both: Any = {"ls": "", "color": ink, "clip_on": False}
     axes.plot([x], [y], marker=marker, ms=size, mfc=face, mec=ink, mew=edge, zorder=4, **both)
     if sign := _SIGNS.get(verdict):
-        axes.plot([x], [y], marker=sign, ms=5.6, mfc="none", mec=sign_ink, mew=1.4, zorder=5, **both)
+        size = 4.4 if verdict == "preserved" else 5.6
+        axes.plot([x], [y], marker=sign, ms=size, mfc="none", mec=sign_ink, mew=1.3, zorder=5, **both)
 
 
 def _tax(chart: Tax) -> Drawing:

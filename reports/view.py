@@ -142,7 +142,7 @@ def _labels(comparison: Comparison, given: Mapping[str, Look]) -> dict[str, Mode
 
 def _title(comparison: Comparison, others: list[str]) -> str:
     if not others:
-        return f"{comparison.baseline} on {comparison.suite}"
+        return f"{comparison.baseline} on {one_line(comparison.suite)}"
     who = enumerated(others) if len(others) <= FEW_NAMES else f"{len(others)} models"
     return f"{who} against {comparison.baseline}"
 
