@@ -9,16 +9,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mplus_eval.comparison import Comparison, Contrast, Interval, Score, Summary, Verdict
+from mplus_eval.comparison import Comparison, Contrast, Interval, Summary, Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.decision import contrasts_of, negated
 from mplus_eval.reports.palette import Look
 from mplus_eval.reports.tables import MARKS, NO_SUMMARY, Cell, Column, Row, Table, number
-from mplus_eval.reports.text import enumerated, one_line
 
 FEWEST_VALUES = 3
-MOST_RADAR_AXES = 16
-MOST_RADAR_MODELS = 3
 
 
 @dataclass(frozen=True)
@@ -219,97 +216,3 @@ def _tax_table(rows: Iterable[TaxRow]) -> Table:
         for row in rows
     )
     return Table("Points; positive is lost.", columns, body)
-
-
-def score_figures(comparison: Comparison, looks: dict[str, Look]) -> tuple[Figure, ...]:
-    """The radar, where three tasks or more have scores, and the bars beside it, which are the ones to read."""
-    series = [
-        Series(model, looks[model], tuple(_bar(task.scores.get(model)) for task in comparison.tasks.values()))
-        for model in comparison.models
-    ]
-    tasks = tuple(comparison.tasks)
-    n_values = sum(bar is not None for one in series for bar in one.bars)
-    figures = [_radar_figure(tasks, comparison, series)]
-    if n_values >= FEWEST_VALUES:
-        figures.append(_bars_figure(tasks, comparison, series))
-    return tuple(figure for figure in figures if figure)
-
-
-def _bar(score: Score | None) -> Bar | None:
-    return Bar(score.value, score.ci) if score and score.value is not None else None
-
-
-def _radar_figure(tasks: tuple[str, ...], comparison: Comparison, series: list[Series]) -> Figure | None:
-    whole = [one for one in series if all(one.bars)]
-    if not FEWEST_VALUES <= len(tasks) <= MOST_RADAR_AXES or not whole:
-        return None
-    chosen = tuple(_radar_choice(whole, comparison.baseline))
-    names = enumerated([one.model for one in chosen])
-    caption = "Percent; the outer ring is 100. Area means nothing, the order of tasks changes the shape: read the bars."
-    if len(chosen) < len(whole):
-        caption = f"The baseline, the best and the worst macro-average. {caption}"
-    return Figure("radar", f"Profile of {names}, for shape only", "", f"Radar of task scores of {names}.", caption,
-                  Radar(tasks, chosen), None)  # fmt: skip
-
-
-def _radar_choice(series: list[Series], baseline: str) -> list[Series]:
-    """The baseline, and of the others those with the highest and the lowest average."""
-    if len(series) <= MOST_RADAR_MODELS:
-        return series
-    others = sorted((one for one in series if one.model != baseline), key=_average)
-    chosen = [others[0].model, others[-1].model, baseline]
-    return [one for one in series if one.model in chosen]
-
-
-def _average(series: Series) -> float:
-    values = [bar.value for bar in series.bars if bar]
-    return sum(values) / len(values)
-
-
-def _bars_figure(tasks: tuple[str, ...], comparison: Comparison, series: list[Series]) -> Figure:
-    chances = tuple(task.chance for task in comparison.tasks.values())
-    caption = "Percent, with intervals."
-    if len(series) > 1:
-        caption = f"Percent, with intervals; bars in the order {', '.join(one.model for one in series)}."
-    if any(chances):
-        caption += " Dashed: chance."
-    description = "Scores by task as bars, with intervals and chance."
-    chart = Bars(tasks, chances, tuple(series))
-    return Figure("scores", _bars_title(tasks, series), "", description, caption, chart, _score_table(comparison))
-
-
-def _bars_title(tasks: tuple[str, ...], series: list[Series]) -> str:
-    spans = {}
-    for place, task in enumerate(tasks):
-        values = [bar.value for one in series if (bar := one.bars[place])]
-        if values:
-            spans[task] = (min(values), max(values))
-    if len(series) == 1:
-        low, high = min(spans, key=lambda task: spans[task]), max(spans, key=lambda task: spans[task])
-        return f"From {formats.with_percent(spans[low][0])} ({low}) to {formats.with_percent(spans[high][0])} ({high})"
-    widest = max(spans, key=lambda task: spans[task][1] - spans[task][0])
-    low_value, high_value = spans[widest]
-    return f"Widest apart on {widest}: {formats.percent(low_value)} to {formats.with_percent(high_value)}"
-
-
-def _score_table(comparison: Comparison) -> Table:
-    columns = (Column("Task", False), Column("Chance"), *(Column(name) for name in comparison.models))
-    rows = tuple(
-        Row(
-            Cell(name, note=one_line(task.metric)),
-            (
-                number(formats.percent(task.chance), task.chance),
-                *(_score(task.scores.get(m)) for m in comparison.models),
-            ),
-        )
-        for name, task in comparison.tasks.items()
-    )
-    confidence = formats.whole_percent(1 - comparison.level)
-    return Table(f"Scores in percent [{confidence} interval].", columns, rows)
-
-
-def _score(score: Score | None) -> Cell:
-    if score is None or score.value is None:
-        return Cell("–", css="n")
-    interval = f" {formats.interval_of_percent(score.ci)}" if score.ci else ""
-    return Cell(formats.percent(score.value), note=interval, key=f"{score.value:.6f}", css="n")

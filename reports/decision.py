@@ -55,11 +55,9 @@ def suite_sentence(
     """Say what the suite's verdict says of one model, in points, with the interval."""
     tax, interval = summary.alignment_tax, summary.alignment_tax_ci
     if summary.verdict is None or tax is None or interval is None:
-        return f"{name} has no verdict over the suite: {one_line(summary.withheld or 'no macro-average')}."
+        return f"{name} has no verdict over the suite: {_reason(summary, 'no macro-average')}."
     if summary.verdict is Verdict.NOT_COMPARABLE:
-        return (
-            f"{name} is not compared with {baseline}: {one_line(summary.withheld or 'its answers cannot be compared')}."
-        )
+        return f"{name} is not compared with {baseline}: {_reason(summary, 'its answers cannot be compared')}."
     if summary.verdict is Verdict.IMPROVED:
         return f"{name} gained {formats.size_in_points(tax)} points ({formats.spoken_sizes(negated(interval))})."
     if summary.verdict is Verdict.DEGRADED:
@@ -68,6 +66,10 @@ def suite_sentence(
     if summary.verdict is Verdict.PRESERVED:
         return _preserved(name, baseline, summary, tax, interval, level)
     return _undecided(name, summary, tax, interval, contrasts)
+
+
+def _reason(summary: Summary, otherwise: str) -> str:
+    return one_line(summary.withheld or otherwise).rstrip(".")
 
 
 def negated(interval: Interval) -> Interval:
@@ -89,7 +91,7 @@ def _preserved(name: str, baseline: str, summary: Summary, tax: float, interval:
 def _undecided(name: str, summary: Summary, tax: float, interval: Interval, contrasts: Mapping[str, Contrast]) -> str:
     n_items = sum(contrast.n_pairs for contrast in contrasts.values())
     figures = f"{name}: {formats.points(-tax)} points ({formats.spoken_points(negated(interval))})"
-    told = f"{figures}. These {formats.counted(n_items, 'item')} cannot tell"
+    told = f"{figures}. {'This' if n_items == 1 else 'These'} {formats.counted(n_items, 'item')} cannot tell"
     if summary.smallest_detectable_difference is None:
         return f"{told}."
     return (

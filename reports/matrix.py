@@ -141,9 +141,7 @@ def summary_cell(summary: Summary) -> Cell:
     """A cell that tells a model's macro-average against another's."""
     value = "" if summary.macro_average is None else formats.percent(summary.macro_average)
     if summary.alignment_tax is None or summary.verdict is None:
-        return Cell(
-            value, NO_VERDICT, note=f"withheld: {one_line(summary.withheld or 'no verdict')}", css="c-failed v-none"
-        )
+        return Cell(value, NO_VERDICT, note=one_line(summary.withheld or "withheld"), css="c-failed v-none")
     mark = MARKS[summary.verdict]
     interval = summary.alignment_tax_ci
     note = formats.interval_of_points(negated(interval)) if interval else ""

@@ -88,6 +88,7 @@ def _environment(kind: str) -> Environment:
         "undefined": StrictUndefined,
         "trim_blocks": True,
         "lstrip_blocks": True,
+        "keep_trailing_newline": True,
     }
     if kind == "html":
         environment = Environment(autoescape=True, **settings)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mplus_eval.comparison import Comparison, Subject, Task
 from mplus_eval.reports import formats
 from mplus_eval.reports.tables import Cell, Column, ModelLabel, Row, Table, number
-from mplus_eval.reports.text import without_common_prefix
+from mplus_eval.reports.text import one_line, without_common_prefix
 
 STEPS = (0.01, 0.03, 0.06)
 """Where the colour grows darker, as fractions."""
@@ -35,7 +35,8 @@ def subject_tables(comparison: Comparison, labels: dict[str, ModelLabel]) -> tup
 
 def _table(task: Task, comparison: Comparison, labels: dict[str, ModelLabel]) -> Table:
     others = [name for name in labels if name != comparison.baseline]
-    names = without_common_prefix(list(task.subjects))
+    shorter = without_common_prefix(list(task.subjects))
+    names = {name: one_line(short) for name, short in shorter.items()}
     columns = (
         Column("Subject", is_numeric=False),
         Column("n"),

@@ -93,6 +93,10 @@ def _variable(match: re.Match[str]) -> str:
 
 def _attributes(key: str, value: str) -> dict[str, str]:
     """A CSS declaration as presentation attributes; `font` is a shorthand that has none."""
+    if key == "font-size":
+        return {key: value.removesuffix("px")}
+    if key == "font-family":
+        return {key: FONT}
     if key != "font":
         return {key: value}
     size = re.search(r"([\d.]+)px", value)

@@ -9,7 +9,7 @@ from typing import Any
 
 from mplus_eval.comparison import Comparison
 from mplus_eval.reports import background, formats
-from mplus_eval.reports.charts import Figure, forest_figures, score_figures, tax_figure
+from mplus_eval.reports.charts import Figure, forest_figures, tax_figure
 from mplus_eval.reports.decision import Decision, decide
 from mplus_eval.reports.items import FlippedCell, flipped_cells
 from mplus_eval.reports.matrix import (
@@ -21,6 +21,7 @@ from mplus_eval.reports.matrix import (
     verdict_matrix,
 )
 from mplus_eval.reports.palette import Look, looks, shape_path
+from mplus_eval.reports.scores import score_figures
 from mplus_eval.reports.subjects import TaskSubjects, subject_tables
 from mplus_eval.reports.tables import FAILED, MARKS, Fact, Mark, ModelLabel, Table
 from mplus_eval.reports.text import enumerated, one_line
@@ -141,7 +142,7 @@ def _labels(comparison: Comparison, given: Mapping[str, Look]) -> dict[str, Mode
 
 def _title(comparison: Comparison, others: list[str]) -> str:
     if not others:
-        return f"{comparison.baseline} on {comparison.suite}"
+        return f"{comparison.baseline} on {one_line(comparison.suite)}"
     who = enumerated(others) if len(others) <= FEW_NAMES else f"{len(others)} models"
     return f"{who} against {comparison.baseline}"
 

@@ -252,3 +252,35 @@ def write_run(directory: Path, comparison: Comparison, *, with_outcomes: bool = 
             rows = [outcome(n, float(n % 3 == 0), answer=f"{n}") for n in range(10)]
             write_outcomes(directory, name, "gsm8k", rows)
     return directory
+
+
+HOSTILE = (
+    '"><script>window.hacked=1</script><img src=x onerror="window.hacked=1">\u202e| `x` [a](javascript:x) & \'q\' \x00'
+)
+
+
+def hostile() -> Comparison:
+    """A comparison whose every free text tries to break out of the page."""
+    comparison = full()
+    models = {
+        name: entry.model_copy(update={"source": f"{name}{HOSTILE}", "role": entry.role if name != "sft" else HOSTILE})
+        for name, entry in comparison.models.items()
+    }
+    tasks = {
+        name: entry.model_copy(
+            update={
+                "metric": HOSTILE,
+                "lm_eval": HOSTILE,
+                "filter": HOSTILE,
+                "contrasts": {
+                    m: found.model_copy(update={"flags": (HOSTILE,)}) for m, found in entry.contrasts.items()
+                },
+                "subjects": {f"mmlu_{HOSTILE}{n}": found for n, found in enumerate(entry.subjects.values())},
+            }
+        )
+        for name, entry in comparison.tasks.items()
+    }
+    summary_of = comparison.summary | {"chosen": Summary(withheld=HOSTILE)}
+    missing = (Missing(model="chosen", task="drop", cause=HOSTILE),)
+    changed = {"models": models, "tasks": tasks, "summary": summary_of, "missing": missing, "suite": HOSTILE}
+    return comparison.model_copy(update=changed)

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mplus_eval.reports import write_report
+from tests.reports import build
+
+
+@pytest.fixture(scope="session")
+def full_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reported run of five models with every verdict, failures, subjects, pairs and flipped items."""
+    directory = build.write_run(tmp_path_factory.mktemp("full"), build.full(), with_outcomes=True)
+    write_report(directory)
+    return directory

@@ -1,0 +1,40 @@
+from mplus_eval.reports.background import manifest, methods
+from tests.reports import build
+
+
+def test_methods_state_the_margins_level_and_seed_that_were_used() -> None:
+    comparison = build.full().model_copy(update={"level": 0.1, "seed": 7})
+    text = " ".join(methods(comparison))
+    assert "Margins: 1 point for the macro-average, 2 points for a task." in text
+    assert "p below 0.1." in text
+    assert "p below 0.05." in text
+    assert "Intervals are 90 %" in text
+    assert "bootstrap, seed 7." in text
+
+
+def test_methods_name_the_models_asked_through_a_template() -> None:
+    assert "except for chosen, asked through a chat template." in " ".join(methods(build.full()))
+
+
+def test_one_model_needs_no_words_on_differences() -> None:
+    assert "difference" not in " ".join(methods(build.of_size(1, 3)))
+
+
+def test_an_empty_manifest_still_shows_models_and_tasks() -> None:
+    found = manifest(build.full(), {})
+    assert (found.command, found.facts) == ("", ())
+    assert [table.caption for table in found.tables] == ["Models.", "Task definitions."]
+
+
+def test_hashes_are_shortened_and_times_written_out() -> None:
+    found = manifest(build.full(), build.MANIFEST)
+    models, _, times = found.tables
+    assert models.rows[0].cells[3].text == "cae662172fd4"
+    assert [cell.text for cell in times.rows[0].cells] == ["14,042", "4 min 7 s", "0f1e2d3c4b5a"]
+    assert ("memory", "24 GiB") in [(fact.name, fact.value) for fact in found.facts]
+
+
+def test_values_of_a_wrong_kind_are_passed_over() -> None:
+    stored = {"models": [1], "versions": None, "cells": [3, {"model": "base"}], "seconds": "long"}
+    times = manifest(build.full(), stored).tables[-1]
+    assert [cell.text for cell in times.rows[0].cells] == ["–", "–", "–"]

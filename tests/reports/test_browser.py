@@ -1,0 +1,132 @@
+"""The page in a real browser: nothing blocked, nothing overflowing, readable in every setting."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mplus_eval.reports import write_report
+from tests.reports import build
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH"),
+]
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--no-first-run"]  # fmt: skip
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = build.write_run(tmp_path_factory.mktemp("hostile"), build.hostile(), with_outcomes=True)
+    write_report(directory)
+    return directory
+
+
+def opened(browser: Any, run: Path, **settings: Any) -> tuple[Any, list[str]]:
+    """A page with the report, and everything that its console says from then on."""
+    page = browser.new_page(**settings)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto((run / "report.html").as_uri())
+    return page, said
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("run", ["full_run", "hostile_run"])
+def test_no_console_message_and_no_overflow(
+    browser: Any, run: str, width: int, scheme: str, request: pytest.FixtureRequest
+) -> None:
+    viewport = {"width": width, "height": 800}
+    page, said = opened(browser, request.getfixturevalue(run), viewport=viewport, color_scheme=scheme)
+    assert page.evaluate(OVERFLOW) == 0
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert page.evaluate(OVERFLOW) == 0
+    assert said == []
+    page.close()
+
+
+def test_hostile_text_runs_nothing(browser: Any, hostile_run: Path) -> None:
+    page, _ = opened(browser, hostile_run)
+    assert page.evaluate("window.hacked") is None
+    assert page.locator("script").count() == 1
+    page.close()
+
+
+def test_the_theme_button_switches_and_says_what_it_would_do(browser: Any, full_run: Path) -> None:
+    page, said = opened(browser, full_run, color_scheme="light")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    button = page.locator("#theme")
+    assert (button.inner_text(), page.evaluate(ground)) == ("Dark", "rgb(252, 252, 251)")
+    button.click()
+    assert (button.inner_text(), page.evaluate(ground)) == ("Light", "rgb(20, 23, 26)")
+    assert said == []
+    page.close()
+
+
+def test_the_matrix_sorts_by_a_model_with_missing_cells_last(browser: Any, full_run: Path) -> None:
+    page, _ = opened(browser, full_run, viewport={"width": 1280, "height": 800})
+    names = "[...document.querySelectorAll('#matrix table.mx tbody th b')].map(b => b.textContent)"
+    heading = page.locator("#matrix .mx thead th").nth(4)
+    heading.locator("button").focus()
+    page.keyboard.press("Enter")
+    ascending = page.evaluate(names)
+    assert (ascending[0], ascending[-1], heading.get_attribute("aria-sort")) == ("bbh", "drop", "ascending")
+    page.keyboard.press("Enter")
+    assert (page.evaluate(names)[0], page.evaluate(names)[-1]) == ("hellaswag", "drop")
+    page.close()
+
+
+def test_the_page_reads_without_script(browser: Any, full_run: Path) -> None:
+    page = browser.new_page(java_script_enabled=False)
+    page.goto((full_run / "report.html").as_uri())
+    assert page.get_by_text("plus keeps what base knew").first.is_visible()
+    assert page.locator("#matrix .mx tbody tr").count() == 11
+    assert not page.locator("#theme").is_visible()
+    page.close()
+
+
+def test_the_first_tab_reaches_the_skip_link(browser: Any, full_run: Path) -> None:
+    page, _ = opened(browser, full_run)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.getAttribute('href')") == "#main"
+    page.close()
+
+
+def test_figure_text_is_at_least_eleven_pixels_on_a_phone(browser: Any, full_run: Path) -> None:
+    page, _ = opened(browser, full_run, viewport={"width": 360, "height": 800})
+    scales = page.evaluate("[...document.querySelectorAll('svg.f')].map(f => f.getBoundingClientRect().width / 328)")
+    assert scales
+    assert min(scales) >= 1
+    page.close()
+
+
+def test_no_text_of_a_figure_is_clipped(browser: Any, full_run: Path) -> None:
+    page, _ = opened(browser, full_run, viewport={"width": 360, "height": 800})
+    clipped = page.evaluate(
+        """[...document.querySelectorAll('svg.f text')].filter(text => {
+            const inner = text.getBoundingClientRect(), outer = text.closest('svg').getBoundingClientRect();
+            return inner.left < outer.left - 1 || inner.right > outer.right + 1
+                || inner.top < outer.top - 1 || inner.bottom > outer.bottom + 1;
+        }).map(text => text.textContent)"""
+    )
+    assert clipped == []
+    page.close()

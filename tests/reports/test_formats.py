@@ -1,0 +1,82 @@
+import pytest
+
+from mplus_eval.reports import formats
+
+
+@pytest.mark.parametrize(
+    ("fraction", "text"),
+    [(-0.0031, "−0.3"), (0.012, "+1.2"), (0.0, "±0.0"), (-0.0004, "±0.0"), (0.0004, "±0.0"), (-0.5, "−50.0")],
+)
+def test_points_are_signed_with_one_decimal(fraction: float, text: str) -> None:
+    assert formats.points(fraction) == text
+
+
+def test_size_in_points_has_no_sign() -> None:
+    assert formats.size_in_points(-0.024) == "2.4"
+
+
+@pytest.mark.parametrize(("fraction", "text"), [(0.01, "1"), (0.025, "2.5"), (0.29, "29")])
+def test_a_margin_has_a_decimal_only_where_needed(fraction: float, text: str) -> None:
+    assert formats.margin(fraction) == text
+
+
+def test_a_margin_of_one_is_singular() -> None:
+    assert [formats.margin_in_points(0.01), formats.margin_in_points(0.005)] == ["1 point", "0.5 points"]
+
+
+def test_percent_has_one_decimal_and_a_true_minus() -> None:
+    assert [formats.percent(0.6237), formats.percent(-0.01), formats.percent(1)] == ["62.4", "−1.0", "100.0"]
+
+
+def test_with_percent_adds_the_sign() -> None:
+    assert formats.with_percent(0.5) == "50.0 %"
+
+
+@pytest.mark.parametrize(("fraction", "text"), [(0.95, "95 %"), (1 - 0.05, "95 %"), (0.975, "97.5 %")])
+def test_levels_show_no_rounding_dust(fraction: float, text: str) -> None:
+    assert formats.whole_percent(fraction) == text
+
+
+def test_intervals_of_points_are_signed_and_bracketed() -> None:
+    assert formats.interval_of_points((-0.007, 0.0001)) == "[−0.7, ±0.0]"
+
+
+def test_intervals_of_percent_are_bracketed() -> None:
+    assert formats.interval_of_percent((0.612, 0.636)) == "[61.2, 63.6]"
+
+
+def test_spoken_points_are_signed() -> None:
+    assert formats.spoken_points((-0.007, 0.001)) == "−0.7 to +0.1"
+
+
+def test_spoken_sizes_are_unsigned_where_the_direction_is_clear() -> None:
+    assert formats.spoken_sizes((0.016, 0.032)) == "1.6 to 3.2"
+
+
+def test_spoken_sizes_are_signed_where_the_interval_holds_zero() -> None:
+    assert formats.spoken_sizes((-0.001, 0.032)) == "−0.1 to +3.2"
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0004, "< 0.001"), (0.001, "0.001"), (0.0123, "0.012"), (1, "1.000")])
+def test_small_probabilities_are_bounded(value: float, text: str) -> None:
+    assert formats.probability(value) == text
+
+
+def test_counts_have_separated_thousands() -> None:
+    assert [formats.count(55051), formats.counted(1, "task"), formats.counted(1200, "item")] == [
+        "55,051",
+        "1 task",
+        "1,200 items",
+    ]
+
+
+@pytest.mark.parametrize(("number", "text"), [(7_241_732_096, "7.2 B"), (1_000_000, "1.0 M"), (800, "800")])
+def test_parameters_are_in_billions_or_millions(number: int, text: str) -> None:
+    assert formats.parameters(number) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(12.34, "12.3 s"), (200, "3 min 20 s"), (3599.6, "1 h 0 min"), (14820, "4 h 7 min")]
+)
+def test_durations_have_two_units(seconds: float, text: str) -> None:
+    assert formats.duration(seconds) == text

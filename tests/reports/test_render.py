@@ -1,0 +1,244 @@
+"""The two report formats: golden pages, links, escaping, policy. Renew the pages with MPLUS_EVAL_RENEW_GOLD=1."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from base64 import b64encode
+from hashlib import sha256
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from jinja2 import Environment, nodes
+
+from mplus_eval.errors import UsageError
+from mplus_eval.reports import write_report
+from mplus_eval.reports.render import TEMPLATES, markdown_escaped
+from tests.reports import build
+
+GOLD = Path(__file__).parent / "gold"
+
+
+class Page(HTMLParser):
+    """What a page holds: ids, links inside it, the content of scripts and styles, and every element's attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.code: dict[str, list[str]] = {"script": [], "style": []}
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self._open = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = dict(attrs)
+        self.elements.append((tag, attributes))
+        self._open = tag if tag in self.code else ""
+        self.ids += [attributes["id"]] if attributes.get("id") else []  # type: ignore[list-item]
+        self.links += [attributes["href"]] if attributes.get("href") else []  # type: ignore[list-item]
+        if self._open:
+            self.code[tag].append("")
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self.code[self._open][-1] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = ""
+
+
+def html(run: Path) -> str:
+    return (run / "report.html").read_text(encoding="utf-8")
+
+
+def blanked(text: str) -> str:
+    """A report without what changes by machine or day: figures, style, script, hashes, versions and dates."""
+    text = re.sub(r"(<svg [^>]*class=\"f\"[^>]*>).*?</svg>", r"\1</svg>", text, flags=re.DOTALL)
+    text = re.sub(r"<(style|script)>.*?</\1>", r"<\1></\1>", text, flags=re.DOTALL)
+    text = re.sub(r"sha256-[A-Za-z0-9+/=]+", "sha256-HASH", text)
+    text = re.sub(r"\d{4}-\d{2}-\d{2}", "DATE", text)
+    return re.sub(r"\b\d+\.\d+\.\d+\b", "VERSION", text)
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.md"])
+def test_the_report_is_the_golden_one(name: str, full_run: Path) -> None:
+    found = blanked((full_run / name).read_text(encoding="utf-8"))
+    if os.environ.get("MPLUS_EVAL_RENEW_GOLD"):
+        GOLD.mkdir(exist_ok=True)
+        (GOLD / name).write_text(found, encoding="utf-8")
+    assert found == (GOLD / name).read_text(encoding="utf-8")
+
+
+def test_every_internal_link_lands(full_run: Path) -> None:
+    page = Page(html(full_run))
+    targets = [link[1:] for link in page.links if link.startswith("#")]
+    assert len(targets) > 20
+    assert set(targets) <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_the_page_loads_nothing_from_elsewhere(full_run: Path) -> None:
+    page = Page(html(full_run))
+    assert [link for link in page.links if not link.startswith("#")] == []
+    assert not [tag for tag, attributes in page.elements if "src" in attributes or tag == "link"]
+
+
+def test_every_figure_of_the_markdown_is_there(full_run: Path) -> None:
+    links = re.findall(r"\]\((figures/[^)]+)\)", (full_run / "report.md").read_text(encoding="utf-8"))
+    assert len(links) == 7
+    assert sorted(links) == sorted(f"figures/{path.name}" for path in (full_run / "figures").iterdir())
+
+
+def test_the_policy_allows_the_one_style_and_the_one_script_only(full_run: Path) -> None:
+    page = Page(html(full_run))
+    policy = next(a["content"] for tag, a in page.elements if tag == "meta" and a.get("http-equiv"))
+    assert policy is not None
+    for kind in ("style", "script"):
+        (code,) = page.code[kind]
+        digest = b64encode(sha256(code.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none';")
+    assert "unsafe" not in policy
+
+
+def test_no_element_carries_style_or_handlers(full_run: Path) -> None:
+    for _, attributes in Page(html(full_run)).elements:
+        assert not [name for name in attributes if name == "style" or name.startswith("on")]
+
+
+def test_tables_have_scoped_headers_and_figures_have_labels(full_run: Path) -> None:
+    elements = Page(html(full_run)).elements
+    assert all("scope" in attributes for tag, attributes in elements if tag == "th")
+    figures = [attributes for tag, attributes in elements if tag == "svg" and attributes.get("class") == "f"]
+    assert len(figures) == 7
+    assert all(attributes["role"] == "img" and attributes["aria-label"] for attributes in figures)
+
+
+@pytest.fixture(scope="module")
+def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = build.write_run(tmp_path_factory.mktemp("hostile"), build.hostile())
+    stored = build.MANIFEST | {
+        "command": build.HOSTILE,
+        "created": build.HOSTILE,
+        "versions": {build.HOSTILE: build.HOSTILE},
+        "hardware": {"devices": [build.HOSTILE]},
+        "models": {"base": {"source": build.HOSTILE, "weights": build.HOSTILE}},
+        "cells": [{"model": build.HOSTILE, "task": build.HOSTILE, "fingerprint": build.HOSTILE}],
+    }
+    (directory / "manifest.json").write_text(json.dumps(stored), encoding="utf-8")
+    said = {"prompt": build.HOSTILE, "answer": build.HOSTILE, "target": build.HOSTILE, "item_id": build.HOSTILE}
+    for name, value in (("base", 1.0), ("sft", 0.0)):
+        row = build.outcome(1, value, **said, generations=[f"{name}{build.HOSTILE}"])
+        build.write_outcomes(directory, name, "gsm8k", [row])
+    write_report(directory)
+    return directory
+
+
+def test_hostile_text_stays_text(hostile_run: Path, full_run: Path) -> None:
+    page, calm = Page(html(hostile_run)), Page(html(full_run))
+    assert page.code == calm.code
+    assert {tag for tag, _ in page.elements} <= {tag for tag, _ in calm.elements} | {"wbr"}
+    for _, attributes in page.elements:
+        assert not [name for name in attributes if name == "style" or name.startswith("on") or name == "src"]
+
+
+def test_hostile_text_is_shown_with_its_hidden_characters(hostile_run: Path) -> None:
+    text = html(hostile_run)
+    assert "⟨U+202E⟩" in text
+    assert "⟨U+0000⟩" in text
+    assert "\u202e" not in text
+
+
+def test_hostile_text_makes_no_markdown(hostile_run: Path) -> None:
+    text = (hostile_run / "report.md").read_text(encoding="utf-8")
+    assert "<" not in text
+    assert "](javascript" not in text
+    assert "\u202e" not in text
+
+
+def test_hostile_text_adds_no_column(hostile_run: Path) -> None:
+    text = (hostile_run / "report.md").read_text(encoding="utf-8")
+    widths = [len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("| **")]
+    assert widths == [7] * 12
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a|b", "a\\|b"),
+        ("<b>&", "&lt;b&gt;&amp;"),
+        ("arc_easy", "arc_easy"),
+        ("_a_", "\\_a\\_"),
+        ("*a* `b`", "\\*a\\* \\`b\\`"),
+        ("[a](b)", "[a]\\(b)"),
+        ("[a]: b", "[a]\\: b"),
+        ("two\nlines", "two lines"),
+        ("[−0.7, +0.1]", "[−0.7, +0.1]"),
+        ("# no heading", "\\# no heading"),
+        (3, "3"),
+    ],
+)
+def test_markdown_is_escaped(value: object, text: str) -> None:
+    assert markdown_escaped(value) == text
+
+
+ARITHMETIC = (nodes.Add, nodes.Sub, nodes.Mul, nodes.Div, nodes.FloorDiv, nodes.Mod, nodes.Pow, nodes.Neg)
+COUNTING = {"sum", "round", "abs", "int", "float", "length", "count", "min", "max"}
+
+
+@pytest.mark.parametrize("path", sorted(TEMPLATES.glob("*.jinja")), ids=lambda path: path.name)
+def test_templates_hold_no_arithmetic(path: Path) -> None:
+    tree = Environment().parse(path.read_text(encoding="utf-8").replace("| breakable", ""))
+    assert list(tree.find_all(ARITHMETIC)) == []
+    assert not COUNTING & {node.name for node in tree.find_all(nodes.Filter)}
+
+
+def test_writing_again_gives_the_same_bytes_and_drops_old_figures(tmp_path: Path) -> None:
+    build.write_run(tmp_path, build.of_size(4, 3))
+    write_report(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    (tmp_path / "figures" / "of-another-run.svg").write_text("<svg/>", encoding="utf-8")
+    write_report(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_directory_without_a_comparison_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no comparison\.json here"):
+        write_report(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1, 2", '{"baseline": 1}'])
+def test_a_damaged_comparison_is_refused_in_one_line(content: str, tmp_path: Path) -> None:
+    (tmp_path / "comparison.json").write_text(content, encoding="utf-8")
+    with pytest.raises(UsageError, match="not a comparison") as refusal:
+        write_report(tmp_path)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "[]", "{}"])
+def test_a_missing_or_damaged_manifest_is_no_fault(content: str | None, tmp_path: Path) -> None:
+    build.of_size(2, 1).write(tmp_path / "comparison.json")
+    if content is not None:
+        (tmp_path / "manifest.json").write_text(content, encoding="utf-8")
+    write_report(tmp_path)
+    assert "model-1 keeps what model-0 knew" in html(tmp_path)
+
+
+@pytest.mark.parametrize(("n_models", "n_tasks"), [(1, 1), (1, 11), (2, 3), (5, 1)])
+def test_runs_of_any_size_are_reported(n_models: int, n_tasks: int, tmp_path: Path) -> None:
+    build.of_size(n_models, n_tasks).write(tmp_path / "comparison.json")
+    write_report(tmp_path)
+    page = Page(html(tmp_path))
+    assert {link[1:] for link in page.links} <= set(page.ids)
+    assert (n_models > 1) == ("decision" in page.ids)
+
+
+@pytest.mark.slow
+def test_twelve_models_on_forty_tasks_are_reported(tmp_path: Path) -> None:
+    build.of_size(12, 40).write(tmp_path / "comparison.json")
+    write_report(tmp_path)
+    assert len(list((tmp_path / "figures").glob("differences-*.svg"))) == 11

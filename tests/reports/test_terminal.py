@@ -1,0 +1,52 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from mplus_eval.comparison import Comparison, Missing
+from mplus_eval.reports.terminal import summary
+from tests.reports import build
+
+
+def printed(comparison: Comparison) -> list[str]:
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    console.print(summary(comparison))
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+
+
+def test_a_row_a_model_then_the_missing_cells() -> None:
+    assert printed(build.full()) == [
+        "Model     Average  Tax, points        Verdict",
+        "base       58.0 %                     baseline",
+        "instruct   57.8 %  +0.6 [−0.7, +1.9]  undecided",
+        "sft        54.8 %  +3.2 [+2.6, +3.8]  degraded",
+        "chosen          –  –                  no verdict: drop fail…",
+        "plus       58.0 %  ±0.0 [−0.3, +0.3]  preserved",
+        "× chosen × drop: out of memory, also with one item at a time",
+    ]
+
+
+def test_one_model_has_an_average_only() -> None:
+    assert printed(build.of_size(1, 3)) == ["Model    Average", "model-0   55.0 %"]
+
+
+@pytest.mark.parametrize("n_models", [2, 12, 13, 40])
+@pytest.mark.parametrize("n_missing", [0, 1, 30])
+def test_never_more_than_fourteen_lines_of_eighty_columns(n_models: int, n_missing: int) -> None:
+    causes = tuple(Missing(model="model-1", task=f"t{n}", cause="out of memory " * 9) for n in range(n_missing))
+    lines = printed(build.of_size(n_models, 1).model_copy(update={"missing": causes}))
+    assert len(lines) <= 14
+    assert max(map(len, lines)) <= 80
+
+
+def test_what_is_left_off_is_counted() -> None:
+    causes = tuple(Missing(model="m", task=f"t{n}", cause="NaN") for n in range(30))
+    assert printed(build.of_size(12, 1).model_copy(update={"missing": causes}))[-1] == "× and 29 more cells missing"
+    assert printed(build.of_size(40, 1))[-1] == "… and 28 more"
+
+
+def test_markup_in_a_cause_is_plain_text() -> None:
+    failed = Missing(model="m", task="t", cause="[red]bad[/red] \x1b[31m")
+    assert printed(build.of_size(2, 1).model_copy(update={"missing": (failed,)}))[-1] == (
+        "× m × t: [red]bad[/red] ⟨U+001B⟩[31m"
+    )

@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import pytest
+
+from mplus_eval.reports.view import build_report
+from tests.reports import build
+
+
+def anchors(n_models: int, n_tasks: int, directory: Path) -> list[str]:
+    return [section.anchor for section in build_report(build.of_size(n_models, n_tasks), {}, directory).sections]
+
+
+def test_one_model_has_scores_only(tmp_path: Path) -> None:
+    assert anchors(1, 11, tmp_path) == ["matrix", "scores", "methods", "manifest"]
+
+
+def test_one_model_on_one_task_has_no_figures(tmp_path: Path) -> None:
+    assert anchors(1, 1, tmp_path) == ["matrix", "methods", "manifest"]
+
+
+@pytest.mark.parametrize(("n_models", "n_tasks"), [(2, 1), (5, 11)])
+def test_only_sections_with_data_appear(n_models: int, n_tasks: int, tmp_path: Path) -> None:
+    found = anchors(n_models, n_tasks, tmp_path)
+    assert ("differences" in found, "tax" in found) == (n_tasks > 2, n_models > 3)
+    assert not {"harmlessness", "conversation", "training", "pairs", "items", "missing", "subjects"} & set(found)
+
+
+def test_the_title_names_who_is_compared(tmp_path: Path) -> None:
+    titles = [build_report(comparison, {}, tmp_path).title for comparison in (build.full(), build.of_size(12, 1))]
+    assert titles == ["instruct, sft, chosen and plus against base", "11 models against model-0"]
+
+
+def test_the_strip_counts_cells_and_links_to_the_missing(tmp_path: Path) -> None:
+    facts = {fact.name: fact for fact in build_report(build.full(), build.MANIFEST, tmp_path).facts}
+    assert (facts["Cells"].value, facts["Cells"].href) == ("54 of 55 done, 1 missing", "#missing")
+    assert facts["Date"].value == "2026-11-25"
+    assert facts["Suite"].value == "mplus, 11 tasks, 55,051 items"
+
+
+def test_the_legend_holds_the_marks_in_use(tmp_path: Path) -> None:
+    words = [entry.mark.word for entry in build_report(build.full(), {}, tmp_path).legend]
+    assert words == ["improved", "preserved", "degraded", "undecided", "failed"]
