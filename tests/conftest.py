@@ -1,18 +1,61 @@
-"""Fixtures that all tests share."""
+"""What all tests share: a quiet, offline environment, tiny models, and the real benchmarks where they are at hand."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.models import build_model
+
+# Read when the libraries are imported, so before any test and any fixture.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["TQDM_DISABLE"] = "1"
+os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+for key in ("OPENAI_API_KEY", "HF_TOKEN", "MPLUS_EVAL_DATA"):
+    os.environ.pop(key, None)
+
+TinyModel = Callable[..., Path]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep every cache in the session's own folder, and torch to one thread: xdist runs a process on each core."""
+    import torch
+
+    cache = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        patch.setenv("HF_HOME", str(cache / "huggingface"))
+        torch.set_num_threads(1)
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> TinyModel:
+    """Build tiny models on demand, each once a session: `tiny_model(architecture="llama", seed=1) -> Path`."""
+    built: dict[tuple[tuple[str, object], ...], Path] = {}
+
+    def build(**options: object) -> Path:
+        key = tuple(sorted(options.items()))
+        if key not in built:
+            name = f"{options.get('architecture', 'mistral')}-{options.get('seed', 0)}"
+            built[key] = build_model(tmp_path_factory.mktemp(name), **options)  # type: ignore[arg-type]
+        return built[key]
+
+    return build
+
 
 @pytest.fixture(scope="session")
 def benchmark_data() -> Path:
-    """The real benchmarks on disk, as a mirror of the hub, where this machine has them."""
-    default = Path(__file__).parents[2] / "shared" / "data" / "hub"
-    folder = Path(os.environ.get("MPLUS_EVAL_TEST_DATA", default))
+    """The real benchmarks, laid out as org/name: MPLUS_EVAL_TEST_DATA, or shared/data/hub beside the project."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data" / "hub"
+    folder = Path(os.environ.get("MPLUS_EVAL_TEST_DATA", beside))
     if not folder.is_dir():
-        pytest.skip(f"no benchmark data in {folder}; MPLUS_EVAL_TEST_DATA names their folder")
+        pytest.skip(f"the benchmarks are not at hand: no folder {folder}; set MPLUS_EVAL_TEST_DATA")
     return folder

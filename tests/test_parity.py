@@ -40,7 +40,7 @@ def models(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     texts = _texts(data_dir)
     folder = tmp_path_factory.mktemp("models")
     return {
-        name: build_model(folder / name, name, seed=seed, context=CONTEXT, texts=texts, vocabulary=4096, layers=1)
+        name: build_model(folder / name, architecture=name, seed=seed, context=CONTEXT, texts=texts, vocabulary=4096)
         for seed, name in enumerate(ARCHITECTURES)
     }
 

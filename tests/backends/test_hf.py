@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import gc
+import json
+import shutil
+import weakref
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mplus_eval.backends import load_backend
+from mplus_eval.backends.checked_hflm import IncompleteWeightsError, NotANumberError, quantization_config
+from mplus_eval.backends.hf import HfModel
+from mplus_eval.sources import resolve_source
+from mplus_eval.spec import ModelSpec
+from tests.backends.requests import choices, generations, texts
+from tests.conftest import TinyModel
+from tests.models import CHAT_TEMPLATE, build_adapter, build_model
+
+
+def load(source: Path, **keys: Any) -> HfModel:
+    model = ModelSpec(name="m", source=str(source), **keys)
+    backend = load_backend("hf", model, resolve_source(model, "hf"))
+    assert isinstance(backend, HfModel)
+    return backend
+
+
+def reference(source: Path, **options: Any) -> Any:
+    from lm_eval.models.huggingface import HFLM
+
+    return HFLM(pretrained=str(source), device="cpu", batch_size=1, **options)
+
+
+def values(responses: list[Any]) -> list[float]:
+    return [value for value, _ in responses]
+
+
+@pytest.fixture(scope="module")
+def adapter(tiny_model: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_adapter(tmp_path_factory.mktemp("adapter"), tiny_model(), seed=3)
+
+
+@pytest.mark.parametrize("architecture", ["mistral", "llama", "gpt2"])
+def test_choices_are_answered_as_by_lm_eval_itself(tiny_model: TinyModel, architecture: str) -> None:
+    path = tiny_model(architecture=architecture)
+    answers = load(path).respond(choices())
+    expected = reference(path).loglikelihood(choices(), disable_tqdm=True)
+    assert values(answers) == pytest.approx(values(expected), abs=1e-4)
+    assert [greedy for _, greedy in answers] == [greedy for _, greedy in expected]
+
+
+def test_generations_and_whole_texts_are_answered_as_by_lm_eval_itself(tiny_model: TinyModel) -> None:
+    path = tiny_model()
+    backend, own = load(path), reference(path)
+    assert backend.respond(generations()) == own.generate_until(generations(), disable_tqdm=True)
+    assert backend.respond(texts()) == pytest.approx(own.loglikelihood_rolling(texts(), disable_tqdm=True), abs=1e-4)
+
+
+def test_a_log_probability_is_the_sum_over_the_continuations_tokens(tiny_model: TinyModel) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    path = tiny_model()
+    request = choices()[0]
+    tokenizer, model = AutoTokenizer.from_pretrained(path), AutoModelForCausalLM.from_pretrained(path)
+    context, whole = tokenizer.encode(request.args[0]), tokenizer.encode("".join(request.args))
+    with torch.no_grad():
+        table = model(torch.tensor([whole])).logits[0].log_softmax(-1)
+    expected = sum(float(table[place - 1, whole[place]]) for place in range(len(context), len(whole)))
+    assert load(path).respond([request])[0][0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_batch_size_changes_no_answer(tiny_model: TinyModel) -> None:
+    single, batched = load(tiny_model(), batch_size=1), load(tiny_model(), batch_size=7)
+    assert (single.requests_per_call, batched.requests_per_call) == (16, 112)
+    assert values(single.respond(choices())) == pytest.approx(values(batched.respond(choices())), abs=1e-4)
+    assert single.respond(generations()) == batched.respond(generations())
+
+
+def test_no_request_has_no_response(tiny_model: TinyModel) -> None:
+    assert load(tiny_model()).respond([]) == []
+
+
+def test_facts_are_of_the_model_as_loaded(tiny_model: TinyModel) -> None:
+    facts = load(tiny_model(), dtype="bfloat16").facts
+    # Embedding and head 2*320*32; a layer: attention 2*32*32 + 2*32*16, MLP 3*32*64, norms 2*32; a last norm 32.
+    n_parameters = 2 * 320 * 32 + 2 * (2 * 32 * 32 + 2 * 32 * 16 + 3 * 32 * 64 + 2 * 32) + 32
+    assert (facts.backend, facts.dtype, facts.parameters, facts.device) == ("hf", "bfloat16", n_parameters, "cpu")
+
+
+def test_an_adapter_is_put_on_its_base(tiny_model: TinyModel, adapter: Path) -> None:
+    expected = values(reference(tiny_model(), peft=str(adapter)).loglikelihood(choices(), disable_tqdm=True))
+    by_directory = values(load(adapter).respond(choices()))
+    by_key = values(load(tiny_model(), adapter=str(adapter)).respond(choices()))
+    assert by_directory == pytest.approx(expected, abs=1e-4)
+    assert by_key == pytest.approx(expected, abs=1e-4)
+    assert by_key != pytest.approx(values(load(tiny_model()).respond(choices())), abs=0.1)
+
+
+def test_a_tokenizer_of_its_own_may_lie_beside_an_adapter(tiny_model: TinyModel, adapter: Path, tmp_path: Path) -> None:
+    both = tmp_path / "both"
+    shutil.copytree(adapter, both)
+    shutil.copy(tiny_model() / "tokenizer.json", both)
+    settings = json.loads((tiny_model() / "tokenizer_config.json").read_text())
+    (both / "tokenizer_config.json").write_text(json.dumps({**settings, "chat_template": "adapter's own"}))
+    assert load(both).render_chat([{"role": "user", "content": "hello"}]) == "adapter's own"
+
+
+def test_the_models_own_chat_template_is_used(tmp_path: Path) -> None:
+    path = build_model(tmp_path, chat_template=CHAT_TEMPLATE)
+    messages = [{"role": "user", "content": "hello"}]
+    assert load(path, chat_template=True).render_chat(messages) == "<|user|>hello\n<|assistant|>"
+
+
+def test_a_chat_template_of_a_file_comes_before_the_models_own(tmp_path: Path) -> None:
+    path = build_model(tmp_path / "model", chat_template=CHAT_TEMPLATE)
+    template = tmp_path / "template.jinja"
+    template.write_text("{% for message in messages %}[{{ message['content'] }}]{% endfor %}")
+    backend = load(path, chat_template=str(template))
+    assert backend.render_chat([{"role": "user", "content": "hello"}]) == "[hello]"
+
+
+@pytest.mark.parametrize("requests", [choices, generations])
+def test_nan_logits_are_a_failure_and_not_an_answer(tiny_model: TinyModel, requests: Any) -> None:
+    backend = load(tiny_model())
+    with torch.no_grad():
+        next(backend.lm.model.parameters()).fill_(float("nan"))
+    with pytest.raises(NotANumberError, match="the model returned NaN logits"):
+        backend.respond(requests())
+
+
+class Crowded:
+    """A model whose memory holds two requests at once."""
+
+    def __init__(self, batch_size: int, error: RuntimeError, room: int = 2) -> None:
+        self.batch_size_per_gpu, self.error, self.room = batch_size, error, room
+        self.tried: list[int] = []
+
+    def loglikelihood(self, requests: list[Any], disable_tqdm: bool) -> list[Any]:
+        assert disable_tqdm
+        self.tried.append(self.batch_size_per_gpu)
+        if self.batch_size_per_gpu > self.room:
+            raise self.error
+        return [(-1.0, False) for _ in requests]
+
+
+OUT_OF_MEMORY = (
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: 9 bytes"),
+)
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=["gpu", "cpu"])
+def test_out_of_memory_halves_the_batch_and_goes_on(error: RuntimeError) -> None:
+    lm = Crowded(8, error)
+    assert HfModel(lm, None, 16).respond(choices()) == [(-1.0, False)] * 9  # type: ignore[arg-type]
+    assert lm.tried == [8, 4, 2]
+    HfModel(lm, None, 16).respond(choices())  # type: ignore[arg-type]
+    assert lm.tried == [8, 4, 2, 2]
+
+
+def test_out_of_memory_with_one_item_is_final() -> None:
+    lm = Crowded(2, OUT_OF_MEMORY[0], room=0)
+    with pytest.raises(MemoryError, match="out of memory, also with one item at a time"):
+        HfModel(lm, None, 16).respond(choices())  # type: ignore[arg-type]
+    assert lm.tried == [2, 1]
+
+
+def test_another_error_is_not_taken_for_lack_of_memory() -> None:
+    lm = Crowded(8, RuntimeError("shapes do not match"))
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        HfModel(lm, None, 16).respond(choices())  # type: ignore[arg-type]
+    assert lm.tried == [8]
+
+
+def test_weights_that_lack_a_tensor_are_refused(tiny_model: TinyModel, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = tmp_path / "half"
+    shutil.copytree(tiny_model(), path)
+    tensors = load_file(path / "model.safetensors")
+    del tensors["model.layers.1.mlp.up_proj.weight"]
+    save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(IncompleteWeightsError, match=r"lacks 1 tensors, first model\.layers\.1\.mlp\.up_proj\.weight"):
+        load(path)
+
+
+def test_closing_gives_the_weights_back(tiny_model: TinyModel) -> None:
+    backend = load(tiny_model())
+    backend.respond(choices())
+    weights = weakref.ref(backend.lm.model)
+    backend.close()
+    gc.collect()
+    assert weights() is None
+
+
+def test_quantization_reaches_transformers(tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    # bitsandbytes needs a GPU of its own; here the settings are looked at where transformers would take them.
+    from transformers import AutoModelForCausalLM
+
+    seen: dict[str, Any] = {}
+    plain = AutoModelForCausalLM.from_pretrained
+
+    def noting(*args: Any, quantization_config: Any = None, **kwargs: Any) -> Any:
+        seen["quantization"] = quantization_config
+        return plain(*args, **kwargs)
+
+    monkeypatch.setattr("mplus_eval.backends.checked_hflm.quantization_config", lambda name: f"settings of {name}")
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", noting)
+    load(tiny_model(), quantization="8bit")
+    assert seen == {"quantization": "settings of 8bit"}
+
+
+def test_quantization_is_that_of_bitsandbytes() -> None:
+    four, eight = quantization_config("4bit"), quantization_config("8bit")
+    assert (four.load_in_4bit, four.load_in_8bit) == (True, False)
+    assert (eight.load_in_4bit, eight.load_in_8bit) == (False, True)

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tenacity import wait_none
+
+from mplus_eval.backends import load_backend, openai
+from mplus_eval.backends.openai import OpenAIModel, ServerError
+from mplus_eval.sources import resolve_source
+from mplus_eval.spec import ModelSpec
+from tests.backends.requests import choices, generations
+from tests.conftest import TinyModel
+from tests.models import CHAT_TEMPLATE, build_model
+from tests.server import CompletionServer, serving
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let lm-eval try again at once."""
+    monkeypatch.setattr("lm_eval.models.api_models.wait_exponential", lambda **_: wait_none())
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_model(tmp_path_factory.mktemp("served"), chat_template=CHAT_TEMPLATE)
+
+
+@pytest.fixture
+def server(checkpoint: Path) -> Iterator[CompletionServer]:
+    with serving(CompletionServer(checkpoint)) as server:
+        yield server
+
+
+def connect(server: CompletionServer, **keys: Any) -> OpenAIModel:
+    model = ModelSpec(name="m", source=server.url, **keys)
+    backend = load_backend("openai", model, resolve_source(model, "openai"))
+    assert isinstance(backend, OpenAIModel)
+    return backend
+
+
+def local(checkpoint: Path) -> Any:
+    model = ModelSpec(name="m", source=str(checkpoint))
+    return load_backend("hf", model, resolve_source(model, "hf"))
+
+
+def test_choices_get_the_answers_of_the_backend_hf(server: CompletionServer, checkpoint: Path) -> None:
+    answers = connect(server, tokenizer=str(checkpoint)).respond(choices())
+    expected = local(checkpoint).respond(choices())
+    assert [value for value, _ in answers] == pytest.approx([value for value, _ in expected], abs=1e-3)
+    assert [greedy for _, greedy in answers] == [greedy for _, greedy in expected]
+
+
+def test_generations_get_the_answers_of_the_backend_hf(server: CompletionServer, checkpoint: Path) -> None:
+    expected = local(checkpoint).respond(generations())
+    assert connect(server, tokenizer=str(checkpoint)).respond(generations()) == expected
+
+
+def test_the_servers_own_tokenizer_serves_where_none_is_named(server: CompletionServer, tiny_model: TinyModel) -> None:
+    # A tokenizer that begins no text with a token of its own, so that lm-eval's remote one cuts it the same way.
+    without_bos = tiny_model(architecture="gpt2", context=512)
+    with serving(CompletionServer(without_bos)) as other:
+        answers = connect(other).respond(choices()[:6])
+    expected = local(without_bos).respond(choices()[:6])
+    assert [value for value, _ in answers] == pytest.approx([value for value, _ in expected], abs=1e-3)
+
+
+def test_the_servers_name_and_length_are_used(server: CompletionServer, checkpoint: Path) -> None:
+    backend = connect(server, tokenizer=str(checkpoint))
+    backend.respond(generations())
+    assert {request["model"] for request in server.completions} == {"tiny"}
+    assert backend.lm.max_length == 511  # lm-eval keeps a token for the answer
+
+
+def test_a_chat_template_adds_no_second_beginning_of_text(server: CompletionServer, checkpoint: Path) -> None:
+    backend = connect(server, tokenizer=str(checkpoint), chat_template=True)
+    assert backend.render_chat([{"role": "user", "content": "hi"}]) == "<|user|>hi\n<|assistant|>"
+    backend.respond(generations())
+    assert all(prompt[0] != 0 for request in server.completions for prompt in request["prompt"])
+
+
+def test_the_key_is_taken_from_the_environment(
+    server: CompletionServer, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.key = "secret"
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    assert len(connect(server, tokenizer=str(checkpoint)).respond(generations())) == 2
+
+
+def test_a_passing_failure_is_tried_again(server: CompletionServer, checkpoint: Path) -> None:
+    backend = connect(server, tokenizer=str(checkpoint))
+    server.failures = [500, 503]
+    assert backend.respond(generations()[:1]) == local(checkpoint).respond(generations()[:1])
+    assert len(server.completions) == 3
+
+
+@pytest.mark.parametrize("requests", [choices, generations])
+def test_a_lasting_failure_is_one_line(server: CompletionServer, checkpoint: Path, requests: Any) -> None:
+    backend = connect(server, tokenizer=str(checkpoint))
+    server.failures = [500] * 3
+    with pytest.raises(ServerError) as caught:
+        backend.respond(requests()[:1])
+    assert str(caught.value) == f"the server {server.url}/completions answered 500 Internal Server Error, 3 times"
+    assert len(server.completions) == 3
+
+
+def test_a_server_that_is_gone_is_one_line(checkpoint: Path) -> None:
+    with serving(CompletionServer(checkpoint)) as server:
+        backend = connect(server, tokenizer=str(checkpoint))
+    with pytest.raises(ServerError, match=r"could not be reached \(.*\), 3 times$"):
+        backend.respond(generations()[:1])
+
+
+def test_a_silent_server_is_given_up(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import socket
+
+    monkeypatch.setattr(openai, "TIMEOUT_SECONDS", 1)
+    monkeypatch.setattr(openai, "TRIES", 2)
+    with serving(CompletionServer(checkpoint)) as server, socket.create_server(("127.0.0.1", 0)) as silent:
+        backend = connect(server, tokenizer=str(checkpoint))
+        backend.lm.base_url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1/completions"
+        with pytest.raises(ServerError, match="did not answer within 1 s, 2 times"):
+            backend.respond(generations()[:1])
+
+
+def test_a_reply_without_log_probabilities_is_one_line(server: CompletionServer, checkpoint: Path) -> None:
+    server.broken_reply = {"choices": [{"index": 0, "text": "x", "logprobs": None}]}
+    with pytest.raises(ServerError, match=r"answered what is no completion .* need echo and logprobs, 3 times"):
+        connect(server, tokenizer=str(checkpoint)).respond(choices()[:1])

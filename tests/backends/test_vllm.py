@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import ast
+import importlib.util
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from mplus_eval.backends import load_backend, vllm
+from mplus_eval.sources import Source
+from mplus_eval.spec import ModelSpec
+from tests.conftest import TinyModel
+from tests.models import build_adapter
+
+
+class FakeVllm:
+    """Takes lm-eval's arguments, and has what the backend looks at."""
+
+    def __init__(self, **arguments: Any) -> None:
+        self.arguments = arguments
+        self.stopped = 0
+        self.tokenizer = SimpleNamespace(chat_template=None)
+        self.hf_chat_template = "found when loading"
+        core = SimpleNamespace(shutdown=self._stop)
+        engine = SimpleNamespace(engine_core=core, model_config=SimpleNamespace(dtype=torch.bfloat16))
+        self.model = SimpleNamespace(llm_engine=engine)
+
+    def loglikelihood(self, requests: list[Any], disable_tqdm: bool) -> list[Any]:
+        return [(-1.0, True) for _ in requests]
+
+    def _stop(self) -> None:
+        self.stopped += 1
+
+
+def accepted_arguments() -> set[str]:
+    """The arguments of lm-eval's `VLLM`, read from its source, which cannot be imported without vllm."""
+    package = importlib.util.find_spec("lm_eval")
+    assert package is not None
+    assert package.origin is not None
+    tree = ast.parse((Path(package.origin).parent / "models" / "vllm_causallms.py").read_text(encoding="utf-8"))
+    lm_class = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "VLLM")
+    methods = [node for node in lm_class.body if isinstance(node, ast.FunctionDef) and node.name == "__init__"]
+    return {argument.arg for argument in methods[0].args.args}
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vllm, "_lm_class", lambda: FakeVllm)
+
+
+def test_the_plain_case_names_directory_dtype_and_batch() -> None:
+    model = ModelSpec(name="m", source="./m", dtype="bfloat16", batch_size=8)
+    assert vllm.arguments(model, Source(Path("m"))) == {
+        "pretrained": "m",
+        "dtype": "bfloat16",
+        "batch_size": 8,
+        "trust_remote_code": False,
+    }
+
+
+def test_every_argument_is_one_that_lm_eval_takes(tiny_model: TinyModel, tmp_path: Path) -> None:
+    adapter = build_adapter(tmp_path, tiny_model())
+    model = ModelSpec(name="m", source="./m", quantization="4bit", trust_remote_code=True)
+    arguments = vllm.arguments(model, Source(tiny_model(), adapter, tokenizer=tiny_model()))
+    assert set(arguments) <= accepted_arguments()
+    assert arguments["lora_local_path"] == str(adapter)
+    assert arguments["tokenizer"] == str(tiny_model())
+    assert arguments["quantization"] == "bitsandbytes"
+
+
+@pytest.mark.parametrize(("rank", "room"), [(4, 16), (16, 16), (17, 32), (64, 64)])
+def test_room_is_made_for_the_adapters_rank(tmp_path: Path, rank: int, room: int) -> None:
+    (tmp_path / "adapter_config.json").write_text(f'{{"r": {rank}}}')
+    arguments = vllm.arguments(ModelSpec(name="m", source="./m"), Source(Path("m"), tmp_path))
+    assert arguments["max_lora_rank"] == room
+
+
+@pytest.mark.usefixtures("fake")
+def test_facts_come_from_the_engine() -> None:
+    facts = load_backend("vllm", ModelSpec(name="m", source="./m"), Source(Path("m"))).facts
+    assert (facts.backend, facts.dtype, facts.parameters) == ("vllm", "bfloat16", None)
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_templates_file_replaces_the_one_found_when_loading(tmp_path: Path) -> None:
+    template = tmp_path / "template.jinja"
+    template.write_text("mine")
+    backend: Any = load_backend(
+        "vllm", ModelSpec(name="m", source="./m", chat_template=str(template)), Source(Path("m"))
+    )
+    assert (backend.lm.hf_chat_template, backend.lm.tokenizer.chat_template) == ("mine", "mine")
+
+
+@pytest.mark.usefixtures("fake")
+def test_closing_stops_the_engine_once() -> None:
+    backend: Any = load_backend("vllm", ModelSpec(name="m", source="./m"), Source(Path("m")))
+    lm = backend.lm
+    backend.close()
+    backend.close()
+    assert lm.stopped == 1
+
+
+def test_the_message_without_the_package_says_how_to_install_it() -> None:
+    assert vllm.MISSING == "the backend vllm needs the package vllm: pip install 'mplus-eval[vllm]'"
+    assert vllm.is_installed() == (importlib.util.find_spec("vllm") is not None)
