@@ -54,7 +54,7 @@ def _scored(
         if score is None:
             yield item_id, _failed(leaf, docs[item_id], f"the task gave no {loaded.metric} for this item")
             continue
-        target, answer = _target(leaf, docs[item_id]), _answer(loaded, items[item_id][0], group)
+        target, answer = leaf.target_of(docs[item_id]), _answer(loaded, items[item_id][0], group)
         yield item_id, {"target": target, "answer": answer, "score": score, "metrics": metrics}
 
 
@@ -101,18 +101,8 @@ def _answer(loaded: LoadedTask, row: Row, requests: Sequence[Any]) -> str | None
     return str(choices[weighed.index(max(weighed))])
 
 
-def _target(leaf: Leaf, doc: Any) -> str:
-    """The right answer, in words where the task gives a choice's number."""
-    task = leaf.task
-    target = task.doc_to_text(doc) if getattr(task, "multiple_input", 0) else task.doc_to_target(doc)
-    if task.OUTPUT_TYPE == "multiple_choice" and isinstance(target, int):
-        choices = task.doc_to_choice(doc)
-        return str(choices[target]) if 0 <= target < len(choices) else str(target)
-    return str(target)
-
-
 def _failed(leaf: Leaf, doc: Any, cause: str) -> Row:
-    return {"target": _target(leaf, doc), "answer": None, "score": None, "metrics": None, "error": cause}
+    return {"target": leaf.target_of(doc), "answer": None, "score": None, "metrics": None, "error": cause}
 
 
 def _unscored(leaf: Leaf, doc: Any, row: Row) -> Row:
