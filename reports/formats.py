@@ -57,6 +57,16 @@ def whole_percent(fraction: float) -> str:
     return f"{round(fraction * 100, 4):g} %"
 
 
+def plain(number: float) -> str:
+    """Write a number that is no fraction, to three digits: `12.3`, `0.0457`."""
+    return f"{number:.3g}".replace("-", MINUS)
+
+
+def signed(number: float) -> str:
+    """Write a difference of numbers that are no fractions: `+1.25`, `±0`."""
+    return "±0" if number == 0 else f"{number:+.3g}".replace("-", MINUS)
+
+
 def interval_of_points(interval: Interval) -> str:
     """Write an interval of differences: `[−0.7, +0.1]`."""
     return f"[{points(interval[0])}, {points(interval[1])}]"

@@ -80,3 +80,12 @@ def test_parameters_are_in_billions_or_millions(number: int, text: str) -> None:
 )
 def test_durations_have_two_units(seconds: float, text: str) -> None:
     assert formats.duration(seconds) == text
+
+
+def test_numbers_that_are_no_fractions_have_three_digits() -> None:
+    assert [formats.plain(12.345), formats.plain(-0.04567), formats.signed(1.25), formats.signed(0)] == [
+        "12.3",
+        "−0.0457",
+        "+1.25",
+        "±0",
+    ]
