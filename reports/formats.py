@@ -105,11 +105,11 @@ def counted(number: int, noun: str) -> str:
 
 
 def parameters(number: int) -> str:
-    """Write a number of parameters: `7.2 B`, `1.0 M`, `800`."""
+    """Write a number of parameters: `7.2 B`, `1.0 M`, `39,072 parameters`."""
     for size, letter in ((10**9, "B"), (10**6, "M")):
         if number >= size:
             return f"{number / size:.1f} {letter}"
-    return count(number)
+    return counted(number, "parameter")
 
 
 def duration(seconds: float) -> str:

@@ -70,7 +70,9 @@ def test_counts_have_separated_thousands() -> None:
     ]
 
 
-@pytest.mark.parametrize(("number", "text"), [(7_241_732_096, "7.2 B"), (1_000_000, "1.0 M"), (800, "800")])
+@pytest.mark.parametrize(
+    ("number", "text"), [(7_241_732_096, "7.2 B"), (1_000_000, "1.0 M"), (39_072, "39,072 parameters")]
+)
 def test_parameters_are_in_billions_or_millions(number: int, text: str) -> None:
     assert formats.parameters(number) == text
 
