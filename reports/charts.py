@@ -6,14 +6,15 @@ A figure is made only where it holds three values or more.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mplus_eval.comparison import Comparison, Contrast, Interval, Summary, Verdict
+from mplus_eval.comparison import Comparison, Contrast, Interval, Summary, Task, Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.decision import contrasts_of, negated
 from mplus_eval.reports.palette import Look
 from mplus_eval.reports.tables import MARKS, NO_SUMMARY, Cell, Column, Row, Table, number
+from mplus_eval.reports.units import Unit
 
 FEWEST_VALUES = 3
 
@@ -108,10 +109,11 @@ class Figure:
 
 def forest_figures(comparison: Comparison) -> tuple[Figure, ...]:
     """One forest plot a model, where it has three contrasts or more."""
-    everyone = {model: contrasts_of(model, comparison.tasks) for model in comparison.models}
+    tasks = {name: task for name, task in comparison.tasks.items() if Unit.of(task).is_fraction}
+    everyone = {model: contrasts_of(model, tasks) for model in comparison.models}
     drawn = {model: contrasts for model, contrasts in everyone.items() if len(contrasts) >= FEWEST_VALUES}
     scale = _shared_scale(contrast for contrasts in drawn.values() for contrast in contrasts.values())
-    return tuple(_forest_figure(model, comparison, contrasts, scale) for model, contrasts in drawn.items())
+    return tuple(_forest_figure(model, comparison, tasks, contrasts, scale) for model, contrasts in drawn.items())
 
 
 def _shared_scale(contrasts: Iterable[Contrast]) -> Interval:
@@ -119,9 +121,11 @@ def _shared_scale(contrasts: Iterable[Contrast]) -> Interval:
     return min((0.0, *ends)), max((0.0, *ends))
 
 
-def _forest_figure(model: str, comparison: Comparison, contrasts: dict[str, Contrast], scale: Interval) -> Figure:
+def _forest_figure(
+    model: str, comparison: Comparison, tasks: Mapping[str, Task], contrasts: dict[str, Contrast], scale: Interval
+) -> Figure:
     rows = []
-    for name, task in comparison.tasks.items():
+    for name, task in tasks.items():
         contrast = contrasts.get(name)
         bar = Bar(contrast.difference, contrast.ci) if contrast else None
         margin = (-contrast.margin if task.higher_is_better else contrast.margin) if contrast else 0.0

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from mplus_eval.comparison import Comparison, Contrast, Interval, Summary, Task, Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.tables import MARKS, NO_SUMMARY, NO_VERDICT, Mark
-from mplus_eval.reports.text import abridged, enumerated, one_line
+from mplus_eval.reports.text import abridged, enumerated, head, one_line
+from mplus_eval.reports.units import Unit
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ def decide(name: str, comparison: Comparison) -> Decision:
     contrasts = contrasts_of(name, comparison.tasks)
     summary = comparison.summary.get(name, NO_SUMMARY)
     sentence = suite_sentence(name, comparison.baseline, summary, contrasts, comparison.level)
-    remarks = (*_exceptions(summary, contrasts), *_flags(contrasts))
+    units = {task: Unit.of(comparison.tasks[task]) for task in contrasts}
+    remarks = (*_exceptions(summary, contrasts, units), *_flags(contrasts))
     return Decision(name, sentence, remarks, (_capability(summary),))
 
 
@@ -69,7 +71,7 @@ def suite_sentence(
 
 
 def _reason(summary: Summary, otherwise: str) -> str:
-    return one_line(summary.withheld or otherwise).rstrip(".")
+    return head(one_line(summary.withheld or otherwise), 160).rstrip(".")
 
 
 def negated(interval: Interval) -> Interval:
@@ -115,24 +117,25 @@ def _where_it_was_lost(contrasts: Mapping[str, Contrast]) -> str:
     return f", spread over the tasks; the largest losses are in {enumerated(largest[:3])}"
 
 
-def _exceptions(summary: Summary, contrasts: Mapping[str, Contrast]) -> Iterable[str]:
+def _exceptions(summary: Summary, contrasts: Mapping[str, Contrast], units: Mapping[str, Unit]) -> Iterable[str]:
     """Name the tasks whose verdict the suite's sentence does not carry."""
     if len(contrasts) < 2:
         return
     lost = [name for name, contrast in contrasts.items() if contrast.verdict is Verdict.DEGRADED]
     gained = [name for name, contrast in contrasts.items() if contrast.verdict is Verdict.IMPROVED]
     if lost and summary.verdict is not Verdict.DEGRADED:
-        yield f"It lost on {_with_points(lost, contrasts)}."
+        yield f"It lost on {_with_points(lost, contrasts, units)}."
     if gained and summary.verdict is not Verdict.IMPROVED:
-        yield f"It gained on {_with_points(gained, contrasts)}."
+        yield f"It gained on {_with_points(gained, contrasts, units)}."
     tally = Counter(contrast.verdict for contrast in contrasts.values())
     counts = ", ".join(f"{tally[verdict]} {verdict}" for verdict in Verdict if tally[verdict])
     yield f"{formats.counted(len(contrasts), 'task')} compared: {counts}."
 
 
-def _with_points(tasks: list[str], contrasts: Mapping[str, Contrast]) -> str:
+def _with_points(tasks: list[str], contrasts: Mapping[str, Contrast], units: Mapping[str, Unit]) -> str:
     ordered = sorted(tasks, key=lambda task: -abs(contrasts[task].difference))
-    return abridged([f"{task} ({formats.points(contrasts[task].difference)})" for task in ordered], 3, "tasks")
+    said = [f"{task} ({units[task].difference(contrasts[task].difference)})" for task in ordered]
+    return abridged(said, 3, "tasks")
 
 
 def _flags(contrasts: Mapping[str, Contrast]) -> Iterable[str]:

@@ -57,6 +57,16 @@ def whole_percent(fraction: float) -> str:
     return f"{round(fraction * 100, 4):g} %"
 
 
+def plain(number: float) -> str:
+    """Write a number that is no fraction, to three digits: `12.3`, `0.0457`."""
+    return f"{number:.3g}".replace("-", MINUS)
+
+
+def signed(number: float) -> str:
+    """Write a difference of numbers that are no fractions: `+1.25`, `±0`."""
+    return "±0" if number == 0 else f"{number:+.3g}".replace("-", MINUS)
+
+
 def interval_of_points(interval: Interval) -> str:
     """Write an interval of differences: `[−0.7, +0.1]`."""
     return f"[{points(interval[0])}, {points(interval[1])}]"
@@ -95,11 +105,11 @@ def counted(number: int, noun: str) -> str:
 
 
 def parameters(number: int) -> str:
-    """Write a number of parameters: `7.2 B`, `1.0 M`, `800`."""
+    """Write a number of parameters: `7.2 B`, `1.0 M`, `39,072 parameters`."""
     for size, letter in ((10**9, "B"), (10**6, "M")):
         if number >= size:
             return f"{number / size:.1f} {letter}"
-    return count(number)
+    return counted(number, "parameter")
 
 
 def duration(seconds: float) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from mplus_eval.comparison import Comparison
 from mplus_eval.reports import formats
 from mplus_eval.reports.text import head, one_line, tail
+from mplus_eval.reports.units import Unit
 from mplus_eval.run_directory import RunDirectory
 
 PROMPT_LENGTH = 600
@@ -67,12 +68,13 @@ def flipped_cells(comparison: Comparison, directory: Path, css: Mapping[str, str
         base_folder = run.outcomes(comparison.baseline, task)
         if task not in scores:
             scores[task] = _scores(base_folder)
-        keys = _flips(scores[task], _scores(run.outcomes(model, task)), per_direction)
+        unit = Unit.of(comparison.tasks[task])
+        keys = _flips(scores[task], _scores(run.outcomes(model, task)), unit, per_direction)
         if not keys:
             continue
         base, other = _rows(base_folder, keys), _rows(run.outcomes(model, task), keys)
         names = (comparison.baseline, model)
-        items = tuple(_item(base[key], other[key], names, css) for key in keys if key in base and key in other)
+        items = tuple(_item(base[key], other[key], names, css, unit) for key in keys if key in base and key in other)
         contrast = comparison.tasks[task].contrasts[model]
         title = f"{task}: {formats.count(contrast.lost)} lost, {formats.count(contrast.gained)} gained"
         cells.append(FlippedCell(model, task, title, items))
@@ -97,8 +99,8 @@ def _scores(folder: Path) -> dict[Key, float]:
     return found
 
 
-def _flips(base: Mapping[Key, float], model: Mapping[Key, float], per_direction: int) -> list[Key]:
-    changes = {key: model[key] - score for key, score in base.items() if key in model}
+def _flips(base: Mapping[Key, float], model: Mapping[Key, float], unit: Unit, per_direction: int) -> list[Key]:
+    changes = {key: unit.gain(model[key] - score) for key, score in base.items() if key in model}
     ordered = sorted(changes, key=lambda key: (-abs(changes[key]), sha256("\0".join(map(str, key)).encode()).digest()))
     lost = [key for key in ordered if changes[key] < 0]
     gained = [key for key in ordered if changes[key] > 0]
@@ -120,9 +122,9 @@ def _rows(folder: Path, keys: list[Key]) -> dict[Key, dict[str, Any]]:
 
 
 def _item(
-    base: Mapping[str, Any], other: Mapping[str, Any], names: tuple[str, str], css: Mapping[str, str]
+    base: Mapping[str, Any], other: Mapping[str, Any], names: tuple[str, str], css: Mapping[str, str], unit: Unit
 ) -> FlippedItem:
-    direction = "lost" if other["score"] < base["score"] else "gained"
+    direction = "lost" if unit.gain(other["score"] - base["score"]) < 0 else "gained"
     place = one_line(base["item_id"])
     if base["stratum"] not in place:
         place = f"{one_line(base['stratum'])}, {place}"
@@ -130,12 +132,13 @@ def _item(
         f"{direction}: {place}",
         tail(base["prompt"], PROMPT_LENGTH),
         head(base["target"] or "", SAID_LENGTH),
-        (_said(names[0], base, css), _said(names[1], other, css)),
+        (_said(names[0], base, css, unit), _said(names[1], other, css, unit)),
     )
 
 
-def _said(model: str, row: Mapping[str, Any], css: Mapping[str, str]) -> Said:
-    score = {1.0: "right", 0.0: "wrong"}.get(row["score"], f"score {formats.percent(row['score'])}")
+def _said(model: str, row: Mapping[str, Any], css: Mapping[str, str], unit: Unit) -> Said:
+    words = {1.0: "right", 0.0: "wrong"} if unit.is_fraction and unit.higher_is_better else {}
+    score = words.get(row["score"], f"score {unit.score(row['score'])}")
     text = head("\n".join(row["generations"] or []), SAID_LENGTH)
     answer = head(row["answer"] or "", SAID_LENGTH)
     return Said(model, css[model], score, answer, "" if text.strip() == answer.strip() else text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mplus_eval.comparison import Comparison, Contrast, Pair, Score, Summary, Task, Verdict
@@ -20,7 +20,8 @@ from mplus_eval.reports.tables import (
     Table,
     number,
 )
-from mplus_eval.reports.text import one_line
+from mplus_eval.reports.text import head, one_line
+from mplus_eval.reports.units import FRACTION, Unit
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def verdict_matrix(comparison: Comparison, labels: dict[str, ModelLabel], missin
         Row(
             _task_heading(name, task, baseline),
             (
-                _score_cell(task.scores.get(baseline), lost.get((baseline, name)), "base-column"),
+                _score_cell(task.scores.get(baseline), Unit.of(task), lost.get((baseline, name)), "base-column"),
                 *(_contrast_cell(task, model, lost.get((model, name)), baseline) for model in others),
             ),
         )
@@ -86,14 +87,17 @@ def _task_heading(name: str, task: Task, baseline: str) -> Cell:
     if not task.higher_is_better:
         note += ", lower is better"
     score = task.scores.get(baseline)
-    value = formats.percent(score.value) if score and score.value is not None else "none"
+    unit = Unit.of(task)
+    if not unit.is_fraction:
+        note += ", in its own unit"
+    value = unit.score(score.value) if score and score.value is not None else "none"
     return Cell(strong=name, note=note, text=f"{baseline} {value}", key=name)
 
 
-def _score_cell(score: Score | None, missing: MissingCell | None, css: str = "") -> Cell:
+def _score_cell(score: Score | None, unit: Unit, missing: MissingCell | None, css: str = "") -> Cell:
     if score is None or score.value is None:
         return _missing_cell(missing, css)
-    return number(formats.percent(score.value), score.value, f"n {css}".strip())
+    return number(unit.score(score.value), score.value, f"n {css}".strip())
 
 
 def _missing_cell(missing: MissingCell | None, css: str = "") -> Cell:
@@ -106,20 +110,21 @@ def _contrast_cell(task: Task, model: str, missing: MissingCell | None, baseline
     score, contrast = task.scores.get(model), task.contrasts.get(model)
     if missing or score is None or score.value is None:
         return _missing_cell(missing)
+    unit = Unit.of(task)
     if contrast is None:
-        return Cell(formats.percent(score.value), NO_VERDICT, note=f"{baseline} has no score", css="c-none v-none")
-    return contrast_cell(contrast, formats.percent(score.value))
+        return Cell(unit.score(score.value), NO_VERDICT, note=f"{baseline} has no score", css="c-none v-none")
+    return contrast_cell(contrast, unit, unit.score(score.value))
 
 
-def contrast_cell(contrast: Contrast, text: str = "") -> Cell:
+def contrast_cell(contrast: Contrast, unit: Unit, text: str = "") -> Cell:
     """A cell that tells one contrast; a flagged one carries a dagger."""
     mark = MARKS[contrast.verdict]
     dagger = " †" if contrast.flags else ""
     return Cell(
         text,
         mark,
-        formats.points(contrast.difference) + dagger,
-        formats.interval_of_points(contrast.ci),
+        unit.difference(contrast.difference) + dagger,
+        unit.interval(contrast.ci),
         f"{contrast.difference:.6f}",
         css=f"c-{mark.key} v-{mark.key}",
     )
@@ -141,7 +146,7 @@ def summary_cell(summary: Summary) -> Cell:
     """A cell that tells a model's macro-average against another's."""
     value = "" if summary.macro_average is None else formats.percent(summary.macro_average)
     if summary.alignment_tax is None or summary.verdict is None:
-        return Cell(value, NO_VERDICT, note=one_line(summary.withheld or "withheld"), css="c-failed v-none")
+        return Cell(value, NO_VERDICT, note=head(one_line(summary.withheld or "withheld"), 80), css="c-failed v-none")
     mark = MARKS[summary.verdict]
     interval = summary.alignment_tax_ci
     note = formats.interval_of_points(negated(interval)) if interval else ""
@@ -169,13 +174,13 @@ def notes_on_cells(comparison: Comparison) -> tuple[str, ...]:
 def undecided_table(comparison: Comparison) -> Table | None:
     """What each undecided contrast could have shown: the smallest difference at 80 % power, and the smallest margin."""
     rows = [
-        _power_row(f"{model} × {task}", contrast)
+        _power_row(f"{model} × {task}", contrast, Unit.of(entry))
         for task, entry in comparison.tasks.items()
         for model, contrast in entry.contrasts.items()
         if contrast.verdict is Verdict.UNDECIDED
     ]
     rows += [
-        _power_row(f"{model} × macro-average", summary)
+        _power_row(f"{model} × macro-average", summary, FRACTION)
         for model, summary in comparison.summary.items()
         if summary.verdict is Verdict.UNDECIDED
     ]
@@ -184,26 +189,26 @@ def undecided_table(comparison: Comparison) -> Table | None:
     return Table("Points.", columns, tuple(rows)) if rows else None
 
 
-def _power_row(name: str, found: Contrast | Summary) -> Row:
+def _power_row(name: str, found: Contrast | Summary, unit: Unit) -> Row:
     sizes = (found.margin, found.smallest_detectable_difference, found.smallest_provable_margin)
-    cells = [number("–" if size is None else formats.size_in_points(size), size) for size in sizes]
+    cells = [number("–" if size is None else unit.size(size), size) for size in sizes]
     return Row(Cell(name), tuple(cells))
 
 
-def pair_table(pair: Pair, tasks: Iterable[str]) -> Table:
+def pair_table(pair: Pair, tasks: Mapping[str, Task]) -> Table:
     """One model against another that is not the baseline, task by task."""
     columns = (Column("Task", False), Column("Difference"), Column("p, adjusted"), Column("Lost"), Column("Gained"))
     rows = [
         Row(
             Cell(task),
             (
-                contrast_cell(contrast),
+                contrast_cell(contrast, Unit.of(entry)),
                 number(formats.probability(contrast.p_adjusted), contrast.p_adjusted),
                 number(formats.count(contrast.lost), contrast.lost),
                 number(formats.count(contrast.gained), contrast.gained),
             ),
         )
-        for task in tasks
+        for task, entry in tasks.items()
         if (contrast := pair.tasks.get(task))
     ]
     blank = (Cell(), Cell(), Cell())

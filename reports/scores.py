@@ -8,6 +8,7 @@ from mplus_eval.reports.charts import FEWEST_VALUES, Bar, Bars, Figure, Radar, S
 from mplus_eval.reports.palette import Look
 from mplus_eval.reports.tables import Cell, Column, Row, Table, number
 from mplus_eval.reports.text import enumerated, one_line
+from mplus_eval.reports.units import Unit
 
 MOST_RADAR_AXES = 16
 MOST_RADAR_MODELS = 3
@@ -15,11 +16,12 @@ MOST_RADAR_MODELS = 3
 
 def score_figures(comparison: Comparison, looks: dict[str, Look]) -> tuple[Figure, ...]:
     """The radar, where three tasks or more have scores, and the bars beside it, which are the ones to read."""
+    fractions = {name: task for name, task in comparison.tasks.items() if Unit.of(task).is_fraction}
     series = [
-        Series(model, looks[model], tuple(_bar(task.scores.get(model)) for task in comparison.tasks.values()))
+        Series(model, looks[model], tuple(_bar(task.scores.get(model)) for task in fractions.values()))
         for model in comparison.models
     ]
-    tasks = tuple(comparison.tasks)
+    tasks = tuple(fractions)
     n_values = sum(bar is not None for one in series for bar in one.bars)
     figures = [_radar_figure(tasks, comparison, series)]
     if n_values >= FEWEST_VALUES:
@@ -59,7 +61,7 @@ def _average(series: Series) -> float:
 
 
 def _bars_figure(tasks: tuple[str, ...], comparison: Comparison, series: list[Series]) -> Figure:
-    chances = tuple(task.chance for task in comparison.tasks.values())
+    chances = tuple(comparison.tasks[task].chance for task in tasks)
     caption = "Percent, with intervals."
     if len(series) > 1:
         caption = f"Percent, with intervals; bars in the order {', '.join(one.model for one in series)}."
@@ -91,7 +93,7 @@ def _score_table(comparison: Comparison) -> Table:
             Cell(name, note=one_line(task.metric)),
             (
                 number(formats.percent(task.chance), task.chance),
-                *(_score(task.scores.get(m)) for m in comparison.models),
+                *(_score(task.scores.get(m), Unit.of(task)) for m in comparison.models),
             ),
         )
         for name, task in comparison.tasks.items()
@@ -100,8 +102,8 @@ def _score_table(comparison: Comparison) -> Table:
     return Table(f"Scores in percent [{confidence} interval].", columns, rows)
 
 
-def _score(score: Score | None) -> Cell:
+def _score(score: Score | None, unit: Unit) -> Cell:
     if score is None or score.value is None:
         return Cell("–", css="n")
-    interval = f" {formats.interval_of_percent(score.ci)}" if score.ci else ""
-    return Cell(formats.percent(score.value), note=interval, key=f"{score.value:.6f}", css="n")
+    interval = f" {unit.score_interval(score.ci)}" if score.ci else ""
+    return Cell(unit.score(score.value), note=interval, key=f"{score.value:.6f}", css="n")

@@ -8,6 +8,7 @@ from mplus_eval.comparison import Comparison, Subject, Task
 from mplus_eval.reports import formats
 from mplus_eval.reports.tables import Cell, Column, ModelLabel, Row, Table, number
 from mplus_eval.reports.text import one_line, without_common_prefix
+from mplus_eval.reports.units import Unit
 
 STEPS = (0.01, 0.03, 0.06)
 """Where the colour grows darker, as fractions."""
@@ -44,7 +45,7 @@ def _table(task: Task, comparison: Comparison, labels: dict[str, ModelLabel]) ->
         *(Column(name, css=labels[name].css) for name in others),
     )
     rows = tuple(
-        Row(Cell(names[name], key=names[name]), _cells(subject, comparison, others))
+        Row(Cell(names[name], key=names[name]), _cells(subject, comparison, others, Unit.of(task)))
         for name, subject in task.subjects.items()
     )
     caption = f"Score of {comparison.baseline} in percent"
@@ -52,23 +53,24 @@ def _table(task: Task, comparison: Comparison, labels: dict[str, ModelLabel]) ->
     return Table(caption, columns, rows, is_sortable=True)
 
 
-def _cells(subject: Subject, comparison: Comparison, others: list[str]) -> tuple[Cell, ...]:
+def _cells(subject: Subject, comparison: Comparison, others: list[str], unit: Unit) -> tuple[Cell, ...]:
     base = subject.scores.get(comparison.baseline)
     value = base.value if base else None
     return (
         number(formats.count(subject.n_items), subject.n_items),
-        number("–" if value is None else formats.percent(value), value),
-        *(_difference(subject, name, comparison.level) for name in others),
+        number("–" if value is None else unit.score(value), value),
+        *(_difference(subject, name, comparison.level, unit) for name in others),
     )
 
 
-def _difference(subject: Subject, model: str, level: float) -> Cell:
+def _difference(subject: Subject, model: str, level: float, unit: Unit) -> Cell:
     """The difference with its shade; a star where it still stands after Holm over all subjects of the task."""
     contrast = subject.contrasts.get(model)
     if contrast is None:
         return Cell("–", css="n heat-0")
     star = "*" if contrast.p_adjusted < level else ""
-    return number(formats.points(contrast.difference) + star, contrast.difference, f"n {heat(contrast.difference)}")
+    shade = heat(unit.gain(contrast.difference)) if unit.is_fraction else "heat-0"
+    return number(unit.difference(contrast.difference) + star, contrast.difference, f"n {shade}")
 
 
 def heat(difference: float) -> str:

@@ -70,7 +70,9 @@ def test_counts_have_separated_thousands() -> None:
     ]
 
 
-@pytest.mark.parametrize(("number", "text"), [(7_241_732_096, "7.2 B"), (1_000_000, "1.0 M"), (800, "800")])
+@pytest.mark.parametrize(
+    ("number", "text"), [(7_241_732_096, "7.2 B"), (1_000_000, "1.0 M"), (39_072, "39,072 parameters")]
+)
 def test_parameters_are_in_billions_or_millions(number: int, text: str) -> None:
     assert formats.parameters(number) == text
 
@@ -80,3 +82,12 @@ def test_parameters_are_in_billions_or_millions(number: int, text: str) -> None:
 )
 def test_durations_have_two_units(seconds: float, text: str) -> None:
     assert formats.duration(seconds) == text
+
+
+def test_numbers_that_are_no_fractions_have_three_digits() -> None:
+    assert [formats.plain(12.345), formats.plain(-0.04567), formats.signed(1.25), formats.signed(0)] == [
+        "12.3",
+        "−0.0457",
+        "+1.25",
+        "±0",
+    ]

@@ -1,0 +1,49 @@
+"""What a task's numbers are written in: percent and points, or its own unit where scores leave the range 0 to 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mplus_eval.comparison import Interval, Task
+from mplus_eval.reports import formats
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How one task's scores and differences are written, and which direction is a gain."""
+
+    is_fraction: bool
+    higher_is_better: bool = True
+
+    @classmethod
+    def of(cls, task: Task) -> Unit:
+        """The unit of a task: fractions where every score is one."""
+        values = [score.value for score in task.scores.values() if score.value is not None]
+        return cls(all(0 <= value <= 1 for value in values), task.higher_is_better)
+
+    def score(self, value: float) -> str:
+        """Write a score."""
+        return formats.percent(value) if self.is_fraction else formats.plain(value)
+
+    def score_interval(self, interval: Interval) -> str:
+        """Write an interval of scores."""
+        return f"[{self.score(interval[0])}, {self.score(interval[1])}]"
+
+    def difference(self, value: float) -> str:
+        """Write a difference, signed."""
+        return formats.points(value) if self.is_fraction else formats.signed(value)
+
+    def interval(self, interval: Interval) -> str:
+        """Write an interval of differences."""
+        return f"[{self.difference(interval[0])}, {self.difference(interval[1])}]"
+
+    def size(self, value: float) -> str:
+        """Write the size of a difference or of a margin."""
+        return formats.size_in_points(value) if self.is_fraction else formats.plain(abs(value))
+
+    def gain(self, difference: float) -> float:
+        """The difference turned so that more is better."""
+        return difference if self.higher_is_better else -difference
+
+
+FRACTION = Unit(True)
