@@ -8,6 +8,8 @@ import warnings
 
 NOISY_LOGGERS = (
     "accelerate",
+    "aiohttp",
+    "asyncio",
     "datasets",
     "evaluate",
     "filelock",
@@ -25,7 +27,7 @@ NOISY_LOGGERS = (
 
 
 def silence_libraries(verbose: bool = False) -> None:
-    """Set libraries to errors only; with `verbose`, to their own warnings. To be called before they are imported."""
+    """Silence libraries; with `verbose`, leave them their warnings. To be called before they are imported."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TQDM_DISABLE", "1")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
@@ -38,4 +40,5 @@ def silence_libraries(verbose: bool = False) -> None:
     os.environ.setdefault("DATASETS_VERBOSITY", "error")
     warnings.filterwarnings("ignore")
     for name in NOISY_LOGGERS:
-        logging.getLogger(name).setLevel(logging.ERROR)
+        # Not even errors: what a library logs as an error it also raises, or tries again.
+        logging.getLogger(name).setLevel(logging.CRITICAL)
