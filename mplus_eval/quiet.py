@@ -27,12 +27,17 @@ NOISY_LOGGERS = (
 
 
 def silence_libraries(verbose: bool = False) -> None:
-    """Silence libraries; with `verbose`, leave them their warnings. To be called before they are imported."""
+    """Set libraries to errors only; with `verbose`, to their own warnings, and log what happens here to standard error.
+
+    To be called before the libraries are imported.
+    """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TQDM_DISABLE", "1")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     if verbose:
+        logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+        logging.getLogger("mplus_eval").setLevel(logging.INFO)
         return
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
