@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import socket
 import tomllib
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,12 @@ from mplus_eval import doctor
 from mplus_eval.cli import doctor as command
 from mplus_eval.doctor import Check, checks, package_check
 
-
 PYPROJECT = tomllib.loads((Path(__file__).resolve().parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
 DECLARED = PYPROJECT["project"]["dependencies"]
 
 
 @pytest.fixture(scope="module")
-def found() -> Iterator[dict[str, Check]]:
+def found() -> dict[str, Check]:
     """All checks, of the package as if it were installed from this folder."""
     with pytest.MonkeyPatch.context() as patch:
         plain = metadata.version
@@ -29,7 +27,7 @@ def found() -> Iterator[dict[str, Check]]:
             metadata, "requires", lambda _: [*DECLARED, 'pytest>=8; extra == "dev"', 'tomli; python_version < "3"']
         )
         patch.setattr(metadata, "version", lambda name: "0.1.0" if name == doctor.PACKAGE else plain(name))
-        yield {check.name: check for check in checks()}
+        return {check.name: check for check in checks()}
 
 
 def test_whatever_is_missing_says_how_to_mend_it(found: dict[str, Check]) -> None:
