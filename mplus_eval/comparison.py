@@ -215,7 +215,7 @@ class Comparison(Record):
             fault = error.errors()[0]
             place = ".".join(str(part) for part in fault["loc"])
             raise UsageError(
-                f"{path} is no comparison of schema version {SCHEMA_VERSION} ({place}: {fault['msg']})"
+                f"{path} is not a comparison of schema version {SCHEMA_VERSION} ({place}: {fault['msg']})"
             ) from None
 
 

@@ -103,7 +103,7 @@ def test_what_has_no_value_is_null_where_the_key_must_be_there(tmp_path: Path) -
 def test_a_file_that_holds_no_comparison_is_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "comparison.json"
     path.write_text(text)
-    with pytest.raises(UsageError, match=r"is no comparison of schema version 1 \(.*\)$"):
+    with pytest.raises(UsageError, match=r"is not a comparison of schema version 1 \(.*\)$"):
         Comparison.read(path)
 
 

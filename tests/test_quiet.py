@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import TinyModel
 
 SCRIPT = """
@@ -35,6 +37,7 @@ def speak(script: str, *arguments: str) -> tuple[str, str]:
     return done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_loading_and_asking_a_model_prints_nothing(tiny_model: TinyModel) -> None:
     assert speak(SCRIPT, str(tiny_model())) == ("", "")
 

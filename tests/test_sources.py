@@ -180,7 +180,7 @@ def test_pickled_code_is_refused_and_not_run(checkpoint: Path, tmp_path: Path, o
 
 def test_a_bare_pickle_is_refused_and_not_run(checkpoint: Path, tmp_path: Path) -> None:
     (checkpoint / "model.safetensors").unlink()
-    (checkpoint / "pytorch_model.bin").write_bytes(pickle.dumps(Malicious(tmp_path / "witness")))
+    (checkpoint / "pytorch_model.bin").write_bytes(pickle.dumps(Malicious(tmp_path / "witness"), protocol=2))
     assert "pytorch_model.bin" in only_fault(checkpoint)
     assert not (tmp_path / "witness").exists()
 
