@@ -7,13 +7,24 @@ was evaluated; fields may be added, and `schema_version` grows when one changes 
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
-SCHEMA_VERSION = 1
+from mplus_eval.errors import UsageError
+
+SCHEMA_VERSION: Literal[1] = 1
 SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
 
 Interval = tuple[float, float]
@@ -34,6 +45,16 @@ class Record(BaseModel):
     """A frozen record that refuses unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+
+    # Without an annotation, since pydantic would take it for the JSON Schema of every record.
+    @model_serializer(mode="wrap")
+    def _without_absent(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo):  # type: ignore[no-untyped-def]
+        """Leave out of JSON what was not evaluated; a field that must be there stays, as null."""
+        fields = handler(self)
+        if info.mode != "json":
+            return fields
+        known = type(self).model_fields
+        return {key: value for key, value in fields.items() if value is not None or known[key].is_required()}
 
 
 class ModelEntry(Record):
@@ -160,7 +181,7 @@ class Missing(Record):
 class Comparison(Record):
     """All of it: the content of `comparison.json`."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: Literal[1] = SCHEMA_VERSION
     baseline: str
     suite: str
     level: float = 0.05
@@ -173,13 +194,29 @@ class Comparison(Record):
     missing: tuple[Missing, ...] = ()
 
     def write(self, path: Path) -> None:
-        """Write the comparison as JSON; the same comparison always gives the same bytes."""
-        path.write_text(self.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
+        """Write the comparison as JSON, whole or not at all; the same comparison always gives the same bytes."""
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
     @classmethod
     def read(cls, path: Path) -> Comparison:
-        """Read a stored comparison."""
-        return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        """Read a stored comparison.
+
+        Raises:
+            UsageError: when the file holds none, or one of another schema version.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            fault = error.errors()[0]
+            place = ".".join(str(part) for part in fault["loc"])
+            raise UsageError(
+                f"{path} is not a comparison of schema version {SCHEMA_VERSION} ({place}: {fault['msg']})"
+            ) from None
 
 
 def json_schema() -> dict[str, Any]:

@@ -8,6 +8,8 @@ import warnings
 
 NOISY_LOGGERS = (
     "accelerate",
+    "aiohttp",
+    "asyncio",
     "datasets",
     "evaluate",
     "filelock",
@@ -43,4 +45,5 @@ def silence_libraries(verbose: bool = False) -> None:
     os.environ.setdefault("DATASETS_VERBOSITY", "error")
     warnings.filterwarnings("ignore")
     for name in NOISY_LOGGERS:
-        logging.getLogger(name).setLevel(logging.ERROR)
+        # Not even errors: what a library logs as an error it also raises, or tries again.
+        logging.getLogger(name).setLevel(logging.CRITICAL)

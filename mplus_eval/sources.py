@@ -118,7 +118,7 @@ def _directory_of(
     if source.startswith("demo:"):
         from mplus_eval.training.demo.models import demo_model
 
-        return Path(demo_model(source.removeprefix("demo:")))
+        return Path(demo_model(source.removeprefix("demo:"), preparing))
     if is_directory(source):
         return Path(source)
     return fetch(source, revision, choose, preparing)

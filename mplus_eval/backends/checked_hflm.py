@@ -54,6 +54,10 @@ class CheckedHFLM(HFLM):
             kwargs["quantization_config"] = quantization_config(self._quantization)
         super()._create_model(*args, **kwargs)
 
+    def _loglikelihood_tokens(self, requests: Any, disable_tqdm: bool = True, override_bs: int | None = None) -> Any:
+        # HFLM shows a bar here for whole texts, whatever its caller asked for.
+        return super()._loglikelihood_tokens(requests, disable_tqdm=True, override_bs=override_bs)
+
 
 def quantization_config(name: str) -> Any:
     """Return transformers' configuration of bitsandbytes for 4bit or 8bit weights."""

@@ -34,7 +34,9 @@ class OpenAIModel(LmEvalModel):
         from requests import RequestException
 
         try:
-            return super().respond(requests)
+            return [
+                _text(response) if isinstance(response, str) else response for response in super().respond(requests)
+            ]
         except aiohttp.ClientResponseError as error:
             raise ServerError(self._says(f"answered {error.status} {error.message}")) from error
         except (aiohttp.ClientError, RequestException) as error:
@@ -47,6 +49,11 @@ class OpenAIModel(LmEvalModel):
 
     def _says(self, what: str) -> str:
         return f"the server {self.lm.base_url} {what}, {TRIES} times"
+
+
+def _text(response: str) -> str:
+    """A text that can be stored: JSON allows halves of surrogate pairs, which no encoding has."""
+    return response.encode("utf-8", "replace").decode("utf-8")
 
 
 def load(model: ModelSpec, source: Source) -> OpenAIModel:

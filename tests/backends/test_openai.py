@@ -125,6 +125,11 @@ def test_a_silent_server_is_given_up(checkpoint: Path, monkeypatch: pytest.Monke
             backend.respond(generations()[:1])
 
 
+def test_half_a_surrogate_pair_becomes_a_text_that_can_be_stored(server: CompletionServer, checkpoint: Path) -> None:
+    server.broken_reply = {"choices": [{"index": 0, "text": "a\ud83d b"}]}
+    assert connect(server, tokenizer=str(checkpoint)).respond(generations()[:1]) == ["a? b"]
+
+
 def test_a_reply_without_log_probabilities_is_one_line(server: CompletionServer, checkpoint: Path) -> None:
     server.broken_reply = {"choices": [{"index": 0, "text": "x", "logprobs": None}]}
     with pytest.raises(ServerError, match=r"answered what is no completion .* need echo and logprobs, 3 times"):

@@ -1,0 +1,60 @@
+"""`mplus-eval doctor`: what is here, what is missing, and the command that mends it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from mplus_eval.doctor import Check
+
+_WORDS = {True: "[green]ok[/]", None: "[yellow]optional[/]", False: "[red]missing[/]"}
+
+
+def doctor(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show every package, also those that are as they should be.")
+    ] = False,
+) -> None:
+    """Look at versions, devices, disks, data and network, and say how to mend what is missing.
+
+    Leaves with exit code 2 when something required is missing, with 0 otherwise.
+    """
+    from rich.console import Console
+
+    from mplus_eval.doctor import checks
+    from mplus_eval.errors import EXIT_USAGE
+    from mplus_eval.quiet import silence_libraries
+
+    silence_libraries(verbose)
+    found = checks()
+    console = Console()
+    console.print(_table([check for check in found if verbose or not _is_dull(check)]))
+    for title, ok in (("To mend", False), ("If you need it", None)):
+        mends = [f"  {check.name}: {check.mend}" for check in found if check.ok is ok and check.mend]
+        if mends:
+            console.print("\n".join([f"\n{title}", *mends]), markup=False, highlight=False, soft_wrap=True)
+    if any(check.ok is False for check in found):
+        raise typer.Exit(EXIT_USAGE)
+
+
+def _is_dull(check: Check) -> bool:
+    return check.ok is True and check.name.startswith("package ") and check.name != "package mplus-eval"
+
+
+def _table(shown: Sequence[Check]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for check in shown:
+        table.add_row(escape(check.name), _WORDS[check.ok], escape(check.found))
+    return table
