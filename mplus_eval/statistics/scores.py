@@ -38,5 +38,6 @@ def mean_score(scores: ArrayLike, design: Design) -> MeanScore:
     found = estimate(values, design)
     fields = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
     # What is rare carries the information: near 1 it is the failures that count.
+    fields["rare"] = np.minimum(found.up, 1.0 - found.up)
     fields["informative"] = np.minimum(found.informative, effective_count(design.totals(1.0 - values)))
     return MeanScore(**fields)
