@@ -134,10 +134,11 @@ def effective_count(terms: ArrayLike) -> Floats:
 
 
 def student_quantile(probability: float, df: ArrayLike) -> Floats:
-    """Student's t quantile."""
-    from scipy.stats import t
+    """Student's t quantile; the normal one where `df` is 0, which callers set aside."""
+    from scipy.stats import norm, t
 
-    return np.asarray(t.ppf(probability, np.maximum(np.asarray(df, dtype=float), 1e-9)))
+    known = np.asarray(df, dtype=float) > 0
+    return np.where(known, t.ppf(probability, np.where(known, df, 1.0)), norm.ppf(probability))
 
 
 def _spread(up: Floats, down: Floats) -> Floats:

@@ -43,9 +43,7 @@ def test_stratified_clustered_variance_is_the_weighted_sum_of_cluster_robust_one
     expected = 0.0
     for name in range(3):
         chosen = strata == name
-        fit = sm.OLS(values[chosen], np.ones(chosen.sum())).fit(
-            cov_type="cluster", cov_kwds={"groups": groups[chosen]}
-        )
+        fit = sm.OLS(values[chosen], np.ones(chosen.sum())).fit(cov_type="cluster", cov_kwds={"groups": groups[chosen]})
         expected += chosen.mean() ** 2 * fit.bse[0] ** 2
     assert Design.of(strata, groups).variance(values).value == pytest.approx(expected)
 
