@@ -15,12 +15,9 @@ from numpy.typing import ArrayLike
 
 from mplus_eval.statistics.design import Design, Floats, satterthwaite
 
-ALIKE_PRIOR = 2.0
-"""Prior weight of the fear that the items of a cluster are all alike, against the squared number of clusters that
-carry information. Chosen with `benchmarks/coverage.py`, as is the next."""
-
 SPARSE_INFLATION = 0.5
-"""Most by which the variance grows where few clusters carry information, because counts are whole numbers."""
+"""Sets by how much the variance grows where few clusters carry information, because counts are whole numbers: at most
+by an eighth, where it is one cluster. Chosen with `benchmarks/coverage.py`."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +31,7 @@ class Estimate:
         variance: of the mean, stratified and clustered.
         independent: the variance that independent draws of −1, 0 and 1 with the same `up` and `down` would have.
         df: degrees of freedom of `variance`; 0 where nothing is known of it.
+        rare: share of the items that carry information: those that differ, or the rarer of right and wrong.
         informative: number of clusters that carry information, in equal terms.
         full_effect: the design effect if the items of a cluster were all alike.
     """
@@ -44,6 +42,7 @@ class Estimate:
     variance: Floats
     independent: Floats
     df: Floats
+    rare: Floats
     informative: Floats
     full_effect: Floats
 
@@ -61,12 +60,14 @@ class Estimate:
     def effective_size(self) -> Floats:
         """How many independent draws the items are worth; positive also where nothing varies.
 
-        The design effect is the variance over that of independent draws. It is poorly known where few clusters carry
-        information, so it is drawn towards the effect of clusters that are all alike.
+        The design effect is the variance over that of independent draws. Were the items of a cluster all alike, a
+        sample with as many informative items would miss every such cluster with probability exp(−items · rare /
+        full effect) and look certain; with that weight the effect is drawn towards the one of clusters all alike.
         """
         ratio = np.divide(self.variance, self.independent, out=np.zeros_like(self.up), where=self.independent > 0)
-        weight = self.informative**2
-        effect = (weight * ratio + ALIKE_PRIOR * self.full_effect) / (weight + ALIKE_PRIOR)
+        ratio = np.where(self.df > 0, ratio, self.full_effect)
+        unseen = np.exp(-self.items * self.rare / self.full_effect)
+        effect = ratio + unseen * (self.full_effect - ratio)
         sparse = 1.0 + SPARSE_INFLATION * self.informative / (self.informative + 1.0) ** 2
         return np.asarray(self.items / (effect * sparse))
 
@@ -93,6 +94,7 @@ def estimate(values: ArrayLike, design: Design) -> Estimate:
         variance=variance.value,
         independent=_spread(up, down) / max(n - 1, 1),
         df=variance.df,
+        rare=up + down,
         informative=informative,
         full_effect=np.full_like(up, design.full_effect),
     )
@@ -118,6 +120,7 @@ def average(parts: Sequence[SomeEstimate]) -> SomeEstimate:
         variance=variances.sum(axis=-1),
         independent=stacked("independent").sum(axis=-1) / k**2,
         df=np.where(known, satterthwaite(np.where(known[..., None], variances, 0.0), np.maximum(df, 1e-9)), 0.0),
+        rare=stacked("rare").mean(axis=-1),
         informative=_pooled_count(stacked("informative"), _spread(up, down) / items),
         full_effect=np.sum(stacked("full_effect") / items, axis=-1) / np.sum(1.0 / items, axis=-1),
     )
@@ -131,10 +134,11 @@ def effective_count(terms: ArrayLike) -> Floats:
 
 
 def student_quantile(probability: float, df: ArrayLike) -> Floats:
-    """Student's t quantile."""
-    from scipy.stats import t
+    """Student's t quantile; the normal one where `df` is 0, which callers set aside."""
+    from scipy.stats import norm, t
 
-    return np.asarray(t.ppf(probability, np.maximum(np.asarray(df, dtype=float), 1e-9)))
+    known = np.asarray(df, dtype=float) > 0
+    return np.where(known, t.ppf(probability, np.where(known, df, 1.0)), norm.ppf(probability))
 
 
 def _spread(up: Floats, down: Floats) -> Floats:

@@ -19,10 +19,9 @@ class MeanScore(Estimate):
     def interval(self, level: float = 0.05) -> tuple[Floats, Floats]:
         """The two-sided interval of confidence 1 − `level`; [0, 1] where the variance is unknown (Wilson 1927)."""
         square = student_quantile(1.0 - level / 2.0, self.df) ** 2
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = square / self.effective_size
-            centre = (self.value + share / 2.0) / (1.0 + share)
-            half = np.sqrt(np.maximum(self.value * (1.0 - self.value), 0.0) * share + share**2 / 4.0) / (1.0 + share)
+        share = square / self.effective_size
+        centre = (self.value + share / 2.0) / (1.0 + share)
+        half = np.sqrt(np.maximum(self.value * (1.0 - self.value), 0.0) * share + share**2 / 4.0) / (1.0 + share)
         low, high = np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
         return np.where(self.df > 0, low, 0.0), np.where(self.df > 0, high, 1.0)
 
@@ -38,5 +37,6 @@ def mean_score(scores: ArrayLike, design: Design) -> MeanScore:
     found = estimate(values, design)
     fields = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
     # What is rare carries the information: near 1 it is the failures that count.
+    fields["rare"] = np.minimum(found.up, 1.0 - found.up)
     fields["informative"] = np.minimum(found.informative, effective_count(design.totals(1.0 - values)))
     return MeanScore(**fields)
