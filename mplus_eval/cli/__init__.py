@@ -13,7 +13,10 @@ from typing import Annotated, NoReturn
 import typer
 
 from mplus_eval import __version__
-from mplus_eval.cli import compare, doctor, report, tasks
+from mplus_eval.cli.compare import compare
+from mplus_eval.cli.doctor import doctor
+from mplus_eval.cli.report import report
+from mplus_eval.cli.tasks import app as tasks
 from mplus_eval.errors import EXIT_DONE, EXIT_INTERNAL, EXIT_INTERRUPTED, MplusError
 
 ISSUES = "the project's issue tracker"
@@ -26,10 +29,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(name="compare", rich_help_panel=None)(compare.compare)
-app.command(name="report")(report.report)
-app.add_typer(tasks.app, name="tasks")
-app.command(name="doctor")(doctor.doctor)
+app.command()(compare)
+app.command()(report)
+app.add_typer(tasks, name="tasks")
+app.command()(doctor)
 
 
 def _print_version(value: bool) -> None:
