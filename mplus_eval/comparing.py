@@ -79,7 +79,6 @@ class _Run:
 class _Versus:
     """One model against another over all tasks that both have."""
 
-    differences: dict[str, Difference]
     pairs: dict[str, PairedItems]
     contrasts: dict[str, Contrast]
     summary: Summary
@@ -145,7 +144,7 @@ def _versus(run: _Run, model: str, against: str, averages: Mapping[str, Summary]
     }
     flags = {name: _flags(run, pair, model, against) for name, pair in pairs.items()}
     judged = contrasts(differences, pairs, flags, run.suite.level)
-    return _Versus(differences, pairs, judged, _summary(run, model, against, differences, averages))
+    return _Versus(pairs, judged, _summary(run, model, against, differences, averages))
 
 
 def _flags(run: _Run, pair: PairedItems, model: str, against: str) -> tuple[str, ...]:

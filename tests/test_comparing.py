@@ -68,7 +68,7 @@ def compare(
     )
 
 
-def random_cells(models: Sequence[str], tasks: Sequence[str], n: int = 120) -> dict[tuple[str, str], pd.DataFrame]:
+def random_cells(models: Sequence[str], tasks: Sequence[str], n: int = 60) -> dict[tuple[str, str], pd.DataFrame]:
     rng = np.random.default_rng(0)
     found = {}
     for task in tasks:
@@ -270,14 +270,14 @@ def test_subjects_are_given_and_adjusted_where_there_is_more_than_one():
     outcomes = random_cells(["base", "plus"], ["t"])
     found = compare(outcomes).tasks["t"]
     assert list(found.subjects) == ["s0", "s1", "s2"]
-    assert [subject.n_items for subject in found.subjects.values()] == [40, 40, 40]
+    assert [subject.n_items for subject in found.subjects.values()] == [20, 20, 20]
     first = outcomes["plus", "t"]
     expected = first[first["stratum"] == "s1"]["score"].mean()
     assert found.subjects["s1"].scores["plus"].value == pytest.approx(expected)
     contrasts = [subject.contrasts["plus"] for subject in found.subjects.values()]
     holm = multipletests([c.p_value for c in contrasts], method="holm")[1]
     assert [c.p_adjusted for c in contrasts] == pytest.approx(list(holm))
-    weighted = sum(c.difference * c.n_pairs for c in contrasts) / 120
+    weighted = sum(c.difference * c.n_pairs for c in contrasts) / 60
     assert weighted == pytest.approx(found.contrasts["plus"].difference)
 
 

@@ -12,7 +12,7 @@ def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
     """Holm's adjusted p-values by key: the chance of one false finding among all is held (Holm 1979)."""
     from statsmodels.stats.multitest import multipletests
 
-    if not p_values:
-        return {}
+    if len(p_values) < 2:
+        return dict(p_values)
     adjusted = multipletests(list(p_values.values()), method="holm")[1]
     return dict(zip(p_values, (float(p) for p in adjusted), strict=True))

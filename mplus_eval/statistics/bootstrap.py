@@ -62,7 +62,7 @@ def resampled_means(
     for values, design in tasks:
         for sizes, totals, multiplicity in _kinds(np.asarray(values, dtype=float), design):
             n_clusters = int(multiplicity.sum())
-            counts = generator.multinomial(n_clusters, multiplicity / n_clusters, size=n_resamples)
+            counts = generator.multinomial(n_clusters, multiplicity / n_clusters, size=n_resamples).astype(float)
             drawn = (counts @ totals) / (counts @ sizes)
             observed = float(multiplicity @ totals / (multiplicity @ sizes))
             stretch = np.sqrt(n_clusters / max(n_clusters - 1, 1))
@@ -76,6 +76,6 @@ def _kinds(values: Floats, design: Design) -> Iterator[tuple[Floats, Floats, Int
     totals = design.totals(values).round(9)
     for start, length in zip(design.first_cluster, design.clusters_of_strata, strict=True):
         clusters = slice(start, start + length)
-        pairs = np.stack([design.sizes[clusters], totals[clusters]])
-        kinds, multiplicity = np.unique(pairs, axis=1, return_counts=True)
-        yield kinds[0], kinds[1], multiplicity
+        # One complex number a cluster, because unique pairs of numbers take numpy far longer to find.
+        kinds, multiplicity = np.unique(design.sizes[clusters] + 1j * totals[clusters], return_counts=True)
+        yield kinds.real, kinds.imag, multiplicity
