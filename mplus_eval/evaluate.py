@@ -25,6 +25,7 @@ from mplus_eval.progress import RunProgress, SilentProgress
 from mplus_eval.run_directory import RunDirectory
 from mplus_eval.score import score_items
 
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 Loader = Callable[[PlannedModel], Backend]
 Failures = dict[tuple[str, str], str]
 """Why a cell failed, by model and task."""
@@ -51,7 +52,7 @@ def evaluate(
     try:
         return run.all_cells()
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in FULL_DISK:
             raise
         raise InterruptedRunError(
             f"the disk of {directory.path} is full; free some and run the same command"
@@ -133,7 +134,7 @@ class _Evaluation:
             self._score(cell)
         except Exception as error:
             # A cell may fail in any way; it is stored with its cause, and the others go on.
-            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            if isinstance(error, OSError) and error.errno in FULL_DISK:
                 raise
             return _cause(error)
         return self._all_items_failed(cell)
@@ -192,6 +193,6 @@ def _cause(error: BaseException, doing: str = "") -> str:
     logging.getLogger(__name__).info("%s", "".join(traceback.format_exception(error)))
     text = " ".join(str(error).split())
     kind = type(error).__name__
-    if kind == "OutOfMemoryError":
-        return f"{doing}out of memory, also with one item at a time"
+    if isinstance(error, MemoryError) or kind == "OutOfMemoryError":
+        return doing + (text if text.startswith("out of memory") else "out of memory")
     return f"{doing}{kind}: {text[:300]}" if text else f"{doing}{kind}"

@@ -109,7 +109,7 @@ def make_plan(
         SpecError: with every fault found in suite, sources and tasks; or why the directory's run conflicts.
     """
     suite, loaded = _checked(spec, preparing, faults)
-    models = tuple(_planned_model(model, spec.backend_of(model), preparing) for model in spec.models)
+    models = _planned_models(spec, preparing)
     cells = tuple(_cell(model, task, spec) for model in models for task in loaded)
     _refuse_conflicts(cells, directory)
     return Plan(spec, suite, loaded, models, cells)
@@ -158,10 +158,24 @@ def _backend_faults(spec: CompareSpec) -> list[str]:
     return [vllm.MISSING] if "vllm" in wanted and not vllm.is_installed() else []
 
 
+def _planned_models(spec: CompareSpec, preparing: Preparing | None) -> tuple[PlannedModel, ...]:
+    found: list[PlannedModel] = []
+    faults: list[str] = []
+    for model in spec.models:
+        try:
+            found.append(_planned_model(model, spec.backend_of(model), preparing))
+        except SpecError as error:
+            faults += error.faults
+    if faults:
+        raise SpecError(faults)
+    return tuple(found)
+
+
 def _planned_model(model: ModelSpec, backend: str, preparing: Preparing | None) -> PlannedModel:
     source = resolve_source(model, backend, preparing)
     if source.path is None:
-        served = hash_text(f"{source.base_url} {source.served_name}")
+        # A server's own length decides where a prompt is cut.
+        served = hash_text(f"{source.base_url} {source.served_name} {source.max_length}")
         vocabulary = tokenizer_hash(source.tokenizer) if source.tokenizer else "the server's"
         return PlannedModel(model, backend, source, served, vocabulary, _template(model, source.tokenizer))
     weights = weights_hash(source.path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import warnings
 
 NOISY_LOGGERS = (
     "accelerate",
@@ -43,7 +42,6 @@ def silence_libraries(verbose: bool = False) -> None:
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     os.environ.setdefault("DATASETS_VERBOSITY", "error")
-    warnings.filterwarnings("ignore")
     for name in NOISY_LOGGERS:
         # Not even errors: what a library logs as an error it also raises, or tries again.
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -72,7 +72,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return EXIT_DONE
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             _print_error("the disk is full; free some and run the same command, which goes on from there")
             return EXIT_INTERRUPTED
         return _bug()

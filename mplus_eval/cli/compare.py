@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -51,6 +52,8 @@ def compare(
     from mplus_eval.spec import draft_spec
 
     silence_libraries(verbose)
+    if not verbose:
+        warnings.filterwarnings("ignore")
     given = {
         "suite": suite,
         "tasks": tasks,

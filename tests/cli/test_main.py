@@ -37,7 +37,7 @@ def test_help_says_what_a_command_does(command: list[str], capsys: pytest.Captur
 def test_help_needs_no_heavy_library() -> None:
     code = (
         "import sys\nfrom mplus_eval import cli\ncli.run(['compare', '--help'])\n"
-        "heavy = {'torch', 'transformers', 'lm_eval', 'pandas', 'scipy', 'matplotlib', 'trl', 'datasets', 'pydantic'}\n"
+        "heavy = {'torch', 'transformers', 'lm_eval', 'pandas', 'scipy', 'matplotlib', 'trl', 'datasets'}\n"
         "print('loaded', sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
