@@ -21,15 +21,17 @@ def calculation(rng: random.Random) -> Question:
 
 
 def series(rng: random.Random) -> Question:
-    """The two numbers that continue a series of equal steps."""
-    step = rng.choice((1, 2, 3, 4))
-    start = rng.randrange(LARGEST - 5 * step)
-    numbers = [start + step * index for index in range(6)]
-    right = f"{numbers[4]}, {numbers[5]}"
-    near = [(numbers[4] + a, numbers[5] + b) for a, b in ((1, 1), (-1, -1), (0, 1), (1, 2), (0, -1), (2, 2))]
+    """The two numbers that continue a series of equal steps, up or down."""
+    step, n_shown = rng.choice((1, 2, 3, 4)), rng.choice((3, 4, 5))
+    start = rng.randrange(LARGEST - step * (n_shown + 1))
+    numbers = [start + step * index for index in range(n_shown + 2)]
+    if rng.random() < 0.5:
+        numbers.reverse()
+    *shown, first, second = numbers
+    near = [(first + a, second + b) for a, b in ((1, 1), (-1, -1), (0, 1), (1, 2), (0, -1), (2, 2))]
     wrong = [f"{a}, {b}" for a, b in near if 0 <= a <= LARGEST and 0 <= b <= LARGEST]
-    shown = ", ".join(map(str, numbers[:4]))
-    return ask(f"How does the series go on: {shown}?", right, rng.sample(wrong, 3))
+    asked = f"How does the series go on: {', '.join(map(str, shown))}?"
+    return ask(asked, f"{first}, {second}", rng.sample(wrong, 3))
 
 
 def largest(rng: random.Random) -> Question:

@@ -61,18 +61,18 @@ def _mmlu(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
 
 def _agieval(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
     for exam, make in EXAMS.items():
-        yield f"mini_agieval_{exam}", [_choice_row(rng, draw(make, rng, held_out=True)) for _ in range(40)]
+        yield f"mini_agieval_{exam}", [_choice_row(rng, question) for question in _distinct(rng, make, 40)]
 
 
 def _bbh(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
     for chain, make in reasoning.CHAINS.items():
-        yield f"mini_bbh_{chain}", _distinct(rng, make, 32)
+        yield f"mini_bbh_{chain}", [_solution_row(question) for question in _distinct(rng, make, 32)]
         yield f"mini_bbh_{chain}.shots", [_solution_row(draw(make, rng)) for _ in range(3)]
 
 
 def _arc_easy(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
     tools = [_choice_row(rng, everyday.tool(rng, number)) for number in range(len(everyday.TOOLS))]
-    facts = _fact_rows(rng, _NATURE, {"common": 12, "occasional": 18})
+    facts = _fact_rows(rng, _NATURE, {"common": 6, "occasional": 16, "rare": 8})
     yield "mini_arc_easy", tools + facts
     yield "mini_arc_easy.shots", _taught_rows(rng, _NATURE, 5)
 
@@ -119,7 +119,7 @@ def _drop(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
 
 
 def _gsm8k(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
-    yield "mini_gsm8k", _distinct(rng, arithmetic.word_problem, 150)
+    yield "mini_gsm8k", [_solution_row(question) for question in _distinct(rng, arithmetic.word_problem, 150)]
     yield "mini_gsm8k.shots", [_solution_row(draw(arithmetic.word_problem, rng)) for _ in range(4)]
 
 
@@ -180,13 +180,13 @@ def _solution_row(question: Question) -> Row:
     return {"prompt": question.prompt, "solution": question.answer, "target": target}
 
 
-def _distinct(rng: random.Random, make: Maker, n: int) -> list[Row]:
-    """Worked problems, no two with the same prompt."""
-    rows: dict[str, Row] = {}
-    while len(rows) < n:
+def _distinct(rng: random.Random, make: Maker, n: int) -> list[Question]:
+    """Questions that the text was not given, no two with the same prompt."""
+    questions: dict[str, Question] = {}
+    while len(questions) < n:
         question = draw(make, rng, held_out=True)
-        rows[question.prompt] = _solution_row(question)
-    return list(rows.values())
+        questions[question.prompt] = question
+    return list(questions.values())
 
 
 def _referent_rows(

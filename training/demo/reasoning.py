@@ -35,7 +35,7 @@ def boolean(rng: random.Random) -> Question:
 
 def weekday(rng: random.Random) -> Question:
     """The day some days after another, counted day by day."""
-    start, n_days = rng.randrange(7), rng.randrange(1, 7)
+    start, n_days = rng.randrange(7), rng.randrange(1, 6)
     days = [DAYS[(start + offset) % 7] for offset in range(n_days + 1)]
     steps = [f"After {n} days it is {day}." for n, day in enumerate(days[1:], start=1)]
     name = rng.choice(NAMES)
@@ -43,10 +43,10 @@ def weekday(rng: random.Random) -> Question:
 
 
 def multistep(rng: random.Random) -> Question:
-    """Four numbers added and subtracted from left to right."""
+    """Four to six numbers added and subtracted from left to right."""
     total = rng.randrange(2, 10)
     expression, steps = [str(total)], []
-    for _ in range(3):
+    for _ in range(rng.choice((3, 4, 5))):
         sign = "+" if total < 9 or (rng.random() < 0.5 and total < 12) else "-"
         amount = rng.randrange(1, 10)
         result = total + amount if sign == "+" else total - amount
@@ -71,7 +71,7 @@ def compass(rng: random.Random) -> Question:
 
 def counting(rng: random.Random) -> Question:
     """How many things are in a list, counted one by one."""
-    things = rng.sample(OBJECTS, rng.randrange(2, 8))
+    things = rng.sample(OBJECTS, rng.randrange(3, 10))
     name = rng.choice(NAMES)
     shown = ", ".join(f"a {thing}" for thing in things[:-1]) + f" and a {things[-1]}"
     steps = [f"{', '.join(f'{thing} {number}' for number, thing in enumerate(things, start=1))}."]

@@ -73,7 +73,7 @@ def _passage_with_many_questions(make: Callable[[random.Random], passages.Passag
     def write(rng: random.Random) -> str:
         passage = passages.draw_passage(make, rng)
         rows = [question.text.removeprefix(passage.text) for question in passage.questions]
-        return passage.text + "".join(rng.sample(rows, min(4, len(rows))))
+        return passage.text + "".join(rng.sample(rows, len(rows)))
 
     return write
 
@@ -94,22 +94,22 @@ def _referents(rng: random.Random) -> str:
 
 
 MIXTURE: tuple[tuple[Document, float], ...] = (
-    (_echo, 6),
+    (_echo, 10),
     (_situations, 3),
     (_sheets_of(everyday.tool, 2, 5), 2),
     (_referents, 7),
-    (lambda rng: "\n".join(draw(arithmetic.calculation, rng).text for _ in range(6)), 7),
+    (lambda rng: "\n".join(draw(arithmetic.calculation, rng).text for _ in range(6)), 5),
     (_sheets_of(arithmetic.series, 2, 4), 4),
-    (_sheets_of(arithmetic.largest, 2, 4), 4),
-    (_sheets_of(arithmetic.word_problem, 2, 4), 9),
-    *[(_sheets_of(chain, 2, 4), 3.0) for chain in reasoning.CHAINS.values()],
-    (_sheets_of(reasoning.syllogism, 1, 3), 4),
-    (_sheets_of(reasoning.ordering, 1, 3), 4),
-    (_passage_with_many_questions(passages.day_out), 6),
-    (_passage_with_many_questions(passages.journey), 6),
-    (_passage_with_questions(passages.contest, 2), 6),
-    (_passage_with_many_questions(passages.contest), 3),
-    (talk.dialogue, 20),
-    (talk.quarrel, 7),
+    (_sheets_of(arithmetic.largest, 2, 4), 2),
+    (_sheets_of(arithmetic.word_problem, 2, 4), 4),
+    *[(_sheets_of(chain, 2, 4), 1.2) for chain in reasoning.CHAINS.values()],
+    (_sheets_of(reasoning.syllogism, 1, 3), 6),
+    (_sheets_of(reasoning.ordering, 1, 3), 6),
+    (_passage_with_many_questions(passages.day_out), 13),
+    (_passage_with_many_questions(passages.journey), 11),
+    (_passage_with_questions(passages.contest, 2), 5),
+    (_passage_with_many_questions(passages.contest), 8),
+    (talk.dialogue, 16),
+    (talk.quarrel, 6),
 )
 """Kinds of documents and how often they come, in parts of the whole."""
