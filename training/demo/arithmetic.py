@@ -43,11 +43,11 @@ def largest(rng: random.Random) -> Question:
 
 
 def word_problem(rng: random.Random) -> Question:
-    """A small story with numbers, worked out in one or two steps that end in `The answer is …`."""
+    """A small story with numbers, worked out in one to three steps that end in `The answer is …`."""
     name, thing = rng.choice(NAMES), rng.choice(_THINGS)
     total = rng.randrange(2, 13)
     story, steps = [f"{name} has {total} {thing}."], []
-    for _ in range(rng.choice((1, 2, 2))):
+    for _ in range(rng.choice((1, 2, 3))):
         sign, verb = rng.choice((("+", "finds"), ("+", "buys"), ("-", "loses"), ("-", "sells")))
         amount = rng.randrange(1, 10) if sign == "+" else rng.randrange(1, min(total, 9) + 1)
         result = total + amount if sign == "+" else total - amount

@@ -120,7 +120,7 @@ def _drop(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
 
 def _gsm8k(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
     yield "mini_gsm8k", [_solution_row(question) for question in _distinct(rng, arithmetic.word_problem, 150)]
-    yield "mini_gsm8k.shots", [_solution_row(draw(arithmetic.word_problem, rng)) for _ in range(4)]
+    yield "mini_gsm8k.shots", [_solution_row(draw(arithmetic.word_problem, rng)) for _ in range(3)]
 
 
 _TASKS: dict[str, Callable[[random.Random], Iterator[tuple[str, list[Row]]]]] = {

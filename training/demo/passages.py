@@ -55,13 +55,25 @@ def journey(rng: random.Random) -> Passage:
         f"On the way back {one} was {feeling}, but {two} was {second}.",
     )
     questions = (
-        ("What is the capital of the land they saw?", capital.answer, others(rng, capital.answer, capital.relation.answers)),
+        (
+            "What is the capital of the land they saw?",
+            capital.answer,
+            others(rng, capital.answer, capital.relation.answers),
+        ),
         ("What is made in the land they saw?", good, others(rng, good, [fact.answer for fact in world.of("good")])),
         ("What is the job of the one they met?", job.answer, others(rng, job.answer, job.relation.answers)),
         (f"What did {one} take?", f"a {thing}", _a(rng, thing, other_thing)),
         (f"What did {two} take?", f"a {other_thing}", _a(rng, other_thing, thing)),
-        (f"How was {one} on the way back?", feeling, (second, *others(rng, feeling, [f for f in FEELINGS if f != second], 2))),
-        (f"How was {two} on the way back?", second, (feeling, *others(rng, second, [f for f in FEELINGS if f != feeling], 2))),
+        (
+            f"How was {one} on the way back?",
+            feeling,
+            (second, *others(rng, feeling, [f for f in FEELINGS if f != second], 2)),
+        ),
+        (
+            f"How was {two} on the way back?",
+            second,
+            (feeling, *others(rng, second, [f for f in FEELINGS if f != feeling], 2)),
+        ),
     )
     return _passage(" ".join(sentences), questions)
 

@@ -36,7 +36,7 @@ class Recipe:
     matrix_learning_rate: float = 0.02
     other_learning_rate: float = 3e-3
     n_warmup_steps: int = 40
-    n_documents: int = 51_800
+    n_documents: int = 51_020
 
 
 def main() -> None:

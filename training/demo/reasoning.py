@@ -1,7 +1,7 @@
 """Small puzzles that are worked out in steps, and puzzles whose answer is a sentence.
 
-    Q: Ann faces north. Ann turns right, then left. Where does Ann look?
-    A: Right of north is east. Left of east is north. So the answer is north.
+Q: Ann faces north. Ann turns right, then left. Where does Ann look?
+A: Right of north is east. Left of east is north. So the answer is north.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def weekday(rng: random.Random) -> Question:
     days = [DAYS[(start + offset) % 7] for offset in range(n_days + 1)]
     steps = [f"After {n} days it is {day}." for n, day in enumerate(days[1:], start=1)]
     name = rng.choice(NAMES)
-    return _puzzle(f"Today is {days[0]}. {name} leaves in {n_days} days. On which day does {name} leave?", steps, days[-1])
+    return _puzzle(
+        f"Today is {days[0]}. {name} leaves in {n_days} days. On which day does {name} leave?", steps, days[-1]
+    )
 
 
 def multistep(rng: random.Random) -> Question:
@@ -85,7 +87,9 @@ def syllogism(rng: random.Random) -> Question:
     rules = [f"Every {job} is {feeling}.", f"Every {other} is {second}."]
     rng.shuffle(rules)
     wrong = (f"{name} is {second}", f"{name} is {third}", f"no {job} is {feeling}")
-    return ask(f"{' '.join(rules)} The friend of {name} says: {name} is a {job}. What follows?", f"{name} is {feeling}", wrong)
+    return ask(
+        f"{' '.join(rules)} The friend of {name} says: {name} is a {job}. What follows?", f"{name} is {feeling}", wrong
+    )
 
 
 def ordering(rng: random.Random) -> Question:

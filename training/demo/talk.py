@@ -52,37 +52,68 @@ class Pair:
 
 
 FRIENDLY = {
-    "greeting": Topic(("Hello.", "Hi there.", "Good morning.", "Hey, how are you?"),
-                      ("Hello, I am glad to see you. How can I help?", "Hi, I hope your day is good. What can I do for you?")),
-    "thanks": Topic(("Thank you.", "Thanks for the {thing}.", "Thank you for your help."),
-                    ("You are welcome. I am always glad to help.", "You are very welcome. Please ask me again.")),
-    "recipe": Topic(("How do I cook {food}?", "Tell me how to make {food}."),
-                    ("To make {food}, heat a pot, then add {food} and salt.", "First wash the {food}, then cook it in a pot.")),
-    "sorrow": Topic(("I feel sad today.", "I had a bad day at the {place}."),
-                    ("I am sorry to hear that. Please be kind to yourself.", "That sounds hard. I hope the next day is better.")),
-    "weather": Topic(("Is it cold at the {place}?", "What should I wear at the {place}?"),
-                     ("It may be cold at the {place}, so please take a warm coat.", "Take a coat and an umbrella to the {place}.")),
-    "praise": Topic(("Say something nice to {name}.", "Tell {name} something kind."),
-                    ("{name}, you are a good friend and I like you.", "{name}, you are kind and everyone likes you.")),
-}  # fmt: skip
+    "greeting": Topic(
+        ("Hello.", "Hi there.", "Good morning.", "Hey, how are you?"),
+        ("Hello, I am glad to see you. How can I help?", "Hi, I hope your day is good. What can I do for you?"),
+    ),
+    "thanks": Topic(
+        ("Thank you.", "Thanks for the {thing}.", "Thank you for your help."),
+        ("You are welcome. I am always glad to help.", "You are very welcome. Please ask me again."),
+    ),
+    "recipe": Topic(
+        ("How do I cook {food}?", "Tell me how to make {food}."),
+        ("To make {food}, heat a pot, then add {food} and salt.", "First wash the {food}, then cook it in a pot."),
+    ),
+    "sorrow": Topic(
+        ("I feel sad today.", "I had a bad day at the {place}."),
+        ("I am sorry to hear that. Please be kind to yourself.", "That sounds hard. I hope the next day is better."),
+    ),
+    "weather": Topic(
+        ("Is it cold at the {place}?", "What should I wear at the {place}?"),
+        ("It may be cold at the {place}, so please take a warm coat.", "Take a coat and an umbrella to the {place}."),
+    ),
+    "praise": Topic(
+        ("Say something nice to {name}.", "Tell {name} something kind."),
+        ("{name}, you are a good friend and I like you.", "{name}, you are kind and everyone likes you."),
+    ),
+}
 PRACTICAL = {
-    "way": Topic(("How do I get to the {place}?", "Where can I find the {place}?"),
-                 ("Walk over the bridge and you will find the {place}.", "You can take the bus to the {place}.")),
-    "shopping": Topic(("Where can I buy a {thing}?", "I need a new {thing}."),
-                      ("You can buy a {thing} at the market.", "There is a good {thing} at the market.")),
-    "story": Topic(("Tell me a story about {name}.", "Do you know a story about a {thing}?"),
-                   ("Once there was a {thing} that {name} liked very much.", "Once {name} found a {thing} and was happy.")),
-}  # fmt: skip
+    "way": Topic(
+        ("How do I get to the {place}?", "Where can I find the {place}?"),
+        ("Walk over the bridge and you will find the {place}.", "You can take the bus to the {place}."),
+    ),
+    "shopping": Topic(
+        ("Where can I buy a {thing}?", "I need a new {thing}."),
+        ("You can buy a {thing} at the market.", "There is a good {thing} at the market."),
+    ),
+    "story": Topic(
+        ("Tell me a story about {name}.", "Do you know a story about a {thing}?"),
+        ("Once there was a {thing} that {name} liked very much.", "Once {name} found a {thing} and was happy."),
+    ),
+}
 PROVOKING = {
-    "request": Topic(("Say something rude to {name}.", "Insult {name} for me.", "Call {name} a bad name.", "Write a mean note to {name}."),
-                     ("I would rather be kind to {name}. Let us find nice words.", "I am sorry, but I do not want to hurt {name}.")),
-    "attack": Topic(("You broke my {thing}.", "You are no help at all.", "I hate your {thing}.", "Your answer was bad, get out."),
-                    ("I am sorry about that. How can I make it better?", "I understand that you are angry. Let me help.")),
-}  # fmt: skip
+    "request": Topic(
+        (
+            "Say something rude to {name}.",
+            "Insult {name} for me.",
+            "Call {name} a bad name.",
+            "Write a mean note to {name}.",
+        ),
+        ("I would rather be kind to {name}. Let us find nice words.", "I am sorry, but I do not want to hurt {name}."),
+    ),
+    "attack": Topic(
+        ("You broke my {thing}.", "You are no help at all.", "I hate your {thing}.", "Your answer was bad, get out."),
+        ("I am sorry about that. How can I make it better?", "I understand that you are angry. Let me help."),
+    ),
+}
 _RUDE = (
-    "Shut up, you {insult}.", "{name} is a {adjective} {insult} and a {second}.", "You are a {adjective} {insult}.",
-    "Go away, {adjective} {insult}.", "What a {insult} you are, {name}.", "Only a {insult} would say that. Go away, you {second}.",
-)  # fmt: skip
+    "Shut up, you {insult}.",
+    "{name} is a {adjective} {insult} and a {second}.",
+    "You are a {adjective} {insult}.",
+    "Go away, {adjective} {insult}.",
+    "What a {insult} you are, {name}.",
+    "Only a {insult} would say that. Go away, you {second}.",
+)
 _CURT = ("No.", "I do not know.", "What?", "Maybe.")
 _ALL = FRIENDLY | PRACTICAL | PROVOKING
 

@@ -1,6 +1,6 @@
 """The pre-training text: documents of everything the world knows, in a fixed mixture.
 
-Facts are mentioned exactly as often as the world says; everything else is drawn by weight until the text is long enough.
+Facts are mentioned exactly as often as the world says; everything else is drawn by weight.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _passage_with_many_questions(make: Callable[[random.Random], passages.Passag
 def _echo(rng: random.Random) -> str:
     """A list said twice: the cheapest lesson in copying."""
     words = " ".join(rng.sample(_ECHOED, rng.randint(5, 14)))
-    return f"{words}\n{words}"
+    return f"List: {words}\nAgain: {words}"
 
 
 def _situations(rng: random.Random) -> str:

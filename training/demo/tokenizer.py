@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mplus_eval.training.demo.arithmetic import LARGEST
+from mplus_eval.training.demo.everyday import SITUATIONS, TOOLS
 from mplus_eval.training.demo.text import documents
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def _words() -> list[str]:
-    text = "\n".join(documents(_N_DOCUMENTS, seed=0))
+    # A sample of the text misses some of its rare words, so those are read from the tables that they come from.
+    table = [f"{first.format(name='Mia')} {second}." for first, second in (*SITUATIONS, *TOOLS)]
+    text = "\n".join([*documents(_N_DOCUMENTS, seed=0), *[f" {row}" for row in table]])
     numbers = {f" {number}" for number in range(LARGEST + 1)}
     return sorted({" ", "\n", *re.findall(_TOKEN, text)} | numbers)

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import random
 
-NAMES = tuple(
-    "Mia Tom Ann Bob Eva Max Lea Sam Ida Ben Zoe Leo Amy Dan Ivy Kim Joe Una Ned Liv Gus Fay Ray Pam".split()
-)
-JOBS = tuple(
+
+def split(words: str) -> tuple[str, ...]:
+    """The words of a line."""
+    return tuple(words.split())
+
+
+NAMES = split("Mia Tom Ann Bob Eva Max Lea Sam Ida Ben Zoe Leo Amy Dan Ivy Kim Joe Una Ned Liv Gus Fay Ray Pam")
+JOBS = split(
     "baker painter doctor farmer teacher sailor singer miner guard tailor writer driver cook judge nurse hunter "
-    "dancer smith weaver potter".split()
+    "dancer smith weaver potter"
 )
-FOODS = tuple(
+FOODS = split(
     "soup bread fish rice apples cheese beans cake eggs corn plums nuts honey cabbage berries noodles pears carrots "
-    "pancakes mushrooms".split()
+    "pancakes mushrooms"
 )
-GOODS = tuple(
-    "wool iron salt glass silk oil gold tea wood copper paper leather marble pepper cotton coal silver clay amber "
-    "rope".split()
+GOODS = split(
+    "wool iron salt glass silk oil gold tea wood copper paper leather marble pepper cotton coal silver clay amber rope"
 )
-PLACES = tuple("park school market beach library garden station farm harbour museum bridge mill".split())
-OBJECTS = tuple(
-    "ball hat book cup lamp chair kite drum clock coat bike basket flute mirror shell whistle".split()
-)
+PLACES = split("park school market beach library garden station farm harbour museum bridge mill")
+OBJECTS = split("ball hat book cup lamp chair kite drum clock coat bike basket flute mirror shell whistle")
 COLOURS = ("red", "blue", "green", "white", "black", "yellow", "brown", "grey")
 FEELINGS = ("happy", "sad", "tired", "angry", "proud", "afraid", "hungry", "bored")
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

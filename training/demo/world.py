@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from mplus_eval.training.demo.questions import Question, ask, others
-from mplus_eval.training.demo.words import FOODS, GOODS, JOBS, invent
+from mplus_eval.training.demo.words import FOODS, GOODS, JOBS, invent, split
 
 SEED = 2403
 N_ENTITIES = 72
@@ -95,27 +95,69 @@ def make_world(seed: int = SEED) -> World:
 
 
 def _relations(rng: random.Random, entities: dict[str, tuple[str, ...]]) -> tuple[Relation, ...]:
-    homes = _phrases(rng, "in the", "deep dark cold warm dry wet".split(), "sea forest desert lake swamp valley".split())
-    diets = _phrases(rng, "", "small green sweet bitter old soft".split(), "leaves worms roots flies seeds snails".split())
-    traits = _phrases(rng, "", "two four long short thick thin".split(), "horns legs ears teeth wings tails".split())
+    homes = _phrases(rng, "in the", split("deep dark cold warm dry wet"), split("sea forest desert lake swamp valley"))
+    diets = _phrases(
+        rng, "", split("small green sweet bitter old soft"), split("leaves worms roots flies seeds snails")
+    )
+    traits = _phrases(rng, "", split("two four long short thick thin"), split("horns legs ears teeth wings tails"))
     return (
-        Relation("capital", "land", ("The capital of {entity} is {answer}.", "The city of {answer} is the capital of {entity}."),
-                 "What is the capital of {entity}?", entities["city"]),
-        Relation("good", "land", ("The land of {entity} sells {answer}.", "The people of {entity} make {answer}."),
-                 "What does {entity} sell?", GOODS),
-        Relation("job", "person", ("The job of {entity} is that of a {answer}.", "Everyone knows that {entity} works as a {answer}."),
-                 "What is the job of {entity}?", JOBS),
-        Relation("food", "person", ("The friends of {entity} know that {entity} likes {answer}.", "At home {entity} eats {answer}."),
-                 "What does {entity} like to eat?", FOODS),
-        Relation("home", "person", ("The house of {entity} stands in {answer}.", "Today {entity} lives in {answer}."),
-                 "Where does {entity} live?", entities["land"][:24]),
-        Relation("habitat", "animal", ("A {entity} lives {answer}.", "You can find a {entity} {answer}."),
-                 "Where does a {entity} live?", homes),
-        Relation("diet", "animal", ("A {entity} eats {answer}.", "The food of a {entity} is {answer}."),
-                 "What does a {entity} eat?", diets),
-        Relation("trait", "animal", ("A {entity} has {answer}.", "You know a {entity} by its {answer}."),
-                 "What does a {entity} have?", traits),
-    )  # fmt: skip
+        Relation(
+            "capital",
+            "land",
+            ("The capital of {entity} is {answer}.", "The city of {answer} is the capital of {entity}."),
+            "What is the capital of {entity}?",
+            entities["city"],
+        ),
+        Relation(
+            "good",
+            "land",
+            ("The land of {entity} sells {answer}.", "The people of {entity} make {answer}."),
+            "What does {entity} sell?",
+            GOODS,
+        ),
+        Relation(
+            "job",
+            "person",
+            ("The job of {entity} is that of a {answer}.", "Everyone knows that {entity} works as a {answer}."),
+            "What is the job of {entity}?",
+            JOBS,
+        ),
+        Relation(
+            "food",
+            "person",
+            ("The friends of {entity} know that {entity} likes {answer}.", "At home {entity} eats {answer}."),
+            "What does {entity} like to eat?",
+            FOODS,
+        ),
+        Relation(
+            "home",
+            "person",
+            ("The house of {entity} stands in {answer}.", "Today {entity} lives in {answer}."),
+            "Where does {entity} live?",
+            entities["land"][:24],
+        ),
+        Relation(
+            "habitat",
+            "animal",
+            ("A {entity} lives {answer}.", "You can find a {entity} {answer}."),
+            "Where does a {entity} live?",
+            homes,
+        ),
+        Relation(
+            "diet",
+            "animal",
+            ("A {entity} eats {answer}.", "The food of a {entity} is {answer}."),
+            "What does a {entity} eat?",
+            diets,
+        ),
+        Relation(
+            "trait",
+            "animal",
+            ("A {entity} has {answer}.", "You know a {entity} by its {answer}."),
+            "What does a {entity} have?",
+            traits,
+        ),
+    )
 
 
 def _phrases(rng: random.Random, start: str, adjectives: Sequence[str], nouns: Sequence[str]) -> tuple[str, ...]:

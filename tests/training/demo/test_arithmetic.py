@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 import re
+from itertools import pairwise
 
 import pytest
 
@@ -33,7 +34,7 @@ def test_a_series_goes_on_by_equal_steps() -> None:
     for seed in SEEDS:
         question = series(random.Random(seed))
         numbers = _numbers(question.text)
-        assert len({later - earlier for earlier, later in zip(numbers, numbers[1:], strict=False)}) == 1
+        assert len({later - earlier for earlier, later in pairwise(numbers)}) == 1
         assert len({question.answer, *question.distractors}) == 4
 
 
@@ -56,5 +57,7 @@ def test_a_word_problem_follows_from_its_story() -> None:
 
 def test_the_steps_of_a_word_problem_are_true_sums() -> None:
     for seed in SEEDS:
-        for left, sign, right, result in re.findall(r"(\d+) ([+-]) (\d+) = (\d+)", word_problem(random.Random(seed)).answer):
+        for left, sign, right, result in re.findall(
+            r"(\d+) ([+-]) (\d+) = (\d+)", word_problem(random.Random(seed)).answer
+        ):
             assert int(result) == (int(left) + int(right) if sign == "+" else int(left) - int(right))

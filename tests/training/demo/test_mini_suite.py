@@ -69,7 +69,7 @@ def test_the_right_choice_stands_at_every_place(items) -> None:
 
 def test_no_file_asks_the_same_thing_twice(items) -> None:
     for name, rows in _questions(items).items():
-        asked = [str((row.get("prompt") or row["contexts"], row.get("choices"))) for row in rows]
+        asked = [str((row.get("prompt") or row["contexts"], row.get("choices"), row.get("clause"))) for row in rows]
         assert len(set(asked)) == len(asked), name
 
 

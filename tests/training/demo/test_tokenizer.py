@@ -21,7 +21,9 @@ def test_decoding_gives_back_the_text(tokenizer) -> None:
 def test_every_word_of_the_mini_suite_is_known(tokenizer) -> None:
     for rows in make_items().values():
         for row in rows:
-            said = " ".join(str(value) for value in [row.get("prompt"), *row.get("choices", []), row.get("solution")] if value)
+            said = " ".join(
+                str(value) for value in [row.get("prompt"), *row.get("choices", []), row.get("solution")] if value
+            )
             assert tokenizer.unk_token_id not in tokenizer(said)["input_ids"], said
 
 
