@@ -14,7 +14,8 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
 from transformers.utils import logging as transformers_logging
-from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
 
 from mplus_eval.training.demo.models import SftRecipe
 from mplus_eval.training.demo.talk import CHAT_TEMPLATE, Turn
@@ -36,8 +37,9 @@ def fine_tune(base: Path, recipe: SftRecipe, output: Path, on_step: Steps) -> No
         transformers.set_seed(recipe.seed)
         tokenizer = AutoTokenizer.from_pretrained(base)
         tokenizer.chat_template = CHAT_TEMPLATE
+        model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
         trainer = SFTTrainer(
-            AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32),
+            model,
             _settings(recipe, scratch),
             train_dataset=_dataset(recipe.demonstrations()),
             processing_class=tokenizer,
@@ -45,7 +47,7 @@ def fine_tune(base: Path, recipe: SftRecipe, output: Path, on_step: Steps) -> No
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
-        trainer.model.save_pretrained(output)
+        model.save_pretrained(output)
         tokenizer.save_pretrained(output)
 
 

@@ -36,7 +36,7 @@ class Recipe:
     matrix_learning_rate: float = 0.02
     other_learning_rate: float = 3e-3
     n_warmup_steps: int = 40
-    n_documents: int = 51_020
+    n_documents: int = 51_130
 
 
 def main() -> None:
@@ -75,7 +75,8 @@ def pretrain(tokenizer: PreTrainedTokenizerFast, recipe: Recipe) -> MistralForCa
         if step % 50 == 0:
             print(f"step {step} of {recipe.n_steps}, loss {total / 50:.3f}", flush=True)
             total = 0.0
-    return model.eval()
+    model.eval()
+    return model
 
 
 def new_model(vocabulary_size: int) -> MistralForCausalLM:
@@ -109,7 +110,8 @@ def save(model: MistralForCausalLM, tokenizer: PreTrainedTokenizerFast, director
     """
     import torch
 
-    model.to(torch.float16).save_pretrained(directory)
+    weights = {name: tensor.to(torch.float16) for name, tensor in model.state_dict().items()}
+    model.save_pretrained(directory, state_dict=weights)
     tokenizer.save_pretrained(directory)
     path = directory / "config.json"
     config = json.loads(path.read_text(encoding="utf-8")) | {"dtype": "float32"}
@@ -139,7 +141,8 @@ def _optimizers(model: MistralForCausalLM, recipe: Recipe) -> list[Any]:
     """Muon for the matrices between embedding and output, AdamW for the rest."""
     import torch
 
-    matrices, rest = [], []
+    matrices: list[torch.nn.Parameter] = []
+    rest: list[torch.nn.Parameter] = []
     for name, parameter in model.named_parameters():
         inner = parameter.ndim == 2 and "embed" not in name and "lm_head" not in name
         (matrices if inner else rest).append(parameter)
