@@ -72,3 +72,12 @@ def test_swapping_the_models_flips_the_sign(values, size):
     low, high = found.interval()
     assert swapped.interval() == (pytest.approx(-float(high)), pytest.approx(-float(low)))
     assert low <= found.value <= high
+
+
+def test_rare_losses_of_whole_passages_are_not_overlooked():
+    rng = np.random.default_rng(9)
+    passage = np.arange(1000) // 16
+    own, common = rng.random((1000, 1000)), rng.random((1000, passage[-1] + 1))[:, passage]
+    values = -(np.where(rng.random(own.shape) < np.sqrt(0.5), common, own) < 0.02).astype(float)
+    low, high = paired_difference(values, Design.of(np.zeros(1000), passage)).interval()
+    assert np.mean((low <= -0.02) & (high >= -0.02)) > 0.94
