@@ -88,12 +88,19 @@ def coverage_row(what: str, sample: Sample, up: float, down: float, hits: list[f
     return Row(what, sample.kind, sample.n, up, down, informative, independent, rate, error, status)
 
 
-def error_row(what: str, kind: str, n: int, up: float, down: float, discordant: float, events: list[float]) -> Row:
-    """Judge the rate of a false finding by the goal."""
+def error_row(
+    what: str, kind: str, n: int, up: float, down: float, pairs: tuple[float, float], events: list[float]
+) -> Row:
+    """Judge the rate of a false finding by the goal; `pairs` are discordant ones, all and independent."""
     rate = float(np.mean(events))
     error = float(np.sqrt(max(rate * (1 - rate), 1 / len(events)) / len(events)))
     status = "MISSED" if rate > 0.05 + 2 * error else "ok"
-    return Row(what, kind, n, up, down, discordant, discordant, rate, error, status)
+    return Row(what, kind, n, up, down, *pairs, rate, error, status)
+
+
+def _pairs(samples: list[Sample], rate: float) -> tuple[float, float]:
+    """Expected discordant pairs, and how many independent ones they are worth."""
+    return rate * sum(s.n for s in samples), rate * sum(s.n / s.effect for s in samples)
 
 
 def difference_rows(n_replications: int, seed: int) -> Iterator[Row]:
@@ -142,7 +149,7 @@ def preserved_rows(n_replications: int, seed: int) -> Iterator[Row]:
                 for size in chunks(n_replications):
                     found = paired_difference(draw(sample, up, down, size, rng), sample.design)
                     events.extend(non_inferiority(found, 0.02) < LEVEL / 2)
-                yield error_row("false preserved", kind, n, up, down, n * (up + down), events)
+                yield error_row("false preserved", kind, n, up, down, _pairs([sample], up + down), events)
 
 
 def family_rows(n_replications: int, seed: int) -> Iterator[Row]:
@@ -162,9 +169,9 @@ def family_rows(n_replications: int, seed: int) -> Iterator[Row]:
                 smallest.extend(np.min(null, axis=0) * len(FAMILY) < LEVEL)
                 loss = [_p_preserved(samples[kind], rate, size, rng) for kind in FAMILY]
                 kept.extend(np.min(loss, axis=0) * len(FAMILY) < LEVEL / 2)
-            yield error_row("family: difference", "11 tasks", n, rate / 2, rate / 2, n * rate, smallest)
-            down = rate / 2 + 0.01
-            yield error_row("family: false preserved", "11 tasks", n, down - 0.02, down, n * rate, kept)
+            pairs, down = _pairs([samples["both"]], rate), rate / 2 + 0.01
+            yield error_row("family: difference", "11 tasks", n, rate / 2, rate / 2, pairs, smallest)
+            yield error_row("family: false preserved", "11 tasks", n, down - 0.02, down, pairs, kept)
 
 
 def _p_difference(sample: Sample, rate: float, size: int, rng: np.random.Generator) -> Floats:
@@ -213,7 +220,7 @@ def _suite_rows(
     whole = replace(samples[0], kind=label, effect=float(np.mean([sample.effect for sample in samples])))
     yield coverage_row("alignment tax", whole, up, down, hits["tax"], pairs)
     yield replace(coverage_row("tax, percentile", whole, up, down, hits["percentile"], pairs), status="not used")
-    yield error_row("suite: false preserved", label, n, up, down, pairs, hits["preserved"])
+    yield error_row("suite: false preserved", label, n, up, down, _pairs(samples, up + down), hits["preserved"])
 
 
 def _average_row(samples: list[Sample], score: float, n_replications: int, rng: np.random.Generator) -> Row:
@@ -260,18 +267,34 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args(arguments)
     n_replications = min(options.replications, 30) if options.quick else options.replications
-    started, missed = time.process_time(), 0
+    started, rows = time.process_time(), list[Row]()
     if not options.json:
         print(
             f"{'what':24s} {'design':10s} {'n':>5s} {'up':>6s} {'down':>6s} {'pairs':>6s} {'indep.':>6s}  rate ± error"
         )
     for section in SECTIONS:
         for row in section(n_replications, options.seed):
-            missed += row.status == "MISSED"
+            rows.append(row)
             print(json.dumps(asdict(row)) if options.json else _line(row), flush=True)
+    missed = sum(row.status == "MISSED" for row in rows)
     if not options.json:
+        print(*summary(rows), sep="\n")
         print(f"{n_replications} replications, {time.process_time() - started:.0f} s of CPU, {missed} goals missed")
     return int(missed > 0 and not options.quick)
+
+
+def summary(rows: list[Row]) -> Iterator[str]:
+    """The range of every rate over the lines of one quantity, design and size; apart for the lines with 20 pairs."""
+    yield f"\n{'what':24s} {'design':10s} {'n':>5s}   {'fewer than 20':>17s}   {'20 independent pairs or more':>17s}"
+    for key in dict.fromkeys((row.what, row.kind, row.n) for row in rows):
+        group = [row for row in rows if (row.what, row.kind, row.n) == key]
+        few = _range([row.rate for row in group if row.independent < 20])
+        many = _range([row.rate for row in group if row.independent >= 20])
+        yield f"{key[0]:24s} {key[1]:10s} {key[2]:5d}   {few:>17s}   {many:>17s}"
+
+
+def _range(rates: list[float]) -> str:
+    return f"{100 * min(rates):.2f} – {100 * max(rates):.2f} %" if rates else ""
 
 
 def _line(row: Row) -> str:

@@ -67,7 +67,8 @@ class Estimate:
         ratio = np.divide(self.variance, self.independent, out=np.zeros_like(self.up), where=self.independent > 0)
         ratio = np.where(self.df > 0, ratio, self.full_effect)
         unseen = np.exp(-self.items * self.rare / self.full_effect)
-        effect = ratio + unseen * (self.full_effect - ratio)
+        # Strata without inner variance know a mean to about one item's worth, not exactly.
+        effect = np.maximum(ratio + unseen * (self.full_effect - ratio), 1.0 / self.items)
         sparse = 1.0 + SPARSE_INFLATION * self.informative / (self.informative + 1.0) ** 2
         return np.asarray(self.items / (effect * sparse))
 

@@ -57,6 +57,13 @@ def test_strata_without_inner_variance_do_not_make_the_difference_certain():
     assert high - low > 0.5
 
 
+def test_many_items_in_strata_without_inner_variance_are_known_to_about_one_item():
+    values = np.repeat([1.0, 0.0], 1000)
+    low, high = paired_difference(values, Design.of(np.repeat([0, 1], 1000))).interval()
+    assert low < 0.5 < high
+    assert 1 / 2000 < high - low < 4 / 2000
+
+
 def test_stricter_level_is_a_wider_interval():
     found = paired_difference(np.resize([1.0, 0, 0, -1], 60), Design.of(np.zeros(60)))
     assert found.interval(0.005)[0] < found.interval(0.05)[0]
@@ -72,3 +79,12 @@ def test_swapping_the_models_flips_the_sign(values, size):
     low, high = found.interval()
     assert swapped.interval() == (pytest.approx(-float(high)), pytest.approx(-float(low)))
     assert low <= found.value <= high
+
+
+def test_rare_losses_of_whole_passages_are_not_overlooked():
+    rng = np.random.default_rng(9)
+    passage = np.arange(1000) // 16
+    own, common = rng.random((1000, 1000)), rng.random((1000, passage[-1] + 1))[:, passage]
+    values = -(np.where(rng.random(own.shape) < np.sqrt(0.5), common, own) < 0.02).astype(float)
+    low, high = paired_difference(values, Design.of(np.zeros(1000), passage)).interval()
+    assert np.mean((low <= -0.02) & (high >= -0.02)) > 0.94
