@@ -95,7 +95,7 @@ class Design:
         """Variance of the mean over items, stratified and clustered; shape (..., items) to (...).
 
         With T a cluster's total, m its size, y the mean of its stratum and G the stratum's clusters, the sum over
-        strata of G/(G−1) Σ(T − m·y)² / items² (Miller 2024, section 2.2; Cochran 1977, chapters 5 and 9A). Degrees
+        strata of G/(G−1) Σ(T − m·y)² / items² (Miller 2024; Cochran 1977, chapters 5 and 9A). Degrees
         of freedom are Satterthwaite's over strata, each with G−1. One cluster in all says nothing: infinite variance
         with 0 degrees of freedom.
         """

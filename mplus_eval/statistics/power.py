@@ -12,7 +12,7 @@ def smallest_detectable(difference: PairedDifference, level: float, n_tests: int
     """The true difference that a two-sided test finds in four of five samples like this; None if not known.
 
     (t(1 − level/2) + t(0.8)) standard errors, where the standard error is half the interval's width over its quantile,
-    so that it is not 0 where nothing differed (Miller 2024, section 5; Cohen 1988).
+    so that it is not 0 where nothing differed (Miller 2024; Cohen 1988).
 
     Args:
         difference: what was observed.
