@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import mplus_eval
+from mplus_eval.backends import vllm
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.progress import SilentProgress
+from tests.models import build_model
+from tests.server import CompletionServer, serving
 from tests.toy import write_tasks
 
 
@@ -100,6 +104,49 @@ def test_every_pair_is_compared_when_asked(tmp_path: Path, tiny_model) -> None: 
 
     assert {(pair.model, pair.against) for pair in run.comparison.pairs} == {("plus", "sft")}
     assert set(run.contrasts["against"]) == {"base", "sft"}
+
+
+def test_a_server_gets_the_scores_of_the_same_checkpoint_here(tmp_path: Path) -> None:
+    checkpoint = build_model(tmp_path / "checkpoint")
+    suite = write_tasks(tmp_path / "tasks")
+    with serving(CompletionServer(checkpoint)) as server:
+        run = mplus_eval.compare(
+            {"here": str(checkpoint), "served": {"source": server.url, "tokenizer": str(checkpoint)}},
+            suite=str(suite),
+            tasks_dir=tmp_path / "tasks",
+            output=tmp_path / "run",
+        )
+
+    assert run.comparison.missing == ()
+    assert run.comparison.models["served"].backend == "openai"
+    for task in run.comparison.tasks.values():
+        assert task.scores["served"] == task.scores["here"]
+
+
+def test_the_vllm_backend_is_asked_as_the_others_are(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tiny_model,  # type: ignore[no-untyped-def]
+) -> None:
+    """lm-eval's class for vLLM is replaced by its class for transformers, since vllm is not installed here."""
+    from lm_eval.models.huggingface import HFLM
+
+    def stand_in(pretrained: str, **_: object) -> HFLM:
+        lm = HFLM(pretrained=pretrained, device="cpu", batch_size=16)
+        core = SimpleNamespace(shutdown=lambda: None)
+        lm.model.llm_engine = SimpleNamespace(model_config=SimpleNamespace(dtype="torch.float32"), engine_core=core)
+        return lm
+
+    monkeypatch.setattr(vllm, "is_installed", lambda: True)
+    monkeypatch.setattr(vllm, "_lm_class", lambda: stand_in)
+    suite = write_tasks(tmp_path / "tasks")
+    models = {"here": str(tiny_model()), "vllm": {"source": str(tiny_model()), "backend": "vllm"}}
+    run = mplus_eval.compare(models, suite=str(suite), tasks_dir=tmp_path / "tasks", output=tmp_path / "run")
+
+    assert run.comparison.missing == ()
+    assert run.comparison.models["vllm"].backend == "vllm"
+    for task in run.comparison.tasks.values():
+        assert task.scores["vllm"] == task.scores["here"]
 
 
 def test_progress_is_told_of_every_item(tmp_path: Path, tiny_model) -> None:  # type: ignore[no-untyped-def]

@@ -9,8 +9,10 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from mplus_eval import compare
 from mplus_eval.cli.tasks import app
 from mplus_eval.errors import SpecError, UsageError
+from tests.conftest import TinyModel
 from tests.hub_stand_in import serve_hub
 from tests.task_files import CHOICE, write_rows, write_task, write_yaml
 
@@ -105,7 +107,9 @@ def test_a_limit_of_nothing_is_refused() -> None:
     assert invoke("check", "--limit", "0").exit_code == 2
 
 
-def test_fetch_mirrors_what_check_then_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetch_mirrors_what_check_and_compare_then_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: TinyModel
+) -> None:
     from huggingface_hub import constants
 
     write_task(tmp_path / "tasks", "sums", CHOICE, dataset_path="org/sums", dataset_kwargs=None)
@@ -127,6 +131,10 @@ def test_fetch_mirrors_what_check_then_loads(tmp_path: Path, monkeypatch: pytest
     ]
     checked = invoke("check", "--data-dir", tmp_path / "mirror", *asked)
     assert checked.exit_code == 0, checked.stdout
+
+    options = {"data_dir": tmp_path / "mirror", "tasks": "sums", "tasks_dir": tmp_path / "tasks"}
+    run = compare({"base": str(tiny_model())}, output=tmp_path / "run", **options)
+    assert run.comparison.tasks["sums"].scores["base"].n_scored == 6
 
 
 def test_fetch_needs_a_place() -> None:

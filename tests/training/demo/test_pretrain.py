@@ -63,7 +63,9 @@ def test_the_packaged_base_knows_the_world() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("task", "metric", "chance"), [("mini_hellaswag", "acc_norm", 0.25), ("mini_winogrande", "acc", 0.5)])
+@pytest.mark.parametrize(
+    ("task", "metric", "chance"), [("mini_hellaswag", "acc_norm", 0.25), ("mini_winogrande", "acc", 0.5)]
+)
 def test_the_packaged_base_is_better_than_chance(task, metric, chance) -> None:
     from lm_eval import simple_evaluate
     from lm_eval.models.huggingface import HFLM
