@@ -122,14 +122,13 @@ def _table(tasks: Sequence[SuiteTask], title: str) -> Table:
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for heading in ("task", "lm-eval", "shots", "metric", "filter", "items", "kind"):
-        narrow = heading in ("lm-eval", "filter")
+    for heading in ("task", "lm-eval", "shots", "metric", "items", "kind"):
         justify: JustifyMethod = "right" if heading in ("shots", "items") else "left"
-        table.add_column(heading, justify=justify, no_wrap=not narrow, overflow="fold")
+        table.add_column(heading, justify=justify, no_wrap=heading != "lm-eval", overflow="fold")
     for task in tasks:
         shots = "own" if task.shots is None else str(task.shots)
         items = f"{task.items:,}" if task.items else ""
-        table.add_row(task.name, task.lm_eval, shots, task.metric or "own", task.filter or "", items, task.kind or "")
+        table.add_row(task.name, task.lm_eval, shots, task.metric or "own", items, task.kind or "")
     return table
 
 
