@@ -20,10 +20,10 @@ demo: setup
 	$(BIN)/mplus-eval compare --output runs/demo
 
 test: setup
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: setup
-	$(BIN)/python -m pytest -n 2 -m "slow or browser"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or browser"
 
 lint: setup
 	$(BIN)/ruff check .
