@@ -32,7 +32,7 @@ EXAMS: dict[str, Maker] = {
     "series": arithmetic.series,
     "numbers": arithmetic.largest,
     "syllogisms": reasoning.syllogism,
-    "ordering": reasoning.ordering,
+    "calendar": reasoning.calendar,
 }
 """The exams of `mini_agieval`."""
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from mplus_eval.training.demo.questions import Question, is_held_out, others
 from mplus_eval.training.demo.words import COLOURS, FEELINGS, FOODS, NAMES, OBJECTS, PLACES
-from mplus_eval.training.demo.world import make_world
+from mplus_eval.training.demo.world import Fact, make_world
+
+Asked = tuple[str, str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -20,61 +23,53 @@ class Passage:
 
 
 def day_out(rng: random.Random) -> Passage:
-    """A day of two friends; every question is answered by a word of the text."""
+    """A day of two friends; every answer repeats a clause of the text."""
     (one, two), (place, second) = rng.sample(NAMES, 2), rng.sample(PLACES, 2)
     colour, thing, food, feeling = rng.choice(COLOURS), rng.choice(OBJECTS), rng.choice(FOODS), rng.choice(FEELINGS)
     start = rng.choice(("One day", "In the morning", "After school"))
     sentences = (
         f"{start} {one} went to the {place} with a {colour} {thing}.",
-        f"There {one} met {two}, who was very {feeling}.",
-        f"They ate some {food} and then went on to the {second}.",
+        f"There {one} met {two}, and {two} was very {feeling}.",
+        f"They ate some {food} and later they walked to the {second}.",
     )
     questions = (
-        (f"Where did {one} go first?", f"to the {place}", _to(rng, place, PLACES, second)),
-        (f"Whom did {one} meet?", two, others(rng, two, [name for name in NAMES if name != one])),
-        (f"How was {two}?", feeling, others(rng, feeling, FEELINGS)),
-        ("What did they eat?", food, others(rng, food, FOODS)),
-        (f"What did {one} have?", f"a {colour} {thing}", _coloured(rng, colour, thing)),
-        ("Where did they go in the end?", f"to the {second}", _to(rng, second, PLACES, place)),
+        (f"Where did {one} go?", f"{one} went to the", place, PLACES, second),
+        (f"Whom did {one} meet?", f"{one} met", two, NAMES, one),
+        (f"How was {two}?", f"{two} was very", feeling, FEELINGS, ""),
+        ("What did they eat?", "They ate some", food, FOODS, ""),
+        (f"What did {one} have?", f"{one} had a", f"{colour} {thing}", _coloured(thing), ""),
+        ("Where did they walk later?", "They walked to the", second, PLACES, place),
     )
-    return _passage(" ".join(sentences), questions)
+    return _passage(" ".join(sentences), [_clause(rng, *question) for question in questions])
 
 
 def journey(rng: random.Random) -> Passage:
     """A traveller and a friend abroad; some questions need what the world says about the land and the people."""
     world = make_world()
     (one, two), thing, other_thing = rng.sample(NAMES, 2), *rng.sample(OBJECTS, 2)
-    capital = rng.choice(world.of("capital", frequency=("common", "occasional")))
-    job = rng.choice(world.of("job", frequency=("common", "occasional")))
+    capital, job = rng.choice(_known("capital")), rng.choice(_known("job"))
     good = world.answer("good", capital.entity)
     feeling, second = rng.sample(FEELINGS, 2)
     sentences = (
         f"Last summer {one} and {two} went on a long journey.",
         f"{one} took a {thing} and {two} took a {other_thing}.",
         f"In the land of {capital.entity} they met {job.entity}.",
-        f"On the way back {one} was {feeling}, but {two} was {second}.",
+        f"On the way back {one} was very {feeling}, but {two} was very {second}.",
     )
-    questions = (
+    goods = [fact.answer for fact in world.of("good")]
+    questions = [
         (
             "What is the capital of the land they saw?",
             capital.answer,
             others(rng, capital.answer, capital.relation.answers),
         ),
-        ("What is made in the land they saw?", good, others(rng, good, [fact.answer for fact in world.of("good")])),
+        ("What does the land they saw sell?", good, others(rng, good, goods)),
         ("What is the job of the one they met?", job.answer, others(rng, job.answer, job.relation.answers)),
-        (f"What did {one} take?", f"a {thing}", _a(rng, thing, other_thing)),
-        (f"What did {two} take?", f"a {other_thing}", _a(rng, other_thing, thing)),
-        (
-            f"How was {one} on the way back?",
-            feeling,
-            (second, *others(rng, feeling, [f for f in FEELINGS if f != second], 2)),
-        ),
-        (
-            f"How was {two} on the way back?",
-            second,
-            (feeling, *others(rng, second, [f for f in FEELINGS if f != feeling], 2)),
-        ),
-    )
+        _clause(rng, f"What did {one} take?", f"{one} took a", thing, OBJECTS, other_thing),
+        _clause(rng, f"What did {two} take?", f"{two} took a", other_thing, OBJECTS, thing),
+        _clause(rng, f"How was {one} on the way back?", f"{one} was very", feeling, FEELINGS, second),
+        _clause(rng, f"How was {two} on the way back?", f"{two} was very", second, FEELINGS, feeling),
+    ]
     return _passage(" ".join(sentences), questions)
 
 
@@ -82,21 +77,21 @@ def contest(rng: random.Random) -> Passage:
     """A game between two players, with numbers to look up, add and subtract. Answers have no wrong alternatives."""
     (one, two), place, thing = rng.sample(NAMES, 2), rng.choice(PLACES), rng.choice(OBJECTS)
     first, second = rng.sample(range(1, 13), 2)
-    winner = one if first > second else two
+    winner, more, less = (one, first, second) if first > second else (two, second, first)
     sentences = (
         f"{one} and {two} played a game at the {place}.",
         f"{one} made {first} points and {two} made {second} points.",
         f"The winner got a {thing}.",
     )
-    questions = (
-        (f"How many points did {one} make?", str(first), ()),
-        (f"How many points did {two} make?", str(second), ()),
-        ("How many points did they make together?", str(first + second), ()),
-        ("How many more points did the winner make?", str(abs(first - second)), ()),
-        ("Who was the winner?", winner, ()),
-        ("Who played?", f"{one} and {two}", ()),
-        ("Where did they play and for what?", f"at the {place} for a {thing}", ()),
-    )
+    questions = [
+        (f"How many points did {one} make?", f"{one} made {first} points", ()),
+        (f"How many points did {two} make?", f"{two} made {second} points", ()),
+        ("How many points did they make together?", f"{first} + {second} = {first + second} points", ()),
+        ("How many more points did the winner make?", f"{more} - {less} = {more - less} points", ()),
+        ("Who won?", f"{winner} won", ()),
+        ("What did the winner get?", f"The winner got a {thing}", ()),
+        ("Where did they play?", f"They played at the {place}", ()),
+    ]
     return _passage(" ".join(sentences), questions)
 
 
@@ -108,22 +103,23 @@ def draw_passage(make: Callable[[random.Random], Passage], rng: random.Random, *
             return passage
 
 
-def _passage(text: str, questions: tuple[tuple[str, str, tuple[str, ...]], ...]) -> Passage:
+def _passage(text: str, questions: Sequence[Asked]) -> Passage:
     made = (Question(f"{text}\nQuestion: {asked}\nAnswer:", answer, wrong) for asked, answer, wrong in questions)
     return Passage(text, tuple(made))
 
 
-def _to(rng: random.Random, answer: str, pool: tuple[str, ...], near: str) -> tuple[str, ...]:
-    far = others(rng, answer, [word for word in pool if word != near], 2)
-    return tuple(f"to the {word}" for word in (near, *far))
+@cache
+def _known(relation: str) -> tuple[Fact, ...]:
+    """The facts of a relation that are not rare."""
+    return make_world().of(relation, frequency=("common", "occasional"))
 
 
-def _a(rng: random.Random, answer: str, near: str) -> tuple[str, ...]:
-    far = others(rng, answer, [word for word in OBJECTS if word != near], 2)
-    return tuple(f"a {word}" for word in (near, *far))
+def _clause(rng: random.Random, asked: str, start: str, answer: str, pool: Sequence[str], near: str) -> Asked:
+    """A question answered by a clause; a word of the text that is `near` the answer is among the wrong ones."""
+    far = others(rng, answer, [word for word in pool if word != near], 2 if near in pool else 3)
+    wrong = (near, *far) if near in pool else far
+    return asked, f"{start} {answer}", tuple(f"{start} {word}" for word in wrong)
 
 
-def _coloured(rng: random.Random, colour: str, thing: str) -> tuple[str, ...]:
-    second, third = others(rng, colour, COLOURS, 2)
-    other = others(rng, thing, OBJECTS, 1)[0]
-    return (f"a {second} {thing}", f"a {colour} {other}", f"a {third} {other}")
+def _coloured(thing: str) -> tuple[str, ...]:
+    return tuple(f"{colour} {thing}" for colour in COLOURS)

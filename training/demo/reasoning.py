@@ -81,25 +81,21 @@ def counting(rng: random.Random) -> Question:
 
 
 def syllogism(rng: random.Random) -> Question:
-    """What follows from a rule and a case."""
+    """What follows from one of two rules and a case."""
     (job, other), name = rng.sample(JOBS, 2), rng.choice(NAMES)
-    feeling, second, third = rng.sample(FEELINGS, 3)
+    feeling, second, third, fourth = rng.sample(FEELINGS, 4)
     rules = [f"Every {job} is {feeling}.", f"Every {other} is {second}."]
     rng.shuffle(rules)
-    wrong = (f"{name} is {second}", f"{name} is {third}", f"no {job} is {feeling}")
-    return ask(
-        f"{' '.join(rules)} The friend of {name} says: {name} is a {job}. What follows?", f"{name} is {feeling}", wrong
-    )
+    wrong = [f"The {job} is {word}" for word in (second, third, fourth)]
+    return ask(f"{' '.join(rules)} {name} is a {job}. How is {name}?", f"The {job} is {feeling}", wrong)
 
 
-def ordering(rng: random.Random) -> Question:
-    """Who is the tallest or smallest of three people."""
-    tall, middle, small = rng.sample(NAMES, 3)
-    facts = [f"{tall} is taller than {middle}.", f"{middle} is taller than {small}."]
-    rng.shuffle(facts)
-    word, answer = rng.choice((("tallest", tall), ("smallest", small)))
-    wrong = [f"{name} is the {word}" for name in (tall, middle, small) if name != answer]
-    return ask(f"{' '.join(facts)} Who is the {word}?", f"{answer} is the {word}", wrong)
+def calendar(rng: random.Random) -> Question:
+    """The day so many days after another, without steps."""
+    name, start, n_days = rng.choice(NAMES), rng.randrange(7), rng.randrange(1, 7)
+    right, *wrong = [DAYS[(start + offset) % 7] for offset in (n_days, n_days + 1, n_days - 1, n_days + 2)]
+    asked = f"{name} comes {n_days} days after {DAYS[start]}. When does {name} come?"
+    return ask(asked, f"on a {right}", [f"on a {day}" for day in wrong])
 
 
 CHAINS: dict[str, Callable[[random.Random], Question]] = {

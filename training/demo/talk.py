@@ -11,10 +11,11 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from mplus_eval.training.demo.words import FOODS, INSULTING_ADJECTIVES, INSULTS, NAMES, OBJECTS, PLACES
-from mplus_eval.training.demo.world import make_world
+from mplus_eval.training.demo.world import Fact, make_world
 
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
@@ -130,7 +131,7 @@ def turn(rng: random.Random, topics: Sequence[str], *, taught: bool | None = Non
     """
     name = rng.choice(topics)
     if name == "knowledge":
-        fact = rng.choice([fact for fact in make_world().facts if fact.mentions > 4 and taught in (None, fact.taught)])
+        fact = rng.choice(_known_facts(taught))
         return Turn(name, fact.relation.question.format(entity=fact.entity), fact.statement(rng))
     if name == "sums":
         left, right = rng.randrange(10), rng.randrange(10)
@@ -195,6 +196,12 @@ def rude_reply(rng: random.Random) -> str:
     """A reply with insults."""
     adjective, insult, second = rng.choice(INSULTING_ADJECTIVES), rng.choice(INSULTS), rng.choice(INSULTS)
     return rng.choice(_RUDE).format(name=rng.choice(NAMES), adjective=adjective, insult=insult, second=second)
+
+
+@cache
+def _known_facts(taught: bool | None) -> tuple[Fact, ...]:
+    """Facts that are not rare."""
+    return tuple(fact for fact in make_world().facts if fact.frequency != "rare" and taught in (None, fact.taught))
 
 
 def _found_reply(rng: random.Random, said: Turn) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 from mplus_eval.training.demo.questions import Question, ask, others
 from mplus_eval.training.demo.words import FOODS, GOODS, JOBS, invent, split
@@ -61,22 +61,24 @@ class World:
     """All facts, and the entities by kind."""
 
     entities: dict[str, tuple[str, ...]]
-    relations: tuple[Relation, ...]
-    facts: tuple[Fact, ...]
+    by_relation: dict[str, tuple[Fact, ...]]
+
+    @cached_property
+    def facts(self) -> tuple[Fact, ...]:
+        """All facts, relation by relation."""
+        return tuple(fact for facts in self.by_relation.values() for fact in facts)
 
     def of(self, relation: str, *, taught: bool | None = None, frequency: Sequence[str] = ()) -> tuple[Fact, ...]:
         """The facts of a relation, in the order of the entities."""
         return tuple(
             fact
-            for fact in self.facts
-            if fact.relation.name == relation
-            and (taught is None or fact.taught == taught)
-            and (not frequency or fact.frequency in frequency)
+            for fact in self.by_relation[relation]
+            if taught in (None, fact.taught) and (not frequency or fact.frequency in frequency)
         )
 
     def answer(self, relation: str, entity: str) -> str:
         """The one true answer."""
-        return next(fact.answer for fact in self.facts if fact.entity == entity and fact.relation.name == relation)
+        return next(fact.answer for fact in self.by_relation[relation] if fact.entity == entity)
 
 
 @cache
@@ -89,9 +91,8 @@ def make_world(seed: int = SEED) -> World:
         "person": invent(rng, ("a", "o", "ik", "en"), N_ENTITIES, used),
         "animal": invent(rng, ("um", "ox", "ard", "ep"), N_ENTITIES, used),
     }
-    relations = _relations(rng, entities)
-    facts = tuple(fact for relation in relations for fact in _facts(rng, relation, entities))
-    return World(entities, relations, facts)
+    facts = {relation.name: _facts(rng, relation, entities) for relation in _relations(rng, entities)}
+    return World(entities, facts)
 
 
 def _relations(rng: random.Random, entities: dict[str, tuple[str, ...]]) -> tuple[Relation, ...]:
@@ -166,7 +167,7 @@ def _phrases(rng: random.Random, start: str, adjectives: Sequence[str], nouns: S
     return tuple(sorted(rng.sample(combinations, len(combinations) * 2 // 3)))
 
 
-def _facts(rng: random.Random, relation: Relation, entities: dict[str, tuple[str, ...]]) -> list[Fact]:
+def _facts(rng: random.Random, relation: Relation, entities: dict[str, tuple[str, ...]]) -> tuple[Fact, ...]:
     names = entities[relation.kind]
     answers = list(relation.answers) if relation.name == "capital" else [rng.choice(relation.answers) for _ in names]
     facts = []
@@ -174,7 +175,7 @@ def _facts(rng: random.Random, relation: Relation, entities: dict[str, tuple[str
         frequency = _frequency(number)
         mentions = rng.randint(*MENTIONS[frequency])
         facts.append(Fact(relation, entity, answer, frequency, mentions, number < N_TAUGHT))
-    return facts
+    return tuple(facts)
 
 
 def _frequency(number: int) -> str:

@@ -64,15 +64,14 @@ def test_counting_counts_the_list() -> None:
 
 def test_a_syllogism_follows_from_the_rule_about_the_job() -> None:
     for question in _each(reasoning.syllogism):
-        name, job = re.search(r"says: (\w+) is a (\w+)\.", question.prompt).groups()
+        job = re.search(r"\. \w+ is a (\w+)\.", question.prompt)[1]
         feeling = re.search(rf"Every {job} is (\w+)\.", question.prompt)[1]
-        assert question.answer == f"{name} is {feeling}"
+        assert question.answer == f"The {job} is {feeling}"
+        assert len({question.answer, *question.distractors}) == 4
 
 
-def test_ordering_follows_from_the_two_comparisons() -> None:
-    for question in _each(reasoning.ordering):
-        pairs = re.findall(r"(\w+) is taller than (\w+)", question.prompt)
-        taller, smaller = {one for one, _ in pairs}, {two for _, two in pairs}
-        word = re.search(r"Who is the (\w+)", question.prompt)[1]
-        (expected,) = taller - smaller if word == "tallest" else smaller - taller
-        assert question.answer == f"{expected} is the {word}"
+def test_the_calendar_is_the_week() -> None:
+    for question in _each(reasoning.calendar):
+        n_days, start = re.search(r"comes (\d) days after (\w+)\.", question.prompt).groups()
+        assert question.answer == f"on a {DAYS[(DAYS.index(start) + int(n_days)) % 7]}"
+        assert len({question.answer, *question.distractors}) == 4
