@@ -11,7 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from mplus_eval import doctor
-from mplus_eval.cli import doctor as command
+from mplus_eval.cli.doctor import doctor as command
 from mplus_eval.doctor import Check, checks, package_check
 
 PYPROJECT = tomllib.loads((Path(__file__).resolve().parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
@@ -125,7 +125,7 @@ def run(monkeypatch: pytest.MonkeyPatch, found: list[Check], **options: Any) -> 
 
     monkeypatch.setattr(doctor, "checks", lambda: found)
     try:
-        command.doctor(**options)
+        command(**options)
     except typer.Exit as left:
         return left.exit_code
     return 0
