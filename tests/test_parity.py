@@ -19,7 +19,7 @@ PACKAGE_TASKS = Path(mplus_eval.__file__).parent / "tasks"
 ARCHITECTURES = ("mistral", "llama", "gpt2")
 SUITE = load_suite("mplus")
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(4500)]
 
 
 @pytest.fixture(scope="module")
