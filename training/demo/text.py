@@ -46,7 +46,7 @@ def _copying_lessons(rng: random.Random, n: int) -> Iterator[str]:
     """
     words = rng.sample(_ECHOED, len(_ECHOED))
     for number in range(n):
-        growth = max(0.0, number / n - 0.6) / 0.4
+        growth = max(0.0, number / n - 0.4) / 0.6
         yield _list_twice(rng, words[: round(32 * (len(words) / 32) ** growth)])
 
 
@@ -126,9 +126,9 @@ MIXTURE: tuple[tuple[Document, float], ...] = (
     (_referents, 7),
     (lambda rng: "\n".join(draw(arithmetic.calculation, rng).text for _ in range(6)), 4),
     (_sheets_of(arithmetic.series, 2, 4), 4),
-    (_sheets_of(arithmetic.largest, 2, 4), 2),
-    (_sheets_of(arithmetic.word_problem, 2, 4), 7),
-    *[(_sheets_of(chain, 2, 4), 2.0) for chain in reasoning.CHAINS.values()],
+    (_sheets_of(arithmetic.largest, 2, 4), 3),
+    (_sheets_of(arithmetic.word_problem, 2, 4), 8),
+    *[(_sheets_of(chain, 2, 4), 3.0) for chain in reasoning.CHAINS.values()],
     (_sheets_of(reasoning.syllogism, 1, 3), 6),
     (_sheets_of(reasoning.calendar, 1, 3), 4),
     (_passage_with_many_questions(passages.day_out), 9),

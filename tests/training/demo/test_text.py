@@ -16,6 +16,15 @@ def test_a_rare_fact_is_mentioned_exactly_as_often_as_the_world_says() -> None:
         assert sum(facts.count(way) for way in ways) == fact.mentions
 
 
+def test_the_text_begins_with_lists_said_twice_of_ever_more_words() -> None:
+    lessons = text.documents(400, seed=1)[:100]
+    listed = [lesson.removeprefix("List: ").split("\nAgain: ") for lesson in lessons]
+    assert all(first == second for first, second in listed)
+    words = [set(first.split()) for first, _ in listed]
+    assert len(set().union(*words[:40])) == 32
+    assert len(set().union(*words[70:])) > 100
+
+
 def test_every_kind_of_document_can_be_written() -> None:
     written = text.documents(3000, seed=1)
     assert all(any(sign in document for document in written) for sign in ("User:", "Q:", "Question:", "because", "="))
