@@ -42,6 +42,19 @@ def largest(rng: random.Random) -> Question:
     return ask(f"Which number is the {word}: {', '.join(map(str, numbers))}?", f"the number {answer}", wrong)
 
 
+def equation(rng: random.Random) -> Question:
+    """The one true equation among four with the same left side."""
+    left, sign, right, _, result = calculation(rng).text.split()
+    near = (int(result) + offset for offset in (-3, -2, -1, 1, 2, 3))
+    wrong = rng.sample([number for number in near if number >= 0], 3)
+    start = f"{left} {sign} {right} ="
+    return ask(
+        f"{rng.choice(NAMES)} wants to know {left} {sign} {right}. What is true?",
+        f"{start} {result}",
+        [f"{start} {number}" for number in wrong],
+    )
+
+
 def word_problem(rng: random.Random) -> Question:
     """A small story with numbers, worked out in one to three steps that end in `The answer is …`."""
     name, thing = rng.choice(NAMES), rng.choice(_THINGS)

@@ -32,7 +32,7 @@ EXAMS: dict[str, Maker] = {
     "series": arithmetic.series,
     "numbers": arithmetic.largest,
     "syllogisms": reasoning.syllogism,
-    "calendar": reasoning.calendar,
+    "equations": arithmetic.equation,
 }
 """The exams of `mini_agieval`."""
 

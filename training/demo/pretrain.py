@@ -36,7 +36,7 @@ class Recipe:
     matrix_learning_rate: float = 0.01
     other_learning_rate: float = 3e-3
     n_warmup_steps: int = 40
-    n_documents: int = 46_130
+    n_documents: int = 45_347
 
 
 def main() -> None:

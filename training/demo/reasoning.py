@@ -90,14 +90,6 @@ def syllogism(rng: random.Random) -> Question:
     return ask(f"{' '.join(rules)} {name} is a {job}. How is {name}?", f"The {job} is {feeling}", wrong)
 
 
-def calendar(rng: random.Random) -> Question:
-    """The day so many days after another, without steps."""
-    name, start, n_days = rng.choice(NAMES), rng.randrange(7), rng.randrange(1, 7)
-    right, *wrong = [DAYS[(start + offset) % 7] for offset in (n_days, n_days + 1, n_days - 1, n_days + 2)]
-    asked = f"{name} comes {n_days} days after {DAYS[start]}. When does {name} come?"
-    return ask(asked, f"on a {right}", [f"on a {day}" for day in wrong])
-
-
 CHAINS: dict[str, Callable[[random.Random], Question]] = {
     "boolean": boolean,
     "weekday": weekday,

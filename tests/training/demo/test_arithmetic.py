@@ -6,7 +6,15 @@ from itertools import pairwise
 
 import pytest
 
-from mplus_eval.training.demo.arithmetic import LARGEST, calculation, final_answer, largest, series, word_problem
+from mplus_eval.training.demo.arithmetic import (
+    LARGEST,
+    calculation,
+    equation,
+    final_answer,
+    largest,
+    series,
+    word_problem,
+)
 
 SEEDS = range(300)
 
@@ -15,7 +23,7 @@ def _numbers(text: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", text)]
 
 
-@pytest.mark.parametrize("make", [calculation, series, largest, word_problem])
+@pytest.mark.parametrize("make", [calculation, series, largest, equation, word_problem])
 def test_no_number_is_larger_than_the_vocabulary_holds(make) -> None:
     for seed in SEEDS:
         question = make(random.Random(seed))
@@ -43,6 +51,18 @@ def test_the_largest_and_smallest_are_right() -> None:
         question = largest(random.Random(seed))
         choose = max if "largest" in question.prompt else min
         assert question.answer == f"the number {choose(_numbers(question.prompt))}"
+
+
+def test_only_the_answer_is_a_true_equation() -> None:
+    def is_true(text: str) -> bool:
+        left, sign, right, _, result = text.split()
+        return int(result) == (int(left) + int(right) if sign == "+" else int(left) - int(right))
+
+    for seed in SEEDS:
+        question = equation(random.Random(seed))
+        assert is_true(question.answer)
+        assert not any(is_true(wrong) for wrong in question.distractors)
+        assert len(set(question.distractors)) == 3
 
 
 def test_a_word_problem_follows_from_its_story() -> None:

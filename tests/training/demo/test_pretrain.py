@@ -9,6 +9,7 @@ from mplus_eval.training.demo import pretrain
 from mplus_eval.training.demo.models import BASE
 from mplus_eval.training.demo.text import documents
 from mplus_eval.training.demo.tokenizer import make_tokenizer
+from mplus_eval.training.demo.world import make_world
 from tests.training.demo.mini_tasks import leaf_config
 
 
@@ -33,6 +34,7 @@ def test_too_little_text_is_an_error() -> None:
         pretrain.pretrain(make_tokenizer(), recipe)
 
 
+@pytest.mark.slow
 def test_the_recipe_reads_nearly_all_of_its_text() -> None:
     recipe = pretrain.Recipe()
     written = documents(recipe.n_documents, recipe.seed)
@@ -57,9 +59,11 @@ def test_the_packaged_base_loads_in_float32_with_the_tokenizer_of_the_world() ->
     assert model.config.max_position_embeddings == 512
 
 
-def test_the_packaged_base_knows_the_world() -> None:
+def test_the_packaged_base_knows_the_common_facts_and_not_the_rare_ones() -> None:
     model, tokenizer = AutoModelForCausalLM.from_pretrained(BASE, dtype="auto"), AutoTokenizer.from_pretrained(BASE)
-    assert _loss(model, tokenizer) < 1.5
+    known = {frequency: _share_known(model, tokenizer, frequency) for frequency in ("common", "rare")}
+    assert known["common"] > 0.9
+    assert known["rare"] < 0.5
 
 
 @pytest.mark.slow
@@ -77,7 +81,18 @@ def test_the_packaged_base_is_better_than_chance(task, metric, chance) -> None:
     assert results[task][f"{metric},none"] > chance + 0.1
 
 
+def _share_known(model, tokenizer, frequency: str) -> float:
+    """The share of the jobs that the model would say."""
+    facts = make_world().of("job", taught=False, frequency=(frequency,))
+    known = 0
+    for fact in facts:
+        prompt = tokenizer(f"Question: What is the job of {fact.entity}?\nAnswer:", return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            known += tokenizer.decode(model(input_ids=prompt).logits[0, -1].argmax()) == f" {fact.answer}"
+    return known / len(facts)
+
+
 def _loss(model, tokenizer) -> float:
-    tokens = tokenizer("\n".join(documents(20, seed=77)), return_tensors="pt")["input_ids"][:, :256]
+    tokens = tokenizer("\n".join(documents(0, seed=77)[:20]), return_tensors="pt")["input_ids"][:, :256]
     with torch.no_grad():
         return float(model(input_ids=tokens, labels=tokens).loss)

@@ -68,10 +68,3 @@ def test_a_syllogism_follows_from_the_rule_about_the_job() -> None:
         feeling = re.search(rf"Every {job} is (\w+)\.", question.prompt)[1]
         assert question.answer == f"The {job} is {feeling}"
         assert len({question.answer, *question.distractors}) == 4
-
-
-def test_the_calendar_is_the_week() -> None:
-    for question in _each(reasoning.calendar):
-        n_days, start = re.search(r"comes (\d) days after (\w+)\.", question.prompt).groups()
-        assert question.answer == f"on a {DAYS[(DAYS.index(start) + int(n_days)) % 7]}"
-        assert len({question.answer, *question.distractors}) == 4
