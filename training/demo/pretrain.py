@@ -3,7 +3,7 @@
     python -m mplus_eval.training.demo.pretrain --output DIR
 
 The result lies in the package as `training/demo/base`. On one machine the same seed gives the same weights; another
-processor may round differently. It takes about five minutes on one core.
+processor may round differently. It takes about seven minutes on one core.
 """
 
 from __future__ import annotations

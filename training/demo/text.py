@@ -41,8 +41,7 @@ def documents(n: int, seed: int) -> list[str]:
 def _copying_lessons(rng: random.Random, n: int) -> Iterator[str]:
     """Lists said twice, of few words at first and in the end of all.
 
-    A model of this size learns to copy from few words, and then copies any; from many words at once, or from prose, it
-    does not learn it within a text of this length.
+    A first lesson in copying: a model of this size learns it quickly on few words, and not on many (docs/demo.md).
     """
     words = rng.sample(_ECHOED, len(_ECHOED))
     for number in range(n):
