@@ -27,7 +27,6 @@ def build_model(
     seed: int = 0,
     vocabulary: int = 320,
     context: int = 2048,
-    layers: int = 2,
     chat_template: str | None = None,
     texts: Sequence[str] = SENTENCES,
 ) -> Path:
@@ -39,7 +38,7 @@ def build_model(
     if chat_template is not None:
         tokenizer.chat_template = chat_template
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(_config(architecture, len(tokenizer), context, layers))
+    model = AutoModelForCausalLM.from_config(_config(architecture, len(tokenizer), context))
     # Widely spread weights, so that no two continuations are nearly tied and batching cannot turn an answer over.
     with torch.no_grad():
         for parameter in model.parameters():
@@ -88,18 +87,18 @@ def build_adapter(folder: Path, base: Path, *, seed: int = 0, rank: int = 4) -> 
     return folder
 
 
-def _config(architecture: str, vocabulary: int, context: int, layers: int) -> Any:
+def _config(architecture: str, vocabulary: int, context: int) -> Any:
     from transformers import GPT2Config, LlamaConfig, MistralConfig
 
     ids = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
     if architecture == "gpt2":
-        return GPT2Config(vocab_size=vocabulary, n_positions=context, n_embd=32, n_layer=layers, n_head=4, **ids)
+        return GPT2Config(vocab_size=vocabulary, n_positions=context, n_embd=32, n_layer=2, n_head=4, **ids)
     kind = {"mistral": MistralConfig, "llama": LlamaConfig}[architecture]
     return kind(
         vocab_size=vocabulary,
         hidden_size=32,
         intermediate_size=64,
-        num_hidden_layers=layers,
+        num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=context,
