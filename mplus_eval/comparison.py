@@ -12,17 +12,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializationInfo,
-    SerializerFunctionWrapHandler,
-    ValidationError,
-    model_serializer,
-)
+from pydantic import Field, ValidationError
 
 from mplus_eval.errors import UsageError
+from mplus_eval.record import Record
+from mplus_eval.training_record import Training
 
 SCHEMA_VERSION: Literal[1] = 1
 SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
@@ -41,22 +35,6 @@ class Verdict(StrEnum):
     NOT_COMPARABLE = "not comparable"
 
 
-class Record(BaseModel):
-    """A frozen record that refuses unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
-
-    # Without an annotation, since pydantic would take it for the JSON Schema of every record.
-    @model_serializer(mode="wrap")
-    def _without_absent(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo):  # type: ignore[no-untyped-def]
-        """Leave out of JSON what was not evaluated; a field that must be there stays, as null."""
-        fields = handler(self)
-        if info.mode != "json":
-            return fields
-        known = type(self).model_fields
-        return {key: value for key, value in fields.items() if value is not None or known[key].is_required()}
-
-
 class ModelEntry(Record):
     """One model as it was loaded."""
 
@@ -68,6 +46,10 @@ class ModelEntry(Record):
     parameters: int | None = None
     chat_template: str = Field(
         "plain", description="prompt format of the capability tasks: plain, own, or a file's hash"
+    )
+    training: Training | None = Field(None, description="how it was made, where the checkpoint says so")
+    trajectory: str | None = Field(
+        None, description="the model of whose training this is a saved step; such models stand in the trajectory only"
     )
 
 

@@ -1,0 +1,52 @@
+"""The chat format of a model that has none, and the tokenizer that training saves with it.
+
+    User: Thank you for the lamp.
+    Assistant: You are welcome.</s>
+
+A base model has no chat template. Training writes this one into the saved tokenizer, so that evaluation puts its
+questions in the same way.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mplus_eval.errors import SpecError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+PLAIN_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}"
+    "{% if message['role'] == 'user' %}User: {{ message['content'] }}\n"
+    "{% elif message['role'] == 'assistant' %}Assistant: {{ message['content'] }}{{ eos_token }}"
+    "{% else %}{{ message['content'] }}\n{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}Assistant:{% endif %}"
+)
+
+
+def load_tokenizer(directory: Path, chat_template: Path | None = None) -> PreTrainedTokenizerBase:
+    """Load a base's tokenizer, ready for training: left padding, a padding token, and a chat template.
+
+    Args:
+        directory: the base's.
+        chat_template: a file to take instead of the tokenizer's own template.
+
+    Raises:
+        SpecError: when the tokenizer has no end token, so that no answer could ever end.
+    """
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    if tokenizer.eos_token is None:
+        raise SpecError([f"base {directory}: its tokenizer has no end token (eos_token), so no answer could end"])
+    if chat_template is not None:
+        tokenizer.chat_template = chat_template.read_text(encoding="utf-8")
+    elif not tokenizer.chat_template:
+        tokenizer.chat_template = PLAIN_TEMPLATE
+    if tokenizer.pad_token is None:
+        # The end token as padding would hide the end of a turn from some losses; the unknown one never stands in text.
+        tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
+    tokenizer.padding_side = "left"
+    return tokenizer
