@@ -45,11 +45,12 @@ class ModelEntry(Record):
     dtype: str | None = None
     parameters: int | None = None
     chat_template: str = Field(
-        "plain", description="prompt format of the capability tasks: plain, own, or a file's hash"
+        default="plain", description="prompt format of the capability tasks: plain, own, or a file's hash"
     )
-    training: Training | None = Field(None, description="how it was made, where the checkpoint says so")
+    training: Training | None = Field(default=None, description="how it was made, where the checkpoint says so")
     trajectory: str | None = Field(
-        None, description="the model of whose training this is a saved step; such models stand in the trajectory only"
+        default=None,
+        description="the model of whose training this is a saved step; such models stand in the trajectory only",
     )
 
 
@@ -104,7 +105,7 @@ class Subject(Record):
 
     n_items: int
     scores: dict[str, Score]
-    contrasts: dict[str, SubjectContrast] = {}
+    contrasts: dict[str, SubjectContrast] = Field(default_factory=dict)
 
 
 class Task(Record):
@@ -120,7 +121,7 @@ class Task(Record):
     version: str = Field(description="lm-eval's version of the definition")
     filter: str = Field(description="lm-eval's filter whose metric is reported")
     scores: dict[str, Score]
-    contrasts: dict[str, Contrast] = {}
+    contrasts: dict[str, Contrast] = Field(default_factory=dict)
     subjects: dict[str, Subject] = Field(default_factory=dict, description="by stratum, where there is more than one")
 
 
@@ -140,7 +141,7 @@ class Summary(Record):
     smallest_detectable_difference: float | None = None
     smallest_provable_margin: float | None = None
     verdict: Verdict | None = None
-    withheld: str | None = Field(None, description="why there is no macro-average or no verdict")
+    withheld: str | None = Field(default=None, description="why there is no macro-average or no verdict")
 
 
 class Pair(Record):

@@ -27,9 +27,9 @@ class DataUsed(Record):
     split: str | None = None
     kind: Literal["pairs", "chosen answers", "demonstrations", "prompts"]
     n: int = Field(description="rows trained on")
-    n_malformed: int = Field(0, description="rows that were left out because they are malformed")
-    n_too_long: int = Field(0, description="rows that were left out because of their length")
-    n_evaluation_prompts: int = Field(0, description="rows that were left out because they are evaluated")
+    n_malformed: int = Field(default=0, description="rows that were left out because they are malformed")
+    n_too_long: int = Field(default=0, description="rows that were left out because of their length")
+    n_evaluation_prompts: int = Field(default=0, description="rows that were left out because they are evaluated")
     hash: str = Field(description="of the rows as they were used, in order")
 
 
@@ -38,7 +38,7 @@ class Dose(Record):
 
     kl_answers: float = Field(description="of a whole answer of the model's own, mean over held-out prompts")
     kl_answers_per_token: float
-    kl_text: float | None = Field(None, description="per token of held-out text")
+    kl_text: float | None = Field(default=None, description="per token of held-out text")
     n_prompts: int
     n_texts: int = 0
 

@@ -65,13 +65,15 @@ class Source(Fields):
     """Where rows come from: a hub id, a directory, a JSONL or Parquet file, or `demo:NAME`."""
 
     source: str = Field(min_length=1)
-    subset: str | None = Field(None, description="configuration or data_dir of the dataset, such as harmless-base")
+    subset: str | None = Field(
+        default=None, description="configuration or data_dir of the dataset, such as harmless-base"
+    )
     split: str = "train"
     revision: str | None = None
-    n: Count | None = Field(None, description="at most so many rows, the first after shuffling by the seed")
-    seed: CountOrNone | None = Field(None, description="of the draw; the recipe's when not given")
+    n: Count | None = Field(default=None, description="at most so many rows, the first after shuffling by the seed")
+    seed: CountOrNone | None = Field(default=None, description="of the draw; the recipe's when not given")
     on_bad_row: OnBadRow | None = Field(
-        None, description="what a malformed row does; skip for public datasets known to have some, else fail"
+        default=None, description="what a malformed row does; skip for public datasets known to have some, else fail"
     )
 
 
@@ -92,25 +94,31 @@ class Optimisation(Fields):
 
     learning_rate: PositiveNumber
     epochs: PositiveNumber = 1.0
-    steps: Count | None = Field(None, description="instead of epochs")
-    batch_size: Count = Field(32, description="rows of one step on one device; answers, for rlhf")
-    accumulate: Count = Field(1, description="batches of one step")
+    steps: Count | None = Field(default=None, description="instead of epochs")
+    batch_size: Count = Field(default=32, description="rows of one step on one device; answers, for rlhf")
+    accumulate: Count = Field(default=1, description="batches of one step")
     warmup_steps: CountOrNone = 0
     schedule: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
     weight_decay: NotNegative = 0.0
     max_grad_norm: PositiveNumber = 1.0
     gradient_checkpointing: bool = False
-    save_every: Count | None = Field(None, description="steps between checkpoints; only the last when not given")
-    keep: Count | None = Field(None, description="so many checkpoints are kept; all when not given")
+    save_every: Count | None = Field(
+        default=None, description="steps between checkpoints; only the last when not given"
+    )
+    keep: Count | None = Field(default=None, description="so many checkpoints are kept; all when not given")
     trl: dict[str, Any] = Field(default_factory=dict, description="further fields of TRL's configuration, as they are")
 
 
 class RewardStage(Optimisation):
     """The reward model: Bradley-Terry on the pairs, from the base."""
 
-    centre: NotNegative = Field(0.01, description="coefficient of the centring term (Eisenstein et al., 2312.09244)")
-    scale: bool = Field(True, description="standardise rewards by mean and deviation on held-out pairs")
-    referee: bool = Field(False, description="train a second one on pairs the first never sees, only to look at")
+    centre: NotNegative = Field(
+        default=0.01, description="coefficient of the centring term (Eisenstein et al., 2312.09244)"
+    )
+    scale: bool = Field(default=True, description="standardise rewards by mean and deviation on held-out pairs")
+    referee: bool = Field(
+        default=False, description="train a second one on pairs the first never sees, only to look at"
+    )
 
 
 class SftStage(Optimisation):
@@ -124,34 +132,42 @@ class RewardPart(Fields):
     """One summand of the reward: a reward model, a toxicity classifier's penalty, or a function of one's own."""
 
     kind: Literal["model", "toxicity", "function"] = "model"
-    source: str = Field("reward", description="`reward` for the recipe's own, a directory, or module:function")
+    source: str = Field(default="reward", description="`reward` for the recipe's own, a directory, or module:function")
     weight: Number = 1.0
 
 
 class Termination(Fields):
     """What an answer that the length limit cut is worth."""
 
-    tokens: tuple[str, ...] = Field((), description="further end-of-turn tokens beside the tokenizer's end token")
+    tokens: tuple[str, ...] = Field(
+        default=(), description="further end-of-turn tokens beside the tokenizer's end token"
+    )
     stop_strings: tuple[str, ...] = ()
-    penalty: NotNegative = Field(1.0, description="taken off the reward of an answer that did not end, in its units")
-    mask: bool = Field(False, description="leave such answers out of the loss instead")
+    penalty: NotNegative = Field(
+        default=1.0, description="taken off the reward of an answer that did not end, in its units"
+    )
+    mask: bool = Field(default=False, description="leave such answers out of the loss instead")
 
 
 class KlControl(Fields):
     """The penalty for leaving the base: fixed, or steered to a target (Ziegler et al., 1909.08593, eq. 2)."""
 
     coefficient: NotNegative = 0.05
-    target: PositiveNumber | None = Field(None, description="wanted KL of an answer, in nats; fixed when not given")
-    horizon: PositiveNumber = Field(10_000.0, description="answers over which the controller reacts")
+    target: PositiveNumber | None = Field(
+        default=None, description="wanted KL of an answer, in nats; fixed when not given"
+    )
+    horizon: PositiveNumber = Field(default=10_000.0, description="answers over which the controller reacts")
 
 
 class Hacking(Fields):
     """When to warn of reward hacking: the reward has risen while something else has collapsed."""
 
-    window: Count = Field(10, description="steps of each average")
-    entropy: Share = Field(0.3, description="collapsed below this share of the first window's")
-    distinct: Share = Field(0.5, description="the same for the share of distinct 2-grams")
-    referee: NotNegative = Field(0.5, description="collapsed when the referee's reward fell by so many deviations")
+    window: Count = Field(default=10, description="steps of each average")
+    entropy: Share = Field(default=0.3, description="collapsed below this share of the first window's")
+    distinct: Share = Field(default=0.5, description="the same for the share of distinct 2-grams")
+    referee: NotNegative = Field(
+        default=0.5, description="collapsed when the referee's reward fell by so many deviations"
+    )
     stop: bool = False
 
 
@@ -162,20 +178,26 @@ class RlhfStage(Optimisation):
     role: str = ""
     algorithm: Literal["rloo", "grpo"] = "rloo"
     answers: Annotated[int, BeforeValidator(_not_a_truth_value), Field(ge=2)] = Field(
-        4, description="answers to each prompt"
+        default=4, description="answers to each prompt"
     )
     max_new_tokens: Count = 256
     temperature: PositiveNumber = 1.0
-    steps_per_generation: Count | None = Field(None, description="batches made at once; `accumulate` when not given")
-    iterations: Count = Field(1, description="passes over the same answers")
+    steps_per_generation: Count | None = Field(
+        default=None, description="batches made at once; `accumulate` when not given"
+    )
+    iterations: Count = Field(default=1, description="passes over the same answers")
     kl: KlControl = KlControl()
     rewards: Mapping[str, RewardPart] = Field(default_factory=lambda: {"reward": RewardPart()})
     normalise_advantages: bool = False
-    clip_reward: PositiveNumber | None = Field(None, description="rewards are cut to ± this, before the KL penalty")
+    clip_reward: PositiveNumber | None = Field(
+        default=None, description="rewards are cut to ± this, before the KL penalty"
+    )
     termination: Termination = Termination()
-    length_penalty: NotNegative = Field(0.0, description="taken off for each token, in units of the reward")
+    length_penalty: NotNegative = Field(default=0.0, description="taken off for each token, in units of the reward")
     hacking: Hacking = Hacking()
-    evaluate_every: Count | None = Field(None, description="steps between evaluations; a multiple of save_every")
+    evaluate_every: Count | None = Field(
+        default=None, description="steps between evaluations; a multiple of save_every"
+    )
     evaluate_in: Literal["process", "rank 0"] = "process"
 
     @property
@@ -215,16 +237,16 @@ class Launch(Fields):
 
     processes: Count = 1
     machines: Count = 1
-    accelerate: str | None = Field(None, description="an accelerate configuration: a file, or a shipped name")
+    accelerate: str | None = Field(default=None, description="an accelerate configuration: a file, or a shipped name")
 
 
 class Check(Fields):
     """What is measured of every saved checkpoint, on the same prompts and texts for all of them."""
 
-    prompts: tuple[PromptSource, ...] = Field((), description="the held-out pairs' prompts when not given")
+    prompts: tuple[PromptSource, ...] = Field(default=(), description="the held-out pairs' prompts when not given")
     n_prompts: Count = 64
     max_new_tokens: Count | None = None
-    texts: str | None = Field(None, description="a text file, a blank line between texts, or demo:texts")
+    texts: str | None = Field(default=None, description="a text file, a blank line between texts, or demo:texts")
     n_texts: Count = 64
     measures: Mapping[str, str] = Field(
         default_factory=dict, description="NAME: module:function of (prompt, answer, ended), giving a number"
@@ -249,15 +271,21 @@ class Recipe(Fields):
     seed: CountOrNone = 0
     device: Literal["auto", "cpu"] = "auto"
     dtype: Literal["float32", "bfloat16"] = "float32"
-    threads: Count | None = Field(None, description="of the processor; one gives the same weights on any machine")
-    max_length: Count = Field(1024, description="tokens of prompt and answer together; longer rows are left out")
-    chat_template: Path | None = Field(None, description="the tokenizer's own when not given, else the plain format")
+    threads: Count | None = Field(
+        default=None, description="of the processor; one gives the same weights on any machine"
+    )
+    max_length: Count = Field(
+        default=1024, description="tokens of prompt and answer together; longer rows are left out"
+    )
+    chat_template: Path | None = Field(
+        default=None, description="the tokenizer's own when not given, else the plain format"
+    )
     lora: Lora | None = None
     launch: Launch = Launch()
     pairs: tuple[PairSource, ...] = ()
-    held_out: Share = Field(0.1, description="share of the pairs that no training sees")
-    prompts: tuple[PromptSource, ...] = Field((), description="for rlhf; the pairs' prompts when not given")
-    exclude_prompts: tuple[PromptSource, ...] = Field((), description="evaluation prompts, never trained on")
+    held_out: Share = Field(default=0.1, description="share of the pairs that no training sees")
+    prompts: tuple[PromptSource, ...] = Field(default=(), description="for rlhf; the pairs' prompts when not given")
+    exclude_prompts: tuple[PromptSource, ...] = Field(default=(), description="evaluation prompts, never trained on")
     reward: RewardStage | None = None
     sft: Mapping[str, SftStage] = Field(default_factory=dict)
     rlhf: Mapping[str, RlhfStage] = Field(default_factory=dict)
