@@ -17,6 +17,7 @@ from mplus_eval.cli.compare import compare
 from mplus_eval.cli.doctor import doctor
 from mplus_eval.cli.report import report
 from mplus_eval.cli.tasks import app as tasks
+from mplus_eval.cli.train import train
 from mplus_eval.errors import EXIT_DONE, EXIT_INTERNAL, EXIT_INTERRUPTED, MplusError
 
 ISSUES = "the project's issue tracker"
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.command()(compare)
 app.command()(report)
 app.add_typer(tasks, name="tasks")
+app.command()(train)
 app.command()(doctor)
 
 

@@ -1,0 +1,151 @@
+"""`mplus-eval train`: from a base and preference pairs to checkpoints that a comparison reads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mplus_eval.cli.options import DataDir, Quiet, Verbose
+
+if TYPE_CHECKING:
+    from mplus_eval.training.recipe import Recipe
+    from mplus_eval.training_record import TrainingRecord
+
+
+class What(StrEnum):
+    """What to train."""
+
+    REWARD = "reward"
+    SFT = "sft"
+    RLHF = "rlhf"
+    ALL = "all"
+
+
+def train(
+    what: Annotated[What, typer.Argument(help="The reward model, the supervised models, the RLHF models, or all.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]…", help="Fields to replace, such as rlhf.plus.steps=20.", show_default=False),
+    ] = None,
+    config: Annotated[str, typer.Option(help="Recipe: a YAML file or a shipped name (demo, mistral-7b-lora, …).")] = "demo",
+    compare: Annotated[bool, typer.Option("--compare", help="Compare what was trained with the base, in a report.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Check all but the weights; print memory, tokens, time.")] = False,
+    data_dir: DataDir = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train checkpoints by a recipe: a reward model, supervised rivals, and RLHF straight from the base.
+
+    The same command goes on where a stopped one was. Example: mplus-eval train all --config demo --compare
+    """
+    from rich.console import Console
+
+    from mplus_eval.quiet import silence_libraries
+
+    silence_libraries(verbose)
+    if not verbose:
+        warnings.filterwarnings("ignore")
+    from mplus_eval.training.recipe import load_recipe
+
+    recipe = load_recipe(config, overrides or ())
+    if check:
+        from mplus_eval.training.check import check_recipe, render
+
+        Console().print(render(check_recipe(recipe, data_dir)))
+        return
+    stages = _stages(what, recipe)
+    if not _launched(recipe, stages, data_dir, Console(stderr=True, quiet=quiet)):
+        return
+    from mplus_eval.training.launch import is_main
+
+    if is_main():
+        _report(recipe, stages, compare=compare, quiet=quiet)
+
+
+def _stages(what: What, recipe: Recipe) -> list[str]:
+    from mplus_eval.errors import UsageError
+
+    chosen = {
+        What.REWARD: ["reward"] if recipe.reward else [],
+        What.SFT: list(recipe.sft),
+        What.RLHF: list(recipe.rlhf),
+        What.ALL: list(recipe.stages),
+    }[what]
+    if not chosen:
+        raise UsageError(f"train {what.value}: the recipe has no `{what.value}`; it has {', '.join(recipe.stages)}")
+    return chosen
+
+
+def _launched(recipe: Recipe, stages: Sequence[str], data_dir: Any, console: Any) -> bool:
+    """Train, in this process or in a group of them; False when this is the command's last word (never so far)."""
+    from mplus_eval.progress import ConsoleProgress
+    from mplus_eval.training.launch import is_main, relaunch
+
+    arguments = [argument for argument in sys.argv[2:] if argument != "--compare"]
+    if command := relaunch(recipe, arguments):
+        finished = subprocess.run(command, check=False)
+        if finished.returncode:
+            raise typer.Exit(finished.returncode)
+        return True
+    from mplus_eval.training.train import train as run_training
+
+    with ConsoleProgress(console).shown() as progress:
+        run_training(
+            recipe,
+            stages,
+            progress=progress.prepare if is_main() else None,
+            say=lambda sentence: console.print(f"warning: {sentence}", markup=False, highlight=False),
+            data_dir=data_dir,
+        )
+    return True
+
+
+def _report(recipe: Recipe, stages: Sequence[str], *, compare: bool, quiet: bool) -> None:
+    from rich.console import Console
+
+    from mplus_eval.errors import EXIT_CELLS_MISSING
+    from mplus_eval.training_record import read_record
+
+    records = [record for name in stages if (record := read_record(recipe.output / name)) is not None]
+    if not quiet:
+        Console().print(_table(records))
+        typer.echo(f"\nCheckpoints: {recipe.output}")
+    if not compare:
+        return
+    from mplus_eval.progress import ConsoleProgress
+    from mplus_eval.reports.terminal import summary
+    from mplus_eval.training.evaluation import compare_trained
+
+    with ConsoleProgress(Console(stderr=True, quiet=quiet)).shown() as progress:
+        finished = compare_trained(recipe, progress, sys.argv)
+    if not quiet:
+        Console().print(summary(finished.comparison))
+        typer.echo(f"\nReport: {finished.path / 'report.html'}")
+    if finished.comparison.missing:
+        raise typer.Exit(EXIT_CELLS_MISSING)
+
+
+def _table(records: Sequence[TrainingRecord]) -> Any:
+    """A row a model: how it was trained, how far it went from the base, whether it ends its turns."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from mplus_eval.progress import duration
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title, justify in (("Model", "left"), ("Method", "left"), ("Steps", "right"), ("KL, nats", "right"),
+                           ("Ends turn", "right"), ("Held-out accuracy", "right"), ("Time", "right")):  # fmt: skip
+        table.add_column(title, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    for record in records:
+        kl = f"{record.dose.kl_answers:.2f}" if record.dose else "–"
+        ends = f"{100 * record.behaviour.end_of_turn_rate:.0f} %" if record.behaviour else "–"
+        accuracy = f"{100 * record.quality['accuracy']:.0f} %" if "accuracy" in record.quality else "–"
+        cells = (record.name, record.algorithm, str(record.step), kl, ends, accuracy, duration(record.seconds))
+        table.add_row(*map(Text, cells))
+    return table

@@ -1,0 +1,198 @@
+"""What happens beside the training loop: progress, the log, the guard against NaN, records, KL control, evaluation."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers.trainer_callback import ExportableState, TrainerCallback
+
+from mplus_eval.errors import InterruptedRunError
+from mplus_eval.training.hacking import HackingMonitor
+from mplus_eval.training.launch import is_main
+from mplus_eval.training.losses import adapt_kl_coefficient
+from mplus_eval.training.recipe import Hacking, KlControl
+from mplus_eval.training.stage import STEPS_FILE, Stage
+
+Progress = Callable[[str, int, int], None]
+
+
+class ShowSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
+    """Reports every step."""
+
+    def __init__(self, name: str, progress: Progress) -> None:
+        self._name, self._progress = name, progress
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Called by the trainer."""
+        if is_main():
+            self._progress(f"training {self._name}", state.global_step, state.max_steps)
+
+
+class LogSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
+    """Writes every step's numbers to `steps.jsonl`, and stops at the first one that is not a number.
+
+    A NaN is met before the step is saved, so the last checkpoint is a good one.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        """Called by the trainer."""
+        logs = logs or {}
+        if "train_runtime" in logs:
+            return
+        if is_main():
+            numbers = {key: value for key, value in logs.items() if _is_finite(value)}
+            with (self._stage.directory / STEPS_FILE).open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": state.global_step, **numbers}) + "\n")
+        for key in ("loss", "grad_norm"):
+            if key in logs and not _is_finite(logs[key]):
+                last = self._stage.last_checkpoint()
+                good = f"the last good checkpoint is {last}" if last else "no checkpoint was saved before it"
+                raise InterruptedRunError(f"{self._stage.name}: {key} is {logs[key]} at step {state.global_step}; {good}")
+
+
+class WriteRecords(TrainerCallback):  # type: ignore[misc, unused-ignore]
+    """Writes the record into every saved step, last of all, when every process has saved its part."""
+
+    def __init__(self, write: Callable[[Path, int, int], None]) -> None:
+        self._write = write
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Called by the trainer on every process."""
+        from accelerate import PartialState
+
+        PartialState().wait_for_everyone()
+        if is_main():
+            step = state.global_step
+            self._write(Path(args.output_dir) / f"checkpoint-{step}", step, state.max_steps)
+
+
+class ControlKl(TrainerCallback, ExportableState):  # type: ignore[misc, unused-ignore]
+    """Steers the KL coefficient to a target; its state is part of the checkpoint."""
+
+    def __init__(self, settings: KlControl, n_answers: int) -> None:
+        self.coefficient = settings.coefficient
+        self._settings, self._n_answers = settings, n_answers
+        self.trainer: Any = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Called by the trainer, after the state of a checkpoint was restored."""
+        self.trainer.beta = self.coefficient
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        """Called by the trainer with the mean KL of the step's answers."""
+        target = self._settings.target
+        if target is None or not logs or logs.get("kl") is None:
+            return
+        self.coefficient = adapt_kl_coefficient(
+            self.coefficient, float(logs["kl"]), target, self._n_answers, self._settings.horizon
+        )
+        self.trainer.beta = self.coefficient
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"args": {}, "attributes": {"coefficient": self.coefficient}}
+
+
+class WatchForHacking(TrainerCallback, ExportableState):  # type: ignore[misc, unused-ignore]
+    """Warns when the reward rises while something else collapses; its state is part of the checkpoint."""
+
+    def __init__(self, settings: Hacking, warn: Callable[[str], None]) -> None:
+        self._settings, self._warn = settings, warn
+        self._monitor = HackingMonitor(settings)
+        self.memory: dict[str, Any] = {}
+        self.warnings: list[str] = []
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Called by the trainer, after the state of a checkpoint was restored."""
+        if self.memory:
+            self._monitor = HackingMonitor.restored(self._settings, self.memory)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        """Called by the trainer."""
+        if not logs or logs.get("reward") is None:
+            return
+        found = self._monitor.observe(
+            state.global_step,
+            float(logs["reward"]),
+            float(logs.get("entropy") or 0.0),
+            float(logs.get("distinct_2") or 0.0),
+            logs.get("rewards/referee/mean"),
+        )
+        self.memory = self._monitor.state()
+        if found:
+            self.warnings.append(found)
+            if is_main():
+                self._warn(found)
+            if self._settings.stop:
+                control.should_save = True
+                control.should_training_stop = True
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"args": {}, "attributes": {"memory": self.memory, "warnings": self.warnings}}
+
+
+class EvaluateSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
+    """Compares saved steps with the base while training goes on.
+
+    In a process of its own, started by the first process of the group; or on rank 0, where training waits and the random
+    state is put back, so that evaluating does not change what is trained.
+    """
+
+    def __init__(self, every: int, command: Sequence[str], *, own_process: bool, evaluate: Callable[[], object]) -> None:
+        self._every, self._command, self._own_process, self._evaluate = every, list(command), own_process, evaluate
+        self._running: subprocess.Popen[bytes] | None = None
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Called by the trainer, after the step's record was written."""
+        if state.global_step % self._every or not is_main():
+            return
+        if not self._own_process:
+            with _same_random_state():
+                self._evaluate()
+        elif self._running is None or self._running.poll() is not None:
+            # One at a time: the next one also takes the steps that were saved meanwhile.
+            self._running = subprocess.Popen([sys.executable, "-m", "mplus_eval", *self._command])
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Wait for the last evaluation."""
+        if self._running is not None:
+            self._running.wait()
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+class _same_random_state:  # noqa: N801 - reads as a statement
+    """Put back the random state of Python, NumPy and torch after the block."""
+
+    def __enter__(self) -> None:
+        import random
+
+        import numpy as np
+        import torch
+
+        self._python, self._numpy, self._torch = random.getstate(), np.random.get_state(), torch.get_rng_state()
+        self._cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+
+    def __exit__(self, *exception: object) -> None:
+        import random
+
+        import numpy as np
+        import torch
+
+        random.setstate(self._python)
+        np.random.set_state(self._numpy)
+        torch.set_rng_state(self._torch)
+        if self._cuda:
+            torch.cuda.set_rng_state_all(self._cuda)

@@ -1,0 +1,70 @@
+"""From checkpoints to the report: what `train --compare` and `evaluate_every` run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mplus_eval.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from mplus_eval.progress import RunProgress
+    from mplus_eval.run import Run
+
+EVALUATION = "evaluation"
+
+
+def trajectory_command(recipe: Recipe, directory: Path) -> list[str]:
+    """The command line that evaluates the saved steps of a model that is being trained."""
+    evaluation = recipe.compare
+    limit = evaluation.trajectory_limit or evaluation.limit
+    return [
+        "compare",
+        *("--trajectory", str(directory), "--suite", evaluation.suite, "--output", str(directory / EVALUATION)),
+        *(("--limit", str(limit)) if limit else ()),
+        *(("--data-dir", str(evaluation.data_dir)) if evaluation.data_dir else ()),
+        "--quiet",
+    ]
+
+
+def evaluate_trajectory(recipe: Recipe, directory: Path) -> Run:
+    """The same in this process."""
+    from mplus_eval.run import compare
+
+    evaluation = recipe.compare
+    options: dict[str, Any] = {
+        "trajectory": (directory,),
+        "suite": evaluation.suite,
+        "limit": evaluation.trajectory_limit or evaluation.limit,
+        "data_dir": evaluation.data_dir,
+        "output": directory / EVALUATION,
+    }
+    return compare((), config=None, **{key: value for key, value in options.items() if value is not None})
+
+
+def compare_trained(recipe: Recipe, progress: RunProgress | None = None, command: list[str] | None = None) -> Run:
+    """Compare the base and every model that the recipe trained, with the trajectories of those with saved steps."""
+    from mplus_eval.run import run
+    from mplus_eval.spec import draft_spec
+    from mplus_eval.training.stage import Stage
+
+    evaluation = recipe.compare
+    trained = [name for name in (*recipe.sft, *recipe.rlhf) if (recipe.output / name / "training.json").is_file()]
+    models: dict[str, Any] = {"base": {"source": recipe.base, "role": "base"}}
+    if recipe.revision:
+        models["base"]["revision"] = recipe.revision
+    for name in trained:
+        models[name] = {"source": str(recipe.output / name)}
+    options = {
+        "suite": evaluation.suite,
+        "limit": evaluation.limit,
+        "trajectory_limit": evaluation.trajectory_limit,
+        "data_dir": evaluation.data_dir,
+        "output": recipe.output / "comparison",
+        "baseline": "base",
+        "trajectory": tuple(
+            recipe.output / name for name in recipe.rlhf if Stage(name, recipe.output / name, {}).checkpoints()
+        ),
+    }
+    spec, faults = draft_spec(models, None, options)
+    return run(spec, progress, faults=faults, command=command)

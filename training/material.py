@@ -1,0 +1,263 @@
+"""What a recipe's stages are made from: the base, its tokenizer, pairs, demonstrations and prompts, all checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mplus_eval.errors import SpecError
+from mplus_eval.fingerprint import hash_text, tokenizer_hash, weights_hash
+from mplus_eval.sources import resolve_source, source_faults
+from mplus_eval.spec import ModelSpec
+from mplus_eval.training.chat import load_tokenizer
+from mplus_eval.training.data import (
+    Demonstration,
+    Pair,
+    Prompt,
+    Rows,
+    halves,
+    load_demonstrations,
+    load_pairs,
+    load_prompts,
+    split_held_out,
+    without_evaluated,
+)
+from mplus_eval.training.recipe import Recipe
+from mplus_eval.training_record import DataUsed
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Used[T]:
+    """Rows as a stage uses them, with what the record says of them."""
+
+    rows: tuple[T, ...]
+    described: tuple[DataUsed, ...]
+
+    @property
+    def hash(self) -> str:
+        """One hash over all of them."""
+        return hash_text(json.dumps([entry.hash for entry in self.described]))
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything that is trained on or measured with."""
+
+    base: Path
+    base_hash: str
+    tokenizer: PreTrainedTokenizerBase
+    tokenizer_hash: str
+    pairs: Used[Pair]
+    referee_pairs: Used[Pair]
+    held_out: tuple[Pair, ...]
+    demonstrations: dict[str, Used[Demonstration]]
+    prompts: Used[Prompt]
+    check_prompts: tuple[Prompt, ...]
+    texts: tuple[str, ...]
+
+
+def gather(recipe: Recipe, data_dir: Path | None = None) -> Material:
+    """Find the base and read all data.
+
+    Raises:
+        SpecError: with every fault found.
+    """
+    base = _base(recipe)
+    tokenizer = load_tokenizer(base, recipe.chat_template)
+    reader = _Reader(recipe, data_dir, tokenizer)
+    pairs, referee, held_out = reader.pairs()
+    demonstrations = {
+        name: _chosen(pairs) if stage.data == "chosen" else reader.demonstrations(stage.data)
+        for name, stage in recipe.sft.items()
+    }
+    prompts = reader.prompts(pairs)
+    check_prompts, texts = reader.check_prompts(held_out), reader.texts()
+    faults = [*reader.faults, *_too_few(recipe, pairs, demonstrations, prompts)]
+    if recipe.rlhf and not check_prompts:
+        faults.append("check: no prompts to measure with; give check.prompts, or pairs with held_out above 0")
+    if faults:
+        raise SpecError(faults)
+    template = hash_text(str(tokenizer.chat_template))[:12]
+    return Material(
+        base=base,
+        base_hash=weights_hash(base),
+        tokenizer=tokenizer,
+        tokenizer_hash=f"{tokenizer_hash(base)} {template}",
+        pairs=pairs,
+        referee_pairs=referee,
+        held_out=held_out,
+        demonstrations=demonstrations,
+        prompts=prompts,
+        check_prompts=check_prompts,
+        texts=texts,
+    )
+
+
+def _base(recipe: Recipe) -> Path:
+    model = ModelSpec(name="base", source=recipe.base, revision=recipe.revision)
+    if faults := source_faults(model, "hf"):
+        raise SpecError([fault.replace("model 'base'", "base") for fault in faults])
+    source = resolve_source(model, "hf")
+    if source.path is None or source.adapter:
+        raise SpecError([f"base {recipe.base!r}: a whole checkpoint is expected, not an adapter"])
+    return source.path
+
+
+class _Reader:
+    """Reads the recipe's sources, collecting faults."""
+
+    def __init__(self, recipe: Recipe, data_dir: Path | None, tokenizer: Any) -> None:
+        self._recipe, self._data_dir, self._tokenizer = recipe, data_dir, tokenizer
+        self.faults: list[str] = []
+
+    def pairs(self) -> tuple[Used[Pair], Used[Pair], tuple[Pair, ...]]:
+        """Pairs for the reward model, for its referee, and the ones that no training sees."""
+        recipe = self._recipe
+        first, second, held_out = [], [], []
+        for source in recipe.pairs:
+            rows = self._read(load_pairs, source)
+            if rows is None:
+                continue
+            fitting, n_too_long = self._fitting(rows.rows, lambda pair: max((pair.chosen, pair.rejected), key=len))
+            train, kept = split_held_out(fitting, recipe.held_out, recipe.seed)
+            mine, other = halves(train, recipe.seed) if recipe.reward and recipe.reward.referee else (train, ())
+            held_out += kept
+            first.append(_used(rows, mine, "pairs", n_too_long=n_too_long))
+            second.append(_used(rows, other, "pairs"))
+        return _joined(first), _joined(second), tuple(held_out)
+
+    def demonstrations(self, sources: Sequence[Any]) -> Used[Demonstration]:
+        """Demonstrations of one stage."""
+        found = []
+        for source in sources:
+            if (rows := self._read(load_demonstrations, source)) is not None:
+                fitting, n_too_long = self._fitting(rows.rows, lambda one: one.answer)
+                found.append(_used(rows, fitting, "demonstrations", n_too_long=n_too_long))
+        return _joined(found)
+
+    def prompts(self, pairs: Used[Pair]) -> Used[Prompt]:
+        """Prompts for RLHF, without those that are evaluated."""
+        recipe = self._recipe
+        if not recipe.rlhf:
+            return Used((), ())
+        evaluated = [
+            prompt for source in recipe.exclude_prompts for prompt in (self._rows(load_prompts, source) or ())
+        ]
+        if not recipe.prompts:
+            kept, n_removed = without_evaluated([Prompt(pair.prompt) for pair in pairs.rows], evaluated)
+            described = [entry.model_copy(update={"kind": "prompts"}) for entry in pairs.described]
+            if described:
+                described[0] = described[0].model_copy(update={"n_evaluation_prompts": n_removed})
+            return Used(tuple(kept), tuple(described))
+        found = []
+        for source in recipe.prompts:
+            if (rows := self._read(load_prompts, source)) is not None:
+                fitting, n_too_long = self._fitting(rows.rows, lambda _: "")
+                kept, n_removed = without_evaluated(fitting, evaluated)
+                found.append(_used(rows, kept, "prompts", n_too_long=n_too_long, n_evaluated=n_removed))
+        return _joined(found)
+
+    def check_prompts(self, held_out: Sequence[Pair]) -> tuple[Prompt, ...]:
+        """Prompts to measure checkpoints with."""
+        check = self._recipe.check
+        own = [prompt for source in check.prompts for prompt in (self._rows(load_prompts, source) or ())]
+        prompts = own if check.prompts else [Prompt(pair.prompt) for pair in held_out]
+        return tuple(prompts[: check.n_prompts])
+
+    def texts(self) -> tuple[str, ...]:
+        """Texts to measure the KL on."""
+        check = self._recipe.check
+        if check.texts is None:
+            return ()
+        if check.texts == "demo:texts":
+            from mplus_eval.training.demo.text import held_out_texts
+
+            return tuple(held_out_texts(check.n_texts, seed=self._recipe.seed))
+        path = Path(check.texts).expanduser()
+        try:
+            texts = [text.strip() for text in path.read_text(encoding="utf-8").split("\n\n")]
+        except (OSError, UnicodeDecodeError) as error:
+            self.faults.append(f"check.texts {check.texts!r}: cannot be read ({error})")
+            return ()
+        return tuple(text for text in texts if text)[: check.n_texts]
+
+    def _read(self, load: Callable[..., Rows[T]], source: Any) -> Rows[T] | None:
+        try:
+            return load(source, self._recipe.seed, self._data_dir)
+        except SpecError as error:
+            self.faults += error.faults
+            return None
+
+    def _rows(self, load: Callable[..., Rows[T]], source: Any) -> tuple[T, ...] | None:
+        rows = self._read(load, source)
+        return rows.rows if rows else None
+
+    def _fitting(self, rows: Sequence[Any], answer: Callable[[Any], str]) -> tuple[list[Any], int]:
+        """Leave out rows that are longer than the recipe allows, counted."""
+        longest = self._recipe.max_length
+        kept = []
+        for row in rows:
+            messages = [message.as_dict() for message in getattr(row, "prompt", None) or row.messages]
+            text = self._tokenizer.apply_chat_template(
+                [*messages, {"role": "assistant", "content": answer(row)}], tokenize=False
+            )
+            # A token is a character at least, so most rows need no tokenizer.
+            if len(text) <= longest or len(self._tokenizer(text, add_special_tokens=False)["input_ids"]) <= longest:
+                kept.append(row)
+        return kept, len(rows) - len(kept)
+
+
+def _used(
+    rows: Rows[Any], kept: Sequence[Any], kind: Any, *, n_too_long: int = 0, n_evaluated: int = 0
+) -> Used[Any]:
+    source = rows.source
+    described = DataUsed(
+        source=source.source,
+        subset=source.subset,
+        split=source.split,
+        kind=kind,
+        n=len(kept),
+        n_malformed=rows.n_malformed,
+        n_too_long=n_too_long,
+        n_evaluation_prompts=n_evaluated,
+        hash=replace(rows, rows=tuple(kept)).hash,
+    )
+    return Used(tuple(kept), (described,))
+
+
+def _joined(parts: Sequence[Used[Any]]) -> Used[Any]:
+    return Used(
+        tuple(row for part in parts for row in part.rows), tuple(entry for part in parts for entry in part.described)
+    )
+
+
+def _chosen(pairs: Used[Pair]) -> Used[Demonstration]:
+    """The chosen answers of the very pairs that the reward model sees."""
+    described = tuple(entry.model_copy(update={"kind": "chosen answers"}) for entry in pairs.described)
+    return Used(tuple(Demonstration(pair.prompt, pair.chosen) for pair in pairs.rows), described)
+
+
+def _too_few(
+    recipe: Recipe, pairs: Used[Pair], demonstrations: dict[str, Used[Demonstration]], prompts: Used[Prompt]
+) -> list[str]:
+    faults = []
+    processes = recipe.launch.processes * recipe.launch.machines
+    if recipe.reward and len(pairs.rows) < recipe.reward.batch_size * processes:
+        faults.append(f"reward: {len(pairs.rows)} pairs are fewer than a batch of {recipe.reward.batch_size * processes}")
+    for name, rows in demonstrations.items():
+        if len(rows.rows) < recipe.sft[name].batch_size * processes:
+            size = recipe.sft[name].batch_size * processes
+            faults.append(f"sft.{name}: {len(rows.rows)} demonstrations are fewer than a batch of {size}")
+    for name, stage in recipe.rlhf.items():
+        at_once = (stage.steps_per_generation or stage.accumulate) * stage.batch_size * processes // stage.answers
+        if len(prompts.rows) < at_once:
+            faults.append(f"rlhf.{name}: {len(prompts.rows)} prompts are fewer than a batch of {at_once}")
+    return faults

@@ -1,0 +1,122 @@
+"""A stage: one model that is trained, the directory it is trained in, and whether that directory may be used.
+
+OUTPUT/<name>/stage.json        what the stage depends on; another run in the same place is refused by it
+OUTPUT/<name>/checkpoint-<n>/   saved steps, each with the state to go on from and a `training.json`, written last
+OUTPUT/<name>/steps.jsonl       what was logged, a line a step
+OUTPUT/<name>/                  the final checkpoint, with its `training.json`
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from mplus_eval.errors import SpecError
+from mplus_eval.fingerprint import hash_components
+from mplus_eval.run_directory import write_json
+from mplus_eval.training_record import TrainingRecord, read_record
+
+STAGE_FILE = "stage.json"
+STEPS_FILE = "steps.jsonl"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One model to train. `components` are all that its weights depend on, by name."""
+
+    name: str
+    directory: Path
+    components: Mapping[str, str]
+
+    @cached_property
+    def hash(self) -> str:
+        """One hash over the components."""
+        return hash_components(self.components)
+
+    @property
+    def record(self) -> TrainingRecord | None:
+        """The final checkpoint's record, once the stage is complete."""
+        record = read_record(self.directory)
+        return record if record is not None and record.stage_hash == self.hash else None
+
+    def fault(self) -> str | None:
+        """Why the directory cannot be used, or None: it is new, or holds this very stage."""
+        if not self.directory.is_dir() or not any(self.directory.iterdir()):
+            return None
+        stored = self._stored()
+        if stored is None:
+            return f"{self.directory} holds something else; name another output, or remove that directory"
+        if stored == dict(self.components):
+            return None
+        different = ", ".join(sorted(key for key in self.components if stored.get(key) != self.components[key]))
+        return f"{self.directory} holds another run, with different {different}; name another output, or remove it"
+
+    def begin(self) -> None:
+        """Mark the directory as this stage's."""
+        write_json(self.directory / STAGE_FILE, dict(self.components))
+
+    def checkpoints(self) -> list[Path]:
+        """The whole saved steps, in order."""
+        found = [path for path in self.directory.glob("checkpoint-*") if read_record(path) is not None]
+        return sorted(found, key=step_of)
+
+    def last_checkpoint(self) -> Path | None:
+        """The last whole saved step; one that a killed process left half written is no checkpoint."""
+        return (self.checkpoints() or [None])[-1]
+
+    def drop_what_is_not_whole(self) -> None:
+        """Remove what a killed process left: half checkpoints, and logged steps after the last whole one."""
+        whole = set(self.checkpoints())
+        for path in self.directory.glob("checkpoint-*"):
+            if path not in whole:
+                shutil.rmtree(path)
+        last = self.last_checkpoint()
+        _cut_log(self.directory / STEPS_FILE, step_of(last) if last else 0)
+
+    def _stored(self) -> dict[str, str] | None:
+        path = self.directory / STAGE_FILE
+        if not path.is_file():
+            return None
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            return None
+        return stored if isinstance(stored, dict) else None
+
+
+def step_of(checkpoint: Path) -> int:
+    """The step of a folder `checkpoint-<n>`.
+
+    >>> step_of(Path("plus/checkpoint-40"))
+    40
+    """
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def refuse_other_runs(stages: list[Stage]) -> None:
+    """Refuse directories that hold another run, before any work.
+
+    Raises:
+        SpecError: a line for each.
+    """
+    if faults := [fault for stage in stages if (fault := stage.fault())]:
+        raise SpecError(faults)
+
+
+def _cut_log(path: Path, last_step: int) -> None:
+    if not path.is_file():
+        return
+    kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _logged_step(line) <= last_step]
+    path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+
+
+def _logged_step(line: str) -> float:
+    """The step of a logged line; a line that a killed process left unfinished comes after every step."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError):
+        return float("inf")
