@@ -17,7 +17,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 
 Messages = Sequence[dict[str, Any]]
 
@@ -75,7 +81,6 @@ def sample_answers(
         max_new_tokens=max_new_tokens,
         eos_token_id=sorted(ends),
         pad_token_id=tokenizer.pad_token_id,
-        stop_strings=list(stop_strings) or None,
     )
     answers: list[Answer] = []
     with evaluating(inner), _settings(inner, settings), _seeded(seed, inner.device), torch.no_grad():
@@ -89,7 +94,9 @@ def sample_answers(
                 tokenizer_kwargs={"padding_side": "left"},
             )
             ids, mask = encoded["input_ids"].to(inner.device), encoded["attention_mask"].to(inner.device)
-            made = inner.generate(input_ids=ids, attention_mask=mask, tokenizer=tokenizer)[:, ids.shape[1] :]
+            stop = [_Stop(tokenizer, stop_strings, ids.shape[1])] if stop_strings else []
+            made = inner.generate(input_ids=ids, attention_mask=mask, stopping_criteria=StoppingCriteriaList(stop))
+            made = made[:, ids.shape[1] :]
             for prompt, kept, tokens in zip(ids, mask.bool(), made.tolist(), strict=True):
                 answers.append(_answer(tokenizer, prompt[kept].tolist(), tokens, ends, stop_strings))
     return answers
@@ -138,6 +145,30 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
+class _Stop(StoppingCriteria):
+    """Ends an answer when a stop string stands in it.
+
+    The library's own matches on the spelling of single tokens: it raises on tokenizers that do not spell all letters,
+    and takes the prompt's end for the beginning of a stop string.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, stop_strings: Sequence[str], prompt_length: int) -> None:
+        self.tokenizer, self.stop_strings, self.prompt_length = tokenizer, stop_strings, prompt_length
+        # No token is shorter than a byte; one more, since some decoders drop the first token's leading space.
+        self.reach = max(len(stop_string.encode()) for stop_string in stop_strings) + 1
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+        """Which rows have ended, shape (batch,)."""
+        tails = input_ids[:, max(self.prompt_length, input_ids.shape[1] - self.reach) :].tolist()
+        ended = [_has_stop(self.tokenizer, tail, self.stop_strings) for tail in tails]
+        return torch.tensor(ended, device=input_ids.device)
+
+
+def _has_stop(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int], stop_strings: Sequence[str]) -> bool:
+    text = tokenizer.decode(list(tokens))
+    return any(stop_string in text for stop_string in stop_strings)
+
+
 def _answer(
     tokenizer: PreTrainedTokenizerBase,
     prompt_ids: Sequence[int],
@@ -164,8 +195,7 @@ def _stop_length(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int], stop
     """How many tokens it takes until a stop string stands in the text; None where none does."""
 
     def stopped(length: int) -> bool:
-        text = tokenizer.decode(list(tokens[:length]))
-        return any(stop_string in text for stop_string in stop_strings)
+        return _has_stop(tokenizer, tokens[:length], stop_strings)
 
     if not stop_strings or not stopped(len(tokens)):
         return None

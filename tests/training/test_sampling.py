@@ -5,6 +5,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from mplus_eval.training.chat import load_tokenizer
+from mplus_eval.training.demo.models import BASE
 from mplus_eval.training.sampling import end_tokens, evaluating, sample_answers
 from tests.models import CHAT_TEMPLATE
 
@@ -146,6 +148,23 @@ def test_an_answer_is_cut_before_a_stop_string(model, tokenizer, always):
     assert answer.ended
     assert answer.text == "yes, and then"
     assert tokenizer.decode(answer.token_ids) == "yes, and then\nUser:"
+
+
+def test_a_stop_string_does_not_begin_in_the_prompt(model, tokenizer, always):
+    (token,) = tokenizer("y", add_special_tokens=False)["input_ids"]
+    always(0, token)
+    (answer,) = sample_answers(model, tokenizer, PROMPTS[:1], max_new_tokens=4, seed=0, stop_strings=["|>y"])
+    assert (answer.text, answer.ended) == ("yyyy", False)
+
+
+def test_stop_strings_work_with_the_demos_tokenizer():
+    """On which the library's own fail, since it does not spell all letters."""
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(BASE), load_tokenizer(BASE)
+    prompts = [[{"role": "user", "content": "Say something."}]] * 8
+    answers = sample_answers(model, tokenizer, prompts, max_new_tokens=40, seed=0, stop_strings=["."])
+    assert all("." not in answer.text for answer in answers)
+    assert any(tokenizer.decode(list(answer.token_ids)).endswith(".") for answer in answers)
+    assert tokenizer.pad_token_id not in {token for answer in answers for token in answer.token_ids}
 
 
 def test_padding_behind_a_stop_string_is_no_part_of_the_answer(model, tokenizer, monkeypatch):
