@@ -1,0 +1,149 @@
+"""The watch for reward hacking: the reward has risen while something that nobody rewarded has collapsed.
+
+    step    reward   entropy   distinct-2
+    1–10      0.1      2.1        0.62       the first window
+    51–60     2.4      0.3        0.08       the last: an apology, again and again
+
+Means over windows of steps are compared, the last with the first, once the two no longer overlap. A standard error is
+that of a window's mean; the noise of single steps behind it is taken from the differences of successive steps (von
+Neumann et al., 1941), which a trend hardly touches. The reward has risen when its mean is above the first window's by
+more than one standard error. Collapsed is
+
+- the entropy, or the share of distinct 2-grams, whose mean is below a share of the first window's;
+- the referee's reward, a reward model that training never optimises, whose mean fell from that of its best window by
+  more than `referee` deviations of single steps beyond what chance explains: four standard errors of the difference of
+  two windows. The best of many windows is above the last by chance alone: in 300 simulated steps without trend, windows
+  of 10 fell by two such errors and half a deviation in 3 of 4 runs, by four in 1 of 200.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from math import sqrt
+from statistics import fmean
+from typing import Any
+
+from mplus_eval.training.recipe import Hacking
+
+_CHANCE = 4.0
+"""Standard errors of a difference of two windows that a referee may fall by chance."""
+
+
+@dataclass
+class _Series:
+    """What is remembered of one quantity."""
+
+    first: list[float] = field(default_factory=list)
+    """The first window."""
+    last: list[float] = field(default_factory=list)
+    """The last window."""
+    n: int = 0
+    """Steps seen."""
+    squares: float = 0.0
+    """Sum of squared differences of successive steps."""
+    best: float | None = None
+    """The highest mean of any window."""
+
+    def add(self, value: float, window: int) -> None:
+        self.n += 1
+        if self.last:
+            self.squares += (value - self.last[-1]) ** 2
+        if self.n <= window:
+            self.first = [*self.first, value]
+        self.last = [*self.last, value][-window:]
+        if self.n >= window:
+            mean = fmean(self.last)
+            self.best = mean if self.best is None else max(self.best, mean)
+
+    def comparable(self, window: int) -> bool:
+        """Whether the last window no longer overlaps the first."""
+        return self.n >= 2 * window
+
+    @property
+    def deviation(self) -> float:
+        """Of single steps, whatever their trend."""
+        return sqrt(self.squares / (2 * (self.n - 1)))
+
+
+class HackingMonitor:
+    """Watches a training step by step, and warns once of each kind of collapse."""
+
+    def __init__(self, settings: Hacking) -> None:
+        """Begin with nothing seen."""
+        self.settings = settings
+        self._series = {name: _Series() for name in ("reward", "entropy", "distinct", "referee")}
+        self._warned: list[str] = []
+
+    @classmethod
+    def restored(cls, settings: Hacking, state: Mapping[str, Any]) -> HackingMonitor:
+        """Go on from a `state`, as if nothing had happened in between."""
+        monitor = cls(settings)
+        monitor._series = {name: _Series(**series) for name, series in state["series"].items()}
+        monitor._warned = list(state["warned"])
+        return monitor
+
+    def state(self) -> dict[str, Any]:
+        """All that is remembered, for JSON."""
+        return {
+            "series": {name: asdict(series) for name, series in self._series.items()},
+            "warned": list(self._warned),
+        }
+
+    def observe(
+        self, step: int, reward: float, entropy: float, distinct: float, referee: float | None = None
+    ) -> str | None:
+        """Take in one step.
+
+        Args:
+            step: its number, for the warning.
+            reward: mean over the step's answers.
+            entropy: mean of a token, in nats.
+            distinct: share of distinct 2-grams.
+            referee: mean of the referee's reward; None where there is no referee, or at steps that it does not see.
+
+        Returns:
+            A warning; None when all is well or every kind was warned of. Two kinds at once come one step after another.
+        """
+        seen = {"reward": reward, "entropy": entropy, "distinct": distinct, "referee": referee}
+        for name, value in seen.items():
+            if value is not None:
+                self._series[name].add(value, self.settings.window)
+        if not self._reward_rose():
+            return None
+        for kind, finding in self._collapsed().items():
+            if kind not in self._warned:
+                self._warned.append(kind)
+                return f"step {step}: perhaps reward hacking: {self._change('reward')}, while {finding}"
+        return None
+
+    def _reward_rose(self) -> bool:
+        reward = self._series["reward"]
+        if not reward.comparable(self.settings.window):
+            return False
+        error = reward.deviation / sqrt(self.settings.window)
+        return fmean(reward.last) > fmean(reward.first) + error
+
+    def _collapsed(self) -> dict[str, str]:
+        """What has collapsed: kind to the half sentence that says so."""
+        settings, found = self.settings, {}
+        names = {"entropy": ("the entropy", settings.entropy), "distinct": ("distinct-2", settings.distinct)}
+        for kind, (name, share) in names.items():
+            series = self._series[kind]
+            if series.comparable(settings.window) and fmean(series.last) < share * fmean(series.first):
+                found[kind] = f"{self._change(kind, name)}, below {share:.0%} of what it was"
+        referee = self._series["referee"]
+        if referee.comparable(settings.window) and referee.best is not None:
+            allowed = (settings.referee + _CHANCE * sqrt(2.0 / settings.window)) * referee.deviation
+            if fmean(referee.last) < referee.best - allowed:
+                found["referee"] = (
+                    f"the referee's reward fell from {referee.best:.3g} in its best {settings.window} steps "
+                    f"to {fmean(referee.last):.3g}"
+                )
+        return found
+
+    def _change(self, kind: str, name: str = "the reward") -> str:
+        series = self._series[kind]
+        return f"{name} went from {fmean(series.first):.3g} in the first {self.settings.window} steps to " + (
+            f"{fmean(series.last):.3g} in the last"
+        )

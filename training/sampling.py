@@ -1,0 +1,202 @@
+"""Answers of a model to prompts, sampled from its own distribution, the same at every call.
+
+    messages   [{"role": "user", "content": "Say something."}]
+    prompt     User: Say something.\\nAssistant:
+    answer     Thank you for asking.</s>          text without </s>, token ids with it, ended
+
+What a checkpoint's `generation_config` says of sampling is not heeded, only its end tokens: penalties and truncation
+would make it another distribution than the one whose KL to the base is measured.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import (
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
+
+Messages = Sequence[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One sampled answer."""
+
+    text: str
+    """Without special tokens, cut before a stop string."""
+    token_ids: tuple[int, ...]
+    """As sampled, up to and with the end-of-turn token or the stop string's last token."""
+    prompt_ids: tuple[int, ...]
+    ended: bool
+    """Whether the model ended its turn; if not, the limit cut it."""
+
+
+def sample_answers(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Messages],
+    *,
+    max_new_tokens: int,
+    seed: int,
+    temperature: float = 1.0,
+    batch_size: int = 64,
+    stop_strings: Sequence[str] = (),
+) -> list[Answer]:
+    """Sample one answer to each prompt.
+
+    The global random state, the model's mode and its generation settings are afterwards what they were before. The
+    same seed gives the same answers with the same batch size.
+
+    Args:
+        model: on the device where it is to run.
+        tokenizer: with a chat template and a padding token.
+        prompts: conversations that end with the user's turn.
+        max_new_tokens: limit of an answer, the end-of-turn token included.
+        seed: of the sampling.
+        temperature: 1 is the model's own distribution.
+        batch_size: prompts answered at once.
+        stop_strings: texts that end a turn beside the end tokens.
+
+    Returns:
+        The answers, in the order of the prompts.
+    """
+    # A model in adapters hands its settings on to the one inside, and would leave ours there.
+    inner: Any = model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]
+    ends = end_tokens(inner, tokenizer)
+    settings = GenerationConfig(
+        do_sample=True,
+        temperature=temperature,
+        top_k=0,
+        top_p=1.0,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=sorted(ends),
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    answers: list[Answer] = []
+    with evaluating(inner), _settings(inner, settings), _seeded(seed, inner.device), torch.no_grad():
+        for start in range(0, len(prompts), batch_size):
+            encoded: Any = tokenizer.apply_chat_template(
+                [list(messages) for messages in prompts[start : start + batch_size]],
+                add_generation_prompt=True,
+                padding=True,
+                return_tensors="pt",
+                return_dict=True,
+                tokenizer_kwargs={"padding_side": "left"},
+            )
+            ids, mask = encoded["input_ids"].to(inner.device), encoded["attention_mask"].to(inner.device)
+            stop = [_Stop(tokenizer, stop_strings, ids.shape[1])] if stop_strings else []
+            made = inner.generate(input_ids=ids, attention_mask=mask, stopping_criteria=StoppingCriteriaList(stop))
+            made = made[:, ids.shape[1] :]
+            for prompt, kept, tokens in zip(ids, mask.bool(), made.tolist(), strict=True):
+                answers.append(_answer(tokenizer, prompt[kept].tolist(), tokens, ends, stop_strings))
+    return answers
+
+
+def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """Ids that end a turn: the tokenizer's end token and those of the model's generation settings."""
+    configured = getattr(model.generation_config, "eos_token_id", None)
+    several = configured if isinstance(configured, list | tuple) else [configured]
+    return frozenset(token for token in [tokenizer.eos_token_id, *several] if token is not None)
+
+
+@contextmanager
+def evaluating(*models: torch.nn.Module) -> Iterator[None]:
+    """Models without dropout inside, each of their parts in its former mode afterwards."""
+    training = [part for model in models for part in model.modules() if part.training]
+    for model in models:
+        model.eval()
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
+
+
+@contextmanager
+def _settings(model: PreTrainedModel, settings: GenerationConfig) -> Iterator[None]:
+    """Put generation settings in place of the model's own, which would fill every field left open in ours."""
+    before = model.generation_config
+    model.generation_config = settings
+    try:
+        yield
+    finally:
+        model.generation_config = before
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """A random state of its own, on the processor and on the model's device; other devices are not touched."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices, device_type="cuda"):
+        torch.default_generator.manual_seed(seed)
+        for used in devices:
+            with torch.cuda.device(used):
+                torch.cuda.manual_seed(seed)
+        yield
+
+
+class _Stop(StoppingCriteria):
+    """Ends an answer when a stop string stands in it.
+
+    The library's own matches on the spelling of single tokens: it raises on tokenizers that do not spell all letters,
+    and takes the prompt's end for the beginning of a stop string.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, stop_strings: Sequence[str], prompt_length: int) -> None:
+        self.tokenizer, self.stop_strings, self.prompt_length = tokenizer, stop_strings, prompt_length
+        # No token is shorter than a byte; one more, since some decoders drop the first token's leading space.
+        self.reach = max(len(stop_string.encode()) for stop_string in stop_strings) + 1
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+        """Which rows have ended, shape (batch,)."""
+        tails = input_ids[:, max(self.prompt_length, input_ids.shape[1] - self.reach) :].tolist()
+        ended = [_has_stop(self.tokenizer, tail, self.stop_strings) for tail in tails]
+        return torch.tensor(ended, device=input_ids.device)
+
+
+def _has_stop(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int], stop_strings: Sequence[str]) -> bool:
+    text = tokenizer.decode(list(tokens))
+    return any(stop_string in text for stop_string in stop_strings)
+
+
+def _answer(
+    tokenizer: PreTrainedTokenizerBase,
+    prompt_ids: Sequence[int],
+    tokens: Sequence[int],
+    ends: frozenset[int],
+    stop_strings: Sequence[str],
+) -> Answer:
+    """Cut what was generated where the turn ended: behind it stands padding, up to the batch's longest answer."""
+    end = next((place for place, token in enumerate(tokens) if token in ends), None)
+    kept = list(tokens if end is None else tokens[: end + 1])
+    stop = _stop_length(tokenizer, kept, stop_strings)
+    kept = kept if stop is None else kept[:stop]
+    text = str(tokenizer.decode(kept, skip_special_tokens=True))
+    cuts = [place for stop_string in stop_strings if (place := text.find(stop_string)) >= 0]
+    return Answer(
+        text=text[: min(cuts)] if cuts else text,
+        token_ids=tuple(kept),
+        prompt_ids=tuple(prompt_ids),
+        ended=end is not None or stop is not None,
+    )
+
+
+def _stop_length(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int], stop_strings: Sequence[str]) -> int | None:
+    """How many tokens it takes until a stop string stands in the text; None where none does."""
+
+    def stopped(length: int) -> bool:
+        return _has_stop(tokenizer, tokens[:length], stop_strings)
+
+    if not stop_strings or not stopped(len(tokens)):
+        return None
+    return bisect_left(range(len(tokens)), True, key=stopped)
