@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, TypeVar
 
 from mplus_eval.comparison import Comparison, ModelEntry, Summary
 from mplus_eval.reports import formats
@@ -13,6 +13,7 @@ from mplus_eval.reports.text import one_line
 
 REFEREE = "referee"
 MACRO_AVERAGE = "Macro-average, percent"
+V = TypeVar("V")
 
 
 class Step(NamedTuple):
@@ -26,11 +27,8 @@ class Step(NamedTuple):
 
 def without_steps(comparison: Comparison) -> Comparison:
     """The comparison without the saved steps of a training, which stand in its trajectory only."""
-    steps = {
-        name
-        for name, entry in comparison.models.items()
-        if entry.trajectory is not None and name != comparison.baseline
-    }
+    steps = {name for name, entry in comparison.models.items() if entry.trajectory is not None}
+    steps -= {comparison.baseline}
     if not steps:
         return comparison
     tasks = {
@@ -59,7 +57,7 @@ def without_steps(comparison: Comparison) -> Comparison:
     )
 
 
-def _kept[V](found: dict[str, V], steps: set[str]) -> dict[str, V]:
+def _kept((found: Mapping[str, V], steps: set[str]) -> dict[str, V]:
     return {name: value for name, value in found.items() if name not in steps}
 
 
