@@ -23,6 +23,16 @@ READING = (
     "KL says how far a model has moved from the base; compare capability at the same distance, not across distances. "
     "One seed a method says nothing of a method's spread."
 )
+DOSES = {
+    "kl_answers": "KL an answer",
+    "kl_answers_per_token": "KL a token, own answers",
+    "kl_text": "KL a token, text",
+}
+BEHAVIOURS = {
+    "end_of_turn_rate": "End of turn, %",
+    "distinct_answers": "Distinct answers, %",
+    "mean_tokens": "Mean tokens",
+}
 Value = Callable[[Training], float | None]
 
 
@@ -80,18 +90,8 @@ def _table(comparison: Comparison, known: Mapping[str, Training]) -> Table:
 
 
 def _values(known: Mapping[str, Training]) -> dict[str, Value]:
-    kl = {
-        "kl_answers": "KL an answer",
-        "kl_answers_per_token": "KL a token, own answers",
-        "kl_text": "KL a token, text",
-    }
-    said = {
-        "end_of_turn_rate": "End of turn, %",
-        "distinct_answers": "Distinct answers, %",
-        "mean_tokens": "Mean tokens",
-    }
-    found: dict[str, Value] = {heading: _field("dose", field) for field, heading in kl.items()}
-    for field, heading in said.items():
+    found: dict[str, Value] = {heading: _field("dose", field) for field, heading in DOSES.items()}
+    for field, heading in BEHAVIOURS.items():
         found[heading] = _field("behaviour", field, 100 if "%" in heading else 1)
     for part, word in (("rewards", "Reward"), ("measures", "Measure")):
         everyone = [getattr(training.behaviour, part) for training in known.values() if training.behaviour]
@@ -141,9 +141,8 @@ def dose_figure(comparison: Comparison, looks: Mapping[str, Look]) -> Figure | N
         return None
     rows.sort(key=lambda row: row.kl)
     far = rows[-1]
-    title = (
-        f"Furthest from the base, at {formats.plain(far.kl)} nats: {far.model}, {formats.with_percent(far.bar.value)}"
-    )
+    title = f"Furthest from the base, at {formats.plain(far.kl)} nats: {far.model}, "
+    title += formats.with_percent(far.bar.value)
     base = next((row for row in rows if row.model == comparison.baseline), None)
     if base and base is not far:
         title += f" against {formats.with_percent(base.bar.value)}"

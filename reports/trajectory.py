@@ -57,7 +57,7 @@ def without_steps(comparison: Comparison) -> Comparison:
     )
 
 
-def _kept((found: Mapping[str, V], steps: set[str]) -> dict[str, V]:
+def _kept(found: Mapping[str, V], steps: set[str]) -> dict[str, V]:
     return {name: value for name, value in found.items() if name not in steps}
 
 
