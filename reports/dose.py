@@ -21,7 +21,7 @@ KINDS = {
 }
 READING = (
     "KL says how far a model has moved from the base; compare capability at the same distance, not across distances. "
-    "One seed a method says nothing of a method's spread."
+    "One seed a method says nothing of a method’s spread."
 )
 DOSES = {
     "kl_answers": "KL an answer",
@@ -162,4 +162,12 @@ def dose_figure(comparison: Comparison, looks: Mapping[str, Look]) -> Figure | N
         ),
     )
     description = "Macro-average with intervals against the KL to the base on own answers, a mark a model."
-    return Figure("dose", title, "", description, "The baseline stands at 0.", Dose(tuple(rows)), table)
+    return Figure(
+        "dose",
+        title,
+        "",
+        description,
+        "Upwards: macro-average, percent, with its interval. The baseline stands at 0.",
+        Dose(tuple(rows)),
+        table,
+    )

@@ -210,7 +210,7 @@ def _dose(chart: Dose) -> Drawing:
     axes = _plain_axes(drawing, top, height, top + height + 36)
     _value_axis(axes, [bar.value * 100 for bar in _bars_and_ends([row.bar for row in chart.rows])])
     most = max(row.kl for row in chart.rows) or 1.0
-    _horizontal_axis(axes, most, "KL to the base, nats an answer; up: macro-average, percent")
+    _horizontal_axis(axes, most, "KL to the base, nats an answer")
     for row in chart.rows:
         ends = row.bar.ci or (row.bar.value, row.bar.value)
         axes.plot([row.kl] * 2, [end * 100 for end in ends], color=colour(row.look.token), lw=1.4, zorder=3)

@@ -152,7 +152,7 @@ def finding(panels: Iterable[Panel]) -> str:
             is_part = name.startswith("Reward ") and name != f"Reward {REFEREE}"
             if is_part and referee[last] < referee[best] and values.get(last, 0) > values.get(best, float("inf")):
                 return (
-                    f"over-optimisation after step {best}: {name.removeprefix('Reward ')} rises from "
+                    f"over-optimisation after step {best}: the reward {name.removeprefix('Reward ')} rises from "
                     f"{formats.plain(values[best])} to {formats.plain(values[last])} while the referee falls from "
                     f"{formats.plain(referee[best])} to {formats.plain(referee[last])}"
                 )
