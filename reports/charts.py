@@ -95,6 +95,39 @@ class Radar:
 
 
 @dataclass(frozen=True)
+class DoseRow:
+    """One model: its KL to the base in nats an answer, and its macro-average."""
+
+    model: str
+    look: Look
+    kl: float
+    bar: Bar
+
+
+@dataclass(frozen=True)
+class Dose:
+    """Capability against dose, a mark a model, in the order of the dose."""
+
+    rows: tuple[DoseRow, ...]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One quantity along a training: its name with its unit, and a value a step."""
+
+    name: str
+    points: tuple[tuple[int, Bar], ...]
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Quantities along one training, one panel under another on one axis of steps."""
+
+    panels: tuple[Panel, ...]
+    last_step: int
+
+
+@dataclass(frozen=True)
 class Figure:
     """A figure: its file's name, the finding as a title, a description for who cannot see it, and its data twice."""
 
@@ -103,7 +136,7 @@ class Figure:
     model: str
     description: str
     caption: str
-    chart: Forest | Tax | Bars | Radar
+    chart: Forest | Tax | Bars | Radar | Dose | Trajectory
     table: Table | None
 
 

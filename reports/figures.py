@@ -9,6 +9,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.path import Path as Outline
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from mplus_eval.reports import formats
 from mplus_eval.reports.canvas import (
@@ -26,12 +27,26 @@ from mplus_eval.reports.canvas import (
     scale_axis,
     text_width,
 )
-from mplus_eval.reports.charts import Bar, Bars, Figure, Forest, ForestRow, Radar, Series, Tax
+from mplus_eval.reports.charts import (
+    Bar,
+    Bars,
+    Dose,
+    DoseRow,
+    Figure,
+    Forest,
+    ForestRow,
+    Panel,
+    Radar,
+    Series,
+    Tax,
+    Trajectory,
+)
 from mplus_eval.reports.palette import SHAPES, Look
 from mplus_eval.reports.svg import SETTINGS, colour, to_svg
 
 MOST_LABELLED_BARS = 6
 RADIUS = 80
+PANEL = 92
 DASHES = ((0, ()), (0, (5, 2)), (0, (1.5, 2)))
 
 MARKERS = {"improved": "o", "preserved": "s", "degraded": "D", "undecided": "o", "not comparable": "s", "failed": "x"}
@@ -52,6 +67,10 @@ def draw(figure: Figure) -> str:
                 drawing = _bars(chart)
             case Radar() as chart:
                 drawing = _radar(chart)
+            case Dose() as chart:
+                drawing = _dose(chart)
+            case Trajectory() as chart:
+                drawing = _trajectory(chart)
         return to_svg(drawing, figure.name, f"{figure.title}. {figure.description}")
 
 
@@ -184,7 +203,79 @@ def _radar_grid(axes: Any, tasks: tuple[str, ...], angles: list[float]) -> None:
         axes.text(angle, 1.1, fitted(task, room), ha=side, va="center", color=colour("ink"))
 
 
-def _legend_rows(series: tuple[Series, ...]) -> list[list[tuple[float, str, Look]]]:
+def _dose(chart: Dose) -> Drawing:
+    legend = _legend_rows(chart.rows)
+    top, height = 16 * len(legend) + 12, 150
+    drawing = blank_canvas(top + height + 36)
+    axes = _plain_axes(drawing, top, height, top + height + 36)
+    _value_axis(axes, [bar.value * 100 for bar in _bars_and_ends([row.bar for row in chart.rows])])
+    most = max(row.kl for row in chart.rows) or 1.0
+    _horizontal_axis(axes, most, "KL to the base, nats an answer")
+    for row in chart.rows:
+        ends = row.bar.ci or (row.bar.value, row.bar.value)
+        axes.plot([row.kl] * 2, [end * 100 for end in ends], color=colour(row.look.token), lw=1.4, zorder=3)
+        model_mark(axes, row.kl, row.bar.value * 100, row.look)
+    _legend(drawing, legend)
+    return drawing
+
+
+def _trajectory(chart: Trajectory) -> Drawing:
+    height = PANEL * len(chart.panels) + 36
+    drawing = blank_canvas(height)
+    for index, panel in enumerate(chart.panels):
+        axes = _plain_axes(drawing, PANEL * index + 22, PANEL - 34, height)
+        _value_axis(axes, [bar.value for bar in _bars_and_ends([bar for _, bar in panel.points])])
+        is_last = index == len(chart.panels) - 1
+        _horizontal_axis(axes, chart.last_step or 1, "step" if is_last else "", is_labelled=is_last)
+        _panel(axes, panel)
+    return drawing
+
+
+def _panel(axes: Axes, panel: Panel) -> None:
+    ink = colour("ink")
+    for step, bar in panel.points:
+        if bar.ci:
+            axes.plot([step] * 2, bar.ci, color=colour("strong"), lw=1.4, zorder=2)
+    steps, values = [step for step, _ in panel.points], [bar.value for _, bar in panel.points]
+    axes.plot(steps, values, color=ink, lw=1.4, marker="o", ms=4.5, mew=0, clip_on=False, zorder=3)
+    axes.annotate(
+        fitted(panel.name, WIDTH - 50), (0, 1), (0, 6), xycoords="axes fraction", textcoords="offset points", color=ink
+    )
+
+
+def _plain_axes(drawing: Drawing, top: float, height: float, whole: float) -> Axes:
+    """Axes at a distance from the top, with room for values at the left."""
+    left, right = 44, 14
+    box = left / WIDTH, (whole - top - height) / whole, (WIDTH - left - right) / WIDTH, height / whole
+    axes = drawing.add_axes(box, facecolor="none")
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return axes
+
+
+def _bars_and_ends(bars: list[Bar]) -> list[Bar]:
+    """The bars, and the ends of their intervals as bars."""
+    return [*bars, *(Bar(end, None) for bar in bars if bar.ci for end in bar.ci)]
+
+
+def _value_axis(axes: Axes, values: list[float]) -> None:
+    low, high = min(values), max(values)
+    room = 0.08 * (high - low) or 0.5
+    axes.set_ylim(low - room, high + room)
+    ticks = [tick for tick in MaxNLocator(3).tick_values(low, high) if low - room <= tick <= high + room]
+    axes.yaxis.set_major_locator(FixedLocator(ticks))
+    axes.set_yticklabels([formats.plain(round(tick, 9)) for tick in ticks], color=colour("muted"))
+    axes.grid(axis="y", color=colour("line"), lw=1, zorder=0)
+    axes.tick_params(axis="y", length=0, pad=6)
+
+
+def _horizontal_axis(axes: Axes, most: float, name: str, *, is_labelled: bool = True) -> None:
+    axes.set_xlim(-0.03 * most, 1.03 * most)
+    ticks = [tick for tick in MaxNLocator(4).tick_values(0, most) if 0 <= tick <= 1.03 * most]
+    scale_axis(axes, ticks, [f"{tick:g}" if is_labelled else "" for tick in ticks], name)
+
+
+def _legend_rows(series: tuple[Series, ...] | tuple[DoseRow, ...]) -> list[list[tuple[float, str, Look]]]:
     """Place the models' names in rows that fit the width: x, name, look."""
     rows: list[list[tuple[float, str, Look]]] = [[]]
     x = 0.0

@@ -8,6 +8,7 @@ from mplus_eval.comparison import Comparison
 from mplus_eval.reports import formats
 from mplus_eval.reports.tables import NO_SUMMARY
 from mplus_eval.reports.text import one_line
+from mplus_eval.reports.trajectory import without_steps
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,7 +26,7 @@ def summary(comparison: Comparison) -> RenderableType:
 
     n_missing = len(comparison.missing)
     for_missing = min(n_missing, FEWEST_MISSING_LINES)
-    table, n_rows = _table(comparison, MOST_LINES - 1 - for_missing)
+    table, n_rows = _table(without_steps(comparison), MOST_LINES - 1 - for_missing)
     lines = _missing_lines(comparison, MOST_LINES - 1 - n_rows)
     return Group(table, *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
 

@@ -11,6 +11,7 @@ from mplus_eval.comparison import Comparison
 from mplus_eval.reports import background, formats
 from mplus_eval.reports.charts import Figure, forest_figures, tax_figure
 from mplus_eval.reports.decision import Decision, decide
+from mplus_eval.reports.dose import TrainingSection, training_section
 from mplus_eval.reports.items import FlippedCell, flipped_cells
 from mplus_eval.reports.matrix import (
     MissingCell,
@@ -25,6 +26,7 @@ from mplus_eval.reports.scores import score_figures
 from mplus_eval.reports.subjects import TaskSubjects, subject_tables
 from mplus_eval.reports.tables import FAILED, MARKS, Fact, Mark, ModelLabel, Table
 from mplus_eval.reports.text import enumerated, one_line
+from mplus_eval.reports.trajectory import trajectory_figures, without_steps
 
 FEW_NAMES = 4
 
@@ -63,6 +65,8 @@ class Report:
     forests: tuple[Figure, ...]
     tax: Figure | None
     scores: tuple[Figure, ...]
+    training: TrainingSection | None
+    trajectories: tuple[Figure, ...]
     subjects: tuple[TaskSubjects, ...]
     pairs: tuple[Table, ...]
     flipped: tuple[FlippedCell, ...]
@@ -74,7 +78,9 @@ class Report:
     @property
     def figures(self) -> tuple[Figure, ...]:
         """Every figure of the report."""
-        return (*self.forests, *((self.tax,) if self.tax else ()), *self.scores)
+        dose = self.training.figure if self.training else None
+        single = tuple(figure for figure in (self.tax, dose) if figure)
+        return (*self.forests, *single, *self.scores, *self.trajectories)
 
 
 def build_report(comparison: Comparison, manifest: Mapping[str, Any], directory: Path) -> Report:
@@ -85,20 +91,25 @@ def build_report(comparison: Comparison, manifest: Mapping[str, Any], directory:
         manifest: the content of `manifest.json`; every key may be absent.
         directory: the run directory, where outcomes may lie.
     """
+    missing = missing_cells(comparison)
+    trajectories = trajectory_figures(comparison)
+    comparison = without_steps(comparison)
     given = looks(comparison)
     labels = _labels(comparison, given)
-    missing = missing_cells(comparison)
     others = [name for name in comparison.models if name != comparison.baseline]
     subjects = subject_tables(comparison, labels)
     flipped = flipped_cells(comparison, directory, {name: label.css for name, label in labels.items()})
     forests, tax = forest_figures(comparison), tax_figure(comparison, given)
     scores = score_figures(comparison, given)
+    training = training_section(comparison, given)
     present = {
         "decision": ("Decision", others),
         "matrix": ("Verdicts" if others else "Scores", True),
         "differences": ("Differences", forests),
         "tax": ("Alignment tax", tax),
         "scores": ("Scores by task", scores),
+        "training": ("Training and dose", training),
+        "trajectory": ("Trajectory", trajectories),
         "subjects": ("Subjects", subjects),
         "pairs": ("Pairs", comparison.pairs),
         "items": ("Items", flipped),
@@ -108,7 +119,7 @@ def build_report(comparison: Comparison, manifest: Mapping[str, Any], directory:
     }
     return Report(
         title=_title(comparison, others),
-        facts=_facts(comparison, manifest, missing),
+        facts=_facts(comparison, manifest, tuple(cell for cell in missing if cell.model in comparison.models)),
         models=labels,
         shapes={look.shape: shape_path(look.shape) for look in given.values()},
         sections=tuple(Section(anchor, title) for anchor, (title, data) in present.items() if data),
@@ -121,6 +132,8 @@ def build_report(comparison: Comparison, manifest: Mapping[str, Any], directory:
         forests=forests,
         tax=tax,
         scores=scores,
+        training=training,
+        trajectories=trajectories,
         subjects=subjects,
         pairs=tuple(pair_table(pair, comparison.tasks) for pair in comparison.pairs),
         flipped=flipped,

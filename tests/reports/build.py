@@ -19,6 +19,7 @@ from mplus_eval.comparison import (
     Verdict,
 )
 from mplus_eval.outcomes import OUTCOME_SCHEMA, PartInfo, part_path, write_part
+from mplus_eval.training_record import Behaviour, DataUsed, Dose, Training
 
 BASE_SCORES = {
     "mmlu": (0.624, 14042, 0.25),
@@ -177,6 +178,54 @@ def _subjects() -> dict[str, Subject]:
         )
         for place, name in enumerate(names)
     }
+
+
+def training(step: int, kl: float, rewards: dict[str, float]) -> Training:
+    """How a model was made, at a step."""
+    data = DataUsed(source="demo:pairs", kind="chosen answers", n=1000, n_malformed=2, n_evaluation_prompts=3, hash="h")
+    return Training(
+        method="rlhf",
+        algorithm="RLOO",
+        base="base",
+        base_fingerprint="f",
+        data=(data,),
+        step=step,
+        total_steps=30,
+        seed=1,
+        dose=Dose(kl_answers=kl, kl_answers_per_token=kl / 20, kl_text=kl / 100, n_prompts=64, n_texts=8),
+        behaviour=Behaviour(
+            end_of_turn_rate=0.9,
+            mean_tokens=21.5,
+            distinct_answers=0.8,
+            distinct_2=0.5,
+            rewards=rewards,
+            measures={"insulting": 0.2 - kl / 100},
+        ),
+        warnings=("the reward rose faster than the referee",),
+        seconds=75,
+    )
+
+
+def trained() -> Comparison:
+    """Five models of which three say how they were made, and two saved steps of one of them."""
+    comparison = full()
+    doses = {"instruct": (30, 2.0), "sft": (30, 4.5), "plus": (30, 12.0)}
+    models = {
+        name: entry.model_copy(
+            update={"training": training(*doses[name], {"model": 2.5, "referee": 0.9})} if name in doses else {}
+        )
+        for name, entry in comparison.models.items()
+    }
+    summaries = dict(comparison.summary)
+    for step, kl, rewards in ((10, 3.0, {"model": 1.0, "referee": 1.2}), (20, 7.0, {"model": 1.8, "referee": 1.6})):
+        made = training(step, kl, rewards)
+        models[f"plus@{step}"] = model("step", training=made, trajectory="plus")
+        summaries[f"plus@{step}"] = summary(0.58 - kl / 1000, kl / 1000, 0.004, Verdict.PRESERVED)
+    tasks = {
+        name: entry.model_copy(update={"scores": entry.scores | {f"plus@{step}": score(0.5) for step in (10, 20)}})
+        for name, entry in comparison.tasks.items()
+    }
+    return comparison.model_copy(update={"models": models, "summary": summaries, "tasks": tasks})
 
 
 def of_size(n_models: int, n_tasks: int) -> Comparison:

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from mplus_eval.comparison import Missing
+from mplus_eval.reports import write_report
+from mplus_eval.reports.trajectory import trajectory_figures, without_steps
+from mplus_eval.reports.view import build_report
+from tests.reports import build
+
+
+def test_saved_steps_stand_in_the_trajectory_only(tmp_path: Path) -> None:
+    comparison = build.trained()
+    report = build_report(comparison, {}, tmp_path)
+    plain = build_report(build.full(), {}, tmp_path)
+    assert report.models == plain.models
+    assert (report.decisions, report.facts, report.matrix) == (plain.decisions, plain.facts, plain.matrix)
+    assert without_steps(build.full()) == build.full()
+
+
+def test_the_missing_cell_of_a_step_is_listed_and_not_counted(tmp_path: Path) -> None:
+    comparison = build.trained()
+    lost = Missing(model="plus@10", task="mmlu", cause="out of memory")
+    found = build_report(comparison.model_copy(update={"missing": (*comparison.missing, lost)}), {}, tmp_path)
+    assert "plus@10" in [cell.model for cell in found.missing]
+    assert found.facts == build_report(build.full(), {}, tmp_path).facts
+
+
+def test_a_reward_that_rises_while_the_referee_falls_is_named() -> None:
+    (figure,) = trajectory_figures(build.trained())
+    assert figure.title == (
+        "plus: over-optimisation after step 20: the reward model rises from 1.8 to 2.5 "
+        "while the referee falls from 1.6 to 0.9"
+    )
+    assert figure.table is not None
+    assert [row.header.text for row in figure.table.rows] == ["0", "10", "20", "30"]
+
+
+def test_training_and_dose_stand_in_both_formats(tmp_path: Path) -> None:
+    directory = build.write_run(tmp_path, build.trained())
+    write_report(directory)
+    for name in ("report.html", "report.md"):
+        text = (directory / name).read_text(encoding="utf-8")
+        for said in ("1,000 pairs of demo:pairs, chosen answers", "2 malformed and 3 evaluated", "at 12 nats: plus"):
+            assert said in text
+        assert "plus@10" not in text
+    assert {"dose.svg", "trajectory-1.svg"} <= {path.name for path in (directory / "figures").iterdir()}
+
+
+def test_a_report_without_training_has_neither_section(tmp_path: Path) -> None:
+    report = build_report(build.full(), {}, tmp_path)
+    assert not {"training", "trajectory"} & {section.anchor for section in report.sections}
