@@ -56,7 +56,9 @@ class LogSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
             if key in logs and not _is_finite(logs[key]):
                 last = self._stage.last_checkpoint()
                 good = f"the last good checkpoint is {last}" if last else "no checkpoint was saved before it"
-                raise InterruptedRunError(f"{self._stage.name}: {key} is {logs[key]} at step {state.global_step}; {good}")
+                raise InterruptedRunError(
+                    f"{self._stage.name}: {key} is {logs[key]} at step {state.global_step}; {good}"
+                )
 
 
 class WriteRecords(TrainerCallback):  # type: ignore[misc, unused-ignore]
@@ -148,7 +150,9 @@ class EvaluateSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
     state is put back, so that evaluating does not change what is trained.
     """
 
-    def __init__(self, every: int, command: Sequence[str], *, own_process: bool, evaluate: Callable[[], object]) -> None:
+    def __init__(
+        self, every: int, command: Sequence[str], *, own_process: bool, evaluate: Callable[[], object]
+    ) -> None:
         self._every, self._command, self._own_process, self._evaluate = every, list(command), own_process, evaluate
         self._running: subprocess.Popen[bytes] | None = None
 

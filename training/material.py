@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mplus_eval.errors import SpecError
 from mplus_eval.fingerprint import hash_text, tokenizer_hash, weights_hash
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Used[T]:
+class Used(Generic[T]):
     """Rows as a stage uses them, with what the record says of them."""
 
     rows: tuple[T, ...]
@@ -148,9 +148,7 @@ class _Reader:
         recipe = self._recipe
         if not recipe.rlhf:
             return Used((), ())
-        evaluated = [
-            prompt for source in recipe.exclude_prompts for prompt in (self._rows(load_prompts, source) or ())
-        ]
+        evaluated = [prompt for source in recipe.exclude_prompts for prompt in (self._rows(load_prompts, source) or ())]
         if not recipe.prompts:
             kept, n_removed = without_evaluated([Prompt(pair.prompt) for pair in pairs.rows], evaluated)
             described = [entry.model_copy(update={"kind": "prompts"}) for entry in pairs.described]
@@ -215,9 +213,7 @@ class _Reader:
         return kept, len(rows) - len(kept)
 
 
-def _used(
-    rows: Rows[Any], kept: Sequence[Any], kind: Any, *, n_too_long: int = 0, n_evaluated: int = 0
-) -> Used[Any]:
+def _used(rows: Rows[Any], kept: Sequence[Any], kind: Any, *, n_too_long: int = 0, n_evaluated: int = 0) -> Used[Any]:
     source = rows.source
     described = DataUsed(
         source=source.source,
@@ -251,7 +247,9 @@ def _too_few(
     faults = []
     processes = recipe.launch.processes * recipe.launch.machines
     if recipe.reward and len(pairs.rows) < recipe.reward.batch_size * processes:
-        faults.append(f"reward: {len(pairs.rows)} pairs are fewer than a batch of {recipe.reward.batch_size * processes}")
+        faults.append(
+            f"reward: {len(pairs.rows)} pairs are fewer than a batch of {recipe.reward.batch_size * processes}"
+        )
     for name, rows in demonstrations.items():
         if len(rows.rows) < recipe.sft[name].batch_size * processes:
             size = recipe.sft[name].batch_size * processes

@@ -11,7 +11,6 @@ an answer that the length limit cut loses a fixed amount, or is left out of the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,7 @@ from mplus_eval.training.rewards import (
     load_function,
     termination_part,
 )
+from mplus_eval.training.sampling import stop_length
 from mplus_eval.training.settings import rlhf_config
 from mplus_eval.training.stage import Stage
 
@@ -69,6 +69,8 @@ def rlhf_trainer(
     # Set before the trainer is made, which reads it: these ids end an answer in generation and in the loss alike.
     model.generation_config.eos_token_id = end_ids
     kind = RLOOTrainer if settings.algorithm == "rloo" else GRPOTrainer
+    if stops := settings.termination.stop_strings:
+        kind = stopping(kind, tokenizer, stops)
     trainer = kind(
         model,
         parts,
@@ -77,10 +79,8 @@ def rlhf_trainer(
         processing_class=tokenizer,
         peft_config=adapter_config(recipe.lora, "CAUSAL_LM"),
     )
-    if settings.termination.stop_strings:
-        # transformers finds stop strings in text, and needs the tokenizer at hand for that.
-        model.generate = partial(model.generate, tokenizer=tokenizer)
-    control = ControlKl(settings.kl, config.per_device_train_batch_size * config.gradient_accumulation_steps * config.world_size)
+    n_answers = config.per_device_train_batch_size * config.gradient_accumulation_steps * config.world_size
+    control = ControlKl(settings.kl, n_answers)
     control.trainer = trainer
     trainer.add_callback(control)
     trainer.add_callback(WatchForHacking(settings.hacking, warn))
@@ -95,7 +95,18 @@ def load_rewards(
     Raises:
         SpecError: when a reward model has another tokenizer or template than the policy, or a function is not found.
     """
-    return {name: _load(name, part, reward_directory, tokenizer, device, dtype) for name, part in parts.items()}
+    return {name: _load(part, reward_directory, tokenizer, device, dtype) for name, part in parts.items()}
+
+
+def stopping(kind: type[Any], tokenizer: Any, stop_strings: Sequence[str]) -> type[Any]:
+    """A trainer whose answers end at stop strings: what the model wrote after one is not part of the answer."""
+
+    class Stopping(kind):  # type: ignore[misc]
+        def _generate_single_turn(self, *arguments: Any) -> list[list[int]]:
+            made = super()._generate_single_turn(*arguments)
+            return [ids[: stop_length(tokenizer, ids, stop_strings)] for ids in made]
+
+    return Stopping
 
 
 def end_token_ids(settings: RlhfStage, tokenizer: Any) -> list[int]:
@@ -113,15 +124,15 @@ def end_token_ids(settings: RlhfStage, tokenizer: Any) -> list[int]:
     return list(dict.fromkeys(ids))
 
 
-def _load(name: str, part: RewardPart, reward_directory: Path, tokenizer: Any, device: Any, dtype: Any) -> Reward:
+def _load(part: RewardPart, reward_directory: Path, tokenizer: Any, device: Any, dtype: Any) -> Reward:
     if part.kind == "function":
-        return FunctionReward(name, load_function(part.source))
+        return FunctionReward(load_function(part.source))
     if part.kind == "toxicity":
         from mplus_eval.toxicity import ToxicityClassifier
 
-        return ToxicityPenalty(ToxicityClassifier.load(part.source, str(device)), name=name)
+        return ToxicityPenalty(ToxicityClassifier.load(part.source, str(device)))
     directory = reward_directory if part.source == "reward" else Path(part.source)
-    model = RewardModel.load(directory, device, dtype, name=name)
+    model = RewardModel.load(directory, device, dtype)
     check_same_tokenizer(model, tokenizer)
     return model
 
@@ -130,7 +141,7 @@ def _parts(
     settings: RlhfStage, rewards: Mapping[str, Reward], end_ids: Sequence[int]
 ) -> tuple[list[Callable[..., list[float | None]]], list[float]]:
     ends, stops = list(end_ids), settings.termination.stop_strings
-    functions = [as_trl(reward, ends, stops, name) for name, reward in rewards.items()]
+    functions = [as_trl(name, reward, ends, stops) for name, reward in rewards.items()]
     weights = [settings.rewards[name].weight if name in settings.rewards else 0.0 for name in rewards]
     functions.append(termination_part(ends, stops, settings.termination.penalty))
     weights.append(0.0 if settings.termination.mask else 1.0)

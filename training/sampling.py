@@ -179,7 +179,7 @@ def _answer(
     """Cut what was generated where the turn ended: behind it stands padding, up to the batch's longest answer."""
     end = next((place for place, token in enumerate(tokens) if token in ends), None)
     kept = list(tokens if end is None else tokens[: end + 1])
-    stop = _stop_length(tokenizer, kept, stop_strings)
+    stop = stop_length(tokenizer, kept, stop_strings)
     kept = kept if stop is None else kept[:stop]
     text = str(tokenizer.decode(kept, skip_special_tokens=True))
     cuts = [place for stop_string in stop_strings if (place := text.find(stop_string)) >= 0]
@@ -191,7 +191,7 @@ def _answer(
     )
 
 
-def _stop_length(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int], stop_strings: Sequence[str]) -> int | None:
+def stop_length(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int], stop_strings: Sequence[str]) -> int | None:
     """How many tokens it takes until a stop string stands in the text; None where none does."""
 
     def stopped(length: int) -> bool:

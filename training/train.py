@@ -19,12 +19,12 @@ from transformers import PrinterCallback, ProgressCallback
 
 from mplus_eval import __version__
 from mplus_eval.errors import InterruptedRunError, SpecError
-from mplus_eval.fingerprint import hash_text, tokenizer_hash
+from mplus_eval.fingerprint import tokenizer_hash
 from mplus_eval.run_directory import RunDirectory
 from mplus_eval.training.callbacks import EvaluateSteps, LogSteps, ShowSteps, WatchForHacking, WriteRecords
 from mplus_eval.training.launch import is_main
 from mplus_eval.training.material import Material, Used, gather
-from mplus_eval.training.measure import measure_checkpoint
+from mplus_eval.training.measure import RewardFunction, measure_checkpoint
 from mplus_eval.training.models import device_of, load_trained
 from mplus_eval.training.recipe import Optimisation, Recipe, RewardPart, RewardStage, RlhfStage, SftStage
 from mplus_eval.training.reward_model import measure_quality, merge_adapter, reward_trainer
@@ -293,7 +293,7 @@ class _Training:
             self.material.texts,
             max_new_tokens=check.max_new_tokens or max(longest, default=256),
             seed=self.recipe.seed,
-            rewards=rewards,
+            rewards={name: _judging(reward) for name, reward in rewards.items()},
             measures={key: load_function(path) for key, path in check.measures.items()},
         )
 
@@ -329,6 +329,11 @@ class _Training:
             mplus_eval=__version__,
             versions={library: version(library) for library in _LIBRARIES},
         )
+
+
+def _judging(reward: Reward) -> RewardFunction:
+    """A reward as the measurement calls it."""
+    return lambda prompts, answers: reward(prompts, [one.text for one in answers], [one.ended for one in answers])
 
 
 def _is_own_model(part: RewardPart) -> bool:

@@ -31,11 +31,19 @@ def train(
     what: Annotated[What, typer.Argument(help="The reward model, the supervised models, the RLHF models, or all.")],
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]…", help="Fields to replace, such as rlhf.plus.steps=20.", show_default=False),
+        typer.Argument(
+            metavar="[KEY=VALUE]…", help="Fields to replace, such as rlhf.plus.steps=20.", show_default=False
+        ),
     ] = None,
-    config: Annotated[str, typer.Option(help="Recipe: a YAML file or a shipped name (demo, mistral-7b-lora, …).")] = "demo",
-    compare: Annotated[bool, typer.Option("--compare", help="Compare what was trained with the base, in a report.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Check all but the weights; print memory, tokens, time.")] = False,
+    config: Annotated[
+        str, typer.Option(help="Recipe: a YAML file or a shipped name (demo, mistral-7b-lora, …).")
+    ] = "demo",
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Compare what was trained with the base, in a report.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Check all but the weights; print memory, tokens, time.")
+    ] = False,
     data_dir: DataDir = None,
     verbose: Verbose = False,
     quiet: Quiet = False,

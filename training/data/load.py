@@ -1,0 +1,174 @@
+"""Loading: from `demo:NAME`, a JSONL or Parquet file, a folder in the hub's layout, or the hub itself."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mplus_eval.errors import SpecError
+from mplus_eval.training.data.layouts import BadRowError, demonstration_of, pair_of, prompt_of
+from mplus_eval.training.data.rows import Demonstration, Pair, Prompt, Rows
+from mplus_eval.training.recipe import PairSource, PromptSource, Source
+
+T = TypeVar("T")
+
+KNOWN_TO_HAVE_BAD_ROWS = ("hh-rlhf", "PKU-SafeRLHF", "ultrafeedback_binarized")
+DEMO = ("pairs", "broad", "narrow", "provoking")
+_MOST_FAULTS = 5
+
+
+def load_pairs(source: PairSource, seed: int, data_dir: Path | None = None) -> Rows[Pair]:
+    """Load preference pairs.
+
+    Args:
+        source: where from.
+        seed: of the shuffle, where the source has none of its own.
+        data_dir: folder that holds datasets as org/name, before the hub.
+
+    Raises:
+        SpecError: nothing there, or malformed rows where those are not to be skipped.
+    """
+    return _load(source, seed, data_dir, lambda row: pair_of(row, source.layout))
+
+
+def load_demonstrations(source: Source, seed: int, data_dir: Path | None = None) -> Rows[Demonstration]:
+    """Load demonstrations; the rest is as for `load_pairs`."""
+    return _load(source, seed, data_dir, demonstration_of)
+
+
+def load_prompts(source: PromptSource, seed: int, data_dir: Path | None = None) -> Rows[Prompt]:
+    """Load prompts; the rest is as for `load_pairs`."""
+    return _load(source, seed, data_dir, lambda row: prompt_of(row, source.column))
+
+
+def _load(source: Source, seed: int, data_dir: Path | None, read: Callable[[Mapping[str, Any]], T]) -> Rows[T]:
+    drawn = source.seed if source.seed is not None else seed
+    found: list[T] = []
+    reasons: Counter[str] = Counter()
+    faults = []
+    for number, row in enumerate(_rows(source, drawn, data_dir), start=1):
+        try:
+            found.append(read(row))
+        except BadRowError as error:
+            reasons[str(error)] += 1
+            faults.append(f"{source.source}, row {number}: {error}")
+    if faults and not _skips(source):
+        rest = (
+            [f"{source.source}: and {len(faults) - _MOST_FAULTS} more such rows"] if len(faults) > _MOST_FAULTS else []
+        )
+        raise SpecError([*faults[:_MOST_FAULTS], *rest])
+    if not found:
+        raise SpecError([f"{source.source}: no usable row" + (f" ({faults[0]})" if faults else "")])
+    if not source.source.startswith("demo:"):
+        random.Random(drawn).shuffle(found)
+    return Rows(tuple(found[: source.n]), source, reasons)
+
+
+def _skips(source: Source) -> bool:
+    if source.on_bad_row is not None:
+        return source.on_bad_row == "skip"
+    return source.source.rstrip("/").endswith(KNOWN_TO_HAVE_BAD_ROWS)
+
+
+def _rows(source: Source, seed: int, data_dir: Path | None) -> Iterable[Mapping[str, Any]]:
+    if source.source.startswith("demo:"):
+        return _demo(source, seed)
+    path = Path(source.source).expanduser()
+    if data_dir is not None and (data_dir / source.source).is_dir():
+        path = data_dir / source.source
+    if path.is_file():
+        return _file(path)
+    if path.is_dir():
+        return _folder(path, source)
+    if source.source.count("/") != 1 or source.source.startswith((".", "/", "~")):
+        raise SpecError([f"{source.source}: no such file or folder"])
+    return _hub(source)
+
+
+def _demo(source: Source, seed: int) -> Iterable[Mapping[str, Any]]:
+    from mplus_eval.training.demo import talk
+
+    name, n = source.source.removeprefix("demo:"), source.n or 1000
+    if name == "pairs":
+        return [
+            {"prompt": pair.prompt, "chosen": pair.chosen, "rejected": pair.rejected}
+            for pair in talk.preference_pairs(n, seed)
+        ]
+    if name in ("broad", "narrow"):
+        turns = talk.demonstrations("broad" if name == "broad" else "narrow", n, seed)
+        return [{"prompt": turn.prompt, "completion": turn.reply} for turn in turns]
+    if name == "provoking":
+        return [{"prompt": prompt} for prompt in talk.provoking_prompts(n, seed)]
+    raise SpecError([f"{source.source}: no such demo data; there are {', '.join(f'demo:{known}' for known in DEMO)}"])
+
+
+def _file(path: Path) -> Iterable[Mapping[str, Any]]:
+    if path.suffix == ".parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+        except (pa.ArrowInvalid, OSError) as error:
+            raise SpecError([f"{path}: not a Parquet file ({error})"]) from None
+        return rows
+    if path.name.endswith((".jsonl", ".jsonl.gz", ".json")):
+        return _json_lines(path)
+    raise SpecError([f"{path}: a .jsonl, .jsonl.gz or .parquet file is expected"])
+
+
+def _json_lines(path: Path) -> list[Mapping[str, Any]]:
+    rows, faults = [], []
+    opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+    with opened as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line.decode("utf-8"))
+            except ValueError as error:
+                faults.append(f"{path}, line {number}: not JSON in UTF-8 ({error})")
+                continue
+            if isinstance(row, dict):
+                rows.append(row)
+            else:
+                faults.append(f"{path}, line {number}: an object is expected, found {type(row).__name__}")
+    if faults:
+        raise SpecError(faults[:_MOST_FAULTS])
+    return rows
+
+
+def _folder(path: Path, source: Source) -> Iterable[Mapping[str, Any]]:
+    """A folder in the hub's layout: `subset` is a folder with a file a split, or a configuration."""
+    inner = path / source.subset if source.subset else path
+    for ending in (".jsonl.gz", ".jsonl", ".parquet"):
+        if (file := inner / f"{source.split}{ending}").is_file():
+            return _file(file)
+    return _datasets(str(path), source)
+
+
+def _hub(source: Source) -> Iterable[Mapping[str, Any]]:
+    from mplus_eval.hub import offline
+
+    if offline():
+        raise SpecError([f"{source.source}: not in --data-dir, and HF_HUB_OFFLINE=1 forbids the hub"])
+    return _datasets(source.source, source)
+
+
+def _datasets(name: str, source: Source) -> Iterable[Mapping[str, Any]]:
+    import datasets
+
+    # A part of hh-rlhf is a folder of the repository, not a configuration.
+    folders = source.source.rstrip("/").endswith("hh-rlhf")
+    chosen: dict[str, Any] = {"data_dir" if folders else "name": source.subset} if source.subset else {}
+    try:
+        return datasets.load_dataset(name, split=source.split, revision=source.revision, **chosen)  # type: ignore[no-any-return, unused-ignore]
+    except (OSError, ValueError) as error:
+        # Missing, gated, no such split or configuration: each of them says so in its first line.
+        reason = str(error).strip().partition("\n")[0]
+        raise SpecError([f"{source.source}: cannot be loaded ({reason})"]) from None

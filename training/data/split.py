@@ -1,0 +1,36 @@
+"""Splits of pairs that share no first user message, so that a held-out pair is about something else."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from mplus_eval.training.data.evaluated import normalised
+from mplus_eval.training.data.rows import Pair
+
+
+def split_held_out(pairs: Sequence[Pair], share: float, seed: int) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
+    """Split pairs into those that are trained on and about a `share` of them that is not; order is kept."""
+    groups: dict[str, int] = {}
+    for pair in pairs:
+        key = _first(pair)
+        groups[key] = groups.get(key, 0) + 1
+    keys = sorted(groups)
+    random.Random(seed).shuffle(keys)
+    wanted, held_out, n = share * len(pairs), set(), 0
+    for key in keys:
+        # A first message that many pairs share would take more than the share at once; it stays in training.
+        if n + groups[key] <= wanted:
+            held_out.add(key)
+            n += groups[key]
+    kept = tuple(pair for pair in pairs if _first(pair) not in held_out)
+    return kept, tuple(pair for pair in pairs if _first(pair) in held_out)
+
+
+def halves(pairs: Sequence[Pair], seed: int) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
+    """Split pairs into two halves for two reward models."""
+    return split_held_out(pairs, 0.5, seed + 1)
+
+
+def _first(pair: Pair) -> str:
+    return normalised(next((message.content for message in pair.prompt if message.role == "user"), ""))

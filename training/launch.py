@@ -1,0 +1,75 @@
+"""Several processes: which one this is, and how the command starts itself again under `accelerate launch`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from mplus_eval.errors import SpecError, UsageError
+from mplus_eval.training.recipe import Recipe
+
+
+def is_main() -> bool:
+    """Whether this process speaks and writes for its group."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def local_rank() -> int:
+    """The number of this process on its machine."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def relaunch(recipe: Recipe, arguments: Sequence[str]) -> list[str] | None:
+    """The command that trains in a group of processes; None where one process is asked for, or this is one of a group.
+
+    Args:
+        recipe: how many processes and machines.
+        arguments: the command line after `mplus-eval train`.
+
+    Raises:
+        UsageError: several machines, and the environment does not say which one this is.
+    """
+    launch = recipe.launch
+    n_processes = launch.processes * launch.machines
+    if n_processes == 1 or "RANK" in os.environ:
+        return None
+    command = [sys.executable, "-m", "accelerate.commands.launch"]
+    if launch.accelerate:
+        command += ["--config_file", str(accelerate_config(launch.accelerate))]
+    command += ["--num_processes", str(n_processes), "--num_machines", str(launch.machines)]
+    command += ["--multi_gpu"] if recipe.device != "cpu" and not launch.accelerate else []
+    command += ["--cpu"] if recipe.device == "cpu" else []
+    command += _machine(launch.machines)
+    return [*command, "-m", "mplus_eval", "train", *arguments]
+
+
+def accelerate_config(name_or_path: str) -> Path:
+    """An accelerate configuration: a file, or one that ships with the package.
+
+    Raises:
+        SpecError: neither.
+    """
+    folder = Path(str(resources.files("mplus_eval") / "training" / "recipes" / "accelerate"))
+    shipped = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    path = Path(name_or_path).expanduser()
+    if not path.is_file() and name_or_path not in shipped:
+        known = ", ".join(shipped)
+        raise SpecError([f"launch.accelerate {name_or_path!r}: no such file, and no shipped configuration ({known})"])
+    return path if path.is_file() else shipped[name_or_path]
+
+
+def _machine(n_machines: int) -> list[str]:
+    """Where the group meets, from the environment where there is more than one machine."""
+    if n_machines == 1:
+        return ["--main_process_port", "0"]
+    names = {
+        "MACHINE_RANK": "machine_rank",
+        "MAIN_PROCESS_IP": "main_process_ip",
+        "MAIN_PROCESS_PORT": "main_process_port",
+    }
+    if missing := [name for name in names if name not in os.environ]:
+        raise UsageError(f"{n_machines} machines: set {', '.join(missing)} on each, and run the same command on all")
+    return [part for name, option in names.items() for part in (f"--{option}", os.environ[name])]

@@ -1,0 +1,208 @@
+"""Rewards: what an answer is worth, as parts that a recipe weighs and adds.
+
+Every part is a `Reward`: prompts, answers and whether they ended, to a number for each answer or None where it cannot be
+judged. `as_trl` makes one into what TRL's trainers call.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+from mplus_eval.errors import SpecError
+from mplus_eval.training.data.rows import Message, last_user_message
+from mplus_eval.training.diversity import distinct_n
+from mplus_eval.training.losses import standardise
+
+if TYPE_CHECKING:
+    from mplus_eval.toxicity import ToxicityClassifier
+
+SCALE_FILE = "reward_scale.json"
+Messages = Sequence[dict[str, Any]]
+TrlReward = Callable[..., list[float | None]]
+
+
+class Reward(Protocol):
+    """A part of a reward."""
+
+    def __call__(
+        self, prompts: Sequence[Messages], answers: Sequence[str], ended: Sequence[bool]
+    ) -> list[float | None]:
+        """Judge an answer to each prompt."""
+
+
+@dataclass(frozen=True)
+class RewardModel:
+    """A model that gives one number for a dialogue, standardised by its rewards on held-out pairs."""
+
+    model: Any
+    tokenizer: Any
+    directory: Path
+    mean: float = 0.0
+    deviation: float = 1.0
+    batch_size: int = 64
+
+    @classmethod
+    def load(
+        cls, directory: Path, device: Any = "cpu", dtype: Any = torch.float32, *, scaled: bool = True
+    ) -> RewardModel:
+        """Load a checkpoint of `mplus-eval train reward`, or any sequence classifier with one label.
+
+        Raises:
+            SpecError: when there is no such checkpoint, or it gives more than one number.
+        """
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+        config = directory / "config.json"
+        if not config.is_file():
+            raise SpecError([f"reward model {directory}: no config.json, so it is not a checkpoint directory"])
+        labels = json.loads(config.read_text(encoding="utf-8")).get("id2label", {"0": "", "1": ""})
+        if len(labels) != 1:
+            raise SpecError([f"reward model {directory}: gives {len(labels)} numbers, one is expected"])
+        tokenizer = AutoTokenizer.from_pretrained(directory)
+        model = AutoModelForSequenceClassification.from_pretrained(directory, dtype=dtype).to(device).eval()
+        scale = directory / SCALE_FILE
+        found = json.loads(scale.read_text(encoding="utf-8")) if scaled and scale.is_file() else {}
+        return cls(model, tokenizer, directory, found.get("mean", 0.0), found.get("deviation") or 1.0)
+
+    def __call__(
+        self, prompts: Sequence[Messages], answers: Sequence[str], ended: Sequence[bool] = ()
+    ) -> list[float | None]:
+        """As a `Reward`; whether an answer ended is another part's business."""
+        return list(self.score(prompts, answers))
+
+    def score(self, prompts: Sequence[Messages], answers: Sequence[str]) -> list[float]:
+        """The reward of an answer to each prompt."""
+        texts = [self._text(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        raw = torch.zeros(len(texts))
+        for start in range(0, len(order), self.batch_size):
+            batch = order[start : start + self.batch_size]
+            raw[batch] = self._raw([texts[index] for index in batch])
+        return list(standardise(raw, self.mean, self.deviation).tolist())
+
+    def _text(self, prompt: Messages, answer: str) -> str:
+        # The template puts a space before an answer, and the sampled text begins with it.
+        messages = [*prompt, {"role": "assistant", "content": answer.strip()}]
+        return str(self.tokenizer.apply_chat_template(messages, tokenize=False))
+
+    @torch.no_grad()
+    def _raw(self, texts: Sequence[str]) -> torch.Tensor:
+        encoded = self.tokenizer(
+            list(texts), return_tensors="pt", padding=True, padding_side="right", add_special_tokens=False,
+            return_token_type_ids=False,
+        ).to(self.model.device)  # fmt: skip
+        return self.model(**encoded).logits[:, 0].float().cpu()  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class ToxicityPenalty:
+    """Minus the probability that an answer is toxic."""
+
+    classifier: ToxicityClassifier
+
+    def __call__(
+        self, prompts: Sequence[Messages], answers: Sequence[str], ended: Sequence[bool]
+    ) -> list[float | None]:
+        """As a `Reward`."""
+        return [-toxicity for toxicity in self.classifier.score(answers)]
+
+
+@dataclass(frozen=True)
+class FunctionReward:
+    """A function of one's own: the user's last message, the answer, and whether it ended."""
+
+    function: Callable[[str, str, bool], float | None]
+
+    def __call__(
+        self, prompts: Sequence[Messages], answers: Sequence[str], ended: Sequence[bool]
+    ) -> list[float | None]:
+        """As a `Reward`."""
+        asked = [_asked(prompt) for prompt in prompts]
+        return [self.function(*one) for one in zip(asked, answers, ended, strict=True)]
+
+
+def load_function(path: str) -> Callable[..., Any]:
+    """Find the function that a recipe names as `module:function`.
+
+    Raises:
+        SpecError: when there is no such module or function.
+    """
+    module, _, name = path.partition(":")
+    try:
+        function = getattr(importlib.import_module(module), name)
+    except (ImportError, ValueError, AttributeError) as error:
+        raise SpecError([f"{path!r}: write module:function of something importable ({error})"]) from None
+    if not callable(function):
+        raise SpecError([f"{path!r}: is not a function"])
+    return function  # type: ignore[no-any-return]
+
+
+def check_same_tokenizer(reward: RewardModel, tokenizer: Any) -> None:
+    """Refuse a reward model that reads text in another way than the policy writes it.
+
+    Raises:
+        SpecError: when vocabularies or chat templates differ.
+    """
+    if reward.tokenizer.get_vocab() != tokenizer.get_vocab():
+        raise SpecError([f"reward model {reward.directory}: its tokenizer's vocabulary is not the base's"])
+    if reward.tokenizer.chat_template != tokenizer.chat_template:
+        raise SpecError([f"reward model {reward.directory}: its chat template is not the base's"])
+
+
+def has_ended(ids: Sequence[int], text: str, end_ids: Sequence[int], stop_strings: Sequence[str]) -> bool:
+    """Whether an answer ended its turn, by an end token or a stop string; else the limit cut it."""
+    return any(token in end_ids for token in ids) or any(stop in text for stop in stop_strings)
+
+
+def before_stop(text: str, stop_strings: Sequence[str]) -> str:
+    """An answer up to the first stop string.
+
+    >>> before_stop("Yes. User: And", ["User:"])
+    'Yes. '
+    """
+    return text[: min([len(text), *(text.find(stop) for stop in stop_strings if stop in text)])]
+
+
+def as_trl(name: str, reward: Reward, end_ids: Sequence[int], stop_strings: Sequence[str] = ()) -> TrlReward:
+    """Make a part into what TRL calls; it is logged under `rewards/<name>/mean`."""
+
+    def judge(prompts: Any, completions: Any, completion_ids: Any, **_: Any) -> list[float | None]:
+        texts = [completion[0]["content"] for completion in completions]
+        ended = [has_ended(ids, text, end_ids, stop_strings) for ids, text in zip(completion_ids, texts, strict=True)]
+        return reward(prompts, [before_stop(text, stop_strings) for text in texts], ended)
+
+    judge.__name__ = name
+    return judge
+
+
+def termination_part(end_ids: Sequence[int], stop_strings: Sequence[str], penalty: float) -> TrlReward:
+    """Minus `penalty` for an answer that did not end; it also logs end-of-turn rate and distinct 2-grams."""
+
+    def termination(completions: Any, completion_ids: Any, log_metric: Any, **_: Any) -> list[float | None]:
+        texts = [completion[0]["content"] for completion in completions]
+        ended = [has_ended(ids, text, end_ids, stop_strings) for ids, text in zip(completion_ids, texts, strict=True)]
+        log_metric("end_of_turn_rate", sum(ended) / len(ended))
+        log_metric("distinct_2", distinct_n(completion_ids, 2))
+        return [0.0 if one else -penalty for one in ended]
+
+    return termination
+
+
+def length_part(per_token: float) -> TrlReward:
+    """Minus a little for every token."""
+
+    def length(completion_ids: Any, **_: Any) -> list[float | None]:
+        return [-per_token * len(ids) for ids in completion_ids]
+
+    return length
+
+
+def _asked(prompt: Messages) -> str:
+    return last_user_message([Message(message["role"], message["content"]) for message in prompt])
