@@ -90,13 +90,12 @@ class ControlKl(TrainerCallback, ExportableState):  # type: ignore[misc, unused-
         self.trainer.beta = self.coefficient
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
-        """Called by the trainer with the mean KL of the step's answers."""
+        """Called by the trainer with the step's mean KL of a token; the target is that of an answer."""
         target = self._settings.target
         if target is None or not logs or logs.get("kl") is None:
             return
-        self.coefficient = adapt_kl_coefficient(
-            self.coefficient, float(logs["kl"]), target, self._n_answers, self._settings.horizon
-        )
+        kl = float(logs["kl"]) * float(logs["completions/mean_length"])
+        self.coefficient = adapt_kl_coefficient(self.coefficient, kl, target, self._n_answers, self._settings.horizon)
         self.trainer.beta = self.coefficient
 
     def state(self) -> dict[str, Any]:
@@ -146,8 +145,8 @@ class WatchForHacking(TrainerCallback, ExportableState):  # type: ignore[misc, u
 class EvaluateSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
     """Compares saved steps with the base while training goes on.
 
-    In a process of its own, started by the first process of the group; or on rank 0, where training waits and the random
-    state is put back, so that evaluating does not change what is trained.
+    In a process of its own, started by the first process of the group; or on rank 0, where training waits and the
+    random state is put back, so that evaluating does not change what is trained.
     """
 
     def __init__(
