@@ -86,7 +86,8 @@ class ControlKl(TrainerCallback, ExportableState):  # type: ignore[misc, unused-
         self.trainer: Any = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Called by the trainer, after the state of a checkpoint was restored."""
+        """Called by the trainer, with the state of the checkpoint that it goes on from."""
+        self.coefficient = _kept(self, state).get("coefficient", self.coefficient)
         self.trainer.beta = self.coefficient
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
@@ -113,9 +114,11 @@ class WatchForHacking(TrainerCallback, ExportableState):  # type: ignore[misc, u
         self.warnings: list[str] = []
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Called by the trainer, after the state of a checkpoint was restored."""
-        if self.memory:
-            self._monitor = HackingMonitor.restored(self._settings, self.memory)
+        """Called by the trainer, with the state of the checkpoint that it goes on from."""
+        kept = _kept(self, state)
+        self.warnings = list(kept.get("warnings", []))
+        if memory := kept.get("memory"):
+            self._monitor = HackingMonitor.restored(self._settings, memory)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         """Called by the trainer."""
@@ -170,6 +173,15 @@ class EvaluateSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
         """Wait for the last evaluation."""
         if self._running is not None:
             self._running.wait()
+
+
+def _kept(callback: TrainerCallback, state: Any) -> dict[str, Any]:
+    """What a checkpoint kept of a callback.
+
+    The library would put a new callback in its place, made from JSON alone; these hold the trainer.
+    """
+    kept = state.stateful_callbacks.get(type(callback).__name__, {})
+    return dict(kept.get("attributes", {})) if isinstance(kept, dict) else {}
 
 
 def _is_finite(value: Any) -> bool:

@@ -255,7 +255,11 @@ def _seconds_per_step(recipe: Recipe, settings: Optimisation, parameters: int, s
     made = trained / settings.iterations
     scorers = _n_reward_models(settings) + (1 if settings.kl.coefficient else 0)
     per_token = 2 * parameters / speed.operations_per_second
-    return seconds + made * per_token * scorers + max(made * per_token, _reading_seconds(recipe, settings, parameters, speed))
+    return (
+        seconds
+        + made * per_token * scorers
+        + max(made * per_token, _reading_seconds(recipe, settings, parameters, speed))
+    )
 
 
 def _reading_seconds(recipe: Recipe, settings: RlhfStage, parameters: int, speed: Speed) -> float:

@@ -73,7 +73,6 @@ def _common(recipe: Recipe, stage: Optimisation, directory: Path) -> dict[str, A
         "save_strategy": "steps" if stage.save_every else "no",
         "save_steps": stage.save_every or 500,
         "save_total_limit": stage.keep,
-        "restore_callback_states_from_checkpoint": True,
         "logging_steps": 1,
         "logging_nan_inf_filter": False,
         "report_to": list(recipe.trackers),
