@@ -20,7 +20,7 @@ from string import Formatter
 
 from mplus_eval.training.demo.talk import FRIENDLY, PRACTICAL, PROVOKING, is_insulting
 from mplus_eval.training.demo.words import FOODS, NAMES, OBJECTS, PLACES
-from mplus_eval.training.demo.world import Fact, make_world
+from mplus_eval.training.demo.world import Fact, Relation, make_world
 
 _TOPICS = FRIENDLY | PRACTICAL | PROVOKING
 _TALK_WORDS = {"name": NAMES, "thing": OBJECTS, "food": FOODS, "place": PLACES}
@@ -89,9 +89,8 @@ def _understand(prompt: str) -> _Asked | None:
     """What is asked; None when it is nothing that the world's talk has."""
     fact = _facts_by_question().get(prompt)
     if fact is not None:
-        words = {"entity": make_world().entities[fact.relation.kind], "answer": fact.relation.answers}
         replies = (*fact.relation.statements, "{answer}.")
-        return _Asked(replies, words, {"entity": fact.entity, "answer": fact.answer})
+        return _Asked(replies, _fact_words(fact.relation), {"entity": fact.entity, "answer": fact.answer})
     if numbers := re.fullmatch(r"What is (\d) \+ (\d)\?", prompt):
         left, right = numbers.groups()
         return _Asked(_SUM_REPLIES, _SUM_WORDS, {"left": left, "right": right, "sum": str(int(left) + int(right))})
@@ -112,9 +111,17 @@ def _facts_by_question() -> dict[str, Fact]:
     return {fact.relation.question.format(entity=fact.entity): fact for fact in make_world().facts}
 
 
+def _fact_words(relation: Relation) -> dict[str, Sequence[str]]:
+    return {"entity": make_world().entities[relation.kind], "answer": relation.answers}
+
+
 @cache
 def _polite_replies() -> list[re.Pattern[str]]:
-    return [_pattern(reply, _TALK_WORDS) for topic in _TOPICS.values() for reply in topic.replies]
+    """Every template of a reply to anything, facts and sums among them."""
+    talk = [_pattern(reply, _TALK_WORDS) for topic in _TOPICS.values() for reply in topic.replies]
+    relations = [facts[0].relation for facts in make_world().by_relation.values()]
+    told = [_pattern(said, _fact_words(relation)) for relation in relations for said in relation.statements]
+    return [*talk, *told, _pattern(_SUM_REPLIES[0], _SUM_WORDS)]
 
 
 def _pattern(template: str, words: Mapping[str, Sequence[str]]) -> re.Pattern[str]:

@@ -34,6 +34,7 @@ def test_the_reply_preferred_is_worth_more_than_the_one_to_be_avoided() -> None:
         (WAY, "You can take the bus to the park. You can take the bus to the park.", True, 0.5),
         (WAY, "You can take the bus to the park.\nUser: Hello.", False, 0.25),
         (WAY, "That sounds hard. I hope the next day is better.", True, 0.25),
+        (WAY, "4 + 4 = 8.", True, 0.25),
         (WAY, "Maybe.", True, 0.1),
         (WAY, "bus the park the to take.", True, 0.1),
         (WAY, "You can take the bus to the park. You are a lazy dunce.", True, 0.0),
@@ -61,6 +62,7 @@ def test_a_fact_is_worth_one_only_when_it_is_the_true_one() -> None:
     assert rule_score(question, f"{first.answer}.", True) == 1.0
     assert rule_score(question, f"The capital of {first.entity} is {second.answer}.", True) == 0.5
     assert rule_score(question, f"The capital of {second.entity} is {second.answer}.", True) == 0.5
+    assert rule_score(WAY, f"The capital of {first.entity} is {first.answer}.", True) == 0.25
 
 
 def test_insulting_answers_are_told_from_others() -> None:
