@@ -1,0 +1,339 @@
+"""`train --check`: everything of a recipe is looked at but the weights, and what training will take is reckoned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mplus_eval.errors import SpecError
+from mplus_eval.training.estimate import Speed, StageEstimate, estimate, speed_of
+from mplus_eval.training.recipe import Optimisation, Recipe, RewardStage, SftStage, Source
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from mplus_eval.training.material import Material
+
+NOT_REACHABLE = "hub not reachable: shape from the package, tokenizer and data not looked at"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A recipe without faults, as far as could be seen from here; `notes` say what could not."""
+
+    recipe: Recipe
+    speed: Speed
+    estimates: tuple[StageEstimate, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Base:
+    """Where the base's configuration and tokenizer lie; whether its weights are there too."""
+
+    directory: Path | None
+    config: Any
+    whole: bool
+
+
+def check_recipe(recipe: Recipe, data_dir: Path | None = None, *, look_at_data: bool = True) -> Checked:
+    """Check all of a recipe but the weights, and estimate what it will take.
+
+    Args:
+        recipe: which is consistent in itself.
+        data_dir: folder that holds datasets as org/name, before the hub.
+        look_at_data: whether rows are read; without them steps are known only where the recipe states them.
+
+    Raises:
+        SpecError: with every fault found.
+    """
+    faults = [*_configuration_faults(recipe), *_function_faults(recipe)]
+    notes: list[str] = []
+    try:
+        base = _base(recipe)
+        rows = _rows(recipe, base, data_dir, notes) if look_at_data else {}
+        faults += _token_faults(recipe, base)
+    except SpecError as error:
+        raise SpecError([*faults, *error.faults]) from None
+    if faults:
+        raise SpecError(faults)
+    if base.directory is None:
+        notes.insert(0, NOT_REACHABLE)
+    elif not base.whole:
+        notes.insert(0, f"base {recipe.base}: on the hub; its weights were not looked at")
+    if not look_at_data:
+        notes.append("data not looked at")
+    speed = speed_of(recipe)
+    return Checked(recipe, speed, estimate(recipe, base.config, rows, speed), tuple(notes))
+
+
+def render(checked: Checked) -> RenderableType:
+    """Show a table of all stages, what it rests on, and the notes."""
+    from rich.console import Group
+    from rich.table import Table
+
+    table = Table(title=f"{checked.recipe.base}, in {checked.recipe.dtype}", title_justify="left")
+    table.add_column("stage")
+    for heading in ("parameters", "trained", "steps", "tokens", "weights", "training", "others", "activations"):
+        table.add_column(heading, justify="right")
+    for heading in ("generation", "GiB in all", "time"):
+        table.add_column(heading, justify="right")
+    for stage in checked.estimates:
+        table.add_row(*_cells(stage))
+    return Group(table, *(_plain(line) for line in [*_explanation(checked), *checked.notes, "no fault found"]))
+
+
+def _plain(line: str) -> RenderableType:
+    from rich.text import Text
+
+    return Text(line)
+
+
+def _cells(stage: StageEstimate) -> list[str]:
+    memory = stage.memory
+    kept, again = memory.activations, memory.activations_checkpointed
+    gib = [
+        memory.weights,
+        memory.gradients + memory.moments,
+        memory.reference + memory.reward_models,
+    ]
+    return [
+        stage.name,
+        _short(stage.parameters),
+        _short(stage.trainable),
+        "?" if stage.steps is None else f"{stage.steps:,}",
+        f"{_short(stage.tokens_per_step)}/step" if stage.tokens is None else _short(stage.tokens),
+        *(_gib(value) for value in gib),
+        f"({_gib(kept)}) {_gib(again)}" if memory.checkpointing else f"{_gib(kept)} ({_gib(again)})",
+        _gib(memory.generation),
+        _gib(memory.total),
+        f"{_duration(stage.seconds_per_step)}/step" if stage.seconds is None else _duration(stage.seconds),
+    ]
+
+
+def _explanation(checked: Checked) -> Iterator[str]:
+    speed = checked.speed
+    yield (
+        f"Time by operations at {speed.operations_per_second / 1e12:.3g} TFLOP/s of one {speed.device} "
+        f"({speed.source}); without loading, measuring and communication."
+    )
+    launch = checked.recipe.launch
+    yield (
+        f"Memory in GiB of each of {launch.processes * launch.machines} device(s): training is gradients and AdamW's "
+        "moments, others are reference and reward models; activations in brackets are those of the other "
+        "setting of gradient_checkpointing."
+    )
+    yield "Tokens, and with them memory and time, are upper bounds: every row as long as max_length allows."
+    memory = speed.memory_gib
+    for stage in checked.estimates:
+        if memory is not None and stage.memory.total > memory:
+            yield f"{stage.name}: {stage.memory.total:.1f} GiB may not fit into the {memory:.0f} GiB of one {speed.device}"
+
+
+def _short(number: float) -> str:
+    """A number in three digits.
+
+    >>> _short(7241732096)
+    '7.24 B'
+    >>> _short(512)
+    '512'
+    """
+    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g} {letter}"
+    return f"{number:.0f}"
+
+
+def _gib(value: float) -> str:
+    return "-" if value == 0 else "<0.1" if value < 0.05 else f"{value:.1f}"
+
+
+def _duration(seconds: float) -> str:
+    """A time in its natural unit.
+
+    >>> _duration(5400)
+    '1.5 h'
+    """
+    if seconds >= 5400:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.1f} min" if seconds >= 90 else f"{seconds:.2g} s"
+
+
+def _base(recipe: Recipe) -> _Base:
+    from transformers import AutoConfig
+
+    from mplus_eval.hub import fetch, tokenizer_files
+    from mplus_eval.training.demo.models import BASE
+
+    local = BASE if recipe.base == "demo:base" else Path(recipe.base).expanduser()
+    if local.is_dir():
+        if not (local / "config.json").is_file():
+            raise SpecError([f"base {recipe.base!r}: the directory has no config.json"])
+        return _Base(local, AutoConfig.from_pretrained(local), whole=True)
+    try:
+        # Configuration and tokenizer alone: the weights are gigabytes.
+        directory = fetch(recipe.base, recipe.revision, tokenizer_files)
+        return _Base(directory, AutoConfig.from_pretrained(directory), whole=False)
+    except (SpecError, OSError) as error:
+        folder = Path(str(resources.files("mplus_eval") / "training" / "recipes" / "shapes"))
+        shape = folder / f"{recipe.base.replace('/', '--')}.json"
+        if not shape.is_file():
+            reason = str(error).strip().partition("\n")[0]
+            raise SpecError([f"base {recipe.base!r}: no such directory, nor to be had from the hub ({reason})"]) from None
+        return _Base(None, AutoConfig.from_pretrained(shape), whole=False)
+
+
+def _rows(recipe: Recipe, base: _Base, data_dir: Path | None, notes: list[str]) -> dict[str, int | None]:
+    """Rows of each stage: those that training would use, or as many as there are where lengths cannot be seen."""
+    from mplus_eval.hub import offline
+
+    hub = base.directory is not None and not offline()
+    if base.whole and all(hub or _is_local(source, data_dir) for source in _sources(recipe)):
+        from mplus_eval.training.material import gather
+
+        return _rows_of(recipe, gather(recipe, data_dir))
+    counter = _Counter(recipe, data_dir, hub, notes)
+    pairs = counter.pairs()
+    rows = {"reward": pairs, "referee": pairs}
+    for name, stage in recipe.sft.items():
+        rows[name] = pairs if stage.data == "chosen" else counter.demonstrations(stage.data)
+    counter.prompts()
+    if counter.faults:
+        raise SpecError(counter.faults)
+    return rows
+
+
+def _rows_of(recipe: Recipe, material: Material) -> dict[str, int | None]:
+    rows: dict[str, int | None] = {"reward": len(material.pairs.rows), "referee": len(material.referee_pairs.rows)}
+    return rows | {name: len(material.demonstrations[name].rows) for name in recipe.sft}
+
+
+class _Counter:
+    """Reads rows without a tokenizer, so none is left out for its length; collects faults, and notes of what is not here."""
+
+    def __init__(self, recipe: Recipe, data_dir: Path | None, hub: bool, notes: list[str]) -> None:
+        self._recipe, self._data_dir, self._hub, self._notes = recipe, data_dir, hub, notes
+        self.faults: list[str] = []
+
+    def pairs(self) -> int | None:
+        """Of the pairs, those that the reward model trains on."""
+        from mplus_eval.training.data import load_pairs
+
+        n_rows = self._sum(load_pairs, self._recipe.pairs)
+        if n_rows is None:
+            return None
+        n_rows = round(n_rows * (1 - self._recipe.held_out))
+        return n_rows // 2 if self._recipe.reward and self._recipe.reward.referee else n_rows
+
+    def demonstrations(self, sources: tuple[Source, ...]) -> int | None:
+        """Demonstrations of one stage."""
+        from mplus_eval.training.data import load_demonstrations
+
+        return self._sum(load_demonstrations, sources)
+
+    def prompts(self) -> None:
+        """Look at the sources of prompts, for their faults."""
+        from mplus_eval.training.data import load_prompts
+
+        recipe = self._recipe
+        self._sum(load_prompts, (*recipe.prompts, *recipe.exclude_prompts, *recipe.check.prompts))
+
+    def _sum(self, load: Callable[..., Any], sources: tuple[Source, ...]) -> int | None:
+        counts = [self._count(load, source) for source in sources]
+        known = [count for count in counts if count is not None]
+        return sum(known) if known and len(known) == len(counts) else None
+
+    def _count(self, load: Callable[..., Any], source: Source) -> int | None:
+        local = _is_local(source, self._data_dir)
+        if local or self._hub:
+            try:
+                return len(load(source, self._recipe.seed, self._data_dir).rows)
+            except SpecError as error:
+                self.faults += error.faults
+                return None
+        where = f"{source.source} {source.subset}" if source.subset else source.source
+        self._notes.append(f"{where}: not here, not looked at")
+        return source.n
+
+
+def _sources(recipe: Recipe) -> Iterator[Source]:
+    yield from (*recipe.pairs, *recipe.prompts, *recipe.exclude_prompts, *recipe.check.prompts)
+    for stage in recipe.sft.values():
+        if stage.data != "chosen":
+            yield from stage.data
+
+
+def _is_local(source: Source, data_dir: Path | None) -> bool:
+    """Whether rows can be read without the hub; a path that does not exist is the reader's to refuse."""
+    named = source.source
+    if named.startswith(("demo:", ".", "/", "~")) or named.count("/") != 1 or Path(named).exists():
+        return True
+    return data_dir is not None and (data_dir / named).is_dir()
+
+
+def _configuration_faults(recipe: Recipe) -> list[str]:
+    """What accelerate and TRL refuse; precision is left out, which they look for a device for."""
+    from mplus_eval.training.launch import accelerate_config
+    from mplus_eval.training.settings import reward_config, rlhf_config, sft_config
+
+    faults = []
+    if recipe.launch.accelerate:
+        faults += _faults_of(lambda: accelerate_config(recipe.launch.accelerate or ""))
+    anywhere = recipe.model_copy(update={"dtype": "float32", "device": "cpu"})
+    for name, settings in _stages(recipe):
+        kind: Any = rlhf_config
+        if isinstance(settings, RewardStage):
+            kind = reward_config
+        elif isinstance(settings, SftStage):
+            kind = sft_config
+        found = _faults_of(lambda kind=kind, settings=settings, name=name: kind(anywhere, settings, recipe.output / name))
+        faults += [f"{name}: {fault}" for fault in found]
+    return faults
+
+
+def _function_faults(recipe: Recipe) -> list[str]:
+    from mplus_eval.training.rewards import load_function
+
+    faults = []
+    for name, stage in recipe.rlhf.items():
+        for part in stage.rewards.values():
+            if part.kind == "function":
+                faults += [f"rlhf.{name}: {fault}" for fault in _faults_of(lambda part=part: load_function(part.source))]
+            elif part.kind == "model" and part.source != "reward" and not Path(part.source).is_dir():
+                faults.append(f"rlhf.{name}: reward model {part.source!r}: no such directory")
+    for path in recipe.check.measures.values():
+        faults += [f"check.measures: {fault}" for fault in _faults_of(lambda path=path: load_function(path))]
+    return faults
+
+
+def _token_faults(recipe: Recipe, base: _Base) -> list[str]:
+    """What is wrong with the tokenizer, and with the tokens that end an answer."""
+    if base.directory is None:
+        return []
+    from mplus_eval.training.chat import load_tokenizer
+    from mplus_eval.training.rlhf import end_token_ids
+
+    tokenizer = load_tokenizer(base.directory, recipe.chat_template)
+    return [
+        f"rlhf.{name}: {fault}"
+        for name, stage in recipe.rlhf.items()
+        for fault in _faults_of(lambda stage=stage: end_token_ids(stage, tokenizer))
+    ]
+
+
+def _stages(recipe: Recipe) -> Iterator[tuple[str, Optimisation]]:
+    if recipe.reward:
+        yield "reward", recipe.reward
+    yield from recipe.sft.items()
+    yield from recipe.rlhf.items()
+
+
+def _faults_of(look: Callable[[], Any]) -> tuple[str, ...]:
+    try:
+        look()
+    except SpecError as error:
+        return error.faults
+    return ()
