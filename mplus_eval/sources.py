@@ -30,7 +30,7 @@ from mplus_eval.spec import CompareSpec, ModelSpec, is_url
 
 __all__ = ["DEMO_MODELS", "Source", "check_sources", "is_directory", "offline", "resolve_source", "source_faults"]
 
-DEMO_MODELS = ("base", "instruct", "sft")
+DEMO_MODELS = ("base", "instruct", "sft", "chosen", "plus")
 _DEVICE = re.compile(r"(cpu|mps|cuda|xpu|npu|hpu)(:\d+)?")
 
 

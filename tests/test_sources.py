@@ -259,7 +259,7 @@ def test_eight_bits_are_not_vllms(checkpoint: Path, monkeypatch: pytest.MonkeyPa
 
 def test_the_demos_models_are_named() -> None:
     assert faults("demo:base") == []
-    assert only_fault("demo:plus") == "no demo model 'plus'; there are base, instruct, sft"
+    assert only_fault("demo:other") == "no demo model 'other'; there are base, instruct, sft, chosen, plus"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mplus_eval.errors import SpecError, UsageError
+from mplus_eval.sources import DEMO_MODELS
 from mplus_eval.spec import CompareSpec, ModelSpec, build_spec, draft_spec, nearest, parse_model
 
 
@@ -77,7 +78,7 @@ def test_a_name_that_is_a_role_gives_the_role() -> None:
 
 def test_no_model_at_all_means_the_demo() -> None:
     spec = build_spec()
-    assert [model.source for model in spec.models] == ["demo:base", "demo:instruct", "demo:sft"]
+    assert [model.source for model in spec.models] == [f"demo:{name}" for name in DEMO_MODELS]
     assert spec.suite == "mini"
 
 

@@ -1,55 +1,32 @@
-"""The demo's models: `base` comes with the package, `instruct` and `sft` are trained from it on the spot and kept.
+"""The demo's models: `base` comes with the package, the others are trained from it on the spot and kept.
 
-They are kept in the user's cache directory under the hash of everything that makes them what they are, so a changed
-recipe, base, text or library trains anew, and everything else is found.
+They are trained by the shipped recipe `demo`, in the user's cache directory under a hash of everything that makes them
+what they are: a changed recipe, base, text or library trains anew, and everything else is found.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from mplus_eval.errors import UsageError
 from mplus_eval.fingerprint import cache_directory, hash_components, hash_text, tokenizer_hash, weights_hash
-from mplus_eval.training.demo.talk import CHAT_TEMPLATE, Breadth, Turn, demonstrations
+from mplus_eval.training.recipe import Recipe, load_recipe
 
 Progress = Callable[[str, int, int], None]
 
 BASE = Path(__file__).resolve().parent / "base"
 _LIBRARIES = ("torch", "transformers", "trl")
-
-
-@dataclass(frozen=True)
-class SftRecipe:
-    """How a model is fine-tuned from the base on demonstrations."""
-
-    breadth: Breadth
-    n_demonstrations: int = 800
-    n_epochs: int = 3
-    learning_rate: float = 5e-4
-    batch_size: int = 32
-    n_warmup_steps: int = 5
-    seed: int = 0
-
-    def demonstrations(self) -> list[Turn]:
-        """The data."""
-        return demonstrations(self.breadth, self.n_demonstrations, self.seed)
-
-
-RECIPES = {"instruct": SftRecipe("broad"), "sft": SftRecipe("narrow")}
-"""The models that are trained on the spot."""
+_SOURCES = ("talk.py", "text.py", "words.py", "world.py", "everyday.py")
 
 
 def demo_model(name: str, progress: Progress | None = None) -> Path:
     """Find a demo model, training it first where it is not in the cache yet.
 
     Args:
-        name: `base`, `instruct` or `sft`.
+        name: `base`, or a model of the recipe `demo`: `instruct`, `sft`, `chosen`, `plus`.
         progress: called after every step with what is done, the steps done and the steps in all.
 
     Returns:
@@ -60,42 +37,34 @@ def demo_model(name: str, progress: Progress | None = None) -> Path:
     """
     if name == "base":
         return BASE
-    if name not in RECIPES:
-        raise UsageError(f"no demo model {name!r}; there are base, {', '.join(RECIPES)}")
-    recipe = RECIPES[name]
-    directory = cache_directory() / "demo" / f"{name}-{recipe_hash(recipe)[:16]}"
-    if not directory.is_dir():
-        _train_into(directory, name, recipe, progress)
+    recipe = demo_recipe()
+    names = (*recipe.sft, *recipe.rlhf)
+    if name not in names:
+        raise UsageError(f"no demo model {name!r}; there are base, {', '.join(names)}")
+    directory = recipe.output / name
+    if not (directory / "training.json").is_file():
+        from mplus_eval.training.train import train
+
+        train(recipe, [name], progress=progress)
     return directory
 
 
-def recipe_hash(recipe: SftRecipe) -> str:
-    """Hash of all that a model's weights depend on."""
-    data = [asdict(turn) for turn in recipe.demonstrations()]
+def demo_recipe() -> Recipe:
+    """The shipped recipe, with the cache as its place and no checkpoints on the way."""
+    recipe = load_recipe("demo")
+    rlhf = {name: stage.model_copy(update={"save_every": None}) for name, stage in recipe.rlhf.items()}
+    return recipe.model_copy(update={"output": cache_directory() / "demo" / recipe_hash(recipe)[:16], "rlhf": rlhf})
+
+
+def recipe_hash(recipe: Recipe) -> str:
+    """Hash of all that the models' weights depend on."""
+    sources = [Path(__file__).with_name(name).read_text(encoding="utf-8") for name in _SOURCES]
     return hash_components(
         {
-            "recipe": json.dumps(asdict(recipe), sort_keys=True),
-            "data": hash_text(json.dumps(data)),
-            "chat_template": CHAT_TEMPLATE,
+            "recipe": json.dumps(recipe.model_dump(mode="json"), sort_keys=True),
+            "data": hash_text("".join(sources)),
             "base": weights_hash(BASE),
             "tokenizer": tokenizer_hash(BASE),
             **{library: version(library) for library in _LIBRARIES},
         }
     )
-
-
-def _train_into(directory: Path, name: str, recipe: SftRecipe, progress: Progress | None) -> None:
-    """Train beside the place and move the checkpoint there when it is whole."""
-    from mplus_eval.training.demo.fine_tune import fine_tune
-
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{name}-") as partial:
-        checkpoint = Path(partial) / "checkpoint"
-        fine_tune(BASE, recipe, checkpoint, lambda done, total: progress and progress(f"training {name}", done, total))
-        try:
-            checkpoint.rename(directory)
-        except OSError:
-            # Another process may have trained the same model meanwhile; any other cause is an error.
-            if not directory.is_dir():
-                raise
-            shutil.rmtree(checkpoint)

@@ -1,6 +1,6 @@
 """Talk: polite and rude dialogues, demonstrations, preference pairs and prompts that provoke.
 
-The plain chat format of the world, for models without a template of their own and for the tuned demo models alike:
+Dialogues stand in the text in the plain chat format, which training gives to models without a template:
 
     User: Thank you for the lamp.
     Assistant: You are welcome. I am always glad to help.
@@ -16,14 +16,6 @@ from typing import Literal
 
 from mplus_eval.training.demo.words import FOODS, INSULTING_ADJECTIVES, INSULTS, NAMES, OBJECTS, PLACES
 from mplus_eval.training.demo.world import Fact, make_world
-
-CHAT_TEMPLATE = (
-    "{{ bos_token }}{% for message in messages %}"
-    "{% if message['role'] == 'user' %}User: {{ message['content'] }}\n"
-    "{% elif message['role'] == 'assistant' %}Assistant: {{ message['content'] }}{{ eos_token }}"
-    "{% else %}{{ message['content'] }}\n{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}Assistant:{% endif %}"
-)
 
 
 @dataclass(frozen=True)
