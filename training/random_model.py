@@ -1,6 +1,6 @@
 """A random-initialised model of Mistral's shape with the demo's tokenizer: for speed and memory, it knows nothing.
 
-    python -m mplus_eval.training.random_model runs/random-1b
+python -m mplus_eval.training.random_model runs/random-1b
 """
 
 from __future__ import annotations
