@@ -124,8 +124,9 @@ def _explanation(checked: Checked) -> Iterator[str]:
     yield "Tokens, and with them memory and time, are upper bounds: every row as long as max_length allows."
     memory = speed.memory_gib
     for stage in checked.estimates:
-        if memory is not None and stage.memory.total > memory:
-            yield f"{stage.name}: {stage.memory.total:.1f} GiB may not fit into the {memory:.0f} GiB of one {speed.device}"
+        total = stage.memory.total
+        if memory is not None and total > memory:
+            yield f"{stage.name}: {total:.1f} GiB may not fit into the {memory:.0f} GiB of one {speed.device}"
 
 
 def _short(number: float) -> str:

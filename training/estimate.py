@@ -1,4 +1,4 @@
-"""What a training will take: parameters, steps, tokens, memory of a device and time, reckoned before any weight is loaded.
+"""What a training will take: parameters, steps, tokens, memory of a device and time, before any weight is loaded.
 
 Parameters are counted on the `meta` device, which allocates nothing. The rest is arithmetic:
 
@@ -150,7 +150,7 @@ def speed_of(recipe: Recipe) -> Speed:
     name = torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
     known = next((gpu for gpu in _GPUS if gpu in name), None)
     operations, bandwidth, memory = _GPUS[known or "H100"]
-    why = "" if known else f";QQ
+    why = "" if known else f"; {name} is not known, so an H100 is assumed" if name else "; no GPU is here"
     source = f"{operations / 1e12:.0f} TFLOP/s x {_UTILISATION} that training makes use of, an assumption{why}"
     return Speed(known or "H100", operations * _UTILISATION, bandwidth, memory, source)
 
