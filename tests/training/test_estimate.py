@@ -86,7 +86,7 @@ def test_parameters_are_those_counted_by_hand_and_those_of_a_real_model() -> Non
 
 
 def test_adapters_are_rank_times_the_sides_of_every_linear_layer() -> None:
-    # Rank 2: q 16, k 12, v 12, o 16, gate, up and down 24 each: 2 x 128 a layer; the reward's head of 8 is trained whole.
+    # Sides: q 16, k 12, v 12, o 16, gate, up and down 24 each, 128 a layer; the reward's head of 8 is trained whole.
     found = estimates(lora={"rank": 2})
     assert found["plus"].trainable == 2 * 2 * 128
     assert found["reward"].trainable == 2 * 2 * 128 + 8
