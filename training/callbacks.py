@@ -86,17 +86,17 @@ class ControlKl(TrainerCallback, ExportableState):  # type: ignore[misc, unused-
         self.trainer: Any = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Called by the trainer, after the state of a checkpoint was restored."""
+        """Called by the trainer, with the state of the checkpoint that it goes on from."""
+        self.coefficient = _kept(self, state).get("coefficient", self.coefficient)
         self.trainer.beta = self.coefficient
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
-        """Called by the trainer with the mean KL of the step's answers."""
+        """Called by the trainer with the step's mean KL of a token; the target is that of an answer."""
         target = self._settings.target
         if target is None or not logs or logs.get("kl") is None:
             return
-        self.coefficient = adapt_kl_coefficient(
-            self.coefficient, float(logs["kl"]), target, self._n_answers, self._settings.horizon
-        )
+        kl = float(logs["kl"]) * float(logs["completions/mean_length"])
+        self.coefficient = adapt_kl_coefficient(self.coefficient, kl, target, self._n_answers, self._settings.horizon)
         self.trainer.beta = self.coefficient
 
     def state(self) -> dict[str, Any]:
@@ -114,9 +114,11 @@ class WatchForHacking(TrainerCallback, ExportableState):  # type: ignore[misc, u
         self.warnings: list[str] = []
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Called by the trainer, after the state of a checkpoint was restored."""
-        if self.memory:
-            self._monitor = HackingMonitor.restored(self._settings, self.memory)
+        """Called by the trainer, with the state of the checkpoint that it goes on from."""
+        kept = _kept(self, state)
+        self.warnings = list(kept.get("warnings", []))
+        if memory := kept.get("memory"):
+            self._monitor = HackingMonitor.restored(self._settings, memory)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         """Called by the trainer."""
@@ -146,8 +148,8 @@ class WatchForHacking(TrainerCallback, ExportableState):  # type: ignore[misc, u
 class EvaluateSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
     """Compares saved steps with the base while training goes on.
 
-    In a process of its own, started by the first process of the group; or on rank 0, where training waits and the random
-    state is put back, so that evaluating does not change what is trained.
+    In a process of its own, started by the first process of the group; or on rank 0, where training waits and the
+    random state is put back, so that evaluating does not change what is trained.
     """
 
     def __init__(
@@ -171,6 +173,15 @@ class EvaluateSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
         """Wait for the last evaluation."""
         if self._running is not None:
             self._running.wait()
+
+
+def _kept(callback: TrainerCallback, state: Any) -> dict[str, Any]:
+    """What a checkpoint kept of a callback.
+
+    The library would put a new callback in its place, made from JSON alone; these hold the trainer.
+    """
+    kept = state.stateful_callbacks.get(type(callback).__name__, {})
+    return dict(kept.get("attributes", {})) if isinstance(kept, dict) else {}
 
 
 def _is_finite(value: Any) -> bool:

@@ -65,11 +65,7 @@ def _machine(n_machines: int) -> list[str]:
     """Where the group meets, from the environment where there is more than one machine."""
     if n_machines == 1:
         return ["--main_process_port", "0"]
-    names = {
-        "MACHINE_RANK": "machine_rank",
-        "MAIN_PROCESS_IP": "main_process_ip",
-        "MAIN_PROCESS_PORT": "main_process_port",
-    }
+    names = ("MACHINE_RANK", "MAIN_PROCESS_IP", "MAIN_PROCESS_PORT")
     if missing := [name for name in names if name not in os.environ]:
         raise UsageError(f"{n_machines} machines: set {', '.join(missing)} on each, and run the same command on all")
-    return [part for name, option in names.items() for part in (f"--{option}", os.environ[name])]
+    return [part for name in names for part in (f"--{name.lower()}", os.environ[name])]

@@ -102,7 +102,7 @@ def gather(recipe: Recipe, data_dir: Path | None = None) -> Material:
 
 
 def _base(recipe: Recipe) -> Path:
-    model = ModelSpec(name="base", source=recipe.base, revision=recipe.revision)
+    model = ModelSpec(name="base", source=recipe.base, role="base", revision=recipe.revision, model=None)
     if faults := source_faults(model, "hf"):
         raise SpecError([fault.replace("model 'base'", "base") for fault in faults])
     source = resolve_source(model, "hf")
@@ -121,7 +121,8 @@ class _Reader:
     def pairs(self) -> tuple[Used[Pair], Used[Pair], tuple[Pair, ...]]:
         """Pairs for the reward model, for its referee, and the ones that no training sees."""
         recipe = self._recipe
-        first, second, held_out = [], [], []
+        first, second = [], []
+        held_out: list[Pair] = []
         for source in recipe.pairs:
             rows = self._read(load_pairs, source)
             if rows is None:

@@ -26,11 +26,12 @@ def load_for_reward(recipe: Recipe, base: Path, pad_token_id: int) -> Any:
 def load_trained(checkpoint: Path, recipe: Recipe, device: torch.device) -> Any:
     """A trained model or adapter, to be measured."""
     dtype = torch.bfloat16 if recipe.dtype == "bfloat16" else torch.float32
-    return AutoModelForCausalLM.from_pretrained(checkpoint, dtype=dtype).to(device).eval()
+    model: Any = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=dtype)
+    return model.to(device).eval()
 
 
 def weights_dtype(recipe: Recipe) -> torch.dtype:
-    """Adapters are trained over weights in the recipe's precision; full training keeps float32 weights under autocast."""
+    """The recipe's precision under adapters; float32 for full training, which computes under autocast."""
     return torch.bfloat16 if recipe.dtype == "bfloat16" and recipe.lora else torch.float32
 
 

@@ -227,7 +227,7 @@ class Lora(Fields):
     """Low-rank adapters instead of full fine-tuning (Hu et al., 2106.09685)."""
 
     rank: Count = 16
-    alpha: PositiveNumber = 32.0
+    alpha: Count = 32
     dropout: Share = 0.0
     modules: Literal["all-linear"] | tuple[str, ...] = "all-linear"
 

@@ -2,8 +2,8 @@
 
     loss = -log sigmoid(r(chosen) - r(rejected)) + c * (r(chosen) + r(rejected))**2
 
-The second term keeps rewards centred (Eisenstein et al., arXiv 2312.09244, section 3). After training, mean and deviation of
-the rewards of held-out pairs are stored beside the model, so that a reward of 1 means one deviation above the mean.
+The second term keeps rewards centred (Eisenstein et al., arXiv 2312.09244, section 3). After training, mean and
+deviation of the rewards of held-out pairs are stored beside the model: a reward of 1 is one deviation above the mean.
 """
 
 from __future__ import annotations

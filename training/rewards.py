@@ -1,7 +1,7 @@
 """Rewards: what an answer is worth, as parts that a recipe weighs and adds.
 
-Every part is a `Reward`: prompts, answers and whether they ended, to a number for each answer or None where it cannot be
-judged. `as_trl` makes one into what TRL's trainers call.
+Every part is a `Reward`: prompts, answers and whether they ended, to a number for each answer, or None where it cannot
+be judged. `as_trl` makes one into what TRL's trainers call.
 """
 
 from __future__ import annotations

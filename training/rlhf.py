@@ -1,8 +1,8 @@
 """Direct RLHF from the base, with no supervised stage before it, by TRL's RLOOTrainer (or GRPOTrainer).
 
 For each prompt k answers are sampled; the advantage of one is its reward less the mean reward of the others
-(Ahmadian et al., arXiv 2402.14740, eq. 6). The reward is the weighted sum of the recipe's parts, less the penalties for not
-ending and for length, less the KL to the base times a coefficient.
+(Ahmadian et al., arXiv 2402.14740, eq. 6). The reward is the weighted sum of the recipe's parts, less the penalties
+for not ending and for length, less the KL to the base times a coefficient.
 
 A base seldom ends its turn: whatever an answer says after it should have stopped is rewarded or punished by chance. So
 an answer that the length limit cut loses a fixed amount, or is left out of the loss.
@@ -68,7 +68,7 @@ def rlhf_trainer(
     model = load_policy(recipe, material.base)
     # Set before the trainer is made, which reads it: these ids end an answer in generation and in the loss alike.
     model.generation_config.eos_token_id = end_ids
-    kind = RLOOTrainer if settings.algorithm == "rloo" else GRPOTrainer
+    kind: Any = RLOOTrainer if settings.algorithm == "rloo" else GRPOTrainer
     if stops := settings.termination.stop_strings:
         kind = stopping(kind, tokenizer, stops)
     trainer = kind(
@@ -101,7 +101,7 @@ def load_rewards(
 def stopping(kind: type[Any], tokenizer: Any, stop_strings: Sequence[str]) -> type[Any]:
     """A trainer whose answers end at stop strings: what the model wrote after one is not part of the answer."""
 
-    class Stopping(kind):  # type: ignore[misc]
+    class Stopping(kind):
         def _generate_single_turn(self, *arguments: Any) -> list[list[int]]:
             made = super()._generate_single_turn(*arguments)
             return [ids[: stop_length(tokenizer, ids, stop_strings)] for ids in made]

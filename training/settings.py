@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.reward_config import RewardConfig
@@ -14,6 +14,8 @@ from trl.trainer.sft_config import SFTConfig
 from mplus_eval.errors import SpecError
 from mplus_eval.spec import nearest
 from mplus_eval.training.recipe import Optimisation, Recipe, RewardStage, RlhfStage, SftStage
+
+T = TypeVar("T")
 
 
 def reward_config(recipe: Recipe, stage: RewardStage, directory: Path) -> RewardConfig:
@@ -71,7 +73,6 @@ def _common(recipe: Recipe, stage: Optimisation, directory: Path) -> dict[str, A
         "save_strategy": "steps" if stage.save_every else "no",
         "save_steps": stage.save_every or 500,
         "save_total_limit": stage.keep,
-        "restore_callback_states_from_checkpoint": True,
         "logging_steps": 1,
         "logging_nan_inf_filter": False,
         "report_to": list(recipe.trackers),
@@ -84,8 +85,8 @@ def _common(recipe: Recipe, stage: Optimisation, directory: Path) -> dict[str, A
     }
 
 
-def _made(kind: type[Any], stage: Optimisation, common: dict[str, Any], **own: Any) -> Any:
-    known = {field.name for field in fields(kind)}
+def _made(kind: type[T], stage: Optimisation, common: dict[str, Any], **own: Any) -> T:
+    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     if unknown := [name for name in stage.trl if name not in known]:
         raise SpecError([f"trl: {kind.__name__} has no {name!r}; {nearest(name, sorted(known))}" for name in unknown])
     try:

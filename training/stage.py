@@ -66,7 +66,7 @@ class Stage:
 
     def last_checkpoint(self) -> Path | None:
         """The last whole saved step; one that a killed process left half written is no checkpoint."""
-        return (self.checkpoints() or [None])[-1]
+        return next(reversed(self.checkpoints()), None)
 
     def drop_what_is_not_whole(self) -> None:
         """Remove what a killed process left: half checkpoints, and logged steps after the last whole one."""

@@ -65,7 +65,7 @@ def train(
 
     Raises:
         SpecError: with every fault found before any work, a directory that holds another run among them.
-        InterruptedRunError: at a step that is not a number, or when the disk is full; the last good checkpoint is named.
+        InterruptedRunError: at a step that is not a number, or on a full disk; the last good checkpoint is named.
     """
     with _threads(recipe.threads):
         run = _Training(recipe, gather(recipe, data_dir), progress or (lambda *_: None), say or (lambda _: None))
@@ -247,7 +247,7 @@ class _Training:
     def _finish(
         self, name: str, stage: Stage, steps: tuple[int, int], started: float, warnings: tuple[str, ...]
     ) -> None:
-        """Measure every saved step and the final checkpoint; the final record, written last, makes the stage complete."""
+        """Measure every saved step and the final checkpoint; the final record makes the stage complete."""
         record = self._record(name, steps, started, warnings)
         settings = self.settings(name)
         if isinstance(settings, RewardStage):

@@ -68,8 +68,7 @@ def train(
         Console().print(render(check_recipe(recipe, data_dir)))
         return
     stages = _stages(what, recipe)
-    if not _launched(recipe, stages, data_dir, Console(stderr=True, quiet=quiet)):
-        return
+    _train(recipe, stages, data_dir, Console(stderr=True, quiet=quiet))
     from mplus_eval.training.launch import is_main
 
     if is_main():
@@ -90,8 +89,8 @@ def _stages(what: What, recipe: Recipe) -> list[str]:
     return chosen
 
 
-def _launched(recipe: Recipe, stages: Sequence[str], data_dir: Any, console: Any) -> bool:
-    """Train, in this process or in a group of them; False when this is the command's last word (never so far)."""
+def _train(recipe: Recipe, stages: Sequence[str], data_dir: Any, console: Any) -> None:
+    """Train, in this process or in a group of them that is started here."""
     from mplus_eval.progress import ConsoleProgress
     from mplus_eval.training.launch import is_main, relaunch
 
@@ -100,7 +99,7 @@ def _launched(recipe: Recipe, stages: Sequence[str], data_dir: Any, console: Any
         finished = subprocess.run(command, check=False)
         if finished.returncode:
             raise typer.Exit(finished.returncode)
-        return True
+        return
     from mplus_eval.training.train import train as run_training
 
     with ConsoleProgress(console).shown() as progress:
@@ -111,7 +110,6 @@ def _launched(recipe: Recipe, stages: Sequence[str], data_dir: Any, console: Any
             say=lambda sentence: console.print(f"warning: {sentence}", markup=False, highlight=False),
             data_dir=data_dir,
         )
-    return True
 
 
 def _report(recipe: Recipe, stages: Sequence[str], *, compare: bool, quiet: bool) -> None:

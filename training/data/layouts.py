@@ -1,7 +1,7 @@
 r"""What a row of a dataset says: the layouts that preference data come in.
 
-    dialogue   Anthropic/hh-rlhf: {"chosen": "\n\nHuman: …\n\nAssistant: …", "rejected": the same, another last answer}
-    pku        PKU-Alignment/PKU-SafeRLHF: {"prompt", "response_0", "response_1", "safer_response_id", …}; safer is chosen
+    dialogue   Anthropic/hh-rlhf: {"chosen": "\n\nHuman: …\n\nAssistant: …", "rejected": the same up to there}
+    pku        PKU-Alignment/PKU-SafeRLHF: {"prompt", "response_0", "response_1", "safer_response_id"}; safer is chosen
     messages   HuggingFaceH4/ultrafeedback_binarized: {"prompt", "chosen": [{"role", "content"}…], "rejected": […]}
     columns    one's own: {"prompt": text or messages, "chosen": text or messages, "rejected": text or messages}
 

@@ -123,9 +123,9 @@ def _file(path: Path) -> Iterable[Mapping[str, Any]]:
 
 
 def _json_lines(path: Path) -> list[Mapping[str, Any]]:
-    rows, faults = [], []
-    opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-    with opened as file:
+    rows: list[Mapping[str, Any]] = []
+    faults = []
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue

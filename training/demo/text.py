@@ -27,6 +27,9 @@ _ECHOED = (
     *map(str, range(arithmetic.LARGEST)),
 )
 
+_SHARE_OF_FACTS = 0.14
+"""Documents of facts among all documents of the demo's pre-training text, its first lessons left out."""
+
 
 def documents(n: int, seed: int) -> list[str]:
     """Write lessons in copying, and then `n` documents and all documents of facts in a mixed order."""
@@ -36,6 +39,20 @@ def documents(n: int, seed: int) -> list[str]:
     text += _fact_documents(rng)
     rng.shuffle(text)
     return [*_copying_lessons(rng, n // 4), *text]
+
+
+def held_out_texts(n: int, seed: int) -> list[str]:
+    """Write `n` documents of the same mixture for measuring, whose chance is not that of any seed of `documents`.
+
+    Facts are stated as in the pre-training text, for there is but one world; which of them stand together differs.
+    """
+    rng = random.Random(f"held out {seed}")
+    n_of_facts = round(_SHARE_OF_FACTS * n)
+    makers, weights = [maker for maker, _ in MIXTURE], [weight for _, weight in MIXTURE]
+    text = [maker(rng) for maker in rng.choices(makers, weights, k=n - n_of_facts)]
+    text += rng.sample(list(_fact_documents(rng)), n_of_facts)
+    rng.shuffle(text)
+    return text
 
 
 def _copying_lessons(rng: random.Random, n: int) -> Iterator[str]:

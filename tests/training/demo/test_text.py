@@ -28,3 +28,28 @@ def test_the_text_begins_with_lists_said_twice_of_ever_more_words() -> None:
 def test_every_kind_of_document_can_be_written() -> None:
     written = text.documents(3000, seed=1)
     assert all(any(sign in document for document in written) for sign in ("User:", "Q:", "Question:", "because", "="))
+
+
+def test_held_out_texts_are_as_many_as_asked_and_follow_their_seed() -> None:
+    assert len(text.held_out_texts(64, seed=0)) == 64
+    assert text.held_out_texts(64, seed=0) == text.held_out_texts(64, seed=0)
+    assert text.held_out_texts(64, seed=0) != text.held_out_texts(64, seed=1)
+    assert text.held_out_texts(0, seed=0) == []
+
+
+def test_held_out_texts_are_not_those_of_the_same_seeds_pre_training_text() -> None:
+    written = set(text.documents(2000, seed=0))
+    seen = [document for document in text.held_out_texts(200, seed=0) if document in written]
+    assert len(seen) <= 10  # a dialogue of one line may come again
+
+
+def test_held_out_texts_hold_facts_as_well_as_the_mixture() -> None:
+    statements = {
+        statement.format(entity=fact.entity, answer=fact.answer)
+        for fact in make_world().facts
+        for statement in fact.relation.statements
+    }
+    written = text.held_out_texts(100, seed=3)
+    paragraphs = [document for document in written if any(document.startswith(said) for said in statements)]
+    assert 5 <= len(paragraphs) <= 14
+    assert any("User:" in document for document in written)
