@@ -285,7 +285,7 @@ def _configuration_faults(recipe: Recipe) -> list[str]:
     from mplus_eval.training.launch import accelerate_config
     from mplus_eval.training.settings import reward_config, rlhf_config, sft_config
 
-    faults = []
+    faults: list[str] = []
     if recipe.launch.accelerate:
         faults += _faults_of(accelerate_config, recipe.launch.accelerate)
     anywhere = recipe.model_copy(update={"dtype": "float32", "device": "cpu"})
