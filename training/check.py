@@ -155,13 +155,15 @@ def _duration(seconds: float) -> str:
     """
     if seconds >= 5400:
         return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 60:.1f} min" if seconds >= 90 else f"{seconds:.2g} s"
+    if seconds >= 90:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds:.2g} s" if seconds >= 0.01 else "<0.01 s"
 
 
 def _base(recipe: Recipe) -> _Base:
     from transformers import AutoConfig
 
-    from mplus_eval.hub import fetch, tokenizer_files
+    from mplus_eval.hub import fetch, offline, tokenizer_files
     from mplus_eval.training.demo.models import BASE
 
     local = BASE if recipe.base == "demo:base" else Path(recipe.base).expanduser()
@@ -177,10 +179,8 @@ def _base(recipe: Recipe) -> _Base:
         folder = Path(str(resources.files("mplus_eval") / "training" / "recipes" / "shapes"))
         shape = folder / f"{recipe.base.replace('/', '--')}.json"
         if not shape.is_file():
-            reason = str(error).strip().partition("\n")[0]
-            raise SpecError(
-                [f"base {recipe.base!r}: no such directory, nor to be had from the hub ({reason})"]
-            ) from None
+            why = "HF_HUB_OFFLINE is set, and it is not in the cache" if offline() else str(error).partition("\n")[0]
+            raise SpecError([f"base {recipe.base!r}: no such directory, nor to be had from the hub ({why})"]) from None
         return _Base(None, AutoConfig.from_pretrained(shape), whole=False)
 
 
