@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mplus_eval.training.material import Material
 
-NOT_REACHABLE = "hub not reachable: shape from the package, tokenizer and data not looked at"
+NOT_REACHABLE = "hub not reachable: shape from the package, tokenizer not looked at"
 
 
 @dataclass(frozen=True)
@@ -71,47 +71,46 @@ def check_recipe(recipe: Recipe, data_dir: Path | None = None, *, look_at_data: 
 
 
 def render(checked: Checked) -> RenderableType:
-    """Show a table of all stages, what it rests on, and the notes."""
+    """Show a table with a column for each stage, what it rests on, and the notes."""
     from rich.console import Group
     from rich.table import Table
-
-    table = Table(title=f"{checked.recipe.base}, in {checked.recipe.dtype}", title_justify="left")
-    table.add_column("stage")
-    for heading in ("parameters", "trained", "steps", "tokens", "weights", "training", "others", "activations"):
-        table.add_column(heading, justify="right")
-    for heading in ("generation", "GiB in all", "time"):
-        table.add_column(heading, justify="right")
-    for stage in checked.estimates:
-        table.add_row(*_cells(stage))
-    return Group(table, *(_plain(line) for line in [*_explanation(checked), *checked.notes, "no fault found"]))
-
-
-def _plain(line: str) -> RenderableType:
     from rich.text import Text
 
-    return Text(line)
+    table = Table(title=f"{checked.recipe.base}, in {checked.recipe.dtype}", title_justify="left")
+    table.add_column()
+    for stage in checked.estimates:
+        table.add_column(stage.name, justify="right")
+    columns = [_cells(stage) for stage in checked.estimates]
+    for heading in columns[0]:
+        table.add_row(heading, *(cells[heading] for cells in columns), end_section=heading in ("time", "all at once"))
+    lines = [*_explanation(checked), *checked.notes, "No fault found."]
+    return Group(table, *(Text(line) for line in lines))
 
 
-def _cells(stage: StageEstimate) -> list[str]:
+def _cells(stage: StageEstimate) -> dict[str, str]:
+    """What the table says of one stage, by the heading of the line."""
     memory = stage.memory
-    kept, again = memory.activations, memory.activations_checkpointed
-    gib = [
-        memory.weights,
-        memory.gradients + memory.moments,
-        memory.reference + memory.reward_models,
-    ]
-    return [
-        stage.name,
-        _short(stage.parameters),
-        _short(stage.trainable),
-        "?" if stage.steps is None else f"{stage.steps:,}",
-        f"{_short(stage.tokens_per_step)}/step" if stage.tokens is None else _short(stage.tokens),
-        *(_gib(value) for value in gib),
-        f"({_gib(kept)}) {_gib(again)}" if memory.checkpointing else f"{_gib(kept)} ({_gib(again)})",
-        _gib(memory.generation),
-        _gib(memory.total),
-        f"{_duration(stage.seconds_per_step)}/step" if stage.seconds is None else _duration(stage.seconds),
-    ]
+    used = memory.activations_checkpointed if memory.checkpointing else memory.activations
+    by_step = "" if stage.steps is not None else " a step"
+    tokens = stage.tokens if stage.tokens is not None else stage.tokens_per_step
+    seconds = stage.seconds if stage.seconds is not None else stage.seconds_per_step
+    return {
+        "parameters": _short(stage.parameters),
+        "trained": _short(stage.trainable),
+        "steps": "?" if stage.steps is None else f"{stage.steps:,}",
+        "tokens": _short(tokens) + by_step,
+        "time": _duration(seconds) + by_step,
+        "weights, GiB": _gib(memory.weights),
+        "gradients": _gib(memory.gradients),
+        "AdamW's moments": _gib(memory.moments),
+        "reference model": _gib(memory.reference),
+        "reward models": _gib(memory.reward_models),
+        "activations": _gib(used),
+        "generation": _gib(memory.generation),
+        "all at once": _gib(memory.total),
+        "without checkpointing": _gib(memory.total - used + memory.activations),
+        "with checkpointing": _gib(memory.total - used + memory.activations_checkpointed),
+    }
 
 
 def _explanation(checked: Checked) -> Iterator[str]:
@@ -121,16 +120,13 @@ def _explanation(checked: Checked) -> Iterator[str]:
         f"({speed.source}); without loading, measuring and communication."
     )
     launch = checked.recipe.launch
-    yield (
-        f"Memory in GiB of each of {launch.processes * launch.machines} device(s): training is gradients and AdamW's "
-        "moments, others are reference and reward models; activations in brackets are those of the other "
-        "setting of gradient_checkpointing."
-    )
+    yield f"Memory is that of each of {launch.processes * launch.machines} device(s)."
     yield "Tokens, and with them memory and time, are upper bounds: every row as long as max_length allows."
     memory = speed.memory_gib
     for stage in checked.estimates:
-        if memory is not None and stage.memory.total > memory:
-            yield f"{stage.name}: {stage.memory.total:.1f} GiB may not fit into the {memory:.0f} GiB of one {speed.device}"
+        total = stage.memory.total
+        if memory is not None and total > memory:
+            yield f"{stage.name}: {total:.1f} GiB may not fit into the {memory:.0f} GiB of one {speed.device}"
 
 
 def _short(number: float) -> str:
@@ -159,13 +155,15 @@ def _duration(seconds: float) -> str:
     """
     if seconds >= 5400:
         return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 60:.1f} min" if seconds >= 90 else f"{seconds:.2g} s"
+    if seconds >= 90:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds:.2g} s" if seconds >= 0.01 else "<0.01 s"
 
 
 def _base(recipe: Recipe) -> _Base:
     from transformers import AutoConfig
 
-    from mplus_eval.hub import fetch, tokenizer_files
+    from mplus_eval.hub import fetch, offline, tokenizer_files
     from mplus_eval.training.demo.models import BASE
 
     local = BASE if recipe.base == "demo:base" else Path(recipe.base).expanduser()
@@ -181,8 +179,8 @@ def _base(recipe: Recipe) -> _Base:
         folder = Path(str(resources.files("mplus_eval") / "training" / "recipes" / "shapes"))
         shape = folder / f"{recipe.base.replace('/', '--')}.json"
         if not shape.is_file():
-            reason = str(error).strip().partition("\n")[0]
-            raise SpecError([f"base {recipe.base!r}: no such directory, nor to be had from the hub ({reason})"]) from None
+            why = "HF_HUB_OFFLINE is set, and it is not in the cache" if offline() else str(error).partition("\n")[0]
+            raise SpecError([f"base {recipe.base!r}: no such directory, nor to be had from the hub ({why})"]) from None
         return _Base(None, AutoConfig.from_pretrained(shape), whole=False)
 
 
@@ -195,7 +193,7 @@ def _rows(recipe: Recipe, base: _Base, data_dir: Path | None, notes: list[str]) 
         from mplus_eval.training.material import gather
 
         return _rows_of(recipe, gather(recipe, data_dir))
-    counter = _Counter(recipe, data_dir, hub, notes)
+    counter = _Counter(recipe, data_dir, hub)
     pairs = counter.pairs()
     rows = {"reward": pairs, "referee": pairs}
     for name, stage in recipe.sft.items():
@@ -203,6 +201,10 @@ def _rows(recipe: Recipe, base: _Base, data_dir: Path | None, notes: list[str]) 
     counter.prompts()
     if counter.faults:
         raise SpecError(counter.faults)
+    if counter.n_read:
+        notes.append("rows counted without their lengths; longer ones than max_length will be left out")
+    if counter.missing:
+        notes.append(f"data not here and not looked at: {', '.join(dict.fromkeys(counter.missing))}")
     return rows
 
 
@@ -212,11 +214,13 @@ def _rows_of(recipe: Recipe, material: Material) -> dict[str, int | None]:
 
 
 class _Counter:
-    """Reads rows without a tokenizer, so none is left out for its length; collects faults, and notes of what is not here."""
+    """Reads rows without a tokenizer, so none is left out for its length; collects faults, and what is not here."""
 
-    def __init__(self, recipe: Recipe, data_dir: Path | None, hub: bool, notes: list[str]) -> None:
-        self._recipe, self._data_dir, self._hub, self._notes = recipe, data_dir, hub, notes
+    def __init__(self, recipe: Recipe, data_dir: Path | None, hub: bool) -> None:
+        self._recipe, self._data_dir, self._hub = recipe, data_dir, hub
         self.faults: list[str] = []
+        self.missing: list[str] = []
+        self.n_read = 0
 
     def pairs(self) -> int | None:
         """Of the pairs, those that the reward model trains on."""
@@ -250,12 +254,14 @@ class _Counter:
         local = _is_local(source, self._data_dir)
         if local or self._hub:
             try:
-                return len(load(source, self._recipe.seed, self._data_dir).rows)
+                n_rows = len(load(source, self._recipe.seed, self._data_dir).rows)
+                self.n_read += n_rows
+                return n_rows
             except SpecError as error:
                 self.faults += error.faults
                 return None
         where = f"{source.source} {source.subset}" if source.subset else source.source
-        self._notes.append(f"{where}: not here, not looked at")
+        self.missing.append(where)
         return source.n
 
 
@@ -279,9 +285,9 @@ def _configuration_faults(recipe: Recipe) -> list[str]:
     from mplus_eval.training.launch import accelerate_config
     from mplus_eval.training.settings import reward_config, rlhf_config, sft_config
 
-    faults = []
+    faults: list[str] = []
     if recipe.launch.accelerate:
-        faults += _faults_of(lambda: accelerate_config(recipe.launch.accelerate or ""))
+        faults += _faults_of(accelerate_config, recipe.launch.accelerate)
     anywhere = recipe.model_copy(update={"dtype": "float32", "device": "cpu"})
     for name, settings in _stages(recipe):
         kind: Any = rlhf_config
@@ -289,7 +295,7 @@ def _configuration_faults(recipe: Recipe) -> list[str]:
             kind = reward_config
         elif isinstance(settings, SftStage):
             kind = sft_config
-        found = _faults_of(lambda kind=kind, settings=settings, name=name: kind(anywhere, settings, recipe.output / name))
+        found = _faults_of(kind, anywhere, settings, recipe.output / name)
         faults += [f"{name}: {fault}" for fault in found]
     return faults
 
@@ -297,15 +303,15 @@ def _configuration_faults(recipe: Recipe) -> list[str]:
 def _function_faults(recipe: Recipe) -> list[str]:
     from mplus_eval.training.rewards import load_function
 
-    faults = []
+    faults: list[str] = []
     for name, stage in recipe.rlhf.items():
         for part in stage.rewards.values():
             if part.kind == "function":
-                faults += [f"rlhf.{name}: {fault}" for fault in _faults_of(lambda part=part: load_function(part.source))]
+                faults += [f"rlhf.{name}: {fault}" for fault in _faults_of(load_function, part.source)]
             elif part.kind == "model" and part.source != "reward" and not Path(part.source).is_dir():
                 faults.append(f"rlhf.{name}: reward model {part.source!r}: no such directory")
     for path in recipe.check.measures.values():
-        faults += [f"check.measures: {fault}" for fault in _faults_of(lambda path=path: load_function(path))]
+        faults += [f"check.measures: {fault}" for fault in _faults_of(load_function, path)]
     return faults
 
 
@@ -320,7 +326,7 @@ def _token_faults(recipe: Recipe, base: _Base) -> list[str]:
     return [
         f"rlhf.{name}: {fault}"
         for name, stage in recipe.rlhf.items()
-        for fault in _faults_of(lambda stage=stage: end_token_ids(stage, tokenizer))
+        for fault in _faults_of(end_token_ids, stage, tokenizer)
     ]
 
 
@@ -331,9 +337,9 @@ def _stages(recipe: Recipe) -> Iterator[tuple[str, Optimisation]]:
     yield from recipe.rlhf.items()
 
 
-def _faults_of(look: Callable[[], Any]) -> tuple[str, ...]:
+def _faults_of(look: Callable[..., Any], *arguments: Any) -> tuple[str, ...]:
     try:
-        look()
+        look(*arguments)
     except SpecError as error:
         return error.faults
     return ()

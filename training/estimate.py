@@ -1,4 +1,4 @@
-"""What a training will take: parameters, steps, tokens, memory of a device and time, reckoned before any weight is loaded.
+"""What a training will take: parameters, steps, tokens, memory of a device and time, before any weight is loaded.
 
 Parameters are counted on the `meta` device, which allocates nothing. The rest is arithmetic:
 
@@ -150,7 +150,7 @@ def speed_of(recipe: Recipe) -> Speed:
     name = torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
     known = next((gpu for gpu in _GPUS if gpu in name), None)
     operations, bandwidth, memory = _GPUS[known or "H100"]
-    why = "" if known else f"; assumed, for {name or 'no GPU'} is what is here"
+    why = "" if known else f"; {name} is not known, so an H100 is assumed" if name else "; no GPU is here"
     source = f"{operations / 1e12:.0f} TFLOP/s x {_UTILISATION} that training makes use of, an assumption{why}"
     return Speed(known or "H100", operations * _UTILISATION, bandwidth, memory, source)
 
@@ -285,7 +285,9 @@ def _memory(
     shards = _processes(recipe) if recipe.launch.accelerate else 1
     adapters = trainable if recipe.lora else 0
     frozen_bytes = _number_bytes(recipe) if recipe.lora else _FLOAT32
-    weights = parameters * frozen_bytes + adapters * _FLOAT32
+    # Autocast keeps what it has cast of float32 weights; of weights in shards only a layer at a time is whole.
+    copies = parameters * 2 if recipe.dtype == "bfloat16" and not recipe.lora and shards == 1 else 0
+    weights = parameters * frozen_bytes + adapters * _FLOAT32 + copies
     reference = reward_models = generation = 0.0
     if isinstance(settings, RlhfStage):
         reference = parameters * _FLOAT32 if settings.kl.coefficient and not recipe.lora else 0
