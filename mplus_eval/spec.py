@@ -7,8 +7,9 @@
     baseline: base
     limit: 200
 
-Paths are relative to the working directory, as on the command line. An option on the command line replaces the same
-one in the file; a model on the command line is added, or replaces the file's model of that name.
+Paths are relative to the working directory, as on the command line. `trajectory` names training directories, whose
+models are added (`mplus_eval.trajectory`). An option on the command line replaces the same one in the file; a model on
+the command line is added, or replaces the file's model of that name.
 """
 
 from __future__ import annotations
@@ -60,10 +61,10 @@ class ModelSpec(BaseModel):
     batch_size: Positive | Literal["auto"] = "auto"
     chat_template: bool | str = False
     backend: BackendName | None = None
-    model: str | None = Field(None, description="the name under which a server serves it")
+    model: str | None = Field(default=None, description="the name under which a server serves it")
     base_url: str | None = None
     trust_remote_code: bool = False
-    trajectory: str | None = Field(None, description="the model of whose training this is a saved step")
+    trajectory: str | None = Field(default=None, description="the model of whose training this is a saved step")
 
     @field_validator("source", "tokenizer", "adapter", "chat_template")
     @classmethod
@@ -106,6 +107,11 @@ class CompareSpec(BaseModel):
     def _folders(cls, value: Any) -> Any:
         """Take one folder for a list of one."""
         return (value,) if isinstance(value, str | Path) else value
+
+    @field_validator("trajectory")
+    @classmethod
+    def _homes(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        return tuple(path.expanduser() for path in value)
 
     def limit_of(self, model: ModelSpec) -> int | None:
         """Items per leaf task of one model: the run's limit, or the lower one of saved steps; None for all."""

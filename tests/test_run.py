@@ -205,6 +205,11 @@ def test_a_training_is_compared_with_its_saved_steps(tmp_path: Path, tiny_model)
         "plus-step-1": 30,
         "plus-step-2": 30,
     }
+    assert {name: contrast.flags for name, contrast in task.contrasts.items()} == {
+        "plus": (),
+        "plus-step-1": ("not the same items",),
+        "plus-step-2": ("not the same items",),
+    }
     steps = [entry.training for entry in models.values() if entry.training]
     assert models["base"].training is None
     assert [training.step for training in steps] == [3, 1, 2]
