@@ -188,10 +188,12 @@ def test_a_training_is_compared_with_its_saved_steps(tmp_path: Path, tiny_model)
         trajectory=[folder],
         limit=36,
         trajectory_limit=30,
+        pairs="all",
     )
     models, task = run.comparison.models, run.comparison.tasks["sums"]
 
     assert run.comparison.missing == ()
+    assert run.comparison.pairs == ()
     assert list(models) == ["base", "plus", "plus-step-1", "plus-step-2"]
     assert [entry.trajectory for entry in models.values()] == [None, None, "plus", "plus"]
     assert {name: score.n_scored for name, score in task.scores.items()} == {
