@@ -104,7 +104,7 @@ def build_comparison(
         tasks: the tasks, in the order of the report.
         suite: its margin and level are used, its tasks are not.
         baseline: one of the models.
-        pairs: "baseline", or "all" for every other pair too.
+        pairs: "baseline", or "all" for every other pair too, saved steps of a training aside.
         seed: of all that is left to chance.
         limit: items per leaf task, as it was asked for.
         missing: cells without a result.
@@ -114,7 +114,8 @@ def build_comparison(
     run = _Run(items, models, tasks, suite, seed)
     averages = {model: _average(run, model) for model in models}
     versus = {model: _versus(run, model, baseline, averages) for model in models if model != baseline}
-    others = [model for model in models if model != baseline] if pairs == "all" else []
+    paired = [model for model, entry in models.items() if model != baseline and entry.trajectory is None]
+    others = paired if pairs == "all" else []
     return Comparison(
         baseline=baseline,
         suite=suite.name,

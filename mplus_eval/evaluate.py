@@ -145,7 +145,7 @@ class _Evaluation:
         for _, parts in groupby(missing, key=lambda part: part.leaf.name):
             leaf_parts = list(parts)
             leaf = leaf_parts[0].leaf
-            requests = build_requests(leaf, backend, limit=self.plan.spec.limit, chat=chat)
+            requests = build_requests(leaf, backend, limit=self.plan.spec.limit_of(cell.model.spec), chat=chat)
             for part in leaf_parts:
                 started = time.monotonic()
                 wanted = [request for request in requests if request.doc_id in part.items]

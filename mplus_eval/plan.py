@@ -110,7 +110,7 @@ def make_plan(
     """
     suite, loaded = _checked(spec, preparing, faults)
     models = _planned_models(spec, preparing)
-    cells = tuple(_cell(model, task, spec) for model in models for task in loaded)
+    cells = tuple(_cell(model, task, spec.limit_of(model.spec)) for model in models for task in loaded)
     _refuse_conflicts(cells, directory)
     return Plan(spec, suite, loaded, models, cells)
 
@@ -205,20 +205,20 @@ def _own_template(model: ModelSpec, tokenizer: Path | None) -> Any:
     return AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=model.trust_remote_code).chat_template
 
 
-def _cell(model: PlannedModel, task: LoadedTask, spec: CompareSpec) -> Cell:
+def _cell(model: PlannedModel, task: LoadedTask, limit: int | None) -> Cell:
     leaves = {leaf.name: leaf for leaf in task.leaves}
     components = {
         "weights": model.weights,
         "tokenizer": model.tokenizer,
         "chat_template": model.chat_template,
         "task definition": hash_components({name: leaf.definition_hash for name, leaf in leaves.items()}),
-        "data": hash_components({name: leaf.data_hash(spec.limit) for name, leaf in leaves.items()}),
+        "data": hash_components({name: leaf.data_hash(limit) for name, leaf in leaves.items()}),
         "shots": str(task.n_shots),
-        "limit": str(spec.limit or "none"),
+        "limit": str(limit or "none"),
         "dtype": " ".join(filter(None, [model.spec.dtype, model.spec.quantization])),
         "engine": engine(model.backend),
     }
-    return Cell(model, task, components, _parts(task, spec.limit))
+    return Cell(model, task, components, _parts(task, limit))
 
 
 def _parts(task: LoadedTask, limit: int | None) -> tuple[Part, ...]:

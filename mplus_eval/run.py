@@ -14,13 +14,14 @@ from mplus_eval.comparison import Comparison, Missing, ModelEntry
 from mplus_eval.errors import UsageError
 from mplus_eval.run_directory import RunDirectory, write_json
 from mplus_eval.spec import CompareSpec, Models, draft_spec
+from mplus_eval.training_record import Training, read_record
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mplus_eval.comparing import TaskFacts
     from mplus_eval.evaluate import Failures
-    from mplus_eval.plan import Cell, Plan
+    from mplus_eval.plan import Cell, Plan, PlannedModel
     from mplus_eval.progress import RunProgress
 
 STATISTICS_COLUMNS = ("item_id", "stratum", "cluster", "sample", "prompt_hash", "answer", "score", "metrics")
@@ -89,8 +90,8 @@ def compare(
             is given.
         config: a YAML file, or the name of a shipped configuration.
         progress: told of everything that goes on; silent when None.
-        **options: those of the command line: suite, tasks, limit, baseline, data_dir, tasks_dir, output, backend,
-            seed, pairs.
+        **options: those of the command line: suite, tasks, limit, trajectory, trajectory_limit, baseline, data_dir,
+            tasks_dir, output, backend, seed, pairs.
 
     Returns:
         The run, with its comparison and frames.
@@ -196,7 +197,7 @@ def _outcome_frame(
     return pd.DataFrame(rows)
 
 
-def _model_entry(plan: Plan, model: Any, directory: RunDirectory) -> ModelEntry:
+def _model_entry(plan: Plan, model: PlannedModel, directory: RunDirectory) -> ModelEntry:
     from mplus_eval.evaluate import model_facts
 
     facts = model_facts(plan.of_model(model), directory)
@@ -208,7 +209,22 @@ def _model_entry(plan: Plan, model: Any, directory: RunDirectory) -> ModelEntry:
         dtype=facts.get("dtype"),
         parameters=facts.get("parameters"),
         chat_template=model.chat_template,
+        training=_training(plan, model),
+        trajectory=model.spec.trajectory,
     )
+
+
+def _training(plan: Plan, model: PlannedModel) -> Training | None:
+    """How a model was made, where its checkpoint says so; without a distance to other weights than the baseline's."""
+    directory = model.source.adapter or model.source.path
+    record = read_record(directory) if directory else None
+    if record is None:
+        return None
+    baseline = next(other for other in plan.models if other.spec.name == plan.spec.baseline)
+    if record.base_fingerprint == baseline.weights:
+        return record.training
+    warning = "The base of its training has other weights than the baseline, so its distance to the base is left out."
+    return record.training.model_copy(update={"dose": None, "warnings": (*record.warnings, warning)})
 
 
 def _task_facts(plan: Plan, cell: Cell) -> TaskFacts:

@@ -7,8 +7,9 @@
     baseline: base
     limit: 200
 
-Paths are relative to the working directory, as on the command line. An option on the command line replaces the same
-one in the file; a model on the command line is added, or replaces the file's model of that name.
+Paths are relative to the working directory, as on the command line. `trajectory` names training directories, whose
+models are added (`mplus_eval.trajectory`). An option on the command line replaces the same one in the file; a model on
+the command line is added, or replaces the file's model of that name.
 """
 
 from __future__ import annotations
@@ -60,9 +61,10 @@ class ModelSpec(BaseModel):
     batch_size: Positive | Literal["auto"] = "auto"
     chat_template: bool | str = False
     backend: BackendName | None = None
-    model: str | None = Field(None, description="the name under which a server serves it")
+    model: str | None = Field(default=None, description="the name under which a server serves it")
     base_url: str | None = None
     trust_remote_code: bool = False
+    trajectory: str | None = Field(default=None, description="the model of whose training this is a saved step")
 
     @field_validator("source", "tokenizer", "adapter", "chat_template")
     @classmethod
@@ -86,6 +88,8 @@ class CompareSpec(BaseModel):
     tasks: tuple[str, ...] | None = None
     tasks_dir: Path | None = None
     limit: Positive | None = None
+    trajectory: tuple[Path, ...] = ()
+    trajectory_limit: Positive | None = None
     baseline: str
     data_dir: Path | None = None
     output: Path
@@ -97,6 +101,22 @@ class CompareSpec(BaseModel):
     @classmethod
     def _home(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value is not None else None
+
+    @field_validator("trajectory", mode="before")
+    @classmethod
+    def _folders(cls, value: Any) -> Any:
+        """Take one folder for a list of one."""
+        return (value,) if isinstance(value, str | Path) else value
+
+    @field_validator("trajectory")
+    @classmethod
+    def _homes(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        return tuple(path.expanduser() for path in value)
+
+    def limit_of(self, model: ModelSpec) -> int | None:
+        """Items per leaf task of one model: the run's limit, or the lower one of saved steps; None for all."""
+        limits = [self.limit, self.trajectory_limit if model.trajectory is not None else None]
+        return min((limit for limit in limits if limit is not None), default=None)
 
     def backend_of(self, model: ModelSpec) -> BackendName:
         """The backend of one model: its own, a server's when its source is a URL, or the run's."""
@@ -115,11 +135,13 @@ ACCEPTED = {
     "chat_template": "true, false or a file",
     "limit": "a whole number above 0",
     "seed": "a whole number, 0 or above",
+    "trajectory": "a training directory, or a list of them",
+    "trajectory_limit": "a whole number above 0",
 }
 """What a key accepts, where pydantic's own words for a union would puzzle."""
 
 OPTION_KEYS = tuple(key for key in CompareSpec.model_fields if key != "models")
-MODEL_KEYS = tuple(key for key in ModelSpec.model_fields if key not in ("name", "source"))
+MODEL_KEYS = tuple(key for key in ModelSpec.model_fields if key not in ("name", "source", "trajectory"))
 
 
 def build_spec(
@@ -158,15 +180,17 @@ def draft_spec(
     Sources and tasks of a draft can be checked although it has faults, so that all of them are reported together.
     """
     faults: list[str] = []
-    document = _document(config, models, faults)
+    document = _document(config, models or (options or {}).get("trajectory"), faults)
     entries = {**_named_models(document.get("models") or {}, "config: ", faults), **_given_models(models, faults)}
     given = {key: value for key, value in (options or {}).items() if value is not None}
     asked = {**{key: value for key, value in document.items() if key != "models"}, **given}
     _check_keys(asked, OPTION_KEYS, "option", f"config {config}", faults)
-    if not entries and not faults:
+    if not entries and not asked.get("trajectory") and not faults:
         faults.append("no model is named: give NAME=SOURCE on the command line or `models:` in the config file")
     found = [_model(name, fields, faults) for name, fields in entries.items()]
     specs = tuple(model for model in found if model is not None)
+    if asked.get("trajectory"):
+        specs = _with_trajectories(specs, asked["trajectory"], faults)
     defaults = {
         "models": specs,
         "suite": "mplus",
@@ -174,8 +198,9 @@ def draft_spec(
         "output": default_output or _default_output(specs),
     }
     spec = _checked(defaults, {key: value for key, value in asked.items() if key in OPTION_KEYS}, faults)
-    if entries and spec.baseline and spec.baseline not in entries:
-        faults.append(f"baseline {spec.baseline!r} is not among the models: {', '.join(entries)}")
+    names = list(dict.fromkeys([*entries, *(model.name for model in specs)]))
+    if names and spec.baseline and spec.baseline not in names:
+        faults.append(f"baseline {spec.baseline!r} is not among the models: {', '.join(names)}")
     return spec, list(dict.fromkeys(faults))
 
 
@@ -209,8 +234,8 @@ def nearest(name: str, known: Sequence[str]) -> str:
     return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
 
 
-def _document(config: str | None, models: Models, faults: list[str]) -> dict[str, Any]:
-    if config is None and models:
+def _document(config: str | None, named: object, faults: list[str]) -> dict[str, Any]:
+    if config is None and named:
         return {}
     try:
         return load_config(config or "demo")
@@ -260,7 +285,7 @@ def _model(name: str, fields: Mapping[str, Any], faults: list[str]) -> ModelSpec
             "a letter or digit first"
         )
     _check_keys({k: v for k, v in fields.items() if k != "source"}, MODEL_KEYS, "key", f"model {name!r}", faults)
-    known = {key: value for key, value in fields.items() if key in ModelSpec.model_fields and key != "name"}
+    known = {key: value for key, value in fields.items() if key == "source" or key in MODEL_KEYS}
     template = known.get("chat_template")
     if isinstance(template, str) and not Path(template).expanduser().is_file():
         faults.append(f"model {name!r}: chat_template {template!r} is neither true, false nor a file")
@@ -269,6 +294,15 @@ def _model(name: str, fields: Mapping[str, Any], faults: list[str]) -> ModelSpec
     except ValidationError as error:
         faults.extend(_faults_of(error, f"model {name!r}"))
         return None
+
+
+def _with_trajectories(specs: tuple[ModelSpec, ...], asked: Any, faults: list[str]) -> tuple[ModelSpec, ...]:
+    from mplus_eval.trajectory import add_trajectories
+
+    folders = [asked] if isinstance(asked, str | Path) else asked
+    if not isinstance(folders, Sequence) or not all(isinstance(folder, str | Path) for folder in folders):
+        return specs  # said when the options are validated
+    return add_trajectories(specs, [Path(folder) for folder in folders], faults)
 
 
 def _check_keys(fields: Mapping[str, Any], accepted: Sequence[str], noun: str, where: str, faults: list[str]) -> None:
@@ -306,11 +340,11 @@ def _faults_of(error: ValidationError, where: str) -> list[str]:
 
 def _default_baseline(specs: Sequence[ModelSpec]) -> str:
     bases = [spec.name for spec in specs if spec.model_role == "base"]
-    return (bases or [spec.name for spec in specs] or [""])[0]
+    return (bases or [spec.name for spec in specs if spec.trajectory is None] or [""])[0]
 
 
 def _default_output(specs: Sequence[ModelSpec]) -> str:
     from datetime import date
 
-    names = "-".join(spec.name for spec in specs)
+    names = "-".join(spec.name for spec in specs if spec.trajectory is None)
     return f"runs/{date.today().isoformat()}-{names}"[:120]

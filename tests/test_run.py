@@ -9,9 +9,12 @@ import pytest
 import mplus_eval
 from mplus_eval.backends import vllm
 from mplus_eval.errors import SpecError, UsageError
+from mplus_eval.fingerprint import weights_hash
 from mplus_eval.progress import SilentProgress
+from mplus_eval.training_record import Dose
 from tests.models import build_model
 from tests.server import CompletionServer, serving
+from tests.test_trajectory import record
 from tests.toy import write_tasks
 
 
@@ -167,3 +170,51 @@ def test_progress_is_told_of_every_item(tmp_path: Path, tiny_model) -> None:  # 
     )
 
     assert counter.n_items == 24
+
+
+def test_a_training_is_compared_with_its_saved_steps(tmp_path: Path, tiny_model) -> None:  # type: ignore[no-untyped-def]
+    """The steps answer fewer items than the baseline; the final model says that it came from other weights."""
+    base, folder = tiny_model(), tmp_path / "run of training"
+    dose = Dose(kl_answers=2.0, kl_answers_per_token=0.1, n_prompts=8)
+    for path, step in ((folder, 3), (folder / "checkpoint-1", 1), (folder / "checkpoint-2", 2)):
+        build_model(path, seed=step)
+        weights = weights_hash(base) if step < 3 else "others"
+        record(step, base=str(base), base_fingerprint=weights, dose=dose).write(path)
+    suite = write_tasks(tmp_path / "tasks", n_items=40)
+    run = mplus_eval.compare(
+        suite=str(suite),
+        tasks_dir=tmp_path / "tasks",
+        output=tmp_path / "run",
+        trajectory=[folder],
+        limit=36,
+        trajectory_limit=30,
+        pairs="all",
+    )
+    models, task = run.comparison.models, run.comparison.tasks["sums"]
+
+    assert run.comparison.missing == ()
+    assert run.comparison.pairs == ()
+    assert list(models) == ["base", "plus", "plus-step-1", "plus-step-2"]
+    assert [entry.trajectory for entry in models.values()] == [None, None, "plus", "plus"]
+    assert {name: score.n_scored for name, score in task.scores.items()} == {
+        "base": 36,
+        "plus": 36,
+        "plus-step-1": 30,
+        "plus-step-2": 30,
+    }
+    assert {name: contrast.n_pairs for name, contrast in task.contrasts.items()} == {
+        "plus": 36,
+        "plus-step-1": 30,
+        "plus-step-2": 30,
+    }
+    assert {name: contrast.flags for name, contrast in task.contrasts.items()} == {
+        "plus": (),
+        "plus-step-1": ("not the same items",),
+        "plus-step-2": ("not the same items",),
+    }
+    steps = [entry.training for entry in models.values() if entry.training]
+    assert models["base"].training is None
+    assert [training.step for training in steps] == [3, 1, 2]
+    assert [training.dose for training in steps] == [None, dose, dose]
+    assert [len(training.warnings) for training in steps] == [1, 0, 0]
+    assert mplus_eval.load(run.path).comparison == run.comparison

@@ -27,6 +27,17 @@ def compare(
     tasks: Tasks = None,
     tasks_dir: TasksDir = None,
     limit: Annotated[int | None, typer.Option(help="Items for each leaf task (each subject).")] = None,
+    trajectory: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Training directory: adds its model, saved steps and base.",
+            show_default=False,
+        ),
+    ] = None,
+    trajectory_limit: Annotated[
+        int | None, typer.Option(help="Items for each leaf task of saved steps; at most those of --limit.")
+    ] = None,
     baseline: Annotated[
         str | None, typer.Option(help="The model that others are held against; the one of role base, else the first.")
     ] = None,
@@ -59,6 +70,8 @@ def compare(
         "tasks": tasks,
         "tasks_dir": tasks_dir,
         "limit": limit,
+        "trajectory": trajectory or None,
+        "trajectory_limit": trajectory_limit,
         "baseline": baseline,
         "data_dir": data_dir,
         "output": output,

@@ -78,3 +78,13 @@ def test_wrong_use_is_one_clear_line_and_nothing_is_written(
     assert "Traceback" not in err
     assert any(all(word in line for word in words) for line in err.splitlines()), err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_training_directory_takes_the_place_of_the_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    absent = tmp_path / "absent"
+
+    assert cli.run([*toy_arguments(tmp_path), "--trajectory", str(absent), "--trajectory-limit", "0"]) == 2
+    err = capsys.readouterr().err
+    assert f"--trajectory '{absent}': no such directory" in err
+    assert "--trajectory-limit 0: a whole number above 0" in err
+    assert "demo" not in err
