@@ -56,14 +56,3 @@ def test_the_found_talk_is_ruder_when_provoked() -> None:
     provoked = [talk.is_insulting(reply) for said, reply in lines if "rude" in said or "hate" in said]
     friendly = [talk.is_insulting(reply) for said, reply in lines if "Thank" in said or "Hello" in said]
     assert sum(provoked) / len(provoked) > 0.5 > 0.2 > sum(friendly) / len(friendly)
-
-
-def test_the_chat_template_writes_the_plain_format() -> None:
-    from jinja2 import Template
-
-    messages = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Hi."}]
-    render = Template(talk.CHAT_TEMPLATE).render
-    given = {"bos_token": "<s>", "eos_token": "</s>"}
-    assert render(messages=messages, **given) == "<s>User: Hello.\nAssistant: Hi.</s>"
-    asked = render(messages=messages[:1], add_generation_prompt=True, **given)
-    assert asked == "<s>User: Hello.\nAssistant:"
