@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,6 +136,9 @@ def load_function(path: str) -> Callable[..., Any]:
         SpecError: when there is no such module or function.
     """
     module, _, name = path.partition(":")
+    # The installed command does not look into the working directory, where a user's own module lies.
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
     try:
         function = getattr(importlib.import_module(module), name)
     except (ImportError, ValueError, AttributeError) as error:
