@@ -1,4 +1,4 @@
-"""Several processes: which one this is, and how the command starts itself again under `accelerate launch`."""
+"""Several processes: which one this is, and how the command starts itself again under a launcher."""
 
 from __future__ import annotations
 
@@ -36,12 +36,15 @@ def relaunch(recipe: Recipe, arguments: Sequence[str]) -> list[str] | None:
     n_processes = launch.processes * launch.machines
     if n_processes == 1 or "RANK" in os.environ:
         return None
+    if recipe.device == "cpu" and launch.machines == 1:
+        # Without GPUs accelerate starts groups through MPI; torch's own launcher needs nothing installed.
+        group = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(n_processes)]
+        return [sys.executable, "-m", *group, "-m", "mplus_eval", "train", *arguments]
     command = [sys.executable, "-m", "accelerate.commands.launch"]
     if launch.accelerate:
         command += ["--config_file", str(accelerate_config(launch.accelerate))]
     command += ["--num_processes", str(n_processes), "--num_machines", str(launch.machines)]
-    command += ["--multi_gpu"] if recipe.device != "cpu" and not launch.accelerate else []
-    command += ["--cpu"] if recipe.device == "cpu" else []
+    command += [] if launch.accelerate else ["--multi_gpu"]
     command += _machine(launch.machines)
     return [*command, "-m", "mplus_eval", "train", *arguments]
 

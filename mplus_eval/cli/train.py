@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import warnings
@@ -69,9 +70,8 @@ def train(
         return
     stages = _stages(what, recipe)
     _train(recipe, stages, data_dir, Console(stderr=True, quiet=quiet))
-    from mplus_eval.training.launch import is_main
-
-    if is_main():
+    # In a group that this command started, the process that started it has the last word.
+    if "RANK" not in os.environ:
         _report(recipe, stages, compare=compare, quiet=quiet)
 
 
