@@ -36,6 +36,8 @@ def silence_libraries(verbose: bool = False) -> None:
     os.environ.setdefault("TQDM_DISABLE", "1")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+    # The trainers would tell the hub of every training.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     if verbose:
         logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
         logging.getLogger("mplus_eval").setLevel(logging.INFO)
