@@ -19,6 +19,7 @@ from transformers import PrinterCallback, ProgressCallback
 
 from mplus_eval import __version__
 from mplus_eval.errors import InterruptedRunError, SpecError
+from mplus_eval.evaluate import FULL_DISK
 from mplus_eval.fingerprint import tokenizer_hash
 from mplus_eval.run_directory import RunDirectory
 from mplus_eval.training.callbacks import EvaluateSteps, LogSteps, ShowSteps, WatchForHacking, WriteRecords
@@ -40,7 +41,6 @@ Say = Callable[[str], None]
 _LIBRARIES = ("torch", "transformers", "trl", "accelerate", "peft")
 # Neither changes what is trained, only what is kept of it and looked at.
 _WITHOUT_EFFECT = {"save_every", "keep", "evaluate_every", "evaluate_in", "role"}
-_FULL_DISK = (28, 122)
 
 
 def train(
@@ -256,31 +256,29 @@ class _Training:
             quality = measure_quality(stage.directory, held_out, settings, self.device, self._dtype)
             record = record.model_copy(update={"quality": quality})
         else:
-            self._measure(name, [*stage.checkpoints(), stage.directory], record)
-            record = read_record(stage.directory) or record
+            record = self._measure(name, stage, record)
         saved = {"tokenizer_fingerprint": tokenizer_hash(stage.directory), "seconds": time.monotonic() - started}
         record.model_copy(update=saved).write(stage.directory)
 
-    def _measure(self, name: str, checkpoints: Sequence[Path], final: TrainingRecord) -> None:
+    def _measure(self, name: str, stage: Stage, final: TrainingRecord) -> TrainingRecord:
+        """Measure the saved steps, writing their records again, and the final checkpoint, returning its record."""
         if not self.material.check_prompts:
-            return
+            return final
         rewards = self._rewards_of(name)
         base = load_trained(self.material.base, self.recipe, self.device)
-        for number, path in enumerate(checkpoints):
-            self.progress(f"measuring {name}", number, len(checkpoints))
-            is_last = path == checkpoints[-1]
-            record = final if is_last else read_record(path)
-            if record is None or record.dose is not None:
-                continue
+
+        def measured(path: Path, record: TrainingRecord) -> TrainingRecord:
             dose, behaviour = self._measured(load_trained(path, self.recipe, self.device), base, rewards)
-            measured = record.model_copy(update={"dose": dose, "behaviour": behaviour})
-            if not is_last:
-                measured.write(path)
-            else:
-                # Complete only when the caller has written the rest; kept beside until then.
-                final_record = measured
-        self.progress(f"measuring {name}", len(checkpoints), len(checkpoints))
-        final_record.write(checkpoints[-1])
+            return record.model_copy(update={"dose": dose, "behaviour": behaviour})
+
+        saved = stage.checkpoints()
+        for number, path in enumerate(saved):
+            self.progress(f"measuring {name}", number, len(saved) + 1)
+            record = read_record(path)
+            if record is not None and record.dose is None:
+                measured(path, record).write(path)
+        self.progress(f"measuring {name}", len(saved), len(saved) + 1)
+        return measured(stage.directory, final)
 
     def _measured(self, model: Any, base: Any, rewards: Mapping[str, Reward]) -> tuple[Dose, Behaviour]:
         check = self.recipe.check
@@ -347,7 +345,7 @@ def _guarded(trainer: Any, stage: Stage) -> None:
         trainer.train(resume_from_checkpoint=str(last) if last else None)
     except (OSError, RuntimeError) as error:
         # torch reports a full disk as a RuntimeError of its file writer, without a number.
-        full = getattr(error, "errno", None) in _FULL_DISK or "No space left" in str(error)
+        full = getattr(error, "errno", None) in FULL_DISK or "No space left" in str(error)
         if not full and not ("PytorchStreamWriter" in str(error) and shutil.disk_usage(stage.directory).free < 2**20):
             raise
         good = stage.last_checkpoint()
