@@ -94,7 +94,7 @@ def _panels(steps: list[Step]) -> Iterable[Panel]:
     values: dict[str, Callable[[Step], Bar | None]] = {
         MACRO_AVERAGE: _average,
         "KL to the base, nats an answer": _distance,
-        **{f"Reward {name}": _of("rewards", name) for name in rewards},
+        **{f"Reward, {name}": _of("rewards", name) for name in rewards},
         **{f"Measure {name}": _of("measures", name) for name in measures},
         "End-of-turn rate, percent": _percent("end_of_turn_rate"),
         "Distinct answers, percent": _percent("distinct_answers"),
@@ -145,14 +145,14 @@ def _percent(field: str) -> Callable[[Step], Bar | None]:
 def finding(panels: Iterable[Panel]) -> str:
     """Name the over-optimisation, where a reward rises after the referee's best step; else the best average."""
     known = {panel.name: {step: bar.value for step, bar in panel.points} for panel in panels}
-    referee = known.get(f"Reward {REFEREE}", {})
+    referee = known.get(f"Reward, {REFEREE}", {})
     if referee:
         best, last = max(referee, key=lambda step: referee[step]), max(referee)
         for name, values in known.items():
-            is_part = name.startswith("Reward ") and name != f"Reward {REFEREE}"
+            is_part = name.startswith("Reward, ") and name != f"Reward, {REFEREE}"
             if is_part and referee[last] < referee[best] and values.get(last, 0) > values.get(best, float("inf")):
                 return (
-                    f"over-optimisation after step {best}: the reward {name.removeprefix('Reward ')} rises from "
+                    f"over-optimisation after step {best}: reward part {name.removeprefix('Reward, ')} rises from "
                     f"{formats.plain(values[best])} to {formats.plain(values[last])} while the referee falls from "
                     f"{formats.plain(referee[best])} to {formats.plain(referee[last])}"
                 )

@@ -29,7 +29,7 @@ def test_the_missing_cell_of_a_step_is_listed_and_not_counted(tmp_path: Path) ->
 def test_a_reward_that_rises_while_the_referee_falls_is_named() -> None:
     (figure,) = trajectory_figures(build.trained())
     assert figure.title == (
-        "plus: over-optimisation after step 20: the reward model rises from 1.8 to 2.5 "
+        "plus: over-optimisation after step 20: reward part model rises from 1.8 to 2.5 "
         "while the referee falls from 1.6 to 0.9"
     )
     assert figure.table is not None
