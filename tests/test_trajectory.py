@@ -121,6 +121,40 @@ def test_steps_are_named_and_loaded_as_the_named_model_of_their_directory(tmp_pa
     assert (step.trajectory, step.dtype, step.role) == ("ours", "bfloat16", "step")
 
 
+def test_the_role_of_a_training_record_is_taken_where_the_user_gave_none(tmp_path: Path) -> None:
+    folder = str(write_training(tmp_path / "run", 5, final=30, role="chosen"))
+    plain = write_training(tmp_path / "plain", final=30, role="")
+    models = spec_of(
+        "base=./base",
+        f"ours={folder}",
+        f"step={folder}/checkpoint-5",
+        f"lora=org/base,adapter={folder}",
+        f"said={folder},role=mine",
+        f"sft={folder}",
+        f"plain={plain}",
+    ).models
+
+    assert {model.name: model.model_role for model in models} == {
+        "base": "base",
+        "ours": "chosen",
+        "step": "chosen",
+        "lora": "chosen",
+        "said": "mine",
+        "sft": "sft",
+        "plain": "model",
+    }
+
+
+def test_the_role_of_a_training_record_is_taken_for_models_of_a_config_file(tmp_path: Path) -> None:
+    folder = write_training(tmp_path / "run", final=30, role="base")
+    config = tmp_path / "compare.yaml"
+    config.write_text(f"models:\n  other: ./other\n  ours: {folder}\n")
+
+    spec = build_spec((), str(config))
+    assert spec.models[1].model_role == "base"
+    assert spec.baseline == "ours"
+
+
 def test_finals_of_several_trainings_stand_before_all_steps(tmp_path: Path) -> None:
     one = write_training(tmp_path / "one", 5, final=30, name="one")
     two = write_training(tmp_path / "two", 7, final=30, name="two")
