@@ -119,9 +119,8 @@ class CompareSpec(BaseModel):
         return tuple(path.expanduser() for path in value)
 
     def limit_of(self, model: ModelSpec) -> int | None:
-        """Items per leaf task of one model: the run's limit, or the lower one of saved steps; None for all."""
-        limits = [self.limit, self.trajectory_limit if model.trajectory is not None else None]
-        return min((limit for limit in limits if limit is not None), default=None)
+        """Items per leaf task of one model: the run's limit, or that of saved steps; None for all."""
+        return self.limit if model.trajectory is None else self.trajectory_limit or self.limit
 
     def backend_of(self, model: ModelSpec) -> BackendName:
         """The backend of one model: its own, a server's when its source is a URL, or the run's."""
@@ -203,6 +202,8 @@ def draft_spec(
         "output": default_output or _default_output(specs),
     }
     spec = _checked(defaults, {key: value for key, value in asked.items() if key in OPTION_KEYS}, faults)
+    if spec.limit and spec.trajectory_limit and spec.trajectory_limit > spec.limit:
+        faults.append(f"--trajectory-limit {spec.trajectory_limit}: at most the --limit of {spec.limit} is accepted")
     names = list(dict.fromkeys([*entries, *(model.name for model in specs)]))
     if names and spec.baseline and spec.baseline not in names:
         faults.append(f"baseline {spec.baseline!r} is not among the models: {', '.join(names)}")

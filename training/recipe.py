@@ -258,8 +258,14 @@ class Evaluation(Fields):
 
     suite: str = "mplus"
     limit: Count | None = None
-    trajectory_limit: Count | None = None
+    trajectory_limit: Count | None = Field(default=None, description="of saved steps; at most `limit`")
     data_dir: Path | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Evaluation:
+        if self.limit and self.trajectory_limit and self.trajectory_limit > self.limit:
+            raise ValueError(f"trajectory_limit {self.trajectory_limit} is above limit {self.limit}")
+        return self
 
 
 class Recipe(Fields):
