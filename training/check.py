@@ -202,7 +202,12 @@ def _rows(recipe: Recipe, base: _Base, data_dir: Path | None, notes: list[str]) 
     if counter.faults:
         raise SpecError(counter.faults)
     if counter.n_read:
-        notes.append("rows counted without their lengths; longer ones than max_length will be left out")
+        notes.append(
+            "rows counted without their lengths; longer ones than max_length will be left out, and prompts of rlhf "
+            f"longer than {recipe.longest_prompt} tokens"
+            if recipe.rlhf
+            else "rows counted without their lengths; longer ones than max_length will be left out"
+        )
     if counter.missing:
         notes.append(f"data not here and not looked at: {', '.join(dict.fromkeys(counter.missing))}")
     return rows
