@@ -158,7 +158,7 @@ def test_a_reward_model_of_another_tokenizer_is_refused(tiny_model: TinyModel, t
     AutoModelForSequenceClassification.from_pretrained(tiny_model(), num_labels=1).save_pretrained(other)
     AutoTokenizer.from_pretrained(tiny_model()).save_pretrained(other)
     changed = recipe(tmp_path / "run").rlhf["plus"].model_dump() | {"rewards": {"other": {"source": str(other)}}}
-    with pytest.raises(SpecError, match="vocabulary is not the base's"):
+    with pytest.raises(SpecError, match=rf"reward model {other}: .* vocabulary is not that of the base .*base"):
         train(recipe(tmp_path / "run", rlhf={"plus": changed}), ["plus"])
     assert not (tmp_path / "run").exists()
 
