@@ -83,10 +83,8 @@ def gather(recipe: Recipe, data_dir: Path | None = None) -> Material:
     }
     prompts = reader.prompts(pairs)
     check_prompts, texts = reader.check_prompts(held_out), reader.texts()
-    faults = [*reader.faults, *_too_few(recipe, pairs, demonstrations, prompts)]
-    if recipe.rlhf and not check_prompts:
-        faults.append("check: no prompts to measure with; give check.prompts, or pairs with held_out above 0")
-    if faults:
+    # Of data that could not be read there are none, which is not another fault.
+    if faults := reader.faults or _too_few(recipe, pairs, demonstrations, prompts, check_prompts):
         raise SpecError(faults)
     template = hash_text(str(tokenizer.chat_template))[:12]
     return Material(
@@ -268,9 +266,15 @@ def _chosen(pairs: Used[Pair]) -> Used[Demonstration]:
 
 
 def _too_few(
-    recipe: Recipe, pairs: Used[Pair], demonstrations: dict[str, Used[Demonstration]], prompts: Used[Prompt]
+    recipe: Recipe,
+    pairs: Used[Pair],
+    demonstrations: dict[str, Used[Demonstration]],
+    prompts: Used[Prompt],
+    check_prompts: Sequence[Prompt],
 ) -> list[str]:
     faults = []
+    if recipe.rlhf and not check_prompts:
+        faults.append("check: no prompts to measure with; give check.prompts, or pairs with held_out above 0")
     processes = recipe.launch.processes * recipe.launch.machines
     if recipe.reward and len(pairs.rows) < recipe.reward.batch_size * processes:
         faults.append(

@@ -112,3 +112,18 @@ def test_too_few_prompts_say_how_many_were_left_out(tiny_model: TinyModel, tmp_p
 def test_answers_as_long_as_a_row_leave_no_room_for_a_prompt(tiny_model: TinyModel) -> None:
     with pytest.raises(ValueError, match="max_new_tokens 8 leaves no room for a prompt in max_length 8"):
         recipe(tiny_model(), prompts=[{"source": "demo:provoking"}], max_length=8)
+
+
+def test_data_that_cannot_be_read_are_not_too_few_besides(tiny_model: TinyModel, tmp_path: Path) -> None:
+    reward = {"learning_rate": 1e-5, "batch_size": 2}
+    absent = [{"source": str(tmp_path / "absent.jsonl")}]
+    with pytest.raises(SpecError) as caught:
+        gather(recipe(tiny_model(), pairs=absent, reward=reward, check={}))
+    assert caught.value.faults == (f"{tmp_path / 'absent.jsonl'}: no such file or folder",)
+
+
+def test_no_prompts_to_measure_with_is_one_line(tiny_model: TinyModel, tmp_path: Path) -> None:
+    pairs = written(tmp_path / "pairs.jsonl", [{"prompt": "river", "chosen": "yes", "rejected": "no"}])
+    with pytest.raises(SpecError, match="check: no prompts to measure with") as caught:
+        gather(recipe(tiny_model(), pairs=pairs, held_out=0, check={}))
+    assert len(caught.value.faults) == 1
