@@ -45,7 +45,8 @@ def summary(comparison: Comparison) -> RenderableType:
     for_missing = min(n_missing, FEWEST_MISSING_LINES)
     table, n_rows = _table(without_steps(comparison), MOST_LINES - 1 - for_missing)
     lines = _missing_lines(comparison, MOST_LINES - 1 - n_rows)
-    along = [part for name, steps in trajectories(comparison).items() for part in _trajectory(name, steps)]
+    average = comparison.summary.get(comparison.baseline, NO_SUMMARY).macro_average
+    along = [part for name, steps in trajectories(comparison).items() for part in _trajectory(name, steps, average)]
     return Group(table, *along, *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
 
 
@@ -80,8 +81,11 @@ def _cells(name: str, comparison: Comparison) -> tuple[str, str, str, str]:
     return name, average, f"{formats.points(found.alignment_tax)}{interval}", found.verdict.value
 
 
-def _trajectory(name: str, steps: list[Step]) -> Iterator[RenderableType]:
-    """A row a point of a training, and a line where its rewards were over-optimised."""
+def _trajectory(name: str, steps: list[Step], baseline: float | None) -> Iterator[RenderableType]:
+    """A row a point of a training, and a line where its rewards were over-optimised.
+
+    Where the items that all points scored are not those of `baseline`, the average above, the heading says so.
+    """
     from rich.table import Table
     from rich.text import Text
 
@@ -90,7 +94,8 @@ def _trajectory(name: str, steps: list[Step]) -> Iterator[RenderableType]:
     shown += [REFEREE] if REFEREE in rewards else []
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(Text(f"{one_line(name)}, step"), no_wrap=True, overflow="ellipsis", max_width=24)
-    for title in ("Average", "KL, nats", *(f"Reward, {one_line(part)}" for part in shown)):
+    average = "Average" if steps[0].summary.macro_average in (None, baseline) else "Average, shared"
+    for title in (average, "KL, nats", *(f"Reward, {one_line(part)}" for part in shown)):
         table.add_column(Text(title), justify="right", no_wrap=True, overflow="ellipsis", max_width=16)
     for step in _spread(steps):
         table.add_row(*map(Text, _step_cells(step, shown)))

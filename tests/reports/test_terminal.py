@@ -34,15 +34,19 @@ def test_a_row_a_saved_step_and_where_the_reward_was_over_optimised() -> None:
     lines = printed(build.trained())
     assert lines[:6] == printed(build.full())[:6]
     assert lines[6:] == [
-        "plus, step  Average  KL, nats  Reward, model  Reward, referee",
-        "0            57.5 %         0              –                –",
-        "10           57.2 %         3              1              1.2",
-        "20           56.8 %         7            1.8              1.6",
-        "30           57.5 %        12            2.5              0.9",
+        "plus, step  Average, shared  KL, nats  Reward, model  Reward, referee",
+        "0                    57.5 %         0              –                –",
+        "10                   57.2 %         3              1              1.2",
+        "20                   56.8 %         7            1.8              1.6",
+        "30                   57.5 %        12            2.5              0.9",
         "plus: over-optimisation after step 20: reward part model rises from 1.8 to 2.5",
         "while the referee falls from 1.6 to 0.9",
         "× chosen × drop: out of memory, also with one item at a time",
     ]
+
+
+def test_averages_over_the_items_of_the_summary_have_a_plain_heading() -> None:
+    assert "plus, step  Average  KL, nats" in "\n".join(printed(with_steps(2, {})))
 
 
 def with_steps(n_steps: int, rewards: dict[str, float]) -> Comparison:
