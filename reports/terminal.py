@@ -16,10 +16,10 @@ from mplus_eval.reports.text import one_line
 from mplus_eval.reports.trajectory import (
     REFEREE,
     Step,
-    behaviour_of,
     distance,
     over_optimisation,
     panels_of,
+    part_of,
     reward_names,
     trajectories,
     without_steps,
@@ -114,7 +114,7 @@ def _spread(steps: list[Step]) -> list[Step]:
 
 
 def _step_cells(step: Step, rewards: Sequence[str]) -> Iterator[str]:
-    average, kl, found = step.summary.macro_average, distance(step), behaviour_of(step.entry, "rewards")
+    average, kl, found = step.summary.macro_average, distance(step), part_of(step, "rewards")
     yield formats.count(step.step)
     yield "–" if average is None else formats.with_percent(average)
     yield "–" if kl is None else formats.plain(kl)

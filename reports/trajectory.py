@@ -10,6 +10,7 @@ from mplus_eval.reports import formats
 from mplus_eval.reports.charts import FEWEST_VALUES, Bar, Figure, Panel, Trajectory
 from mplus_eval.reports.tables import NO_SUMMARY, Cell, Column, Row, Table, number
 from mplus_eval.reports.text import one_line
+from mplus_eval.training_record import Behaviour, Training
 
 REFEREE = "referee"
 MACRO_AVERAGE = "Macro-average, percent"
@@ -24,6 +25,7 @@ class Step(NamedTuple):
     step: int
     entry: ModelEntry
     summary: Summary
+    behaviour: Behaviour | None
     is_base: bool = False
 
 
@@ -85,12 +87,21 @@ def trajectories(comparison: Comparison) -> dict[str, list[Step]]:
 def _steps(name: str, comparison: Comparison) -> list[Step]:
     base, points = comparison.baseline, comparison.trajectories.get(name)
     averages = points.averages if points else comparison.summary
-    found = {0: Step(0, comparison.models[base], averages.get(base, NO_SUMMARY), True)}
-    for model, entry in comparison.models.items():
-        if entry.training and model != base and (entry.trajectory == name or model == name):
-            step = entry.training.step
-            found[step] = Step(step, entry, averages.get(model, NO_SUMMARY))
+    along = {
+        model: (entry, entry.training)
+        for model, entry in comparison.models.items()
+        if entry.training and model != base and (entry.trajectory == name or model == name)
+    }
+    of_base = base_behaviour(training for _, training in along.values())
+    found = {0: Step(0, comparison.models[base], averages.get(base, NO_SUMMARY), of_base, True)}
+    for model, (entry, training) in along.items():
+        found[training.step] = Step(training.step, entry, averages.get(model, NO_SUMMARY), training.behaviour)
     return [found[step] for step in sorted(found)]
+
+
+def base_behaviour(trainings: Iterable[Training]) -> Behaviour | None:
+    """What the baseline's answers are like, as the first training knows that measured it."""
+    return next((training.base_behaviour for training in trainings if training.base_behaviour), None)
 
 
 def _figure(place: int, name: str, steps: list[Step], points: TrajectoryPoints | None) -> Figure | None:
@@ -116,7 +127,7 @@ def _averaged(points: TrajectoryPoints | None) -> str:
 def panels_of(steps: list[Step]) -> Iterable[Panel]:
     """What is drawn of a trajectory, by step: whatever three points or more have a value of."""
     rewards = reward_names(steps)
-    measures = _names(steps, lambda entry: behaviour_of(entry, "measures"))
+    measures = _names(steps, "measures")
     values: dict[str, Value] = {
         MACRO_AVERAGE: _average,
         DISTANCE: _distance,
@@ -133,17 +144,16 @@ def panels_of(steps: list[Step]) -> Iterable[Panel]:
 
 def reward_names(steps: Iterable[Step]) -> list[str]:
     """The parts of the reward that any step has a value of, the referee among them."""
-    return _names(steps, lambda entry: behaviour_of(entry, "rewards"))
+    return _names(steps, "rewards")
 
 
-def behaviour_of(entry: ModelEntry, part: str) -> dict[str, float]:
-    """The `rewards` or `measures` of a model's answers, by name; empty where they were not measured."""
-    behaviour = entry.training.behaviour if entry.training else None
-    return getattr(behaviour, part) if behaviour else {}
+def part_of(step: Step, part: str) -> dict[str, float]:
+    """The `rewards` or `measures` of a step's answers, by name; empty where they were not measured."""
+    return getattr(step.behaviour, part) if step.behaviour else {}
 
 
-def _names(steps: Iterable[Step], part: Callable[[ModelEntry], dict[str, float]]) -> list[str]:
-    return list(dict.fromkeys(name for step in steps for name in part(step.entry)))
+def _names(steps: Iterable[Step], part: str) -> list[str]:
+    return list(dict.fromkeys(name for step in steps for name in part_of(step, part)))
 
 
 def _average(step: Step) -> Bar | None:
@@ -166,7 +176,7 @@ def _distance(step: Step) -> Bar | None:
 
 def _of(part: str, name: str) -> Callable[[Step], Bar | None]:
     def value(step: Step) -> Bar | None:
-        found = behaviour_of(step.entry, part).get(name)
+        found = part_of(step, part).get(name)
         return None if found is None else Bar(found, None)
 
     return value
@@ -174,8 +184,7 @@ def _of(part: str, name: str) -> Callable[[Step], Bar | None]:
 
 def _percent(field: str) -> Callable[[Step], Bar | None]:
     def value(step: Step) -> Bar | None:
-        behaviour = step.entry.training.behaviour if step.entry.training else None
-        return Bar(getattr(behaviour, field) * 100, None) if behaviour else None
+        return Bar(getattr(step.behaviour, field) * 100, None) if step.behaviour else None
 
     return value
 

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -83,6 +83,8 @@ class _Training:
     material: Material
     progress: Progress
     say: Say
+    base_behaviours: dict[tuple[str, ...], Behaviour] = field(default_factory=dict)
+    """By the rewards that judged it."""
 
     def with_needed(self, names: Iterable[str]) -> list[str]:
         """The stages and what they need, in order; the referee follows the reward model."""
@@ -266,10 +268,11 @@ class _Training:
             return final
         rewards = self._rewards_of(name)
         base = load_trained(self.material.base, self.recipe, self.device)
+        of_base = self._base_behaviour(base, rewards)
 
         def measured(path: Path, record: TrainingRecord) -> TrainingRecord:
             dose, behaviour = self._measured(load_trained(path, self.recipe, self.device), base, rewards)
-            return record.model_copy(update={"dose": dose, "behaviour": behaviour})
+            return record.model_copy(update={"dose": dose, "behaviour": behaviour, "base_behaviour": of_base})
 
         saved = stage.checkpoints()
         for number, path in enumerate(saved):
@@ -279,6 +282,13 @@ class _Training:
                 measured(path, record).write(path)
         self.progress(f"measuring {name}", len(saved), len(saved) + 1)
         return measured(stage.directory, final)
+
+    def _base_behaviour(self, base: Any, rewards: Mapping[str, Reward]) -> Behaviour:
+        """What the base's answers are like; measured once for all stages that look at the same rewards."""
+        key = tuple(rewards)
+        if key not in self.base_behaviours:
+            self.base_behaviours[key] = self._measured(base, base, rewards)[1]
+        return self.base_behaviours[key]
 
     def _measured(self, model: Any, base: Any, rewards: Mapping[str, Reward]) -> tuple[Dose, Behaviour]:
         check = self.recipe.check

@@ -202,6 +202,14 @@ def training(step: int, kl: float, rewards: dict[str, float]) -> Training:
             rewards=rewards,
             measures={"insulting": 0.2 - kl / 100},
         ),
+        base_behaviour=Behaviour(
+            end_of_turn_rate=0.4,
+            mean_tokens=30.0,
+            distinct_answers=0.95,
+            distinct_2=0.7,
+            rewards=dict.fromkeys(rewards, -0.5),
+            measures={"insulting": 0.65},
+        ),
         warnings=("the reward rose faster than the referee",),
         seconds=75,
     )

@@ -35,7 +35,7 @@ def test_a_row_a_saved_step_and_where_the_reward_was_over_optimised() -> None:
     assert lines[:6] == printed(build.full())[:6]
     assert lines[6:] == [
         "plus, step  Average, shared  KL, nats  Reward, model  Reward, referee",
-        "0                    57.5 %         0              –                –",
+        "0                    57.5 %         0           −0.5             −0.5",
         "10                   57.2 %         3              1              1.2",
         "20                   56.8 %         7            1.8              1.6",
         "30                   57.5 %        12            2.5              0.9",

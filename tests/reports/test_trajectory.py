@@ -36,6 +36,16 @@ def test_a_reward_that_rises_while_the_referee_falls_is_named() -> None:
     assert [row.header.text for row in figure.table.rows] == ["0", "10", "20", "30"]
 
 
+def test_a_trajectory_begins_with_the_base_and_its_answers() -> None:
+    (figure,) = trajectory_figures(build.trained())
+    assert figure.table is not None
+    (first, *_), names = figure.table.rows, [column.text for column in figure.table.columns[1:]]
+    values = dict(zip(names, (cell.text for cell in first.cells), strict=True))
+    assert values["KL to the base, nats an answer"] == "0"
+    assert (values["Reward, referee"], values["Measure insulting"]) == ("−0.5", "0.65")
+    assert values["End-of-turn rate, percent"] == "40"
+
+
 def test_averages_are_over_the_items_that_all_points_scored() -> None:
     (figure,) = trajectory_figures(build.trained())
     assert figure.table is not None

@@ -68,6 +68,10 @@ def test_every_stage_leaves_a_checkpoint_with_a_record(trained: Path) -> None:
     assert plus.dose.kl_answers > 0
     assert plus.behaviour is not None
     assert set(plus.behaviour.rewards) == {"reward", "referee"}
+    assert plus.base_behaviour is not None
+    assert plus.base_behaviour.rewards != plus.behaviour.rewards
+    assert found["chosen"] is not None
+    assert found["chosen"].base_behaviour == plus.base_behaviour
     assert found["reward"] is not None
     assert 0 <= found["reward"].quality["accuracy"] <= 1
 
