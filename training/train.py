@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import PrinterCallback, ProgressCallback
 
 from mplus_eval import __version__
@@ -209,15 +210,18 @@ class _Training:
         trainer.add_callback(LogSteps(stage))
         trainer.add_callback(WriteRecords(lambda path, *steps: self._record(name, steps, started).write(path)))
         self._evaluate_during(name, stage, trainer)
-        _guarded(trainer, stage)
-        trainer.save_model(str(stage.directory))
+        last = stage.last_checkpoint()
+        with _full_disk_named(stage):
+            trainer.train(resume_from_checkpoint=str(last) if last else None)
+            trainer.save_model(str(stage.directory))
         steps = (int(trainer.state.global_step), int(trainer.state.max_steps))
         warnings = tuple(watch.warnings) if watch else ()
         del trainer
         gc.collect()
         if is_main():
             (stage.directory / "training_args.bin").unlink(missing_ok=True)
-            self._finish(name, stage, steps, started, warnings)
+            with _full_disk_named(stage):
+                self._finish(name, stage, steps, started, warnings)
 
     def _trainer(self, name: str, stage: Stage) -> Any:
         settings = self.settings(name)
@@ -338,15 +342,16 @@ def _is_own_model(part: RewardPart) -> bool:
     return part.kind == "model" and part.source == "reward"
 
 
-def _guarded(trainer: Any, stage: Stage) -> None:
-    """Run the loop from the last whole checkpoint; a full disk stops it with that checkpoint named."""
-    last = stage.last_checkpoint()
+@contextmanager
+def _full_disk_named(stage: Stage) -> Any:
+    """Let a full disk end the training in one line, with the last good checkpoint named."""
     try:
-        trainer.train(resume_from_checkpoint=str(last) if last else None)
-    except (OSError, RuntimeError) as error:
-        # torch reports a full disk as a RuntimeError of its file writer, without a number.
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        # Only Python's own writing has an error number: safetensors and torch raise kinds of their own.
         full = getattr(error, "errno", None) in FULL_DISK or "No space left" in str(error)
-        if not full and not ("PytorchStreamWriter" in str(error) and shutil.disk_usage(stage.directory).free < 2**20):
+        torch_file = "PytorchStreamWriter" in str(error) or "inline_container" in str(error)
+        if not full and not (torch_file and shutil.disk_usage(stage.directory).free < 2**20):
             raise
         good = stage.last_checkpoint()
         named = f"the last good checkpoint is {good}" if good else "no checkpoint was saved before"

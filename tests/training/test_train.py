@@ -2,44 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from safetensors.torch import load_file
 
 from mplus_eval.errors import InterruptedRunError, SpecError
 from mplus_eval.training.callbacks import LogSteps
-from mplus_eval.training.recipe import Recipe
 from mplus_eval.training.train import train
 from mplus_eval.training_record import read_record
 from tests.conftest import TinyModel
-
-BATCH = {"learning_rate": 5e-4, "batch_size": 8, "steps": 2}
-
-
-def recipe(output: Path, **changes: Any) -> Recipe:
-    """A recipe of a few steps, with every kind of stage."""
-    plus = {"learning_rate": 3e-4, "steps": 4, "batch_size": 8, "answers": 4, "max_new_tokens": 8, "save_every": 2}
-    fields: dict[str, Any] = {
-        "base": "demo:base",
-        "output": output,
-        "device": "cpu",
-        "threads": 1,
-        "max_length": 128,
-        "held_out": 0.25,
-        "pairs": [{"source": "demo:pairs", "n": 64}],
-        "exclude_prompts": [{"source": "demo:provoking", "n": 20, "seed": 1000}],
-        "reward": {**BATCH, "referee": True},
-        "sft": {"chosen": {**BATCH, "data": "chosen"}},
-        "rlhf": {
-            "plus": {**plus, "termination": {"penalty": 1.0}, "kl": {"coefficient": 0.1, "target": 1.0, "horizon": 50}}
-        },
-        "check": {"n_prompts": 4},
-    }
-    return Recipe.model_validate({**fields, **changes})
+from tests.training.small import copy_of_killed, recipe, rlhf_recipe, same
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +22,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("trained") / "run"
     train(recipe(output))
     return output
-
-
-def weights(directory: Path) -> dict[str, torch.Tensor]:
-    return dict(load_file(directory / "model.safetensors"))
-
-
-def same(one: Path, other: Path) -> bool:
-    first, second = weights(one), weights(other)
-    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
 def test_every_stage_leaves_a_checkpoint_with_a_record(trained: Path) -> None:
@@ -112,10 +78,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(trained: Path, tmp_path: 
     output = tmp_path / "killed"
     for name in ("reward", "referee"):
         shutil.copytree(trained / name, output / name)
-    plus = output / "plus"
-    shutil.copytree(trained / "plus", plus, ignore=shutil.ignore_patterns("checkpoint-4"))
-    for name in ("model.safetensors", "training.json"):
-        (plus / name).unlink()
+    plus = copy_of_killed(trained / "plus", output / "plus")
     (plus / "checkpoint-3").mkdir()
     (plus / "checkpoint-3" / "model.safetensors").write_bytes(b"half")
     train(recipe(output), ["plus"])
@@ -185,3 +148,105 @@ def test_the_kl_coefficient_is_steered_and_kept_in_the_checkpoint(trained: Path)
     state = json.loads((trained / "plus" / "checkpoint-4" / "trainer_state.json").read_text())
     coefficient = state["stateful_callbacks"]["ControlKl"]["attributes"]["coefficient"]
     assert coefficient != 0.1
+
+
+@pytest.fixture(scope="module")
+def by_vowels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model that `rlhf_recipe` trains when nothing goes wrong."""
+    output = tmp_path_factory.mktemp("vowels")
+    train(rlhf_recipe(output))
+    return output / "plus"
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "grpo": {"algorithm": "grpo"},
+    "lora": {},
+    "mask": {"termination": {"mask": True}},
+    "stop strings": {"termination": {"stop_strings": ["."]}},
+    "passes": {"accumulate": 2, "iterations": 2},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_of_rlhf_goes_on_to_the_same_weights(variant: str, tmp_path: Path) -> None:
+    changes = {"lora": {"rank": 4}} if variant == "lora" else {}
+    (whole,) = train(rlhf_recipe(tmp_path / "whole", changes, **VARIANTS[variant]))
+    assert (whole.algorithm, whole.step) == ("GRPO" if variant == "grpo" else "RLOO", 4)
+
+    killed = copy_of_killed(tmp_path / "whole" / "plus", tmp_path / "killed" / "plus")
+    train(rlhf_recipe(tmp_path / "killed", changes, **VARIANTS[variant]))
+
+    assert same(killed, tmp_path / "whole" / "plus")
+    assert not same(killed / "checkpoint-2", killed)
+
+
+def fills(step: int, error: Exception) -> Any:
+    """A trainer's method that finds the disk full at one step, when the weights are already written."""
+    from transformers import Trainer
+
+    saved = Trainer._save_optimizer_and_scheduler
+
+    def save(self: Any, directory: str) -> None:
+        if self.state.global_step == step:
+            raise error
+        saved(self, directory)
+
+    return save
+
+
+def full_disk_errors() -> list[Exception]:
+    """As Python and safetensors report it."""
+    from safetensors import SafetensorError
+
+    text = "Error while serializing: I/O error: No space left on device (os error 28)"
+    return [OSError(errno.ENOSPC, "No space left on device"), SafetensorError(text)]
+
+
+@pytest.mark.parametrize("error", full_disk_errors(), ids=["python", "safetensors"])
+def test_a_full_disk_names_the_last_good_checkpoint_and_training_goes_on_from_it(
+    error: Exception, by_vowels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("transformers.Trainer._save_optimizer_and_scheduler", fills(4, error))
+        with pytest.raises(InterruptedRunError, match=r"plus: the disk of .* is full; .* is .*checkpoint-2$"):
+            train(rlhf_recipe(tmp_path / "full"))
+    assert (tmp_path / "full" / "plus" / "checkpoint-4" / "model.safetensors").is_file()
+
+    train(rlhf_recipe(tmp_path / "full"))
+    assert same(tmp_path / "full" / "plus", by_vowels)
+
+
+def test_a_full_disk_before_the_first_checkpoint_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transformers.Trainer._save_optimizer_and_scheduler", fills(2, full_disk_errors()[0]))
+    with pytest.raises(InterruptedRunError, match="is full; no checkpoint was saved before"):
+        train(rlhf_recipe(tmp_path))
+
+
+def test_a_disk_that_fills_when_the_final_model_is_saved_is_named_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise full_disk_errors()[1]
+
+    monkeypatch.setattr("transformers.Trainer.save_model", full)
+    monkeypatch.setattr("transformers.Trainer._save_checkpoint", lambda *_: None)
+    with pytest.raises(InterruptedRunError, match="is full"):
+        train(rlhf_recipe(tmp_path, steps=1, save_every=None))
+
+
+@pytest.mark.parametrize(("free", "kind"), [(0, InterruptedRunError), (2**30, RuntimeError)])
+def test_torch_says_nothing_of_the_disk_so_what_is_free_is_asked(
+    free: int, kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534")
+    usage = shutil.disk_usage(tmp_path)._replace(free=free)
+    monkeypatch.setattr("mplus_eval.training.train.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("transformers.Trainer._save_optimizer_and_scheduler", fills(2, error))
+    with pytest.raises(kind):
+        train(rlhf_recipe(tmp_path / "run"))
+
+
+def test_another_error_is_not_taken_for_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transformers.Trainer._save_optimizer_and_scheduler", fills(2, OSError(errno.EIO, "broken")))
+    with pytest.raises(OSError, match="broken"):
+        train(rlhf_recipe(tmp_path))
