@@ -6,7 +6,7 @@ import gc
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -23,7 +23,15 @@ from mplus_eval.errors import InterruptedRunError, SpecError
 from mplus_eval.evaluate import FULL_DISK
 from mplus_eval.fingerprint import tokenizer_hash
 from mplus_eval.run_directory import RunDirectory
-from mplus_eval.training.callbacks import EvaluateSteps, LogSteps, ShowSteps, WatchForHacking, WriteRecords
+from mplus_eval.training.callbacks import (
+    EndWhereItEnded,
+    EvaluateSteps,
+    LogSteps,
+    NothingLeftToTrainError,
+    ShowSteps,
+    WatchForHacking,
+    WriteRecords,
+)
 from mplus_eval.training.launch import is_main
 from mplus_eval.training.material import Material, Used, gather
 from mplus_eval.training.measure import RewardFunction, measure_checkpoint
@@ -206,13 +214,15 @@ class _Training:
         watch = next((cb for cb in trainer.callback_handler.callbacks if isinstance(cb, WatchForHacking)), None)
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
+        trainer.add_callback(EndWhereItEnded())
         trainer.add_callback(ShowSteps(name, self.progress))
         trainer.add_callback(LogSteps(stage))
         trainer.add_callback(WriteRecords(lambda path, *steps: self._record(name, steps, started).write(path)))
         self._evaluate_during(name, stage, trainer)
         last = stage.last_checkpoint()
         with _full_disk_named(stage):
-            trainer.train(resume_from_checkpoint=str(last) if last else None)
+            with suppress(NothingLeftToTrainError):
+                trainer.train(resume_from_checkpoint=str(last) if last else None)
             trainer.save_model(str(stage.directory))
         steps = (int(trainer.state.global_step), int(trainer.state.max_steps))
         warnings = tuple(watch.warnings) if watch else ()
@@ -245,6 +255,7 @@ class _Training:
                 trajectory_command(self.recipe, stage.directory),
                 own_process=settings.evaluate_in == "process",
                 evaluate=lambda: evaluate_trajectory(self.recipe, stage.directory),
+                warn=self.say,
             )
         )
 

@@ -180,6 +180,25 @@ def test_every_variant_of_rlhf_goes_on_to_the_same_weights(variant: str, tmp_pat
     assert not same(killed / "checkpoint-2", killed)
 
 
+def test_a_training_that_was_killed_after_its_last_step_takes_no_further_one(by_vowels: Path, tmp_path: Path) -> None:
+    killed = copy_of_killed(by_vowels, tmp_path / "plus", without=())
+    (record,) = train(rlhf_recipe(tmp_path))
+    assert (record.step, record.total_steps) == (4, 4)
+    assert same(killed, by_vowels)
+    assert (killed / "steps.jsonl").read_text() == (by_vowels / "steps.jsonl").read_text()
+
+
+@pytest.mark.parametrize("kind", ["sft", "adapter"])
+def test_supervised_stages_and_adapters_take_no_further_step_either(kind: str, tmp_path: Path) -> None:
+    stage = {"learning_rate": 5e-4, "batch_size": 8, "steps": 2, "save_every": 2, "data": "chosen"}
+    changes = {"sft": {"chosen": stage}, "lora": {"rank": 4} if kind == "adapter" else None}
+    train(rlhf_recipe(tmp_path / "whole", changes), ["chosen"])
+    killed = copy_of_killed(tmp_path / "whole" / "chosen", tmp_path / "killed" / "chosen", without=())
+    (record,) = train(rlhf_recipe(tmp_path / "killed", changes), ["chosen"])
+    assert record.step == 2
+    assert same(killed, tmp_path / "whole" / "chosen")
+
+
 def fills(step: int, error: Exception) -> Any:
     """A trainer's method that finds the disk full at one step, when the weights are already written."""
     from transformers import Trainer
