@@ -40,6 +40,7 @@ from mplus_eval.training.recipe import Optimisation, Recipe, RewardPart, RewardS
 from mplus_eval.training.reward_model import measure_quality, merge_adapter, reward_trainer
 from mplus_eval.training.rewards import Reward, load_function
 from mplus_eval.training.rlhf import end_token_ids, load_rewards, rlhf_trainer
+from mplus_eval.training.settings import stage_config
 from mplus_eval.training.sft import sft_trainer
 from mplus_eval.training.stage import Stage, refuse_other_runs
 from mplus_eval.training_record import Behaviour, DataUsed, Dose, TrainingRecord, read_record
@@ -108,6 +109,7 @@ class _Training:
         refuse_other_runs([self.stages[name] for name in names])
         faults = []
         for name in names:
+            faults += self._setting_faults(name)
             if isinstance(settings := self.settings(name), RlhfStage):
                 faults += self._reward_faults(name, settings)
         for path in self.recipe.check.measures.values():
@@ -175,6 +177,14 @@ class _Training:
     def _needs_reward(self, name: str) -> bool:
         stage = self.recipe.rlhf.get(name)
         return stage is not None and any(_is_own_model(part) for part in stage.rewards.values())
+
+    def _setting_faults(self, name: str) -> list[str]:
+        """What TRL refuses, before another stage has taken hours."""
+        try:
+            stage_config(self.recipe, self.settings(name), self.recipe.output / name)
+        except SpecError as error:
+            return [f"{name}: {fault}" for fault in error.faults]
+        return []
 
     def _reward_faults(self, name: str, settings: RlhfStage) -> list[str]:
         """Load what is there already; the recipe's own reward model comes later and is right by construction."""

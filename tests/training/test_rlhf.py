@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -127,4 +128,4 @@ def test_the_kind_of_advantage_changes_what_is_learnt(tmp_path: Path) -> None:
         train(rlhf_recipe(tmp_path / str(number), steps=1, save_every=None, **kind))
     trained = [tmp_path / str(number) / "plus" for number in range(len(kinds))]
     assert all(changed(directory) for directory in trained)
-    assert not any(same(one, other) for one, other in zip(trained, trained[1:], strict=False))
+    assert not any(same(one, other) for one, other in itertools.pairwise(trained))

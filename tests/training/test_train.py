@@ -51,6 +51,27 @@ def test_checkpoints_load_with_plain_transformers(trained: Path) -> None:
     assert AutoModelForSequenceClassification.from_pretrained(trained / "reward").config.num_labels == 1
 
 
+def test_lm_eval_reads_a_trained_checkpoint(trained: Path) -> None:
+    import torch
+    from lm_eval.api.instance import Instance
+    from lm_eval.models.huggingface import HFLM
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    context, continuation = "User: Hello.\nAssistant:", " I see."
+    request = Instance("loglikelihood", doc={}, arguments=(context, continuation), idx=0)
+    model = HFLM(pretrained=str(trained / "plus"), device="cpu", dtype="float32", batch_size=1)
+    ((found, _),) = model.loglikelihood([request], disable_tqdm=True)
+
+    tokenizer = AutoTokenizer.from_pretrained(trained / "plus")
+    whole = tokenizer(context + continuation, return_tensors="pt")["input_ids"]
+    n_context = len(tokenizer(context)["input_ids"])
+    with torch.no_grad():
+        logits = AutoModelForCausalLM.from_pretrained(trained / "plus")(whole).logits[0]
+    chances = logits.log_softmax(-1)[range(n_context - 1, whole.shape[1] - 1), whole[0, n_context:]]
+    assert len(chances) > 0
+    assert found == pytest.approx(float(chances.sum()), abs=1e-4)
+
+
 def test_every_step_is_logged_with_its_reward_parts(trained: Path) -> None:
     import json
 
@@ -106,6 +127,15 @@ def test_fewer_rows_than_a_batch_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="fewer than a batch of 8"):
         train(recipe(tmp_path, pairs=few))
     assert not any(tmp_path.iterdir())
+
+
+def test_settings_that_trl_refuses_are_said_before_any_work(tmp_path: Path) -> None:
+    plus = recipe(tmp_path).rlhf["plus"].model_dump() | {"algorithm": "grpo", "clip_reward": 1.0}
+    wrong = recipe(tmp_path / "run", reward={"learning_rate": 1e-4, "trl": {"max_lenght": 8}}, rlhf={"plus": plus})
+    with pytest.raises(SpecError) as caught:
+        train(wrong)
+    assert [fault.split(":")[0] for fault in caught.value.faults] == ["reward", "plus"]
+    assert not (tmp_path / "run").exists()
 
 
 def test_evaluated_prompts_are_not_trained_on(trained: Path) -> None:
