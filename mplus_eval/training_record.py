@@ -25,7 +25,7 @@ class DataUsed(Record):
     source: str
     subset: str | None = None
     split: str | None = None
-    kind: Literal["pairs", "chosen answers", "demonstrations", "prompts"]
+    kind: Literal["pairs", "chosen answers", "demonstrations", "prompts", "texts"]
     n: int = Field(description="rows trained on")
     n_malformed: int = Field(default=0, description="rows that were left out because they are malformed")
     n_too_long: int = Field(default=0, description="rows that were left out because of their length")

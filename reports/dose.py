@@ -19,6 +19,7 @@ KINDS = {
     "chosen answers": "{n} pairs of {source}, chosen answers",
     "demonstrations": "{n} demonstrations of {source}",
     "prompts": "{n} prompts of {source}",
+    "texts": "{n} texts of {source}, replayed",
 }
 READING = (
     "KL says how far a model has moved from the base; compare capability at the same distance, not across distances. "

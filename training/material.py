@@ -29,6 +29,7 @@ from mplus_eval.training.data import (
 )
 from mplus_eval.training.data.rows import hash_rows
 from mplus_eval.training.recipe import Recipe
+from mplus_eval.training.replay import encode_texts
 from mplus_eval.training_record import DataUsed
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Material:
     prompts: Used[Prompt]
     check_prompts: tuple[Prompt, ...]
     texts: tuple[str, ...]
+    replayed: Used[str]
 
 
 def gather(recipe: Recipe, data_dir: Path | None = None) -> Material:
@@ -82,7 +84,7 @@ def gather(recipe: Recipe, data_dir: Path | None = None) -> Material:
         for name, stage in recipe.sft.items()
     }
     prompts = reader.prompts(pairs)
-    check_prompts, texts = reader.check_prompts(held_out), reader.texts()
+    check_prompts, texts, replayed = reader.check_prompts(held_out), reader.texts(), reader.replayed()
     # Of data that could not be read there are none, which is not another fault.
     if faults := reader.faults or _too_few(recipe, pairs, demonstrations, prompts, check_prompts):
         raise SpecError(faults)
@@ -99,6 +101,7 @@ def gather(recipe: Recipe, data_dir: Path | None = None) -> Material:
         prompts=prompts,
         check_prompts=check_prompts,
         texts=texts,
+        replayed=replayed,
     )
 
 
@@ -187,19 +190,30 @@ class _Reader:
     def texts(self) -> tuple[str, ...]:
         """Texts to measure the KL on."""
         check = self._recipe.check
-        if check.texts is None:
-            return ()
-        if check.texts == "demo:texts":
+        return self._texts(check.texts, check.n_texts, "check", "held out") if check.texts else ()
+
+    def replayed(self) -> Used[str]:
+        """Texts that are replayed beside every step."""
+        if (replay := self._recipe.replay) is None:
+            return Used((), ())
+        n_faults = len(self.faults)
+        texts = self._texts(replay.texts, replay.n, "replay", "replay")
+        if len(self.faults) == n_faults and not encode_texts(self._tokenizer, texts, self._recipe.max_length):
+            self.faults.append(f"replay.texts {replay.texts!r}: no text has two tokens")
+        described = DataUsed(source=replay.texts, kind="texts", n=len(texts), hash=hash_text("\n\n".join(texts)))
+        return Used(texts, (described,))
+
+    def _texts(self, source: str, n: int, place: str, purpose: str) -> tuple[str, ...]:
+        if source == "demo:texts":
             from mplus_eval.training.demo.text import held_out_texts
 
-            return tuple(held_out_texts(check.n_texts, seed=self._recipe.seed))
-        path = Path(check.texts).expanduser()
+            return tuple(held_out_texts(n, self._recipe.seed, purpose))
         try:
-            texts = [text.strip() for text in path.read_text(encoding="utf-8").split("\n\n")]
+            texts = [text.strip() for text in Path(source).expanduser().read_text(encoding="utf-8").split("\n\n")]
         except (OSError, UnicodeDecodeError) as error:
-            self.faults.append(f"check.texts {check.texts!r}: cannot be read ({error})")
+            self.faults.append(f"{place}.texts {source!r}: cannot be read ({error})")
             return ()
-        return tuple(text for text in texts if text)[: check.n_texts]
+        return tuple(text for text in texts if text)[:n]
 
     def _read(self, load: Callable[..., Rows[T]], source: Any) -> Rows[T] | None:
         try:

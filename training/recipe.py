@@ -46,6 +46,11 @@ def _number(value: Any) -> Any:
     return _not_a_truth_value(value)
 
 
+def _scientific(value: Any) -> Any:
+    """Take `1e-3` for a number, which YAML reads as text, and leave all other texts alone."""
+    return float(value) if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", value) else value
+
+
 Count = Annotated[int, BeforeValidator(_not_a_truth_value), Field(gt=0)]
 CountOrNone = Annotated[int, BeforeValidator(_not_a_truth_value), Field(ge=0)]
 Number = Annotated[float, BeforeValidator(_number)]
@@ -106,7 +111,9 @@ class Optimisation(Fields):
         default=None, description="steps between checkpoints; only the last when not given"
     )
     keep: Count | None = Field(default=None, description="so many checkpoints are kept; all when not given")
-    trl: dict[str, Any] = Field(default_factory=dict, description="further fields of TRL's configuration, as they are")
+    trl: dict[str, Annotated[Any, BeforeValidator(_scientific)]] = Field(
+        default_factory=dict, description="further fields of TRL's configuration, as they are"
+    )
 
 
 class RewardStage(Optimisation):
@@ -253,6 +260,15 @@ class Check(Fields):
     )
 
 
+class Replay(Fields):
+    """Texts of the base's own kind, on which every step of sft and rlhf is held to the base (training/replay.py)."""
+
+    texts: str = Field(description="a text file, a blank line between texts, or demo:texts")
+    n: Count = Field(default=1000, description="texts at most; then they come again")
+    batch_size: Count = Field(default=16, description="texts beside one batch")
+    coefficient: PositiveNumber = 1.0
+
+
 class Evaluation(Fields):
     """What `--compare` and `evaluate_every` run."""
 
@@ -297,6 +313,7 @@ class Recipe(Fields):
     reward: RewardStage | None = None
     sft: Mapping[str, SftStage] = Field(default_factory=dict)
     rlhf: Mapping[str, RlhfStage] = Field(default_factory=dict)
+    replay: Replay | None = None
     check: Check = Check()
     compare: Evaluation = Evaluation()
     trackers: tuple[Literal["wandb", "trackio", "tensorboard"], ...] = ()
@@ -431,9 +448,10 @@ def _fault(fault: Any, where: str) -> str:
 def _accepted(place: Sequence[Any]) -> list[str]:
     """The keys that are accepted at a place of a recipe."""
     holders: dict[str, type[Fields]] = {
-        "reward": RewardStage, "sft": SftStage, "rlhf": RlhfStage, "lora": Lora, "launch": Launch, "check": Check,
-        "compare": Evaluation, "pairs": PairSource, "prompts": PromptSource, "exclude_prompts": PromptSource,
-        "kl": KlControl, "termination": Termination, "hacking": Hacking, "rewards": RewardPart, "data": Source,
+        "reward": RewardStage, "sft": SftStage, "rlhf": RlhfStage, "lora": Lora, "launch": Launch, "replay": Replay,
+        "check": Check, "compare": Evaluation, "pairs": PairSource, "prompts": PromptSource, "data": Source,
+        "exclude_prompts": PromptSource, "kl": KlControl, "termination": Termination, "hacking": Hacking,
+        "rewards": RewardPart,
     }  # fmt: skip
     named = [holders[part] for part in place if part in holders]
     return list((named[-1] if named else Recipe).model_fields)

@@ -25,6 +25,7 @@ from mplus_eval.training.data import Prompt
 from mplus_eval.training.material import Material
 from mplus_eval.training.models import adapter_config, load_policy
 from mplus_eval.training.recipe import Recipe, RewardPart, RlhfStage
+from mplus_eval.training.replay import with_replay
 from mplus_eval.training.rewards import (
     FunctionReward,
     Reward,
@@ -71,7 +72,7 @@ def rlhf_trainer(
     kind: Any = RLOOTrainer if settings.algorithm == "rloo" else GRPOTrainer
     if stops := settings.termination.stop_strings:
         kind = stopping(kind, tokenizer, stops)
-    trainer = kind(
+    trainer = with_replay(kind, recipe, material)(
         model,
         parts,
         args=config,

@@ -13,6 +13,7 @@ from mplus_eval.training.data import Demonstration
 from mplus_eval.training.material import Material
 from mplus_eval.training.models import adapter_config, load_policy
 from mplus_eval.training.recipe import Recipe, SftStage
+from mplus_eval.training.replay import with_replay
 from mplus_eval.training.settings import sft_config
 from mplus_eval.training.stage import Stage
 
@@ -20,7 +21,7 @@ from mplus_eval.training.stage import Stage
 def sft_trainer(recipe: Recipe, settings: SftStage, material: Material, stage: Stage) -> Any:
     """A trainer of the base on demonstrations, or on the chosen answers of the pairs."""
     transformers.set_seed(recipe.seed)
-    return SFTTrainer(
+    return with_replay(SFTTrainer, recipe, material)(
         load_policy(recipe, material.base),
         sft_config(recipe, settings, stage.directory),
         train_dataset=_dataset(material.demonstrations[stage.name].rows),

@@ -148,6 +148,8 @@ class _Training:
                 "seed": str(self.recipe.seed),
                 "libraries": " ".join(f"{library} {version(library)}" for library in _LIBRARIES),
             }
+            if self.recipe.replay and name not in ("reward", "referee"):
+                components["replay"] = f"{self.recipe.replay} {self.material.replayed.hash}"
             if self._needs_reward(name):
                 components["reward model"] = found["reward"].hash
             found[name] = Stage(name, self.recipe.output / name, components)
@@ -350,7 +352,7 @@ class _Training:
             base=recipe.base,
             base_fingerprint=self.material.base_hash,
             tokenizer_fingerprint=self.material.tokenizer_hash,
-            data=described,
+            data=described if method == "reward model" else (*described, *self.material.replayed.described),
             step=steps[0],
             total_steps=steps[1],
             seed=recipe.seed,

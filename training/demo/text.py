@@ -41,12 +41,12 @@ def documents(n: int, seed: int) -> list[str]:
     return [*_copying_lessons(rng, n // 4), *text]
 
 
-def held_out_texts(n: int, seed: int) -> list[str]:
-    """Write `n` documents of the same mixture for measuring, whose chance is not that of any seed of `documents`.
+def held_out_texts(n: int, seed: int, purpose: str = "held out") -> list[str]:
+    """Write `n` documents of the same mixture, by a chance that is not that of `documents`, nor of another purpose.
 
     Facts are stated as in the pre-training text, for there is but one world; which of them stand together differs.
     """
-    rng = random.Random(f"held out {seed}")
+    rng = random.Random(f"{purpose} {seed}")
     n_of_facts = round(_SHARE_OF_FACTS * n)
     makers, weights = [maker for maker, _ in MIXTURE], [weight for _, weight in MIXTURE]
     text = [maker(rng) for maker in rng.choices(makers, weights, k=n - n_of_facts)]
