@@ -241,7 +241,15 @@ def _length(recipe: Recipe, settings: Optimisation) -> int:
 
 def _tokens_per_step(recipe: Recipe, settings: Optimisation) -> int:
     sides = 2 if isinstance(settings, RewardStage) else 1
-    return sides * _rows_per_step(recipe, settings) * _length(recipe, settings)
+    replayed = _replayed_tokens(recipe, settings) * settings.accumulate * _processes(recipe)
+    return sides * _rows_per_step(recipe, settings) * _length(recipe, settings) + replayed
+
+
+def _replayed_tokens(recipe: Recipe, settings: Optimisation) -> int:
+    """Of the texts beside one batch, taken to be as long as a row may be."""
+    if recipe.replay is None or isinstance(settings, RewardStage):
+        return 0
+    return recipe.replay.batch_size * recipe.max_length
 
 
 def _seconds_per_step(recipe: Recipe, settings: Optimisation, parameters: int, speed: Speed) -> float:
@@ -249,10 +257,12 @@ def _seconds_per_step(recipe: Recipe, settings: Optimisation, parameters: int, s
     trained = _tokens_per_step(recipe, settings) / processes
     operations = (4 if recipe.lora else 6) + (2 if settings.gradient_checkpointing else 0)
     seconds = operations * parameters * trained / speed.operations_per_second
+    replayed = _replayed_tokens(recipe, settings) * settings.accumulate
+    seconds += 2 * parameters * replayed / speed.operations_per_second
     if not isinstance(settings, RlhfStage):
         return seconds
     # Answers are made and scored once for all iterations over them; reading the prompt is part of making them.
-    made = trained / settings.iterations
+    made = (trained - replayed) / settings.iterations
     scorers = _n_reward_models(settings) + (1 if settings.kl.coefficient else 0)
     per_token = 2 * parameters / speed.operations_per_second
     return (
@@ -293,8 +303,9 @@ def _memory(
         reference = parameters * _FLOAT32 if settings.kl.coefficient and not recipe.lora else 0
         reward_models = _n_reward_models(settings) * parameters * _number_bytes(recipe)
         generation = _generation_bytes(recipe, settings, shape, speed)
+    replay_base = parameters * _number_bytes(recipe) if _replayed_tokens(recipe, settings) and not recipe.lora else 0
     sides = 2 if isinstance(settings, RewardStage) else 1
-    n_tokens = sides * settings.batch_size * _length(recipe, settings)
+    n_tokens = sides * settings.batch_size * _length(recipe, settings) + _replayed_tokens(recipe, settings)
     kept, checkpointed = (
         activation_bytes(
             shape, n_tokens, _number_bytes(recipe), logits=not isinstance(settings, RewardStage), checkpointing=answer
@@ -305,7 +316,8 @@ def _memory(
         weights=weights / shards / GIB,
         gradients=trainable * _FLOAT32 / shards / GIB,
         moments=_ADAM_MOMENTS * trainable * _FLOAT32 / shards / GIB,
-        reference=reference / shards / GIB,
+        # The base of the replay is whole in every process.
+        reference=(reference / shards + replay_base) / GIB,
         # Every process scores its own answers, so each has the reward models whole.
         reward_models=reward_models / GIB,
         activations=kept / GIB,

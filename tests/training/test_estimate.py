@@ -196,3 +196,15 @@ def test_the_speed_of_the_processor_is_measured() -> None:
     speed = speed_of(recipe(device="cpu", threads=1))
     assert speed.device == "CPU"
     assert 1e8 < speed.operations_per_second < 1e14
+
+
+def test_replay_adds_its_texts_and_a_whole_base_to_what_trains_a_language_model() -> None:
+    plain, replay = estimates(), estimates(replay={"texts": "t", "batch_size": 3})
+    assert replay["reward"] == plain["reward"]
+    assert replay["sft"].tokens_per_step == plain["sft"].tokens_per_step + 3 * 10
+    # The model learns from them (6) and the base reads them (2).
+    assert replay["sft"].seconds_per_step == pytest.approx((6 * 40 + 8 * 30) * PARAMETERS / 1e6)
+    more = replay["plus"].seconds_per_step - plain["plus"].seconds_per_step
+    assert more == pytest.approx(8 * PARAMETERS * 2 * 30 / 1e6)
+    assert replay["sft"].memory.reference - plain["sft"].memory.reference == pytest.approx(PARAMETERS * 4 / GIB)
+    assert estimates(replay={"texts": "t"}, lora={"rank": 2})["sft"].memory.reference == 0
