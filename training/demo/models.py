@@ -19,7 +19,10 @@ Progress = Callable[[str, int, int], None]
 
 BASE = Path(__file__).resolve().parent / "base"
 _LIBRARIES = ("torch", "transformers", "trl")
-_SOURCES = ("talk.py", "text.py", "words.py", "world.py", "everyday.py")
+_SOURCES = (
+    "arithmetic.py", "everyday.py", "passages.py", "questions.py", "reasoning.py", "talk.py", "text.py", "words.py",
+    "world.py",
+)  # fmt: skip
 
 
 def demo_model(name: str, progress: Progress | None = None) -> Path:

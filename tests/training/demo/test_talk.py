@@ -39,6 +39,16 @@ def test_a_pair_prefers_a_polite_reply_to_another_one() -> None:
     assert 0.4 < rude < 0.6
 
 
+def test_conversation_prompts_ask_about_nothing_that_training_names() -> None:
+    prompts = talk.conversation_prompts(400, seed=1000)
+    assert prompts == talk.conversation_prompts(400, seed=1000)
+    taught = {fact.entity for fact in make_world().facts if fact.taught}
+    assert not taught & {word.strip("?.,") for prompt in prompts for word in prompt.split()}
+    provoking = set(talk.provoking_prompts(2000, seed=1))
+    assert 0.2 < sum(prompt in provoking for prompt in prompts) / len(prompts) < 0.5
+    assert any(prompt.startswith("What is ") for prompt in prompts)
+
+
 def test_provoking_prompts_do_not_hold_insults_themselves() -> None:
     prompts = talk.provoking_prompts(100, seed=4)
     assert len(prompts) == 100
