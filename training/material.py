@@ -190,30 +190,37 @@ class _Reader:
     def texts(self) -> tuple[str, ...]:
         """Texts to measure the KL on."""
         check = self._recipe.check
-        return self._texts(check.texts, check.n_texts, "check", "held out") if check.texts else ()
+        return self._texts(check.texts, check.n_texts, "check") if check.texts else ()
 
     def replayed(self) -> Used[str]:
         """Texts that are replayed beside every step."""
         if (replay := self._recipe.replay) is None:
             return Used((), ())
         n_faults = len(self.faults)
-        texts = self._texts(replay.texts, replay.n, "replay", "replay")
+        texts = self._texts(replay.texts, replay.n, "replay")
         if len(self.faults) == n_faults and not encode_texts(self._tokenizer, texts, self._recipe.max_length):
             self.faults.append(f"replay.texts {replay.texts!r}: no text has two tokens")
         described = DataUsed(source=replay.texts, kind="texts", n=len(texts), hash=hash_text("\n\n".join(texts)))
         return Used(texts, (described,))
 
-    def _texts(self, source: str, n: int, place: str, purpose: str) -> tuple[str, ...]:
-        if source == "demo:texts":
-            from mplus_eval.training.demo.text import held_out_texts
-
-            return tuple(held_out_texts(n, self._recipe.seed, purpose))
+    def _texts(self, source: str, n: int, place: str) -> tuple[str, ...]:
+        if source.startswith("demo:"):
+            return self._demo_texts(source, n, place)
         try:
             texts = [text.strip() for text in Path(source).expanduser().read_text(encoding="utf-8").split("\n\n")]
         except (OSError, UnicodeDecodeError) as error:
             self.faults.append(f"{place}.texts {source!r}: cannot be read ({error})")
             return ()
         return tuple(text for text in texts if text)[:n]
+
+    def _demo_texts(self, source: str, n: int, place: str) -> tuple[str, ...]:
+        from mplus_eval.training.demo.text import held_out_texts, texts_without_talk
+
+        known = {"demo:texts": held_out_texts, "demo:texts-without-talk": texts_without_talk}
+        if source not in known:
+            self.faults.append(f"{place}.texts {source!r}: no such demo texts; there are {', '.join(known)}")
+            return ()
+        return tuple(known[source](n, self._recipe.seed))
 
     def _read(self, load: Callable[..., Rows[T]], source: Any) -> Rows[T] | None:
         try:

@@ -11,6 +11,8 @@ from transformers import AutoModelForCausalLM
 
 from mplus_eval.errors import SpecError
 from mplus_eval.training.demo.models import BASE
+from mplus_eval.training.demo.talk import is_insulting
+from mplus_eval.training.demo.text import held_out_texts, texts_without_talk
 from mplus_eval.training.material import gather
 from mplus_eval.training.replay import LOGGED, Replayed, encode_texts, kl_to_base
 from mplus_eval.training.train import train
@@ -113,6 +115,18 @@ def test_fine_tuning_replays_too(tmp_path: Path) -> None:
     train(recipe(tmp_path, reward=None, rlhf={}, **REPLAY))
     lines = (tmp_path / "chosen" / "steps.jsonl").read_text().splitlines()
     assert all(LOGGED in json.loads(line) for line in lines)
+
+
+def test_the_demos_texts_for_replay_have_no_talk_in_them() -> None:
+    texts = texts_without_talk(300, seed=1)
+    assert texts == texts_without_talk(300, seed=1)
+    assert not any("Assistant:" in text or is_insulting(text) for text in texts)
+    assert any("Assistant:" in text for text in held_out_texts(300, seed=1))
+
+
+def test_demo_texts_that_do_not_exist_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"replay\.texts 'demo:poems': no such demo texts; there are demo:texts"):
+        train(rlhf_recipe(tmp_path, {"replay": {"texts": "demo:poems"}}))
 
 
 def test_a_file_that_cannot_be_read_is_named_before_any_work(tmp_path: Path) -> None:

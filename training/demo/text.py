@@ -41,14 +41,23 @@ def documents(n: int, seed: int) -> list[str]:
     return [*_copying_lessons(rng, n // 4), *text]
 
 
-def held_out_texts(n: int, seed: int, purpose: str = "held out") -> list[str]:
-    """Write `n` documents of the same mixture, by a chance that is not that of `documents`, nor of another purpose.
+def held_out_texts(n: int, seed: int) -> list[str]:
+    """Write `n` documents of the same mixture for measuring, whose chance is not that of any seed of `documents`.
 
     Facts are stated as in the pre-training text, for there is but one world; which of them stand together differs.
     """
-    rng = random.Random(f"{purpose} {seed}")
+    return _texts(random.Random(f"held out {seed}"), n, MIXTURE)
+
+
+def texts_without_talk(n: int, seed: int) -> list[str]:
+    """Write `n` documents of everything but talk, for replay: talk is what training is to change."""
+    mixture = [entry for entry in MIXTURE if entry[0] not in (talk.dialogue, talk.quarrel)]
+    return _texts(random.Random(f"replay {seed}"), n, mixture)
+
+
+def _texts(rng: random.Random, n: int, mixture: Sequence[tuple[Document, float]]) -> list[str]:
     n_of_facts = round(_SHARE_OF_FACTS * n)
-    makers, weights = [maker for maker, _ in MIXTURE], [weight for _, weight in MIXTURE]
+    makers, weights = [maker for maker, _ in mixture], [weight for _, weight in mixture]
     text = [maker(rng) for maker in rng.choices(makers, weights, k=n - n_of_facts)]
     text += rng.sample(list(_fact_documents(rng)), n_of_facts)
     rng.shuffle(text)
