@@ -1,8 +1,8 @@
 """Attention over a pack of segments: one causal block a segment and one dense block for all its descendants.
 
 Partial results over disjoint keys are merged by their log-sum-exp: with o_i the softmax-weighted values over the i-th
-keys and l_i the log of the sum of their exponentials, the whole is sum_i exp(l_i - l) o_i with l = logsumexp(l_i). That is
-exact, as in FlashAttention (Dao et al., 2205.14135) and cascade inference (Ye et al., FlashInfer, 2501.01005).
+keys and l_i the log of the sum of their exponentials, the whole is sum_i exp(l_i - l) o_i with l = logsumexp(l_i). That
+is exact, as in FlashAttention (Dao et al., 2205.14135) and cascade inference (Ye et al., FlashInfer, 2501.01005).
 """
 
 from __future__ import annotations

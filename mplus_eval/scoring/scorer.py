@@ -46,7 +46,7 @@ class TreeScorer:
         carried: dict[int, tuple[list[KeyValue], torch.Tensor]] = {}
         with attention_of(self.model, cascade.NAME):
             for pack in build_packs(segments, self.budget.tokens, self.budget.rows):
-                state, rows = self._pack(segments, pack, carried, sums, greedy)
+                state = self._pack(segments, pack, carried, sums, greedy)
                 for index, (start, stop) in state.kept.items():
                     carried[index] = (state.new[index], state.positions[start:stop])
                 for index in [index for index in carried if segments[index].last <= pack[-1]]:
@@ -60,7 +60,7 @@ class TreeScorer:
         carried: dict[int, tuple[list[KeyValue], torch.Tensor]],
         sums: torch.Tensor,
         greedy: torch.Tensor,
-    ) -> tuple[PackState, int]:
+    ) -> PackState:
         mine = [segments[index] for index in pack]
         device = self.model.device
         offsets = [0, *accumulate(len(segment.tokens) for segment in mine)]
@@ -94,7 +94,7 @@ class TreeScorer:
         self.n_tokens += len(tokens)
         if wanted:
             _add(logits, wanted, sums, greedy)
-        return state, len(kept)
+        return state
 
 
 def _add(

@@ -8,14 +8,15 @@
                         3  h i      child of 0
 
 No token stands twice where two requests share all tokens up to it. In preorder the descendants of a segment follow it
-directly, so attention needs no mask: a segment attends causally to itself, and all its descendants, one slice, attend to
-all of it.
+directly, so attention needs no mask: a segment attends causally to itself, and all its descendants, one slice, attend
+to all of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 LONGEST_SEGMENT = 1024
@@ -65,7 +66,7 @@ def build_segments(requests: Sequence[Request], longest: int = LONGEST_SEGMENT) 
     """
     order = sorted(range(len(requests)), key=lambda index: requests[index].inputs)
     inputs = [requests[index].inputs for index in order]
-    shared = [0, *(_common(one, other) for one, other in zip(inputs, inputs[1:], strict=False))]
+    shared = [0, *(_common(one, other) for one, other in pairwise(inputs))]
     segments: list[Segment] = []
     groups = [(0, len(order), 0, -1)] if order else []
     while groups:
@@ -75,8 +76,8 @@ def build_segments(requests: Sequence[Request], longest: int = LONGEST_SEGMENT) 
             segments.append(Segment(inputs[low][depth : min(end, depth + longest)], depth, parent))
             parent, depth = len(segments) - 1, segments[-1].end
         starts = [low, *(place for place in range(low + 1, high) if shared[place] == end), high]
-        children = list(zip(starts, starts[1:], strict=False))
-        for start, stop in children:
+        children = list(pairwise(starts))
+        for start, _ in children:
             if len(inputs[start]) == end:
                 _note_rows(segments, parent, requests[order[start]], order[start])
         groups += [(start, stop, end, parent) for start, stop in reversed(children) if len(inputs[start]) > end]
