@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from mplus_eval.backends import Backend
+from mplus_eval.backends import Backend, FailedRequest
 from mplus_eval.fingerprint import hash_text
 from mplus_eval.lm_tasks import FEWSHOT_SEED, Leaf
 
@@ -120,6 +120,8 @@ def _choices(leaf: Leaf, requests: Sequence[Any]) -> list[str] | None:
 
 def _said(request_type: str, responses: Sequence[Any]) -> Row:
     """The columns that hold a model's responses to one item; NaN is a failure, not a number."""
+    if failed := next((one for one in responses if isinstance(one, FailedRequest)), None):
+        return {"error": failed.cause}
     if request_type == "generate_until":
         return {"generations": [str(text) for text in responses]}
     if request_type == "loglikelihood":

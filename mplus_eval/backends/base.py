@@ -17,11 +17,19 @@ class LoadedModel:
     device: str | None
 
 
+@dataclass(frozen=True)
+class FailedRequest:
+    """Stands in place of a response: this request could not be answered, the others were."""
+
+    cause: str
+
+
 class Backend(Protocol):
     """A model that is loaded and can be asked.
 
     Requests and responses are lm-eval's: a `loglikelihood` request is answered by (log-probability, is greedy), a
-    `loglikelihood_rolling` request by a log-probability, a `generate_until` request by a text.
+    `loglikelihood_rolling` request by a log-probability, a `generate_until` request by a text; any of
+    them by a `FailedRequest`.
     """
 
     @property
