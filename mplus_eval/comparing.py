@@ -33,6 +33,7 @@ from mplus_eval.statistics.design import Floats
 from mplus_eval.statistics.scores import mean_score
 from mplus_eval.suite import Suite
 from mplus_eval.summary import macro_average, summarise
+from mplus_eval.trajectory_points import trajectory_points
 
 TEMPLATES_DIFFER = "chat templates differ"
 PROMPTS_DIFFER = "prompts differ"
@@ -126,6 +127,15 @@ def build_comparison(
         tasks={task.name: _task(run, task, baseline, versus) for task in tasks},
         summary={model: versus[model].summary if model in versus else averages[model] for model in models},
         pairs=tuple(_pair(run, model, against, averages) for against, model in combinations(others, 2)),
+        trajectories=trajectory_points(
+            items,
+            models,
+            [task.name for task in tasks],
+            averages,
+            baseline,
+            suite.level,
+            seeded=lambda model: _seeded_average(run, model),
+        ),
         missing=tuple(missing),
     )
 
@@ -170,7 +180,11 @@ def _average(run: _Run, model: str) -> Summary:
     if reasons or not run.tasks:
         return Summary(withheld="; ".join(reasons) or "no task")
     cells = [run.items[model, task.name] for task in run.tasks]
-    return macro_average(cells, run.suite.level, seeded(run.seed, "macro-average", model))
+    return macro_average(cells, run.suite.level, _seeded_average(run, model))
+
+
+def _seeded_average(run: _Run, model: str) -> np.random.Generator:
+    return seeded(run.seed, "macro-average", model)
 
 
 def _summary(

@@ -153,6 +153,17 @@ class Pair(Record):
     summary: Summary
 
 
+class TrajectoryPoints(Record):
+    """The macro-averages of a training's baseline, saved steps and final model, over the items that all of them scored.
+
+    A model without a macro-average of its own is no point.
+    """
+
+    n_items: int
+    averages: dict[str, Summary] = Field(default_factory=dict, description="by model; with nothing but the average")
+    withheld: str | None = Field(default=None, description="why there is no average")
+
+
 class Missing(Record):
     """A cell that has no result, and why."""
 
@@ -174,6 +185,9 @@ class Comparison(Record):
     tasks: dict[str, Task]
     summary: dict[str, Summary]
     pairs: tuple[Pair, ...] = ()
+    trajectories: dict[str, TrajectoryPoints] = Field(
+        default_factory=dict, description="by the model of whose training there are saved steps"
+    )
     missing: tuple[Missing, ...] = ()
 
     def write(self, path: Path) -> None:

@@ -224,7 +224,9 @@ def _training(plan: Plan, model: PlannedModel) -> Training | None:
     if record.base_fingerprint == baseline.weights:
         return record.training
     warning = "The base of its training has other weights than the baseline, so its distance to the base is left out."
-    return record.training.model_copy(update={"dose": None, "warnings": (*record.warnings, warning)})
+    return record.training.model_copy(
+        update={"dose": None, "base_behaviour": None, "warnings": (*record.warnings, warning)}
+    )
 
 
 def _task_facts(plan: Plan, cell: Cell) -> TaskFacts:

@@ -24,6 +24,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from mplus_eval.config import load_config
 from mplus_eval.errors import SpecError, UsageError
+from mplus_eval.training_record import read_record
 
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 KNOWN_ROLES = ("base", "instruct", "sft", "chosen", "plus")
@@ -51,7 +52,11 @@ class ModelSpec(BaseModel):
 
     name: str
     source: str = Field(min_length=1, description="hub id, directory, server URL, or demo:NAME")
-    role: str = Field("", description="base, instruct, sft, plus or any word; the name when it is one of these")
+    role: str = Field(
+        default="",
+        description="base, instruct, sft, plus or any word; the name when it is one of these, "
+        "else that of the training record in the model's directory",
+    )
     revision: str | None = None
     tokenizer: str | None = None
     adapter: str | None = None
@@ -114,9 +119,8 @@ class CompareSpec(BaseModel):
         return tuple(path.expanduser() for path in value)
 
     def limit_of(self, model: ModelSpec) -> int | None:
-        """Items per leaf task of one model: the run's limit, or the lower one of saved steps; None for all."""
-        limits = [self.limit, self.trajectory_limit if model.trajectory is not None else None]
-        return min((limit for limit in limits if limit is not None), default=None)
+        """Items per leaf task of one model: the run's limit, or that of saved steps; None for all."""
+        return self.limit if model.trajectory is None else self.trajectory_limit or self.limit
 
     def backend_of(self, model: ModelSpec) -> BackendName:
         """The backend of one model: its own, a server's when its source is a URL, or the run's."""
@@ -188,7 +192,7 @@ def draft_spec(
     if not entries and not asked.get("trajectory") and not faults:
         faults.append("no model is named: give NAME=SOURCE on the command line or `models:` in the config file")
     found = [_model(name, fields, faults) for name, fields in entries.items()]
-    specs = tuple(model for model in found if model is not None)
+    specs = tuple(_with_recorded_role(model) for model in found if model is not None)
     if asked.get("trajectory"):
         specs = _with_trajectories(specs, asked["trajectory"], faults)
     defaults = {
@@ -198,6 +202,8 @@ def draft_spec(
         "output": default_output or _default_output(specs),
     }
     spec = _checked(defaults, {key: value for key, value in asked.items() if key in OPTION_KEYS}, faults)
+    if spec.limit and spec.trajectory_limit and spec.trajectory_limit > spec.limit:
+        faults.append(f"--trajectory-limit {spec.trajectory_limit}: at most the --limit of {spec.limit} is accepted")
     names = list(dict.fromkeys([*entries, *(model.name for model in specs)]))
     if names and spec.baseline and spec.baseline not in names:
         faults.append(f"baseline {spec.baseline!r} is not among the models: {', '.join(names)}")
@@ -294,6 +300,14 @@ def _model(name: str, fields: Mapping[str, Any], faults: list[str]) -> ModelSpec
     except ValidationError as error:
         faults.extend(_faults_of(error, f"model {name!r}"))
         return None
+
+
+def _with_recorded_role(model: ModelSpec) -> ModelSpec:
+    """Take the role of the training record, if there is one, where neither the user nor the name gives a role."""
+    if model.role or model.name in KNOWN_ROLES:
+        return model
+    record = read_record(Path(model.adapter or model.source))
+    return model.model_copy(update={"role": record.role}) if record else model
 
 
 def _with_trajectories(specs: tuple[ModelSpec, ...], asked: Any, faults: list[str]) -> tuple[ModelSpec, ...]:

@@ -67,6 +67,7 @@ class Training(Record):
     seed: int
     dose: Dose | None = None
     behaviour: Behaviour | None = None
+    base_behaviour: Behaviour | None = Field(default=None, description="the base's answers to the same prompts")
     quality: dict[str, float] = Field(default_factory=dict, description="of a reward model, on held-out pairs")
     warnings: tuple[str, ...] = ()
     seconds: float

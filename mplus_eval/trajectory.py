@@ -36,17 +36,27 @@ def find_trajectory(directory: Path) -> Trajectory:
     """Find the checkpoints of a training directory; a saved step that is the final one again is left out.
 
     Raises:
-        UsageError: when there is no such directory, or no whole checkpoint in it.
+        UsageError: when there is no such directory, or no whole saved step in it besides the final checkpoint.
     """
     where = f"--trajectory {str(directory)!r}"
     if not directory.is_dir():
         raise UsageError(f"{where}: no such directory")
+    final, steps = read_record(directory), saved_steps(directory)
+    if final is None and not steps:
+        raise UsageError(f"{where}: not a training directory; a training.json is expected in it or in a checkpoint-N")
+    if not steps:
+        raise UsageError(
+            f"{where}: no saved step besides the final checkpoint; a checkpoint-N with a training.json is expected"
+        )
+    return Trajectory(directory, final, steps)
+
+
+def saved_steps(directory: Path) -> tuple[tuple[Path, TrainingRecord], ...]:
+    """The whole saved steps of a training directory in order, without one that is the final checkpoint again."""
     final = read_record(directory)
     found = [(path, record) for path in directory.glob("checkpoint-*") if (record := read_record(path))]
-    if final is None and not found:
-        raise UsageError(f"{where}: not a training directory; a training.json is expected in it or in a checkpoint-*")
     steps = [(path, record) for path, record in found if final is None or record.step != final.step]
-    return Trajectory(directory, final, tuple(sorted(steps, key=lambda step: step[1].step)))
+    return tuple(sorted(steps, key=lambda step: step[1].step))
 
 
 def add_trajectories(

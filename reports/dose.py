@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from mplus_eval.comparison import Comparison
-from mplus_eval.reports import formats
-from mplus_eval.reports.charts import FEWEST_VALUES, Bar, Dose, DoseRow, Figure
+from mplus_eval.reports import charts, formats
+from mplus_eval.reports.charts import FEWEST_VALUES, Bar, DoseRow, Figure
 from mplus_eval.reports.palette import Look
 from mplus_eval.reports.tables import Cell, Column, Row, Table, number
 from mplus_eval.reports.text import enumerated, one_line
-from mplus_eval.training_record import DataUsed, Training
+from mplus_eval.reports.trajectory import base_behaviour
+from mplus_eval.training_record import Behaviour, DataUsed, Dose, Training
 
 KINDS = {
     "pairs": "{n} pairs of {source}",
@@ -33,7 +34,9 @@ BEHAVIOURS = {
     "distinct_answers": "Distinct answers, %",
     "mean_tokens": "Mean tokens",
 }
-Value = Callable[[Training], float | None]
+NO_DOSE = Dose(kl_answers=0.0, kl_answers_per_token=0.0, kl_text=0.0, n_prompts=0)
+"""Of the base, which is at no distance from itself."""
+Value = Callable[[Dose | None, Behaviour | None], float | None]
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,11 @@ def _table(comparison: Comparison, known: Mapping[str, Training]) -> Table:
     values = {
         heading: value
         for heading, value in _values(known).items()
-        if any(value(training) is not None for training in known.values())
+        if any(value(training.dose, training.behaviour) is not None for training in known.values())
     }
     names = dict.fromkeys((comparison.baseline, *known))
-    rows = tuple(_row(name, known.get(name), values, name == comparison.baseline) for name in names)
+    of_base = base_behaviour(known.values())
+    rows = tuple(_row(name, known.get(name), values, of_base, name == comparison.baseline) for name in names)
     columns = (Column("Model", False), Column("Method", False), Column("Trained on", False), Column("Steps"))
     return Table(
         "KL in nats; measured on held-out prompts and text.",
@@ -90,9 +94,9 @@ def _table(comparison: Comparison, known: Mapping[str, Training]) -> Table:
 
 
 def _values(known: Mapping[str, Training]) -> dict[str, Value]:
-    found: dict[str, Value] = {heading: _field("dose", field) for field, heading in DOSES.items()}
+    found: dict[str, Value] = {heading: _of_dose(field) for field, heading in DOSES.items()}
     for field, heading in BEHAVIOURS.items():
-        found[heading] = _field("behaviour", field, 100 if "%" in heading else 1)
+        found[heading] = _of_behaviour(field, 100 if "%" in heading else 1)
     for part, word in (("rewards", "Reward"), ("measures", "Measure")):
         everyone = [getattr(training.behaviour, part) for training in known.values() if training.behaviour]
         for name in dict.fromkeys(name for values in everyone for name in values):
@@ -100,21 +104,25 @@ def _values(known: Mapping[str, Training]) -> dict[str, Value]:
     return found
 
 
-def _field(part: str, field: str, scale: float = 1) -> Value:
-    def value(training: Training) -> float | None:
-        found = getattr(getattr(training, part), field, None)
-        return None if found is None else scale * found
+def _of_dose(field: str) -> Value:
+    return lambda dose, _: getattr(dose, field, None)
 
-    return value
+
+def _of_behaviour(field: str, scale: float) -> Value:
+    return lambda _, behaviour: scale * getattr(behaviour, field) if behaviour else None
 
 
 def _entry(part: str, name: str) -> Value:
-    return lambda training: getattr(training.behaviour, part).get(name) if training.behaviour else None
+    return lambda _, behaviour: getattr(behaviour, part).get(name) if behaviour else None
 
 
-def _row(name: str, training: Training | None, values: Mapping[str, Value], is_base: bool) -> Row:
+def _row(
+    name: str, training: Training | None, values: Mapping[str, Value], of_base: Behaviour | None, is_base: bool
+) -> Row:
     cells = [Cell("baseline" if is_base else "–"), Cell("–"), Cell("–", css="n"), Cell("–", css="n")]
+    dose, behaviour = (NO_DOSE, of_base) if is_base else (None, None)
     if training:
+        dose, behaviour = training.dose, training.behaviour
         method = f"{training.method}, {one_line(training.algorithm)}"
         cells = [
             Cell(training.method if training.method.lower() == training.algorithm.lower() else method),
@@ -122,8 +130,8 @@ def _row(name: str, training: Training | None, values: Mapping[str, Value], is_b
             number(formats.count(training.step), training.step),
             number(formats.duration(training.seconds), training.seconds),
         ]
-    for heading, value in values.items():
-        found = 0.0 if is_base and heading.startswith("KL") else value(training) if training else None
+    for value in values.values():
+        found = value(dose, behaviour)
         cells.append(number("–" if found is None else formats.plain(found), found))
     return Row(Cell(name), tuple(cells))
 
@@ -168,6 +176,6 @@ def dose_figure(comparison: Comparison, looks: Mapping[str, Look]) -> Figure | N
         "",
         description,
         "Upwards: macro-average, percent, with its interval. The baseline stands at 0.",
-        Dose(tuple(rows)),
+        charts.Dose(tuple(rows)),
         table,
     )

@@ -1,14 +1,29 @@
-"""The end of a run in a terminal: a row a model, then the cells that are missing; never more than fourteen lines."""
+"""The end of a run in a terminal: a row a model, then the cells that are missing; never more than fourteen lines.
+
+Where a training's saved steps were evaluated, a row a step stands between the two, beside the fourteen: its
+macro-average over the items that all steps scored, its KL to the base, its rewards, and where they were over-optimised.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mplus_eval.comparison import Comparison
 from mplus_eval.reports import formats
 from mplus_eval.reports.tables import NO_SUMMARY
 from mplus_eval.reports.text import one_line
-from mplus_eval.reports.trajectory import without_steps
+from mplus_eval.reports.trajectory import (
+    REFEREE,
+    Step,
+    distance,
+    over_optimisation,
+    panels_of,
+    part_of,
+    reward_names,
+    trajectories,
+    without_steps,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,6 +32,8 @@ if TYPE_CHECKING:
 MOST_LINES = 14
 """One less than fifteen: the line that says where the report is comes after."""
 FEWEST_MISSING_LINES = 2
+MOST_STEPS = 20
+MOST_REWARDS = 3
 
 
 def summary(comparison: Comparison) -> RenderableType:
@@ -28,7 +45,9 @@ def summary(comparison: Comparison) -> RenderableType:
     for_missing = min(n_missing, FEWEST_MISSING_LINES)
     table, n_rows = _table(without_steps(comparison), MOST_LINES - 1 - for_missing)
     lines = _missing_lines(comparison, MOST_LINES - 1 - n_rows)
-    return Group(table, *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
+    average = comparison.summary.get(comparison.baseline, NO_SUMMARY).macro_average
+    along = [part for name, steps in trajectories(comparison).items() for part in _trajectory(name, steps, average)]
+    return Group(table, *along, *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
 
 
 def _table(comparison: Comparison, room: int) -> tuple[Table, int]:
@@ -60,6 +79,46 @@ def _cells(name: str, comparison: Comparison) -> tuple[str, str, str, str]:
         return name, average, "–", f"no verdict: {one_line(found.withheld or 'withheld')}"
     interval = f" {formats.interval_of_points(found.alignment_tax_ci)}" if found.alignment_tax_ci else ""
     return name, average, f"{formats.points(found.alignment_tax)}{interval}", found.verdict.value
+
+
+def _trajectory(name: str, steps: list[Step], baseline: float | None) -> Iterator[RenderableType]:
+    """A row a point of a training, and a line where its rewards were over-optimised.
+
+    Where the items that all points scored are not those of `baseline`, the average above, the heading says so.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    rewards = reward_names(steps)
+    shown = [*(part for part in rewards if part != REFEREE)][: MOST_REWARDS - 1]
+    shown += [REFEREE] if REFEREE in rewards else []
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(Text(f"{one_line(name)}, step"), no_wrap=True, overflow="ellipsis", max_width=24)
+    average = "Average" if steps[0].summary.macro_average in (None, baseline) else "Average, shared"
+    for title in (average, "KL, nats", *(f"Reward, {one_line(part)}" for part in shown)):
+        table.add_column(Text(title), justify="right", no_wrap=True, overflow="ellipsis", max_width=16)
+    for step in _spread(steps):
+        table.add_row(*map(Text, _step_cells(step, shown)))
+    yield table
+    if len(steps) > MOST_STEPS:
+        yield Text(f"… and {len(steps) - MOST_STEPS} more steps, in the report")
+    if found := over_optimisation(panels_of(steps)):
+        yield Text(f"{one_line(name)}: {found}")
+
+
+def _spread(steps: list[Step]) -> list[Step]:
+    """All steps, or of too many an even choice with the first and the last."""
+    if len(steps) <= MOST_STEPS:
+        return steps
+    return [steps[place * (len(steps) - 1) // (MOST_STEPS - 1)] for place in range(MOST_STEPS)]
+
+
+def _step_cells(step: Step, rewards: Sequence[str]) -> Iterator[str]:
+    average, kl, found = step.summary.macro_average, distance(step), part_of(step, "rewards")
+    yield formats.count(step.step)
+    yield "–" if average is None else formats.with_percent(average)
+    yield "–" if kl is None else formats.plain(kl)
+    yield from ("–" if part not in found else formats.plain(found[part]) for part in rewards)
 
 
 def _missing_lines(comparison: Comparison, room: int) -> list[str]:

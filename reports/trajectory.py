@@ -5,24 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
-from mplus_eval.comparison import Comparison, ModelEntry, Summary
+from mplus_eval.comparison import Comparison, ModelEntry, Summary, TrajectoryPoints
 from mplus_eval.reports import formats
 from mplus_eval.reports.charts import FEWEST_VALUES, Bar, Figure, Panel, Trajectory
 from mplus_eval.reports.tables import NO_SUMMARY, Cell, Column, Row, Table, number
 from mplus_eval.reports.text import one_line
+from mplus_eval.training_record import Behaviour, Training
 
 REFEREE = "referee"
 MACRO_AVERAGE = "Macro-average, percent"
+DISTANCE = "KL to the base, nats an answer"
+REWARD = "Reward, "
 V = TypeVar("V")
 
 
 class Step(NamedTuple):
-    """One saved step with what was found of it."""
+    """The baseline, a saved step or the final model, with what was found of it; `summary` is over the shared items."""
 
     step: int
     entry: ModelEntry
     summary: Summary
+    behaviour: Behaviour | None
     is_base: bool = False
+
+
+Value = Callable[[Step], Bar | None]
+"""What a step has of one measure."""
 
 
 def without_steps(comparison: Comparison) -> Comparison:
@@ -63,38 +71,67 @@ def _kept(found: Mapping[str, V], steps: set[str]) -> dict[str, V]:
 
 def trajectory_figures(comparison: Comparison) -> tuple[Figure, ...]:
     """One figure a trajectory that has three points or more, the baseline and the final model among them."""
-    names = dict.fromkeys(entry.trajectory for entry in comparison.models.values() if entry.trajectory is not None)
-    figures = (_figure(place, one_line(name), _steps(name, comparison)) for place, name in enumerate(names, start=1))
+    figures = (
+        _figure(place, one_line(name), steps, comparison.trajectories.get(name))
+        for place, (name, steps) in enumerate(trajectories(comparison).items(), start=1)
+    )
     return tuple(figure for figure in figures if figure)
 
 
+def trajectories(comparison: Comparison) -> dict[str, list[Step]]:
+    """Baseline, saved steps and final model of every training, in order, by the name of what is trained."""
+    names = dict.fromkeys(entry.trajectory for entry in comparison.models.values() if entry.trajectory is not None)
+    return {name: _steps(name, comparison) for name in names}
+
+
 def _steps(name: str, comparison: Comparison) -> list[Step]:
-    base = comparison.baseline
-    found = {0: Step(0, comparison.models[base], comparison.summary.get(base, NO_SUMMARY), True)}
-    for model, entry in comparison.models.items():
-        if entry.training and model != base and (entry.trajectory == name or model == name):
-            step = entry.training.step
-            found[step] = Step(step, entry, comparison.summary.get(model, NO_SUMMARY))
+    base, points = comparison.baseline, comparison.trajectories.get(name)
+    averages = points.averages if points else comparison.summary
+    along = {
+        model: (entry, entry.training)
+        for model, entry in comparison.models.items()
+        if entry.training and model != base and (entry.trajectory == name or model == name)
+    }
+    of_base = base_behaviour(training for _, training in along.values())
+    found = {0: Step(0, comparison.models[base], averages.get(base, NO_SUMMARY), of_base, True)}
+    for model, (entry, training) in along.items():
+        found[training.step] = Step(training.step, entry, averages.get(model, NO_SUMMARY), training.behaviour)
     return [found[step] for step in sorted(found)]
 
 
-def _figure(place: int, name: str, steps: list[Step]) -> Figure | None:
-    panels = tuple(_panels(steps))
+def base_behaviour(trainings: Iterable[Training]) -> Behaviour | None:
+    """What the baseline's answers are like, as the first training knows that measured it."""
+    return next((training.base_behaviour for training in trainings if training.base_behaviour), None)
+
+
+def _figure(place: int, name: str, steps: list[Step], points: TrajectoryPoints | None) -> Figure | None:
+    panels = tuple(panels_of(steps))
     if len(steps) < FEWEST_VALUES or not panels:
         return None
     description = f"Training of {name} by step: {', '.join(panel.name for panel in panels)}."
-    caption = "Step 0 is the baseline. Bars are intervals of the macro-average. One run of one seed."
+    caption = f"Step 0 is the baseline. {_averaged(points)} One run of one seed."
     chart = Trajectory(panels, steps[-1].step)
     return Figure(f"trajectory-{place}", f"{name}: {finding(panels)}", "", description, caption, chart, _table(panels))
 
 
-def _panels(steps: list[Step]) -> Iterable[Panel]:
-    rewards = _names(steps, lambda entry: _behaviour(entry, "rewards"))
-    measures = _names(steps, lambda entry: _behaviour(entry, "measures"))
-    values: dict[str, Callable[[Step], Bar | None]] = {
+def _averaged(points: TrajectoryPoints | None) -> str:
+    """What the macro-averages are over; a comparison of an older version does not know it."""
+    if points is None:
+        return "Bars are intervals of the macro-average, and points may be over different items."
+    if points.withheld:
+        return f"There is no macro-average: {one_line(points.withheld)}."
+    n_items = formats.count(points.n_items)
+    return f"Bars are intervals of the macro-average, here over the {n_items} items that all points scored."
+
+
+def panels_of(steps: list[Step]) -> Iterable[Panel]:
+    """What is drawn of a trajectory, by step: whatever three points or more have a value of."""
+    rewards = reward_names(steps)
+    measures = _names(steps, "measures")
+    values: dict[str, Value] = {
         MACRO_AVERAGE: _average,
-        "KL to the base, nats an answer": _distance,
-        **{f"Reward, {name}": _of("rewards", name) for name in rewards},
+        DISTANCE: _distance,
+        **{f"{REWARD}{name}": _of("rewards", name) for name in rewards},
         **{f"Measure {name}": _of("measures", name) for name in measures},
         "End-of-turn rate, percent": _percent("end_of_turn_rate"),
         "Distinct answers, percent": _percent("distinct_answers"),
@@ -105,13 +142,18 @@ def _panels(steps: list[Step]) -> Iterable[Panel]:
             yield Panel(one_line(name), points)
 
 
-def _behaviour(entry: ModelEntry, part: str) -> dict[str, float]:
-    behaviour = entry.training.behaviour if entry.training else None
-    return getattr(behaviour, part) if behaviour else {}
+def reward_names(steps: Iterable[Step]) -> list[str]:
+    """The parts of the reward that any step has a value of, the referee among them."""
+    return _names(steps, "rewards")
 
 
-def _names(steps: list[Step], part: Callable[[ModelEntry], dict[str, float]]) -> list[str]:
-    return list(dict.fromkeys(name for step in steps for name in part(step.entry)))
+def part_of(step: Step, part: str) -> dict[str, float]:
+    """The `rewards` or `measures` of a step's answers, by name; empty where they were not measured."""
+    return getattr(step.behaviour, part) if step.behaviour else {}
+
+
+def _names(steps: Iterable[Step], part: str) -> list[str]:
+    return list(dict.fromkeys(name for step in steps for name in part_of(step, part)))
 
 
 def _average(step: Step) -> Bar | None:
@@ -119,16 +161,22 @@ def _average(step: Step) -> Bar | None:
     return None if average is None else Bar(average * 100, (ci[0] * 100, ci[1] * 100) if ci else None)
 
 
-def _distance(step: Step) -> Bar | None:
+def distance(step: Step) -> float | None:
+    """The KL to the base, nats an answer; of the baseline 0."""
     if step.is_base:
-        return Bar(0.0, None)
+        return 0.0
     dose = step.entry.training.dose if step.entry.training else None
-    return Bar(dose.kl_answers, None) if dose else None
+    return dose.kl_answers if dose else None
+
+
+def _distance(step: Step) -> Bar | None:
+    kl = distance(step)
+    return None if kl is None else Bar(kl, None)
 
 
 def _of(part: str, name: str) -> Callable[[Step], Bar | None]:
     def value(step: Step) -> Bar | None:
-        found = _behaviour(step.entry, part).get(name)
+        found = part_of(step, part).get(name)
         return None if found is None else Bar(found, None)
 
     return value
@@ -136,30 +184,41 @@ def _of(part: str, name: str) -> Callable[[Step], Bar | None]:
 
 def _percent(field: str) -> Callable[[Step], Bar | None]:
     def value(step: Step) -> Bar | None:
-        behaviour = step.entry.training.behaviour if step.entry.training else None
-        return Bar(getattr(behaviour, field) * 100, None) if behaviour else None
+        return Bar(getattr(step.behaviour, field) * 100, None) if step.behaviour else None
 
     return value
 
 
 def finding(panels: Iterable[Panel]) -> str:
-    """Name the over-optimisation, where a reward rises after the referee's best step; else the best average."""
-    known = {panel.name: {step: bar.value for step, bar in panel.points} for panel in panels}
-    referee = known.get(f"Reward, {REFEREE}", {})
-    if referee:
-        best, last = max(referee, key=lambda step: referee[step]), max(referee)
-        for name, values in known.items():
-            is_part = name.startswith("Reward, ") and name != f"Reward, {REFEREE}"
-            if is_part and referee[last] < referee[best] and values.get(last, 0) > values.get(best, float("inf")):
-                return (
-                    f"over-optimisation after step {best}: reward part {name.removeprefix('Reward, ')} rises from "
-                    f"{formats.plain(values[best])} to {formats.plain(values[last])} while the referee falls from "
-                    f"{formats.plain(referee[best])} to {formats.plain(referee[last])}"
-                )
-    if averages := known.get(MACRO_AVERAGE):
+    """Name the over-optimisation, where there is one; else the best average."""
+    panels = tuple(panels)
+    if found := over_optimisation(panels):
+        return found
+    if averages := _by_step(panels).get(MACRO_AVERAGE):
         best = max(averages, key=lambda step: averages[step])
         return f"the macro-average is highest at step {best}, {averages[best]:.1f} %"
     return "what changed by step"
+
+
+def over_optimisation(panels: Iterable[Panel]) -> str | None:
+    """Say which part of the reward ends higher, and the referee lower, than at the referee's best step."""
+    known = _by_step(panels)
+    referee = known.get(REWARD + REFEREE, {})
+    if referee:
+        best, last = max(referee, key=lambda step: referee[step]), max(referee)
+        for name, values in known.items():
+            is_part = name.startswith(REWARD) and name != REWARD + REFEREE
+            if is_part and referee[last] < referee[best] and values.get(last, 0) > values.get(best, float("inf")):
+                return (
+                    f"over-optimisation after step {best}: reward part {name.removeprefix(REWARD)} rises from "
+                    f"{formats.plain(values[best])} to {formats.plain(values[last])} while the referee falls from "
+                    f"{formats.plain(referee[best])} to {formats.plain(referee[last])}"
+                )
+    return None
+
+
+def _by_step(panels: Iterable[Panel]) -> dict[str, dict[int, float]]:
+    return {panel.name: {step: bar.value for step, bar in panel.points} for panel in panels}
 
 
 def _table(panels: tuple[Panel, ...]) -> Table:

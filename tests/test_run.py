@@ -8,6 +8,7 @@ import pytest
 
 import mplus_eval
 from mplus_eval.backends import vllm
+from mplus_eval.comparison import Summary
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.fingerprint import weights_hash
 from mplus_eval.progress import SilentProgress
@@ -212,6 +213,12 @@ def test_a_training_is_compared_with_its_saved_steps(tmp_path: Path, tiny_model)
         "plus-step-1": ("not the same items",),
         "plus-step-2": ("not the same items",),
     }
+    points = run.comparison.trajectories["plus"]
+    assert points.n_items == 30 * len(run.comparison.tasks)
+    assert list(points.averages) == ["base", "plus", "plus-step-1", "plus-step-2"]
+    assert points.averages["plus-step-1"] == Summary(
+        **run.comparison.summary["plus-step-1"].model_dump(include={"macro_average", "ci"})
+    )
     steps = [entry.training for entry in models.values() if entry.training]
     assert models["base"].training is None
     assert [training.step for training in steps] == [3, 1, 2]

@@ -8,7 +8,7 @@ import pytest
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.spec import CompareSpec, build_spec
 from mplus_eval.training_record import TrainingRecord
-from mplus_eval.trajectory import find_trajectory
+from mplus_eval.trajectory import find_trajectory, saved_steps
 
 
 def record(step: int, name: str = "plus", **fields: Any) -> TrainingRecord:
@@ -121,6 +121,40 @@ def test_steps_are_named_and_loaded_as_the_named_model_of_their_directory(tmp_pa
     assert (step.trajectory, step.dtype, step.role) == ("ours", "bfloat16", "step")
 
 
+def test_the_role_of_a_training_record_is_taken_where_the_user_gave_none(tmp_path: Path) -> None:
+    folder = str(write_training(tmp_path / "run", 5, final=30, role="chosen"))
+    plain = write_training(tmp_path / "plain", final=30, role="")
+    models = spec_of(
+        "base=./base",
+        f"ours={folder}",
+        f"step={folder}/checkpoint-5",
+        f"lora=org/base,adapter={folder}",
+        f"said={folder},role=mine",
+        f"sft={folder}",
+        f"plain={plain}",
+    ).models
+
+    assert {model.name: model.model_role for model in models} == {
+        "base": "base",
+        "ours": "chosen",
+        "step": "chosen",
+        "lora": "chosen",
+        "said": "mine",
+        "sft": "sft",
+        "plain": "model",
+    }
+
+
+def test_the_role_of_a_training_record_is_taken_for_models_of_a_config_file(tmp_path: Path) -> None:
+    folder = write_training(tmp_path / "run", final=30, role="base")
+    config = tmp_path / "compare.yaml"
+    config.write_text(f"models:\n  other: ./other\n  ours: {folder}\n")
+
+    spec = build_spec((), str(config))
+    assert spec.models[1].model_role == "base"
+    assert spec.baseline == "ours"
+
+
 def test_finals_of_several_trainings_stand_before_all_steps(tmp_path: Path) -> None:
     one = write_training(tmp_path / "one", 5, final=30, name="one")
     two = write_training(tmp_path / "two", 7, final=30, name="two")
@@ -163,14 +197,35 @@ def test_something_other_than_directories_is_one_fault() -> None:
 
 @pytest.mark.parametrize(
     ("limit", "of_steps", "expected"),
-    [(None, None, (None, None)), (50, None, (50, 50)), (None, 30, (None, 30)), (50, 30, (50, 30)), (20, 30, (20, 20))],
+    [(None, None, (None, None)), (50, None, (50, 50)), (None, 30, (None, 30)), (50, 30, (50, 30)), (30, 30, (30, 30))],
 )
-def test_the_limit_of_steps_is_the_lower_one(
+def test_steps_have_the_limit_of_the_run_or_their_own_lower_one(
     tmp_path: Path, limit: int | None, of_steps: int | None, expected: tuple[int | None, int | None]
 ) -> None:
     spec = spec_of(trajectory=(write_training(tmp_path / "run", 5),), limit=limit, trajectory_limit=of_steps)
 
     assert tuple(spec.limit_of(model) for model in spec.models) == expected
+
+
+def test_a_limit_of_steps_above_that_of_the_run_is_one_fault(tmp_path: Path) -> None:
+    folder = write_training(tmp_path / "run", 5)
+
+    assert faults_of(trajectory=(folder,), limit=20, trajectory_limit=30) == (
+        "--trajectory-limit 30: at most the --limit of 20 is accepted",
+    )
+
+
+@pytest.mark.parametrize("steps", [(), (30,)])
+def test_a_training_without_a_saved_step_besides_its_final_checkpoint_is_refused(
+    tmp_path: Path, steps: tuple[int, ...]
+) -> None:
+    folder = write_training(tmp_path / "run", *steps, final=30)
+    (folder / "checkpoint-10").mkdir()
+
+    assert saved_steps(folder) == ()
+    (fault,) = faults_of(trajectory=(folder,))
+    assert fault.startswith(f"--trajectory '{folder}': no saved step besides the final checkpoint")
+    assert "a checkpoint-N with a training.json is expected" in fault
 
 
 def test_a_user_cannot_name_a_trajectory_for_a_model() -> None:

@@ -14,12 +14,25 @@ from transformers.trainer_callback import ExportableState, TrainerCallback
 
 from mplus_eval.errors import InterruptedRunError
 from mplus_eval.training.hacking import HackingMonitor
-from mplus_eval.training.launch import is_main
+from mplus_eval.training.launch import environment_outside_the_group, is_main
 from mplus_eval.training.losses import adapt_kl_coefficient
 from mplus_eval.training.recipe import Hacking, KlControl
 from mplus_eval.training.stage import STEPS_FILE, Stage
 
 Progress = Callable[[str, int, int], None]
+
+
+class NothingLeftToTrainError(Exception):
+    """The checkpoint that training goes on from is its last; its weights are loaded."""
+
+
+class EndWhereItEnded(TrainerCallback):  # type: ignore[misc, unused-ignore]
+    """Takes no further step after the last one: the library's loop begins with a step, and only then looks."""
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Called by the trainer, with the weights and the state of the checkpoint that it goes on from."""
+        if state.global_step >= state.max_steps:
+            raise NothingLeftToTrainError
 
 
 class ShowSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
@@ -119,6 +132,9 @@ class WatchForHacking(TrainerCallback, ExportableState):  # type: ignore[misc, u
         self.warnings = list(kept.get("warnings", []))
         if memory := kept.get("memory"):
             self._monitor = HackingMonitor.restored(self._settings, memory)
+            self.memory = memory
+        if self.warnings and self._settings.stop:
+            raise NothingLeftToTrainError
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         """Called by the trainer."""
@@ -153,10 +169,18 @@ class EvaluateSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
     """
 
     def __init__(
-        self, every: int, command: Sequence[str], *, own_process: bool, evaluate: Callable[[], object]
+        self,
+        every: int,
+        command: Sequence[str],
+        *,
+        own_process: bool,
+        evaluate: Callable[[], object],
+        warn: Callable[[str], None],
     ) -> None:
         self._every, self._command, self._own_process, self._evaluate = every, list(command), own_process, evaluate
+        self._warn = warn
         self._running: subprocess.Popen[bytes] | None = None
+        self._behind = False
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Called by the trainer, after the step's record was written."""
@@ -166,13 +190,28 @@ class EvaluateSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
             with _same_random_state():
                 self._evaluate()
         elif self._running is None or self._running.poll() is not None:
+            self._wait()
+            self._start()
+        else:
             # One at a time: the next one also takes the steps that were saved meanwhile.
-            self._running = subprocess.Popen([sys.executable, "-m", "mplus_eval", *self._command])
+            self._behind = True
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Wait for the last evaluation."""
-        if self._running is not None:
-            self._running.wait()
+        """Wait for the last evaluation, and for one more where steps were saved while it ran."""
+        self._wait()
+        if self._behind:
+            self._start()
+            self._wait()
+
+    def _start(self) -> None:
+        self._behind = False
+        command = [sys.executable, "-m", "mplus_eval", *self._command]
+        self._running = subprocess.Popen(command, env=environment_outside_the_group())
+
+    def _wait(self) -> None:
+        if self._running is not None and (code := self._running.wait()):
+            self._warn(f"an evaluation of the saved steps ended with exit code {code}; training goes on")
+        self._running = None
 
 
 def _kept(callback: TrainerCallback, state: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mplus_eval.errors import SpecError
 from mplus_eval.training.estimate import Speed, StageEstimate, estimate, speed_of
-from mplus_eval.training.recipe import Optimisation, Recipe, RewardStage, SftStage, Source
+from mplus_eval.training.recipe import Optimisation, Recipe, Source
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -202,7 +202,12 @@ def _rows(recipe: Recipe, base: _Base, data_dir: Path | None, notes: list[str]) 
     if counter.faults:
         raise SpecError(counter.faults)
     if counter.n_read:
-        notes.append("rows counted without their lengths; longer ones than max_length will be left out")
+        notes.append(
+            "rows counted without their lengths; longer ones than max_length will be left out, and prompts of rlhf "
+            f"longer than {recipe.longest_prompt} tokens"
+            if recipe.rlhf
+            else "rows counted without their lengths; longer ones than max_length will be left out"
+        )
     if counter.missing:
         notes.append(f"data not here and not looked at: {', '.join(dict.fromkeys(counter.missing))}")
     return rows
@@ -283,19 +288,14 @@ def _is_local(source: Source, data_dir: Path | None) -> bool:
 def _configuration_faults(recipe: Recipe) -> list[str]:
     """What accelerate and TRL refuse; precision is left out, which they look for a device for."""
     from mplus_eval.training.launch import accelerate_config
-    from mplus_eval.training.settings import reward_config, rlhf_config, sft_config
+    from mplus_eval.training.settings import stage_config
 
     faults: list[str] = []
     if recipe.launch.accelerate:
         faults += _faults_of(accelerate_config, recipe.launch.accelerate)
     anywhere = recipe.model_copy(update={"dtype": "float32", "device": "cpu"})
     for name, settings in _stages(recipe):
-        kind: Any = rlhf_config
-        if isinstance(settings, RewardStage):
-            kind = reward_config
-        elif isinstance(settings, SftStage):
-            kind = sft_config
-        found = _faults_of(kind, anywhere, settings, recipe.output / name)
+        found = _faults_of(stage_config, anywhere, settings, recipe.output / name)
         faults += [f"{name}: {fault}" for fault in found]
     return faults
 

@@ -235,8 +235,8 @@ def _rows_per_step(recipe: Recipe, settings: Optimisation) -> int:
 
 
 def _length(recipe: Recipe, settings: Optimisation) -> int:
-    """The longest row, in tokens: prompts of rlhf may be as long as is allowed, and their answers come after."""
-    return recipe.max_length + (settings.max_new_tokens if isinstance(settings, RlhfStage) else 0)
+    """The longest row, in tokens; of rlhf that is the longest prompt and its answer."""
+    return recipe.longest_prompt + settings.max_new_tokens if isinstance(settings, RlhfStage) else recipe.max_length
 
 
 def _tokens_per_step(recipe: Recipe, settings: Optimisation) -> int:

@@ -46,7 +46,7 @@ def compare_trained(recipe: Recipe, progress: RunProgress | None = None, command
     """Compare the base and every model that the recipe trained, with the trajectories of those with saved steps."""
     from mplus_eval.run import run
     from mplus_eval.spec import draft_spec
-    from mplus_eval.training.stage import Stage
+    from mplus_eval.trajectory import saved_steps
 
     evaluation = recipe.compare
     trained = [name for name in (*recipe.sft, *recipe.rlhf) if (recipe.output / name / "training.json").is_file()]
@@ -62,9 +62,7 @@ def compare_trained(recipe: Recipe, progress: RunProgress | None = None, command
         "data_dir": evaluation.data_dir,
         "output": recipe.output / "comparison",
         "baseline": "base",
-        "trajectory": tuple(
-            recipe.output / name for name in recipe.rlhf if Stage(name, recipe.output / name, {}).checkpoints()
-        ),
+        "trajectory": tuple(recipe.output / name for name in recipe.rlhf if saved_steps(recipe.output / name)),
     }
     spec, faults = draft_spec(models, None, options)
     return run(spec, progress, faults=faults, command=command)

@@ -22,6 +22,13 @@ def local_rank() -> int:
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
+def environment_outside_the_group() -> dict[str, str]:
+    """This environment for a process that is not of the group: without what the launcher put into it."""
+    own = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+    kinds = ("LOCAL_", "GROUP_", "ROLE_", "TORCHELASTIC_", "ACCELERATE_", "FSDP_")
+    return {key: value for key, value in os.environ.items() if key not in own and not key.startswith(kinds)}
+
+
 def relaunch(recipe: Recipe, arguments: Sequence[str]) -> list[str] | None:
     """The command that trains in a group of processes; None where one process is asked for, or this is one of a group.
 

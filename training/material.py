@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -15,6 +16,7 @@ from mplus_eval.spec import ModelSpec
 from mplus_eval.training.chat import load_tokenizer
 from mplus_eval.training.data import (
     Demonstration,
+    Message,
     Pair,
     Prompt,
     Rows,
@@ -25,6 +27,7 @@ from mplus_eval.training.data import (
     split_held_out,
     without_evaluated,
 )
+from mplus_eval.training.data.rows import hash_rows
 from mplus_eval.training.recipe import Recipe
 from mplus_eval.training_record import DataUsed
 
@@ -80,10 +83,8 @@ def gather(recipe: Recipe, data_dir: Path | None = None) -> Material:
     }
     prompts = reader.prompts(pairs)
     check_prompts, texts = reader.check_prompts(held_out), reader.texts()
-    faults = [*reader.faults, *_too_few(recipe, pairs, demonstrations, prompts)]
-    if recipe.rlhf and not check_prompts:
-        faults.append("check: no prompts to measure with; give check.prompts, or pairs with held_out above 0")
-    if faults:
+    # Of data that could not be read there are none, which is not another fault.
+    if faults := reader.faults or _too_few(recipe, pairs, demonstrations, prompts, check_prompts):
         raise SpecError(faults)
     template = hash_text(str(tokenizer.chat_template))[:12]
     return Material(
@@ -151,17 +152,29 @@ class _Reader:
             return Used((), ())
         evaluated = [prompt for source in recipe.exclude_prompts for prompt in (self._rows(load_prompts, source) or ())]
         if not recipe.prompts:
-            kept, n_removed = without_evaluated([Prompt(pair.prompt) for pair in pairs.rows], evaluated)
-            described = [entry.model_copy(update={"kind": "prompts"}) for entry in pairs.described]
-            if described:
-                described[0] = described[0].model_copy(update={"n_evaluation_prompts": n_removed})
-            return Used(tuple(kept), tuple(described))
+            return self._prompts_of(pairs, evaluated)
         found = []
         for source in recipe.prompts:
             if (rows := self._read(load_prompts, source)) is not None:
-                fitting, n_too_long = self._fitting(rows.rows, lambda _: "")
+                fitting, n_too_long = self._fitting_prompts(rows.rows)
                 kept, n_removed = without_evaluated(fitting, evaluated)
                 found.append(_used(rows, kept, "prompts", n_too_long=n_too_long, n_evaluated=n_removed))
+        return _joined(found)
+
+    def _prompts_of(self, pairs: Used[Pair], evaluated: Sequence[Prompt]) -> Used[Prompt]:
+        """The prompts of pairs, source by source."""
+        found, rows = [], iter(pairs.rows)
+        for entry in pairs.described:
+            fitting, n_too_long = self._fitting_prompts([Prompt(pair.prompt) for pair in islice(rows, entry.n)])
+            kept, n_removed = without_evaluated(fitting, evaluated)
+            changed = {
+                "kind": "prompts",
+                "n": len(kept),
+                "n_too_long": entry.n_too_long + n_too_long,
+                "n_evaluation_prompts": n_removed,
+                "hash": hash_rows(kept),
+            }
+            found.append(Used(tuple(kept), (entry.model_copy(update=changed),)))
         return _joined(found)
 
     def check_prompts(self, held_out: Sequence[Pair]) -> tuple[Prompt, ...]:
@@ -200,18 +213,28 @@ class _Reader:
         return rows.rows if rows else None
 
     def _fitting(self, rows: Sequence[Any], answer: Callable[[Any], str]) -> tuple[list[Any], int]:
-        """Leave out rows that are longer than the recipe allows, counted."""
-        longest = self._recipe.max_length
-        kept = []
-        for row in rows:
-            messages = [message.as_dict() for message in getattr(row, "prompt", None) or row.messages]
-            text = self._tokenizer.apply_chat_template(
-                [*messages, {"role": "assistant", "content": answer(row)}], tokenize=False
-            )
-            # A token is a character at least, so most rows need no tokenizer.
-            if len(text) <= longest or len(self._tokenizer(text, add_special_tokens=False)["input_ids"]) <= longest:
-                kept.append(row)
+        """Leave out rows that are longer with their answer than the recipe allows, counted."""
+
+        def text(row: Any) -> str:
+            messages = [*row.prompt, Message("assistant", answer(row))]
+            return str(self._tokenizer.apply_chat_template([m.as_dict() for m in messages], tokenize=False))
+
+        kept = [row for row in rows if self._fits(text(row), self._recipe.max_length)]
         return kept, len(rows) - len(kept)
+
+    def _fitting_prompts(self, prompts: Sequence[Prompt]) -> tuple[list[Prompt], int]:
+        """Leave out prompts that leave no room for an answer, counted."""
+
+        def text(prompt: Prompt) -> str:
+            messages = [message.as_dict() for message in prompt.messages]
+            return str(self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+
+        kept = [prompt for prompt in prompts if self._fits(text(prompt), self._recipe.longest_prompt)]
+        return kept, len(prompts) - len(kept)
+
+    def _fits(self, text: str, longest: int) -> bool:
+        # A token is a character at least, so most rows need no tokenizer.
+        return len(text) <= longest or len(self._tokenizer(text, add_special_tokens=False)["input_ids"]) <= longest
 
 
 def _used(rows: Rows[Any], kept: Sequence[Any], kind: Any, *, n_too_long: int = 0, n_evaluated: int = 0) -> Used[Any]:
@@ -225,7 +248,7 @@ def _used(rows: Rows[Any], kept: Sequence[Any], kind: Any, *, n_too_long: int = 
         n_malformed=rows.n_malformed,
         n_too_long=n_too_long,
         n_evaluation_prompts=n_evaluated,
-        hash=replace(rows, rows=tuple(kept)).hash,
+        hash=hash_rows(kept),
     )
     return Used(tuple(kept), (described,))
 
@@ -243,9 +266,15 @@ def _chosen(pairs: Used[Pair]) -> Used[Demonstration]:
 
 
 def _too_few(
-    recipe: Recipe, pairs: Used[Pair], demonstrations: dict[str, Used[Demonstration]], prompts: Used[Prompt]
+    recipe: Recipe,
+    pairs: Used[Pair],
+    demonstrations: dict[str, Used[Demonstration]],
+    prompts: Used[Prompt],
+    check_prompts: Sequence[Prompt],
 ) -> list[str]:
     faults = []
+    if recipe.rlhf and not check_prompts:
+        faults.append("check: no prompts to measure with; give check.prompts, or pairs with held_out above 0")
     processes = recipe.launch.processes * recipe.launch.machines
     if recipe.reward and len(pairs.rows) < recipe.reward.batch_size * processes:
         faults.append(
@@ -255,8 +284,16 @@ def _too_few(
         if len(rows.rows) < recipe.sft[name].batch_size * processes:
             size = recipe.sft[name].batch_size * processes
             faults.append(f"sft.{name}: {len(rows.rows)} demonstrations are fewer than a batch of {size}")
+    n_too_long = sum(entry.n_too_long for entry in prompts.described)
+    too_long = (
+        f"{n_too_long} left out for their length; a prompt may have {recipe.longest_prompt} tokens, max_length "
+        f"{recipe.max_length} less max_new_tokens {recipe.max_length - recipe.longest_prompt}"
+    )
+    if recipe.rlhf and n_too_long and not prompts.rows:
+        return [*faults, f"rlhf: no prompt is left: {too_long}"]
     for name, stage in recipe.rlhf.items():
         at_once = (stage.steps_per_generation or stage.accumulate) * stage.batch_size * processes // stage.answers
         if len(prompts.rows) < at_once:
-            faults.append(f"rlhf.{name}: {len(prompts.rows)} prompts are fewer than a batch of {at_once}")
+            why = f" ({too_long})" if n_too_long else ""
+            faults.append(f"rlhf.{name}: {len(prompts.rows)} prompts are fewer than a batch of {at_once}{why}")
     return faults

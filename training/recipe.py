@@ -258,8 +258,14 @@ class Evaluation(Fields):
 
     suite: str = "mplus"
     limit: Count | None = None
-    trajectory_limit: Count | None = None
+    trajectory_limit: Count | None = Field(default=None, description="of saved steps; at most `limit`")
     data_dir: Path | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Evaluation:
+        if self.limit and self.trajectory_limit and self.trajectory_limit > self.limit:
+            raise ValueError(f"trajectory_limit {self.trajectory_limit} is above limit {self.limit}")
+        return self
 
 
 class Recipe(Fields):
@@ -275,7 +281,9 @@ class Recipe(Fields):
         default=None, description="of the processor; one gives the same weights on any machine"
     )
     max_length: Count = Field(
-        default=1024, description="tokens of prompt and answer together; longer rows are left out"
+        default=1024,
+        description="tokens of prompt and answer together; longer rows are left out, and prompts of rlhf that leave "
+        "fewer than max_new_tokens",
     )
     chat_template: Path | None = Field(
         default=None, description="the tokenizer's own when not given, else the plain format"
@@ -299,6 +307,11 @@ class Recipe(Fields):
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+    @property
+    def longest_prompt(self) -> int:
+        """Tokens that a prompt of rlhf may have: the same for all models, so that all see the same prompts."""
+        return self.max_length - max((stage.max_new_tokens for stage in self.rlhf.values()), default=0)
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -387,6 +400,11 @@ def _missing_faults(recipe: Recipe) -> list[str]:
     for name, rlhf in recipe.rlhf.items():
         if not recipe.pairs and not recipe.prompts:
             faults.append(f"rlhf.{name} needs prompts, or pairs to take them from")
+        if rlhf.max_new_tokens >= recipe.max_length:
+            faults.append(
+                f"rlhf.{name}: max_new_tokens {rlhf.max_new_tokens} leaves no room for a prompt in "
+                f"max_length {recipe.max_length}"
+            )
         own = [part for part in rlhf.rewards.values() if part.kind == "model" and part.source == "reward"]
         if own and not recipe.reward:
             faults.append(f"rlhf.{name}: rewards name the recipe's reward model, and the recipe trains none")

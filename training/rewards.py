@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from mplus_eval.toxicity import ToxicityClassifier
 
 SCALE_FILE = "reward_scale.json"
+# A tokenizer that knows no limit names a number too large for its own library.
+_LONGEST = 2**31 - 1
 Messages = Sequence[dict[str, Any]]
 TrlReward = Callable[..., list[float | None]]
 
@@ -40,7 +43,10 @@ class Reward(Protocol):
 
 @dataclass(frozen=True)
 class RewardModel:
-    """A model that gives one number for a dialogue, standardised by its rewards on held-out pairs."""
+    """A model that gives one number for a dialogue, standardised by its rewards on held-out pairs.
+
+    Of a dialogue longer than the model can read the beginning is cut off, since it is the answer that is judged.
+    """
 
     model: Any
     tokenizer: Any
@@ -56,7 +62,7 @@ class RewardModel:
         """Load a checkpoint of `mplus-eval train reward`, or any sequence classifier with one label.
 
         Raises:
-            SpecError: when there is no such checkpoint, or it gives more than one number.
+            SpecError: when there is no such checkpoint, it gives more than one number, or cannot pad.
         """
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -66,8 +72,14 @@ class RewardModel:
         labels = json.loads(config.read_text(encoding="utf-8")).get("id2label", {"0": "", "1": ""})
         if len(labels) != 1:
             raise SpecError([f"reward model {directory}: gives {len(labels)} numbers, one is expected"])
-        tokenizer = AutoTokenizer.from_pretrained(directory)
+        tokenizer = AutoTokenizer.from_pretrained(directory, truncation_side="left")
+        if tokenizer.pad_token is None:
+            lacks = "its tokenizer has no padding token; give a pad_token in tokenizer_config.json"
+            raise SpecError([f"reward model {directory}: {lacks}"])
         model = AutoModelForSequenceClassification.from_pretrained(directory, dtype=dtype).to(device).eval()
+        # Decoders find the end of each text in a batch by it.
+        if getattr(model.config, "pad_token_id", None) is None:
+            model.config.pad_token_id = tokenizer.pad_token_id
         scale = directory / SCALE_FILE
         found = json.loads(scale.read_text(encoding="utf-8")) if scaled and scale.is_file() else {}
         return cls(model, tokenizer, directory, found.get("mean", 0.0), found.get("deviation") or 1.0)
@@ -88,6 +100,12 @@ class RewardModel:
             raw[batch] = self._raw([texts[index] for index in batch])
         return list(standardise(raw, self.mean, self.deviation).tolist())
 
+    @property
+    def max_length(self) -> int:
+        """Tokens that the model can read: what its positions allow, or its tokenizer where that says less."""
+        positions = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return int(min(positions or _LONGEST, self.tokenizer.model_max_length, _LONGEST))
+
     def _text(self, prompt: Messages, answer: str) -> str:
         # The template puts a space before an answer, and the sampled text begins with it.
         messages = [*prompt, {"role": "assistant", "content": answer.strip()}]
@@ -97,7 +115,7 @@ class RewardModel:
     def _raw(self, texts: Sequence[str]) -> torch.Tensor:
         encoded = self.tokenizer(
             list(texts), return_tensors="pt", padding=True, padding_side="right", add_special_tokens=False,
-            return_token_type_ids=False,
+            return_token_type_ids=False, truncation=True, max_length=self.max_length,
         ).to(self.model.device)  # fmt: skip
         return self.model(**encoded).logits[:, 0].float().cpu()  # type: ignore[no-any-return]
 
@@ -133,31 +151,59 @@ def load_function(path: str) -> Callable[..., Any]:
     """Find the function that a recipe names as `module:function`.
 
     Raises:
-        SpecError: when there is no such module or function.
+        SpecError: when there is no such module or function, or the module cannot be imported; the line names the
+            exception and where in the module it was raised.
     """
     module, _, name = path.partition(":")
     # The installed command does not look into the working directory, where a user's own module lies.
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
+    imported = _imported(path, module)
     try:
-        function = getattr(importlib.import_module(module), name)
-    except (ImportError, ValueError, AttributeError) as error:
+        function = getattr(imported, name)
+    except AttributeError as error:
         raise SpecError([f"{path!r}: write module:function of something importable ({error})"]) from None
     if not callable(function):
         raise SpecError([f"{path!r}: is not a function"])
     return function  # type: ignore[no-any-return]
 
 
+def _imported(path: str, module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except (Exception, SystemExit) as error:  # a user's module may raise anything, and is the user's to mend
+        said = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
+        if (place := _place(error, module)) is None:
+            raise SpecError([f"{path!r}: write module:function of something importable ({said})"]) from None
+        kind = type(error).__name__
+        raise SpecError([f"{path!r}: module {module} cannot be imported: {place}: {kind}: {said}"]) from error
+
+
+def _place(error: BaseException, module: str) -> str | None:
+    """File and line of a module where its import failed; None where there is no such module."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}, line {error.lineno}"
+    own, others = [], []
+    for frame, line in walk_tb(error.__traceback__):
+        name, place = str(frame.f_globals.get("__name__")), f"{frame.f_code.co_filename}, line {line}"
+        if name == module:
+            own.append(place)
+        elif name != __name__ and not name.startswith("importlib"):
+            others.append(place)
+    return next(reversed(own or others), None)
+
+
 def check_same_tokenizer(reward: RewardModel, tokenizer: Any) -> None:
     """Refuse a reward model that reads text in another way than the policy writes it.
 
     Raises:
-        SpecError: when vocabularies or chat templates differ.
+        SpecError: when vocabularies or chat templates differ, naming both directories.
     """
+    base = tokenizer.name_or_path
     if reward.tokenizer.get_vocab() != tokenizer.get_vocab():
-        raise SpecError([f"reward model {reward.directory}: its tokenizer's vocabulary is not the base's"])
+        raise SpecError([f"reward model {reward.directory}: its tokenizer's vocabulary is not that of the base {base}"])
     if reward.tokenizer.chat_template != tokenizer.chat_template:
-        raise SpecError([f"reward model {reward.directory}: its chat template is not the base's"])
+        raise SpecError([f"reward model {reward.directory}: its chat template is not that of the base {base}"])
 
 
 def has_ended(ids: Sequence[int], text: str, end_ids: Sequence[int], stop_strings: Sequence[str]) -> bool:

@@ -1,8 +1,8 @@
 """Direct RLHF from the base, with no supervised stage before it, by TRL's RLOOTrainer (or GRPOTrainer).
 
 For each prompt k answers are sampled; the advantage of one is its reward less the mean reward of the others
-(Ahmadian et al., arXiv 2402.14740, eq. 6). The reward is the weighted sum of the recipe's parts, less the penalties
-for not ending and for length, less the KL to the base times a coefficient.
+(Ahmadian et al., arXiv 2402.14740, section 2.3). The reward is the weighted sum of the recipe's parts, less the
+penalties for not ending and for length, less the KL to the base times a coefficient.
 
 A base seldom ends its turn: whatever an answer says after it should have stopped is rewarded or punished by chance. So
 an answer that the length limit cut loses a fixed amount, or is left out of the loss.

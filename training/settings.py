@@ -18,6 +18,22 @@ from mplus_eval.training.recipe import Optimisation, Recipe, RewardStage, RlhfSt
 T = TypeVar("T")
 
 
+def stage_config(
+    recipe: Recipe, stage: Optimisation, directory: Path
+) -> RewardConfig | SFTConfig | RLOOConfig | GRPOConfig:
+    """How TRL trains a stage of any kind.
+
+    Raises:
+        SpecError: with what TRL, or the algorithm, does not accept.
+    """
+    if isinstance(stage, RewardStage):
+        return reward_config(recipe, stage, directory)
+    if isinstance(stage, SftStage):
+        return sft_config(recipe, stage, directory)
+    assert isinstance(stage, RlhfStage)
+    return rlhf_config(recipe, stage, directory)
+
+
 def reward_config(recipe: Recipe, stage: RewardStage, directory: Path) -> RewardConfig:
     """How TRL trains the reward model."""
     return _made(

@@ -6,8 +6,8 @@ import gc
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import PrinterCallback, ProgressCallback
 
 from mplus_eval import __version__
@@ -22,7 +23,15 @@ from mplus_eval.errors import InterruptedRunError, SpecError
 from mplus_eval.evaluate import FULL_DISK
 from mplus_eval.fingerprint import tokenizer_hash
 from mplus_eval.run_directory import RunDirectory
-from mplus_eval.training.callbacks import EvaluateSteps, LogSteps, ShowSteps, WatchForHacking, WriteRecords
+from mplus_eval.training.callbacks import (
+    EndWhereItEnded,
+    EvaluateSteps,
+    LogSteps,
+    NothingLeftToTrainError,
+    ShowSteps,
+    WatchForHacking,
+    WriteRecords,
+)
 from mplus_eval.training.launch import is_main
 from mplus_eval.training.material import Material, Used, gather
 from mplus_eval.training.measure import RewardFunction, measure_checkpoint
@@ -31,6 +40,7 @@ from mplus_eval.training.recipe import Optimisation, Recipe, RewardPart, RewardS
 from mplus_eval.training.reward_model import measure_quality, merge_adapter, reward_trainer
 from mplus_eval.training.rewards import Reward, load_function
 from mplus_eval.training.rlhf import end_token_ids, load_rewards, rlhf_trainer
+from mplus_eval.training.settings import stage_config
 from mplus_eval.training.sft import sft_trainer
 from mplus_eval.training.stage import Stage, refuse_other_runs
 from mplus_eval.training_record import Behaviour, DataUsed, Dose, TrainingRecord, read_record
@@ -83,6 +93,8 @@ class _Training:
     material: Material
     progress: Progress
     say: Say
+    base_behaviours: dict[tuple[str, ...], Behaviour] = field(default_factory=dict)
+    """By the rewards that judged it."""
 
     def with_needed(self, names: Iterable[str]) -> list[str]:
         """The stages and what they need, in order; the referee follows the reward model."""
@@ -99,6 +111,7 @@ class _Training:
         refuse_other_runs([self.stages[name] for name in names])
         faults = []
         for name in names:
+            faults += self._setting_faults(name)
             if isinstance(settings := self.settings(name), RlhfStage):
                 faults += self._reward_faults(name, settings)
         for path in self.recipe.check.measures.values():
@@ -167,6 +180,14 @@ class _Training:
         stage = self.recipe.rlhf.get(name)
         return stage is not None and any(_is_own_model(part) for part in stage.rewards.values())
 
+    def _setting_faults(self, name: str) -> list[str]:
+        """What TRL refuses, before another stage has taken hours."""
+        try:
+            stage_config(self.recipe, self.settings(name), self.recipe.output / name)
+        except SpecError as error:
+            return [f"{name}: {fault}" for fault in error.faults]
+        return []
+
     def _reward_faults(self, name: str, settings: RlhfStage) -> list[str]:
         """Load what is there already; the recipe's own reward model comes later and is right by construction."""
         others = {key: part for key, part in settings.rewards.items() if not _is_own_model(part)}
@@ -205,19 +226,24 @@ class _Training:
         watch = next((cb for cb in trainer.callback_handler.callbacks if isinstance(cb, WatchForHacking)), None)
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
+        trainer.add_callback(EndWhereItEnded())
         trainer.add_callback(ShowSteps(name, self.progress))
         trainer.add_callback(LogSteps(stage))
         trainer.add_callback(WriteRecords(lambda path, *steps: self._record(name, steps, started).write(path)))
         self._evaluate_during(name, stage, trainer)
-        _guarded(trainer, stage)
-        trainer.save_model(str(stage.directory))
+        last = stage.last_checkpoint()
+        with _full_disk_named(stage):
+            with suppress(NothingLeftToTrainError):
+                trainer.train(resume_from_checkpoint=str(last) if last else None)
+            trainer.save_model(str(stage.directory))
         steps = (int(trainer.state.global_step), int(trainer.state.max_steps))
         warnings = tuple(watch.warnings) if watch else ()
         del trainer
         gc.collect()
         if is_main():
             (stage.directory / "training_args.bin").unlink(missing_ok=True)
-            self._finish(name, stage, steps, started, warnings)
+            with _full_disk_named(stage):
+                self._finish(name, stage, steps, started, warnings)
 
     def _trainer(self, name: str, stage: Stage) -> Any:
         settings = self.settings(name)
@@ -241,6 +267,7 @@ class _Training:
                 trajectory_command(self.recipe, stage.directory),
                 own_process=settings.evaluate_in == "process",
                 evaluate=lambda: evaluate_trajectory(self.recipe, stage.directory),
+                warn=self.say,
             )
         )
 
@@ -266,10 +293,11 @@ class _Training:
             return final
         rewards = self._rewards_of(name)
         base = load_trained(self.material.base, self.recipe, self.device)
+        of_base = self._base_behaviour(base, rewards)
 
         def measured(path: Path, record: TrainingRecord) -> TrainingRecord:
             dose, behaviour = self._measured(load_trained(path, self.recipe, self.device), base, rewards)
-            return record.model_copy(update={"dose": dose, "behaviour": behaviour})
+            return record.model_copy(update={"dose": dose, "behaviour": behaviour, "base_behaviour": of_base})
 
         saved = stage.checkpoints()
         for number, path in enumerate(saved):
@@ -279,6 +307,13 @@ class _Training:
                 measured(path, record).write(path)
         self.progress(f"measuring {name}", len(saved), len(saved) + 1)
         return measured(stage.directory, final)
+
+    def _base_behaviour(self, base: Any, rewards: Mapping[str, Reward]) -> Behaviour:
+        """What the base's answers are like; measured once for all stages that look at the same rewards."""
+        key = tuple(rewards)
+        if key not in self.base_behaviours:
+            self.base_behaviours[key] = self._measured(base, base, rewards)[1]
+        return self.base_behaviours[key]
 
     def _measured(self, model: Any, base: Any, rewards: Mapping[str, Reward]) -> tuple[Dose, Behaviour]:
         check = self.recipe.check
@@ -338,15 +373,16 @@ def _is_own_model(part: RewardPart) -> bool:
     return part.kind == "model" and part.source == "reward"
 
 
-def _guarded(trainer: Any, stage: Stage) -> None:
-    """Run the loop from the last whole checkpoint; a full disk stops it with that checkpoint named."""
-    last = stage.last_checkpoint()
+@contextmanager
+def _full_disk_named(stage: Stage) -> Any:
+    """Let a full disk end the training in one line, with the last good checkpoint named."""
     try:
-        trainer.train(resume_from_checkpoint=str(last) if last else None)
-    except (OSError, RuntimeError) as error:
-        # torch reports a full disk as a RuntimeError of its file writer, without a number.
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        # Only Python's own writing has an error number: safetensors and torch raise kinds of their own.
         full = getattr(error, "errno", None) in FULL_DISK or "No space left" in str(error)
-        if not full and not ("PytorchStreamWriter" in str(error) and shutil.disk_usage(stage.directory).free < 2**20):
+        torch_file = "PytorchStreamWriter" in str(error) or "inline_container" in str(error)
+        if not full and not (torch_file and shutil.disk_usage(stage.directory).free < 2**20):
             raise
         good = stage.last_checkpoint()
         named = f"the last good checkpoint is {good}" if good else "no checkpoint was saved before"

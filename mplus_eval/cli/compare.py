@@ -36,7 +36,7 @@ def compare(
         ),
     ] = None,
     trajectory_limit: Annotated[
-        int | None, typer.Option(help="Items for each leaf task of saved steps; at most those of --limit.")
+        int | None, typer.Option(help="Items for each leaf task of saved steps; at most --limit.")
     ] = None,
     baseline: Annotated[
         str | None, typer.Option(help="The model that others are held against; the one of role base, else the first.")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mplus_eval import cli
+from tests.test_trajectory import write_training
 from tests.toy import write_checkpoint, write_tasks
 
 
@@ -54,6 +55,7 @@ def test_a_failed_cell_is_named_with_its_cause_and_changes_the_exit_code(
         (["base=./absent"], ["'base'", "absent"]),
         (["base=./absent", "--limit", "0"], ["--limit 0", "a whole number above 0"]),
         (["base=."], ["no config.json"]),
+        (["base=.", "--limit", "20", "--trajectory-limit", "30"], ["--trajectory-limit 30", "--limit of 20"]),
         (["base=.", "--baseline", "plus"], ["'plus'", "not among the models"]),
         (["ba/se=."], ["'ba/se'", "cannot be a path"]),
         (["base"], ["NAME=SOURCE"]),
@@ -78,6 +80,16 @@ def test_wrong_use_is_one_clear_line_and_nothing_is_written(
     assert "Traceback" not in err
     assert any(all(word in line for word in words) for line in err.splitlines()), err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_training_without_a_saved_step_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_training(tmp_path / "training", 30, final=30)
+
+    assert cli.run([*toy_arguments(tmp_path), "--trajectory", str(folder)]) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "--trajectory" in line]
+    assert str(folder) in line
+    assert "a checkpoint-N with a training.json is expected" in line
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_training_directory_takes_the_place_of_the_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from mplus_eval.comparison import (
     SubjectContrast,
     Summary,
     Task,
+    TrajectoryPoints,
     Verdict,
 )
 from mplus_eval.outcomes import OUTCOME_SCHEMA, PartInfo, part_path, write_part
@@ -201,6 +202,14 @@ def training(step: int, kl: float, rewards: dict[str, float]) -> Training:
             rewards=rewards,
             measures={"insulting": 0.2 - kl / 100},
         ),
+        base_behaviour=Behaviour(
+            end_of_turn_rate=0.4,
+            mean_tokens=30.0,
+            distinct_answers=0.95,
+            distinct_2=0.7,
+            rewards=dict.fromkeys(rewards, -0.5),
+            measures={"insulting": 0.65},
+        ),
         warnings=("the reward rose faster than the referee",),
         seconds=75,
     )
@@ -225,7 +234,17 @@ def trained() -> Comparison:
         name: entry.model_copy(update={"scores": entry.scores | {f"plus@{step}": score(0.5) for step in (10, 20)}})
         for name, entry in comparison.tasks.items()
     }
-    return comparison.model_copy(update={"models": models, "summary": summaries, "tasks": tasks})
+    # Over 500 shared items a task, everything is half a point lower than over all of them.
+    points = TrajectoryPoints(
+        n_items=5500,
+        averages={
+            name: Summary(macro_average=found.macro_average - 0.005, ci=(found.ci[0] - 0.01, found.ci[1]))
+            for name, found in summaries.items()
+            if name in ("base", "plus", "plus@10", "plus@20") and found.macro_average and found.ci
+        },
+    )
+    changed = {"models": models, "summary": summaries, "tasks": tasks, "trajectories": {"plus": points}}
+    return comparison.model_copy(update=changed)
 
 
 def of_size(n_models: int, n_tasks: int) -> Comparison:

@@ -30,6 +30,53 @@ def test_one_model_has_an_average_only() -> None:
     assert printed(build.of_size(1, 3)) == ["Model    Average", "model-0   55.0 %"]
 
 
+def test_a_row_a_saved_step_and_where_the_reward_was_over_optimised() -> None:
+    lines = printed(build.trained())
+    assert lines[:6] == printed(build.full())[:6]
+    assert lines[6:] == [
+        "plus, step  Average, shared  KL, nats  Reward, model  Reward, referee",
+        "0                    57.5 %         0           −0.5             −0.5",
+        "10                   57.2 %         3              1              1.2",
+        "20                   56.8 %         7            1.8              1.6",
+        "30                   57.5 %        12            2.5              0.9",
+        "plus: over-optimisation after step 20: reward part model rises from 1.8 to 2.5",
+        "while the referee falls from 1.6 to 0.9",
+        "× chosen × drop: out of memory, also with one item at a time",
+    ]
+
+
+def test_averages_over_the_items_of_the_summary_have_a_plain_heading() -> None:
+    assert "plus, step  Average  KL, nats" in "\n".join(printed(with_steps(2, {})))
+
+
+def with_steps(n_steps: int, rewards: dict[str, float]) -> Comparison:
+    comparison = build.full()
+    models = {
+        f"plus@{step}": build.model("step", training=build.training(step, 2.0, rewards), trajectory="plus")
+        for step in range(1, n_steps + 1)
+    }
+    return comparison.model_copy(update={"models": {**comparison.models, **models}})
+
+
+def test_of_many_steps_an_even_choice_is_shown_and_the_rest_counted() -> None:
+    # Step 0 and 40 steps: every other one of 41 in 20 rows, the first and the last among them.
+    lines = printed(with_steps(40, {}))
+    steps = [int(line.split()[0]) for line in lines if line[:1].isdigit()]
+    assert len(steps) == 20
+    assert (steps[0], steps[-1]) == (0, 40)
+    assert set(map(int.__sub__, steps[1:], steps)) == {2, 3}
+    assert "… and 21 more steps, in the report" in lines
+
+
+def test_rewards_fit_the_terminal_and_the_referee_is_among_them() -> None:
+    lines = printed(with_steps(2, {"a part with a very long name": 1.0, "b": 1.0, "c": 1.0, "referee": 0.5}))
+    assert max(map(len, lines)) <= 80
+    (header,) = [line for line in lines if line.startswith("plus, step")]
+    assert "Reward, b" in header
+    assert "Reward, c" not in header
+    assert "Reward, referee" in header
+
+
 @pytest.mark.parametrize("n_models", [2, 12, 13, 40])
 @pytest.mark.parametrize("n_missing", [0, 1, 30])
 def test_never_more_than_fourteen_lines_of_eighty_columns(n_models: int, n_missing: int) -> None:

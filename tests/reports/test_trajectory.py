@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mplus_eval.comparison import Missing
+from mplus_eval.comparison import Missing, TrajectoryPoints
 from mplus_eval.reports import write_report
 from mplus_eval.reports.trajectory import trajectory_figures, without_steps
 from mplus_eval.reports.view import build_report
@@ -34,6 +34,37 @@ def test_a_reward_that_rises_while_the_referee_falls_is_named() -> None:
     )
     assert figure.table is not None
     assert [row.header.text for row in figure.table.rows] == ["0", "10", "20", "30"]
+
+
+def test_a_trajectory_begins_with_the_base_and_its_answers() -> None:
+    (figure,) = trajectory_figures(build.trained())
+    assert figure.table is not None
+    (first, *_), names = figure.table.rows, [column.text for column in figure.table.columns[1:]]
+    values = dict(zip(names, (cell.text for cell in first.cells), strict=True))
+    assert values["KL to the base, nats an answer"] == "0"
+    assert (values["Reward, referee"], values["Measure insulting"]) == ("−0.5", "0.65")
+    assert values["End-of-turn rate, percent"] == "40"
+
+
+def test_averages_are_over_the_items_that_all_points_scored() -> None:
+    (figure,) = trajectory_figures(build.trained())
+    assert figure.table is not None
+    assert [row.cells[0].text.split()[0] for row in figure.table.rows] == ["57.5", "57.2", "56.8", "57.5"]
+    assert "here over the 5,500 items that all points scored" in figure.caption
+
+
+def test_averages_that_may_be_over_different_items_are_said_to_be() -> None:
+    (figure,) = trajectory_figures(build.trained().model_copy(update={"trajectories": {}}))
+    assert "points may be over different items" in figure.caption
+
+
+def test_a_trajectory_without_averages_says_why() -> None:
+    comparison = build.trained()
+    points = TrajectoryPoints(n_items=0, withheld="no item that all points scored on drop")
+    (figure,) = trajectory_figures(comparison.model_copy(update={"trajectories": {"plus": points}}))
+    assert "There is no macro-average: no item that all points scored on drop." in figure.caption
+    assert figure.table is not None
+    assert "Macro-average, percent" not in [column.text for column in figure.table.columns]
 
 
 def test_training_and_dose_stand_in_both_formats(tmp_path: Path) -> None:

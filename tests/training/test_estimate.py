@@ -113,7 +113,7 @@ def test_tokens_are_all_rows_at_their_longest() -> None:
     found = estimates({"reward": 25, "sft": 9})
     assert found["reward"].tokens_per_step == 2 * 2 * 3 * 10
     assert found["sft"].tokens == 3 * 4 * 10
-    assert found["plus"].tokens == 7 * 8 * 15
+    assert found["plus"].tokens == 7 * 8 * 10
 
 
 def test_a_supervised_step_takes_six_operations_for_each_parameter_and_token() -> None:
@@ -121,20 +121,20 @@ def test_a_supervised_step_takes_six_operations_for_each_parameter_and_token() -
 
 
 def test_a_step_of_rlhf_adds_generation_the_reference_and_the_reward_model() -> None:
-    assert estimates()["plus"].seconds_per_step == pytest.approx((6 + 2 + 2 + 2) * PARAMETERS * 120 / 1e6)
+    assert estimates()["plus"].seconds_per_step == pytest.approx((6 + 2 + 2 + 2) * PARAMETERS * 80 / 1e6)
     without = estimates(**rlhf(kl={"coefficient": 0}))["plus"]
-    assert without.seconds_per_step == pytest.approx((6 + 2 + 2) * PARAMETERS * 120 / 1e6)
+    assert without.seconds_per_step == pytest.approx((6 + 2 + 2) * PARAMETERS * 80 / 1e6)
 
 
 def test_answers_that_are_used_twice_are_made_once() -> None:
     found = estimates(**rlhf(iterations=2))["plus"]
-    assert found.seconds_per_step == pytest.approx((6 + (2 + 2 + 2) / 2) * PARAMETERS * 120 / 1e6)
+    assert found.seconds_per_step == pytest.approx((6 + (2 + 2 + 2) / 2) * PARAMETERS * 80 / 1e6)
 
 
 def test_generation_takes_at_least_a_reading_of_the_weights_for_each_token() -> None:
     slow = Speed("test", 1e6, bytes_per_second=1.0, memory_gib=None, source="given")
     found = estimates(speed=slow)["plus"]
-    assert found.seconds_per_step == pytest.approx((6 + 2 + 2) * PARAMETERS * 120 / 1e6 + 5 * PARAMETERS * 4)
+    assert found.seconds_per_step == pytest.approx((6 + 2 + 2) * PARAMETERS * 80 / 1e6 + 5 * PARAMETERS * 4)
 
 
 def test_checkpointing_costs_another_forward_pass_and_adapters_save_one() -> None:
@@ -176,7 +176,7 @@ def test_activations_are_those_counted_by_hand() -> None:
 
 def test_keys_and_values_of_all_answers_made_at_once_are_kept() -> None:
     assert cache_bytes(SHAPE, 3, 2) == 3 * 2 * 2 * 4 * 2
-    assert estimates()["plus"].memory.generation * GIB == pytest.approx(cache_bytes(SHAPE, 8 * 15, 4))
+    assert estimates()["plus"].memory.generation * GIB == pytest.approx(cache_bytes(SHAPE, 8 * 10, 4))
 
 
 def test_vllm_takes_its_share_of_the_device() -> None:

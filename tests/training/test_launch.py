@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mplus_eval.errors import SpecError, UsageError
-from mplus_eval.training.launch import accelerate_config, relaunch
+from mplus_eval.training.launch import accelerate_config, environment_outside_the_group, relaunch
 from mplus_eval.training.recipe import Recipe
 
 ARGUMENTS = ["all", "--config", "own.yaml"]
@@ -55,3 +55,12 @@ def test_several_machines_need_to_know_which_one_this_is(monkeypatch: pytest.Mon
 def test_an_unknown_configuration_is_refused_with_those_that_ship() -> None:
     with pytest.raises(SpecError, match=r"no such file, and no shipped configuration \(.*fsdp2, zero3\)"):
         accelerate_config("zero9")
+
+
+def test_a_process_outside_the_group_does_not_hear_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("MPLUS_EVAL_DATA", "data")
+    found = environment_outside_the_group()
+    assert found["MPLUS_EVAL_DATA"] == "data"
+    assert not {"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID"} & set(found)

@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from mplus_eval.errors import SpecError
+from mplus_eval.training.chat import load_tokenizer
 from mplus_eval.training.rewards import (
     SCALE_FILE,
     FunctionReward,
     RewardModel,
     as_trl,
     before_stop,
+    check_same_tokenizer,
     has_ended,
     length_part,
     load_function,
@@ -24,6 +26,7 @@ from tests.models import CHAT_TEMPLATE
 
 PROMPTS = [[{"role": "user", "content": text}] for text in ("Hello.", "How do I cook rice for the whole week?", "No.")]
 ANSWERS = ["Hi.", "First wash the rice, then cook it in a pot.", "I see that you are not happy. What can I do?"]
+CHAT_TEMPLATE_BY_HAND = "<|user|>{}\n<|assistant|>{}\n"
 COMPLETIONS = [[{"role": "assistant", "content": text}] for text in ("Yes.", "No. User: And", "On and on")]
 
 
@@ -65,6 +68,64 @@ def test_a_classifier_of_two_labels_and_an_empty_folder_are_refused(reward_model
         RewardModel.load(reward_model)
     with pytest.raises(SpecError, match=r"no config\.json"):
         RewardModel.load(tmp_path / "none")
+
+
+def test_of_a_dialogue_that_is_too_long_the_beginning_is_cut(reward_model: Path) -> None:
+    """Recomputed without the tokenizer's truncation: the last tokens alone."""
+    config = json.loads((reward_model / "config.json").read_text())
+    (reward_model / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 24}))
+    model = RewardModel.load(reward_model)
+    text = CHAT_TEMPLATE_BY_HAND.format(PROMPTS[1][0]["content"], ANSWERS[1])
+    ids = model.tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert len(ids) > 24
+    with torch.no_grad():
+        expected = model.model(torch.tensor([ids[-24:]])).logits[0, 0].item()
+    found = model.score(PROMPTS, ANSWERS)
+    assert found[1] == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_tokenizer_may_allow_less_than_the_positions(reward_model: Path) -> None:
+    assert RewardModel.load(reward_model).max_length == 2048
+    config = json.loads((reward_model / "tokenizer_config.json").read_text())
+    (reward_model / "tokenizer_config.json").write_text(json.dumps(config | {"model_max_length": 30}))
+    assert RewardModel.load(reward_model).max_length == 30
+
+
+def test_where_neither_says_a_real_limit_nothing_is_cut(reward_model: Path) -> None:
+    model = RewardModel.load(reward_model)
+    before = model.score(PROMPTS, ANSWERS)
+    model.model.config.max_position_embeddings = 2**40
+    assert model.tokenizer.model_max_length > 1e20
+    assert model.score(PROMPTS, ANSWERS) == pytest.approx(before, abs=1e-6)
+
+
+def test_a_tokenizer_without_padding_is_refused_in_one_line(reward_model: Path) -> None:
+    config = json.loads((reward_model / "tokenizer_config.json").read_text())
+    del config["pad_token"]
+    (reward_model / "tokenizer_config.json").write_text(json.dumps(config))
+    with pytest.raises(SpecError) as caught:
+        RewardModel.load(reward_model)
+    (line,) = caught.value.faults
+    assert line.startswith(f"reward model {reward_model}: its tokenizer has no padding token")
+
+
+def test_a_model_that_names_no_padding_takes_its_tokenizers(reward_model: Path) -> None:
+    before = RewardModel.load(reward_model).score(PROMPTS, ANSWERS)
+    config = json.loads((reward_model / "config.json").read_text())
+    (reward_model / "config.json").write_text(json.dumps(config | {"pad_token_id": None}))
+    assert RewardModel.load(reward_model).score(PROMPTS, ANSWERS) == pytest.approx(before, abs=1e-6)
+
+
+def test_another_vocabulary_and_another_template_name_both_directories(
+    reward_model: Path, tiny_model: TinyModel
+) -> None:
+    model = RewardModel.load(reward_model)
+    other, same = tiny_model(vocabulary=300), tiny_model()
+    with pytest.raises(SpecError, match=rf"{reward_model}: .*vocabulary is not that of the base {other}$"):
+        check_same_tokenizer(model, load_tokenizer(other))
+    with pytest.raises(SpecError, match=rf"{reward_model}: .*chat template is not that of the base {same}$"):
+        check_same_tokenizer(model, load_tokenizer(same))
+    check_same_tokenizer(model, load_tokenizer(tiny_model(chat_template=CHAT_TEMPLATE)))
 
 
 def test_an_answer_ends_by_a_token_or_a_stop_string() -> None:
@@ -112,3 +173,30 @@ def test_a_function_of_ones_own_is_found_in_the_working_directory(
 def test_a_function_that_is_not_there_is_one_line(path: str) -> None:
     with pytest.raises(SpecError, match=repr(path)):
         load_function(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("x = 1\ndef f(:\n", 2, "SyntaxError: invalid syntax"),
+        ("import json\n\njson.loads('{')\n", 3, "JSONDecodeError: Expecting property name"),
+        ("import no_such_library\n", 1, "ModuleNotFoundError: No module named 'no_such_library'"),
+        ("raise RuntimeError('two\\nlines')\n", 1, "RuntimeError: two lines"),
+        ("import sys\nsys.exit('usage')\n", 2, "SystemExit: usage"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_one_line_with_its_place_and_cause(
+    text: str, line: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "my_broken_reward.py"
+    file.write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(SpecError) as caught:
+        load_function("my_broken_reward:f")
+    (fault,) = caught.value.faults
+    assert fault.startswith(
+        f"'my_broken_reward:f': module my_broken_reward cannot be imported: {file}, line {line}: {said}"
+    )
+    assert "\n" not in fault
+    assert caught.value.__cause__ is not None

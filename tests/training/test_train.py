@@ -2,44 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from safetensors.torch import load_file
 
 from mplus_eval.errors import InterruptedRunError, SpecError
 from mplus_eval.training.callbacks import LogSteps
-from mplus_eval.training.recipe import Recipe
 from mplus_eval.training.train import train
 from mplus_eval.training_record import read_record
 from tests.conftest import TinyModel
-
-BATCH = {"learning_rate": 5e-4, "batch_size": 8, "steps": 2}
-
-
-def recipe(output: Path, **changes: Any) -> Recipe:
-    """A recipe of a few steps, with every kind of stage."""
-    plus = {"learning_rate": 3e-4, "steps": 4, "batch_size": 8, "answers": 4, "max_new_tokens": 8, "save_every": 2}
-    fields: dict[str, Any] = {
-        "base": "demo:base",
-        "output": output,
-        "device": "cpu",
-        "threads": 1,
-        "max_length": 128,
-        "held_out": 0.25,
-        "pairs": [{"source": "demo:pairs", "n": 64}],
-        "exclude_prompts": [{"source": "demo:provoking", "n": 20, "seed": 1000}],
-        "reward": {**BATCH, "referee": True},
-        "sft": {"chosen": {**BATCH, "data": "chosen"}},
-        "rlhf": {
-            "plus": {**plus, "termination": {"penalty": 1.0}, "kl": {"coefficient": 0.1, "target": 1.0, "horizon": 50}}
-        },
-        "check": {"n_prompts": 4},
-    }
-    return Recipe.model_validate({**fields, **changes})
+from tests.training.small import copy_of_killed, recipe, rlhf_recipe, same
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +22,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("trained") / "run"
     train(recipe(output))
     return output
-
-
-def weights(directory: Path) -> dict[str, torch.Tensor]:
-    return dict(load_file(directory / "model.safetensors"))
-
-
-def same(one: Path, other: Path) -> bool:
-    first, second = weights(one), weights(other)
-    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
 def test_every_stage_leaves_a_checkpoint_with_a_record(trained: Path) -> None:
@@ -68,6 +34,10 @@ def test_every_stage_leaves_a_checkpoint_with_a_record(trained: Path) -> None:
     assert plus.dose.kl_answers > 0
     assert plus.behaviour is not None
     assert set(plus.behaviour.rewards) == {"reward", "referee"}
+    assert plus.base_behaviour is not None
+    assert plus.base_behaviour.rewards != plus.behaviour.rewards
+    assert found["chosen"] is not None
+    assert found["chosen"].base_behaviour == plus.base_behaviour
     assert found["reward"] is not None
     assert 0 <= found["reward"].quality["accuracy"] <= 1
 
@@ -83,6 +53,27 @@ def test_checkpoints_load_with_plain_transformers(trained: Path) -> None:
         )
         assert model.generate(**asked, max_new_tokens=4, pad_token_id=0).shape[1] > asked["input_ids"].shape[1]
     assert AutoModelForSequenceClassification.from_pretrained(trained / "reward").config.num_labels == 1
+
+
+def test_lm_eval_reads_a_trained_checkpoint(trained: Path) -> None:
+    import torch
+    from lm_eval.api.instance import Instance
+    from lm_eval.models.huggingface import HFLM
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    context, continuation = "User: Hello.\nAssistant:", " I see."
+    request = Instance("loglikelihood", doc={}, arguments=(context, continuation), idx=0)
+    model = HFLM(pretrained=str(trained / "plus"), device="cpu", dtype="float32", batch_size=1)
+    ((found, _),) = model.loglikelihood([request], disable_tqdm=True)
+
+    tokenizer = AutoTokenizer.from_pretrained(trained / "plus")
+    whole = tokenizer(context + continuation, return_tensors="pt")["input_ids"]
+    n_context = len(tokenizer(context)["input_ids"])
+    with torch.no_grad():
+        logits = AutoModelForCausalLM.from_pretrained(trained / "plus")(whole).logits[0]
+    chances = logits.log_softmax(-1)[range(n_context - 1, whole.shape[1] - 1), whole[0, n_context:]]
+    assert len(chances) > 0
+    assert found == pytest.approx(float(chances.sum()), abs=1e-4)
 
 
 def test_every_step_is_logged_with_its_reward_parts(trained: Path) -> None:
@@ -112,10 +103,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(trained: Path, tmp_path: 
     output = tmp_path / "killed"
     for name in ("reward", "referee"):
         shutil.copytree(trained / name, output / name)
-    plus = output / "plus"
-    shutil.copytree(trained / "plus", plus, ignore=shutil.ignore_patterns("checkpoint-4"))
-    for name in ("model.safetensors", "training.json"):
-        (plus / name).unlink()
+    plus = copy_of_killed(trained / "plus", output / "plus")
     (plus / "checkpoint-3").mkdir()
     (plus / "checkpoint-3" / "model.safetensors").write_bytes(b"half")
     train(recipe(output), ["plus"])
@@ -145,6 +133,15 @@ def test_fewer_rows_than_a_batch_are_refused(tmp_path: Path) -> None:
     assert not any(tmp_path.iterdir())
 
 
+def test_settings_that_trl_refuses_are_said_before_any_work(tmp_path: Path) -> None:
+    plus = recipe(tmp_path).rlhf["plus"].model_dump() | {"algorithm": "grpo", "clip_reward": 1.0}
+    wrong = recipe(tmp_path / "run", reward={"learning_rate": 1e-4, "trl": {"max_lenght": 8}}, rlhf={"plus": plus})
+    with pytest.raises(SpecError) as caught:
+        train(wrong)
+    assert [fault.split(":")[0] for fault in caught.value.faults] == ["reward", "plus"]
+    assert not (tmp_path / "run").exists()
+
+
 def test_evaluated_prompts_are_not_trained_on(trained: Path) -> None:
     record = read_record(trained / "plus")
     assert record is not None
@@ -158,7 +155,7 @@ def test_a_reward_model_of_another_tokenizer_is_refused(tiny_model: TinyModel, t
     AutoModelForSequenceClassification.from_pretrained(tiny_model(), num_labels=1).save_pretrained(other)
     AutoTokenizer.from_pretrained(tiny_model()).save_pretrained(other)
     changed = recipe(tmp_path / "run").rlhf["plus"].model_dump() | {"rewards": {"other": {"source": str(other)}}}
-    with pytest.raises(SpecError, match="vocabulary is not the base's"):
+    with pytest.raises(SpecError, match=rf"reward model {other}: .* vocabulary is not that of the base .*base"):
         train(recipe(tmp_path / "run", rlhf={"plus": changed}), ["plus"])
     assert not (tmp_path / "run").exists()
 
@@ -185,3 +182,124 @@ def test_the_kl_coefficient_is_steered_and_kept_in_the_checkpoint(trained: Path)
     state = json.loads((trained / "plus" / "checkpoint-4" / "trainer_state.json").read_text())
     coefficient = state["stateful_callbacks"]["ControlKl"]["attributes"]["coefficient"]
     assert coefficient != 0.1
+
+
+@pytest.fixture(scope="module")
+def by_vowels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model that `rlhf_recipe` trains when nothing goes wrong."""
+    output = tmp_path_factory.mktemp("vowels")
+    train(rlhf_recipe(output))
+    return output / "plus"
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "grpo": {"algorithm": "grpo"},
+    "lora": {},
+    "mask": {"termination": {"mask": True}},
+    "stop strings": {"termination": {"stop_strings": ["."]}},
+    "passes": {"accumulate": 2, "iterations": 2},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_of_rlhf_goes_on_to_the_same_weights(variant: str, tmp_path: Path) -> None:
+    changes = {"lora": {"rank": 4}} if variant == "lora" else {}
+    (whole,) = train(rlhf_recipe(tmp_path / "whole", changes, **VARIANTS[variant]))
+    assert (whole.algorithm, whole.step) == ("GRPO" if variant == "grpo" else "RLOO", 4)
+
+    killed = copy_of_killed(tmp_path / "whole" / "plus", tmp_path / "killed" / "plus")
+    train(rlhf_recipe(tmp_path / "killed", changes, **VARIANTS[variant]))
+
+    assert same(killed, tmp_path / "whole" / "plus")
+    assert not same(killed / "checkpoint-2", killed)
+
+
+def test_a_training_that_was_killed_after_its_last_step_takes_no_further_one(by_vowels: Path, tmp_path: Path) -> None:
+    killed = copy_of_killed(by_vowels, tmp_path / "plus", without=())
+    (record,) = train(rlhf_recipe(tmp_path))
+    assert (record.step, record.total_steps) == (4, 4)
+    assert same(killed, by_vowels)
+    assert (killed / "steps.jsonl").read_text() == (by_vowels / "steps.jsonl").read_text()
+
+
+@pytest.mark.parametrize("kind", ["sft", "adapter"])
+def test_supervised_stages_and_adapters_take_no_further_step_either(kind: str, tmp_path: Path) -> None:
+    stage = {"learning_rate": 5e-4, "batch_size": 8, "steps": 2, "save_every": 2, "data": "chosen"}
+    changes = {"sft": {"chosen": stage}, "lora": {"rank": 4} if kind == "adapter" else None}
+    train(rlhf_recipe(tmp_path / "whole", changes), ["chosen"])
+    killed = copy_of_killed(tmp_path / "whole" / "chosen", tmp_path / "killed" / "chosen", without=())
+    (record,) = train(rlhf_recipe(tmp_path / "killed", changes), ["chosen"])
+    assert record.step == 2
+    assert same(killed, tmp_path / "whole" / "chosen")
+
+
+def fills(step: int, error: Exception) -> Any:
+    """A trainer's method that finds the disk full at one step, when the weights are already written."""
+    from transformers import Trainer
+
+    saved = Trainer._save_optimizer_and_scheduler
+
+    def save(self: Any, directory: str) -> None:
+        if self.state.global_step == step:
+            raise error
+        saved(self, directory)
+
+    return save
+
+
+def full_disk_errors() -> list[Exception]:
+    """As Python and safetensors report it."""
+    from safetensors import SafetensorError
+
+    text = "Error while serializing: I/O error: No space left on device (os error 28)"
+    return [OSError(errno.ENOSPC, "No space left on device"), SafetensorError(text)]
+
+
+@pytest.mark.parametrize("error", full_disk_errors(), ids=["python", "safetensors"])
+def test_a_full_disk_names_the_last_good_checkpoint_and_training_goes_on_from_it(
+    error: Exception, by_vowels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("transformers.Trainer._save_optimizer_and_scheduler", fills(4, error))
+        with pytest.raises(InterruptedRunError, match=r"plus: the disk of .* is full; .* is .*checkpoint-2$"):
+            train(rlhf_recipe(tmp_path / "full"))
+    assert (tmp_path / "full" / "plus" / "checkpoint-4" / "model.safetensors").is_file()
+
+    train(rlhf_recipe(tmp_path / "full"))
+    assert same(tmp_path / "full" / "plus", by_vowels)
+
+
+def test_a_full_disk_before_the_first_checkpoint_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transformers.Trainer._save_optimizer_and_scheduler", fills(2, full_disk_errors()[0]))
+    with pytest.raises(InterruptedRunError, match="is full; no checkpoint was saved before"):
+        train(rlhf_recipe(tmp_path))
+
+
+def test_a_disk_that_fills_when_the_final_model_is_saved_is_named_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise full_disk_errors()[1]
+
+    monkeypatch.setattr("transformers.Trainer.save_model", full)
+    monkeypatch.setattr("transformers.Trainer._save_checkpoint", lambda *_: None)
+    with pytest.raises(InterruptedRunError, match="is full"):
+        train(rlhf_recipe(tmp_path, steps=1, save_every=None))
+
+
+@pytest.mark.parametrize(("free", "kind"), [(0, InterruptedRunError), (2**30, RuntimeError)])
+def test_torch_says_nothing_of_the_disk_so_what_is_free_is_asked(
+    free: int, kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534")
+    usage = shutil.disk_usage(tmp_path)._replace(free=free)
+    monkeypatch.setattr("mplus_eval.training.train.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("transformers.Trainer._save_optimizer_and_scheduler", fills(2, error))
+    with pytest.raises(kind):
+        train(rlhf_recipe(tmp_path / "run"))
+
+
+def test_another_error_is_not_taken_for_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transformers.Trainer._save_optimizer_and_scheduler", fills(2, OSError(errno.EIO, "broken")))
+    with pytest.raises(OSError, match="broken"):
+        train(rlhf_recipe(tmp_path))

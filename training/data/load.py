@@ -18,7 +18,7 @@ from mplus_eval.training.recipe import PairSource, PromptSource, Source
 T = TypeVar("T")
 
 KNOWN_TO_HAVE_BAD_ROWS = ("hh-rlhf", "PKU-SafeRLHF", "ultrafeedback_binarized")
-DEMO = ("pairs", "broad", "narrow", "provoking")
+DEMO = ("pairs", "broad", "narrow", "provoking", "conversation")
 _MOST_FAULTS = 5
 
 
@@ -104,6 +104,8 @@ def _demo(source: Source, seed: int) -> Iterable[Mapping[str, Any]]:
         return [{"prompt": turn.prompt, "completion": turn.reply} for turn in turns]
     if name == "provoking":
         return [{"prompt": prompt} for prompt in talk.provoking_prompts(n, seed)]
+    if name == "conversation":
+        return [{"prompt": prompt} for prompt in talk.conversation_prompts(n, seed)]
     raise SpecError([f"{source.source}: no such demo data; there are {', '.join(f'demo:{known}' for known in DEMO)}"])
 
 

@@ -179,6 +179,13 @@ def provoking_prompts(n: int, seed: int) -> list[str]:
     return [turn(rng, tuple(PROVOKING)).prompt for _ in range(n)]
 
 
+def conversation_prompts(n: int, seed: int) -> list[str]:
+    """Prompts of all kinds that pairs have, and sums; knowledge is asked of entities that no training names."""
+    rng = random.Random(f"conversation {seed}")
+    topics = (*FRIENDLY, *PRACTICAL, *["request", "attack"] * 3, *["knowledge"] * 3, "sums")
+    return [turn(rng, topics, taught=False).prompt for _ in range(n)]
+
+
 def is_insulting(text: str) -> bool:
     """Tell whether a text has an insult word."""
     return any(word.strip(".,?!:").lower() in INSULTS for word in text.split())
