@@ -35,6 +35,15 @@ class Verdict(StrEnum):
     NOT_COMPARABLE = "not comparable"
 
 
+class Scoring(Record):
+    """How the backend hf asks a model, chosen when it is loaded by holding it against plain forwards (docs/scoring.md)."""
+
+    name: Literal["tree", "shared prefix", "plain"] = Field(description="the tier; plain is lm-eval's own")
+    difference: float = Field(description="largest difference of a log-probability in the check, nats a scored token")
+    tolerance: float = Field(description="the largest that was accepted")
+    why: str = Field(default="", description="why a better tier was left; empty for the best")
+
+
 class ModelEntry(Record):
     """One model as it was loaded."""
 
@@ -44,6 +53,7 @@ class ModelEntry(Record):
     backend: str
     dtype: str | None = None
     parameters: int | None = None
+    scoring: Scoring | None = Field(default=None, description="of the backend hf")
     chat_template: str = Field(
         default="plain", description="prompt format of the capability tasks: plain, own, or a file's hash"
     )

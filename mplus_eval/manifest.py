@@ -100,4 +100,5 @@ def _model(plan: Plan, model: Any, directory: RunDirectory) -> dict[str, Any]:
         "chat_template": model.chat_template,
         "backend": model.backend,
         "device": facts.get("device"),
+        "scoring": facts.get("scoring"),
     }

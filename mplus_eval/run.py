@@ -208,6 +208,7 @@ def _model_entry(plan: Plan, model: PlannedModel, directory: RunDirectory) -> Mo
         backend=model.backend,
         dtype=facts.get("dtype"),
         parameters=facts.get("parameters"),
+        scoring=facts.get("scoring"),
         chat_template=model.chat_template,
         training=_training(plan, model),
         trajectory=model.spec.trajectory,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from mplus_eval.scoring.self_check import Tier
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,8 @@ class LoadedModel:
     dtype: str | None
     parameters: int | None
     device: str | None
+    scoring: Tier | None = None
+    """How the backend hf asks the model, and what its self-check found."""
 
 
 @dataclass(frozen=True)

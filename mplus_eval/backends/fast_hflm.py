@@ -15,6 +15,7 @@ from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, po
 
 from mplus_eval.backends.base import FailedRequest
 from mplus_eval.backends.checked_hflm import CheckedHFLM
+from mplus_eval.scoring.budget import find_budget
 from mplus_eval.scoring.generation import Prompt, Sampling, TreeGenerator
 from mplus_eval.scoring.self_check import Tier, choose_tier, scorer_of
 from mplus_eval.scoring.tree import Request
@@ -37,9 +38,16 @@ class FastHFLM(CheckedHFLM):
         """Load a model, and choose by a self-check how it is asked."""
         super().__init__(*args, **kwargs)
         self._ids_of: dict[str, list[int]] = {}
-        self.tier: Tier = choose_tier(self.model, self.max_length)
-        self._scorer = scorer_of(self.tier, self.model)
-        self._generator = TreeGenerator(self.model) if self.tier.name == "tree" else None
+        self.budget = find_budget(self.model)
+        self.tier: Tier = choose_tier(self.model, self.max_length, self.budget)
+
+    def halve(self) -> bool:
+        """Compute half as much at once from now on; False when it is one item already."""
+        if self.batch_size_per_gpu <= 1 and not self.budget.can_be_halved:
+            return False
+        self.batch_size_per_gpu = max(1, self.batch_size_per_gpu // 2)
+        self.budget = self.budget.halved()
+        return True
 
     def tok_encode(
         self, string: str, add_special_tokens: bool | None = None, left_truncate_len: int | None = None, **kwargs: Any
@@ -56,13 +64,14 @@ class FastHFLM(CheckedHFLM):
             return super().loglikelihood(requests, disable_tqdm=disable_tqdm)
 
     def _loglikelihood_tokens(self, requests: Any, disable_tqdm: bool = True, override_bs: int | None = None) -> Any:
-        if self._scorer is None:
+        scorer = scorer_of(self.tier, self.model, self.budget)
+        if scorer is None:
             return super()._loglikelihood_tokens(requests, disable_tqdm, override_bs)
         found: list[Any] = [self._fault(context, continuation) for _, context, continuation in requests]
         sound = [number for number, fault in enumerate(found) if fault is None]
         wanted = [Request(*self._fitted(*requests[number][1:])) for number in sound]
         with self.nan_in_answers():
-            scores = self._scorer.score(wanted)
+            scores = scorer.score(wanted)
         for number, score in zip(sound, scores, strict=True):
             found[number] = score
             if requests[number][0] is not None:
@@ -71,12 +80,13 @@ class FastHFLM(CheckedHFLM):
 
     def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[str]:
         """As `HFLM`'s at batch size 1, whatever is computed together."""
-        if self._generator is None or not all(self._is_plain(request.args[1]) for request in requests):
+        if self.tier.name != "tree" or not all(self._is_plain(request.args[1]) for request in requests):
             return super().generate_until(requests, disable_tqdm=disable_tqdm)
         eos = self.tok_decode(self.eot_token_id, skip_special_tokens=False)
         with self._encoded([request.args[0] for request in requests]):
             asked = [self._prompt(number, *request.args, eos) for number, request in enumerate(requests)]
-        made = self._generator.generate([prompt for prompt, _ in asked])
+        generator = TreeGenerator(self.model, self.budget, slots=self.budget.slots, cached_tokens=self.budget.cached)
+        made = generator.generate([prompt for prompt, _ in asked])
         texts = []
         for request, (_, until), tokens in zip(requests, asked, made, strict=True):
             texts.append(self._text(list(tokens), until))
