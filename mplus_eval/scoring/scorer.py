@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -46,55 +46,76 @@ class TreeScorer:
         carried: dict[int, tuple[list[KeyValue], torch.Tensor]] = {}
         with attention_of(self.model, cascade.NAME):
             for pack in build_packs(segments, self.budget.tokens, self.budget.rows):
-                state = self._pack(segments, pack, carried, sums, greedy)
-                for index, (start, stop) in state.kept.items():
-                    carried[index] = (state.new[index], state.positions[start:stop])
+                keep = [index for index in pack if segments[index].last > pack[-1]]
+                result = compute_pack(self.model, segments, pack, carried, keep)
+                self.n_tokens += sum(len(segments[index].tokens) for index in pack)
+                if result.wanted:
+                    _add(result.logits, result.wanted, sums, greedy)
+                carried |= result.kept
                 for index in [index for index in carried if segments[index].last <= pack[-1]]:
                     del carried[index]
         return list(zip(sums.tolist(), greedy.tolist(), strict=True))
 
-    def _pack(
-        self,
-        segments: Sequence[Segment],
-        pack: range,
-        carried: dict[int, tuple[list[KeyValue], torch.Tensor]],
-        sums: torch.Tensor,
-        greedy: torch.Tensor,
-    ) -> PackState:
-        mine = [segments[index] for index in pack]
-        device = self.model.device
-        offsets = [0, *accumulate(len(segment.tokens) for segment in mine)]
-        tokens = torch.tensor([token for segment in mine for token in segment.tokens], device=device)
-        positions = torch.tensor([place for one in mine for place in range(one.start, one.end)], device=device)
 
-        def below(index: int) -> int:
-            """The token after the last descendant of a segment, within this pack."""
-            return offsets[min(segments[index].last, pack[-1]) - pack[0] + 1]
+class PackResult(NamedTuple):
+    """What one forward gave."""
 
-        spans = {index: (offsets[place], offsets[place + 1]) for place, index in enumerate(pack)}
-        state = PackState(
-            blocks=[(*spans[index], below(index)) for index in pack],
-            positions=positions,
-            carried=[Carried(*carried[index], below(index)) for index in ancestors(segments, pack[0])],
-            kept={index: spans[index] for index in pack if segments[index].last > pack[-1]},
-        )
-        kept: dict[int, int] = {}
-        wanted = [
-            (kept.setdefault(offset + row.position - segment.start, len(kept)), row.request, row.target)
-            for offset, segment in zip(offsets, mine, strict=False)
-            for row in segment.rows
-        ]
-        with cascade.attending(state):
-            logits = self.model(
-                input_ids=tokens[None],
-                position_ids=positions[None],
-                use_cache=False,
-                logits_to_keep=torch.tensor(list(kept) or [0], device=device),
-            ).logits[0]
-        self.n_tokens += len(tokens)
-        if wanted:
-            _add(logits, wanted, sums, greedy)
-        return state
+    logits: torch.Tensor
+    """(wanted positions, vocabulary); one row at least."""
+    wanted: list[tuple[int, int, int]]
+    """Row of the logits, request and target."""
+    kept: dict[int, tuple[list[KeyValue], torch.Tensor]]
+    """Keys and values by layer, and positions, of the segments that were to be kept."""
+
+
+def compute_pack(
+    model: Any,
+    segments: Sequence[Segment],
+    pack: range,
+    carried: Mapping[int, tuple[list[KeyValue], torch.Tensor]],
+    keep: Collection[int],
+) -> PackResult:
+    """Compute the tokens of one pack; the model's attention must be `cascade.NAME`.
+
+    Args:
+        model: a decoder of transformers.
+        segments: all of them, in preorder.
+        pack: those to compute.
+        carried: what earlier packs kept; at least all segments above this pack.
+        keep: segments of this pack whose keys and values are needed later.
+    """
+    mine = [segments[index] for index in pack]
+    device = model.device
+    offsets = [0, *accumulate(len(segment.tokens) for segment in mine)]
+    tokens = torch.tensor([token for segment in mine for token in segment.tokens], device=device)
+    positions = torch.tensor([place for one in mine for place in range(one.start, one.end)], device=device)
+
+    def below(index: int) -> int:
+        """The token after the last descendant of a segment, within this pack."""
+        return offsets[min(segments[index].last, pack[-1]) - pack[0] + 1]
+
+    spans = {index: (offsets[place], offsets[place + 1]) for place, index in enumerate(pack)}
+    state = PackState(
+        blocks=[(*spans[index], below(index)) for index in pack],
+        positions=positions,
+        carried=[Carried(*carried[index], below(index)) for index in ancestors(segments, pack[0])],
+        kept={index: spans[index] for index in keep},
+    )
+    places: dict[int, int] = {}
+    wanted = [
+        (places.setdefault(offset + row.position - segment.start, len(places)), row.request, row.target)
+        for offset, segment in zip(offsets, mine, strict=False)
+        for row in segment.rows
+    ]
+    with cascade.attending(state):
+        logits = model(
+            input_ids=tokens[None],
+            position_ids=positions[None],
+            use_cache=False,
+            logits_to_keep=torch.tensor(list(places) or [0], device=device),
+        ).logits[0]
+    kept = {index: (state.new[index], positions[start:stop]) for index, (start, stop) in state.kept.items()}
+    return PackResult(logits, wanted, kept)
 
 
 def _add(
