@@ -41,9 +41,13 @@ class PackState:
     carried: list[Carried]
     kept: dict[int, tuple[int, int]]
     """Segments that later packs need, with their tokens."""
+    caps: bool = True
+    """Whether a layer's cap on its scores is heeded."""
     new: dict[int, list[KeyValue]] = field(default_factory=dict)
     n_layers: int = 0
     """Layers computed so far, and so the number of the next one."""
+    windows: set[int | None] = field(default_factory=set)
+    """The sliding windows that layers named."""
 
 
 _active: PackState | None = None
@@ -96,15 +100,19 @@ def tree_attention(
         raise NotImplementedError("a bias of positions")
     layer = state.n_layers
     state.n_layers += 1
+    state.windows.add(sliding_window)
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
-    merged = _Merged(query, value.shape[-1], state.positions, scale, sliding_window, softcap)
+    # Layers may lie on several devices.
+    positions = state.positions.to(query.device)
+    cap = softcap if state.caps else None
+    merged = _Merged(query, value.shape[-1], positions, scale, sliding_window, cap)
     for start, stop, _ in state.blocks:
         merged.own(start, stop, key[:, :, start:stop], value[:, :, start:stop])
     for carried in state.carried:
-        merged.below(0, carried.stop, *carried.layers[layer], carried.positions)
+        merged.below(0, carried.stop, *carried.layers[layer], carried.positions.to(query.device))
     for start, stop, end in state.blocks:
         if end > stop:
-            merged.below(stop, end, key[:, :, start:stop], value[:, :, start:stop], state.positions[start:stop])
+            merged.below(stop, end, key[:, :, start:stop], value[:, :, start:stop], positions[start:stop])
     for segment, (start, stop) in state.kept.items():
         state.new.setdefault(segment, []).append((key[:, :, start:stop].clone(), value[:, :, start:stop].clone()))
     return merged.result(s_aux), None

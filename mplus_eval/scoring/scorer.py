@@ -12,7 +12,8 @@ import torch
 
 from mplus_eval.scoring import cascade
 from mplus_eval.scoring.cascade import Carried, KeyValue, PackState
-from mplus_eval.scoring.tree import Request, Segment, ancestors, build_packs, build_segments
+from mplus_eval.scoring.logits import Totals, logits_at
+from mplus_eval.scoring.tree import LONGEST_SEGMENT, Request, Segment, ancestors, build_packs, build_segments
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,13 @@ class TreeScorer:
     """Scores requests with every distinct prefix computed once."""
 
     def __init__(self, model: Any, budget: Budget) -> None:
-        """Keep a decoder model of transformers that takes `logits_to_keep` and a registered attention function."""
+        """Keep a decoder model of transformers whose attention goes through `AttentionInterface`."""
         self.model, self.budget = model, budget
         self.n_tokens = 0
         """Tokens computed so far."""
+        self.windows: set[int | None] = set()
+        """The sliding windows that layers named so far; None is a layer without."""
+        self._n_layers: int = model.config.get_text_config().num_hidden_layers
 
     @torch.inference_mode()
     def score(self, requests: Sequence[Request]) -> list[tuple[float, bool]]:
@@ -40,26 +44,28 @@ class TreeScorer:
         Returns:
             The sum of the targets' log-probabilities, and whether each of them is the likeliest token.
         """
-        segments = build_segments(requests)
-        sums = torch.zeros(len(requests), dtype=torch.float64)
-        greedy = torch.ones(len(requests), dtype=torch.bool)
+        longest = min(LONGEST_SEGMENT, self.budget.tokens, self.budget.rows)
+        segments = build_segments(requests, longest)
+        totals = Totals(len(requests))
         carried: dict[int, tuple[list[KeyValue], torch.Tensor]] = {}
+        # The kernel of PyTorch does not cap scores, and numbers are to be those of a plain forward.
+        caps = self.model.config._attn_implementation != "sdpa"
         with attention_of(self.model, cascade.NAME):
             for pack in build_packs(segments, self.budget.tokens, self.budget.rows):
-                state = self._pack(segments, pack, carried, sums, greedy)
+                state = self._pack(segments, pack, carried, totals, caps)
                 for index, (start, stop) in state.kept.items():
                     carried[index] = (state.new[index], state.positions[start:stop])
                 for index in [index for index in carried if segments[index].last <= pack[-1]]:
                     del carried[index]
-        return list(zip(sums.tolist(), greedy.tolist(), strict=True))
+        return totals.result()
 
     def _pack(
         self,
         segments: Sequence[Segment],
         pack: range,
         carried: dict[int, tuple[list[KeyValue], torch.Tensor]],
-        sums: torch.Tensor,
-        greedy: torch.Tensor,
+        totals: Totals,
+        caps: bool,
     ) -> PackState:
         mine = [segments[index] for index in pack]
         device = self.model.device
@@ -77,6 +83,7 @@ class TreeScorer:
             positions=positions,
             carried=[Carried(*carried[index], below(index)) for index in ancestors(segments, pack[0])],
             kept={index: spans[index] for index in pack if segments[index].last > pack[-1]},
+            caps=caps,
         )
         kept: dict[int, int] = {}
         wanted = [
@@ -84,38 +91,30 @@ class TreeScorer:
             for offset, segment in zip(offsets, mine, strict=False)
             for row in segment.rows
         ]
+        inputs = {"input_ids": tokens[None], "position_ids": positions[None], "use_cache": False}
         with cascade.attending(state):
-            logits = self.model(
-                input_ids=tokens[None],
-                position_ids=positions[None],
-                use_cache=False,
-                logits_to_keep=torch.tensor(list(kept) or [0], device=device),
-            ).logits[0]
+            logits = logits_at(self.model, list(kept) or [0], inputs)[0]
+        if state.n_layers != self._n_layers:
+            raise RuntimeError(f"attention was computed {state.n_layers} times in {self._n_layers} layers")
         self.n_tokens += len(tokens)
-        if wanted:
-            _add(logits, wanted, sums, greedy)
+        self.windows |= state.windows
+        totals.add(logits, wanted)
         return state
-
-
-def _add(
-    logits: torch.Tensor, wanted: Sequence[tuple[int, int, int]], sums: torch.Tensor, greedy: torch.Tensor
-) -> None:
-    rows, requests, targets = torch.tensor(wanted).T
-    best = logits.argmax(-1)
-    total = torch.logsumexp(logits.float(), -1)
-    on = rows.to(logits.device)
-    targets_on = targets.to(logits.device)
-    values = (logits[on, targets_on].float() - total[on]).double().cpu()
-    sums.index_add_(0, requests, values)
-    greedy[requests[(best[on] != targets_on).cpu()]] = False
 
 
 @contextmanager
 def attention_of(model: Any, name: str) -> Iterator[None]:
-    """The model with another attention function inside."""
+    """The model with another attention function inside.
+
+    Raises:
+        NotImplementedError: when the model's attention is its own and cannot be exchanged.
+    """
     before = model.config._attn_implementation
     model.set_attn_implementation(name)
     try:
+        # Where it cannot be exchanged, transformers only warns.
+        if model.config._attn_implementation != name:
+            raise NotImplementedError("attention of its own, which cannot be exchanged")
         yield
     finally:
         model.set_attn_implementation(before)
