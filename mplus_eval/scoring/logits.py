@@ -16,6 +16,12 @@ def accepted(model: Any) -> frozenset[str]:
     return frozenset(inspect.signature(inner.forward).parameters)
 
 
+def input_device(model: Any) -> torch.device:
+    """Where a model takes its tokens; one whose embeddings are offloaded fetches them from main memory."""
+    device: torch.device = model.device
+    return torch.device("cpu") if device.type == "meta" else device
+
+
 def logits_at(model: Any, positions: Sequence[int], inputs: dict[str, Any]) -> Tensor:
     """Run a forward, and give the logits of some positions.
 
@@ -29,11 +35,11 @@ def logits_at(model: Any, positions: Sequence[int], inputs: dict[str, Any]) -> T
     """
     names = accepted(model)
     given = {name: value for name, value in inputs.items() if name in names}
-    wanted = torch.tensor(positions, device=inputs["input_ids"].device)
+    # A list, not a tensor: it indexes on whatever device the last layer lies.
+    wanted = list(positions)
     if "logits_to_keep" in names:
         return model(**given, logits_to_keep=wanted).logits  # type: ignore[no-any-return]
-    logits = model(**given).logits
-    return logits[:, wanted.to(logits.device)]  # type: ignore[no-any-return]
+    return model(**given).logits[:, wanted]  # type: ignore[no-any-return]
 
 
 class Totals:

@@ -12,7 +12,7 @@ import torch
 
 from mplus_eval.scoring import cascade
 from mplus_eval.scoring.cascade import Carried, KeyValue, PackState
-from mplus_eval.scoring.logits import Totals, logits_at
+from mplus_eval.scoring.logits import Totals, input_device, logits_at
 from mplus_eval.scoring.tree import LONGEST_SEGMENT, Request, Segment, ancestors, build_packs, build_segments
 
 
@@ -68,7 +68,7 @@ class TreeScorer:
         caps: bool,
     ) -> PackState:
         mine = [segments[index] for index in pack]
-        device = self.model.device
+        device = input_device(self.model)
         offsets = [0, *accumulate(len(segment.tokens) for segment in mine)]
         tokens = torch.tensor([token for segment in mine for token in segment.tokens], device=device)
         positions = torch.tensor([place for one in mine for place in range(one.start, one.end)], device=device)

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 
 import torch
 
-from mplus_eval.scoring.logits import Totals
+from mplus_eval.scoring.logits import Totals, input_device
 from mplus_eval.scoring.scorer import Budget, TreeScorer
 from mplus_eval.scoring.shared_prefix import Line, SharedPrefixScorer, build_lines
 from mplus_eval.scoring.tree import Request
@@ -228,7 +228,7 @@ def _plain_forward(model: Any, lines: Sequence[Line], totals: Totals) -> None:
     """One forward of some inputs, padded on the right; every position's logits, as in lm-eval."""
     width = max(len(line.inputs) for line in lines)
     padded = [[*line.inputs, *[0] * (width - len(line.inputs))] for line in lines]
-    logits = model(torch.tensor(padded, device=model.device)).logits
+    logits = model(torch.tensor(padded, device=input_device(model))).logits
     for row, line in enumerate(lines):
         first = line.context
         totals.add(logits[row, first:], [(position - first, number, token) for position, number, token in line.wanted])

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import torch
 from transformers import DynamicCache
 
-from mplus_eval.scoring.logits import Totals, logits_at
+from mplus_eval.scoring.logits import Totals, input_device, logits_at
 from mplus_eval.scoring.scorer import Budget
 from mplus_eval.scoring.tree import Request, common_length
 
@@ -105,7 +105,7 @@ class SharedPrefixScorer:
         suffixes = [line.inputs[prefix:] for line in lines]
         width = max(map(len, suffixes))
         self.n_tokens += len(lines) * width
-        device = self.model.device
+        device = input_device(self.model)
         real = torch.tensor([[1] * (prefix + len(one)) + [0] * (width - len(one)) for one in suffixes], device=device)
         inputs = {
             "input_ids": torch.tensor([[*one, *[0] * (width - len(one))] for one in suffixes], device=device),
@@ -161,7 +161,7 @@ class _Node:
 def build_groups(lines: Sequence[Line]) -> list[Group]:
     """Choose the prefixes that leave the fewest tokens to compute; a group without one has the prefix 0.
 
-    The lines' tree of common prefixes is walked from its leaves: each node is either a prefix for all its lines, or
+    The lines' tree of common prefixes is walked from its leaves: each node is either one group of all its lines, or
     leaves them to the nodes below.
     """
     stack: list[_Node] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -161,3 +162,25 @@ def plain(model: Any, requests: Sequence[Request]) -> list[tuple[float, bool]]:
         value = rows[torch.arange(len(targets)), wanted].sum().item()
         found.append((value, bool((rows.argmax(-1) == wanted).all())))
     return found
+
+
+def some_requests(length: int = 70) -> list[Request]:
+    """Three questions after shared tokens, each with answers of several lengths, one within another, one twice."""
+    source = random.Random(1)
+
+    def tokens(n: int) -> tuple[int, ...]:
+        return tuple(source.randrange(3, VOCABULARY) for _ in range(n))
+
+    shared = tokens(length)
+    found = []
+    for _ in range(3):
+        context = shared + tokens(source.randint(5, 20))
+        for answer in (tokens(1), tokens(1), tokens(4), longest := tokens(7), longest[:3], longest):
+            found.append(Request((context + answer)[:-1], answer))
+    return [*found, Request(tokens(9), tokens(2)), Request((1,), (5,))]
+
+
+def largest_difference(found: Sequence[tuple[float, bool]], expected: Sequence[tuple[float, bool]]) -> float:
+    """Of the log-probabilities; and the likeliest tokens must be the same."""
+    assert [greedy for _, greedy in found] == [greedy for _, greedy in expected]
+    return max(abs(one - other) for (one, _), (other, _) in zip(found, expected, strict=True))
