@@ -5,8 +5,8 @@
     python benchmarks/demo_seeds.py --seeds 13 14            those seeds only
 
 A seed draws its own demonstrations and pairs and trains its own reward model, referee and models; world, base, suite
-and the prompts that are measured on are shared. The recipe was chosen by looking at seeds 0 to 3, so the five are others.
-What is there already under --output is not made again, so that several processes can share the seeds.
+and the prompts that are measured on are shared. The recipe was chosen by looking at seeds 0 to 3; the five are
+others. What is there already under --output is not made again, so that several processes can share the seeds.
 
 Prints mean and worst of every model over the seeds, and the goals; exit code 1 when one is missed:
 

@@ -13,8 +13,8 @@ Columns:
 - tokens: input tokens of HFLM's requests, and what is left of them with every distinct prefix computed once
 - MFU: floating-point operations that our tokens and rows need over those that this processor does in large matrix
   products of the model's own shapes, measured beside it
-- |Δ|: the largest difference of a log-probability; greedy: how many answers differ in whether each token is the likeliest,
-  those left out where the reference's two best logits differ by less than 1e-4
+- |Δ|: the largest difference of a log-probability; greedy: how many answers differ in whether each token is the
+  likeliest, and after a plus those among them where the reference's two best logits differ by less than 1e-4
 - memory: the most that either side held above what was held before it, in MiB; HFLM at batch size 8
 
 Exit code 1 when a goal is missed.
@@ -237,9 +237,7 @@ def _work(lm: FastHFLM, requests: Sequence[Any]) -> _Work:
     pairs = sum(map(len, prefixes))
     attention = 4 * config.num_hidden_layers * config.num_attention_heads * head * pairs
     projection = 2 * config.hidden_size * config.vocab_size * len(rows)
-    return _Work(
-        sum(map(len, before)), len(prefixes), 2.0 * weights * len(prefixes) + projection + attention
-    )
+    return _Work(sum(map(len, before)), len(prefixes), 2.0 * weights * len(prefixes) + projection + attention)
 
 
 def _peak(model: Any) -> float:

@@ -36,7 +36,7 @@ class Verdict(StrEnum):
 
 
 class Scoring(Record):
-    """How the backend hf asks a model, chosen when it is loaded by holding it against plain forwards (docs/scoring.md)."""
+    """How the backend hf asks a model: chosen as it is loaded, by a check against plain forwards (docs/scoring.md)."""
 
     name: Literal["tree", "shared prefix", "plain"] = Field(description="the tier; plain is lm-eval's own")
     difference: float = Field(description="largest difference of a log-probability in the check, nats a scored token")

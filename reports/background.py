@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mplus_eval.comparison import Comparison
+from mplus_eval.comparison import Comparison, ModelEntry
 from mplus_eval.reports import formats
 from mplus_eval.reports.tables import Cell, Column, Fact, Row, Table, number
 from mplus_eval.reports.text import enumerated, one_line, visible
@@ -146,18 +146,22 @@ def _models(comparison: Comparison, stored: Json) -> Table:
     rows = []
     for name, entry in comparison.models.items():
         values = {"source": entry.source, "chat_template": entry.chat_template} | dict(known[name])
-        cells = [Cell(one_line(entry.backend)), Cell(one_line(entry.dtype or "–")), Cell(_scoring(entry))]
+        cells = [Cell(one_line(entry.backend)), Cell(one_line(entry.dtype or "–")), Cell(_tier(entry))]
         cells += [_model_cell(key, str(values.get(key) or "–")) for key in shown]
         rows.append(Row(Cell(name), tuple(cells)))
     return Table("Models.", columns, tuple(rows))
 
 
-def _scoring(entry: ModelEntry) -> str:
+def _tier(entry: ModelEntry) -> str:
     """The tier and what its check found; in 16 bits rounding depends on what is computed together."""
     if entry.scoring is None:
         return "–"
     exact = entry.dtype in ("float32", "float64")
-    said = [f"{entry.scoring.name}, to {entry.scoring.difference:.0e} nats" if entry.scoring.difference else entry.scoring.name]
+    said = [
+        f"{entry.scoring.name}, to {entry.scoring.difference:.0e} nats"
+        if entry.scoring.difference
+        else entry.scoring.name
+    ]
     said += [] if exact else ["not exact item by item"]
     return ", ".join([*said, *([one_line(entry.scoring.why)] if entry.scoring.why else [])])
 

@@ -73,7 +73,7 @@ class CheckedHFLM(HFLM):
     def _refuse_nan(self, _module: Any, _inputs: Any, output: Any) -> None:
         """Stop at NaN logits, since decoding would turn them into text without a word.
 
-        Only the last position is looked at: the rows of padding may hold anything, and a NaN spreads to what follows it.
+        Only the last position is looked at: the rows of padding may hold anything, and a NaN spreads to what follows.
         """
         logits = None if self._nan_is_noticed else getattr(output, "logits", None)
         if logits is not None and bool(logits[:, -1].isnan().any()):

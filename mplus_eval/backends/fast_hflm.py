@@ -16,7 +16,8 @@ from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, po
 from mplus_eval.backends.base import FailedRequest
 from mplus_eval.backends.checked_hflm import CheckedHFLM
 from mplus_eval.scoring.budget import find_budget
-from mplus_eval.scoring.generation import Prompt, Sampling, TreeGenerator
+from mplus_eval.scoring.generation import Prompt, TreeGenerator
+from mplus_eval.scoring.sampling import Sampling
 from mplus_eval.scoring.self_check import Tier, choose_tier, scorer_of
 from mplus_eval.scoring.tree import Request
 
@@ -43,9 +44,10 @@ class FastHFLM(CheckedHFLM):
 
     def halve(self) -> bool:
         """Compute half as much at once from now on; False when it is one item already."""
-        if self.batch_size_per_gpu <= 1 and not self.budget.can_be_halved:
+        size = int(getattr(self, "batch_size_per_gpu", 1))
+        if size <= 1 and not self.budget.can_be_halved:
             return False
-        self.batch_size_per_gpu = max(1, self.batch_size_per_gpu // 2)
+        self.batch_size_per_gpu = max(1, size // 2)
         self.budget = self.budget.halved()
         return True
 
@@ -55,13 +57,13 @@ class FastHFLM(CheckedHFLM):
         """As `HFLM`'s, looking first among what was encoded in a batch."""
         if add_special_tokens is None and not left_truncate_len and (known := self._ids_of.get(string)) is not None:
             return list(known)
-        return super().tok_encode(string, add_special_tokens, left_truncate_len, **kwargs)
+        return list(super().tok_encode(string, add_special_tokens, left_truncate_len, **kwargs))
 
     def loglikelihood(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[Any]:
         """As `HFLM`'s; texts are encoded once each, in a batch."""
         pairs = [_moved_spaces(*request.args) for request in requests if request.args[0]]
         with self._encoded([text for context, whole in pairs for text in (context, whole)]):
-            return super().loglikelihood(requests, disable_tqdm=disable_tqdm)
+            return list(super().loglikelihood(list(requests), disable_tqdm=disable_tqdm))
 
     def _loglikelihood_tokens(self, requests: Any, disable_tqdm: bool = True, override_bs: int | None = None) -> Any:
         scorer = scorer_of(self.tier, self.model, self.budget)
@@ -81,10 +83,10 @@ class FastHFLM(CheckedHFLM):
     def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[str]:
         """As `HFLM`'s at batch size 1, whatever is computed together."""
         if self.tier.name != "tree" or not all(self._is_plain(request.args[1]) for request in requests):
-            return super().generate_until(requests, disable_tqdm=disable_tqdm)
+            return list(super().generate_until(list(requests), disable_tqdm=disable_tqdm))
         eos = self.tok_decode(self.eot_token_id, skip_special_tokens=False)
         with self._encoded([request.args[0] for request in requests]):
-            asked = [self._prompt(number, *request.args, eos) for number, request in enumerate(requests)]
+            asked = [self._prompt(number, request.args, eos) for number, request in enumerate(requests)]
         generator = TreeGenerator(self.model, self.budget, slots=self.budget.slots, cached_tokens=self.budget.cached)
         made = generator.generate([prompt for prompt, _ in asked])
         texts = []
@@ -93,9 +95,10 @@ class FastHFLM(CheckedHFLM):
             self.cache_hook.add_partial("generate_until", request.args, texts[-1])
         return texts
 
-    def _prompt(self, number: int, context: str, settings: dict[str, Any], eos: str) -> tuple[Prompt, list[str]]:
+    def _prompt(self, number: int, arguments: tuple[str, dict[str, Any]], eos: str) -> tuple[Prompt, list[str]]:
         """A request as the generator takes it, and its stop strings."""
-        given = normalize_gen_kwargs(settings, self.max_gen_toks)
+        context, settings = arguments
+        given: dict[str, Any] = dict(normalize_gen_kwargs(settings, self.max_gen_toks))
         until = handle_stop_sequences(given.get("until"), eos=eos)
         limit = given["max_gen_toks"]
         if (room := self.max_length - limit) <= 0:
@@ -103,7 +106,9 @@ class FastHFLM(CheckedHFLM):
         temperature = given.get("temperature") or 0.0
         sampled = given.get("do_sample") or temperature > 0
         sampling = (
-            Sampling(temperature or 1.0, top_p=given.get("top_p", 1.0), top_k=given.get("top_k", 0)) if sampled else None
+            Sampling(temperature or 1.0, top_p=given.get("top_p", 1.0), top_k=given.get("top_k") or None)
+            if sampled
+            else None
         )
         prompt = Prompt(
             tokens=tuple(self.tok_encode(context)[-room:]),

@@ -43,10 +43,10 @@ class Budget:
 
 
 def find_budget(model: Any) -> Budget:
-    """What fits the free memory of a loaded model's device: a quarter each for tokens, logits, and generation's cache."""
+    """What fits the free memory of a model's device: a quarter each for tokens, logits, and generation's cache."""
     config = model.config.get_text_config()
     if model.device.type != "cuda":
-        return Budget(rows=_between(_FEWEST_ROWS, _ROW_BYTES // (_row_bytes(config)), 1024))
+        return Budget(rows=_between(_FEWEST_ROWS, _ROW_BYTES // _row_bytes(config), 1024))
     import torch
 
     free, _ = torch.cuda.mem_get_info(model.device)

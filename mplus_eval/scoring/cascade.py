@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from transformers import AttentionInterface
 
+from mplus_eval.scoring.flex import flex_attention_of_pack
+
 NAME = "mplus_tree"
 
 KeyValue = tuple[Tensor, Tensor]
@@ -41,9 +43,15 @@ class PackState:
     carried: list[Carried]
     kept: dict[int, tuple[int, int]]
     """Segments that later packs need, with their tokens."""
+    caps: bool = True
+    """Whether a layer's cap on its scores is heeded."""
     new: dict[int, list[KeyValue]] = field(default_factory=dict)
     n_layers: int = 0
     """Layers computed so far, and so the number of the next one."""
+    windows: set[int | None] = field(default_factory=set)
+    """The sliding windows that layers named."""
+    masks: dict[int | None, Any] = field(default_factory=dict)
+    """Of `flex`, by window; the same in all layers."""
 
 
 _active: PackState | None = None
@@ -96,17 +104,24 @@ def tree_attention(
         raise NotImplementedError("a bias of positions")
     layer = state.n_layers
     state.n_layers += 1
+    state.windows.add(sliding_window)
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
-    merged = _Merged(query, value.shape[-1], state.positions, scale, sliding_window, softcap)
+    # Layers may lie on several devices.
+    positions = state.positions.to(query.device)
+    cap = softcap if state.caps else None
+    for segment, (start, stop) in state.kept.items():
+        state.new.setdefault(segment, []).append((key[:, :, start:stop].clone(), value[:, :, start:stop].clone()))
+    merged = _Merged(query, value.shape[-1], positions, scale, sliding_window, cap)
+    if query.device.type == "cuda" and query.shape[-1] == value.shape[-1]:
+        merged.set(*flex_attention_of_pack(query, key, value, state, layer, scale, sliding_window, cap))
+        return merged.result(s_aux), None
     for start, stop, _ in state.blocks:
         merged.own(start, stop, key[:, :, start:stop], value[:, :, start:stop])
     for carried in state.carried:
-        merged.below(0, carried.stop, *carried.layers[layer], carried.positions)
+        merged.below(0, carried.stop, *carried.layers[layer], carried.positions.to(query.device))
     for start, stop, end in state.blocks:
         if end > stop:
-            merged.below(stop, end, key[:, :, start:stop], value[:, :, start:stop], state.positions[start:stop])
-    for segment, (start, stop) in state.kept.items():
-        state.new.setdefault(segment, []).append((key[:, :, start:stop].clone(), value[:, :, start:stop].clone()))
+            merged.below(stop, end, key[:, :, start:stop], value[:, :, start:stop], positions[start:stop])
     return merged.result(s_aux), None
 
 
@@ -120,6 +135,10 @@ class _Merged:
         self._window = window
         self._out = query.new_empty(*query.shape[:-1], dimension)
         self._lse = query.new_empty(query.shape[:-1], dtype=torch.float32)
+
+    def set(self, out: Tensor, lse: Tensor) -> None:
+        """All of it at once."""
+        self._out, self._lse = out, lse
 
     def own(self, start: int, stop: int, key: Tensor, value: Tensor) -> None:
         """A segment on itself; its first contribution, so nothing is merged."""

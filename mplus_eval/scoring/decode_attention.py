@@ -111,6 +111,8 @@ class Step:
     slots: Slots
     blocks: Sequence[SharedBlock]
     positions: list[int]
+    caps: bool = True
+    """Whether a layer's cap on its scores is heeded."""
     n_layers: int = 0
     """Layers computed so far, and so the number of the next one."""
     _kept: dict[Any, Any] = field(default_factory=dict)
@@ -222,6 +224,7 @@ def decode_attention(
     layer = step.n_layers
     step.n_layers += 1
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
+    softcap = softcap if step.caps else None
     keys, values = step.slots.layers[layer]
     places = step.places(key.shape[1], key.device)
     keys.view(-1, key.shape[-1]).index_copy_(0, places, key.reshape(-1, key.shape[-1]))

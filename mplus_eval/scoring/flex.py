@@ -48,15 +48,12 @@ def flex_attention_of_pack(
     if window not in state.masks:
         state.masks[window] = _mask(state, window, query.device)
 
-    def squashed(score: Tensor, *_: Tensor) -> Tensor:
-        return torch.tanh(score / softcap) * softcap
-
     attend = _compiled() if query.device.type == "cuda" else _plain()
     out, lse = attend(
         query,
         keys,
         values,
-        score_mod=squashed if softcap is not None else None,
+        score_mod=_squash(softcap) if softcap is not None else None,
         block_mask=state.masks[window],
         scale=scale,
         enable_gqa=query.shape[1] != key.shape[1],
@@ -65,8 +62,12 @@ def flex_attention_of_pack(
     return out, lse.float()
 
 
+def _squash(cap: float) -> Callable[..., Tensor]:
+    return lambda score, *_: torch.tanh(score / cap) * cap
+
+
 def seen_by(state: PackState) -> tuple[Tensor, Tensor, Tensor]:
-    """Of every key, carried ones first: the first query that sees it, the query after the last one, and its position."""
+    """Of every key, carried ones first: the first query that sees it, the one after the last, and its position."""
     first: list[int] = []
     stop: list[int] = []
     for carried in state.carried:

@@ -19,10 +19,11 @@ from torch import Tensor
 
 from mplus_eval.errors import UsageError
 from mplus_eval.scoring import cascade, decode_attention
+from mplus_eval.scoring.budget import Budget
 from mplus_eval.scoring.cascade import KeyValue
 from mplus_eval.scoring.decode_attention import SharedBlock, Slots, Step
 from mplus_eval.scoring.sampling import Sampling, draw
-from mplus_eval.scoring.scorer import Budget, attention_of, compute_pack
+from mplus_eval.scoring.scorer import attention_of, compute_pack, heeds_caps
 from mplus_eval.scoring.tree import Request, Segment, ancestors, build_packs, build_segments
 
 WORTH_SHARING = 256
@@ -124,6 +125,7 @@ class _Generation:
 
     def __init__(self, owner: TreeGenerator, prompts: Sequence[Prompt], on_done: Done | None) -> None:
         self.owner, self.prompts, self.on_done = owner, prompts, on_done
+        self.caps = heeds_caps(owner.model)
         self.results: list[tuple[int, ...]] = [()] * len(prompts)
         wanted = [number for number, prompt in enumerate(prompts) if prompt.max_new_tokens > 0]
         for number in set(range(len(prompts))) - set(wanted):
@@ -166,7 +168,7 @@ class _Generation:
     def _prefill(self) -> None:
         pack = self.packs.popleft()
         with attention_of(self.owner.model, cascade.NAME):
-            result = compute_pack(self.owner.model, self.segments, pack, self.held, pack)
+            result = compute_pack(self.owner.model, self.segments, pack, self.held, pack, caps=self.caps)
         self.owner.n_tokens += sum(len(self.segments[index].tokens) for index in pack)
         self.held |= result.kept
         if not result.wanted:
@@ -262,7 +264,7 @@ class _Generation:
             self.cache.reserve(len(self.active), self._room(needed), self.cache.layers)
         model = self.owner.model
         positions = [len(one.prompt.tokens) + len(one.new) - 1 for one in self.active]
-        step = Step(self.cache, list(self.blocks.values()), positions)
+        step = Step(self.cache, list(self.blocks.values()), positions, self.caps)
         with decode_attention.stepping(step):
             logits = model(
                 input_ids=torch.tensor([[one.new[-1] for one in self.active]], device=model.device),

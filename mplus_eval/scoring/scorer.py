@@ -4,34 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NamedTuple
 
 import torch
 
 from mplus_eval.scoring import cascade
+from mplus_eval.scoring.budget import Budget
 from mplus_eval.scoring.cascade import Carried, KeyValue, PackState
-from mplus_eval.scoring.tree import Request, Segment, ancestors, build_packs, build_segments
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How much is computed at once."""
-
-    tokens: int = 1024
-    rows: int = 1024
-    """Positions whose logits are held at once, each as wide as the vocabulary."""
+from mplus_eval.scoring.logits import Totals, input_device, logits_at
+from mplus_eval.scoring.tree import LONGEST_SEGMENT, Request, Segment, ancestors, build_packs, build_segments
 
 
 class TreeScorer:
     """Scores requests with every distinct prefix computed once."""
 
     def __init__(self, model: Any, budget: Budget) -> None:
-        """Keep a decoder model of transformers that takes `logits_to_keep` and a registered attention function."""
+        """Keep a decoder model of transformers whose attention goes through `AttentionInterface`."""
         self.model, self.budget = model, budget
         self.n_tokens = 0
         """Tokens computed so far."""
+        self.windows: set[int | None] = set()
+        """The sliding windows that layers named so far; None is a layer without."""
 
     @torch.inference_mode()
     def score(self, requests: Sequence[Request]) -> list[tuple[float, bool]]:
@@ -40,21 +34,22 @@ class TreeScorer:
         Returns:
             The sum of the targets' log-probabilities, and whether each of them is the likeliest token.
         """
-        segments = build_segments(requests)
-        sums = torch.zeros(len(requests), dtype=torch.float64)
-        greedy = torch.ones(len(requests), dtype=torch.bool)
+        longest = min(LONGEST_SEGMENT, self.budget.tokens, self.budget.rows)
+        segments = build_segments(requests, longest)
+        totals = Totals(len(requests))
         carried: dict[int, tuple[list[KeyValue], torch.Tensor]] = {}
+        caps = heeds_caps(self.model)
         with attention_of(self.model, cascade.NAME):
             for pack in build_packs(segments, self.budget.tokens, self.budget.rows):
                 keep = [index for index in pack if segments[index].last > pack[-1]]
-                result = compute_pack(self.model, segments, pack, carried, keep)
+                result = compute_pack(self.model, segments, pack, carried, keep, caps=caps)
                 self.n_tokens += sum(len(segments[index].tokens) for index in pack)
-                if result.wanted:
-                    _add(result.logits, result.wanted, sums, greedy)
+                self.windows |= result.windows
+                totals.add(result.logits, result.wanted)
                 carried |= result.kept
                 for index in [index for index in carried if segments[index].last <= pack[-1]]:
                     del carried[index]
-        return list(zip(sums.tolist(), greedy.tolist(), strict=True))
+        return totals.result()
 
 
 class PackResult(NamedTuple):
@@ -66,6 +61,8 @@ class PackResult(NamedTuple):
     """Row of the logits, request and target."""
     kept: dict[int, tuple[list[KeyValue], torch.Tensor]]
     """Keys and values by layer, and positions, of the segments that were to be kept."""
+    windows: set[int | None]
+    """The sliding windows that layers named."""
 
 
 def compute_pack(
@@ -74,6 +71,8 @@ def compute_pack(
     pack: range,
     carried: Mapping[int, tuple[list[KeyValue], torch.Tensor]],
     keep: Collection[int],
+    *,
+    caps: bool,
 ) -> PackResult:
     """Compute the tokens of one pack; the model's attention must be `cascade.NAME`.
 
@@ -83,9 +82,13 @@ def compute_pack(
         pack: those to compute.
         carried: what earlier packs kept; at least all segments above this pack.
         keep: segments of this pack whose keys and values are needed later.
+        caps: whether a layer's cap on its scores is heeded (`heeds_caps`).
+
+    Raises:
+        RuntimeError: when attention was not computed once in every layer.
     """
     mine = [segments[index] for index in pack]
-    device = model.device
+    device = input_device(model)
     offsets = [0, *accumulate(len(segment.tokens) for segment in mine)]
     tokens = torch.tensor([token for segment in mine for token in segment.tokens], device=device)
     positions = torch.tensor([place for one in mine for place in range(one.start, one.end)], device=device)
@@ -100,6 +103,7 @@ def compute_pack(
         positions=positions,
         carried=[Carried(*carried[index], below(index)) for index in ancestors(segments, pack[0])],
         kept={index: spans[index] for index in keep},
+        caps=caps,
     )
     places: dict[int, int] = {}
     wanted = [
@@ -107,36 +111,33 @@ def compute_pack(
         for offset, segment in zip(offsets, mine, strict=False)
         for row in segment.rows
     ]
+    inputs = {"input_ids": tokens[None], "position_ids": positions[None], "use_cache": False}
     with cascade.attending(state):
-        logits = model(
-            input_ids=tokens[None],
-            position_ids=positions[None],
-            use_cache=False,
-            logits_to_keep=torch.tensor(list(places) or [0], device=device),
-        ).logits[0]
+        logits = logits_at(model, list(places) or [0], inputs)[0]
+    if state.n_layers != (layers := model.config.get_text_config().num_hidden_layers):
+        raise RuntimeError(f"attention was computed {state.n_layers} times in {layers} layers")
     kept = {index: (state.new[index], positions[start:stop]) for index, (start, stop) in state.kept.items()}
-    return PackResult(logits, wanted, kept)
+    return PackResult(logits, wanted, kept, state.windows)
 
 
-def _add(
-    logits: torch.Tensor, wanted: Sequence[tuple[int, int, int]], sums: torch.Tensor, greedy: torch.Tensor
-) -> None:
-    rows, requests, targets = torch.tensor(wanted).T
-    best = logits.argmax(-1)
-    total = torch.logsumexp(logits.float(), -1)
-    on = rows.to(logits.device)
-    targets_on = targets.to(logits.device)
-    values = (logits[on, targets_on].float() - total[on]).double().cpu()
-    sums.index_add_(0, requests, values)
-    greedy[requests[(best[on] != targets_on).cpu()]] = False
+def heeds_caps(model: Any) -> bool:
+    """Whether plain forwards heed a layer's cap on its scores: PyTorch's own kernel does not know it."""
+    return bool(model.config._attn_implementation != "sdpa")
 
 
 @contextmanager
 def attention_of(model: Any, name: str) -> Iterator[None]:
-    """The model with another attention function inside."""
+    """The model with another attention function inside.
+
+    Raises:
+        NotImplementedError: when the model's attention is its own and cannot be exchanged.
+    """
     before = model.config._attn_implementation
     model.set_attn_implementation(name)
     try:
+        # Where it cannot be exchanged, transformers only warns.
+        if model.config._attn_implementation != name:
+            raise NotImplementedError("attention of its own, which cannot be exchanged")
         yield
     finally:
         model.set_attn_implementation(before)

@@ -66,7 +66,7 @@ def build_segments(requests: Sequence[Request], longest: int = LONGEST_SEGMENT) 
     """
     order = sorted(range(len(requests)), key=lambda index: requests[index].inputs)
     inputs = [requests[index].inputs for index in order]
-    shared = [0, *(_common(one, other) for one, other in pairwise(inputs))]
+    shared = [0, *(common_length(one, other) for one, other in pairwise(inputs))]
     segments: list[Segment] = []
     groups = [(0, len(order), 0, -1)] if order else []
     while groups:
@@ -125,7 +125,7 @@ def _note_rows(segments: Sequence[Segment], index: int, request: Request, number
         segments[index].rows.append(Row(position, number, target))
 
 
-def _common(one: tuple[int, ...], other: tuple[int, ...]) -> int:
+def common_length(one: tuple[int, ...], other: tuple[int, ...]) -> int:
     """Length of the common beginning; slices are compared in C, so halving beats a loop."""
     low, high = 0, min(len(one), len(other))
     while low < high:

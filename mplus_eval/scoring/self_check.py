@@ -1,0 +1,235 @@
+"""Chooses how a loaded model is scored: each tier must first repeat what plain forwards of made-up requests say.
+
+A tier that is silently wrong for a family of models (attention of its own, a recurrent state, chunks) is off by tenths
+of a nat and more on these requests; a right one by rounding. What the check does not reach: a sliding window or a chunk
+longer than `LONGEST` tokens. For the tree, such a window must at least be the one that the layers hand to attention.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, isnan
+from typing import Any, Literal, Protocol
+
+import torch
+
+from mplus_eval.scoring.budget import Budget
+from mplus_eval.scoring.logits import Totals, input_device
+from mplus_eval.scoring.scorer import TreeScorer
+from mplus_eval.scoring.shared_prefix import Line, SharedPrefixScorer, build_lines
+from mplus_eval.scoring.tree import Request
+
+LONGEST = 2304
+"""Tokens of a made-up request at most: beyond the windows in use of 2,048 tokens and fewer, and still a short check."""
+SHORT = 96
+"""Tokens of a made-up request where no window asks for more."""
+
+Name = Literal["tree", "shared prefix", "plain"]
+
+
+@dataclass(frozen=True)
+class Tier:
+    """How a model is scored, and how well that repeats plain forwards."""
+
+    name: Name
+    difference: float
+    """Largest absolute difference of a log-probability from a plain forward's, in nats a scored token; 0 for plain."""
+    tolerance: float
+    """The largest difference accepted, in the same unit."""
+    why: str
+    """Why a better tier was left, in one line; empty for the best."""
+
+
+class Scorer(Protocol):
+    """Scores requests at token level."""
+
+    n_tokens: int
+
+    def score(self, requests: Sequence[Request]) -> list[tuple[float, bool]]:
+        """The sum of the targets' log-probabilities of every request, and whether each target is the likeliest."""
+
+
+DEFAULT = Budget()
+
+
+def scorer_of(tier: Tier, model: Any, budget: Budget = DEFAULT) -> Scorer | None:
+    """The scorer of a tier; None for plain, which is lm-eval's own."""
+    if tier.name == "plain":
+        return None
+    return TreeScorer(model, budget) if tier.name == "tree" else SharedPrefixScorer(model, budget)
+
+
+@torch.inference_mode()
+def choose_tier(model: Any, max_length: int, budget: Budget = DEFAULT) -> Tier:
+    """Choose the best tier that repeats plain forwards.
+
+    Args:
+        model: a decoder of transformers, loaded.
+        max_length: tokens of a request at most.
+        budget: what the model will be scored with; a smaller one is checked too, which splits what is computed.
+
+    Raises:
+        torch.OutOfMemoryError: when a made-up request does not fit the device's memory.
+    """
+    requests = made_up_requests(model, max_length)
+    plain = _plain(model, requests)
+    tolerance = _tolerance(model, requests, plain)
+    longest = max(len(request.inputs) for request in requests)
+    small = Budget(min(budget.tokens, longest // 3 + 1), min(budget.rows, 8))
+    reasons: list[str] = []
+    checks: tuple[tuple[Name, type[TreeScorer] | type[SharedPrefixScorer]], ...] = (
+        ("tree", TreeScorer),
+        ("shared prefix", SharedPrefixScorer),
+    )
+    for name, kind in checks:
+        try:
+            if kind is TreeScorer:
+                _refuse_layers(model)
+            scorers = [kind(model, size) for size in (small, budget)]
+            found = [difference(scorer.score(requests), plain, requests) for scorer in scorers]
+            if isinstance(scorers[0], TreeScorer):
+                _refuse_unnamed_window(model, scorers[0], longest)
+        except (NotImplementedError, TypeError, ValueError, AttributeError, LookupError, RuntimeError) as error:
+            if _is_out_of_memory(error):
+                raise
+            reasons.append(f"{name}: {_first_line(error)}")
+            continue
+        # A difference that is not a number is above every tolerance.
+        largest = max(found, key=lambda one: inf if isnan(one) else one)
+        if largest <= tolerance:
+            return Tier(name, largest, tolerance, "; ".join(reasons))
+        reasons.append(f"{name}: off by {largest:.2g} nats a token, where {tolerance:.2g} is accepted")
+    return Tier("plain", 0.0, tolerance, "; ".join(reasons))
+
+
+def difference(found: Sequence[tuple[float, bool]], plain: Sequence[float], requests: Sequence[Request]) -> float:
+    """Largest absolute difference of a request's log-probability, over the number of its targets; NaN if any is."""
+    each = zip(found, plain, requests, strict=True)
+    return max(
+        (abs(value - expected) / len(request.targets) for (value, _), expected, request in each),
+        key=lambda one: inf if isnan(one) else one,
+    )
+
+
+def _tolerance(model: Any, requests: Sequence[Request], plain: Sequence[float]) -> float:
+    """What is accepted, in nats a scored token.
+
+    float32: 2e-4, and more in proportion where a token's log-probability is beyond 20 in size, since rounding grows
+    with it. Over families, right tiers were measured at 8e-6 and less, wrong ones at 0.05 and more.
+
+    bfloat16 and float16: rounding hides small errors, so that only a gross one is found. Right tiers were measured at
+    0.37 and 0.1 and less, wrong ones at 2.6 and more: 0.5 and 0.25; or four times what plain forwards differ by between
+    a batch and each request alone, where a model rounds worse than that. A quantised model counts as bfloat16.
+    """
+    tokens = sum(len(request.targets) for request in requests)
+    scale = max(1.0, -sum(plain) / tokens / 20)
+    if model.dtype in (torch.float32, torch.float64) and not getattr(model, "is_quantized", False):
+        return 2e-4 * scale
+    return max((0.25 if model.dtype == torch.float16 else 0.5) * scale, 4 * _noise(model, requests, plain))
+
+
+def _noise(model: Any, requests: Sequence[Request], plain: Sequence[float]) -> float:
+    """What the first requests, of several lengths, differ by when they are computed together."""
+    some = requests[:5]
+    totals = Totals(len(some))
+    _plain_forward(model, build_lines(some), totals)
+    return difference(totals.result(), plain[: len(some)], some)
+
+
+def _refuse_layers(model: Any) -> None:
+    """Refuse kinds that the tree does not know, whatever the numbers say: a chunk may be longer than the check."""
+    config = model.config.get_text_config()
+    unknown = sorted(set(getattr(config, "layer_types", None) or []) - {"full_attention", "sliding_attention"})
+    if unknown:
+        raise NotImplementedError(f"layers of the kind {', '.join(unknown)}")
+
+
+def _refuse_unnamed_window(model: Any, scorer: TreeScorer, longest: int) -> None:
+    """Refuse where no layer hands on a window that the made-up requests do not reach."""
+    config = model.config.get_text_config()
+    window = getattr(config, "sliding_window", None)
+    kinds = getattr(config, "layer_types", None) or ["sliding_attention"]
+    if window and window >= longest and "sliding_attention" in kinds and window not in scorer.windows:
+        raise NotImplementedError(f"attention is not told of the sliding window of {window} tokens")
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """PyTorch says so by a class on accelerators, and by words on processors."""
+    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
+
+
+def _first_line(error: Exception) -> str:
+    line = next(iter(str(error).splitlines()), "")[:200]
+    return line if isinstance(error, NotImplementedError) else f"{type(error).__name__}: {line}"
+
+
+def made_up_requests(model: Any, max_length: int) -> list[Request]:
+    """Requests of seeded tokens: a branched tree, duplicates, one within another, one cut on the left, two long ones.
+
+    The long ones reach beyond the model's sliding window, where `LONGEST` and `max_length` let them.
+    """
+    source = random.Random(0)
+    usable = _ordinary_tokens(model.config.get_text_config())
+
+    def tokens(n: int) -> tuple[int, ...]:
+        return tuple(source.choices(usable, k=n))
+
+    found: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    shared = tokens(24)
+    for _ in range(2):
+        context = shared + tokens(source.randint(4, 12))
+        answers = [tokens(n) for n in (1, 1, 3, 6)]
+        found += [(context, answer) for answer in [*answers, answers[-1][:4]]]
+    found.append((tokens(5), tokens(2)))
+    # As left truncation leaves it: the same tokens at other positions.
+    found.append((shared[3:], tokens(4)))
+    long = tokens(_long(model, max_length) - 8)
+    found += [(long + tokens(3), tokens(n)) for n in (6, 2)]
+    return [_cut(context, answer, max_length) for context, answer in found]
+
+
+def _cut(context: tuple[int, ...], answer: tuple[int, ...], max_length: int) -> Request:
+    """As lm-eval does: the last token is never an input, and what is too long loses its beginning."""
+    inputs = (context + answer)[:-1][-max_length:]
+    return Request(inputs, answer[-len(inputs) :])
+
+
+def _long(model: Any, max_length: int) -> int:
+    windows = [window + 32 for window in _windows(model) if window + 32 <= LONGEST]
+    return max(min(max([SHORT, *windows]), max_length), 16)
+
+
+def _windows(model: Any) -> list[int]:
+    """How far back layers see, by what configurations call it."""
+    config = model.config.get_text_config()
+    names = ("sliding_window", "attention_chunk_size", "window_size", "local_attention_window")
+    return [value for name in names if isinstance(value := getattr(config, name, None), int) and value > 0]
+
+
+def _ordinary_tokens(config: Any) -> list[int]:
+    """Ids of the vocabulary that stand for text; special ones may be treated in a way of their own."""
+    special: set[int] = set()
+    for name, value in config.to_dict().items():
+        if name.endswith(("token_id", "token_index")):
+            special |= {one for one in (value if isinstance(value, list) else [value]) if isinstance(one, int)}
+    return [token for token in range(config.vocab_size) if token not in special] or [0]
+
+
+def _plain(model: Any, requests: Sequence[Request]) -> list[float]:
+    """Log-probabilities from forwards of each distinct input alone."""
+    totals = Totals(len(requests))
+    for line in build_lines(requests):
+        _plain_forward(model, [line], totals)
+    return [value for value, _ in totals.result()]
+
+
+def _plain_forward(model: Any, lines: Sequence[Line], totals: Totals) -> None:
+    """One forward of some inputs, padded on the right; every position's logits, as in lm-eval."""
+    width = max(len(line.inputs) for line in lines)
+    padded = [[*line.inputs, *[0] * (width - len(line.inputs))] for line in lines]
+    logits = model(torch.tensor(padded, device=input_device(model))).logits
+    for row, line in enumerate(lines):
+        first = line.context
+        totals.add(logits[row, first:], [(position - first, number, token) for position, number, token in line.wanted])
