@@ -12,13 +12,11 @@ from typing import Any
 from lm_eval.models.huggingface import HFLM
 from transformers import AutoModelForCausalLM
 
+from mplus_eval.scoring.logits import NotANumberError
+
 
 class IncompleteWeightsError(ValueError):
     """The weight files lack tensors that the architecture needs; transformers would fill them with random numbers."""
-
-
-class NotANumberError(ArithmeticError):
-    """The model returned NaN logits."""
 
 
 class WholeModel:

@@ -22,6 +22,7 @@ from mplus_eval.scoring import cascade, decode_attention
 from mplus_eval.scoring.budget import Budget
 from mplus_eval.scoring.cascade import KeyValue
 from mplus_eval.scoring.decode_attention import SharedBlock, Slots, Step
+from mplus_eval.scoring.logits import NotANumberError
 from mplus_eval.scoring.sampling import Sampling, draw
 from mplus_eval.scoring.scorer import attention_of, compute_pack, heeds_caps
 from mplus_eval.scoring.tree import Request, Segment, ancestors, build_packs, build_segments
@@ -112,7 +113,8 @@ class TreeGenerator:
             The new tokens; the last is the end token, or the one that completed the stop string, if there was one.
 
         Raises:
-            UsageError: a prompt has no tokens, or the model's logits are not numbers.
+            UsageError: a prompt has no tokens.
+            NotANumberError: the model's logits are NaN.
         """
         for number, prompt in enumerate(prompts):
             if not prompt.tokens:
@@ -198,7 +200,7 @@ class _Generation:
         best, tokens = logits.max(-1)
         if bool(torch.isnan(best).any()):
             at = int(torch.isnan(best if rows is None else best[rows]).nonzero()[0])
-            raise UsageError(f"the model's logits for prompt {sequences[at].number} are not numbers (NaN)")
+            raise NotANumberError(f"the model returned NaN logits for prompt {sequences[at].number}")
         greedy = (tokens if rows is None else tokens[rows]).tolist()
         groups: dict[Sampling, list[int]] = {}
         for place, one in enumerate(sequences):

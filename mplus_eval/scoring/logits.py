@@ -12,6 +12,10 @@ from torch import Tensor
 _ROWS_IN_CACHE = 32
 
 
+class NotANumberError(ArithmeticError):
+    """The model returned NaN logits."""
+
+
 def accepted(model: Any) -> frozenset[str]:
     """Names of what a model's forward takes; an adapter's are those of the model inside."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
