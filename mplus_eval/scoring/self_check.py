@@ -20,8 +20,8 @@ from mplus_eval.scoring.scorer import Budget, TreeScorer
 from mplus_eval.scoring.shared_prefix import Line, SharedPrefixScorer, build_lines
 from mplus_eval.scoring.tree import Request
 
-LONGEST = 2304
-"""Tokens of a made-up request at most: beyond the windows in use of 2,048 tokens and fewer, and still a short check."""
+LONGEST = 1152
+"""Tokens of a made-up request at most: beyond the usual windows of 1,024 tokens and fewer, and still a short check."""
 SHORT = 96
 """Tokens of a made-up request where no window asks for more."""
 
