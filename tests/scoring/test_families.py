@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from mplus_eval.scoring import self_check
 from mplus_eval.scoring.scorer import Budget, TreeScorer
 from mplus_eval.scoring.self_check import choose_tier, scorer_of
 from tests.scoring.families import LONGEST, PLAIN, SHARED_PREFIX, TREE, build, largest_difference, plain, some_requests
@@ -53,9 +54,8 @@ def test_a_family_with_a_recurrent_state_is_left_plain(family: str) -> None:
     model = build(PLAIN[family])
     tier = choose_tier(model, LONGEST)
     assert tier.name == "plain"
-    assert tier.why.startswith("tree: layers of the kind ")
-    assert "; shared prefix: " in tier.why
-    assert "\n" not in tier.why
+    kind = tier.why.removeprefix("tree: layers of the kind ").partition(";")[0]
+    assert tier.why == f"tree: layers of the kind {kind}; shared prefix: layers of the kind {kind}"
     assert scorer_of(tier, model) is None
 
 
@@ -70,6 +70,18 @@ def test_rounding_of_half_precision_does_not_change_the_tier(
     tier = choose_tier(build(family).to(dtype), LONGEST)
     assert tier.name == name
     assert tier.difference < tier.tolerance
+
+
+@pytest.mark.parametrize("family", [name for name in PLAIN if name != "Falcon-H1"])
+def test_a_family_with_a_recurrent_state_fails_even_if_it_does_not_say_so(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anything = frozenset({"full_attention", "linear_attention", "conv"})
+    monkeypatch.setattr(self_check, "KINDS", {"tree": anything, "shared prefix": anything})
+    tier = choose_tier(build(PLAIN[family]), LONGEST)
+    assert tier.name == "plain"
+    assert tier.why.startswith("tree: RuntimeError: attention was computed ")
+    assert "; shared prefix: AttributeError: " in tier.why
 
 
 def test_a_tree_is_silently_wrong_where_the_check_refuses_it() -> None:

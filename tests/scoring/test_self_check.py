@@ -131,6 +131,14 @@ def test_an_error_in_a_tier_fails_it_and_is_told_in_one_line(
     assert "\n" not in tier.why
 
 
+def test_a_model_that_made_up_requests_break_is_left_plain(llama: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_: Any) -> Any:
+        raise AssertionError("only text\nof poems")
+
+    monkeypatch.setattr(llama, "forward", fail)
+    assert choose_tier(llama, LONGEST) == Tier("plain", 0.0, 0.0, "made-up requests: AssertionError: only text")
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -128,6 +128,14 @@ def test_batches_keep_to_the_budget() -> None:
         assert n_lines * cached <= CACHED * 40
 
 
+def test_the_expanded_cache_keeps_to_the_budget() -> None:
+    shared = tuple(range(3, 83))
+    lines = [Line((*shared, last), [(80, 0, 0)]) for last in range(10)]
+    batches = SharedPrefixScorer(build(TREE["Llama"]), Budget(tokens=40, rows=40))._batches(lines, 80)
+    # 8 times 40 tokens hold 81 tokens 3 times.
+    assert [len(batch) for batch in batches] == [3, 3, 3, 1]
+
+
 def _call(forward: Any) -> Any:
     def logits_at(model: Any, positions: Sequence[int], inputs: dict[str, Any]) -> torch.Tensor:
         return forward(**inputs, logits_to_keep=torch.tensor(positions)).logits  # type: ignore[no-any-return]
