@@ -163,6 +163,19 @@ def test_memory_holds_sequences_back_but_changes_nothing(llama: Any) -> None:
     assert tight.n_tokens == loose.n_tokens
 
 
+def test_memory_stays_within_its_bound(llama: Any) -> None:
+    prefix = tokens(100, 1)
+    prompts = [Prompt(prefix + tokens(20, number), 11) for number in range(40)]
+    generator = TreeGenerator(llama, Budget(tokens=128), slots=4, cached_tokens=350)
+    generator.generate(prompts)
+    # The prefix, a pack of six prompts' 20 tokens, and four slots for 20 tokens and the ten that are fed.
+    assert 100 + 4 * 30 < generator.most_cached <= 100 + 6 * 20 + 4 * 30
+    few = TreeGenerator(llama, Budget(tokens=128), slots=4, cached_tokens=290)
+    few.generate(prompts)
+    assert few.most_cached <= 290
+    assert few.n_steps > generator.n_steps
+
+
 def test_end_tokens_and_stops_cut(llama: Any) -> None:
     text = tokens(40, 5)
     whole = TreeGenerator(llama, Budget()).generate([Prompt(text, 30)])[0]
