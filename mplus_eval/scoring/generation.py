@@ -100,6 +100,8 @@ class TreeGenerator:
         """Prompt tokens computed so far."""
         self.n_steps = 0
         """Forwards over new tokens so far."""
+        self.most_cached = 0
+        """Tokens whose keys and values were held at once, at most, padding of slots included."""
 
     @torch.inference_mode()
     def generate(self, prompts: Sequence[Prompt], on_done: Done | None = None) -> list[tuple[int, ...]]:
@@ -159,6 +161,8 @@ class _Generation:
 
     def _fill(self) -> None:
         """Give free slots to the next prompts, and compute those first where needed."""
+        if not self.active:
+            self.cache = Slots()  # one long sequence must not leave its room to many short ones
         while True:
             self._enter()
             if self.waiting or not self.packs or len(self.active) >= self.owner.slots:
@@ -173,6 +177,7 @@ class _Generation:
             result = compute_pack(self.owner.model, self.segments, pack, self.held, pack, caps=self.caps)
         self.owner.n_tokens += sum(len(self.segments[index].tokens) for index in pack)
         self.held |= result.kept
+        self._note_memory()
         if not result.wanted:
             return
         ends = {row.request: index for index in pack for row in self.segments[index].rows}
@@ -226,10 +231,9 @@ class _Generation:
             entering.append(self.waiting.popleft())
         if not entering:
             return
-        if not self.active:
-            self.cache = Slots()  # one long sequence must not leave its room to many short ones
         rows = len(self.active) + len(entering)
         self.cache.reserve(rows, self._room(max(one.n_own for one in entering) + 1, entering), self._like(entering[0]))
+        self._note_memory()
         for one in entering:
             own = [index for index in one.path if index not in self.worth]
             self.cache.enter([self.held[index] for index in own])
@@ -248,13 +252,17 @@ class _Generation:
         most = max(one.room for one in [*self.active, *entering])
         return max(needed, min(2 * needed, most))
 
-    def _held_tokens(self, rows: int | None = None, room: int = 0) -> int:
-        """Tokens whose keys and values are held, when so many slots have so much room."""
-        rows = len(self.active) if rows is None else rows
+    def _held_tokens(self, rows: int = 0, room: int = 0) -> int:
+        """Tokens whose keys and values are held once slots, so many at least, have all the room they may need."""
         room = max([room, *(one.room for one in self.active)])
         now_rows, now_room = self.cache.shape
         held = sum(len(self.segments[index].tokens) for index in self.held)
         return held + max(rows, now_rows) * max(room, now_room)
+
+    def _note_memory(self) -> None:
+        rows, room = self.cache.shape
+        held = sum(len(self.segments[index].tokens) for index in self.held)
+        self.owner.most_cached = max(self.owner.most_cached, held + rows * room)
 
     def _pack_tokens(self) -> int:
         return sum(len(self.segments[index].tokens) for index in self.packs[0])
@@ -264,6 +272,7 @@ class _Generation:
         needed = max(self.cache.lengths) + 1
         if needed > self.cache.shape[1]:
             self.cache.reserve(len(self.active), self._room(needed), self.cache.layers)
+            self._note_memory()
         model = self.owner.model
         positions = [len(one.prompt.tokens) + len(one.new) - 1 for one in self.active]
         step = Step(self.cache, list(self.blocks.values()), positions, self.caps)

@@ -17,7 +17,10 @@ from torch import Tensor
 from mplus_eval.errors import UsageError
 
 FIRST_CANDIDATES = 512
-"""Top-p looks at so many of the likeliest tokens before it sorts the vocabulary."""
+"""Top-p looks at so many of the likeliest tokens before it sorts the whole vocabulary."""
+
+BLOCK = 256
+"""Neighbours in the vocabulary whose probabilities are added up at once."""
 
 
 @dataclass(frozen=True)
@@ -48,30 +51,45 @@ def draw(logits: Tensor, sampling: Sampling, generators: Sequence[torch.Generato
     """
     probabilities = torch.softmax(logits.float() / sampling.temperature, -1)
     uniform = torch.stack([torch.rand((), generator=one, dtype=torch.float64) for one in generators])
+    uniform = uniform.to(probabilities.device)
     if sampling.top_k is None and sampling.top_p == 1:
-        return _invert(probabilities, uniform).tolist()
-    kept, tokens = _nucleus(probabilities, sampling)
-    places = _invert(kept, uniform)
-    return tokens.gather(-1, places[:, None])[:, 0].tolist()
+        return _invert_in_blocks(probabilities, uniform).tolist()
+    return _draw_likely(probabilities, uniform, sampling, sampling.top_k or FIRST_CANDIDATES).tolist()
 
 
-def _nucleus(probabilities: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor]:
-    """Probabilities in falling order, 0 outside the nucleus, and their tokens."""
+def _draw_likely(probabilities: Tensor, uniform: Tensor, sampling: Sampling, count: int) -> Tensor:
+    """Draw from the nucleus, which is looked for in the `count` likeliest tokens, and in all where it is larger."""
     size = probabilities.shape[-1]
-    count = min(sampling.top_k or FIRST_CANDIDATES, size)
-    top, tokens = probabilities.topk(count, -1)
-    if sampling.top_k is None and bool((top.sum(-1) < sampling.top_p).any()):
-        top, tokens = probabilities.sort(-1, descending=True)
+    top, tokens = probabilities.topk(min(count, size), -1)
     top = top.double()
-    whole = top.sum(-1, keepdim=True) if sampling.top_k is not None else 1.0
+    whole = top.sum(-1, keepdim=True) if sampling.top_k is not None else torch.ones_like(top[:, :1])
     before = top.cumsum(-1) - top
-    return top.masked_fill(before >= sampling.top_p * whole, 0.0), tokens
+    places = _invert(top.masked_fill(before >= sampling.top_p * whole, 0.0), uniform)
+    drawn = tokens.gather(-1, places[:, None])[:, 0]
+    if sampling.top_k is None and count < size:
+        larger = top.sum(-1) < sampling.top_p
+        if bool(larger.any()):
+            drawn[larger] = _draw_likely(probabilities[larger], uniform[larger], sampling, size)
+    return drawn
+
+
+def _invert_in_blocks(probabilities: Tensor, uniform: Tensor) -> Tensor:
+    """As `_invert`, but adding up no more than the block where the place lies; several times faster."""
+    if missing := -probabilities.shape[-1] % BLOCK:
+        probabilities = torch.nn.functional.pad(probabilities, (0, missing))
+    blocks = probabilities.unflatten(-1, (-1, BLOCK))
+    masses = blocks.sum(-1).double()
+    block = _invert(masses, uniform)[:, None]
+    left = uniform[:, None] * masses.sum(-1, keepdim=True) - (masses.cumsum(-1) - masses).gather(-1, block)
+    inside = blocks.take_along_dim(block[..., None], 1)[:, 0].double()
+    within = (left / masses.gather(-1, block))[:, 0].clamp(0, 1)
+    return block[:, 0] * BLOCK + _invert(inside, within)
 
 
 def _invert(probabilities: Tensor, uniform: Tensor) -> Tensor:
     """The first place, (rows), up to which more than `uniform` of the sum lies; never one of probability 0."""
-    cumulated = probabilities.cumsum(-1, dtype=torch.float64)
+    cumulated = probabilities.cumsum(-1)
     total = cumulated[:, -1:]
     # Rounding must not lift the product to the whole sum, which no place exceeds.
-    wanted = torch.minimum(uniform.to(total.device)[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))
+    wanted = torch.minimum(uniform[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))
     return torch.searchsorted(cumulated, wanted, right=True)[:, 0]

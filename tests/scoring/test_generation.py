@@ -32,6 +32,24 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "mistral": {**LAYERED, "sliding_window": 24},
     "gpt2": {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 512},
     "gemma2": {**LAYERED, "sliding_window": 24, "attn_logit_softcapping": 5.0, "query_pre_attn_scalar": 16},
+    # Attention sinks, and values of another dimension than keys.
+    "gpt_oss": {**LAYERED, "sliding_window": 24, "num_local_experts": 4, "num_experts_per_tok": 2},
+    "deepseek_v3": {
+        **{key: value for key, value in LAYERED.items() if key != "head_dim"},
+        "num_key_value_heads": 4,
+        "q_lora_rank": 16,
+        "kv_lora_rank": 16,
+        "qk_nope_head_dim": 8,
+        "qk_rope_head_dim": 8,
+        "v_head_dim": 12,
+        "n_routed_experts": 4,
+        "num_experts_per_tok": 2,
+        "n_group": 1,
+        "topk_group": 1,
+        "moe_intermediate_size": 16,
+        "first_k_dense_replace": 1,
+        "n_shared_experts": 1,
+    },
 }
 
 SEEDS = {"llama": 1}
@@ -145,6 +163,19 @@ def test_memory_holds_sequences_back_but_changes_nothing(llama: Any) -> None:
     assert tight.n_tokens == loose.n_tokens
 
 
+def test_memory_stays_within_its_bound(llama: Any) -> None:
+    prefix = tokens(100, 1)
+    prompts = [Prompt(prefix + tokens(20, number), 11) for number in range(40)]
+    generator = TreeGenerator(llama, Budget(tokens=128), slots=4, cached_tokens=350)
+    generator.generate(prompts)
+    # The prefix, a pack of six prompts' 20 tokens, and four slots for 20 tokens and the ten that are fed.
+    assert 100 + 4 * 30 < generator.most_cached <= 100 + 6 * 20 + 4 * 30
+    few = TreeGenerator(llama, Budget(tokens=128), slots=4, cached_tokens=290)
+    few.generate(prompts)
+    assert few.most_cached <= 290
+    assert few.n_steps > generator.n_steps
+
+
 def test_end_tokens_and_stops_cut(llama: Any) -> None:
     text = tokens(40, 5)
     whole = TreeGenerator(llama, Budget()).generate([Prompt(text, 30)])[0]
@@ -251,6 +282,15 @@ def test_a_draw_inverts_the_distribution_function() -> None:
     assert draw(logits, Sampling(), generators(50)) == in_order
     falling = [2 if u < 2 / 3 else 0 for u in uniform]
     assert draw(logits, Sampling(top_p=0.6), generators(50)) == falling
+
+
+def test_a_draw_from_a_large_vocabulary_inverts_the_distribution_function_too() -> None:
+    # Token t of n has a probability in proportion to t + 1, so the first t + 1 of them have (t + 1)(t + 2) / n(n + 1).
+    n = 1000
+    logits = torch.arange(1, n + 1).log().expand(200, n)
+    uniform = [float(torch.rand((), generator=one, dtype=torch.float64)) for one in generators(200)]
+    expected = [next(t for t in range(n) if (t + 1) * (t + 2) > u * n * (n + 1)) for u in uniform]
+    assert draw(logits, Sampling(), generators(200)) == expected
 
 
 def test_a_nucleus_wider_than_the_first_candidates_is_whole() -> None:
