@@ -26,7 +26,10 @@ def caption(comparison: Comparison) -> str:
     """What the column of the noise floor holds, for the caption of its table; empty without one."""
     if comparison.noise_floor is None:
         return ""
-    return f" {HEADING}: the share of items that flip when {comparison.baseline} is asked again in other batches."
+    whole = ", in the last row of the items of all tasks" if len(comparison.tasks) > 1 else ""
+    return (
+        f" {HEADING}: the share of items that flip when {comparison.baseline} is asked again in other batches{whole}."
+    )
 
 
 def noise_table(comparison: Comparison) -> Table | None:
@@ -72,7 +75,7 @@ def noise_remark(model: str, comparison: Comparison) -> tuple[str, ...]:
         return ()
     n_flips, n_pairs = _counted(entry.contrasts.get(model) for entry in comparison.tasks.values())
     floor = f"up to {formats.with_percent(noise.suite.ci[1])}"
-    return (f"Only {_of(n_flips, n_pairs)} items flipped, no more than other batches alone may flip ({floor}).",)
+    return (f"{_of(n_flips, n_pairs)} items flipped, no more than other batches alone may flip ({floor}).",)
 
 
 def noise_line(comparison: Comparison) -> str | None:
