@@ -24,6 +24,9 @@ from mplus_eval.suite import Suite, load_suite, resolve_tasks
 Preparing = Callable[[str, int, int], None]
 """Called with what is being prepared, and how much of it is done, of how much."""
 
+BATCHES = "batch composition"
+"""The component that the second pass has besides those of the first."""
+
 PART_ITEMS = 500
 """Items of one part: what is lost, at most, when a run is killed."""
 
@@ -125,9 +128,10 @@ def make_plan(
     noise = None
     if spec.noise_floor:
         baseline = next(model for model in models if model.spec.name == spec.baseline)
-        noise = replace(baseline, spec=second_pass(baseline.spec))
-        batches = {"batch composition": composition(baseline.spec)}
-        cells += tuple(_cell(noise, task, spec.limit_of(noise.spec), batches) for task in loaded)
+        limit = spec.limit_of(baseline.spec)
+        noise = replace(baseline, spec=second_pass(baseline.spec, limit))
+        batches = {BATCHES: composition(baseline.spec, limit)}
+        cells += tuple(_cell(noise, task, limit, batches) for task in loaded)
     _refuse_conflicts(cells, directory)
     return Plan(spec, suite, loaded, models, cells, noise)
 

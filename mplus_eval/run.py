@@ -183,20 +183,19 @@ def conclude(plan: Plan, directory: RunDirectory, failures: Failures) -> Compari
         missing=[
             Missing(model=model, task=task, cause=cause) for (model, task), cause in failures.items() if model != noise
         ],
-        second_pass=_second_pass(plan, plan.noise.spec.name, outcomes, failures) if plan.noise else None,
+        second_pass=_second_pass(plan, plan.noise, outcomes, failures) if plan.noise else None,
     )
 
 
 def _second_pass(
-    plan: Plan, noise: str, outcomes: Mapping[tuple[str, str], pd.DataFrame], failures: Failures
+    plan: Plan, noise: PlannedModel, outcomes: Mapping[tuple[str, str], pd.DataFrame], failures: Failures
 ) -> SecondPass:
     from mplus_eval.noise_floor import SecondPass
-    from mplus_eval.second_pass import composition
+    from mplus_eval.plan import BATCHES
 
-    baseline = next(model.spec for model in plan.models if model.spec.name == plan.spec.baseline)
-    own = {task: rows for (name, task), rows in outcomes.items() if name == noise}
-    causes = {task: cause for (name, task), cause in failures.items() if name == noise}
-    return SecondPass(composition(baseline), own, causes)
+    own = {task: rows for (name, task), rows in outcomes.items() if name == noise.spec.name}
+    causes = {task: cause for (name, task), cause in failures.items() if name == noise.spec.name}
+    return SecondPass(plan.of_model(noise)[0].components[BATCHES], own, causes)
 
 
 def _outcome_frame(

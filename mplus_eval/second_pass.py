@@ -7,40 +7,49 @@ also where memory has halved either of them, and costs little more time.
 
 from __future__ import annotations
 
-from typing import Literal
-
 from mplus_eval.spec import ModelSpec
 
 SUFFIX = "~noise"
 """Ends the name under which the second pass is stored; `~` is in no model's name."""
 
-_INSTEAD_OF_AUTO = {"cuda": 24}
-_INSTEAD_OF_AUTO_ELSEWHERE = 6
+
+def second_pass(model: ModelSpec, limit: int | None) -> ModelSpec:
+    """The baseline as it is asked a second time: a name of its own and another batch size.
+
+    Args:
+        model: the baseline.
+        limit: items per leaf task; None for all.
+    """
+    other = other_batch_size(first_batch_size(model), limit)
+    return model.model_copy(update={"name": model.name + SUFFIX, "batch_size": other})
 
 
-def second_pass(model: ModelSpec) -> ModelSpec:
-    """The baseline as it is asked a second time: a name of its own and another batch size."""
-    batch_size = other_batch_size(model.batch_size, model.device or _usual_device())
-    return model.model_copy(update={"name": model.name + SUFFIX, "batch_size": batch_size})
-
-
-def composition(model: ModelSpec) -> str:
+def composition(model: ModelSpec, limit: int | None) -> str:
     """The batches of a model's second pass in words that are the same on every machine."""
     if model.batch_size == "auto":
         return "3/8 of auto"
-    return f"{other_batch_size(model.batch_size, '')} instead of {model.batch_size}"
+    return f"{other_batch_size(model.batch_size, limit)} instead of {model.batch_size}"
 
 
-def other_batch_size(batch_size: int | Literal["auto"], device: str) -> int:
-    """A batch size that is not the one given: 3/8 of it, and 2 instead of 1.
+def other_batch_size(batch_size: int, limit: int | None = None) -> int:
+    """A batch size that composes other batches than the one given: 3/8 of it, and 2 instead of 1.
 
-    Args:
-        batch_size: of the first pass.
-        device: where it runs, such as `cuda:1`; what `auto` means depends on it.
+    Where a leaf task has fewer items than a batch has places, it is 3/8 of the items: two sizes that both hold them all
+    would make the same batch.
     """
-    if batch_size == "auto":
-        return _INSTEAD_OF_AUTO.get(device.split(":")[0], _INSTEAD_OF_AUTO_ELSEWHERE)
-    return 2 if batch_size == 1 else max(1, batch_size * 3 // 8)
+    if batch_size == 1:
+        return 2
+    return max(1, min(batch_size, limit or batch_size) * 3 // 8)
+
+
+def first_batch_size(model: ModelSpec) -> int:
+    """The batch size of the first pass, whose `auto` depends on the device."""
+    from mplus_eval.backends.hf import DEFAULT_BATCH_SIZE
+
+    if model.batch_size != "auto":
+        return model.batch_size
+    device = (model.device or _usual_device()).split(":")[0]
+    return DEFAULT_BATCH_SIZE.get(device, DEFAULT_BATCH_SIZE["cpu"])
 
 
 def _usual_device() -> str:
