@@ -10,7 +10,7 @@ from mplus_eval.reports.tables import Cell, Column, Row, Table
 from mplus_eval.reports.text import abridged, enumerated, head, one_line
 
 HEADING = "Noise floor"
-MOST_NAMES = 4
+MOST_NAMES = 2
 
 
 def noise_cell(noise: NoiseFloor, rate: FlipRate | None, contrast: Contrast | Summary | None = None) -> Cell:
@@ -88,7 +88,7 @@ def noise_line(comparison: Comparison) -> str | None:
         return f"Noise floor: none on {abridged(tasks, 2, 'tasks')}: {head(one_line(cause), 80)}"
     rate = noise.suite
     within = [name for name, found in comparison.summary.items() if found.above_noise is False]
-    rest = f"; {abridged(within, MOST_NAMES, 'models')} no more than that may be" if within else ""
+    rest = f"; {abridged(within, MOST_NAMES, 'models')} no more" if within else ""
     share = f"{_of(rate.flips, rate.n_items)} items ({formats.with_percent(rate.rate)})"
     return f"Noise floor: {share} flip in other batches{rest}"
 

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from mplus_eval.comparison import Comparison, FlipRate, NoiseFloor
+from mplus_eval.comparison import Comparison, FlipRate, Missing, NoiseFloor
 from mplus_eval.reports import write_report
 from mplus_eval.reports.decision import decide
 from mplus_eval.reports.noise import noise_line, noise_method, noise_notes, noise_table
 from mplus_eval.reports.render import render_markdown
+from mplus_eval.reports.terminal import summary
 from mplus_eval.reports.view import build_report
 from tests.reports import build
 
@@ -107,12 +110,23 @@ def test_a_task_without_a_noise_floor_has_its_cause() -> None:
         ((), "Noise floor: 6 of 800 items (0.8 %) flip in other batches"),
         (
             ("model-1", "model-2"),
-            "Noise floor: 6 of 800 items (0.8 %) flip in other batches; model-1 and model-2 no more than that may be",
+            "Noise floor: 6 of 800 items (0.8 %) flip in other batches; model-1 and model-2 no more",
         ),
     ],
 )
 def test_the_terminal_has_one_line(within: tuple[str, ...], line: str) -> None:
     assert noise_line(with_noise(build.of_size(3, 2), within=within)) == line
+
+
+def test_the_line_counts_among_the_fourteen() -> None:
+    comparison = with_noise(build.of_size(20, 2))
+    missing = tuple(Missing(model="model-1", task=f"task {number}", cause="NaN") for number in range(9))
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    console.print(summary(comparison.model_copy(update={"missing": missing})))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+
+    assert len(lines) == 14
+    assert [line[:12] for line in lines[-3:-1]] == ["Noise floor:", "× model-1 × "]
 
 
 def test_the_terminal_names_the_tasks_without_a_noise_floor() -> None:
