@@ -98,6 +98,10 @@ class Contrast(Record):
     smallest_provable_margin: float | None
     verdict: Verdict
     flags: tuple[str, ...] = ()
+    above_noise: bool | None = Field(
+        default=None,
+        description="whether the share of items lost or gained is above the upper end of the noise floor's interval",
+    )
 
 
 class SubjectContrast(Record):
@@ -152,6 +156,9 @@ class Summary(Record):
     smallest_provable_margin: float | None = None
     verdict: Verdict | None = None
     withheld: str | None = Field(default=None, description="why there is no macro-average or no verdict")
+    above_noise: bool | None = Field(
+        default=None, description="the same as of a contrast, of the items of all tasks together"
+    )
 
 
 class Pair(Record):
@@ -172,6 +179,27 @@ class TrajectoryPoints(Record):
     n_items: int
     averages: dict[str, Summary] = Field(default_factory=dict, description="by model; with nothing but the average")
     withheld: str | None = Field(default=None, description="why there is no average")
+
+
+class FlipRate(Record):
+    """Of the items that both passes scored, how many changed their score; the interval is exact."""
+
+    n_items: int
+    flips: int
+    rate: Probability
+    ci: Interval
+
+
+class NoiseFloor(Record):
+    """What flips when the baseline is asked again in batches of another size, and nothing else changes.
+
+    The second pass is no model of the comparison.
+    """
+
+    batch_size: str = Field(description="that of the second pass, beside that of the first")
+    tasks: dict[str, FlipRate] = Field(default_factory=dict)
+    suite: FlipRate | None = Field(default=None, description="all items together; absent unless every task has one")
+    missing: dict[str, str] = Field(default_factory=dict, description="why a task has no noise floor")
 
 
 class Missing(Record):
@@ -199,6 +227,7 @@ class Comparison(Record):
         default_factory=dict, description="by the model of whose training there are saved steps"
     )
     missing: tuple[Missing, ...] = ()
+    noise_floor: NoiseFloor | None = None
 
     def write(self, path: Path) -> None:
         """Write the comparison as JSON, whole or not at all; the same comparison always gives the same bytes."""

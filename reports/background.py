@@ -8,6 +8,7 @@ from typing import Any
 
 from mplus_eval.comparison import Comparison, ModelEntry
 from mplus_eval.reports import formats
+from mplus_eval.reports.noise import noise_method
 from mplus_eval.reports.tables import Cell, Column, Fact, Row, Table, number
 from mplus_eval.reports.text import enumerated, one_line, visible
 
@@ -38,7 +39,8 @@ def methods(comparison: Comparison) -> tuple[str, ...]:
     tasks, everything = (_prompts(comparison), _scoring()), []
     if any(task.contrasts for task in comparison.tasks.values()):
         everything = [_pairing(comparison), _verdicts(comparison), _caution()]
-    return (*everything, *tasks)
+    noise = noise_method(comparison)
+    return (*everything, *tasks, *((noise,) if noise else ()))
 
 
 def _pairing(comparison: Comparison) -> str:
