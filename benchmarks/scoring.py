@@ -88,6 +88,8 @@ def main() -> int:
     print(_HEADING)
     rows = []
     for name, (make, goal) in SCORED.items():
+        if arguments.only and arguments.only.lower() not in name.lower():
+            continue
         requests = make(random.Random(arguments.seed))
         if arguments.quick:
             requests = requests[: max(8, len(requests) // QUICK)]
@@ -110,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=1, help="of the processor")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", metavar="WORD", help="request sets with this in their name")
     parser.add_argument("--quick", action="store_true", help=f"request sets {QUICK} times smaller")
     parser.add_argument("--json", type=Path, metavar="FILE")
     return parser

@@ -15,7 +15,7 @@ from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, po
 
 from mplus_eval.backends.base import FailedRequest
 from mplus_eval.backends.checked_hflm import CheckedHFLM
-from mplus_eval.scoring.budget import find_budget
+from mplus_eval.scoring.budget import Budget, find_budget
 from mplus_eval.scoring.generation import Prompt, TreeGenerator
 from mplus_eval.scoring.sampling import Sampling
 from mplus_eval.scoring.self_check import Tier, choose_tier, scorer_of
@@ -35,11 +35,17 @@ _NEUTRAL = {
 class FastHFLM(CheckedHFLM):
     """`HFLM` that scores and generates over a tree of prefixes."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Load a model, and choose by a self-check how it is asked."""
+    def __init__(self, *args: Any, budget: Budget | None = None, **kwargs: Any) -> None:
+        """Load a model, and choose by a self-check how it is asked.
+
+        Args:
+            *args: those of `CheckedHFLM`.
+            budget: how much is computed at once; found from the free memory when None.
+            **kwargs: those of `CheckedHFLM`.
+        """
         super().__init__(*args, **kwargs)
         self._ids_of: dict[str, list[int]] = {}
-        self.budget = find_budget(self.model)
+        self.budget = budget or find_budget(self.model)
         self.tier: Tier = choose_tier(self.model, self.max_length, self.budget)
 
     def halve(self) -> bool:

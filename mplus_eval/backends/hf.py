@@ -46,6 +46,7 @@ def load(model: ModelSpec, source: Source) -> HfModel:
     import torch
 
     from mplus_eval.backends.fast_hflm import FastHFLM
+    from mplus_eval.scoring.budget import Budget
 
     device = model.device or ("cuda" if torch.cuda.is_available() else "cpu")
     batch_size = DEFAULT_BATCH_SIZE.get(device.split(":")[0], 16) if model.batch_size == "auto" else model.batch_size
@@ -59,6 +60,7 @@ def load(model: ModelSpec, source: Source) -> HfModel:
         trust_remote_code=model.trust_remote_code,
         backend="causal",
         quantization=model.quantization,
+        budget=None if model.batch_size == "auto" else Budget.of_batch(model.batch_size),
     )
     set_chat_template(lm, model.chat_template)
     return HfModel(lm, _facts(lm, device), batch_size * _BATCHES_PER_CALL)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 _FEWEST_TOKENS, _FEWEST_ROWS = 64, 16
+_TOKENS_OF_AN_ITEM = 64
 _ON_CPU = 1024
 """Tokens of a pack: more do not make a processor faster, and take its caches."""
 _MOST_ON_CUDA = 16384
@@ -30,6 +31,12 @@ class Budget:
     def can_be_halved(self) -> bool:
         """Whether there is less than this to compute at once."""
         return self != self.halved()
+
+    @classmethod
+    def of_batch(cls, size: int) -> Budget:
+        """That of a batch size that was asked for: items at once, of 64 tokens each."""
+        tokens = max(_FEWEST_TOKENS, size * _TOKENS_OF_AN_ITEM)
+        return cls(tokens=tokens, rows=min(tokens, 1024), slots=2 * size, cached=64 * tokens)
 
     def halved(self) -> Budget:
         """Half of it, down to what makes progress at all."""
