@@ -1,6 +1,6 @@
 """Request sets of the shapes of well-known tasks, made of invented words, and a random model and tokenizer for them.
 
-Lengths are those of the real tasks in tokens of a usual tokenizer, about; what the words say does not matter to speed.
+Lengths are about those of the real tasks in tokens of a usual tokenizer; what the words say does not matter to speed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from typing import Any
 from lm_eval.api.instance import Instance
 
 N_WORDS = 12_000
-VOCABULARY = 16_000
+VOCABULARY = 32_000
+"""Of the model, as large as Llama's; the tokenizer uses less of it, so that words are as many tokens as in English."""
+USED_VOCABULARY = 3_000
 Draw = random.Random
 
 
@@ -116,19 +118,19 @@ SCORED: dict[str, tuple[Callable[[Draw], list[Instance]], float]] = {
 """Request sets, and how many times sooner than lm-eval's HFLM they are to be scored."""
 
 
-def random_model(dtype: Any = None, *, size: str = "30M") -> Any:
-    """A Llama-shaped model with random weights, of 30 M or 1 B parameters."""
+def random_model(dtype: Any = None, *, size: str = "25M") -> Any:
+    """A Llama-shaped model with random weights, of 25 M or 1 B parameters."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     shapes = {
-        "30M": {"hidden_size": 512, "intermediate_size": 1376, "num_hidden_layers": 8, "num_attention_heads": 8},
+        "25M": {"hidden_size": 384, "intermediate_size": 1024, "num_hidden_layers": 8, "num_attention_heads": 6},
         "1B": {"hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16, "num_attention_heads": 32},
     }
     shape = shapes[size]
     config = LlamaConfig(
         vocab_size=VOCABULARY,
-        num_key_value_heads=shape["num_attention_heads"] // 4,
+        num_key_value_heads=shape["num_attention_heads"] // (3 if size == "25M" else 4),
         max_position_embeddings=4096,
         bos_token_id=1,
         eos_token_id=2,
@@ -142,7 +144,7 @@ def random_model(dtype: Any = None, *, size: str = "30M") -> Any:
 
 
 def tokenizer() -> Any:
-    """A byte-level BPE tokenizer of the invented words, about 1.3 tokens a word."""
+    """A byte-level BPE tokenizer of the invented words, about 1.5 tokens a word."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -150,7 +152,7 @@ def tokenizer() -> Any:
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
+        vocab_size=USED_VOCABULARY,
         special_tokens=["<pad>", "<s>", "</s>"],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,

@@ -1,6 +1,6 @@
 """How much sooner are requests scored than by lm-eval's HFLM, and with what difference?
 
-    python benchmarks/scoring.py                    a random model of 30 M parameters, float32: about 8 minutes
+    python benchmarks/scoring.py                    a random model of 25 M parameters, float32: about 8 minutes
     python benchmarks/scoring.py --quick            small request sets, under a minute
     python benchmarks/scoring.py --model DIRECTORY  any checkpoint, with its tokenizer
     python benchmarks/scoring.py --json FILE        the numbers as JSON lines too
@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--model", type=Path, help="a checkpoint directory; a random model when not given")
-    parser.add_argument("--size", choices=("30M", "1B"), default="30M", help="of the random model")
+    parser.add_argument("--size", choices=("25M", "1B"), default="25M", help="of the random model")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=1, help="of the processor")

@@ -1,8 +1,8 @@
 """The second pass of a noise floor: the baseline once more, in batches of another size.
 
 The requests of every call are sorted, so their order changes no batch, but the batch size changes what is computed
-together: the tokens of a pack, or the items that are padded into one batch. Three eighths of the first pass's size is another size
-also where memory has halved either of them, and costs little more time.
+together: the tokens of a pack, or the items that are padded into one batch. Three eighths of the first pass's size is
+another size also where memory has halved either of them, and costs little more time.
 """
 
 from __future__ import annotations
