@@ -106,6 +106,11 @@ def gsm8k(rng: Draw, n: int = 16) -> list[tuple[str, int]]:
     return [(prompt, rng.randint(40, 200)) for prompt in prompts]
 
 
+def continuations(rng: Draw, n: int = 4) -> list[str]:
+    """Beginnings of sentences, as long as those of RealToxicityPrompts."""
+    return [WORDS.span(rng, rng.randint(8, 16)) for _ in range(n)]
+
+
 SCORED: dict[str, tuple[Callable[[Draw], list[Instance]], float]] = {
     "MMLU 5-shot": (mmlu, 7.0),
     "HellaSwag 0-shot": (hellaswag_0, 2.3),
@@ -118,8 +123,12 @@ SCORED: dict[str, tuple[Callable[[Draw], list[Instance]], float]] = {
 """Request sets, and how many times sooner than lm-eval's HFLM they are to be scored."""
 
 
-def random_model(dtype: Any = None, *, size: str = "25M") -> Any:
-    """A Llama-shaped model with random weights, of 25 M or 1 B parameters."""
+SPREAD = 5.0
+"""Of logits, against those of usual random weights: a next token of about 3 nats, as a trained model's."""
+
+
+def random_model(dtype: Any = None, *, size: str = "25M", spread: float = 1.0) -> Any:
+    """A Llama-shaped model with random weights, of 25 M or 1 B parameters, its logits multiplied by `spread`."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -140,7 +149,10 @@ def random_model(dtype: Any = None, *, size: str = "25M") -> Any:
         **shape,
     )
     torch.manual_seed(0)
-    return LlamaForCausalLM(config).to(dtype or torch.float32).eval()
+    model = LlamaForCausalLM(config).to(dtype or torch.float32).eval()
+    with torch.no_grad():
+        model.model.norm.weight.mul_(spread)
+    return model
 
 
 def tokenizer() -> Any:

@@ -26,25 +26,22 @@ import argparse
 import json
 import random
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
 from lm_eval.models.huggingface import HFLM
-from request_sets import SCORED, random_model, tokenizer
+from measuring import BATCH_SIZES, TIE, Memory, clock, load, parser
+from request_sets import SCORED
 
 from mplus_eval.backends.fast_hflm import FastHFLM
 from mplus_eval.quiet import silence_libraries
 
-BATCH_SIZES = (1, 8, 16)
 QUICK = 4
 """How many times smaller the request sets are with --quick."""
 LARGEST_DIFFERENCE, RELATIVE_DIFFERENCE, LARGE = 1e-4, 1e-6, 100.0
-TIE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     silence_libraries()
     torch.set_num_threads(arguments.threads)
-    model, encoder = _loaded(arguments)
+    model, encoder = load(arguments)
     ours = FastHFLM(pretrained=model, tokenizer=encoder, backend="causal", max_length=4096)
     theirs = {
         size: HFLM(pretrained=model, tokenizer=encoder, backend="causal", batch_size=size, max_length=4096)
@@ -103,29 +100,9 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    parser.add_argument("--model", type=Path, help="a checkpoint directory; a random model when not given")
-    parser.add_argument("--size", choices=("25M", "1B"), default="25M", help="of the random model")
-    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=1, help="of the processor")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", metavar="WORD", help="request sets with this in their name")
-    parser.add_argument("--quick", action="store_true", help=f"request sets {QUICK} times smaller")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    return parser
-
-
-def _loaded(arguments: argparse.Namespace) -> tuple[Any, Any]:
-    dtype = getattr(torch, arguments.dtype)
-    if arguments.model is None:
-        return random_model(dtype, size=arguments.size).to(arguments.device), tokenizer()
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    model = AutoModelForCausalLM.from_pretrained(arguments.model, dtype=dtype).to(arguments.device).eval()
-    return model, AutoTokenizer.from_pretrained(arguments.model)
+    found = parser(__doc__.partition("\n")[0], f"request sets {QUICK} times smaller")
+    found.add_argument("--only", metavar="WORD", help="request sets with this in their name")
+    return found
 
 
 def _measured(name: str, requests: Sequence[Any], goal: float, ours: FastHFLM, theirs: dict[int, HFLM]) -> Row:
@@ -167,40 +144,10 @@ def _measured(name: str, requests: Sequence[Any], goal: float, ours: FastHFLM, t
 
 def _timed(lm: Any, requests: Sequence[Any]) -> tuple[list[Any], float, float]:
     """Answers, seconds, and MiB held at most."""
-    memory = _Memory(lm.device)
-    started = _clock(lm.device)
+    memory = Memory(lm.device)
+    started = clock(lm.device)
     answers = lm.loglikelihood(list(requests), disable_tqdm=True)
-    return answers, _clock(lm.device) - started, memory.most()
-
-
-def _clock(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-        return time.perf_counter()
-    return time.process_time()
-
-
-class _Memory:
-    """The most that is held from now on, above what is held now."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._cuda = device.type == "cuda"
-        if self._cuda:
-            torch.cuda.reset_peak_memory_stats()
-            self._before = torch.cuda.memory_allocated() / 2**20
-            return
-        Path("/proc/self/clear_refs").write_text("5")  # sets the high-water mark to what is resident now
-        self._before = self._status("VmRSS")
-
-    def most(self) -> float:
-        """In MiB."""
-        now = torch.cuda.max_memory_allocated() / 2**20 if self._cuda else self._status("VmHWM")
-        return now - self._before
-
-    @staticmethod
-    def _status(field: str) -> float:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
+    return answers, clock(lm.device) - started, memory.most()
 
 
 def _is_tie(lm: HFLM, request: Any) -> bool:
@@ -252,10 +199,10 @@ def _peak(model: Any) -> float:
     product()
     found = []
     for _ in range(5):
-        started = _clock(model.device)
+        started = clock(model.device)
         for _ in range(20):
             product()
-        found.append(20 * 2 * 1024 * width * inner / (_clock(model.device) - started))
+        found.append(20 * 2 * 1024 * width * inner / (clock(model.device) - started))
     return median(found)
 
 

@@ -71,9 +71,11 @@ def _type(request: Any) -> str:
 def _respond(backend: Backend, requests: Sequence[Any], request_type: str) -> None:
     repeated = [request for request in requests for _ in range(request.repeats or 1)]
     for request in requests:
-        request.resps = []
+        request.resps, request.truncated = [], None
     for request, response in zip(repeated, backend.respond(repeated), strict=True):
         request.resps.append(response)
+    for request, n_tokens in zip(repeated, backend.truncated or (), strict=backend.truncated is not None):
+        request.truncated = n_tokens
 
 
 def _by_item(requests: Sequence[Any]) -> Iterator[list[Any]]:
@@ -106,6 +108,7 @@ def _rows(leaf: Leaf, requests: Sequence[Any]) -> Iterator[Row]:
             "prompt_hash": hash_text(prompt),
             "prompt": prompt,
             "choices": _choices(leaf, requests),
+            "n_truncated": max((one.truncated for one in requests if one.truncated is not None), default=None),
             **_said(_type(first), [request.resps[sample] for request in requests]),
         }
 

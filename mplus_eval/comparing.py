@@ -261,6 +261,7 @@ def _score(cell: ScoredItems, level: float) -> Score:
         ci=_interval(found.interval(level), scale),
         n_scored=len(cell),
         n_failed=cell.n_failed,
+        n_truncated=int(np.count_nonzero(cell.truncated)),
         other_metrics=cell.other_metrics,
     )
 

@@ -71,6 +71,9 @@ class Score(Record):
     ci: Interval | None
     n_scored: int
     n_failed: int
+    n_truncated: int = Field(
+        default=0, description="scored items whose prompt was cut on the left to fit the model's length"
+    )
     other_metrics: dict[str, float] = Field(default_factory=dict, description="the task's further metrics, same items")
 
 

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from mplus_eval.plan import Cell, Plan, PlannedModel
     from mplus_eval.progress import RunProgress
 
-STATISTICS_COLUMNS = ("item_id", "stratum", "cluster", "sample", "prompt_hash", "answer", "score", "metrics")
+STATISTICS_COLUMNS = (
+    "item_id", "stratum", "cluster", "sample", "prompt_hash", "n_truncated", "answer", "score", "metrics",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,7 @@ def summary_cell(summary: Summary) -> Cell:
 
 
 def notes_on_cells(comparison: Comparison) -> tuple[str, ...]:
-    """What must be known of single cells: flags of contrasts, and items that failed and are left out."""
+    """What must be known of single cells: flags of contrasts, items that failed, prompts that were cut."""
     flags: dict[tuple[str, str], list[str]] = {}
     for task, entry in comparison.tasks.items():
         for model, contrast in entry.contrasts.items():
@@ -174,7 +174,13 @@ def notes_on_cells(comparison: Comparison) -> tuple[str, ...]:
         for model, score in entry.scores.items()
         if score.n_failed and score.value is not None
     ]
-    return (*flagged, *failed)
+    truncated = [
+        f"{model} × {task}: {formats.counted(score.n_truncated, 'context')} cut to the model's length."
+        for task, entry in comparison.tasks.items()
+        for model, score in entry.scores.items()
+        if score.n_truncated
+    ]
+    return (*flagged, *failed, *truncated)
 
 
 def undecided_table(comparison: Comparison) -> Table | None:

@@ -45,6 +45,10 @@ class Backend(Protocol):
     def requests_per_call(self) -> int:
         """How many requests are best given at once: enough for full batches, few enough for lively progress."""
 
+    @property
+    def truncated(self) -> Sequence[int] | None:
+        """For each request of the newest `respond`, tokens cut from the left of its context; None where not known."""
+
     def respond(self, requests: Sequence[Any]) -> list[Any]:
         """Answer requests of one type, in their order."""
 

@@ -45,6 +45,8 @@ class FastHFLM(CheckedHFLM):
         """
         super().__init__(*args, **kwargs)
         self._ids_of: dict[str, list[int]] = {}
+        self.truncated: list[int] = []
+        """For each request of the newest call, tokens cut from the left of its context."""
         self.budget = budget or find_budget(self.model)
         self.tier: Tier = choose_tier(self.model, self.max_length, self.budget)
 
@@ -71,7 +73,16 @@ class FastHFLM(CheckedHFLM):
         with self._encoded([text for context, whole in pairs for text in (context, whole)]):
             return list(super().loglikelihood(list(requests), disable_tqdm=disable_tqdm))
 
+    def loglikelihood_rolling(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[float]:
+        """As `HFLM`'s, which cuts nothing off a text."""
+        found = list(super().loglikelihood_rolling(list(requests), disable_tqdm=disable_tqdm))
+        self.truncated = [0] * len(requests)
+        return found
+
     def _loglikelihood_tokens(self, requests: Any, disable_tqdm: bool = True, override_bs: int | None = None) -> Any:
+        self.truncated = [
+            max(0, len(context) + len(continuation) - (self.max_length + 1)) for _, context, continuation in requests
+        ]
         scorer = scorer_of(self.tier, self.model, self.budget)
         if scorer is None:
             return super()._loglikelihood_tokens(requests, disable_tqdm, override_bs)
@@ -88,11 +99,18 @@ class FastHFLM(CheckedHFLM):
 
     def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[str]:
         """As `HFLM`'s at batch size 1, whatever is computed together."""
+        with self._encoded([request.args[0] for request in requests]):
+            encoded = [self.tok_encode(request.args[0]) for request in requests]
+        rooms = [self._room(request.args[1]) for request in requests]
+        self.truncated = [max(0, len(ids) - room) for ids, room in zip(encoded, rooms, strict=True)]
         if self.tier.name != "tree" or not all(self._is_plain(request.args[1]) for request in requests):
             return list(super().generate_until(list(requests), disable_tqdm=disable_tqdm))
         eos = self.tok_decode(self.eot_token_id, skip_special_tokens=False)
-        with self._encoded([request.args[0] for request in requests]):
-            asked = [self._prompt(number, request.args, eos) for number, request in enumerate(requests)]
+        fitted = [tuple(ids[-room:]) for ids, room in zip(encoded, rooms, strict=True)]
+        asked = [
+            self._prompt(number, tokens, request.args[1], eos)
+            for number, (tokens, request) in enumerate(zip(fitted, requests, strict=True))
+        ]
         generator = TreeGenerator(self.model, self.budget, slots=self.budget.slots, cached_tokens=self.budget.cached)
         made = generator.generate([prompt for prompt, _ in asked])
         texts = []
@@ -101,14 +119,19 @@ class FastHFLM(CheckedHFLM):
             self.cache_hook.add_partial("generate_until", request.args, texts[-1])
         return texts
 
-    def _prompt(self, number: int, arguments: tuple[str, dict[str, Any]], eos: str) -> tuple[Prompt, list[str]]:
-        """A request as the generator takes it, and its stop strings."""
-        context, settings = arguments
-        given: dict[str, Any] = dict(normalize_gen_kwargs(settings, self.max_gen_toks))
-        until = handle_stop_sequences(given.get("until"), eos=eos)
-        limit = given["max_gen_toks"]
+    def _room(self, settings: dict[str, Any]) -> int:
+        """How many tokens of a prompt fit beside what is to be generated."""
+        limit = normalize_gen_kwargs(settings, self.max_gen_toks)["max_gen_toks"]
         if (room := self.max_length - limit) <= 0:
             raise ValueError(f"max_gen_toks {limit} leaves no room for a prompt in {self.max_length} tokens")
+        return int(room)
+
+    def _prompt(
+        self, number: int, tokens: tuple[int, ...], settings: dict[str, Any], eos: str
+    ) -> tuple[Prompt, list[str]]:
+        """A request as the generator takes it, and its stop strings."""
+        given: dict[str, Any] = dict(normalize_gen_kwargs(settings, self.max_gen_toks))
+        until = handle_stop_sequences(given.get("until"), eos=eos)
         temperature = given.get("temperature") or 0.0
         sampled = given.get("do_sample") or temperature > 0
         sampling = (
@@ -117,8 +140,8 @@ class FastHFLM(CheckedHFLM):
             else None
         )
         prompt = Prompt(
-            tokens=tuple(self.tok_encode(context)[-room:]),
-            max_new_tokens=limit,
+            tokens=tokens,
+            max_new_tokens=given["max_gen_toks"],
             sampling=sampling,
             seed=int(given.get("seed", 0)) * 1_000_003 + number if sampled else 0,
             end_tokens=self._end_tokens(),

@@ -18,6 +18,12 @@ _BATCHES_PER_CALL = 16
 class HfModel(LmEvalModel):
     """A transformers model; out of memory halves what is computed at once and goes on."""
 
+    @property
+    def truncated(self) -> Sequence[int]:
+        """For each request of the newest `respond`, tokens cut from the left of its context."""
+        found: Sequence[int] = self.lm.truncated
+        return found
+
     def respond(self, requests: Sequence[Any]) -> list[Any]:
         """Answer requests, halving what is computed at once for as long as the memory does not suffice.
 

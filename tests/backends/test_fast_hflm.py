@@ -67,6 +67,8 @@ def test_long_contexts_lose_their_beginning_as_in_lm_eval(tiny_model: TinyModel,
         found = tiered.loglikelihood(requests, disable_tqdm=True)
     finally:
         tiered._max_length = before
+    lengths = [sum(map(len, tiered._encode_pair(*one.args))) for one in requests]
+    assert tiered.truncated == [length - 17 for length in lengths]  # the last token is never an input
     values = [value for value, _ in expected.loglikelihood(requests, disable_tqdm=True)]
     assert [value for value, _ in found] == pytest.approx(values, abs=1e-4)
 
@@ -82,6 +84,15 @@ def test_long_contexts_lose_their_beginning_as_in_lm_eval(tiny_model: TinyModel,
 def test_every_tier_generates_as_lm_eval_does(tiered: FastHFLM, theirs: HFLM, settings: dict[str, Any]) -> None:
     requests = [generation(SHOTS + words, **settings) for words in ("the dog", "the cat sat", "on", "the dog")]
     assert tiered.generate_until(requests, disable_tqdm=True) == theirs.generate_until(requests, disable_tqdm=True)
+
+
+def test_what_is_cut_from_a_prompt_is_counted(tiered: FastHFLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiered, "_max_length", 32)
+    prompts = [SHOTS + "the dog", "on"]
+    tiered.generate_until([generation(text, until=[], max_gen_toks=4) for text in prompts], disable_tqdm=True)
+    assert tiered.truncated == [len(tiered.tok_encode(prompts[0])) - 28, 0]
+    tiered.loglikelihood_rolling([Instance("loglikelihood_rolling", {}, (prompts[0],), 0)], disable_tqdm=True)
+    assert tiered.truncated == [0]
 
 
 def test_samples_do_not_depend_on_what_is_generated_beside_them(
