@@ -47,8 +47,8 @@ from request_sets import SPREAD, continuations, gsm8k
 from mplus_eval.backends.fast_hflm import FastHFLM
 from mplus_eval.quiet import silence_libraries
 
-QUICK, QUICK_QUESTIONS = 4, 6
-"""How many times shorter the answers are with --quick, and how many questions are asked."""
+QUICK, QUICK_QUESTIONS, QUICK_SAMPLES = 8, 8, 10
+"""How many times shorter the answers are with --quick, how many questions are asked, and samples drawn."""
 GOAL = 4.0
 SAMPLES, SAMPLED_TOKENS = 25, 20
 SAMPLING = {"do_sample": True, "temperature": 1.0, "top_p": 0.9}
@@ -127,7 +127,8 @@ class _Set:
 def main() -> int:
     """Measure and print."""
     arguments = parser(
-        __doc__.partition("\n")[0], f"{QUICK_QUESTIONS} questions, one prompt; answers {QUICK} times shorter"
+        __doc__.partition("\n")[0],
+        f"{QUICK_QUESTIONS} questions, answers {QUICK} times shorter, {QUICK_SAMPLES} samples",
     ).parse_args()
     silence_libraries()
     torch.set_num_threads(arguments.threads)
@@ -156,10 +157,11 @@ def _sets(arguments: argparse.Namespace) -> list[_Set]:
     if arguments.quick:
         questions = [(text, length // QUICK) for text, length in questions[:QUICK_QUESTIONS]]
     prompts = continuations(rng, 1 if arguments.quick else 4)
-    samples = [(text, SAMPLED_TOKENS) for text in prompts for _ in range(SAMPLES)]
+    n_samples = QUICK_SAMPLES if arguments.quick else SAMPLES
+    samples = [(text, SAMPLED_TOKENS) for text in prompts for _ in range(n_samples)]
     return [
         _Set("GSM8K 8-shot", questions, {"do_sample": False}, GOAL),
-        _Set(f"{SAMPLES} samples of {len(prompts)}", samples, SAMPLING, None),
+        _Set(f"{n_samples} samples of {len(prompts)}", samples, SAMPLING, None),
     ]
 
 
