@@ -79,6 +79,17 @@ def test_the_batch_size_changes_no_answer(tiny_model: TinyModel) -> None:
     assert single.respond(generations()) == batched.respond(generations())
 
 
+def test_what_was_cut_from_a_context_is_told_of_the_newest_requests(tmp_path: Path) -> None:
+    backend = load(build_model(tmp_path, context=16))
+    asked = [request for request in choices() if request.args[0]]
+    backend.respond(asked)
+    lengths = [sum(map(len, backend.lm._encode_pair(*request.args))) for request in asked]
+    assert backend.truncated == [max(0, length - 17) for length in lengths]
+    assert max(backend.truncated) > 0
+    backend.respond(generations(2))
+    assert len(backend.truncated) == len(generations())
+
+
 def test_no_request_has_no_response(tiny_model: TinyModel) -> None:
     assert load(tiny_model()).respond([]) == []
 
