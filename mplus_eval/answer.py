@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from mplus_eval.backends import Backend
+from mplus_eval.backends import Backend, FailedRequest
 from mplus_eval.fingerprint import hash_text
 from mplus_eval.lm_tasks import FEWSHOT_SEED, Leaf
 
@@ -71,9 +71,11 @@ def _type(request: Any) -> str:
 def _respond(backend: Backend, requests: Sequence[Any], request_type: str) -> None:
     repeated = [request for request in requests for _ in range(request.repeats or 1)]
     for request in requests:
-        request.resps = []
+        request.resps, request.truncated = [], None
     for request, response in zip(repeated, backend.respond(repeated), strict=True):
         request.resps.append(response)
+    for request, n_tokens in zip(repeated, backend.truncated or (), strict=backend.truncated is not None):
+        request.truncated = n_tokens
 
 
 def _by_item(requests: Sequence[Any]) -> Iterator[list[Any]]:
@@ -106,6 +108,7 @@ def _rows(leaf: Leaf, requests: Sequence[Any]) -> Iterator[Row]:
             "prompt_hash": hash_text(prompt),
             "prompt": prompt,
             "choices": _choices(leaf, requests),
+            "n_truncated": max((one.truncated for one in requests if one.truncated is not None), default=None),
             **_said(_type(first), [request.resps[sample] for request in requests]),
         }
 
@@ -120,6 +123,8 @@ def _choices(leaf: Leaf, requests: Sequence[Any]) -> list[str] | None:
 
 def _said(request_type: str, responses: Sequence[Any]) -> Row:
     """The columns that hold a model's responses to one item; NaN is a failure, not a number."""
+    if failed := next((one for one in responses if isinstance(one, FailedRequest)), None):
+        return {"error": failed.cause}
     if request_type == "generate_until":
         return {"generations": [str(text) for text in responses]}
     if request_type == "loglikelihood":

@@ -7,7 +7,7 @@ the names of what is compared.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -19,6 +19,7 @@ from mplus_eval.comparison import (
     Interval,
     Missing,
     ModelEntry,
+    NoiseFloor,
     Pair,
     Score,
     Subject,
@@ -27,6 +28,7 @@ from mplus_eval.comparison import (
     Task,
 )
 from mplus_eval.contrast import Difference, Scale, contrasts, find_difference, seeded
+from mplus_eval.noise_floor import SecondPass, is_suite_above, marked, noise_floor
 from mplus_eval.pairing import PairedItems, ScoredItems
 from mplus_eval.statistics.adjust import holm
 from mplus_eval.statistics.design import Floats
@@ -66,6 +68,7 @@ class _Run:
     tasks: Sequence[TaskFacts]
     suite: Suite
     seed: int
+    noise: NoiseFloor | None = None
 
     def pair(self, model: str, against: str, task: str) -> PairedItems | None:
         """The items that both models scored, if any."""
@@ -96,6 +99,7 @@ def build_comparison(
     seed: int = 0,
     limit: int | None = None,
     missing: Sequence[Missing] = (),
+    second_pass: SecondPass | None = None,
 ) -> Comparison:
     """Compare every model with the baseline on every task and over the suite.
 
@@ -109,10 +113,13 @@ def build_comparison(
         seed: of all that is left to chance.
         limit: items per leaf task, as it was asked for.
         missing: cells without a result.
+        second_pass: the baseline once more, where a noise floor is wanted; it enters nothing else.
     """
     filters = {task.name: f"{task.metric},{task.filter}" for task in tasks}
     items = {cell: ScoredItems.of(rows, filters[cell[1]]) for cell, rows in outcomes.items() if cell[1] in filters}
     run = _Run(items, models, tasks, suite, seed)
+    if second_pass is not None:
+        run = replace(run, noise=_noise(run, baseline, second_pass, filters))
     averages = {model: _average(run, model) for model in models}
     versus = {model: _versus(run, model, baseline, averages) for model in models if model != baseline}
     paired = [model for model, entry in models.items() if model != baseline and entry.trajectory is None]
@@ -137,7 +144,14 @@ def build_comparison(
             seeded=lambda model: _seeded_average(run, model),
         ),
         missing=tuple(missing),
+        noise_floor=run.noise,
     )
+
+
+def _noise(run: _Run, baseline: str, second_pass: SecondPass, filters: Mapping[str, str]) -> NoiseFloor:
+    first = {task.name: run.items.get((baseline, task.name)) for task in run.tasks}
+    second = {task: ScoredItems.of(rows, filters[task]) for task, rows in second_pass.outcomes.items()}
+    return noise_floor(first, second, second_pass, run.suite.level)
 
 
 def _versus(run: _Run, model: str, against: str, averages: Mapping[str, Summary]) -> _Versus:
@@ -155,7 +169,11 @@ def _versus(run: _Run, model: str, against: str, averages: Mapping[str, Summary]
     }
     flags = {name: _flags(run, pair, model, against) for name, pair in pairs.items()}
     judged = contrasts(differences, pairs, flags, run.suite.level)
-    return _Versus(pairs, judged, _summary(run, model, against, differences, averages))
+    summary = _summary(run, model, against, differences, averages)
+    if run.noise is not None:
+        judged = marked(judged, run.noise)
+        summary = summary.model_copy(update={"above_noise": is_suite_above(judged, run.noise)})
+    return _Versus(pairs, judged, summary)
 
 
 def _flags(run: _Run, pair: PairedItems, model: str, against: str) -> tuple[str, ...]:
@@ -243,6 +261,7 @@ def _score(cell: ScoredItems, level: float) -> Score:
         ci=_interval(found.interval(level), scale),
         n_scored=len(cell),
         n_failed=cell.n_failed,
+        n_truncated=int(np.count_nonzero(cell.truncated)),
         other_metrics=cell.other_metrics,
     )
 

@@ -35,6 +35,15 @@ class Verdict(StrEnum):
     NOT_COMPARABLE = "not comparable"
 
 
+class Scoring(Record):
+    """How the backend hf asks a model: chosen as it is loaded, by a check against plain forwards (docs/scoring.md)."""
+
+    name: Literal["tree", "shared prefix", "plain"] = Field(description="the tier; plain is lm-eval's own")
+    difference: float = Field(description="largest difference of a log-probability in the check, nats a scored token")
+    tolerance: float = Field(description="the largest that was accepted")
+    why: str = Field(default="", description="why a better tier was left; empty for the best")
+
+
 class ModelEntry(Record):
     """One model as it was loaded."""
 
@@ -44,6 +53,7 @@ class ModelEntry(Record):
     backend: str
     dtype: str | None = None
     parameters: int | None = None
+    scoring: Scoring | None = Field(default=None, description="of the backend hf")
     chat_template: str = Field(
         default="plain", description="prompt format of the capability tasks: plain, own, or a file's hash"
     )
@@ -61,6 +71,9 @@ class Score(Record):
     ci: Interval | None
     n_scored: int
     n_failed: int
+    n_truncated: int = Field(
+        default=0, description="scored items whose prompt was cut on the left to fit the model's length"
+    )
     other_metrics: dict[str, float] = Field(default_factory=dict, description="the task's further metrics, same items")
 
 
@@ -88,6 +101,10 @@ class Contrast(Record):
     smallest_provable_margin: float | None
     verdict: Verdict
     flags: tuple[str, ...] = ()
+    above_noise: bool | None = Field(
+        default=None,
+        description="whether the share of items lost or gained is above the upper end of the noise floor's interval",
+    )
 
 
 class SubjectContrast(Record):
@@ -142,6 +159,9 @@ class Summary(Record):
     smallest_provable_margin: float | None = None
     verdict: Verdict | None = None
     withheld: str | None = Field(default=None, description="why there is no macro-average or no verdict")
+    above_noise: bool | None = Field(
+        default=None, description="the same as of a contrast, of the items of all tasks together"
+    )
 
 
 class Pair(Record):
@@ -162,6 +182,27 @@ class TrajectoryPoints(Record):
     n_items: int
     averages: dict[str, Summary] = Field(default_factory=dict, description="by model; with nothing but the average")
     withheld: str | None = Field(default=None, description="why there is no average")
+
+
+class FlipRate(Record):
+    """Of the items that both passes scored, how many changed their score; the interval is exact."""
+
+    n_items: int
+    flips: int
+    rate: Probability
+    ci: Interval
+
+
+class NoiseFloor(Record):
+    """What flips when the baseline is asked again in batches of another size, and nothing else changes.
+
+    The second pass is no model of the comparison.
+    """
+
+    batch_size: str = Field(description="that of the second pass, beside that of the first")
+    tasks: dict[str, FlipRate] = Field(default_factory=dict)
+    suite: FlipRate | None = Field(default=None, description="all items together; absent unless every task has one")
+    missing: dict[str, str] = Field(default_factory=dict, description="why a task has no noise floor")
 
 
 class Missing(Record):
@@ -189,6 +230,7 @@ class Comparison(Record):
         default_factory=dict, description="by the model of whose training there are saved steps"
     )
     missing: tuple[Missing, ...] = ()
+    noise_floor: NoiseFloor | None = None
 
     def write(self, path: Path) -> None:
         """Write the comparison as JSON, whole or not at all; the same comparison always gives the same bytes."""

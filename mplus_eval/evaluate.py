@@ -101,8 +101,8 @@ class _Evaluation:
     def all_cells(self) -> Failures:
         missing = {cell.name: missing_parts(cell, self.directory) for cell in self.plan.cells}
         todo = [(cell, missing[cell.name]) for cell in self.plan.cells if missing[cell.name]]
-        self.progress.start(todo, len(self.plan.models))
-        for number, model in enumerate(self.plan.models, start=1):
+        self.progress.start(todo, len(self.plan.passes))
+        for number, model in enumerate(self.plan.passes, start=1):
             self._model(model, number, missing)
         return self.failures
 

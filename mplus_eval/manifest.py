@@ -12,7 +12,7 @@ from typing import Any
 from mplus_eval import __version__
 from mplus_eval.evaluate import cell_seconds, model_facts
 from mplus_eval.lm_tasks import FEWSHOT_SEED
-from mplus_eval.plan import Plan
+from mplus_eval.plan import Cell, Plan
 from mplus_eval.run_directory import RunDirectory
 
 MANIFEST_VERSION = 1
@@ -51,17 +51,8 @@ def build_manifest(plan: Plan, directory: RunDirectory, *, command: Sequence[str
         "versions": installed_versions(),
         "hardware": hardware(),
         "models": {model.spec.name: _model(plan, model, directory) for model in plan.models},
-        "cells": [
-            {
-                "model": cell.model.spec.name,
-                "task": cell.task.spec.name,
-                "fingerprint": cell.fingerprint,
-                "components": cell.components,
-                "n_items": cell.n_items,
-                "seconds": round(cell_seconds(cell, directory), 2),
-            }
-            for cell in plan.cells
-        ],
+        "cells": [_cell(cell, directory) for cell in plan.cells if cell.model is not plan.noise],
+        **_noise_floor(plan, directory),
     }
 
 
@@ -91,6 +82,25 @@ def hardware() -> dict[str, Any]:
     }
 
 
+def _cell(cell: Cell, directory: RunDirectory) -> dict[str, Any]:
+    return {
+        "model": cell.model.spec.name,
+        "task": cell.task.spec.name,
+        "fingerprint": cell.fingerprint,
+        "components": cell.components,
+        "n_items": cell.n_items,
+        "seconds": round(cell_seconds(cell, directory), 2),
+    }
+
+
+def _noise_floor(plan: Plan, directory: RunDirectory) -> dict[str, Any]:
+    """The second pass of the baseline, where there is one, apart from the models."""
+    if plan.noise is None:
+        return {}
+    cells = [_cell(cell, directory) for cell in plan.of_model(plan.noise)]
+    return {"noise_floor": {"batch_size": plan.noise.spec.batch_size, "cells": cells}}
+
+
 def _model(plan: Plan, model: Any, directory: RunDirectory) -> dict[str, Any]:
     facts = model_facts(plan.of_model(model), directory)
     return {
@@ -100,4 +110,5 @@ def _model(plan: Plan, model: Any, directory: RunDirectory) -> dict[str, Any]:
         "chat_template": model.chat_template,
         "backend": model.backend,
         "device": facts.get("device"),
+        "scoring": facts.get("scoring"),
     }

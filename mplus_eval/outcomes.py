@@ -31,11 +31,14 @@ ANSWER_FIELDS = [
     pa.field("log_probabilities", pa.list_(pa.float64())),
     pa.field("greedy", pa.list_(pa.bool_())),
     pa.field("generations", pa.list_(pa.string())),
+    pa.field("n_truncated", pa.int32()),
     pa.field("error", pa.string()),
 ]
 """What a model said to one item. `cluster` is null where the item shares nothing with another; `choices` are the
 continuations scored, in the order of `log_probabilities` (natural logarithm, summed over the continuation's tokens)
-and `greedy` (whether the continuation is what greedy decoding would say); `error` is the cause when the item failed."""
+and `greedy` (whether the continuation is what greedy decoding would say); `n_truncated` is how many tokens were cut
+from the left of the prompt to fit the model's length, null where the backend cannot tell; `error` is the cause when
+the item failed."""
 
 SCORE_FIELDS = [
     pa.field("target", pa.string()),
@@ -83,8 +86,10 @@ def write_part(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema,
 
 
 def read_part(path: Path, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """Return the rows of one part, with all columns or those named."""
-    table = parquet.read_table(path, partitioning=None, columns=list(columns) if columns else None)
+    """Return the rows of one part, with all columns or those named; one that came later than the part is left out."""
+    known = parquet.read_schema(path).names if columns else []
+    chosen = [name for name in columns if name in known] if columns else None
+    table = parquet.read_table(path, partitioning=None, columns=chosen)
     rows: list[dict[str, Any]] = table.to_pylist(maps_as_pydicts="strict")
     return rows
 

@@ -21,6 +21,7 @@ class ScoredItems:
     Attributes:
         keys: item id and sample.
         clusters: label of each item's cluster; None where every item stands alone.
+        truncated: whether an item's prompt was cut to fit the model's length.
         n_failed: items without a score, which enter nothing else.
         failed_by_stratum: the same by stratum, where there are any.
         other_metrics: means of the task's further metrics.
@@ -32,6 +33,7 @@ class ScoredItems:
     scores: Floats
     answers: NDArray[Any]
     prompts: NDArray[Any]
+    truncated: NDArray[np.bool_]
     n_failed: int
     other_metrics: dict[str, float]
     failed_by_stratum: dict[str, int]
@@ -59,6 +61,7 @@ class ScoredItems:
             scores=scored["score"].to_numpy(dtype=float),
             answers=answers.where(answers.notna(), None).to_numpy(),
             prompts=scored["prompt_hash"].to_numpy(dtype=object),
+            truncated=_truncated(scored),
             n_failed=len(outcomes) - len(scored),
             other_metrics=_means(scored["metrics"], metric_key),
             failed_by_stratum=_count(outcomes.loc[outcomes["score"].isna(), "stratum"].to_numpy(dtype=str)),
@@ -73,9 +76,19 @@ class ScoredItems:
 
     def take(self, chosen: NDArray[Any]) -> ScoredItems:
         """The chosen items (a mask or positions), in their order; failures and other metrics are not theirs."""
-        clusters = None if self.clusters is None else self.clusters[chosen]
-        parts = (self.strata[chosen], clusters, self.scores[chosen], self.answers[chosen], self.prompts[chosen])
-        return ScoredItems(self.keys[chosen], *parts, n_failed=0, other_metrics={}, failed_by_stratum={})
+        return replace(
+            self,
+            keys=self.keys[chosen],
+            strata=self.strata[chosen],
+            clusters=None if self.clusters is None else self.clusters[chosen],
+            scores=self.scores[chosen],
+            answers=self.answers[chosen],
+            prompts=self.prompts[chosen],
+            truncated=self.truncated[chosen],
+            n_failed=0,
+            other_metrics={},
+            failed_by_stratum={},
+        )
 
     @cached_property
     def all_strata(self) -> dict[str, int]:
@@ -118,6 +131,13 @@ class PairedItems:
         """The pairs of one stratum."""
         chosen = self.before.strata == name
         return PairedItems(self.before.take(chosen), self.after.take(chosen), self.complete)
+
+
+def _truncated(scored: pd.DataFrame) -> NDArray[np.bool_]:
+    """False where it is not known, also in outcomes that an earlier version wrote without the column."""
+    if "n_truncated" not in scored:
+        return np.zeros(len(scored), dtype=bool)
+    return np.asarray(scored["n_truncated"].astype(float) > 0)
 
 
 def _cluster_labels(scored: pd.DataFrame) -> NDArray[Any] | None:

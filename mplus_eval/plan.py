@@ -6,8 +6,8 @@ holds already. Nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,16 @@ from mplus_eval.errors import SpecError
 from mplus_eval.fingerprint import hash_components, hash_file, hash_text, tokenizer_hash, weights_hash
 from mplus_eval.lm_tasks import Leaf, LoadedTask, load_tasks
 from mplus_eval.run_directory import RunDirectory
+from mplus_eval.second_pass import composition, second_pass
 from mplus_eval.sources import Source, check_sources, resolve_source
 from mplus_eval.spec import CompareSpec, ModelSpec
 from mplus_eval.suite import Suite, load_suite, resolve_tasks
 
 Preparing = Callable[[str, int, int], None]
 """Called with what is being prepared, and how much of it is done, of how much."""
+
+BATCHES = "batch composition"
+"""The component that the second pass has besides those of the first."""
 
 PART_ITEMS = 500
 """Items of one part: what is lost, at most, when a run is killed."""
@@ -81,13 +85,23 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """All cells of a run, model by model, in the order of the suite."""
+    """All cells of a run, model by model, in the order of the suite.
+
+    `noise` is the second pass of the baseline, where a noise floor was asked for: evaluated last, and no model of the
+    comparison.
+    """
 
     spec: CompareSpec
     suite: Suite
     tasks: tuple[LoadedTask, ...]
     models: tuple[PlannedModel, ...]
     cells: tuple[Cell, ...]
+    noise: PlannedModel | None = None
+
+    @property
+    def passes(self) -> tuple[PlannedModel, ...]:
+        """The models in the order in which they are asked, the second pass among them."""
+        return self.models if self.noise is None else (*self.models, self.noise)
 
     def of_model(self, model: PlannedModel) -> tuple[Cell, ...]:
         """One model's cells."""
@@ -111,8 +125,15 @@ def make_plan(
     suite, loaded = _checked(spec, preparing, faults)
     models = _planned_models(spec, preparing)
     cells = tuple(_cell(model, task, spec.limit_of(model.spec)) for model in models for task in loaded)
+    noise = None
+    if spec.noise_floor:
+        baseline = next(model for model in models if model.spec.name == spec.baseline)
+        limit = spec.limit_of(baseline.spec)
+        noise = replace(baseline, spec=second_pass(baseline.spec, limit))
+        batches = {BATCHES: composition(baseline.spec, limit)}
+        cells += tuple(_cell(noise, task, limit, batches) for task in loaded)
     _refuse_conflicts(cells, directory)
-    return Plan(spec, suite, loaded, models, cells)
+    return Plan(spec, suite, loaded, models, cells, noise)
 
 
 def _checked(
@@ -205,7 +226,8 @@ def _own_template(model: ModelSpec, tokenizer: Path | None) -> Any:
     return AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=model.trust_remote_code).chat_template
 
 
-def _cell(model: PlannedModel, task: LoadedTask, limit: int | None) -> Cell:
+def _cell(model: PlannedModel, task: LoadedTask, limit: int | None, further: Mapping[str, str] | None = None) -> Cell:
+    """One model on one task; `further` components are what is peculiar to this pass."""
     leaves = {leaf.name: leaf for leaf in task.leaves}
     components = {
         "weights": model.weights,
@@ -217,6 +239,7 @@ def _cell(model: PlannedModel, task: LoadedTask, limit: int | None) -> Cell:
         "limit": str(limit or "none"),
         "dtype": " ".join(filter(None, [model.spec.dtype, model.spec.quantization])),
         "engine": engine(model.backend),
+        **(further or {}),
     }
     return Cell(model, task, components, _parts(task, limit))
 

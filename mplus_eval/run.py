@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
     from mplus_eval.comparing import TaskFacts
     from mplus_eval.evaluate import Failures
+    from mplus_eval.noise_floor import SecondPass
     from mplus_eval.plan import Cell, Plan, PlannedModel
     from mplus_eval.progress import RunProgress
 
-STATISTICS_COLUMNS = ("item_id", "stratum", "cluster", "sample", "prompt_hash", "answer", "score", "metrics")
+STATISTICS_COLUMNS = (
+    "item_id", "stratum", "cluster", "sample", "prompt_hash", "n_truncated", "answer", "score", "metrics",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def compare(
         config: a YAML file, or the name of a shipped configuration.
         progress: told of everything that goes on; silent when None.
         **options: those of the command line: suite, tasks, limit, trajectory, trajectory_limit, baseline, data_dir,
-            tasks_dir, output, backend, seed, pairs.
+            tasks_dir, output, backend, seed, pairs, noise_floor.
 
     Returns:
         The run, with its comparison and frames.
@@ -163,14 +166,15 @@ def conclude(plan: Plan, directory: RunDirectory, failures: Failures) -> Compari
     """Turn the stored outcomes of a plan into its comparison."""
     from mplus_eval.comparing import build_comparison
 
-    done = [cell for cell in plan.cells if (cell.model.spec.name, cell.task.spec.name) not in failures]
+    noise = plan.noise.spec.name if plan.noise else None
+    outcomes = {
+        (model, task): _outcome_frame(directory, model, task, STATISTICS_COLUMNS)
+        for cell in plan.cells
+        for model, task in [(cell.model.spec.name, cell.task.spec.name)]
+        if (model, task) not in failures
+    }
     return build_comparison(
-        {
-            (cell.model.spec.name, cell.task.spec.name): _outcome_frame(
-                directory, cell.model.spec.name, cell.task.spec.name, STATISTICS_COLUMNS
-            )
-            for cell in done
-        },
+        {cell: rows for cell, rows in outcomes.items() if cell[0] != noise},
         models={model.spec.name: _model_entry(plan, model, directory) for model in plan.models},
         tasks=[_task_facts(plan, cell) for cell in plan.of_model(plan.models[0])],
         suite=plan.suite,
@@ -178,8 +182,22 @@ def conclude(plan: Plan, directory: RunDirectory, failures: Failures) -> Compari
         pairs=plan.spec.pairs,
         seed=plan.spec.seed,
         limit=plan.spec.limit,
-        missing=[Missing(model=model, task=task, cause=cause) for (model, task), cause in failures.items()],
+        missing=[
+            Missing(model=model, task=task, cause=cause) for (model, task), cause in failures.items() if model != noise
+        ],
+        second_pass=_second_pass(plan, plan.noise, outcomes, failures) if plan.noise else None,
     )
+
+
+def _second_pass(
+    plan: Plan, noise: PlannedModel, outcomes: Mapping[tuple[str, str], pd.DataFrame], failures: Failures
+) -> SecondPass:
+    from mplus_eval.noise_floor import SecondPass
+    from mplus_eval.plan import BATCHES
+
+    own = {task: rows for (name, task), rows in outcomes.items() if name == noise.spec.name}
+    causes = {task: cause for (name, task), cause in failures.items() if name == noise.spec.name}
+    return SecondPass(plan.of_model(noise)[0].components[BATCHES], own, causes)
 
 
 def _outcome_frame(
@@ -208,6 +226,7 @@ def _model_entry(plan: Plan, model: PlannedModel, directory: RunDirectory) -> Mo
         backend=model.backend,
         dtype=facts.get("dtype"),
         parameters=facts.get("parameters"),
+        scoring=facts.get("scoring"),
         chat_template=model.chat_template,
         training=_training(plan, model),
         trajectory=model.spec.trajectory,

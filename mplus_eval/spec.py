@@ -8,8 +8,9 @@
     limit: 200
 
 Paths are relative to the working directory, as on the command line. `trajectory` names training directories, whose
-models are added (`mplus_eval.trajectory`). An option on the command line replaces the same one in the file; a model on
-the command line is added, or replaces the file's model of that name.
+models are added (`mplus_eval.trajectory`). `noise_floor` asks the baseline twice (`mplus_eval.second_pass`). An option
+on the command line replaces the same one in the file; a model on the command line is added, or replaces the file's
+model of that name.
 """
 
 from __future__ import annotations
@@ -101,6 +102,7 @@ class CompareSpec(BaseModel):
     backend: BackendName = "hf"
     seed: Annotated[int, BeforeValidator(_not_a_truth_value), Field(ge=0)] = 0
     pairs: Literal["baseline", "all"] = "baseline"
+    noise_floor: bool = False
 
     @field_validator("tasks_dir", "data_dir", "output")
     @classmethod
@@ -138,6 +140,7 @@ ACCEPTED = {
     "batch_size": "a whole number above 0, or auto",
     "chat_template": "true, false or a file",
     "limit": "a whole number above 0",
+    "noise_floor": "true or false",
     "seed": "a whole number, 0 or above",
     "trajectory": "a training directory, or a list of them",
     "trajectory_limit": "a whole number above 0",
@@ -204,6 +207,8 @@ def draft_spec(
     spec = _checked(defaults, {key: value for key, value in asked.items() if key in OPTION_KEYS}, faults)
     if spec.limit and spec.trajectory_limit and spec.trajectory_limit > spec.limit:
         faults.append(f"--trajectory-limit {spec.trajectory_limit}: at most the --limit of {spec.limit} is accepted")
+    if spec.noise_floor:
+        faults += _noise_floor_faults(spec)
     names = list(dict.fromkeys([*entries, *(model.name for model in specs)]))
     if names and spec.baseline and spec.baseline not in names:
         faults.append(f"baseline {spec.baseline!r} is not among the models: {', '.join(names)}")
@@ -317,6 +322,19 @@ def _with_trajectories(specs: tuple[ModelSpec, ...], asked: Any, faults: list[st
     if not isinstance(folders, Sequence) or not all(isinstance(folder, str | Path) for folder in folders):
         return specs  # said when the options are validated
     return add_trajectories(specs, [Path(folder) for folder in folders], faults)
+
+
+def _noise_floor_faults(spec: CompareSpec) -> list[str]:
+    """Refuse a baseline whose batches are not composed here."""
+    backends = {model.name: spec.backend_of(model) for model in spec.models}
+    backend = backends.get(spec.baseline, "hf")
+    if backend == "hf":
+        return []
+    who = "a model server" if backend == "openai" else "vllm"
+    return [
+        f"--noise-floor: {who} composes the batches of baseline {spec.baseline!r} by itself; "
+        "a baseline with the backend hf is accepted"
+    ]
 
 
 def _check_keys(fields: Mapping[str, Any], accepted: Sequence[str], noun: str, where: str, faults: list[str]) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mplus_eval.comparison import Comparison
+from mplus_eval.comparison import Comparison, ModelEntry
 from mplus_eval.reports import formats
+from mplus_eval.reports.noise import noise_method
 from mplus_eval.reports.tables import Cell, Column, Fact, Row, Table, number
 from mplus_eval.reports.text import enumerated, one_line, visible
 
@@ -38,7 +39,8 @@ def methods(comparison: Comparison) -> tuple[str, ...]:
     tasks, everything = (_prompts(comparison), _scoring()), []
     if any(task.contrasts for task in comparison.tasks.values()):
         everything = [_pairing(comparison), _verdicts(comparison), _caution()]
-    return (*everything, *tasks)
+    noise = noise_method(comparison)
+    return (*everything, *tasks, *((noise,) if noise else ()))
 
 
 def _pairing(comparison: Comparison) -> str:
@@ -142,14 +144,28 @@ def _models(comparison: Comparison, stored: Json) -> Table:
         key: title for key, title in _MODEL_COLUMNS.items() if key == "source" or any(key in k for k in known.values())
     }
     columns = (Column("Model", False), Column("Backend", False), Column("Precision", False),
-               *(Column(title, False) for title in shown.values()))  # fmt: skip
+               Column("Scoring", False), *(Column(title, False) for title in shown.values()))  # fmt: skip
     rows = []
     for name, entry in comparison.models.items():
         values = {"source": entry.source, "chat_template": entry.chat_template} | dict(known[name])
-        cells = [Cell(one_line(entry.backend)), Cell(one_line(entry.dtype or "–"))]
+        cells = [Cell(one_line(entry.backend)), Cell(one_line(entry.dtype or "–")), Cell(_tier(entry))]
         cells += [_model_cell(key, str(values.get(key) or "–")) for key in shown]
         rows.append(Row(Cell(name), tuple(cells)))
     return Table("Models.", columns, tuple(rows))
+
+
+def _tier(entry: ModelEntry) -> str:
+    """The tier and what its check found; in 16 bits rounding depends on what is computed together."""
+    if entry.scoring is None:
+        return "–"
+    exact = entry.dtype in ("float32", "float64")
+    said = [
+        f"{entry.scoring.name}, to {entry.scoring.difference:.0e} nats"
+        if entry.scoring.difference
+        else entry.scoring.name
+    ]
+    said += [] if exact else ["not exact item by item"]
+    return ", ".join([*said, *([one_line(entry.scoring.why)] if entry.scoring.why else [])])
 
 
 def _model_cell(key: str, value: str) -> Cell:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from mplus_eval.comparison import Comparison, Contrast, Interval, Summary, Task, Verdict
 from mplus_eval.reports import formats
+from mplus_eval.reports.noise import noise_remark
 from mplus_eval.reports.tables import MARKS, NO_SUMMARY, NO_VERDICT, Mark
 from mplus_eval.reports.text import abridged, enumerated, head, one_line
 from mplus_eval.reports.units import Unit
@@ -42,7 +43,7 @@ def decide(name: str, comparison: Comparison) -> Decision:
     summary = comparison.summary.get(name, NO_SUMMARY)
     sentence = suite_sentence(name, comparison.baseline, summary, contrasts, comparison.level)
     units = {task: Unit.of(comparison.tasks[task]) for task in contrasts}
-    remarks = (*_exceptions(summary, contrasts, units), *_flags(contrasts))
+    remarks = (*_exceptions(summary, contrasts, units), *noise_remark(name, comparison), *_flags(contrasts))
     return Decision(name, sentence, remarks, (_capability(summary),))
 
 

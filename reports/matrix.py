@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mplus_eval.comparison import Comparison, Contrast, Pair, Score, Summary, Task, Verdict
+from mplus_eval.comparison import Comparison, Contrast, NoiseFloor, Pair, Score, Summary, Task, Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.decision import negated
+from mplus_eval.reports.noise import HEADING, caption, noise_cell
 from mplus_eval.reports.tables import (
     FAILED,
     MARKS,
@@ -53,12 +54,14 @@ def verdict_matrix(comparison: Comparison, labels: dict[str, ModelLabel], missin
     baseline = comparison.baseline
     others = [name for name in labels if name != baseline]
     lost = {(cell.model, cell.task): cell for cell in missing}
+    noise = comparison.noise_floor
     rows = tuple(
         Row(
             _task_heading(name, task, baseline),
             (
                 _score_cell(task.scores.get(baseline), Unit.of(task), lost.get((baseline, name)), "base-column"),
                 *(_contrast_cell(task, model, lost.get((model, name)), baseline) for model in others),
+                *((noise_cell(noise, noise.tasks.get(name)),) if noise else ()),
             ),
         )
         for name, task in comparison.tasks.items()
@@ -67,17 +70,18 @@ def verdict_matrix(comparison: Comparison, labels: dict[str, ModelLabel], missin
         Column("Task", is_numeric=False),
         Column(baseline, css=f"{labels[baseline].css} base-column"),
         *(Column(name, css=labels[name].css) for name in others),
+        *((Column(HEADING),) if noise else ()),
     )
     return Table(_caption(comparison), columns, rows, _macro_row(comparison, others), is_sortable=True)
 
 
 def _caption(comparison: Comparison) -> str:
     if len(comparison.models) == 1:
-        return "Score in percent."
+        return f"Score in percent.{caption(comparison)}"
     confidence = formats.whole_percent(1 - comparison.level)
     return (
         f"Score in percent, difference from {comparison.baseline} in points, [{confidence} interval, not adjusted]. "
-        "Verdicts are Holm-adjusted over the tasks of a model."
+        f"Verdicts are Holm-adjusted over the tasks of a model.{caption(comparison)}"
     )
 
 
@@ -139,7 +143,9 @@ def _macro_row(comparison: Comparison, others: list[str]) -> Row | None:
     value = formats.percent(base.macro_average) if base.macro_average is not None else "–"
     heading = Cell(strong="macro-average", note=note, text=f"{comparison.baseline} {value}")
     base_cell = Cell(value, css="n base-column")
-    return Row(heading, (base_cell, *(summary_cell(comparison.summary.get(name, NO_SUMMARY)) for name in others)))
+    cells = [summary_cell(comparison.summary.get(name, NO_SUMMARY)) for name in others]
+    noise = comparison.noise_floor
+    return Row(heading, (base_cell, *cells, *((noise_cell(noise, noise.suite),) if noise else ())))
 
 
 def summary_cell(summary: Summary) -> Cell:
@@ -154,7 +160,7 @@ def summary_cell(summary: Summary) -> Cell:
 
 
 def notes_on_cells(comparison: Comparison) -> tuple[str, ...]:
-    """What must be known of single cells: flags of contrasts, and items that failed and are left out."""
+    """What must be known of single cells: flags of contrasts, items that failed, prompts that were cut."""
     flags: dict[tuple[str, str], list[str]] = {}
     for task, entry in comparison.tasks.items():
         for model, contrast in entry.contrasts.items():
@@ -168,7 +174,13 @@ def notes_on_cells(comparison: Comparison) -> tuple[str, ...]:
         for model, score in entry.scores.items()
         if score.n_failed and score.value is not None
     ]
-    return (*flagged, *failed)
+    truncated = [
+        f"{model} × {task}: {formats.counted(score.n_truncated, 'context')} cut to the model's length."
+        for task, entry in comparison.tasks.items()
+        for model, score in entry.scores.items()
+        if score.n_truncated
+    ]
+    return (*flagged, *failed, *truncated)
 
 
 def undecided_table(comparison: Comparison) -> Table | None:
@@ -195,9 +207,10 @@ def _power_row(name: str, found: Contrast | Summary, unit: Unit) -> Row:
     return Row(Cell(name), tuple(cells))
 
 
-def pair_table(pair: Pair, tasks: Mapping[str, Task]) -> Table:
-    """One model against another that is not the baseline, task by task."""
-    columns = (Column("Task", False), Column("Difference"), Column("p, adjusted"), Column("Lost"), Column("Gained"))
+def pair_table(pair: Pair, tasks: Mapping[str, Task], noise: NoiseFloor | None = None) -> Table:
+    """One model against another that is not the baseline, task by task; the noise floor is the baseline's."""
+    headings = ("Difference", "p, adjusted", "Lost", "Gained", *((HEADING,) if noise else ()))
+    columns = (Column("Task", False), *(Column(heading) for heading in headings))
     rows = [
         Row(
             Cell(task),
@@ -206,11 +219,12 @@ def pair_table(pair: Pair, tasks: Mapping[str, Task]) -> Table:
                 number(formats.probability(contrast.p_adjusted), contrast.p_adjusted),
                 number(formats.count(contrast.lost), contrast.lost),
                 number(formats.count(contrast.gained), contrast.gained),
+                *((noise_cell(noise, noise.tasks.get(task), contrast),) if noise else ()),
             ),
         )
         for task, entry in tasks.items()
         if (contrast := pair.tasks.get(task))
     ]
-    blank = (Cell(), Cell(), Cell())
+    blank = (Cell(), Cell(), Cell(), *((noise_cell(noise, noise.suite, pair.summary),) if noise else ()))
     total = Row(Cell("macro-average"), (summary_cell(pair.summary), *blank)) if len(rows) > 1 else None
     return Table(f"{pair.model} minus {pair.against}, points.", columns, tuple(rows), total)

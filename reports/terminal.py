@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mplus_eval.comparison import Comparison
 from mplus_eval.reports import formats
+from mplus_eval.reports.noise import noise_line
 from mplus_eval.reports.tables import NO_SUMMARY
 from mplus_eval.reports.text import one_line
 from mplus_eval.reports.trajectory import (
@@ -43,8 +44,10 @@ def summary(comparison: Comparison) -> RenderableType:
 
     n_missing = len(comparison.missing)
     for_missing = min(n_missing, FEWEST_MISSING_LINES)
-    table, n_rows = _table(without_steps(comparison), MOST_LINES - 1 - for_missing)
-    lines = _missing_lines(comparison, MOST_LINES - 1 - n_rows)
+    noise = noise_line(without_steps(comparison))
+    room = MOST_LINES - 1 - (1 if noise else 0)
+    table, n_rows = _table(without_steps(comparison), room - for_missing)
+    lines = [*([noise] if noise else []), *_missing_lines(comparison, room - n_rows)]
     average = comparison.summary.get(comparison.baseline, NO_SUMMARY).macro_average
     along = [part for name, steps in trajectories(comparison).items() for part in _trajectory(name, steps, average)]
     return Group(table, *along, *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))

@@ -21,6 +21,7 @@ from mplus_eval.reports.matrix import (
     undecided_table,
     verdict_matrix,
 )
+from mplus_eval.reports.noise import noise_notes, noise_table
 from mplus_eval.reports.palette import Look, looks, shape_path
 from mplus_eval.reports.scores import score_figures
 from mplus_eval.reports.subjects import TaskSubjects, subject_tables
@@ -62,6 +63,7 @@ class Report:
     matrix: Table
     cell_notes: tuple[str, ...]
     undecided: Table | None
+    noise: Table | None
     forests: tuple[Figure, ...]
     tax: Figure | None
     scores: tuple[Figure, ...]
@@ -127,15 +129,16 @@ def build_report(comparison: Comparison, manifest: Mapping[str, Any], directory:
         decisions=tuple(decide(name, comparison) for name in others),
         legend=_legend(comparison, bool(missing)),
         matrix=verdict_matrix(comparison, labels, missing),
-        cell_notes=notes_on_cells(comparison),
+        cell_notes=(*notes_on_cells(comparison), *noise_notes(comparison)),
         undecided=undecided_table(comparison),
+        noise=noise_table(comparison),
         forests=forests,
         tax=tax,
         scores=scores,
         training=training,
         trajectories=trajectories,
         subjects=subjects,
-        pairs=tuple(pair_table(pair, comparison.tasks) for pair in comparison.pairs),
+        pairs=tuple(pair_table(pair, comparison.tasks, comparison.noise_floor) for pair in comparison.pairs),
         flipped=flipped,
         missing=missing,
         methods=background.methods(comparison),

@@ -113,6 +113,11 @@ def test_value_is_the_plain_mean_and_failed_items_are_not_in_it():
     assert found.contrasts["plus"].flags == (ITEMS_DIFFER,)
 
 
+def test_scored_items_with_a_cut_prompt_are_counted():
+    found = compare({("base", "t"): cell([1, None, 0, 1], n_truncated=[12, 9, 1, 0])})
+    assert found.tasks["t"].scores["base"].n_truncated == 2
+
+
 def test_further_metrics_are_means_over_scored_items():
     found = compare({("base", "t"): cell([1, None, 0, 1])})
     assert found.tasks["t"].scores["base"].other_metrics == pytest.approx({"brier,none": 1 / 3})

@@ -55,6 +55,19 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
+def test_the_most_that_was_cut_from_an_items_prompt_is_stored(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Calls of six requests: two items of three choices, or six generations.
+    monkeypatch.setattr(RuleBackend, "truncated", (0, 4, 2, 0, 0, 0))
+    bench.run()
+    assert [row["n_truncated"] for row in bench.outcomes("plus", "sums")] == [4, 0] * 6
+    assert [row["n_truncated"] for row in bench.outcomes("plus", "words")] == [0, 4, 2, 0, 0, 0] * 2
+
+
+def test_what_a_backend_cannot_tell_is_null(bench: Bench) -> None:
+    bench.run()
+    assert {row["n_truncated"] for row in bench.outcomes("plus", "sums")} == {None}
+
+
 def failing_at(question: str, error: Exception) -> Before:
     def before(requests: Sequence[Any]) -> None:
         if any(question in request.args[0] for request in requests):
@@ -203,4 +216,4 @@ def test_facts_of_a_model_are_known_although_it_is_not_loaded_again(bench: Bench
 
     plan = bench.plan(["base"])
     facts = model_facts(plan.cells, bench.directory)
-    assert facts == {"backend": "rule", "dtype": "float32", "parameters": 7, "device": "cpu"}
+    assert facts == {"backend": "rule", "dtype": "float32", "parameters": 7, "device": "cpu", "scoring": None}

@@ -34,6 +34,7 @@ def choice(item: int, **columns: Any) -> dict[str, Any]:
         "log_probabilities": [-1.5, -0.25],
         "greedy": [False, True],
         "generations": None,
+        "n_truncated": 0,
         "error": None,
         "target": "B",
         "answer": "B",
@@ -51,6 +52,11 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
     write_part(path, rows, OUTCOME_SCHEMA, INFO)
     assert read_part(path) == rows
     assert parquet.read_schema(path).remove_metadata() == OUTCOME_SCHEMA
+
+
+def test_a_column_that_came_later_is_left_out_of_an_earlier_part(tmp_path: Path) -> None:
+    parquet.write_table(pa.table({"item_id": ["a"], "score": [1.0]}), tmp_path / "part")
+    assert read_part(tmp_path / "part", ["item_id", "n_truncated"]) == [{"item_id": "a"}]
 
 
 def test_answers_hold_no_score(tmp_path: Path) -> None:

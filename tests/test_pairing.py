@@ -50,5 +50,15 @@ def test_a_stratum_keeps_its_failures():
     assert list(found.in_stratum("b").scores) == [0]
 
 
+def test_cut_prompts_are_known_item_by_item():
+    found = scored([1, None, 0, 1], n_truncated=[3, 7, 0, None], stratum=["a", "a", "a", "b"])
+    assert list(found.truncated) == [True, False, False]
+    assert list(found.in_stratum("b").truncated) == [False]
+
+
+def test_prompts_of_earlier_outcomes_are_not_known_to_be_cut():
+    assert list(scored([1, 0]).truncated) == [False, False]
+
+
 def test_answers_that_are_missing_are_none():
     assert list(scored([1, 0], answer=["x", np.nan]).answers) == ["x", None]

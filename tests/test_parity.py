@@ -10,11 +10,11 @@ import pytest
 import mplus_eval
 from mplus_eval.suite import load_suite
 from tests.models import build_model
+from tests.real_data import OWN_DATA, link_datasets, sample_texts
 
 LIMIT = 20
 BATCH_SIZE = 20
 CONTEXT = 8192
-OWN_DATA = Path(__file__).parent / "data" / "hub"
 PACKAGE_TASKS = Path(mplus_eval.__file__).parent / "tasks"
 ARCHITECTURES = ("mistral", "llama", "gpt2")
 SUITE = load_suite("mplus")
@@ -25,34 +25,18 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(4500)]
 @pytest.fixture(scope="module")
 def data_dir(benchmark_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The benchmark data, and the tests' own DROP beside them, in the layout of a mirror."""
-    folder = tmp_path_factory.mktemp("data")
-    for root in (benchmark_data, OWN_DATA):
-        for dataset in root.glob("*/*"):
-            link = folder / dataset.relative_to(root)
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(dataset.resolve())
-    return folder
+    return link_datasets((benchmark_data, OWN_DATA), tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
 def models(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Three small models of three families, with room for a prompt of BBH and 1,024 tokens after it."""
-    texts = _texts(data_dir)
+    texts = sample_texts(data_dir)
     folder = tmp_path_factory.mktemp("models")
     return {
         name: build_model(folder / name, architecture=name, seed=seed, context=CONTEXT, texts=texts, vocabulary=4096)
         for seed, name in enumerate(ARCHITECTURES)
     }
-
-
-def _texts(data_dir: Path) -> list[str]:
-    """What the models' tokenizer learns from, so that prompts are not thousands of single bytes."""
-    from datasets import load_dataset
-
-    bbh = load_dataset(str(data_dir / "SaylorTwift" / "bbh"), "snarks", split="test")
-    gsm8k = load_dataset(str(data_dir / "openai" / "gsm8k"), "main", split="test")
-    race = load_dataset(str(data_dir / "ehovy" / "race"), "middle", split="test")
-    return [*bbh["input"], *gsm8k["question"], *gsm8k["answer"], *race["article"]]
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,19 @@ def test_the_same_plan_has_the_same_fingerprints(tmp_path: Path) -> None:
     assert fingerprints(planned(tmp_path)) == fingerprints(planned(tmp_path))
 
 
+def test_a_noise_floor_adds_the_baseline_in_other_batches_and_changes_no_other_cell(tmp_path: Path) -> None:
+    without, plan = planned(tmp_path), planned(tmp_path, noise_floor=True)
+    first, second = plan.cells[0], plan.cells[4]
+
+    assert [cell.name for cell in plan.cells[4:]] == ["base~noise × sums", "base~noise × words"]
+    assert plan.models == without.models
+    assert plan.noise is not None
+    assert plan.noise.fingerprint == plan.models[0].fingerprint
+    assert fingerprints(without).items() <= fingerprints(plan).items()
+    assert second.fingerprint != first.fingerprint
+    assert second.components == {**first.components, "batch composition": "3/8 of auto"}
+
+
 def test_models_of_different_weights_have_different_fingerprints(tmp_path: Path) -> None:
     plan = planned(tmp_path)
 

@@ -31,6 +31,40 @@ def test_a_model_on_the_command_line_has_a_name_a_source_and_keys() -> None:
     assert fields == {"source": "./runs/plus", "role": "plus", "batch_size": "8", "trust_remote_code": True}
 
 
+def test_a_noise_floor_is_asked_for_in_the_file_or_by_an_option_which_wins(tmp_path: Path) -> None:
+    config = write(tmp_path, "models: {base: ./base}\nnoise_floor: true\n")
+
+    assert build_spec([], config).noise_floor
+    assert not build_spec([], config, {"noise_floor": False}).noise_floor
+    assert not build_spec(["base=./base"]).noise_floor
+    assert build_spec(["base=./base"], options={"noise_floor": True}).noise_floor
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "who"),
+    [
+        ("base=http://localhost:1/v1", {}, "a model server"),
+        ("base=./base,base_url=http://localhost:1/v1", {}, "a model server"),
+        ("base=./base,backend=vllm", {}, "vllm"),
+        ("base=./base", {"backend": "vllm"}, "vllm"),
+    ],
+)
+def test_a_noise_floor_needs_a_baseline_whose_batches_are_composed_here(
+    model: str, options: dict[str, Any], who: str
+) -> None:
+    said = f"--noise-floor: {who} composes the batches of baseline 'base' by itself; "
+
+    assert faults(model, noise_floor=True, **options) == (f"{said}a baseline with the backend hf is accepted",)
+
+
+def test_another_model_than_the_baseline_may_be_a_servers(tmp_path: Path) -> None:
+    assert build_spec(["base=./base", "plus=http://localhost:1/v1"], options={"noise_floor": True}).noise_floor
+
+
+def test_a_noise_floor_is_true_or_false() -> None:
+    assert faults("base=./base", noise_floor="maybe") == ("--noise-floor 'maybe': true or false",)
+
+
 def test_a_source_may_hold_an_equals_sign() -> None:
     assert parse_model("a=http://host/v1?key=value")[1] == {"source": "http://host/v1?key=value"}
 

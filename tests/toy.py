@@ -70,6 +70,7 @@ class RuleBackend:
 
     facts = LoadedModel("rule", "float32", 7, "cpu")
     requests_per_call = 6
+    truncated: Sequence[int] | None = None
 
     def __init__(self, name: str, before: Callable[[Sequence[Any]], None] | None = None) -> None:
         """Take a name, on which the answers depend, and what is called before each answer."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from mplus_eval.scoring.self_check import Tier
 
 
 @dataclass(frozen=True)
@@ -15,13 +18,23 @@ class LoadedModel:
     dtype: str | None
     parameters: int | None
     device: str | None
+    scoring: Tier | None = None
+    """How the backend hf asks the model, and what its self-check found."""
+
+
+@dataclass(frozen=True)
+class FailedRequest:
+    """Stands in place of a response: this request could not be answered, the others were."""
+
+    cause: str
 
 
 class Backend(Protocol):
     """A model that is loaded and can be asked.
 
     Requests and responses are lm-eval's: a `loglikelihood` request is answered by (log-probability, is greedy), a
-    `loglikelihood_rolling` request by a log-probability, a `generate_until` request by a text.
+    `loglikelihood_rolling` request by a log-probability, a `generate_until` request by a text; any of
+    them by a `FailedRequest`.
     """
 
     @property
@@ -31,6 +44,10 @@ class Backend(Protocol):
     @property
     def requests_per_call(self) -> int:
         """How many requests are best given at once: enough for full batches, few enough for lively progress."""
+
+    @property
+    def truncated(self) -> Sequence[int] | None:
+        """For each request of the newest `respond`, tokens cut from the left of its context; None where not known."""
 
     def respond(self, requests: Sequence[Any]) -> list[Any]:
         """Answer requests of one type, in their order."""

@@ -5,18 +5,18 @@ Imports torch and lm-eval, so it is imported only when a model is loaded.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from lm_eval.models.huggingface import HFLM
 from transformers import AutoModelForCausalLM
 
+from mplus_eval.scoring.logits import NotANumberError
+
 
 class IncompleteWeightsError(ValueError):
     """The weight files lack tensors that the architecture needs; transformers would fill them with random numbers."""
-
-
-class NotANumberError(ArithmeticError):
-    """The model returned NaN logits."""
 
 
 class WholeModel:
@@ -46,7 +46,17 @@ class CheckedHFLM(HFLM):
         """Load a model; the arguments are those of `HFLM`, and `quantization` is 4bit or 8bit."""
         self._quantization = quantization
         super().__init__(*args, **kwargs)
-        self.model.register_forward_hook(_refuse_nan)
+        self._nan_is_noticed = False
+        self.model.register_forward_hook(self._refuse_nan)
+
+    @contextmanager
+    def nan_in_answers(self) -> Iterator[None]:
+        """Let NaN pass inside, where it reaches the answers that it belongs to."""
+        self._nan_is_noticed = True
+        try:
+            yield
+        finally:
+            self._nan_is_noticed = False
 
     def _create_model(self, *args: Any, **kwargs: Any) -> None:
         # HFLM itself offers no way to quantize with transformers 5, which takes it in `quantization_config` alone.
@@ -58,6 +68,15 @@ class CheckedHFLM(HFLM):
         # HFLM shows a bar here for whole texts, whatever its caller asked for.
         return super()._loglikelihood_tokens(requests, disable_tqdm=True, override_bs=override_bs)
 
+    def _refuse_nan(self, _module: Any, _inputs: Any, output: Any) -> None:
+        """Stop at NaN logits, since decoding would turn them into text without a word.
+
+        Only the last position is looked at: the rows of padding may hold anything, and a NaN spreads to what follows.
+        """
+        logits = None if self._nan_is_noticed else getattr(output, "logits", None)
+        if logits is not None and bool(logits[:, -1].isnan().any()):
+            raise NotANumberError("the model returned NaN logits")
+
 
 def quantization_config(name: str) -> Any:
     """Return transformers' configuration of bitsandbytes for 4bit or 8bit weights."""
@@ -65,13 +84,3 @@ def quantization_config(name: str) -> Any:
 
     four = name == "4bit"
     return BitsAndBytesConfig(load_in_4bit=four, load_in_8bit=not four)
-
-
-def _refuse_nan(_module: Any, _inputs: Any, output: Any) -> None:
-    """Stop at NaN logits, since decoding would turn them into text without a word.
-
-    Only the last position is looked at: the rows of padding may hold anything, and a NaN spreads to what follows it.
-    """
-    logits = getattr(output, "logits", None)
-    if logits is not None and bool(logits[:, -1].isnan().any()):
-        raise NotANumberError("the model returned NaN logits")

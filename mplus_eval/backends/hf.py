@@ -1,4 +1,4 @@
-"""The backend `hf`: transformers models on this machine, scored by lm-eval's `HFLM`."""
+"""The backend `hf`: transformers models on this machine, asked through lm-eval's `HFLM` with shared prefixes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,16 @@ _BATCHES_PER_CALL = 16
 
 
 class HfModel(LmEvalModel):
-    """A transformers model; out of memory halves its batch and goes on."""
+    """A transformers model; out of memory halves what is computed at once and goes on."""
+
+    @property
+    def truncated(self) -> Sequence[int]:
+        """For each request of the newest `respond`, tokens cut from the left of its context."""
+        found: Sequence[int] = self.lm.truncated
+        return found
 
     def respond(self, requests: Sequence[Any]) -> list[Any]:
-        """Answer requests, halving the batch size for as long as the memory does not suffice.
+        """Answer requests, halving what is computed at once for as long as the memory does not suffice.
 
         Raises:
             MemoryError: when it does not suffice for one request at a time.
@@ -30,9 +36,8 @@ class HfModel(LmEvalModel):
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
                     raise
-                if self.lm.batch_size_per_gpu <= 1:
+                if not self.lm.halve():
                     raise MemoryError("out of memory, also with one item at a time") from error
-                self.lm.batch_size_per_gpu //= 2
             # Outside the handler, so that the failed call's tensors are no longer held by its traceback.
             _free()
 
@@ -46,11 +51,12 @@ def load(model: ModelSpec, source: Source) -> HfModel:
     """Load a checkpoint directory, with its adapter where it has one."""
     import torch
 
-    from mplus_eval.backends.checked_hflm import CheckedHFLM
+    from mplus_eval.backends.fast_hflm import FastHFLM
+    from mplus_eval.scoring.budget import Budget
 
     device = model.device or ("cuda" if torch.cuda.is_available() else "cpu")
     batch_size = DEFAULT_BATCH_SIZE.get(device.split(":")[0], 16) if model.batch_size == "auto" else model.batch_size
-    lm = CheckedHFLM(
+    lm = FastHFLM(
         pretrained=str(source.path),
         peft=str(source.adapter) if source.adapter else None,
         tokenizer=str(source.tokenizer) if source.tokenizer else None,
@@ -60,6 +66,7 @@ def load(model: ModelSpec, source: Source) -> HfModel:
         trust_remote_code=model.trust_remote_code,
         backend="causal",
         quantization=model.quantization,
+        budget=None if model.batch_size == "auto" else Budget.of_batch(model.batch_size),
     )
     set_chat_template(lm, model.chat_template)
     return HfModel(lm, _facts(lm, device), batch_size * _BATCHES_PER_CALL)
@@ -67,7 +74,7 @@ def load(model: ModelSpec, source: Source) -> HfModel:
 
 def _facts(lm: Any, device: str) -> LoadedModel:
     dtype = str(lm.model.dtype).removeprefix("torch.")
-    return LoadedModel("hf", dtype, int(lm.model.num_parameters()), device)
+    return LoadedModel("hf", dtype, int(lm.model.num_parameters()), device, lm.tier)
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

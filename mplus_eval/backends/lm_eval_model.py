@@ -18,6 +18,11 @@ class LmEvalModel:
         self.facts = facts
         self.requests_per_call = requests_per_call
 
+    @property
+    def truncated(self) -> Sequence[int] | None:
+        """Not known: lm-eval's classes do not tell."""
+        return None
+
     def respond(self, requests: Sequence[Any]) -> list[Any]:
         """Answer requests of one type, in their order."""
         if not requests:

@@ -46,6 +46,14 @@ def compare(
     backend: Annotated[str | None, typer.Option(help="hf, vllm or openai, where a model names none.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the statistics' random draws.")] = None,
     pairs: Annotated[str | None, typer.Option(help="baseline, or all for every pair of models.")] = None,
+    noise_floor: Annotated[
+        bool | None,
+        typer.Option(
+            "--noise-floor/--no-noise-floor",
+            help="Ask the baseline twice, and show how many items flip with another batch size.",
+            show_default=False,
+        ),
+    ] = None,
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
@@ -78,6 +86,7 @@ def compare(
         "backend": backend,
         "seed": seed,
         "pairs": pairs,
+        "noise_floor": noise_floor,
     }
     spec, faults = draft_spec(models or (), config, given)
     with ConsoleProgress(Console(stderr=True, quiet=quiet)).shown() as progress:
@@ -85,5 +94,6 @@ def compare(
     if not quiet:
         Console().print(summary(finished.comparison))
         typer.echo(f"\nReport: {finished.path / 'report.html'}")
-    if finished.comparison.missing:
+    noise = finished.comparison.noise_floor
+    if finished.comparison.missing or (noise is not None and noise.missing):
         raise typer.Exit(EXIT_CELLS_MISSING)

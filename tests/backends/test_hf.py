@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import shutil
 import weakref
 from pathlib import Path
@@ -78,6 +79,17 @@ def test_the_batch_size_changes_no_answer(tiny_model: TinyModel) -> None:
     assert single.respond(generations()) == batched.respond(generations())
 
 
+def test_what_was_cut_from_a_context_is_told_of_the_newest_requests(tmp_path: Path) -> None:
+    backend = load(build_model(tmp_path, context=16))
+    asked = [request for request in choices() if request.args[0]]
+    backend.respond(asked)
+    lengths = [sum(map(len, backend.lm._encode_pair(*request.args))) for request in asked]
+    assert backend.truncated == [max(0, length - 17) for length in lengths]
+    assert max(backend.truncated) > 0
+    backend.respond(generations(2))
+    assert len(backend.truncated) == len(generations())
+
+
 def test_no_request_has_no_response(tiny_model: TinyModel) -> None:
     assert load(tiny_model()).respond([]) == []
 
@@ -121,26 +133,32 @@ def test_a_chat_template_of_a_file_comes_before_the_models_own(tmp_path: Path) -
     assert backend.render_chat([{"role": "user", "content": "hello"}]) == "[hello]"
 
 
-@pytest.mark.parametrize("requests", [choices, generations])
-def test_nan_logits_are_a_failure_and_not_an_answer(tiny_model: TinyModel, requests: Any) -> None:
+def test_nan_logits_are_a_failure_and_not_an_answer(tiny_model: TinyModel) -> None:
     backend = load(tiny_model())
     with torch.no_grad():
         next(backend.lm.model.parameters()).fill_(float("nan"))
+    assert all(math.isnan(value) for value in values(backend.respond(choices())))
     with pytest.raises(NotANumberError, match="the model returned NaN logits"):
-        backend.respond(requests())
+        backend.respond(generations())
 
 
 class Crowded:
     """A model whose memory holds two requests at once."""
 
-    def __init__(self, batch_size: int, error: RuntimeError, room: int = 2) -> None:
-        self.batch_size_per_gpu, self.error, self.room = batch_size, error, room
+    def __init__(self, at_once: int, error: RuntimeError, room: int = 2) -> None:
+        self.at_once, self.error, self.room = at_once, error, room
         self.tried: list[int] = []
+
+    def halve(self) -> bool:
+        if self.at_once == 1:
+            return False
+        self.at_once //= 2
+        return True
 
     def loglikelihood(self, requests: list[Any], disable_tqdm: bool) -> list[Any]:
         assert disable_tqdm
-        self.tried.append(self.batch_size_per_gpu)
-        if self.batch_size_per_gpu > self.room:
+        self.tried.append(self.at_once)
+        if self.at_once > self.room:
             raise self.error
         return [(-1.0, False) for _ in requests]
 

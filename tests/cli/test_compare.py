@@ -31,6 +31,17 @@ def test_a_comparison_ends_in_a_summary_and_the_reports_place(
     assert "Warning" not in err
 
 
+def test_a_noise_floor_is_a_line_of_the_summary(
+    tmp_path: Path,
+    tiny_model,
+    capsys: pytest.CaptureFixture[str],  # type: ignore[no-untyped-def]
+) -> None:
+    assert cli.run([*toy_arguments(tmp_path, f"base={tiny_model()}"), "--noise-floor"]) == 0
+    out, err = capsys.readouterr()
+    assert "Noise floor: 0 of 24 items (0.0 %) flip in other batches" in out.splitlines()
+    assert "base~noise · sums  12 items" in err
+
+
 def test_quiet_says_nothing(tmp_path: Path, tiny_model, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
     assert cli.run([*toy_arguments(tmp_path, f"base={tiny_model()}"), "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
@@ -63,6 +74,8 @@ def test_a_failed_cell_is_named_with_its_cause_and_changes_the_exit_code(
         (["--config", "mistral-pluss"], ["mistral-pluss", "mistral-plus"]),
         (["base=.", "--suite", "mpluss"], ["mpluss", "mplus"]),
         (["base=.", "--backend", "tensorflow"], ["tensorflow", "hf"]),
+        (["base=http://localhost:1/v1", "--noise-floor"], ["--noise-floor", "a model server", "'base'", "hf"]),
+        (["base=.", "--backend", "vllm", "--noise-floor"], ["--noise-floor", "vllm", "'base'", "hf"]),
     ],
 )
 def test_wrong_use_is_one_clear_line_and_nothing_is_written(

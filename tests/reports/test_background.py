@@ -29,7 +29,7 @@ def test_an_empty_manifest_still_shows_models_and_tasks() -> None:
 def test_hashes_are_shortened_and_times_written_out() -> None:
     found = manifest(build.full(), build.MANIFEST)
     models, _, times = found.tables
-    assert models.rows[0].cells[3].text == "cae662172fd4"
+    assert models.rows[0].cells[4].text == "cae662172fd4"
     assert [cell.text for cell in times.rows[0].cells] == ["14,042", "4 min 7 s", "0f1e2d3c4b5a"]
     assert ("memory", "24 GiB") in [(fact.name, fact.value) for fact in found.facts]
 

@@ -70,6 +70,17 @@ def test_failed_items_are_counted() -> None:
     )
 
 
+def test_cut_contexts_are_counted() -> None:
+    comparison = build.of_size(1, 1)
+    (name, task), *_ = comparison.tasks.items()
+    scores = {"base": build.score(0.5, n_truncated=12), "model-0": build.score(0.5, n_truncated=1)}
+    changed = comparison.model_copy(update={"tasks": {name: task.model_copy(update={"scores": scores})}})
+    assert notes_on_cells(changed)[-2:] == (
+        f"base × {name}: 12 contexts cut to the model's length.",
+        f"model-0 × {name}: 1 context cut to the model's length.",
+    )
+
+
 def test_undecided_cells_say_what_they_could_have_shown() -> None:
     table = undecided_table(build.full())
     assert table is not None

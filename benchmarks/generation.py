@@ -1,0 +1,258 @@
+"""How much sooner are texts generated than by lm-eval's HFLM, and are they the same?
+
+    python benchmarks/generation.py                    a random model of 25 M parameters, float32: about 4 minutes
+    python benchmarks/generation.py --quick            fewer and shorter answers, under a minute
+    python benchmarks/generation.py --model DIRECTORY  any checkpoint, with its tokenizer
+    python benchmarks/generation.py --json FILE        the numbers as JSON lines too
+
+Both sides answer the same requests in one process, in turn: HFLM at every batch size, and before each of them ours.
+How long an answer is to be is given beforehand, as if a stop string came there: HFLM runs a batch up to the longest
+answer in it, ours runs each answer to its own length. Stop strings are looked for on both sides, and never come.
+
+- GSM8K 8-shot: greedy, the same eight shots before every question
+- 25 samples: of 4 prompts each, 20 tokens at temperature 1 and top-p 0.9; texts are not compared, since the two sides
+  draw from different random numbers; the random model's logits are spread so that its next token is about as certain as
+  a trained model's, since top-p costs more the more tokens it leaves
+
+Columns:
+
+- ratio: HFLM's processor time at its best batch size over ours (the median of ours), tokenisation included; on a GPU,
+  wall time
+- prompt tokens: of the requests, and what is left of them with every distinct prefix computed once
+- differ: answers that differ from HFLM's at batch size 1, where nothing is padded, and after a plus those among them
+  where its two best logits at the first difference lie within 1e-4
+- memory: the most that either side held above what was held before it, in MiB; HFLM at batch size 8
+
+Exit code 1 when a goal is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+import torch
+from lm_eval.api.instance import Instance
+from lm_eval.models.huggingface import HFLM
+from measuring import BATCH_SIZES, TIE, Memory, clock, load, parser
+from request_sets import SPREAD, continuations, gsm8k
+
+from mplus_eval.backends.fast_hflm import FastHFLM
+from mplus_eval.quiet import silence_libraries
+
+QUICK, QUICK_QUESTIONS, QUICK_SAMPLES = 8, 8, 10
+"""How many times shorter the answers are with --quick, how many questions are asked, and samples drawn."""
+GOAL = 4.0
+SAMPLES, SAMPLED_TOKENS = 25, 20
+SAMPLING = {"do_sample": True, "temperature": 1.0, "top_p": 0.9}
+NEVER = "\n@never@\n"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One request set."""
+
+    set: str
+    requests: int
+    new_tokens: int
+    ratio: float
+    goal: float | None
+    seconds: float
+    reference_seconds: dict[int, float]
+    tokens_before: int
+    tokens_after: int
+    differ: int | None
+    """Answers that differ with no tie to excuse it; None where texts are not compared."""
+    ties: int | None
+    memory: float
+    reference_memory: float
+
+    @property
+    def met(self) -> bool:
+        """Whether speed and exactness are what they are to be."""
+        return (self.goal is None or self.ratio >= self.goal) and not self.differ
+
+
+class _TokenIds:
+    """Answers are token ids rather than text: a random model says much that its tokenizer has no text for."""
+
+    def tok_decode(self, tokens: Any, skip_special_tokens: bool = True) -> str:
+        return NEVER if isinstance(tokens, int) else " ".join(map(str, tokens))
+
+
+class Ours(_TokenIds, FastHFLM):
+    """Runs each answer to its own length."""
+
+
+class Theirs(_TokenIds, HFLM):
+    """Runs a batch to the longest answer in it, as stop strings would make it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lengths: dict[tuple[int, ...], int] = {}
+        """Of the answer to a prompt."""
+
+    def _model_generate(self, context: Any, max_length: int, stop: list[str], **settings: Any) -> Any:
+        rows = zip(context, settings["attention_mask"].bool(), strict=True)
+        longest = max(self.lengths[tuple(row[mask].tolist())] for row, mask in rows)
+        return super()._model_generate(context, context.shape[1] + longest, stop, **settings)
+
+
+@dataclass(frozen=True)
+class _Set:
+    """Prompts, the length of each answer, and how it is generated."""
+
+    name: str
+    asked: Sequence[tuple[str, int]]
+    settings: dict[str, Any]
+    goal: float | None
+
+    def requests(self, length: int | None = None) -> list[Instance]:
+        """Of the answers' own lengths, or of one for all, since HFLM batches only what is asked alike."""
+        return [
+            Instance(
+                "generate_until", {}, (text, {"until": [NEVER], "max_gen_toks": length or own, **self.settings}), 0
+            )
+            for text, own in self.asked
+        ]
+
+
+def main() -> int:
+    """Measure and print."""
+    arguments = parser(
+        __doc__.partition("\n")[0],
+        f"{QUICK_QUESTIONS} questions, answers {QUICK} times shorter, {QUICK_SAMPLES} samples",
+    ).parse_args()
+    silence_libraries()
+    torch.set_num_threads(arguments.threads)
+    model, encoder = load(arguments, spread=SPREAD)
+    model.generation_config.eos_token_id = None  # an answer is as long as it is to be
+    shared = {"pretrained": model, "tokenizer": encoder, "backend": "causal", "max_length": 4096}
+    ours = Ours(**shared)
+    theirs = {size: Theirs(batch_size=size, **shared) for size in BATCH_SIZES}
+    print(f"{model.num_parameters() / 1e6:.1f} M parameters, {model.dtype}, {model.device}; tier: {ours.tier.name}")
+    print(_HEADING)
+    rows = []
+    for one in _sets(arguments):
+        rows.append(_measured(one, ours, theirs))
+        print(_line(rows[-1]), flush=True)
+    if arguments.json:
+        arguments.json.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows), encoding="utf-8")
+    goals = [row for row in rows if row.goal is not None]
+    n_missed = sum(not row.met for row in goals)
+    print(f"{len(goals) - n_missed} of {len(goals)} goals reached")
+    return int(n_missed > 0)
+
+
+def _sets(arguments: argparse.Namespace) -> list[_Set]:
+    rng = random.Random(arguments.seed)
+    questions = gsm8k(rng)
+    if arguments.quick:
+        questions = [(text, length // QUICK) for text, length in questions[:QUICK_QUESTIONS]]
+    prompts = continuations(rng, 1 if arguments.quick else 4)
+    n_samples = QUICK_SAMPLES if arguments.quick else SAMPLES
+    samples = [(text, SAMPLED_TOKENS) for text in prompts for _ in range(n_samples)]
+    return [
+        _Set("GSM8K 8-shot", questions, {"do_sample": False}, GOAL),
+        _Set(f"{n_samples} samples of {len(prompts)}", samples, SAMPLING, None),
+    ]
+
+
+def _measured(asked: _Set, ours: Ours, theirs: dict[int, Theirs]) -> Row:
+    encoded = [tuple(ours.tok_encode(text)) for text, _ in asked.asked]
+    lengths = [length for _, length in asked.asked]
+    times, references, found = [], {}, {}
+    reference_memory = peak = 0.0
+    ours.generate_until(asked.requests(2), disable_tqdm=True)
+    for size, lm in theirs.items():
+        found["ours"], seconds, memory = _timed(ours, asked.requests())
+        times.append(seconds)
+        peak = max(peak, memory)
+        lm.lengths = dict(zip(encoded, lengths, strict=True))
+        found[size], references[size], memory = _timed(lm, asked.requests(max(lengths)))
+        if size == 8:
+            reference_memory = memory
+    differ = ties = None
+    if asked.goal is not None:
+        answers = zip(encoded, lengths, found["ours"], found[1], strict=True)
+        excuses = [
+            _is_tie(theirs[1], prompt, mine, other[:length])
+            for prompt, length, mine, other in ((p, n, _ids(a), _ids(b)) for p, n, a, b in answers)
+            if mine != other[:length]
+        ]
+        differ, ties = excuses.count(False), excuses.count(True)
+    return Row(
+        set=asked.name,
+        requests=len(asked.asked),
+        new_tokens=sum(lengths),
+        ratio=min(references.values()) / median(times),
+        goal=asked.goal,
+        seconds=median(times),
+        reference_seconds=references,
+        tokens_before=sum(map(len, encoded)),
+        tokens_after=_distinct_prefixes(encoded),
+        differ=differ,
+        ties=ties,
+        memory=peak,
+        reference_memory=reference_memory,
+    )
+
+
+def _timed(lm: Any, requests: Sequence[Any]) -> tuple[list[str], float, float]:
+    """Answers, seconds, and MiB held at most."""
+    memory = Memory(lm.device)
+    started = clock(lm.device)
+    answers = lm.generate_until(list(requests), disable_tqdm=True)
+    return answers, clock(lm.device) - started, memory.most()
+
+
+def _ids(answer: str) -> tuple[int, ...]:
+    return tuple(map(int, answer.split()))
+
+
+def _is_tie(lm: HFLM, prompt: tuple[int, ...], mine: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether the reference's two best logits are all but equal where two answers part."""
+    if len(mine) != len(other):
+        return False
+    agreed = next(place for place, (one, two) in enumerate(zip(mine, other, strict=True)) if one != two)
+    with torch.no_grad():
+        best = lm.model(torch.tensor([prompt + other[:agreed]], device=lm.device)).logits[0, -1].float().topk(2).values
+    return bool(best[0] - best[1] < TIE)
+
+
+def _distinct_prefixes(prompts: Sequence[tuple[int, ...]]) -> int:
+    """Sorted, a prompt adds what it does not have in common with the one before it."""
+    return sum(len(two) - _common(one, two) for one, two in pairwise([(), *sorted(prompts)]))
+
+
+def _common(one: tuple[int, ...], two: tuple[int, ...]) -> int:
+    """How many tokens two prompts begin with alike."""
+    return next((place for place, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
+
+
+_HEADING = (
+    f"{'':20}{'ratio':>7}{'goal':>6}{'s':>7}{'HFLM s at ' + '/'.join(map(str, BATCH_SIZES)):>20}"
+    f"{'prompt tokens':>16}{'new':>7}{'differ':>8}{'memory':>11}"
+)
+
+
+def _line(row: Row) -> str:
+    references = "/".join(f"{seconds:.1f}" for seconds in row.reference_seconds.values())
+    differ = "–" if row.differ is None else f"{row.differ}+{row.ties}" if row.ties else str(row.differ)
+    goal = "–" if row.goal is None else f"{row.goal:.1f}"
+    return (
+        f"{row.set:20}{row.ratio:6.1f}×{goal:>6}{row.seconds:7.2f}{references:>20}"
+        f"{f'{row.tokens_before:,}→{row.tokens_after:,}':>16}{row.new_tokens:7,}{differ:>8}"
+        f"{f'{row.memory:.0f}/{row.reference_memory:.0f}':>11}  {'' if row.met else 'missed'}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

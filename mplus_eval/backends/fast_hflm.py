@@ -1,0 +1,231 @@
+"""lm-eval's `HFLM` with shared prefixes: the same requests and numbers, every distinct prefix computed once.
+
+Tokenisation, the beginning-of-text token, chat templates, truncation and results stay lm-eval's own; only what answers
+requests of tokens is replaced, where the model passed the self-check (docs/scoring.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from lm_eval.models.huggingface import _add_special_kwargs, has_bos_prefix
+from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
+
+from mplus_eval.backends.base import FailedRequest
+from mplus_eval.backends.checked_hflm import CheckedHFLM
+from mplus_eval.scoring.budget import Budget, find_budget
+from mplus_eval.scoring.generation import Prompt, TreeGenerator
+from mplus_eval.scoring.sampling import Sampling
+from mplus_eval.scoring.self_check import Tier, choose_tier, scorer_of
+from mplus_eval.scoring.tree import Request
+
+_KNOWN_SETTINGS = {"do_sample", "temperature", "top_p", "top_k", "until", "max_gen_toks", "seed"}
+_NEUTRAL = {
+    "repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "encoder_repetition_penalty": 1.0, "num_beams": 1,
+    "min_length": 0, "min_new_tokens": None, "bad_words_ids": None, "suppress_tokens": None,
+    "begin_suppress_tokens": None, "forced_bos_token_id": None, "forced_eos_token_id": None,
+    "exponential_decay_length_penalty": None, "sequence_bias": None, "guidance_scale": None, "penalty_alpha": None,
+    "min_p": None, "typical_p": 1.0, "epsilon_cutoff": 0.0, "eta_cutoff": 0.0, "watermarking_config": None,
+}  # fmt: skip
+"""Settings of a checkpoint's generation_config that would change the distribution, and their values that do not."""
+
+
+class FastHFLM(CheckedHFLM):
+    """`HFLM` that scores and generates over a tree of prefixes."""
+
+    def __init__(self, *args: Any, budget: Budget | None = None, **kwargs: Any) -> None:
+        """Load a model, and choose by a self-check how it is asked.
+
+        Args:
+            *args: those of `CheckedHFLM`.
+            budget: how much is computed at once; found from the free memory when None.
+            **kwargs: those of `CheckedHFLM`.
+        """
+        super().__init__(*args, **kwargs)
+        self._ids_of: dict[str, list[int]] = {}
+        self.truncated: list[int] = []
+        """For each request of the newest call, tokens cut from the left of its context."""
+        self.budget = budget or find_budget(self.model)
+        self.tier: Tier = choose_tier(self.model, self.max_length, self.budget)
+
+    def halve(self) -> bool:
+        """Compute half as much at once from now on; False when it is one item already."""
+        size = int(getattr(self, "batch_size_per_gpu", 1))
+        if size <= 1 and not self.budget.can_be_halved:
+            return False
+        self.batch_size_per_gpu = max(1, size // 2)
+        self.budget = self.budget.halved()
+        return True
+
+    def tok_encode(
+        self, string: str, add_special_tokens: bool | None = None, left_truncate_len: int | None = None, **kwargs: Any
+    ) -> list[int]:
+        """As `HFLM`'s, looking first among what was encoded in a batch."""
+        if add_special_tokens is None and not left_truncate_len and (known := self._ids_of.get(string)) is not None:
+            return list(known)
+        return list(super().tok_encode(string, add_special_tokens, left_truncate_len, **kwargs))
+
+    def loglikelihood(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[Any]:
+        """As `HFLM`'s; texts are encoded once each, in a batch."""
+        pairs = [_moved_spaces(*request.args) for request in requests if request.args[0]]
+        with self._encoded([text for context, whole in pairs for text in (context, whole)]):
+            return list(super().loglikelihood(list(requests), disable_tqdm=disable_tqdm))
+
+    def loglikelihood_rolling(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[float]:
+        """As `HFLM`'s, which cuts nothing off a text."""
+        found = list(super().loglikelihood_rolling(list(requests), disable_tqdm=disable_tqdm))
+        self.truncated = [0] * len(requests)
+        return found
+
+    def _loglikelihood_tokens(self, requests: Any, disable_tqdm: bool = True, override_bs: int | None = None) -> Any:
+        self.truncated = [
+            max(0, len(context) + len(continuation) - (self.max_length + 1)) for _, context, continuation in requests
+        ]
+        scorer = scorer_of(self.tier, self.model, self.budget)
+        if scorer is None:
+            return super()._loglikelihood_tokens(requests, disable_tqdm, override_bs)
+        found: list[Any] = [self._fault(context, continuation) for _, context, continuation in requests]
+        sound = [number for number, fault in enumerate(found) if fault is None]
+        wanted = [Request(*self._fitted(*requests[number][1:])) for number in sound]
+        with self.nan_in_answers():
+            scores = scorer.score(wanted)
+        for number, score in zip(sound, scores, strict=True):
+            found[number] = score
+            if requests[number][0] is not None:
+                self.cache_hook.add_partial("loglikelihood", requests[number][0], score)
+        return found
+
+    def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[str]:
+        """As `HFLM`'s at batch size 1, whatever is computed together."""
+        with self._encoded([request.args[0] for request in requests]):
+            encoded = [self.tok_encode(request.args[0]) for request in requests]
+        rooms = [self._room(request.args[1]) for request in requests]
+        self.truncated = [max(0, len(ids) - room) for ids, room in zip(encoded, rooms, strict=True)]
+        if self.tier.name != "tree" or not all(self._is_plain(request.args[1]) for request in requests):
+            return list(super().generate_until(list(requests), disable_tqdm=disable_tqdm))
+        eos = self.tok_decode(self.eot_token_id, skip_special_tokens=False)
+        fitted = [tuple(ids[-room:]) for ids, room in zip(encoded, rooms, strict=True)]
+        asked = [
+            self._prompt(number, tokens, request.args[1], eos)
+            for number, (tokens, request) in enumerate(zip(fitted, requests, strict=True))
+        ]
+        generator = TreeGenerator(self.model, self.budget, slots=self.budget.slots, cached_tokens=self.budget.cached)
+        made = generator.generate([prompt for prompt, _ in asked])
+        texts = []
+        for request, (_, until), tokens in zip(requests, asked, made, strict=True):
+            texts.append(self._text(list(tokens), until))
+            self.cache_hook.add_partial("generate_until", request.args, texts[-1])
+        return texts
+
+    def _room(self, settings: dict[str, Any]) -> int:
+        """How many tokens of a prompt fit beside what is to be generated."""
+        limit = normalize_gen_kwargs(settings, self.max_gen_toks)["max_gen_toks"]
+        if (room := self.max_length - limit) <= 0:
+            raise ValueError(f"max_gen_toks {limit} leaves no room for a prompt in {self.max_length} tokens")
+        return int(room)
+
+    def _prompt(
+        self, number: int, tokens: tuple[int, ...], settings: dict[str, Any], eos: str
+    ) -> tuple[Prompt, list[str]]:
+        """A request as the generator takes it, and its stop strings."""
+        given: dict[str, Any] = dict(normalize_gen_kwargs(settings, self.max_gen_toks))
+        until = handle_stop_sequences(given.get("until"), eos=eos)
+        temperature = given.get("temperature") or 0.0
+        sampled = given.get("do_sample") or temperature > 0
+        sampling = (
+            Sampling(temperature or 1.0, top_p=given.get("top_p", 1.0), top_k=given.get("top_k") or None)
+            if sampled
+            else None
+        )
+        prompt = Prompt(
+            tokens=tokens,
+            max_new_tokens=given["max_gen_toks"],
+            sampling=sampling,
+            seed=int(given.get("seed", 0)) * 1_000_003 + number if sampled else 0,
+            end_tokens=self._end_tokens(),
+            stopped=_stopper(self.tokenizer, until),
+        )
+        return prompt, until
+
+    def _text(self, tokens: list[int], until: list[str]) -> str:
+        """Cut what was generated as `HFLM` does."""
+        think = self.think_end_token
+        if isinstance(think, int) and think in tokens:
+            tokens = tokens[len(tokens) - tokens[::-1].index(think) :]
+        text = self.tok_decode(tokens)
+        return str(
+            postprocess_generated_text(
+                text.lstrip() if isinstance(think, int) else text, until, think if isinstance(think, str) else None
+            )
+        )
+
+    def _is_plain(self, settings: dict[str, Any]) -> bool:
+        """Whether a request and the checkpoint ask for nothing beyond temperature, top-p and top-k."""
+        configured = self.model.generation_config
+        odd = [name for name, value in _NEUTRAL.items() if getattr(configured, name, None) not in (value, None)]
+        sampled = settings.get("do_sample") or settings.get("temperature")
+        # A checkpoint's own top-p and top-k hold where a request names none; that is left to transformers.
+        own = sampled and any(
+            name not in settings and getattr(configured, name, None) not in (neutral, None)
+            for name, neutral in (("top_p", 1.0), ("top_k", 0))
+        )
+        return not odd and not own and set(normalize_gen_kwargs(settings)) <= _KNOWN_SETTINGS
+
+    def _end_tokens(self) -> frozenset[int]:
+        configured = self.model.generation_config.eos_token_id
+        return frozenset(configured if isinstance(configured, list) else [configured]) - {None}
+
+    def _fault(self, context: Sequence[int], continuation: Sequence[int]) -> FailedRequest | None:
+        """Why a request cannot be scored."""
+        if not continuation:
+            return FailedRequest("the continuation is empty")
+        if len(continuation) > self.max_length:
+            return FailedRequest(
+                f"the continuation has {len(continuation)} tokens, the model's length is {self.max_length}"
+            )
+        highest, known = max(*context, *continuation), self.model.get_input_embeddings().num_embeddings
+        if highest >= known:
+            return FailedRequest(f"token id {highest} is outside the model's vocabulary of {known}")
+        return None
+
+    def _fitted(self, context: Sequence[int], continuation: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Inputs and targets, cut from the left as `HFLM` cuts them."""
+        return tuple([*context, *continuation][-(self.max_length + 1) :][:-1]), tuple(continuation)
+
+    @contextmanager
+    def _encoded(self, texts: Sequence[str]) -> Iterator[None]:
+        """The token ids of texts at hand inside, each encoded once."""
+        begin = self.tokenizer.decode(self.prefix_token_id)
+        distinct = [text for text in dict.fromkeys(texts) if not has_bos_prefix(text, begin)]
+        if distinct:
+            ids = self.tokenizer(distinct, **_add_special_kwargs(None, self.add_bos_token))["input_ids"]
+            self._ids_of = dict(zip(distinct, ids, strict=True))
+        try:
+            yield
+        finally:
+            self._ids_of = {}
+
+
+def _moved_spaces(context: str, continuation: str) -> tuple[str, str]:
+    """The two texts that `HFLM` encodes for a request: trailing spaces of the context go to the continuation."""
+    return context.rstrip(), context + continuation
+
+
+def _stopper(tokenizer: Any, until: Sequence[str]) -> Callable[[Sequence[int]], bool] | None:
+    """Tell whether what was generated holds a stop string; the newest tokens are looked at first."""
+    stops = [text for text in until if text]
+    if not stops:
+        return None
+    # No token is shorter than a byte; one more, since some decoders drop the first token's leading space.
+    reach = max(len(text.encode()) for text in stops) + 1
+
+    def stopped(tokens: Sequence[int]) -> bool:
+        newest = tokenizer.decode(list(tokens[-reach:]))
+        if not any(text in newest for text in stops):
+            return False
+        whole = tokenizer.decode(list(tokens))
+        return any(text in whole for text in stops)
+
+    return stopped

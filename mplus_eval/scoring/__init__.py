@@ -1,0 +1,1 @@
+"""Fast exact scoring: lm-eval's requests answered with every distinct token prefix computed once (docs/scoring.md)."""

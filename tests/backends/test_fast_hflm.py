@@ -1,0 +1,158 @@
+"""`FastHFLM` answers as lm-eval's `HFLM` does, request by request, and says what it cannot answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from lm_eval.api.instance import Instance
+from lm_eval.models.huggingface import HFLM
+
+from mplus_eval.backends.base import FailedRequest
+from mplus_eval.backends.fast_hflm import FastHFLM, _stopper
+from mplus_eval.scoring.budget import Budget
+from mplus_eval.scoring.self_check import Tier
+from tests.conftest import TinyModel
+
+SHOTS = "the cat sat on the mat . " * 6
+CHOICES = [
+    (SHOTS + "the dog", " ran"),
+    (SHOTS + "the dog", " sat on the mat"),
+    (SHOTS + "the dog  ", "sat"),
+    ("", "the cat"),
+    ("the mat", " " + SHOTS),
+    (SHOTS + "the dog", " ran"),
+]
+
+
+def request(context: str, continuation: str) -> Instance:
+    return Instance("loglikelihood", {}, (context, continuation), 0)
+
+
+def generation(context: str, **settings: Any) -> Instance:
+    return Instance("generate_until", {}, (context, settings), 0)
+
+
+@pytest.fixture(scope="module")
+def ours(tiny_model: TinyModel) -> FastHFLM:
+    lm = FastHFLM(pretrained=str(tiny_model()), device="cpu", backend="causal")
+    assert lm.tier.name == "tree"
+    return lm
+
+
+@pytest.fixture(scope="module")
+def theirs(tiny_model: TinyModel) -> HFLM:
+    return HFLM(pretrained=str(tiny_model()), device="cpu", batch_size=1)
+
+
+@pytest.fixture(params=["tree", "shared prefix", "plain"])
+def tiered(request: pytest.FixtureRequest, ours: FastHFLM, monkeypatch: pytest.MonkeyPatch) -> FastHFLM:
+    monkeypatch.setattr(ours, "tier", Tier(request.param, 0.0, 0.0, ""))
+    return ours
+
+
+def test_every_tier_scores_as_lm_eval_does(tiered: FastHFLM, theirs: HFLM) -> None:
+    requests = [request(*pair) for pair in CHOICES]
+    found = tiered.loglikelihood(requests, disable_tqdm=True)
+    expected = theirs.loglikelihood(requests, disable_tqdm=True)
+    assert [value for value, _ in found] == pytest.approx([value for value, _ in expected], abs=1e-4)
+    assert [greedy for _, greedy in found] == [greedy for _, greedy in expected]
+
+
+def test_long_contexts_lose_their_beginning_as_in_lm_eval(tiny_model: TinyModel, tiered: FastHFLM) -> None:
+    requests = [request(SHOTS + "the dog", " ran"), request(SHOTS, "the dog sat")]
+    expected = HFLM(pretrained=str(tiny_model()), device="cpu", batch_size=1, max_length=16)
+    before, tiered._max_length = tiered._max_length, 16
+    try:
+        found = tiered.loglikelihood(requests, disable_tqdm=True)
+    finally:
+        tiered._max_length = before
+    lengths = [sum(map(len, tiered._encode_pair(*one.args))) for one in requests]
+    assert tiered.truncated == [length - 17 for length in lengths]  # the last token is never an input
+    values = [value for value, _ in expected.loglikelihood(requests, disable_tqdm=True)]
+    assert [value for value, _ in found] == pytest.approx(values, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"until": ["\n\n"], "max_gen_toks": 12, "do_sample": False},
+        {"until": [" mat"], "max_gen_toks": 30},
+        {"until": "the", "max_gen_toks": 5, "temperature": 0.0},
+    ],
+)
+def test_every_tier_generates_as_lm_eval_does(tiered: FastHFLM, theirs: HFLM, settings: dict[str, Any]) -> None:
+    requests = [generation(SHOTS + words, **settings) for words in ("the dog", "the cat sat", "on", "the dog")]
+    assert tiered.generate_until(requests, disable_tqdm=True) == theirs.generate_until(requests, disable_tqdm=True)
+
+
+def test_what_is_cut_from_a_prompt_is_counted(tiered: FastHFLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiered, "_max_length", 32)
+    prompts = [SHOTS + "the dog", "on"]
+    tiered.generate_until([generation(text, until=[], max_gen_toks=4) for text in prompts], disable_tqdm=True)
+    assert tiered.truncated == [len(tiered.tok_encode(prompts[0])) - 28, 0]
+    tiered.loglikelihood_rolling([Instance("loglikelihood_rolling", {}, (prompts[0],), 0)], disable_tqdm=True)
+    assert tiered.truncated == [0]
+
+
+def test_samples_do_not_depend_on_what_is_generated_beside_them(
+    ours: FastHFLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = [generation(SHOTS + "the", until=[], max_gen_toks=8, temperature=1.0, do_sample=True) for _ in range(6)]
+    together = ours.generate_until(requests, disable_tqdm=True)
+    assert len(set(together)) > 1
+    monkeypatch.setattr(ours, "budget", Budget(tokens=64, slots=2))
+    assert ours.generate_until(requests, disable_tqdm=True) == together
+    assert ours.generate_until(requests[:2], disable_tqdm=True) == together[:2]
+
+
+def test_settings_beyond_sampling_are_left_to_transformers(ours: FastHFLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ours._is_plain({"until": ["\n"], "max_gen_toks": 4, "do_sample": True, "temperature": 0.7, "top_p": 0.9})
+    assert not ours._is_plain({"num_beams": 4})
+    monkeypatch.setattr(ours.model.generation_config, "repetition_penalty", 1.1)
+    assert not ours._is_plain({"until": ["\n"]})
+
+
+def test_what_cannot_be_scored_is_said_of_that_request_alone(ours: FastHFLM) -> None:
+    width = ours.model.get_input_embeddings().num_embeddings
+    asked = [(("a", "b"), [1, 2], [3]), (("a", ""), [1, 2], []), (("a", "b"), [1, width], [3])]
+    asked.append((("a", "long"), [1], [3] * (ours.max_length + 1)))
+    found = ours._loglikelihood_tokens(asked)
+    assert isinstance(found[0], tuple)
+    assert found[1:] == [
+        FailedRequest("the continuation is empty"),
+        FailedRequest(f"token id {width} is outside the model's vocabulary of {width}"),
+        FailedRequest(f"the continuation has {ours.max_length + 1} tokens, the model's length is {ours.max_length}"),
+    ]
+
+
+def test_lm_evals_cache_hook_sees_every_answer(ours: FastHFLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, Any]] = []
+
+    class Hook:
+        def add_partial(self, kind: str, arguments: Any, answer: Any) -> None:
+            seen.append((kind, arguments))
+
+    monkeypatch.setattr(ours, "cache_hook", Hook())
+    ours.loglikelihood([request(*CHOICES[0])], disable_tqdm=True)
+    ours.generate_until([generation("the", until=[], max_gen_toks=2)], disable_tqdm=True)
+    assert [kind for kind, _ in seen] == ["loglikelihood", "generate_until"]
+    assert seen[0][1] == CHOICES[0]
+
+
+def test_half_as_much_at_once_until_there_is_no_less(ours: FastHFLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ours, "budget", Budget(tokens=128, rows=32, slots=2, cached=128))
+    monkeypatch.setattr(ours, "batch_size_per_gpu", 2)
+    assert ours.halve()
+    assert (ours.budget, ours.batch_size_per_gpu) == (Budget(tokens=64, rows=16, slots=1, cached=64), 1)
+    assert not ours.halve()
+
+
+def test_a_stop_string_is_found_across_tokens(ours: FastHFLM) -> None:
+    stopped = _stopper(ours.tokenizer, ["sat on"])
+    assert stopped is not None
+    tokens = ours.tokenizer.encode("the cat sat on the mat", add_special_tokens=False)
+    first = next(n for n in range(len(tokens)) if stopped(tokens[: n + 1]))
+    assert "sat on" in ours.tokenizer.decode(tokens[: first + 1])
+    assert "sat on" not in ours.tokenizer.decode(tokens[:first])
+    assert _stopper(ours.tokenizer, [""]) is None
