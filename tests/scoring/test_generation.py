@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from mplus_eval.errors import UsageError
 from mplus_eval.scoring.generation import Prompt, TreeGenerator
+from mplus_eval.scoring.logits import NotANumberError
 from mplus_eval.scoring.sampling import FIRST_CANDIDATES, Sampling, draw
 from mplus_eval.scoring.scorer import Budget
 
@@ -211,7 +212,7 @@ def test_logits_that_are_not_numbers_are_named() -> None:
     model = build("llama")
     with torch.no_grad():
         model.model.embed_tokens.weight[5] = float("nan")
-    with pytest.raises(UsageError, match="prompt 1"):
+    with pytest.raises(NotANumberError, match="prompt 1"):
         TreeGenerator(model, Budget()).generate([Prompt((1, 2), 2), Prompt((1, 5), 2)])
 
 
