@@ -48,8 +48,10 @@ def flex_attention_of_pack(
     if window not in state.masks:
         state.masks[window] = _mask(state, window, query.device)
 
+    from torch.nn.attention.flex_attention import AuxRequest
+
     attend = _compiled() if query.device.type == "cuda" else _plain()
-    out, lse = attend(
+    out, aux = attend(
         query,
         keys,
         values,
@@ -57,9 +59,9 @@ def flex_attention_of_pack(
         block_mask=state.masks[window],
         scale=scale,
         enable_gqa=query.shape[1] != key.shape[1],
-        return_lse=True,
+        return_aux=AuxRequest(lse=True),
     )
-    return out, lse.float()
+    return out, aux.lse.float()
 
 
 def _squash(cap: float) -> Callable[..., Tensor]:

@@ -131,3 +131,8 @@ def test_a_limit_of_steps_above_that_of_the_comparison_is_refused() -> None:
     assert load_recipe("demo", ["compare.limit=30", "compare.trajectory_limit=30"]).compare.trajectory_limit == 30
     with pytest.raises(SpecError, match="compare: trajectory_limit 30 is above limit 20"):
         load_recipe("demo", ["compare.limit=20", "compare.trajectory_limit=30"])
+
+
+def test_scientific_numbers_are_numbers_also_under_trl() -> None:
+    recipe = load_recipe("demo", ["rlhf.plus.trl.adam_epsilon=1e-5", "rlhf.plus.trl.optim=sgd"])
+    assert recipe.rlhf["plus"].trl == {"adam_epsilon": 1e-5, "optim": "sgd"}
