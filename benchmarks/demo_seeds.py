@@ -1,6 +1,6 @@
 """Does the demo reach its goals, and how do its models fare on other seeds?
 
-    python benchmarks/demo_seeds.py                          five seeds, all models: about 4 minutes of one core a seed
+    python benchmarks/demo_seeds.py                          five seeds, all models: 5.5 minutes of one core a seed
     python benchmarks/demo_seeds.py rlhf.plus.steps=60       the same with another recipe
     python benchmarks/demo_seeds.py --seeds 43 44            those seeds only
 

@@ -1,6 +1,6 @@
 """How much sooner are requests scored than by lm-eval's HFLM, and with what difference?
 
-    python benchmarks/scoring.py                    a random model of 25 M parameters, float32: about 8 minutes
+    python benchmarks/scoring.py                    a random model of 25 M parameters, float32: 10 minutes, busy
     python benchmarks/scoring.py --quick            small request sets, under a minute
     python benchmarks/scoring.py --model DIRECTORY  any checkpoint, with its tokenizer
     python benchmarks/scoring.py --json FILE        the numbers as JSON lines too
