@@ -17,7 +17,7 @@ from mplus_eval.fingerprint import hash_components, hash_file, hash_text, tokeni
 from mplus_eval.lm_tasks import Leaf, LoadedTask, load_tasks
 from mplus_eval.run_directory import RunDirectory
 from mplus_eval.second_pass import composition, second_pass
-from mplus_eval.sources import Source, check_sources, resolve_source
+from mplus_eval.sources import Source, check_sources, resolve_source, train_demo_models
 from mplus_eval.spec import CompareSpec, ModelSpec
 from mplus_eval.suite import Suite, load_suite, resolve_tasks
 
@@ -182,6 +182,7 @@ def _backend_faults(spec: CompareSpec) -> list[str]:
 def _planned_models(spec: CompareSpec, preparing: Preparing | None) -> tuple[PlannedModel, ...]:
     found: list[PlannedModel] = []
     faults: list[str] = []
+    train_demo_models(spec.models, preparing)
     for model in spec.models:
         try:
             found.append(_planned_model(model, spec.backend_of(model), preparing))

@@ -28,8 +28,18 @@ from mplus_eval.hub import (
 from mplus_eval.servers import served_models, server_faults, server_of
 from mplus_eval.spec import CompareSpec, ModelSpec, is_url
 
-__all__ = ["DEMO_MODELS", "Source", "check_sources", "is_directory", "offline", "resolve_source", "source_faults"]
+__all__ = [
+    "DEMO_MODELS",
+    "Source",
+    "check_sources",
+    "is_directory",
+    "offline",
+    "resolve_source",
+    "source_faults",
+    "train_demo_models",
+]
 
+_DEMO = "demo:"
 DEMO_MODELS = ("base", "instruct", "sft", "chosen", "plus")
 _DEVICE = re.compile(r"(cpu|mps|cuda|xpu|npu|hpu)(:\d+)?")
 
@@ -76,6 +86,15 @@ def source_faults(model: ModelSpec, backend: str) -> list[str]:
     return faults
 
 
+def train_demo_models(models: Sequence[ModelSpec], preparing: Preparing | None = None) -> None:
+    """Train the demo's models that are named and not trained yet; together, since that is sooner than one by one."""
+    names = [model.source.removeprefix(_DEMO) for model in models if model.source.startswith(_DEMO)]
+    if names:
+        from mplus_eval.training.demo.models import demo_models
+
+        demo_models(names, preparing)
+
+
 def resolve_source(model: ModelSpec, backend: str, preparing: Preparing | None = None) -> Source:
     """Return where a checked model lies, downloading it from the hub where that is its source.
 
@@ -115,10 +134,10 @@ def _directory_of(
     preparing: Preparing | None,
     choose: Callable[[Sequence[str]], list[str]] = checkpoint_files,
 ) -> Path:
-    if source.startswith("demo:"):
+    if source.startswith(_DEMO):
         from mplus_eval.training.demo.models import demo_model
 
-        return Path(demo_model(source.removeprefix("demo:"), preparing))
+        return Path(demo_model(source.removeprefix(_DEMO), preparing))
     if is_directory(source):
         return Path(source)
     return fetch(source, revision, choose, preparing)
@@ -133,8 +152,8 @@ def _base_of(adapter: Path, model: ModelSpec, preparing: Preparing | None) -> Pa
 
 
 def _location_faults(model: ModelSpec, where: str, *, adapter_is_enough: bool = True) -> list[str]:
-    if model.source.startswith("demo:"):
-        name = model.source.removeprefix("demo:")
+    if model.source.startswith(_DEMO):
+        name = model.source.removeprefix(_DEMO)
         return [] if name in DEMO_MODELS else [f"{where}: no demo model {name!r}; there are {', '.join(DEMO_MODELS)}"]
     own_tokenizer, foreign_code = model.tokenizer is None, model.trust_remote_code
     if not is_directory(model.source):

@@ -205,6 +205,8 @@ def draft_spec(
         "output": default_output or _default_output(specs),
     }
     spec = _checked(defaults, {key: value for key, value in asked.items() if key in OPTION_KEYS}, faults)
+    if spec.trajectory_limit and not any(model.trajectory for model in spec.models):
+        faults.append(f"--trajectory-limit {spec.trajectory_limit}: belongs to --trajectory, which is not given")
     if spec.limit and spec.trajectory_limit and spec.trajectory_limit > spec.limit:
         faults.append(f"--trajectory-limit {spec.trajectory_limit}: at most the --limit of {spec.limit} is accepted")
     if spec.noise_floor:

@@ -296,6 +296,9 @@ class Recipe(Fields):
     threads: Count | None = Field(
         default=None, description="of the processor; one gives the same weights on any machine"
     )
+    stages_at_once: Count = Field(
+        default=1, description="stages that train at the same time, each in a process of its own, where none is a group"
+    )
     max_length: Count = Field(
         default=1024,
         description="tokens of prompt and answer together; longer rows are left out, and prompts of rlhf that leave "
@@ -411,6 +414,8 @@ def _missing_faults(recipe: Recipe) -> list[str]:
         faults.append("nothing to train: give reward, sft or rlhf")
     if recipe.reward and not recipe.pairs:
         faults.append("reward needs pairs")
+    if recipe.stages_at_once > 1 and recipe.launch != Launch():
+        faults.append(f"stages_at_once {recipe.stages_at_once}: with launch, stages train one after the other")
     for name, stage in recipe.sft.items():
         if stage.data == "chosen" and not recipe.pairs:
             faults.append(f"sft.{name}: data: chosen needs pairs")

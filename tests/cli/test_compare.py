@@ -66,6 +66,7 @@ def test_a_failed_cell_is_named_with_its_cause_and_changes_the_exit_code(
         (["base=./absent"], ["'base'", "absent"]),
         (["base=./absent", "--limit", "0"], ["--limit 0", "a whole number above 0"]),
         (["base=."], ["no config.json"]),
+        (["base=.", "--trajectory-limit", "5"], ["--trajectory-limit 5: belongs to --trajectory, which is not given"]),
         (["base=.", "--limit", "20", "--trajectory-limit", "30"], ["--trajectory-limit 30", "--limit of 20"]),
         (["base=.", "--baseline", "plus"], ["'plus'", "not among the models"]),
         (["ba/se=."], ["'ba/se'", "cannot be a path"]),

@@ -7,7 +7,7 @@ what they are: a changed recipe, base, text or library trains anew, and everythi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,30 +26,39 @@ _SOURCES = (
 
 
 def demo_model(name: str, progress: Progress | None = None) -> Path:
-    """Find a demo model, training it first where it is not in the cache yet.
+    """Find a demo model, training it first where it is not in the cache yet: see `demo_models`."""
+    return demo_models([name], progress)[0]
+
+
+def demo_models(names: Sequence[str], progress: Progress | None = None) -> list[Path]:
+    """Find demo models, training together those that are not in the cache yet.
 
     Args:
-        name: `base`, or a model of the recipe `demo`: `instruct`, `sft`, `chosen`, `plus`.
+        names: `base`, or models of the recipe `demo`: `instruct`, `sft`, `chosen`, `plus`.
         progress: called after every step with what is done, the steps done and the steps in all.
 
     Returns:
-        The checkpoint's directory.
+        The checkpoints' directories, in the same order.
 
     Raises:
         UsageError: when there is no such model.
     """
-    if name == "base":
-        return BASE
     recipe = demo_recipe()
-    names = (*recipe.sft, *recipe.rlhf)
-    if name not in names:
-        raise UsageError(f"no demo model {name!r}; there are base, {', '.join(names)}")
-    directory = recipe.output / name
-    if not (directory / "training.json").is_file():
+    trained = (*recipe.sft, *recipe.rlhf)
+    for name in names:
+        if name not in ("base", *trained):
+            raise UsageError(f"no demo model {name!r}; there are base, {', '.join(trained)}")
+    directories = [BASE if name == "base" else recipe.output / name for name in names]
+    missing = [
+        name
+        for name, path in zip(names, directories, strict=True)
+        if name != "base" and not (path / "training.json").is_file()
+    ]
+    if missing:
         from mplus_eval.training.train import train
 
-        train(recipe, [name], progress=progress)
-    return directory
+        train(recipe, missing, progress=progress)
+    return directories
 
 
 def demo_recipe() -> Recipe:

@@ -1,0 +1,92 @@
+"""One process of several that train at the same time: `python -m mplus_eval.training.worker`.
+
+Lines of JSON. In: the recipe first, then names of stages, one after the other; at the end of input, whatever is being
+trained is given up, since whoever asked for it is gone. Out: what a stage tells of itself, and how it ended.
+
+    in   {"recipe": {…}, "data_dir": null}
+    in   {"stage": "plus"}
+    out  {"progress": ["plus", 12, 40]}
+    out  {"say": "plus: the reward rises while …"}
+    out  {"finished": "plus"}              or {"stopped": "…"} for what a user can mend, or a traceback and an exit code
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from mplus_eval.errors import InterruptedRunError
+from mplus_eval.quiet import silence_libraries
+
+Tell = Callable[..., None]
+
+
+def main() -> None:
+    """Train what standard input names until it ends."""
+    # The terminal's interrupt reaches the whole group; the process that asked ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    silence_libraries()
+    warnings.filterwarnings("ignore")
+    tell = _teller(os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8"))
+    # Whatever libraries print must not stand between the lines.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    asked = _read_ahead(sys.stdin)
+    run = _begin(asked.get(), tell)
+    while True:
+        name = asked.get()["stage"]
+        try:
+            run.stage_record(name)
+        except InterruptedRunError as error:
+            tell(stopped=str(error))
+        else:
+            tell(finished=name)
+
+
+def _begin(job: dict[str, Any], tell: Tell) -> Any:
+    import torch
+
+    from mplus_eval.training.material import gather
+    from mplus_eval.training.recipe import Recipe
+    from mplus_eval.training.training_run import TrainingRun
+
+    recipe = Recipe.model_validate(job["recipe"])
+    torch.set_num_threads(recipe.threads or torch.get_num_threads())
+    data_dir = Path(job["data_dir"]) if job["data_dir"] else None
+    return TrainingRun(
+        recipe,
+        gather(recipe, data_dir),
+        progress=lambda *step: tell(progress=step),
+        say=lambda sentence: tell(say=sentence),
+    )
+
+
+def _teller(output: IO[str]) -> Tell:
+    def tell(**event: Any) -> None:
+        print(json.dumps(event), file=output, flush=True)
+
+    return tell
+
+
+def _read_ahead(lines: IO[str]) -> queue.Queue[dict[str, Any]]:
+    """Read in a thread of its own, so that the end of input is seen while a stage trains."""
+    asked: queue.Queue[dict[str, Any]] = queue.Queue()
+
+    def read() -> None:
+        for line in lines:
+            asked.put(json.loads(line))
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    return asked
+
+
+if __name__ == "__main__":
+    main()
