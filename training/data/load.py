@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mplus_eval.errors import SpecError
+from mplus_eval.table import read_rows
 from mplus_eval.training.data.layouts import BadRowError, demonstration_of, pair_of, prompt_of
 from mplus_eval.training.data.rows import Demonstration, Pair, Prompt, Rows
 from mplus_eval.training.recipe import PairSource, PromptSource, Source
@@ -78,16 +77,7 @@ def _skips(source: Source) -> bool:
 def _rows(source: Source, seed: int, data_dir: Path | None) -> Iterable[Mapping[str, Any]]:
     if source.source.startswith("demo:"):
         return _demo(source, seed)
-    path = Path(source.source).expanduser()
-    if data_dir is not None and (data_dir / source.source).is_dir():
-        path = data_dir / source.source
-    if path.is_file():
-        return _file(path)
-    if path.is_dir():
-        return _folder(path, source)
-    if source.source.count("/") != 1 or source.source.startswith((".", "/", "~")):
-        raise SpecError([f"{source.source}: no such file or folder"])
-    return _hub(source)
+    return read_rows(source.source, source.split, source.subset, source.revision, data_dir=data_dir)
 
 
 def _demo(source: Source, seed: int) -> Iterable[Mapping[str, Any]]:
@@ -107,70 +97,3 @@ def _demo(source: Source, seed: int) -> Iterable[Mapping[str, Any]]:
     if name == "conversation":
         return [{"prompt": prompt} for prompt in talk.conversation_prompts(n, seed)]
     raise SpecError([f"{source.source}: no such demo data; there are {', '.join(f'demo:{known}' for known in DEMO)}"])
-
-
-def _file(path: Path) -> Iterable[Mapping[str, Any]]:
-    if path.suffix == ".parquet":
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        try:
-            rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
-        except (pa.ArrowInvalid, OSError) as error:
-            raise SpecError([f"{path}: not a Parquet file ({error})"]) from None
-        return rows
-    if path.name.endswith((".jsonl", ".jsonl.gz", ".json")):
-        return _json_lines(path)
-    raise SpecError([f"{path}: a .jsonl, .jsonl.gz or .parquet file is expected"])
-
-
-def _json_lines(path: Path) -> list[Mapping[str, Any]]:
-    rows: list[Mapping[str, Any]] = []
-    faults = []
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line.decode("utf-8"))
-            except ValueError as error:
-                faults.append(f"{path}, line {number}: not JSON in UTF-8 ({error})")
-                continue
-            if isinstance(row, dict):
-                rows.append(row)
-            else:
-                faults.append(f"{path}, line {number}: an object is expected, found {type(row).__name__}")
-    if faults:
-        raise SpecError(faults[:_MOST_FAULTS])
-    return rows
-
-
-def _folder(path: Path, source: Source) -> Iterable[Mapping[str, Any]]:
-    """A folder in the hub's layout: `subset` is a folder with a file a split, or a configuration."""
-    inner = path / source.subset if source.subset else path
-    for ending in (".jsonl.gz", ".jsonl", ".parquet"):
-        if (file := inner / f"{source.split}{ending}").is_file():
-            return _file(file)
-    return _datasets(str(path), source)
-
-
-def _hub(source: Source) -> Iterable[Mapping[str, Any]]:
-    from mplus_eval.hub import offline
-
-    if offline():
-        raise SpecError([f"{source.source}: not in --data-dir, and HF_HUB_OFFLINE=1 forbids the hub"])
-    return _datasets(source.source, source)
-
-
-def _datasets(name: str, source: Source) -> Iterable[Mapping[str, Any]]:
-    import datasets
-
-    # A part of hh-rlhf is a folder of the repository, not a configuration.
-    folders = source.source.rstrip("/").endswith("hh-rlhf")
-    chosen: dict[str, Any] = {"data_dir" if folders else "name": source.subset} if source.subset else {}
-    try:
-        return datasets.load_dataset(name, split=source.split, revision=source.revision, **chosen)  # type: ignore[no-any-return, unused-ignore]
-    except (OSError, ValueError) as error:
-        # Missing, gated, no such split or configuration: each of them says so in its first line.
-        reason = str(error).strip().partition("\n")[0]
-        raise SpecError([f"{source.source}: cannot be loaded ({reason})"]) from None
