@@ -18,6 +18,9 @@ PLAIN_TEMPLATE = (
     "{% else %}{{ message['content'] }}\n{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
+PLAIN_FORMAT = "plain format"
+"""What this format is called where formats are named."""
+
 PLAIN_STOPS = ("\nUser:", "\nAssistant:")
 """Where an answer in the plain format ends if the model does not end it itself."""
 

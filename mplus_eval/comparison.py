@@ -15,24 +15,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from mplus_eval.errors import UsageError
-from mplus_eval.record import Record
+from mplus_eval.harmlessness.record import Toxicity
+from mplus_eval.record import Contrast, Interval, Probability, Record, Verdict
 from mplus_eval.training_record import Training
 
 SCHEMA_VERSION: Literal[1] = 1
 SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
 
-Interval = tuple[float, float]
-Probability = Annotated[float, Field(ge=0, le=1)]
-
-
-class Verdict(StrEnum):
-    """What the data show of one difference; the first that holds, in this order."""
-
-    IMPROVED = "improved"
-    PRESERVED = "preserved"
-    DEGRADED = "degraded"
-    UNDECIDED = "undecided"
-    NOT_COMPARABLE = "not comparable"
 
 
 class Scoring(Record):
@@ -75,36 +64,6 @@ class Score(Record):
         default=0, description="scored items whose prompt was cut on the left to fit the model's length"
     )
     other_metrics: dict[str, float] = Field(default_factory=dict, description="the task's further metrics, same items")
-
-
-class Contrast(Record):
-    """One model against another on one task, paired by item over the items that both scored.
-
-    `lost`, `gained` and `wrong_to_other_wrong` count items; for graded scores lost and gained count items whose
-    score fell and rose. `p_value` is two-sided, against no difference; `p_non_inferiority` is one-sided, against a
-    loss of `margin` or more; the adjusted ones are Holm's over the tasks of this model.
-    """
-
-    difference: float
-    ci: Interval
-    n_pairs: int
-    test: str
-    p_value: Probability
-    p_adjusted: Probability
-    p_non_inferiority: Probability
-    p_non_inferiority_adjusted: Probability
-    margin: float
-    lost: int
-    gained: int
-    wrong_to_other_wrong: int
-    smallest_detectable_difference: float | None
-    smallest_provable_margin: float | None
-    verdict: Verdict
-    flags: tuple[str, ...] = ()
-    above_noise: bool | None = Field(
-        default=None,
-        description="whether the share of items lost or gained is above the upper end of the noise floor's interval",
-    )
 
 
 class SubjectContrast(Record):
@@ -231,6 +190,7 @@ class Comparison(Record):
     )
     missing: tuple[Missing, ...] = ()
     noise_floor: NoiseFloor | None = None
+    toxicity: Toxicity | None = None
 
     def write(self, path: Path) -> None:
         """Write the comparison as JSON, whole or not at all; the same comparison always gives the same bytes."""

@@ -10,15 +10,22 @@ import errno
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
-from mplus_eval.answer import answer, build_requests
+from mplus_eval.answer import Row, answer, build_requests
 from mplus_eval.backends import Backend, load_backend
+from mplus_eval.chat_format import PLAIN_FORMAT
 from mplus_eval.errors import InterruptedRunError
 from mplus_eval.fingerprint import hash_components
+from mplus_eval.harmlessness.asking import ask
+from mplus_eval.harmlessness.likelihoods import judge_likelihoods, missing_likelihoods
+from mplus_eval.harmlessness.prompt_sets import PromptSet
+from mplus_eval.harmlessness.scoring import Scoring
+from mplus_eval.lm_tasks import Leaf
 from mplus_eval.outcomes import ANSWER_SCHEMA, OUTCOME_SCHEMA, PartInfo, part_info, part_path, read_part, write_part
 from mplus_eval.plan import Cell, Part, Plan, PlannedModel
 from mplus_eval.progress import RunProgress, SilentProgress
@@ -27,6 +34,7 @@ from mplus_eval.score import score_items
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 Loader = Callable[[PlannedModel], Backend]
+Answers = Iterator[tuple[Part, list[Row]]]
 Failures = dict[tuple[str, str], str]
 """Why a cell failed, by model and task."""
 
@@ -109,13 +117,17 @@ class _Evaluation:
     def _model(self, model: PlannedModel, number: int, missing: dict[str, list[Part]]) -> None:
         cells = self.plan.of_model(model)
         backend, cause = None, None
-        if any(missing[cell.name] for cell in cells):
+        # What the others said is complete by now: the baseline comes last.
+        unlikely = missing_likelihoods(self.plan, self.directory) if self.plan.sets and model is self.plan.baseline else []
+        if unlikely or any(missing[cell.name] for cell in cells):
             backend, cause = self._loaded(model)
         try:
             for cell in cells:
                 self.progress.start_cell(cell, number)
                 why = cause if missing[cell.name] and cause else self._cell(cell, missing[cell.name], backend)
                 self._note(cell, why)
+            if backend is not None and unlikely:
+                judge_likelihoods(unlikely, backend, self.directory)
         finally:
             if backend is not None:
                 backend.close()
@@ -141,31 +153,67 @@ class _Evaluation:
 
     def _answer(self, cell: Cell, missing: list[Part], backend: Backend) -> None:
         folder = self.directory.answers(cell.model.spec.name, cell.task.spec.name)
+        answers = self._set_answers if isinstance(cell.task, PromptSet) else self._task_answers
+        started = time.monotonic()
+        for part, rows in answers(cell, missing, backend):
+            seconds, facts = time.monotonic() - started, asdict(backend.facts)
+            info = PartInfo(cell.fingerprint, cell.components, part.index, len(cell.parts), seconds, facts)
+            write_part(part_path(folder, part.index), rows, ANSWER_SCHEMA, info)
+            started = time.monotonic()
+
+    def _task_answers(self, cell: Cell, missing: list[Part], backend: Backend) -> Answers:
         chat = cell.model.chat_template != "plain"
         for _, parts in groupby(missing, key=lambda part: part.leaf.name):
             leaf_parts = list(parts)
             leaf = leaf_parts[0].leaf
+            assert isinstance(leaf, Leaf)
             requests = build_requests(leaf, backend, limit=self.plan.spec.limit_of(cell.model.spec), chat=chat)
             for part in leaf_parts:
-                started = time.monotonic()
                 wanted = [request for request in requests if request.doc_id in part.items]
-                rows = answer(leaf, wanted, backend, self.progress.advance)
-                seconds, facts = time.monotonic() - started, asdict(backend.facts)
-                info = PartInfo(cell.fingerprint, cell.components, part.index, len(cell.parts), seconds, facts)
-                write_part(part_path(folder, part.index), rows, ANSWER_SCHEMA, info)
+                yield part, answer(leaf, wanted, backend, self.progress.advance)
+
+    def _set_answers(self, cell: Cell, missing: list[Part], backend: Backend) -> Answers:
+        assert isinstance(cell.task, PromptSet) and self.plan.harmlessness is not None
+        for part in missing:
+            yield part, ask(
+                cell.task,
+                part.items,
+                backend,
+                self.plan.harmlessness,
+                seed=self.plan.spec.seed,
+                own_template=cell.model.talk_format != PLAIN_FORMAT,
+                on_items=self.progress.advance,
+            )
 
     def _score(self, cell: Cell) -> None:
-        """Score every part whose outcomes are not stored yet under this metric."""
-        scorer = {"metric": cell.task.metric, "filter": cell.task.filter, "answers": cell.fingerprint}
+        """Score every part whose outcomes are not stored yet under this metric or scorer."""
+        scorer = {**self._scorer(cell), "answers": cell.fingerprint}
         fingerprint = hash_components(scorer)
         answers = self.directory.answers(cell.model.spec.name, cell.task.spec.name)
         outcomes = self.directory.outcomes(cell.model.spec.name, cell.task.spec.name)
         for part in cell.parts:
             stored = part_info(part_path(outcomes, part.index))
             if stored is None or stored.fingerprint != fingerprint or stored.n_parts != len(cell.parts):
-                rows = score_items(cell.task, part.leaf, read_part(part_path(answers, part.index)), part.items)
+                rows = self._scored(cell, part, read_part(part_path(answers, part.index)))
                 info = PartInfo(fingerprint, {**cell.components, **scorer}, part.index, len(cell.parts))
                 write_part(part_path(outcomes, part.index), rows, OUTCOME_SCHEMA, info)
+
+    def _scorer(self, cell: Cell) -> dict[str, str]:
+        if isinstance(cell.task, PromptSet):
+            return self.scoring.components(cell.task.kind)
+        return {"metric": cell.task.metric, "filter": cell.task.filter}
+
+    def _scored(self, cell: Cell, part: Part, rows: Sequence[Row]) -> list[Row]:
+        if isinstance(cell.task, PromptSet):
+            return self.scoring.score(cell.task, rows)
+        assert isinstance(part.leaf, Leaf)
+        return score_items(cell.task, part.leaf, rows, part.items)
+
+    @cached_property
+    def scoring(self) -> Scoring:
+        """The scorers of harmlessness, loaded when first needed."""
+        assert self.plan.harmlessness is not None
+        return Scoring(self.plan.harmlessness.scorers)
 
     def _all_items_failed(self, cell: Cell) -> str | None:
         """The cause when not one item of a cell could be scored: then the cell has failed, not its items."""

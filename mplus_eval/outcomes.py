@@ -32,13 +32,16 @@ ANSWER_FIELDS = [
     pa.field("greedy", pa.list_(pa.bool_())),
     pa.field("generations", pa.list_(pa.string())),
     pa.field("n_truncated", pa.int32()),
+    pa.field("n_tokens", pa.int32()),
+    pa.field("ended", pa.bool_()),
     pa.field("error", pa.string()),
 ]
 """What a model said to one item. `cluster` is null where the item shares nothing with another; `choices` are the
 continuations scored, in the order of `log_probabilities` (natural logarithm, summed over the continuation's tokens)
 and `greedy` (whether the continuation is what greedy decoding would say); `n_truncated` is how many tokens were cut
-from the left of the prompt to fit the model's length, null where the backend cannot tell; `error` is the cause when
-the item failed."""
+from the left of the prompt to fit the model's length, null where the backend cannot tell; `n_tokens` counts the tokens
+generated and `ended` tells whether the model ended by itself, both of prompt sets and dialogues only; `error` is the
+cause when the item failed."""
 
 SCORE_FIELDS = [
     pa.field("target", pa.string()),

@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from mplus_eval.backends import engine
+from mplus_eval.chat_format import PLAIN_FORMAT
 from mplus_eval.errors import SpecError
 from mplus_eval.fingerprint import hash_components, hash_file, hash_text, tokenizer_hash, weights_hash
+from mplus_eval.harmlessness.asking import asked_as, parts_of
+from mplus_eval.harmlessness.prompt_sets import PromptSet, load_prompt_sets
+from mplus_eval.harmlessness.settings import HarmlessnessSettings, harmlessness_of
 from mplus_eval.lm_tasks import Leaf, LoadedTask, load_tasks
 from mplus_eval.run_directory import RunDirectory
 from mplus_eval.second_pass import composition, second_pass
@@ -30,6 +34,9 @@ BATCHES = "batch composition"
 PART_ITEMS = 500
 """Items of one part: what is lost, at most, when a run is killed."""
 
+PART_PROMPTS = 80
+"""The same of a set of prompts, each of which is answered many times."""
+
 
 @dataclass(frozen=True)
 class PlannedModel:
@@ -41,6 +48,9 @@ class PlannedModel:
     weights: str
     tokenizer: str
     chat_template: str
+    """How capability prompts are put to it: `plain`, or the hash of a template."""
+    talk_format: str = PLAIN_FORMAT
+    """How talk is put to it: the plain format, or the hash of a template of its own."""
 
     @property
     def fingerprint(self) -> str:
@@ -51,19 +61,19 @@ class PlannedModel:
 
 @dataclass(frozen=True)
 class Part:
-    """A slice of one leaf task's items, stored as one file."""
+    """A slice of one leaf's items, stored as one file; a set of prompts is its own leaf."""
 
     index: int
-    leaf: Leaf
+    leaf: Leaf | PromptSet
     items: range
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One model on one task. `components` are what its fingerprint is made of, kept so that a conflict has a reason."""
+    """One model on one task or prompt set. `components` are what its fingerprint is made of, kept so that a conflict has a reason."""
 
     model: PlannedModel
-    task: LoadedTask
+    task: LoadedTask | PromptSet
     components: dict[str, str]
     parts: tuple[Part, ...]
 
@@ -97,11 +107,25 @@ class Plan:
     models: tuple[PlannedModel, ...]
     cells: tuple[Cell, ...]
     noise: PlannedModel | None = None
+    harmlessness: HarmlessnessSettings | None = None
+    """How the sets are asked and scored; None where harmlessness is not evaluated."""
+    sets: tuple[PromptSet, ...] = ()
+
+    @property
+    def baseline(self) -> PlannedModel:
+        """The model that the others are held against."""
+        return next(model for model in self.models if model.spec.name == self.spec.baseline)
 
     @property
     def passes(self) -> tuple[PlannedModel, ...]:
-        """The models in the order in which they are asked, the second pass among them."""
-        return self.models if self.noise is None else (*self.models, self.noise)
+        """The models in the order in which they are asked, the second pass among them.
+
+        With harmlessness the baseline comes after the others, since it is asked how likely it thinks what they said.
+        """
+        models = self.models
+        if self.sets:
+            models = (*(model for model in models if model is not self.baseline), self.baseline)
+        return models if self.noise is None else (*models, self.noise)
 
     def of_model(self, model: PlannedModel) -> tuple[Cell, ...]:
         """One model's cells."""
@@ -122,9 +146,16 @@ def make_plan(
     Raises:
         SpecError: with every fault found in suite, sources and tasks; or why the directory's run conflicts.
     """
-    suite, loaded = _checked(spec, preparing, faults)
+    suite, loaded, settings, sets = _checked(spec, preparing, faults)
     models = _planned_models(spec, preparing)
-    cells = tuple(_cell(model, task, spec.limit_of(model.spec)) for model in models for task in loaded)
+    cells = tuple(
+        cell
+        for model in models
+        for cell in (
+            *(_cell(model, task, spec.limit_of(model.spec)) for task in loaded),
+            *(_set_cell(model, one, settings, spec) for one in sets if settings and _is_asked(model, one, settings)),
+        )
+    )
     noise = None
     if spec.noise_floor:
         baseline = next(model for model in models if model.spec.name == spec.baseline)
@@ -133,28 +164,36 @@ def make_plan(
         batches = {BATCHES: composition(baseline.spec, limit)}
         cells += tuple(_cell(noise, task, limit, batches) for task in loaded)
     _refuse_conflicts(cells, directory)
-    return Plan(spec, suite, loaded, models, cells, noise)
+    return Plan(spec, suite, loaded, models, cells, noise, settings, sets)
 
 
 def _checked(
     spec: CompareSpec, preparing: Preparing | None, known: Sequence[str]
-) -> tuple[Suite, tuple[LoadedTask, ...]]:
-    """Load suite and tasks and look at every source; every fault of all of them at once."""
+) -> tuple[Suite, tuple[LoadedTask, ...], HarmlessnessSettings | None, tuple[PromptSet, ...]]:
+    """Load suite, tasks and prompts and look at every source; every fault of all of them at once."""
     faults = [*known, *_folder_faults(spec), *_backend_faults(spec)]
     suite: Suite | None = None
     loaded: tuple[LoadedTask, ...] = ()
+    settings: HarmlessnessSettings | None = None
+    sets: tuple[PromptSet, ...] = ()
     try:
         check_sources(spec)
     except SpecError as error:
         faults += error.faults
     try:
         suite = load_suite(spec.suite)
-        loaded = tuple(_loaded_tasks(spec, suite, preparing))
+        loaded = tuple(_loaded_tasks(spec, suite, preparing)) if spec.capability else ()
     except SpecError as error:
         faults += error.faults
+    if suite is not None:
+        settings, found = harmlessness_of(spec, suite)
+        faults += found
+    if settings is not None:
+        sets, found = load_prompt_sets(settings, seed=spec.seed, limit=spec.limit, data_dir=spec.data_dir)
+        faults += found
     if faults or suite is None:
         raise SpecError(faults)
-    return suite, loaded
+    return suite, loaded, settings, sets
 
 
 def _loaded_tasks(spec: CompareSpec, suite: Suite, preparing: Preparing | None) -> list[LoadedTask]:
@@ -199,12 +238,14 @@ def _planned_model(model: ModelSpec, backend: str, preparing: Preparing | None) 
         # A server's own length decides where a prompt is cut.
         served = hash_text(f"{source.base_url} {source.served_name} {source.max_length}")
         vocabulary = tokenizer_hash(source.tokenizer) if source.tokenizer else "the server's"
-        return PlannedModel(model, backend, source, served, vocabulary, _template(model, source.tokenizer))
+        templates = _template(model, source.tokenizer), _talk_format(model, source.tokenizer)
+        return PlannedModel(model, backend, source, served, vocabulary, *templates)
     weights = weights_hash(source.path)
     if source.adapter:
         weights = hash_components({"base": weights, "adapter": weights_hash(source.adapter)})
     tokenizer = source.tokenizer or source.path
-    return PlannedModel(model, backend, source, weights, tokenizer_hash(tokenizer), _template(model, tokenizer))
+    templates = _template(model, tokenizer), _talk_format(model, tokenizer)
+    return PlannedModel(model, backend, source, weights, tokenizer_hash(tokenizer), *templates)
 
 
 def _template(model: ModelSpec, tokenizer: Path | None) -> str:
@@ -217,6 +258,14 @@ def _template(model: ModelSpec, tokenizer: Path | None) -> str:
     if not template:
         raise SpecError([f"model {model.name!r}: chat_template=true, but its tokenizer has no chat template"])
     return f"own {hash_text(str(template))[:12]}"
+
+
+def _talk_format(model: ModelSpec, tokenizer: Path | None) -> str:
+    """How talk is put to the model: its own template where it has one, whatever capability prompts are put into."""
+    if isinstance(model.chat_template, str):
+        return _template(model, tokenizer)
+    template = _own_template(model, tokenizer)
+    return f"own {hash_text(str(template))[:12]}" if template else PLAIN_FORMAT
 
 
 def _own_template(model: ModelSpec, tokenizer: Path | None) -> Any:
@@ -243,6 +292,33 @@ def _cell(model: PlannedModel, task: LoadedTask, limit: int | None, further: Map
         **(further or {}),
     }
     return Cell(model, task, components, _parts(task, limit))
+
+
+def _is_asked(model: PlannedModel, prompt_set: PromptSet, settings: HarmlessnessSettings) -> bool:
+    """Saved steps of a training answer the primary set only; a layer is looked at where the model is at hand."""
+    if model.spec.trajectory is not None:
+        return prompt_set.name == settings.primary
+    return prompt_set.kind != "layers" or model.backend == "hf"
+
+
+def _set_cell(
+    model: PlannedModel, prompt_set: PromptSet, settings: HarmlessnessSettings, spec: CompareSpec
+) -> Cell:
+    """One model on one set of prompts."""
+    limit = spec.limit_of(model.spec)
+    components = {
+        "weights": model.weights,
+        "tokenizer": model.tokenizer,
+        "chat format": model.talk_format if prompt_set.spec.chat else "plain text",
+        "prompts": prompt_set.hash,
+        "asked": asked_as(prompt_set, settings),
+        "seed": str(spec.seed),
+        "limit": str(limit or "none"),
+        "dtype": " ".join(filter(None, [model.spec.dtype, model.spec.quantization])),
+        "engine": engine(model.backend),
+    }
+    slices = parts_of(min(len(prompt_set.prompts), limit or len(prompt_set.prompts)), PART_PROMPTS)
+    return Cell(model, prompt_set, components, tuple(Part(i, prompt_set, each) for i, each in enumerate(slices)))
 
 
 def _parts(task: LoadedTask, limit: int | None) -> tuple[Part, ...]:

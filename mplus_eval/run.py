@@ -167,16 +167,22 @@ def conclude(plan: Plan, directory: RunDirectory, failures: Failures) -> Compari
     from mplus_eval.comparing import build_comparison
 
     noise = plan.noise.spec.name if plan.noise else None
+    toxicity = _toxicity(plan, directory, failures)
     outcomes = {
         (model, task): _outcome_frame(directory, model, task, STATISTICS_COLUMNS)
         for cell in plan.cells
+        if isinstance(cell.task, LoadedTask)
         for model, task in [(cell.model.spec.name, cell.task.spec.name)]
         if (model, task) not in failures
     }
-    return build_comparison(
+    comparison = build_comparison(
         {cell: rows for cell, rows in outcomes.items() if cell[0] != noise},
         models={model.spec.name: _model_entry(plan, model, directory) for model in plan.models},
-        tasks=[_task_facts(plan, cell) for cell in plan.of_model(plan.models[0])],
+        tasks=[
+            _task_facts(plan, task, cell.n_items)
+            for cell in plan.of_model(plan.models[0])
+            if isinstance(task := cell.task, LoadedTask)
+        ],
         suite=plan.suite,
         baseline=plan.spec.baseline,
         pairs=plan.spec.pairs,
@@ -186,6 +192,26 @@ def conclude(plan: Plan, directory: RunDirectory, failures: Failures) -> Compari
             Missing(model=model, task=task, cause=cause) for (model, task), cause in failures.items() if model != noise
         ],
         second_pass=_second_pass(plan, plan.noise, outcomes, failures) if plan.noise else None,
+    )
+    return comparison.model_copy(update={"toxicity": toxicity})
+
+
+def _toxicity(plan: Plan, directory: RunDirectory, failures: Failures) -> Toxicity | None:
+    """The part on harmlessness, where it was evaluated."""
+    if plan.harmlessness is None:
+        return None
+    from mplus_eval.harmlessness.concluding import conclude_toxicity
+    from mplus_eval.harmlessness.facts import toxicity_facts
+
+    names = [model.spec.name for model in plan.models]
+    return conclude_toxicity(
+        toxicity_facts(plan.harmlessness, plan.sets),
+        directory,
+        baseline=plan.spec.baseline,
+        models=names,
+        level=plan.suite.level,
+        seed=plan.spec.seed,
+        missing=failures,
     )
 
 
@@ -248,10 +274,9 @@ def _training(plan: Plan, model: PlannedModel) -> Training | None:
     )
 
 
-def _task_facts(plan: Plan, cell: Cell) -> TaskFacts:
+def _task_facts(plan: Plan, task: LoadedTask, n_items: int) -> TaskFacts:
     from mplus_eval.comparing import TaskFacts
 
-    task = cell.task
     return TaskFacts(
         name=task.spec.name,
         metric=task.metric,
@@ -263,7 +288,7 @@ def _task_facts(plan: Plan, cell: Cell) -> TaskFacts:
         version=task.version,
         filter=task.filter,
         margin=task.spec.margin or plan.suite.task_margin,
-        n_items=cell.n_items,
+        n_items=n_items,
     )
 
 

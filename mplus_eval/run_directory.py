@@ -2,6 +2,7 @@
 
 comparison.json  report.html  report.md  figures/  manifest.json
 answers/<model>/<task>/part-00000.parquet     outcomes/<model>/<task>/part-00000.parquet
+likelihoods/<model>/<set>/part-00000.parquet  how likely the baseline thinks what a model said to a set of prompts
 failures/<model>/<task>.json                  the cause of a cell that failed, until it is computed again
 """
 
@@ -43,6 +44,10 @@ class RunDirectory:
     def outcomes(self, model: str, task: str) -> Path:
         """The folder of one cell's outcomes."""
         return self.path / "outcomes" / model / task
+
+    def likelihoods(self, model: str, prompt_set: str) -> Path:
+        """The folder of what the baseline thinks of one model's answers to a set of prompts."""
+        return self.path / "likelihoods" / model / prompt_set
 
     def answered(self, model: str, task: str, index: int) -> PartInfo | None:
         """What one part of a cell's answers says of itself, or None where it is missing."""

@@ -103,6 +103,9 @@ class CompareSpec(BaseModel):
     seed: Annotated[int, BeforeValidator(_not_a_truth_value), Field(ge=0)] = 0
     pairs: Literal["baseline", "all"] = "baseline"
     noise_floor: bool = False
+    capability: bool = True
+    toxicity: bool | None = None
+    scorers: Annotated[tuple[str, ...], Field(max_length=2)] = ()
 
     @field_validator("tasks_dir", "data_dir", "output")
     @classmethod
@@ -140,7 +143,10 @@ ACCEPTED = {
     "batch_size": "a whole number above 0, or auto",
     "chat_template": "true, false or a file",
     "limit": "a whole number above 0",
+    "capability": "true or false",
     "noise_floor": "true or false",
+    "scorers": "one or two names of scorers",
+    "toxicity": "true or false",
     "seed": "a whole number, 0 or above",
     "trajectory": "a training directory, or a list of them",
     "trajectory_limit": "a whole number above 0",

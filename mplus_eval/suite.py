@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mplus_eval.config import read_yaml
 from mplus_eval.errors import SpecError
+from mplus_eval.harmlessness.settings import HarmlessnessSettings
 from mplus_eval.lm_eval_index import STOCK_PREFIX, local_definitions, own_tasks_folder, stock_definitions
 from mplus_eval.spec import NAME_PATTERN, nearest
 
@@ -48,6 +49,7 @@ class Suite(BaseModel):
     task_margin: float = Field(default=0.02, gt=0, lt=1, description="non-inferiority margin of a task")
     level: float = Field(default=0.05, gt=0, lt=1)
     tasks: tuple[SuiteTask, ...]
+    harmlessness: HarmlessnessSettings | None = None
 
 
 def shipped_suites() -> dict[str, Path]:

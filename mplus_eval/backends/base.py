@@ -29,6 +29,14 @@ class FailedRequest:
     cause: str
 
 
+@dataclass(frozen=True)
+class Ending:
+    """How a generated answer ended: after so many tokens, by the model itself or cut by the limit."""
+
+    n_tokens: int
+    ended: bool
+
+
 class Backend(Protocol):
     """A model that is loaded and can be asked.
 
@@ -44,6 +52,14 @@ class Backend(Protocol):
     @property
     def requests_per_call(self) -> int:
         """How many requests are best given at once: enough for full batches, few enough for lively progress."""
+
+    @property
+    def endings(self) -> Sequence[Ending] | None:
+        """How each answer of the newest `respond` to `generate_until` requests ended; None where not known."""
+
+    @property
+    def torch_model(self) -> Any | None:
+        """The model of transformers itself, where it is in this process."""
 
     @property
     def truncated(self) -> Sequence[int] | None:

@@ -17,6 +17,7 @@ from mplus_eval.cli.compare import compare
 from mplus_eval.cli.doctor import doctor
 from mplus_eval.cli.report import report
 from mplus_eval.cli.tasks import app as tasks
+from mplus_eval.cli.toxicity import app as toxicity
 from mplus_eval.cli.train import train
 from mplus_eval.errors import EXIT_DONE, EXIT_INTERNAL, EXIT_INTERRUPTED, MplusError
 
@@ -31,6 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(compare)
+app.add_typer(toxicity, name="toxicity")
 app.command()(report)
 app.add_typer(tasks, name="tasks")
 app.command()(train)

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mplus_eval.cli.options import DataDir, Quiet, Suite, Tasks, TasksDir, Verbose
+from mplus_eval.cli.options import DataDir, Models, Output, Quiet, Scorers, Suite, Tasks, TasksDir, Verbose
+from mplus_eval.cli.running import run_and_show
 
 
 def compare(
-    models: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[NAME=SOURCE[,key=value…]]…",
-            help="Models: a directory, a hub id or a server's URL each. None: the demo's models.",
-            show_default=False,
-        ),
-    ] = None,
+    models: Models = None,
     config: Annotated[
         str | None, typer.Option(help="Configuration: a YAML file or a shipped name (demo, mistral-plus).")
     ] = None,
@@ -42,7 +35,7 @@ def compare(
         str | None, typer.Option(help="The model that others are held against; the one of role base, else the first.")
     ] = None,
     data_dir: DataDir = None,
-    output: Annotated[Path | None, typer.Option(help="Run directory; runs/<date>-<names> when not given.")] = None,
+    output: Output = None,
     backend: Annotated[str | None, typer.Option(help="hf, vllm or openai, where a model names none.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the statistics' random draws.")] = None,
     pairs: Annotated[str | None, typer.Option(help="baseline, or all for every pair of models.")] = None,
@@ -54,6 +47,15 @@ def compare(
             show_default=False,
         ),
     ] = None,
+    toxicity: Annotated[
+        bool | None,
+        typer.Option(
+            "--toxicity/--no-toxicity",
+            help="Whether models are provoked too; on where the suite says how and no tasks are named.",
+            show_default=False,
+        ),
+    ] = None,
+    scorer: Scorers = None,
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
@@ -61,18 +63,6 @@ def compare(
 
     Example: mplus-eval compare base=./base plus=./runs/plus --suite mplus --data-dir ./data
     """
-    from rich.console import Console
-
-    from mplus_eval.errors import EXIT_CELLS_MISSING
-    from mplus_eval.progress import ConsoleProgress
-    from mplus_eval.quiet import silence_libraries
-    from mplus_eval.reports.terminal import summary
-    from mplus_eval.run import run
-    from mplus_eval.spec import draft_spec
-
-    silence_libraries(verbose)
-    if not verbose:
-        warnings.filterwarnings("ignore")
     given = {
         "suite": suite,
         "tasks": tasks,
@@ -87,13 +77,7 @@ def compare(
         "seed": seed,
         "pairs": pairs,
         "noise_floor": noise_floor,
+        "toxicity": toxicity,
+        "scorers": scorer or None,
     }
-    spec, faults = draft_spec(models or (), config, given)
-    with ConsoleProgress(Console(stderr=True, quiet=quiet)).shown() as progress:
-        finished = run(spec, progress, faults=faults)
-    if not quiet:
-        Console().print(summary(finished.comparison))
-        typer.echo(f"\nReport: {finished.path / 'report.html'}")
-    noise = finished.comparison.noise_floor
-    if finished.comparison.missing or (noise is not None and noise.missing):
-        raise typer.Exit(EXIT_CELLS_MISSING)
+    run_and_show(models or (), config, given, verbose=verbose, quiet=quiet)

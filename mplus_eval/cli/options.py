@@ -7,6 +7,23 @@ from typing import Annotated
 
 import typer
 
+Models = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME=SOURCE[,key=value…]]…",
+        help="Models: a directory, a hub id or a server's URL each. None: the demo's models.",
+        show_default=False,
+    ),
+]
+Output = Annotated[Path | None, typer.Option(help="Run directory; runs/<date>-<names> when not given.")]
+Scorers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scorer",
+        help="Scorer of toxicity: detoxify:unbiased, words, a classifier's directory; twice to see them disagree.",
+        show_default=False,
+    ),
+]
 Suite = Annotated[str | None, typer.Option(help="Suite: a shipped name or a YAML file.", show_default=False)]
 Tasks = Annotated[
     str | None,

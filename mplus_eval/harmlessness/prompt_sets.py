@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from mplus_eval.errors import SpecError
 from mplus_eval.fingerprint import hash_text
-from mplus_eval.harmlessness.settings import Label, PromptSource, Range, RefusalSet
+from mplus_eval.harmlessness.settings import HarmlessnessSettings, Label, PromptSource, Range, RefusalSet
 from mplus_eval.table import Row, read_rows
 
 Kind = Literal["sampled", "refusal", "layers"]
@@ -98,6 +98,22 @@ def load_prompt_set(
     random.Random(f"{spec.name} {seed}").shuffle(found)
     n = min(number for number in (spec.n, limit, len(found)) if number is not None)
     return PromptSet(spec, kind, tuple(found[:n]), dict(left_out))
+
+
+def load_prompt_sets(
+    settings: HarmlessnessSettings, *, seed: int, limit: int | None, data_dir: Path | None
+) -> tuple[tuple[PromptSet, ...], list[str]]:
+    """Load every set of a suite; return them and what is wrong with those that cannot be had."""
+    wanted: list[tuple[PromptSource, Kind]] = [(spec, "sampled") for spec in settings.sets]
+    wanted += [(spec, "refusal") for spec in (settings.refusals.sets if settings.refusals else ())]
+    wanted += [(settings.layers.prompts, "layers")] if settings.layers else []
+    found, faults = [], []
+    for spec, kind in wanted:
+        try:
+            found.append(load_prompt_set(spec, kind, seed=seed, limit=limit, data_dir=data_dir))
+        except SpecError as error:
+            faults += error.faults
+    return tuple(found), faults
 
 
 def _rows(spec: PromptSource, seed: int, data_dir: Path | None) -> Iterable[Row]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from mplus_eval.spec import NAME_PATTERN, Positive
+from mplus_eval.spec import NAME_PATTERN, CompareSpec, Positive
+
+if TYPE_CHECKING:
+    from mplus_eval.suite import Suite
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Label = Literal["safe", "unsafe"]
@@ -109,3 +112,20 @@ class HarmlessnessSettings(Fields):
         """Every set that is asked, of every kind."""
         layers = (self.layers.prompts,) if self.layers else ()
         return (*self.sets, *(self.refusals.sets if self.refusals else ()), *layers)
+
+
+def harmlessness_of(spec: CompareSpec, suite: Suite) -> tuple[HarmlessnessSettings | None, list[str]]:
+    """What a run evaluates of harmlessness, None where nothing; and what is wrong with what was asked for.
+
+    It is on where the suite has settings, unless single tasks were named or it was switched off.
+    """
+    settings = suite.harmlessness
+    wanted = spec.toxicity if spec.toxicity is not None else spec.tasks is None
+    if not wanted or settings is None:
+        asked = spec.toxicity or not spec.capability
+        return None, [f"suite {suite.name!r} has no settings of harmlessness"] if asked else []
+    if spec.scorers:
+        settings = settings.model_copy(update={"scorers": spec.scorers})
+    from mplus_eval.harmlessness.scorers import scorer_faults
+
+    return settings, [fault for scorer in settings.scorers for fault in scorer_faults(scorer)]

@@ -1,0 +1,52 @@
+"""What `compare`, `toxicity` and `conversation` do once their options are read: run, show the summary, say where it is."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+
+
+def run_and_show(
+    models: Sequence[str], config: str | None, given: Mapping[str, Any], *, verbose: bool, quiet: bool
+) -> None:
+    """Run a comparison and print its summary.
+
+    Args:
+        models: as on the command line.
+        config: a YAML file or a shipped name.
+        given: the options that `draft_spec` takes.
+        verbose: whether libraries may speak.
+        quiet: whether nothing is printed.
+    """
+    from rich.console import Console
+
+    from mplus_eval.errors import EXIT_CELLS_MISSING
+    from mplus_eval.progress import ConsoleProgress
+    from mplus_eval.quiet import silence_libraries
+    from mplus_eval.run import run
+    from mplus_eval.spec import draft_spec
+
+    silence_libraries(verbose)
+    if not verbose:
+        warnings.filterwarnings("ignore")
+    spec, faults = draft_spec(models, config, given)
+    with ConsoleProgress(Console(stderr=True, quiet=quiet)).shown() as progress:
+        finished = run(spec, progress, faults=faults)
+    show(finished, quiet=quiet)
+    noise = finished.comparison.noise_floor
+    if finished.comparison.missing or (noise is not None and noise.missing):
+        raise typer.Exit(EXIT_CELLS_MISSING)
+
+
+def show(finished: Any, *, quiet: bool) -> None:
+    """Print the summary of a run and where its report is."""
+    from rich.console import Console
+
+    from mplus_eval.reports.terminal import summary
+
+    if not quiet:
+        Console().print(summary(finished.comparison))
+        typer.echo(f"\nReport: {finished.path / 'report.html'}")
