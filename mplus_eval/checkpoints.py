@@ -72,6 +72,19 @@ def tokenizer_faults(path: Path, where: str) -> list[str]:
     ]
 
 
+def safetensors_faults(path: Path, where: str) -> list[str]:
+    """Return what is wrong with the weights of a directory that may hold none but safetensors."""
+    files = weight_files(path)
+    if not files:
+        return [f"{where}: {path} has no weights as safetensors ({WEIGHTS} or its shards)"]
+    return _missing_faults(path, files, where) or _each(files, _safetensors_faults, where)
+
+
+def weight_files(path: Path) -> list[Path]:
+    """The safetensors of a directory: one file, or the shards that its index lists; some may be absent."""
+    return _weight_files(path, WEIGHTS)
+
+
 def _config_faults(path: Path, where: str, foreign_code: bool) -> list[str]:
     config = path / "config.json"
     if not config.is_file():

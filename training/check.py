@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mplus_eval.errors import SpecError
+from mplus_eval.harmlessness.scorers import scorer_faults
 from mplus_eval.training.estimate import Speed, StageEstimate, estimate, speed_of
 from mplus_eval.training.recipe import Optimisation, Recipe, Source
 
@@ -50,7 +51,7 @@ def check_recipe(recipe: Recipe, data_dir: Path | None = None, *, look_at_data: 
     Raises:
         SpecError: with every fault found.
     """
-    faults = [*_configuration_faults(recipe), *_function_faults(recipe)]
+    faults = [*_configuration_faults(recipe), *_reward_faults(recipe)]
     notes: list[str] = []
     try:
         base = _base(recipe)
@@ -300,7 +301,7 @@ def _configuration_faults(recipe: Recipe) -> list[str]:
     return faults
 
 
-def _function_faults(recipe: Recipe) -> list[str]:
+def _reward_faults(recipe: Recipe) -> list[str]:
     from mplus_eval.training.rewards import load_function
 
     faults: list[str] = []
@@ -310,6 +311,8 @@ def _function_faults(recipe: Recipe) -> list[str]:
                 faults += [f"rlhf.{name}: {fault}" for fault in _faults_of(load_function, part.source)]
             elif part.kind == "model" and part.source != "reward" and not Path(part.source).is_dir():
                 faults.append(f"rlhf.{name}: reward model {part.source!r}: no such directory")
+            elif part.kind == "toxicity":
+                faults += [f"rlhf.{name}: {fault}" for fault in scorer_faults(part.source)]
     for path in recipe.check.measures.values():
         faults += [f"check.measures: {fault}" for fault in _faults_of(load_function, path)]
     return faults

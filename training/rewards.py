@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,12 +19,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from mplus_eval.errors import SpecError
+from mplus_eval.harmlessness.scorers.batches import score_texts
 from mplus_eval.training.data.rows import Message, last_user_message
 from mplus_eval.training.diversity import distinct_n
 from mplus_eval.training.losses import standardise
 
 if TYPE_CHECKING:
-    from mplus_eval.toxicity import ToxicityClassifier
+    from mplus_eval.harmlessness.scorers.base import Scorer
 
 SCALE_FILE = "reward_scale.json"
 # A tokenizer that knows no limit names a number too large for its own library.
@@ -122,15 +124,16 @@ class RewardModel:
 
 @dataclass(frozen=True)
 class ToxicityPenalty:
-    """Minus the probability that an answer is toxic."""
+    """Minus the probability that an answer is toxic; None where the scorer failed on it."""
 
-    classifier: ToxicityClassifier
+    scorer: Scorer
 
     def __call__(
         self, prompts: Sequence[Messages], answers: Sequence[str], ended: Sequence[bool]
     ) -> list[float | None]:
         """As a `Reward`."""
-        return [-toxicity for toxicity in self.classifier.score(answers)]
+        toxicity = score_texts(self.scorer, answers)[:, 0].tolist()
+        return [None if isnan(value) else -value for value in toxicity]
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.rloo_trainer import RLOOTrainer
 
 from mplus_eval.errors import SpecError
+from mplus_eval.harmlessness.scorers import load_scorer
 from mplus_eval.training.callbacks import ControlKl, WatchForHacking
 from mplus_eval.training.data import Prompt
 from mplus_eval.training.material import Material
@@ -129,9 +130,7 @@ def _load(part: RewardPart, reward_directory: Path, tokenizer: Any, device: Any,
     if part.kind == "function":
         return FunctionReward(load_function(part.source))
     if part.kind == "toxicity":
-        from mplus_eval.toxicity import ToxicityClassifier
-
-        return ToxicityPenalty(ToxicityClassifier.load(part.source, str(device)))
+        return ToxicityPenalty(load_scorer(part.source, str(device)))
     directory = reward_directory if part.source == "reward" else Path(part.source)
     model = RewardModel.load(directory, device, dtype)
     check_same_tokenizer(model, tokenizer)

@@ -1,0 +1,63 @@
+"""What every scorer is: texts in, a probability for each label out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+TOXICITY = "toxicity"
+"""The first label of every scorer, the one that the figures use."""
+
+Encoded = dict[str, list[int]]
+"""A text as a model reads it: `input_ids`, `attention_mask` and what else its tokenizer makes, each of one length."""
+
+
+class Scorer(Protocol):
+    """Tells how toxic texts are."""
+
+    @property
+    def name(self) -> str:
+        """As it was asked for: `detoxify:unbiased`, `words`, a directory or a model on the hub."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything that can change a score: weights or words, tokenizer, labels, and what the code does."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the columns of a score mean; the first is `toxicity`."""
+
+    @property
+    def device(self) -> str:
+        """Where it computes."""
+
+    def score(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Scores [n, labels], 0 to 1; NaN where a text could not be scored."""
+
+
+@runtime_checkable
+class TokenScorer(Protocol):
+    """A scorer whose work is counted in tokens, so that texts of like length are best scored together."""
+
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens of one batch, padding included, beyond which a batch is no faster."""
+
+    def encode(self, texts: Sequence[str]) -> list[Encoded]:
+        """Cut texts into tokens, as many as the model reads."""
+
+    def score_encoded(self, rows: Sequence[Encoded]) -> NDArray[np.float64]:
+        """Scores [n, labels] of encoded texts, in one batch."""
+
+
+def toxicity_first(names: Sequence[Any], toxic: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Labels with the toxic one, named `toxicity`, at the front, and the column of each in the model's output.
+
+    Another label that already has that name is told apart by `(as labelled)`.
+    """
+    columns = (toxic, *(number for number in range(len(names)) if number != toxic))
+    others = [str(names[number]) for number in columns[1:]]
+    return (TOXICITY, *(f"{name} (as labelled)" if name == TOXICITY else name for name in others)), columns

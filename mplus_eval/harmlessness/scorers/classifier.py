@@ -1,0 +1,185 @@
+"""Any sequence classifier of transformers, as safetensors: a directory, or `org/name` on the hub.
+
+    DIRECTORY           its label `toxic` or `toxicity` is the one that the figures use
+    DIRECTORY#hate      its label `hate` is
+    org/name#LABEL_1    from the hub or its cache
+
+A model with several labels gives probabilities by softmax, one of `problem_type: multi_label_classification` or with a
+single label by sigmoid, as in the text-classification pipeline of transformers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mplus_eval.checkpoints import safetensors_faults, tokenizer_faults, weight_files
+from mplus_eval.errors import MplusError, SpecError, UsageError
+from mplus_eval.fingerprint import hash_components, tokenizer_hash, weights_hash
+from mplus_eval.harmlessness.scorers.base import toxicity_first
+from mplus_eval.harmlessness.scorers.model_scorer import REVISION, ModelScorer, best_device
+from mplus_eval.hub import Preparing, checkpoint_files, fetch, offline, reason
+
+_TOXIC_NAMES = ("toxic", "toxicity")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What was asked for: a directory or a repository, and the label that means toxic, if one was named."""
+
+    source: str
+    place: str
+    label: str | None
+
+    @classmethod
+    def of(cls, source: str) -> _Asked:
+        place, mark, label = source.rpartition("#")
+        if not mark or Path(source).is_dir():
+            return cls(source, source, None)
+        return cls(source, place, label)
+
+    @property
+    def where(self) -> str:
+        """How messages begin."""
+        return f"scorer {self.source!r}"
+
+
+def classifier_faults(source: str) -> list[str]:
+    """Return what stands in the way of scoring with a classifier; of one on the hub all but its weights is fetched."""
+    asked = _Asked.of(source)
+    try:
+        directory = _directory(asked, weights=False)
+        is_local = Path(asked.place).is_dir() or offline()
+        return _faults(asked, directory, with_weights=is_local)
+    except MplusError as error:
+        return [str(error)]
+
+
+def load_classifier(source: str, device: str | None = None, preparing: Preparing | None = None) -> ModelScorer:
+    """The scorer of a classifier; its weights are read when the first text is scored.
+
+    Raises:
+        UsageError: when it cannot be had, or has no label for toxicity.
+    """
+    asked = _Asked.of(source)
+    directory = _directory(asked, weights=True, preparing=preparing)
+    if faults := _faults(asked, directory, with_weights=True):
+        raise SpecError(faults)
+    config = _config(asked, directory)
+    names = _names(config)
+    labels, columns = toxicity_first(names, _toxic(asked, names))
+    exclusive = config.problem_type != "multi_label_classification" and len(names) > 1
+    parts = {
+        "kind": "classifier",
+        "revision": REVISION,
+        "weights": weights_hash(directory),
+        "tokenizer": tokenizer_hash(directory),
+        "labels": json.dumps([labels, columns, exclusive]),
+    }
+    load = partial(_model, asked, directory)
+    return ModelScorer(source, hash_components(parts), labels, columns, exclusive, best_device(device), load)
+
+
+def _directory(asked: _Asked, *, weights: bool, preparing: Preparing | None = None) -> Path:
+    """Where the model lies, fetched from the hub where that is allowed."""
+    if Path(asked.place).is_dir():
+        return Path(asked.place)
+    import httpx
+    from huggingface_hub.errors import HFValidationError
+
+    def choose(names: Sequence[str]) -> list[str]:
+        chosen = [name for name in checkpoint_files(names) if not name.endswith((".bin", ".py"))]
+        if not any(name.endswith(".safetensors") for name in chosen):
+            raise UsageError(f"{asked.where}: {asked.place} on the hub has no weights as safetensors")
+        return [name for name in chosen if weights or not name.endswith(".safetensors")]
+
+    try:
+        return fetch(asked.place, None, choose, preparing)
+    except (SpecError, HFValidationError, httpx.HTTPError, OSError) as error:
+        why = "HF_HUB_OFFLINE is set" if offline() else reason(error)
+        hint = "give a directory, or score with the embedded word list, `--scorer words`"
+        nowhere = f"no directory {asked.place} here, and no such model on the hub or in its cache"
+        raise UsageError(f"{asked.where}: {nowhere} ({why}): {hint}") from error
+
+
+def _faults(asked: _Asked, directory: Path, *, with_weights: bool) -> list[str]:
+    """What is wrong with a model's files, found without loading its weights."""
+    faults = tokenizer_faults(directory, asked.where)
+    if with_weights:
+        faults += safetensors_faults(directory, asked.where)
+    if not (directory / "config.json").is_file():
+        return [f"{asked.where}: {directory} has no config.json, so it is not a checkpoint directory", *faults]
+    config = _config(asked, directory)
+    if config.problem_type == "regression":
+        faults.append(f"{asked.where}: is a regression, whose numbers are no probabilities")
+    _toxic(asked, _names(config))
+    if with_weights and not faults:
+        faults += _head_faults(asked, directory, config)
+    return faults
+
+
+def _config(asked: _Asked, directory: Path) -> Any:
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(directory, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(f"{asked.where}: {directory} cannot be read ({reason(error)})") from error
+
+
+def _names(config: Any) -> list[str]:
+    """The model's own labels, in the order of its outputs."""
+    return [str(config.id2label[number]) for number in range(config.num_labels)]
+
+
+def _toxic(asked: _Asked, names: Sequence[str]) -> int:
+    """Which output tells of toxicity."""
+    wanted = _TOXIC_NAMES if asked.label is None else (asked.label.lower(),)
+    for number, name in enumerate(names):
+        if name.lower() in wanted:
+            return number
+    lacks = "none of its labels is toxic or toxicity" if asked.label is None else f"has no label {asked.label!r}"
+    hint = f"; name the one that means toxic as {asked.place}#LABEL"
+    raise UsageError(f"{asked.where}: {lacks}; they are {', '.join(names)}{hint}")
+
+
+def _head_faults(asked: _Asked, directory: Path, config: Any) -> list[str]:
+    """Refuse weights without a classifier's head, which transformers would fill with random numbers."""
+    import torch
+    from safetensors import safe_open
+    from transformers import AutoModelForSequenceClassification
+
+    try:
+        with torch.device("meta"):
+            model = AutoModelForSequenceClassification.from_config(config)
+    except ValueError as error:
+        return [f"{asked.where}: is no sequence classifier ({reason(error)})"]
+    head = {name for name, _ in model.named_parameters() if not name.startswith(f"{model.base_model_prefix}.")}
+    for file in weight_files(directory):
+        with safe_open(file, framework="numpy") as tensors:
+            head -= set(tensors.keys())
+    return [f"{asked.where}: has no weights {', '.join(sorted(head)[:3])}"] if head else []
+
+
+def _model(asked: _Asked, directory: Path) -> tuple[Any, Any]:
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    try:
+        model, loading = AutoModelForSequenceClassification.from_pretrained(
+            directory, dtype=torch.float32, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{asked.where}: cannot be read ({reason(error)})") from error
+    if missing := sorted(loading["missing_keys"]):
+        raise UsageError(f"{asked.where}: has no weights {', '.join(missing[:3])}")
+    if tokenizer.pad_token is None:
+        raise UsageError(
+            f"{asked.where}: its tokenizer has no padding token; give a pad_token in tokenizer_config.json"
+        )
+    return model, tokenizer
