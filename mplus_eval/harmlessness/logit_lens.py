@@ -1,0 +1,173 @@
+"""The logit lens: what a decoder would say next if it stopped after some layer.
+
+The residual stream h at the last position of a prompt, after each attention and after each MLP, is put through the
+model's own ending, final norm and unembedding: softmax(W · norm(h)). The probability of a set of tokens at a point is
+the sum over the set. At the last point this is the model's own next-token probability, which is checked.
+
+nostalgebraist, "interpreting GPT: the logit lens" (2020); Lee et al., arXiv 2401.01967, figure 1. Departures: the ending
+is not copied but run, the model's own forward with all layers skipped, so that whatever it does there (soft-capping,
+scaling, a projection) is done here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import Module
+
+from mplus_eval.errors import UsageError
+from mplus_eval.harmlessness.residual_stream import (
+    Layer,
+    architecture,
+    find_layers,
+    first_tensor,
+    hooks,
+    last_logits,
+    probe_tokens,
+)
+from mplus_eval.statistics.design import Floats
+
+BATCH_SIZE = 16
+ROWS = 64
+"""So many points are put through the unembedding at once: a vocabulary is large."""
+_TOLERANCE = 1e-5
+_ROUNDINGS = 4
+
+
+@dataclass(frozen=True)
+class Lens:
+    """A decoder and the points at which its residual stream is read."""
+
+    model: Any
+    layers: tuple[Layer, ...]
+
+    @classmethod
+    def of(cls, model: Any) -> Self:
+        """Look into a model.
+
+        Args:
+            model: a causal language model of transformers, in evaluation mode.
+
+        Raises:
+            UsageError: when its layers cannot be read, or when what is read after the last one does not give the
+                model's own next-token probabilities.
+        """
+        lens = cls(model, find_layers(model))
+        difference = lens._largest_difference()
+        # Written so that a difference that is no number is refused too.
+        if not difference <= max(_TOLERANCE, _ROUNDINGS * torch.finfo(model.dtype).eps):
+            raise UsageError(
+                f"{architecture(model)}: what is read after its last layer is not its own next-token probability "
+                f"(largest difference {difference:.2g}), so its layers cannot be looked into"
+            )
+        return lens
+
+    @property
+    def points(self) -> tuple[str, ...]:
+        """Names of the points, in order; layers count from 1."""
+        return tuple(
+            f"layer {number}{part}"
+            for number, layer in enumerate(self.layers, 1)
+            for part in ([""] if layer.after_attention is None else [", attention", ", mlp"])
+        )
+
+    def probabilities(self, prompts: Sequence[Sequence[int]], tokens: Sequence[int]) -> Floats:
+        """The probability that the token after a prompt is one of a set, at every point.
+
+        Prompts of equal length go through the model together, so there is no padding.
+
+        Args:
+            prompts: token ids of each prompt.
+            tokens: ids of the set.
+
+        Returns:
+            (prompts, points); NaN for a prompt that is empty, longer than the model's context, or where the model
+            returns what is no number.
+        """
+        found = np.full((len(prompts), len(self.points)), np.nan)
+        wanted = torch.tensor(sorted(set(tokens)), dtype=torch.long)
+        for batch in _batches(prompts, self._context()):
+            states = self._states(torch.tensor([list(prompts[number]) for number in batch]))
+            masses = [self._mass(part, wanted) for part in states.flatten(0, 1).split(ROWS)]
+            found[batch] = torch.cat(masses).reshape(states.shape[:2]).numpy()
+        return found
+
+    def _context(self) -> int:
+        return getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or 2**31
+
+    def _mass(self, states: Tensor, wanted: Tensor) -> Tensor:
+        probabilities = self._end(states).softmax(-1)
+        return probabilities[:, wanted.to(probabilities.device)].double().sum(-1).cpu()
+
+    @torch.inference_mode()
+    def _states(self, tokens: Tensor) -> Tensor:
+        """The residual stream at the last position; shape (batch, points, width)."""
+        caught: list[Tensor] = []
+
+        def catch(values: Any) -> None:
+            # Copied, because a later part may add to the stream in place.
+            stream = first_tensor(values)
+            assert stream is not None
+            caught.append(stream.reshape(*tokens.shape, -1)[:, -1].clone())
+
+        def before(_part: Module, args: Any, options: dict[str, Any]) -> None:
+            catch((*args, *options.values()))
+
+        def after(_block: Module, _args: Any, output: Any) -> None:
+            catch(output)
+
+        inner = [layer.after_attention for layer in self.layers if layer.after_attention is not None]
+        with hooks(
+            *(part.register_forward_pre_hook(before, with_kwargs=True) for part in inner),
+            *(layer.block.register_forward_hook(after) for layer in self.layers),
+        ):
+            last_logits(self.model, tokens)
+        return torch.stack([state.to(caught[-1].device) for state in caught], 1)
+
+    @torch.inference_mode()
+    def _end(self, states: Tensor) -> Tensor:
+        """Put states, (rows, width), through the model's ending; logits in float32, (rows, vocabulary)."""
+        with _skipped(self.layers, states[:, None]):
+            return last_logits(self.model, torch.ones(len(states), 1, dtype=torch.long)).float()
+
+    @torch.inference_mode()
+    def _largest_difference(self) -> float:
+        """Between the last point's probabilities and the model's own, over the vocabulary, for some tokens."""
+        tokens = probe_tokens(self.model)
+        own = last_logits(self.model, tokens).float().softmax(-1)
+        return float((self._end(self._states(tokens)[:, -1]).softmax(-1) - own).abs().max())
+
+
+@contextmanager
+def _skipped(layers: Sequence[Layer], states: Tensor) -> Iterator[None]:
+    """Let every layer return these states at once, in the form that it returns its own."""
+    with ExitStack() as stack:
+        for layer in layers:
+            kept = layer.block.__dict__.get("forward")
+            stack.callback(_restore, layer.block, kept)
+            output = states if layer.n_outputs is None else (states, *[None] * (layer.n_outputs - 1))
+            layer.block.forward = lambda *_args, _output=output, **_options: _output
+        yield
+
+
+def _restore(block: Module, kept: Any) -> None:
+    """Give a block its own forward back; one that another library put there stands in the block itself."""
+    if kept is None:
+        del block.forward
+    else:
+        block.forward = kept
+
+
+def _batches(prompts: Sequence[Sequence[int]], context: int) -> Iterator[list[int]]:
+    """Numbers of prompts of equal length that fit the context, a few at a time."""
+    usable = (number for number, prompt in enumerate(prompts) if 0 < len(prompt) <= context)
+    for _, group in groupby(sorted(usable, key=lambda number: len(prompts[number])), lambda n: len(prompts[n])):
+        numbers = list(group)
+        yield from (numbers[start : start + BATCH_SIZE] for start in range(0, len(numbers), BATCH_SIZE))

@@ -1,0 +1,271 @@
+"""Where the residual stream of a decoder stands after each attention and after each MLP, found by trying.
+
+No list of architectures is kept. Three forwards over a few tokens tell for every layer, whatever its parts are called:
+
+1. as it is: which part is called when, and with what;
+2. with every token but the last altered: a part whose output at the last position changes, although what it was given
+   there did not, carries something from one position to another and so is the attention (or a recurrence);
+3. with what the attention adds set to zero: a part that is given x + attention(x) before, and x itself now, stands
+   where the residual stream has passed the attention. The stream is read from what that part is given. Where no other
+   part is given anything of the attention, attention and MLP run in parallel, and the layer has one point only.
+
+In 2 and 3, every layer is given what it was given in 1, so that a layer's answer depends on itself alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Module, ModuleList
+
+from mplus_eval.errors import UsageError
+from mplus_eval.scoring.logits import accepted, input_device
+
+_PROBE_LENGTH = 8
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer and where its residual stream can be read."""
+
+    block: Module
+    """Its output is the stream after the whole layer."""
+    after_attention: Module | None
+    """What it is given is the stream after the attention; None where the layer has one point only."""
+    n_outputs: int | None
+    """Of how many values the block returns a tuple; None where it returns a tensor."""
+
+
+def find_layers(model: Any) -> tuple[Layer, ...]:
+    """Find a decoder's layers.
+
+    Args:
+        model: a causal language model of transformers, in evaluation mode.
+
+    Raises:
+        UsageError: when it is no decoder, or its layers cannot be read; names the architecture.
+    """
+    if model.config.is_encoder_decoder or model.get_output_embeddings() is None:
+        raise UsageError(f"{architecture(model)}: no decoder with an unembedding, so its layers cannot be looked into")
+    tokens = probe_tokens(model)
+    blocks = _find_blocks(model, tokens)
+    plain = _trace(model, blocks, tokens)
+    given = [trace.given for trace in plain]
+    altered = _trace(model, blocks, tokens, [_alter_earlier(x) for x in given])
+    mixers = [_mixers(*pair) for pair in zip(plain, altered, strict=True)]
+    silenced = [_last_part(mixer, trace) for parts, trace in zip(mixers, plain, strict=True) for mixer in parts]
+    silent = _trace(model, blocks, tokens, given, silenced)
+    found = zip(blocks, plain, silent, mixers, strict=True)
+    return tuple(_layer(model, number, *parts) for number, parts in enumerate(found, 1))
+
+
+def architecture(model: Any) -> str:
+    """What to call a model in a message."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return f"model of architecture {type(inner).__name__}"
+
+
+def probe_tokens(model: Any) -> Tensor:
+    """Some different tokens from all over the vocabulary; shape (1, tokens)."""
+    step = max(model.get_input_embeddings().weight.shape[0] // (_PROBE_LENGTH + 2), 1)
+    return torch.arange(1, _PROBE_LENGTH + 1)[None] * step
+
+
+def last_logits(model: Any, tokens: Tensor) -> Tensor:
+    """Run a forward, and give the logits at the last position.
+
+    Args:
+        model: a decoder.
+        tokens: (batch, tokens), without padding.
+
+    Returns:
+        (batch, vocabulary).
+    """
+    given = tokens.to(input_device(model))
+    keep = {"logits_to_keep": 1} if "logits_to_keep" in accepted(model) else {}
+    logits: Tensor = model(input_ids=given, attention_mask=torch.ones_like(given), use_cache=False, **keep).logits
+    return logits[:, -1]
+
+
+def first_tensor(values: Any) -> Tensor | None:
+    """The first tensor of what a part is given or returns."""
+    if isinstance(values, Tensor):
+        return values
+    return next((value for value in values if isinstance(value, Tensor)), None) if values else None
+
+
+@contextmanager
+def hooks(*handles: Any) -> Iterator[None]:
+    """Remove hooks at the end."""
+    with ExitStack() as stack:
+        for handle in handles:
+            stack.callback(handle.remove)
+        yield
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A call of a part of a block: what it was given and what it returned, in the shape of the block's input."""
+
+    part: Module
+    given: Tensor
+    returned: Tensor | None
+
+
+@dataclass
+class _Trace:
+    """What happened in a block during a forward."""
+
+    given: Tensor = field(default_factory=lambda: torch.empty(0))
+    n_calls: int = 0
+    n_outputs: int | None = None
+    calls: list[_Call] = field(default_factory=list)
+    order: list[Module] = field(default_factory=list)
+    """The parts' own parts, as they were called."""
+
+    def enter(self, block: Module, args: Any, options: dict[str, Any]) -> None:
+        """Note what the block is given."""
+        self.given, self.n_calls = _copy(first_tensor((*args, *options.values()))), self.n_calls + 1
+
+    def leave(self, block: Module, args: Any, output: Any) -> None:
+        """Note what kind of thing it returns."""
+        self.n_outputs = len(output) if isinstance(output, tuple) else None
+
+    def enter_part(self, part: Module, args: Any, options: dict[str, Any]) -> None:
+        """Note what a part is given, before the part can change it."""
+        if (given := self._stream((*args, *options.values()))) is not None:
+            self.calls.append(_Call(part, given, None))
+
+    def leave_part(self, part: Module, args: Any, output: Any) -> None:
+        """Note what it returned."""
+        last = max((place for place, call in enumerate(self.calls) if call.part is part), default=None)
+        if last is not None:
+            self.calls[last] = _Call(part, self.calls[last].given, self._stream(output))
+
+    def call_inner(self, part: Module, args: Any, output: Any) -> None:
+        """Note that a part's own part was called."""
+        self.order.append(part)
+
+    def _stream(self, values: Any) -> Tensor | None:
+        """What is as large as the residual stream; some blocks flatten it."""
+        tensor = first_tensor(values)
+        if tensor is None or tensor.numel() != self.given.numel() or tensor.shape[-1] != self.given.shape[-1]:
+            return None
+        return _copy(tensor).reshape(self.given.shape)
+
+
+def _find_blocks(model: Any, tokens: Tensor) -> list[Module]:
+    """The one list of as many modules as the model has layers, each of which a forward calls once, with the stream."""
+    depth = model.config.get_text_config().num_hidden_layers
+    lists = [module for module in model.modules() if isinstance(module, ModuleList) and len(module) == depth]
+    inner = {part for one in lists for part in one.modules() if part is not one}
+    outer = [list(one) for one in lists if one not in inner]
+    found = [blocks for blocks in outer if _are_blocks(_trace(model, blocks, tokens), tokens)]
+    if len(found) != 1:
+        raise UsageError(f"{architecture(model)}: its {depth} layers cannot be found, so they cannot be looked into")
+    return found[0]
+
+
+def _are_blocks(traces: Sequence[_Trace], tokens: Tensor) -> bool:
+    return all(trace.n_calls == 1 and trace.given.shape[:-1] == tokens.shape for trace in traces)
+
+
+@torch.inference_mode()
+def _trace(
+    model: Any,
+    blocks: Sequence[Module],
+    tokens: Tensor,
+    inputs: Sequence[Tensor] | None = None,
+    silenced: Sequence[Module] = (),
+) -> list[_Trace]:
+    """What happens in every block.
+
+    Args:
+        model: the decoder.
+        blocks: its layers.
+        tokens: what it reads.
+        inputs: what each block is to be given instead of what the one before it returned.
+        silenced: parts whose output is set to zero.
+    """
+    traces = [_Trace() for _ in blocks]
+    handles = [part.register_forward_hook(_silence) for part in silenced]
+    for number, (block, trace) in enumerate(zip(blocks, traces, strict=True)):
+        if inputs is not None:
+            handles.append(block.register_forward_pre_hook(_replace(inputs[number]), with_kwargs=True))
+        handles.append(block.register_forward_pre_hook(trace.enter, with_kwargs=True))
+        handles.append(block.register_forward_hook(trace.leave))
+        for part in block.children():
+            handles.append(part.register_forward_pre_hook(trace.enter_part, with_kwargs=True))
+            handles.append(part.register_forward_hook(trace.leave_part))
+            handles.extend(one.register_forward_hook(trace.call_inner) for one in part.children())
+    with hooks(*handles):
+        last_logits(model, tokens)
+    return traces
+
+
+def _layer(
+    model: Any, number: int, block: Module, plain: _Trace, silent: _Trace, mixers: Sequence[Module]
+) -> Layer:
+    """Tell from a block's calls, as it is and with a silent attention, where the stream has passed the attention."""
+    unknown = False
+    parts = [call.part for call in plain.calls]
+    for before, now in zip(plain.calls, silent.calls, strict=True):
+        if now.part in mixers or torch.equal(now.given, before.given) or not now.given.any():
+            continue
+        if torch.equal(now.given, plain.given) and parts.count(now.part) == 1:
+            return Layer(block, now.part, plain.n_outputs)
+        unknown = True
+    if unknown:
+        raise UsageError(
+            f"{architecture(model)}: layer {number} adds its attention in a way that is not known "
+            "(a norm on the stream itself?), so its layers cannot be looked into"
+        )
+    return Layer(block, None, plain.n_outputs)
+
+
+def _mixers(plain: _Trace, altered: _Trace) -> list[Module]:
+    """The parts that carry something from other positions to the last one."""
+    return [
+        now.part
+        for before, now in zip(plain.calls, altered.calls, strict=True)
+        if before.returned is not None
+        and now.returned is not None
+        and torch.equal(before.given[:, -1], now.given[:, -1])
+        and not torch.equal(before.returned[:, -1], now.returned[:, -1])
+    ]
+
+
+def _last_part(mixer: Module, trace: _Trace) -> Module:
+    """The last of its own parts, because some attentions add the residual stream themselves after it."""
+    own = set(mixer.children())
+    return next((part for part in reversed(trace.order) if part in own), mixer)
+
+
+def _alter_earlier(stream: Tensor) -> Tensor:
+    """Other vectors of the same size at every position but the last."""
+    return torch.cat([stream[:, :-1].roll(1, -1), stream[:, -1:]], 1)
+
+
+def _replace(stream: Tensor) -> Callable[..., tuple[Any, Any]]:
+    def hook(_block: Module, args: Any, options: dict[str, Any]) -> tuple[Any, Any]:
+        if args:
+            return (stream.to(args[0].device), *args[1:]), options
+        name = next(name for name, value in options.items() if isinstance(value, Tensor))
+        return args, {**options, name: stream.to(options[name].device)}
+
+    return hook
+
+
+def _silence(_part: Module, _args: Any, output: Any) -> Any:
+    if isinstance(output, Tensor):
+        return torch.zeros_like(output)
+    return type(output)(torch.zeros_like(one) if place == 0 else one for place, one in enumerate(output))
+
+
+def _copy(tensor: Tensor | None) -> Tensor:
+    return torch.empty(0) if tensor is None else tensor.detach().cpu().clone()
