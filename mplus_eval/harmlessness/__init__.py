@@ -1,0 +1,1 @@
+"""Harmlessness: what models say when they are provoked, and whether what they say can be compared."""
