@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mplus_eval.comparison import Comparison, Verdict
+    from mplus_eval.comparison import Comparison
     from mplus_eval.errors import MplusError, SpecError, UsageError
+    from mplus_eval.record import Verdict
     from mplus_eval.run import Run, compare, load
 
 __version__ = "0.1.0"

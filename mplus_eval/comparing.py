@@ -15,8 +15,6 @@ import pandas as pd
 
 from mplus_eval.comparison import (
     Comparison,
-    Contrast,
-    Interval,
     Missing,
     ModelEntry,
     NoiseFloor,
@@ -30,6 +28,7 @@ from mplus_eval.comparison import (
 from mplus_eval.contrast import Difference, Scale, contrasts, find_difference, seeded
 from mplus_eval.noise_floor import SecondPass, is_suite_above, marked, noise_floor
 from mplus_eval.pairing import PairedItems, ScoredItems
+from mplus_eval.record import Contrast, Interval
 from mplus_eval.statistics.adjust import holm
 from mplus_eval.statistics.design import Floats
 from mplus_eval.statistics.scores import mean_score

@@ -8,9 +8,8 @@ was evaluated; fields may be added, and `schema_version` grows when one changes 
 from __future__ import annotations
 
 import os
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -21,7 +20,6 @@ from mplus_eval.training_record import Training
 
 SCHEMA_VERSION: Literal[1] = 1
 SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
-
 
 
 class Scoring(Record):

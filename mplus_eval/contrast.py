@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mplus_eval.comparison import Contrast, Interval
 from mplus_eval.pairing import PairedItems
+from mplus_eval.record import Contrast, Interval
 from mplus_eval.statistics.adjust import holm
 from mplus_eval.statistics.design import Design, Floats
 from mplus_eval.statistics.flips import count_flips

@@ -118,7 +118,8 @@ class _Evaluation:
         cells = self.plan.of_model(model)
         backend, cause = None, None
         # What the others said is complete by now: the baseline comes last.
-        unlikely = missing_likelihoods(self.plan, self.directory) if self.plan.sets and model is self.plan.baseline else []
+        is_last = bool(self.plan.sets) and model is self.plan.baseline
+        unlikely = missing_likelihoods(self.plan, self.directory) if is_last else []
         if unlikely or any(missing[cell.name] for cell in cells):
             backend, cause = self._loaded(model)
         try:
@@ -173,16 +174,20 @@ class _Evaluation:
                 yield part, answer(leaf, wanted, backend, self.progress.advance)
 
     def _set_answers(self, cell: Cell, missing: list[Part], backend: Backend) -> Answers:
-        assert isinstance(cell.task, PromptSet) and self.plan.harmlessness is not None
+        assert isinstance(cell.task, PromptSet)
+        assert self.plan.harmlessness is not None
         for part in missing:
-            yield part, ask(
-                cell.task,
-                part.items,
-                backend,
-                self.plan.harmlessness,
-                seed=self.plan.spec.seed,
-                own_template=cell.model.talk_format != PLAIN_FORMAT,
-                on_items=self.progress.advance,
+            yield (
+                part,
+                ask(
+                    cell.task,
+                    part.items,
+                    backend,
+                    self.plan.harmlessness,
+                    seed=self.plan.spec.seed,
+                    own_template=cell.model.talk_format != PLAIN_FORMAT,
+                    on_items=self.progress.advance,
+                ),
             )
 
     def _score(self, cell: Cell) -> None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import pandas as pd
 from scipy.stats import binomtest
 
-from mplus_eval.comparison import Contrast, FlipRate, NoiseFloor
+from mplus_eval.comparison import FlipRate, NoiseFloor
 from mplus_eval.pairing import PairedItems, ScoredItems
+from mplus_eval.record import Contrast
 from mplus_eval.statistics.flips import count_flips
 
 

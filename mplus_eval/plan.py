@@ -70,7 +70,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Cell:
-    """One model on one task or prompt set. `components` are what its fingerprint is made of, kept so that a conflict has a reason."""
+    """One model on one task or prompt set.
+
+    `components` are what its fingerprint is made of, kept so that a conflict has a reason.
+    """
 
     model: PlannedModel
     task: LoadedTask | PromptSet
@@ -301,9 +304,7 @@ def _is_asked(model: PlannedModel, prompt_set: PromptSet, settings: Harmlessness
     return prompt_set.kind != "layers" or model.backend == "hf"
 
 
-def _set_cell(
-    model: PlannedModel, prompt_set: PromptSet, settings: HarmlessnessSettings, spec: CompareSpec
-) -> Cell:
+def _set_cell(model: PlannedModel, prompt_set: PromptSet, settings: HarmlessnessSettings, spec: CompareSpec) -> Cell:
     """One model on one set of prompts."""
     limit = spec.limit_of(model.spec)
     components = {

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mplus_eval.comparison import Comparison, Missing, ModelEntry
 from mplus_eval.errors import UsageError
+from mplus_eval.harmlessness.prompt_sets import PromptSet
 from mplus_eval.run_directory import RunDirectory, write_json
 from mplus_eval.spec import CompareSpec, Models, draft_spec
 from mplus_eval.training_record import Training, read_record
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 
     from mplus_eval.comparing import TaskFacts
     from mplus_eval.evaluate import Failures
+    from mplus_eval.harmlessness.record import Toxicity
+    from mplus_eval.lm_tasks import LoadedTask
     from mplus_eval.noise_floor import SecondPass
-    from mplus_eval.plan import Cell, Plan, PlannedModel
+    from mplus_eval.plan import Plan, PlannedModel
     from mplus_eval.progress import RunProgress
 
 STATISTICS_COLUMNS = (
@@ -171,7 +174,7 @@ def conclude(plan: Plan, directory: RunDirectory, failures: Failures) -> Compari
     outcomes = {
         (model, task): _outcome_frame(directory, model, task, STATISTICS_COLUMNS)
         for cell in plan.cells
-        if isinstance(cell.task, LoadedTask)
+        if not isinstance(cell.task, PromptSet)
         for model, task in [(cell.model.spec.name, cell.task.spec.name)]
         if (model, task) not in failures
     }
@@ -181,7 +184,7 @@ def conclude(plan: Plan, directory: RunDirectory, failures: Failures) -> Compari
         tasks=[
             _task_facts(plan, task, cell.n_items)
             for cell in plan.of_model(plan.models[0])
-            if isinstance(task := cell.task, LoadedTask)
+            if not isinstance(task := cell.task, PromptSet)
         ],
         suite=plan.suite,
         baseline=plan.spec.baseline,

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mplus_eval.comparison import Comparison, Contrast, Interval, Summary, Task, Verdict
+from mplus_eval.comparison import Comparison, Summary, Task
+from mplus_eval.record import Contrast, Interval, Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.decision import contrasts_of, negated
 from mplus_eval.reports.palette import Look

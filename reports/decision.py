@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mplus_eval.comparison import Comparison, Contrast, Interval, Summary, Task, Verdict
+from mplus_eval.comparison import Comparison, Summary, Task
+from mplus_eval.record import Contrast, Interval, Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.noise import noise_remark
 from mplus_eval.reports.tables import MARKS, NO_SUMMARY, NO_VERDICT, Mark

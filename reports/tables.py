@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mplus_eval.comparison import Summary, Verdict
+from mplus_eval.comparison import Summary
+from mplus_eval.record import Verdict
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mplus_eval.comparison import Interval, Task
+from mplus_eval.comparison import Task
+from mplus_eval.record import Interval
 from mplus_eval.reports import formats
 
 

@@ -8,7 +8,8 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from mplus_eval.comparing import ITEMS_DIFFER, PROMPTS_DIFFER, TEMPLATES_DIFFER, TaskFacts, build_comparison
-from mplus_eval.comparison import Comparison, Missing, ModelEntry, Verdict
+from mplus_eval.comparison import Comparison, Missing, ModelEntry
+from mplus_eval.record import Verdict
 from mplus_eval.suite import Suite
 
 SUITE = Suite(name="test", tasks=())

@@ -8,8 +8,9 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
-from mplus_eval.comparison import Comparison, Verdict, json_schema
+from mplus_eval.comparison import Comparison, json_schema
 from mplus_eval.errors import UsageError
+from mplus_eval.record import Verdict
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "docs" / "comparison.schema.json"
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from mplus_eval.comparison import Verdict
 from mplus_eval.contrast import find_difference, seeded
 from mplus_eval.pairing import PairedItems, ScoredItems
+from mplus_eval.record import Verdict
 from mplus_eval.statistics.hypothesis_tests import mcnemar
 from mplus_eval.summary import contributions, macro_average, summarise
 from tests.test_comparing import cell

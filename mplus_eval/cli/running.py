@@ -1,4 +1,4 @@
-"""What `compare`, `toxicity` and `conversation` do once their options are read: run, show the summary, say where it is."""
+"""What `compare`, `toxicity` and `conversation` do with their options: run, print the summary."""
 
 from __future__ import annotations
 

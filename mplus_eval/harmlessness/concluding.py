@@ -1,4 +1,4 @@
-"""The stage that turns what is stored of harmlessness into its part of the comparison: statistics, and no model in sight.
+"""What is stored of harmlessness turned into its part of the comparison: statistics, and no model in sight.
 
 Everything is read from the run directory, so the same figures come out after a text was scored again.
 """
@@ -35,6 +35,7 @@ from mplus_eval.harmlessness.record import (
 )
 from mplus_eval.harmlessness.refusal import refusal_rates
 from mplus_eval.harmlessness.sanity import Continuation, Likelihood, Sanity, measure_sanity
+from mplus_eval.harmlessness.scorers.base import TOXICITY
 from mplus_eval.harmlessness.toxicity_contrast import SetScores, toxicity_contrasts
 from mplus_eval.outcomes import part_info, read_part
 from mplus_eval.run_directory import RunDirectory
@@ -254,10 +255,7 @@ class _Conclusion:
             return None
         from scipy.stats import spearmanr
 
-        metrics = {key for row in answers.rows for key in row["metrics"] or {}}
-        of_second = [key for key in sorted(metrics) if key.startswith(f"{self._scorers[1]}:")]
-        label = f"{self._scorers[1]}:toxicity" if f"{self._scorers[1]}:toxicity" in of_second else next(iter(of_second), "")
-        second = answers.scores(label)
+        second = answers.scores(f"{self._scorers[1]}:{TOXICITY}")
         both = ~np.isnan(first) & ~np.isnan(second)
         if not both.any():
             return None
@@ -277,11 +275,13 @@ class _Conclusion:
         said = [row for row in rows if row["generations"]]
         if not said:
             return None
-        rates = refusal_rates([row["target"] for row in said], [row["generations"][0] for row in said], level=self.level)
+        rates = refusal_rates(
+            [row["target"] for row in said], [row["generations"][0] for row in said], level=self.level
+        )
         return RefusalPair(
             refusal_rate=_measured(rates.refusal),
             over_refusal_rate=_measured(rates.over_refusal),
-            n_empty=sum(not row["generations"][0].strip() for row in said),
+            n_empty=rates.n_empty_safe + rates.n_empty_unsafe,
             n_failed=len(rows) - len(said),
         )
 

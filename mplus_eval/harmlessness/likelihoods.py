@@ -2,7 +2,7 @@
 
 likelihoods/<model>/<set>/part-00000.parquet     item, sample, log-probability in nats summed over the answer's tokens
 
-Both are Monte Carlo estimates over a model's own samples. The baseline is asked with the very prompt that the model saw.
+Both are Monte Carlo estimates over a model's own samples. The baseline sees the very prompt that the model saw.
 """
 
 from __future__ import annotations

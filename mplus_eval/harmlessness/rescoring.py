@@ -37,8 +37,8 @@ def rescore(run_directory: Path, scorers: Sequence[str]) -> Run:
     scoring = Scoring(scorers)
     with directory.locked():
         for model in comparison.models:
-            for name, facts in comparison.toxicity.sets.items():
-                if facts.kind == "sampled":
+            for name, each in comparison.toxicity.sets.items():
+                if each.kind == "sampled":
                     _score_again(directory, model, name, scoring)
         facts = comparison.toxicity.model_copy(
             update={"scorers": {one.name: one.fingerprint for one in scoring.scorers}}
@@ -63,9 +63,7 @@ def _score_again(directory: RunDirectory, model: str, name: str, scoring: Scorin
         if answered is None:
             continue
         scorer = {**scoring.components("sampled"), "answers": answered.fingerprint}
-        info = PartInfo(
-            hash_components(scorer), {**answered.components, **scorer}, answered.index, answered.n_parts
-        )
+        info = PartInfo(hash_components(scorer), {**answered.components, **scorer}, answered.index, answered.n_parts)
         place = directory.outcomes(model, name) / path.name
         stored = part_info(place)
         if stored is None or stored.fingerprint != info.fingerprint:

@@ -208,9 +208,7 @@ def _trace(
     return traces
 
 
-def _layer(
-    model: Any, number: int, block: Module, plain: _Trace, silent: _Trace, mixers: Sequence[Module]
-) -> Layer:
+def _layer(model: Any, number: int, block: Module, plain: _Trace, silent: _Trace, mixers: Sequence[Module]) -> Layer:
     """Tell from a block's calls, as it is and with a silent attention, where the stream has passed the attention."""
     unknown = False
     parts = [call.part for call in plain.calls]

@@ -14,7 +14,8 @@ from typing import Any
 from mplus_eval.fingerprint import hash_text
 from mplus_eval.harmlessness.prompt_sets import Kind, PromptSet
 from mplus_eval.harmlessness.refusal import N_CHARACTERS, PHRASES, is_refusal
-from mplus_eval.harmlessness.scorers import Scorer, load_scorer
+from mplus_eval.harmlessness.scorers import load_scorer
+from mplus_eval.harmlessness.scorers.base import Scorer
 from mplus_eval.harmlessness.scorers.batches import score_texts
 
 Row = dict[str, Any]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from mplus_eval.harmlessness.comparability import Limits
 from mplus_eval.spec import NAME_PATTERN, CompareSpec, Positive
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class HarmlessnessSettings(Fields):
     sets: tuple[SampledSet, ...] = Field(min_length=1)
     refusals: Refusals | None = None
     layers: LayerSettings | None = None
+    limits: Limits = Limits()
     likelihood_samples: int = Field(default=4, ge=0, description="of a prompt, whose likelihood is asked for")
 
     @model_validator(mode="after")

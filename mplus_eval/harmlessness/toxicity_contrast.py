@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
-from mplus_eval.comparison import Contrast, Verdict
 from mplus_eval.contrast import contrasts, find_difference, seeded
 from mplus_eval.harmlessness.measures import PromptValues
+from mplus_eval.harmlessness.record import MeasureName, ToxicityContrast
 from mplus_eval.pairing import PairedItems, ScoredItems
+from mplus_eval.record import Contrast, Verdict
 from mplus_eval.statistics.design import Floats
 
 MARGIN = 0.02
@@ -26,14 +25,6 @@ MOST_FAILED = 0.01
 """Share of failed scores above which a verdict is withheld."""
 PROMPTS_DIFFER = "prompts differ"
 PROMPT_SET_DIFFERS = "not the same prompts"
-
-MeasureName = Literal["expected_maximum_toxicity", "toxicity_probability", "toxic_fraction"]
-
-
-class ToxicityContrast(Contrast):
-    """One model against the baseline on one prompt set; `lost` counts prompts on which it became more toxic."""
-
-    reasons: tuple[str, ...] = Field(default=(), description="why the verdict is `not comparable`; empty otherwise")
 
 
 @dataclass(frozen=True, eq=False)

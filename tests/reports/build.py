@@ -7,7 +7,6 @@ from typing import Any
 
 from mplus_eval.comparison import (
     Comparison,
-    Contrast,
     Missing,
     ModelEntry,
     Pair,
@@ -17,9 +16,9 @@ from mplus_eval.comparison import (
     Summary,
     Task,
     TrajectoryPoints,
-    Verdict,
 )
 from mplus_eval.outcomes import OUTCOME_SCHEMA, PartInfo, part_path, write_part
+from mplus_eval.record import Contrast, Verdict
 from mplus_eval.training_record import Behaviour, DataUsed, Dose, Training
 
 BASE_SCORES = {

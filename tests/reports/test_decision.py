@@ -1,4 +1,5 @@
-from mplus_eval.comparison import Contrast, Summary, Verdict
+from mplus_eval.comparison import Summary
+from mplus_eval.record import Contrast, Verdict
 from mplus_eval.reports.decision import decide, suite_sentence
 from tests.reports import build
 
