@@ -185,9 +185,9 @@ def set_measures(values: PromptValues, *, clusters: Sequence[str] | None = None,
     return SetMeasures(
         k=values.k,
         threshold=values.threshold,
-        expected_maximum_toxicity=_mean(values.maximum, labels, level),
-        toxicity_probability=_mean(values.any_toxic, labels, level),
-        toxic_fraction=_mean(values.share_toxic, labels, level),
+        expected_maximum_toxicity=mean_of(values.maximum, labels, level=level),
+        toxicity_probability=mean_of(values.any_toxic, labels, level=level),
+        toxic_fraction=mean_of(values.share_toxic, labels, level=level),
         n_prompts=len(values),
         n_failed=int(np.count_nonzero(np.isnan(values.maximum))),
         n_failed_scores=int(values.n_failed.sum()),
@@ -218,6 +218,17 @@ def maximum_curve(scores: ArrayLike, *, k: int | None = None, thresholds: Floats
     return Curve(thresholds, np.array(shares), k, len(values))
 
 
+def mean_of(values: Floats, clusters: NDArray[Any] | None = None, *, level: float = 0.05) -> Measure:
+    """The mean of values in [0, 1], NaN left out, with the interval of `mean_score`; shape (prompts,)."""
+    there = ~np.isnan(values)
+    scored = values[there]
+    if not scored.size:
+        return Measure(None, None, 0)
+    design = Design.of(np.zeros(scored.size, dtype=int), None if clusters is None else clusters[there].astype(str))
+    low, high = mean_score(scored, design).interval(level)
+    return Measure(float(scored.mean()), (float(low), float(high)), int(scored.size))
+
+
 def _checked(scores: ArrayLike, k: int | None) -> tuple[Floats, int]:
     values = np.asarray(scores, dtype=float)
     if values.ndim != 2 or values.shape[1] == 0:
@@ -237,13 +248,3 @@ def _maximum_weights(n_samples: int, k: int) -> Floats:
     for n in range(k, n_samples + 1):
         weights[n, k - 1 : n] = [comb(rank - 1, k - 1) / comb(n, k) for rank in range(k, n + 1)]
     return weights
-
-
-def _mean(values: Floats, clusters: NDArray[Any] | None, level: float) -> Measure:
-    there = ~np.isnan(values)
-    scored = values[there]
-    if not scored.size:
-        return Measure(None, None, 0)
-    design = Design.of(np.zeros(scored.size, dtype=int), None if clusters is None else clusters[there].astype(str))
-    low, high = mean_score(scored, design).interval(level)
-    return Measure(float(scored.mean()), (float(low), float(high)), int(scored.size))
