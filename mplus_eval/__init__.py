@@ -25,7 +25,7 @@ _HOMES = {
     "Run": "run",
     "SpecError": "errors",
     "UsageError": "errors",
-    "Verdict": "comparison",
+    "Verdict": "record",
     "compare": "run",
     "load": "run",
 }

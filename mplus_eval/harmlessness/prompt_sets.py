@@ -107,7 +107,8 @@ def load_prompt_sets(
     wanted: list[tuple[PromptSource, Kind]] = [(spec, "sampled") for spec in settings.sets]
     wanted += [(spec, "refusal") for spec in (settings.refusals.sets if settings.refusals else ())]
     wanted += [(settings.layers.prompts, "layers")] if settings.layers else []
-    found, faults = [], []
+    found: list[PromptSet] = []
+    faults: list[str] = []
     for spec, kind in wanted:
         try:
             found.append(load_prompt_set(spec, kind, seed=seed, limit=limit, data_dir=data_dir))

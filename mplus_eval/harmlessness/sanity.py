@@ -16,7 +16,6 @@ from pydantic import Field
 
 from mplus_eval.harmlessness.refusal import is_refusal
 from mplus_eval.harmlessness.text_measures import (
-    copied_share,
     distinct_rate,
     divergence,
     foreign_letters,
