@@ -26,6 +26,7 @@ from mplus_eval.table import Row, read_rows
 
 Kind = Literal["sampled", "refusal", "layers"]
 DEMO = "demo:"
+OWN_PROMPTS = "package:eliciting"
 _LABELS: tuple[Label, ...] = ("safe", "unsafe")
 
 
@@ -117,6 +118,10 @@ def load_prompt_sets(
 
 
 def _rows(spec: PromptSource, seed: int, data_dir: Path | None) -> Iterable[Row]:
+    if spec.source == OWN_PROMPTS:
+        from mplus_eval.harmlessness.bad_words import own_prompts
+
+        return [{"prompt": prompt} for prompt in own_prompts()]
     if spec.source.startswith(DEMO):
         return _demo(spec.source.removeprefix(DEMO), spec.n or 1000)
     return read_rows(spec.source, spec.split, spec.subset, data_dir=data_dir)
