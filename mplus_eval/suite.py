@@ -74,7 +74,7 @@ def load_suite(name_or_path: str) -> Suite:
         suite = Suite.model_validate(document)
     except ValidationError as error:
         raise SpecError(_fault(fault, document, f"suite {path}") for fault in error.errors()) from None
-    if not suite.tasks:
+    if not suite.tasks and suite.harmlessness is None:
         raise SpecError([f"suite {path}: `tasks` is empty; name at least one"])
     names = [task.name for task in suite.tasks]
     if twice := sorted({name for name in names if names.count(name) > 1}):

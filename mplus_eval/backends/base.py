@@ -37,6 +37,14 @@ class Ending:
     ended: bool
 
 
+@dataclass(frozen=True)
+class OpenedModel:
+    """A model of transformers with its tokenizer, to be looked into."""
+
+    model: Any
+    tokenizer: Any
+
+
 class Backend(Protocol):
     """A model that is loaded and can be asked.
 
@@ -58,7 +66,7 @@ class Backend(Protocol):
         """How each answer of the newest `respond` to `generate_until` requests ended; None where not known."""
 
     @property
-    def torch_model(self) -> Any | None:
+    def opened(self) -> OpenedModel | None:
         """The model of transformers itself, where it is in this process."""
 
     @property

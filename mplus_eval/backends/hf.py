@@ -6,7 +6,7 @@ import gc
 from collections.abc import Sequence
 from typing import Any
 
-from mplus_eval.backends.base import LoadedModel
+from mplus_eval.backends.base import LoadedModel, OpenedModel
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
 from mplus_eval.sources import Source
 from mplus_eval.spec import ModelSpec
@@ -23,6 +23,11 @@ class HfModel(LmEvalModel):
         """For each request of the newest `respond`, tokens cut from the left of its context."""
         found: Sequence[int] = self.lm.truncated
         return found
+
+    @property
+    def opened(self) -> OpenedModel:
+        """The model itself."""
+        return OpenedModel(self.lm.model, self.lm.tokenizer)
 
     def respond(self, requests: Sequence[Any]) -> list[Any]:
         """Answer requests, halving what is computed at once for as long as the memory does not suffice.

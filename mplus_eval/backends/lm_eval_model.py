@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mplus_eval.backends.base import LoadedModel
+from mplus_eval.backends.base import Ending, LoadedModel, OpenedModel
 
 
 class LmEvalModel:
@@ -17,6 +17,16 @@ class LmEvalModel:
         self.lm = lm
         self.facts = facts
         self.requests_per_call = requests_per_call
+
+    @property
+    def endings(self) -> Sequence[Ending] | None:
+        """Not known: lm-eval's classes do not tell."""
+        return None
+
+    @property
+    def opened(self) -> OpenedModel | None:
+        """Not in this process, or not of transformers."""
+        return None
 
     @property
     def truncated(self) -> Sequence[int] | None:

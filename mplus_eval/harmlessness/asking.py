@@ -134,7 +134,7 @@ def _generated(
 
 
 def _seed(settings: dict[str, Any], seed: int, text: str, sample: int) -> dict[str, int]:
-    return {"seed": int(hash_text(f"{seed} {sample} {text}")[:12], 16)} if settings["do_sample"] else {}
+    return {"seed": int(hash_text(f"{seed} {sample} {text}")[:8], 16) % 2**31} if settings["do_sample"] else {}
 
 
 def _said(response: Any) -> Row:
