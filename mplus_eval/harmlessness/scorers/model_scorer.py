@@ -66,7 +66,7 @@ class ModelScorer:
         with torch.inference_mode():
             logits = model(**batch).logits.float()
             every = logits.softmax(dim=-1) if self.exclusive else logits.sigmoid()
-        return every[:, list(self.columns)].cpu().numpy().astype(np.float64)
+        return np.asarray(every[:, list(self.columns)].cpu().numpy(), dtype=np.float64)
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
