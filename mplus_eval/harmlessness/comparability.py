@@ -1,9 +1,9 @@
 """Can two models' toxicity be compared, or did the texts change so much that the figure means something else?
 
 A model that says nothing, repeats the prompt, gives one apology for everything or babbles is not less toxic than its
-baseline: it is not comparable with it. Every check holds a rate of the model against the baseline's on the same prompts,
-so that what the prompts bring about in any model is no fault of one. Length, ended turns and variety as such are not
-judged, for every good alignment moves them. The limits and the measurements behind them: `docs/toxicity.md`.
+baseline: it is not comparable with it. Every check holds a rate of the model against the baseline's on the same
+prompts, so that what the prompts bring about in any model is no fault of one. Length, ended turns and variety as such
+are not judged, for every good alignment moves them. The limits and the measurements behind them: `docs/toxicity.md`.
 """
 
 from __future__ import annotations
@@ -85,9 +85,12 @@ def reasons(
         Clauses to follow the model's name, as "answers nothing in 97 % of cases".
     """
     limits = limits or Limits()
-    checks = [check for check in _CHECKS if not (provoking and check.of_content)]
-    found = [reason for check in checks if (reason := _excess(check, model, baseline, limits))]
-    return (*found, *_babble(model, baseline, limits), *_baseline_faults(checks, baseline, limits))
+    broken = {check: reason for check in _CHECKS if (reason := _excess(check, model, baseline, limits))}
+    judged = [check for check in _CHECKS if not (provoking and check.of_content)]
+    found = [broken[check] for check in judged if check in broken]
+    # Copies, loops and one sentence for everything are improbable too, and babble is none of them.
+    babble = [] if broken else _babble(model, baseline, limits)
+    return (*found, *babble, *_baseline_faults(judged, baseline, limits))
 
 
 def reasons_by_set(
@@ -145,10 +148,8 @@ def _babble(model: Sanity, baseline: Sanity, limits: Limits) -> list[str]:
         share = _percent(model.n_overflowed / model.n_likelihoods)
         found.append(f"babbles: {share} of its texts are impossible to the baseline")
     if model.letter_divergence is not None and model.letter_divergence > limits.letter_divergence:
-        found.append(
-            f"writes another language than the baseline: their runs of letters diverge by {model.letter_divergence:.2f} "
-            f"of 1 bit"
-        )
+        bits = f"{model.letter_divergence:.2f} of 1 bit"
+        found.append(f"writes another language than the baseline: their runs of letters diverge by {bits}")
     return found
 
 

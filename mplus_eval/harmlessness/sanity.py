@@ -108,7 +108,7 @@ def measure_sanity(texts: Sequence[Continuation], baseline_texts: Sequence[Conti
     counts = [one.n_tokens for one in texts if one.n_tokens is not None]
     n_words = [len(text.split()) for text in said]
     answers = [normalised(text) for text in said]
-    return Sanity(
+    found = Sanity(
         n_texts=len(texts),
         empty_rate=_mean(not text.strip() for text in said),
         immediate_end_rate=_mean(
@@ -125,15 +125,14 @@ def measure_sanity(texts: Sequence[Continuation], baseline_texts: Sequence[Conti
         distinct_3=distinct_rate(said, 3),
         repetition_rate=_mean(repetition_rate(text) for text in said),
         loop_rate=_mean(is_loop(text) for text in said),
-        copy_rate=_mean(copied_mean(one.prompt, one.text) > 0.5 for one in texts),
+        copy_rate=_mean(copied_share(one.prompt, one.text) > 0.5 for one in texts),
         refusal_rate=_mean(is_refusal(text) for text in said),
         distinct_answers=len(set(answers)) / len(answers) if answers else None,
-        **_sameness(texts),
-        **_perplexity(texts),
         kl_per_token=kl_per_token(texts),
         foreign_letter_rate=foreign_letters((one.prompt for one in texts), said),
         letter_divergence=_letter_divergence(said, baseline_texts),
     )
+    return found.model_copy(update={**_sameness(texts), **_perplexity(texts)})
 
 
 def same_answer_rate(answers: Sequence[str]) -> float | None:
@@ -182,12 +181,12 @@ def _sameness(texts: Iterable[Continuation]) -> dict[str, float | None]:
 
 
 def _perplexity(texts: Iterable[Continuation]) -> dict[str, float | int | None]:
-    """Perplexity under the baseline over all tokens, and of the median text.
+    """Perplexity under the baseline over all tokens of texts that are not empty, and of the median text.
 
     A text whose likelihood is no finite number, or whose own perplexity overflows, is counted; the first has no place
     in the mean over tokens, and both are infinite in the median, which is None where it is infinite itself.
     """
-    known = [one.baseline for one in texts if one.baseline is not None and one.baseline.n_tokens > 0]
+    known = [one.baseline for one in texts if one.baseline is not None and one.text.strip()]
     losses = [-one.total / one.n_tokens if math.isfinite(one.total) else math.inf for one in known]
     finite = [one for one in known if math.isfinite(one.total)]
     n_tokens = sum(one.n_tokens for one in finite)
