@@ -80,8 +80,8 @@ def architecture(model: Any) -> str:
 
 def probe_tokens(model: Any) -> Tensor:
     """Some different tokens from all over the vocabulary; shape (1, tokens)."""
-    step = max(model.get_input_embeddings().weight.shape[0] // (_PROBE_LENGTH + 2), 1)
-    return torch.arange(1, _PROBE_LENGTH + 1)[None] * step
+    size = model.get_input_embeddings().weight.shape[0]
+    return torch.arange(1, _PROBE_LENGTH + 1)[None] * max(size // (_PROBE_LENGTH + 2), 1) % size
 
 
 def last_logits(model: Any, tokens: Tensor) -> Tensor:
@@ -218,9 +218,7 @@ def _trace(
     return traces
 
 
-def _layer(
-    model: Any, number: int, block: Module, plain: _Trace, silent: _Trace, mixers: Sequence[Module]
-) -> Layer:
+def _layer(model: Any, number: int, block: Module, plain: _Trace, silent: _Trace, mixers: Sequence[Module]) -> Layer:
     """Tell from a block's calls, as it is and with a silent attention, where the stream has passed the attention."""
     unknown = False
     parts = [call.part for call in plain.calls]
