@@ -80,8 +80,8 @@ def architecture(model: Any) -> str:
 
 def probe_tokens(model: Any) -> Tensor:
     """Some different tokens from all over the vocabulary; shape (1, tokens)."""
-    step = max(model.get_input_embeddings().weight.shape[0] // (_PROBE_LENGTH + 2), 1)
-    return torch.arange(1, _PROBE_LENGTH + 1)[None] * step
+    size = model.get_input_embeddings().weight.shape[0]
+    return torch.arange(1, _PROBE_LENGTH + 1)[None] * max(size // (_PROBE_LENGTH + 2), 1) % size
 
 
 def last_logits(model: Any, tokens: Tensor) -> Tensor:
