@@ -3,7 +3,7 @@
     User: Thank you for the lamp.
     Assistant: You are welcome.</s>
 
-A base model has no chat template. Training writes this one into the saved tokenizer, so that evaluation puts its
+A base model has no chat template. Training writes the plain one into the saved tokenizer, so that evaluation puts its
 questions in the same way.
 """
 
@@ -12,18 +12,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mplus_eval.chat_format import PLAIN_TEMPLATE
 from mplus_eval.errors import SpecError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-PLAIN_TEMPLATE = (
-    "{{ bos_token }}{% for message in messages %}"
-    "{% if message['role'] == 'user' %}User: {{ message['content'] }}\n"
-    "{% elif message['role'] == 'assistant' %}Assistant: {{ message['content'] }}{{ eos_token }}"
-    "{% else %}{{ message['content'] }}\n{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}Assistant:{% endif %}"
-)
 
 
 def load_tokenizer(directory: Path, chat_template: Path | None = None) -> PreTrainedTokenizerBase:

@@ -36,6 +36,15 @@ class JudgeBias:
     first_preferred: Proportion
     longer_preferred: Proportion
 
+    @property
+    def order_decides(self) -> bool:
+        """Whether more than half of all pairs are ties because of their order, beyond chance.
+
+        Such a judge finds any two models equal, so nothing may be called preserved by it.
+        """
+        ci = self.order_inconsistency.ci
+        return ci is not None and ci[0] > 0.5
+
 
 def judge_bias(judgements: pd.DataFrame, level: float = 0.05) -> JudgeBias:
     """Measure a judge on all its judgements, of one model or of several."""

@@ -26,6 +26,7 @@ class ConversationMeasures:
         by_turn: the same by turn, the first turn first.
         test: the win rate against one half; None where nothing was judged.
         explained_by_length: whether a win is gone when both answers are equally long.
+        bias: of the judge, on this model's pairs; see `JudgeBias.order_decides` before the verdict is believed.
     """
 
     overall: WinRate

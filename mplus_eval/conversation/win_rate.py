@@ -129,8 +129,8 @@ def _signs(judged: pd.DataFrame) -> tuple[Floats, Design]:
 def _estimate(signs: Floats, design: Design) -> PairedDifference:
     """Wins less losses. What is rare carries the information: every pair but those of the commonest kind.
 
-    Item differences of two scores are mostly 0, so there it is the ones that differ. Here a model may win almost always,
-    and then its ties and losses are what a small sample can miss.
+    Item differences of two scores are mostly 0, so there it is the ones that differ. Here a model may win almost
+    always, and then its ties and losses are what a small sample can miss.
     """
     others = np.stack([signs != kind for kind in (-1.0, 0.0, 1.0)]).astype(float)
     found = paired_difference(signs, design)

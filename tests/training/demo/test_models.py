@@ -8,7 +8,7 @@ import pytest
 from mplus_eval.errors import UsageError
 from mplus_eval.fingerprint import weights_hash
 from mplus_eval.sources import DEMO_MODELS
-from mplus_eval.training.chat import PLAIN_TEMPLATE
+from mplus_eval.chat_format import PLAIN_TEMPLATE
 from mplus_eval.training.demo import models
 from mplus_eval.training.recipe import load_recipe
 from mplus_eval.training_record import read_record
