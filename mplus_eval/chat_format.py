@@ -4,7 +4,7 @@ r"""The plain chat format, for models that have no template of their own.
     Assistant: You are welcome.</s>User: Is it new?
     Assistant:
 
-`</s>` stands for the model's end token. An answer also ends where the model begins to speak for the user, so texts that do
+`</s>` stands for the end token. An answer also ends where the model begins to speak for the user, so texts that do
 so are its stop strings.
 """
 

@@ -1,7 +1,7 @@
 """How a dialogue is put to a model: in its own chat template where it has one, else in the documented plain format.
 
-Every turn after the first shows the model its own answers, never another's. The rendered text holds its special tokens, so
-it is tokenized without adding any.
+Every turn after the first shows the model its own answers, never another's. The rendered text holds its special
+tokens, so it is tokenized without adding any.
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from mplus_eval.chat_format import PLAIN_TEMPLATE
 from mplus_eval.errors import UsageError
 from mplus_eval.fingerprint import weights_hash
 from mplus_eval.sources import DEMO_MODELS
-from mplus_eval.chat_format import PLAIN_TEMPLATE
 from mplus_eval.training.demo import models
 from mplus_eval.training.recipe import load_recipe
 from mplus_eval.training_record import read_record
