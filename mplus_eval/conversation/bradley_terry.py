@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mplus_eval.comparison import Interval
+from mplus_eval.statistics.bootstrap import N_RESAMPLES
 from mplus_eval.statistics.design import Floats
 from mplus_eval.statistics.estimate import student_quantile
 
@@ -30,7 +31,6 @@ POINTS = float(400.0 / np.log(10.0))
 """Rating points of one unit of log-odds."""
 
 PRIOR_TIES = 1.0
-N_RESAMPLES = 2_000
 _STEPS = 50
 _LARGEST_STEP = 2.0
 
