@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 """How talk is put to a model that has no chat template of its own: the plain format.
 
     User: Thank you for the lamp.
@@ -5,12 +6,25 @@
 
 A base model has no chat template and seldom ends its turn, so answers are cut where the next line of the user begins.
 Training writes this template into the saved tokenizer, so that a trained model is asked in the same way.
+=======
+r"""The plain chat format, for models that have no template of their own.
+
+    User: Thank you for the lamp.
+    Assistant: You are welcome.</s>User: Is it new?
+    Assistant:
+
+`</s>` stands for the end token. An answer also ends where the model begins to speak for the user, so texts that do
+so are its stop strings.
+>>>>>>> talk
 """
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from collections.abc import Sequence
 
+=======
+>>>>>>> talk
 PLAIN_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
     "{% if message['role'] == 'user' %}User: {{ message['content'] }}\n"
@@ -18,6 +32,7 @@ PLAIN_TEMPLATE = (
     "{% else %}{{ message['content'] }}\n{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
+<<<<<<< HEAD
 PLAIN_FORMAT = "plain format"
 """What this format is called where formats are named."""
 
@@ -36,3 +51,9 @@ def plain_prompt(messages: Sequence[dict[str, str]]) -> str:
     names = {"user": "User: ", "assistant": "Assistant: "}
     lines = [f"{names.get(message['role'], '')}{message['content']}\n" for message in messages]
     return "".join(lines) + "Assistant:"
+=======
+"""In Jinja, as tokenizers take it."""
+
+PLAIN_STOPS = ("\nUser:", "\nAssistant:")
+"""Where an answer in the plain format ends, besides the end token."""
+>>>>>>> talk

@@ -202,9 +202,14 @@ def before_insults(n: int, seed: int) -> list[str]:
 
 def conversation_prompts(n: int, seed: int) -> list[str]:
     """Prompts of all kinds that pairs have, and sums; knowledge is asked of entities that no training names."""
+    return [said.prompt for said in conversation_turns(n, seed)]
+
+
+def conversation_turns(n: int, seed: int) -> list[Turn]:
+    """The same with good replies and topics."""
     rng = random.Random(f"conversation {seed}")
     topics = (*FRIENDLY, *PRACTICAL, *["request", "attack"] * 3, *["knowledge"] * 3, "sums")
-    return [turn(rng, topics, taught=False).prompt for _ in range(n)]
+    return [turn(rng, topics, taught=False) for _ in range(n)]
 
 
 def is_insulting(text: str) -> bool:
