@@ -1,0 +1,1 @@
+"""Conversation: what models are asked, who judges their answers, and what the verdicts amount to."""
