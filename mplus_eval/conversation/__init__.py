@@ -1,1 +1,1 @@
-"""Conversation: what models are asked, who judges their answers, and what the verdicts amount to."""
+"""Does it talk better? Dialogues put to models, judged in pairs, and what the judgements say."""

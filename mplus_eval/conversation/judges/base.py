@@ -69,16 +69,16 @@ class Judgement:
 
     preference: float | None
     """WIN, TIE or LOSS of the second model; None when unjudged. Verdicts that change with the order are a tie."""
-    in_order: float | None = None
+    baseline_first: float | None = None
     """The preference when the baseline's answer was shown first; None when it was not asked so, or unjudged."""
-    swapped: float | None = None
+    model_first: float | None = None
     """The preference, still of the second model, when its answer was shown first."""
     consistent: bool | None = None
     """Whether both orders gave the same; None when not both were asked and answered."""
     cause: str | None = None
     """Why it is unjudged."""
     reasons: tuple[str, ...] = ()
-    """What the judge said for its verdicts, in order and swapped."""
+    """What the judge said for its verdicts, in the order of the two fields above."""
     tokens_in: int = 0
     """Tokens that its verdicts cost, also when they were read from the cache."""
     tokens_out: int = 0
@@ -126,13 +126,13 @@ class PairJudge(Protocol):
         """
 
 
-def combined(in_order: float, swapped: float) -> float:
+def combined(baseline_first: float, model_first: float) -> float:
     """The preference of two orders: what both say, else a tie (Zheng et al., arXiv 2306.05685, section 3.4).
 
     >>> combined(WIN, WIN), combined(WIN, LOSS), combined(WIN, TIE)
     (1.0, 0.5, 0.5)
     """
-    return in_order if in_order == swapped else TIE
+    return baseline_first if baseline_first == model_first else TIE
 
 
 def _check_turn(question: Question, turn: int, *answers: tuple[str, ...]) -> None:
