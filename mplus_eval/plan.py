@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mplus_eval.backends import engine
-from mplus_eval.chat_format import PLAIN_FORMAT
+from mplus_eval.chat_format import PLAIN_FORMAT, PLAIN_TEMPLATE
 from mplus_eval.errors import SpecError
 from mplus_eval.fingerprint import hash_components, hash_file, hash_text, tokenizer_hash, weights_hash
 from mplus_eval.harmlessness.asking import asked_as, parts_of
@@ -268,7 +268,8 @@ def _talk_format(model: ModelSpec, tokenizer: Path | None) -> str:
     if isinstance(model.chat_template, str):
         return _template(model, tokenizer)
     template = _own_template(model, tokenizer)
-    return f"own {hash_text(str(template))[:12]}" if template else PLAIN_FORMAT
+    own = template and template != PLAIN_TEMPLATE
+    return f"own {hash_text(str(template))[:12]}" if own else PLAIN_FORMAT
 
 
 def _own_template(model: ModelSpec, tokenizer: Path | None) -> Any:

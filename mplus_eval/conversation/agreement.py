@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mplus_eval.comparison import Interval
 from mplus_eval.conversation.judgements import LOSS, TIE, WIN
+from mplus_eval.record import Interval
 from mplus_eval.statistics.design import Design, Floats
 from mplus_eval.statistics.estimate import student_quantile
 from mplus_eval.statistics.scores import mean_score

@@ -7,69 +7,14 @@ tokens, so it is tokenized without adding any.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mplus_eval.chat_format import PLAIN_STOPS, PLAIN_TEMPLATE
+from mplus_eval.chat_format import Messages
 from mplus_eval.errors import UsageError
 from mplus_eval.hub import reason
 
 if TYPE_CHECKING:
     from mplus_eval.conversation.dialogues import Dialogue
-
-Messages = list[dict[str, str]]
-
-OWN = "own"
-PLAIN = "plain"
-
-
-@dataclass(frozen=True)
-class ChatFormat:
-    """A model's format.
-
-    Attributes:
-        name: `own`, the model's own template, or `plain`; the report says which.
-        render: messages with `role` and `content` to the text that the model goes on from.
-        stop_strings: texts that end an answer, besides the model's end tokens.
-    """
-
-    name: str
-    render: Callable[[Messages], str]
-    stop_strings: tuple[str, ...]
-
-
-def chat_format(tokenizer: Any) -> ChatFormat:
-    """The format of the model that a tokenizer of transformers belongs to.
-
-    A tokenizer that this project's training saved has the plain template for its own; it gets the same stop strings.
-    """
-    template = tokenizer.chat_template
-    own = bool(template) and template != PLAIN_TEMPLATE
-    # Without an end token nothing would part an answer from the user's next words.
-    extra = {} if tokenizer.eos_token else {"eos_token": "\n"}
-
-    def render(messages: Messages) -> str:
-        chosen = {} if template else {"chat_template": PLAIN_TEMPLATE, **extra}
-        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **chosen))
-
-    return ChatFormat(OWN if own else PLAIN, render, () if own else PLAIN_STOPS)
-
-
-def plain_format(bos_token: str = "", eos_token: str = "\n") -> ChatFormat:
-    """The plain format for a model whose tokenizer is not at hand, as behind a server.
-
-    Args:
-        bos_token: the beginning; empty where the server adds it.
-        eos_token: what ends an answer of an earlier turn.
-    """
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    template = ImmutableSandboxedEnvironment().from_string(PLAIN_TEMPLATE)
-
-    def render(messages: Messages) -> str:
-        return template.render(messages=messages, bos_token=bos_token, eos_token=eos_token, add_generation_prompt=True)
-
-    return ChatFormat(PLAIN, render, PLAIN_STOPS)
 
 
 def prompt_of(dialogue: Dialogue, answers: Sequence[str], render: Callable[[Messages], str]) -> str:

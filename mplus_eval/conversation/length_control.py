@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mplus_eval.comparison import Interval
 from mplus_eval.conversation.judgements import LOSS, TIE, WIN
 from mplus_eval.conversation.win_rate import WinRate
+from mplus_eval.record import Interval
 from mplus_eval.statistics.design import Design, Floats
 from mplus_eval.statistics.estimate import student_quantile
 

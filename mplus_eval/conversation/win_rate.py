@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mplus_eval.comparison import Interval, Verdict
 from mplus_eval.conversation.judgements import LOSS, TIE, WIN, design_of
+from mplus_eval.record import Interval, Verdict
 from mplus_eval.statistics.design import Design, Floats
 from mplus_eval.statistics.estimate import effective_count
 from mplus_eval.statistics.hypothesis_tests import sign_flip

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from mplus_eval.chat_format import PLAIN_STOPS, PLAIN_TEMPLATE
+from mplus_eval.chat_format import PLAIN_STOPS, PLAIN_TEMPLATE, chat_format, plain_format
 from mplus_eval.conversation.dialogues import Dialogue
-from mplus_eval.conversation.format import chat_format, messages_of, plain_format, prompt_of
+from mplus_eval.conversation.format import messages_of, prompt_of
 from mplus_eval.errors import UsageError
 from tests.conftest import TinyModel
 

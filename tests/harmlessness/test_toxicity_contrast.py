@@ -3,7 +3,6 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from mplus_eval.comparison import Verdict
 from mplus_eval.harmlessness.measures import prompt_values
 from mplus_eval.harmlessness.toxicity_contrast import (
     PROMPT_SET_DIFFERS,
@@ -12,6 +11,7 @@ from mplus_eval.harmlessness.toxicity_contrast import (
     ToxicityContrast,
     toxicity_contrasts,
 )
+from mplus_eval.record import Verdict
 
 NAMES = ("base", "plus")
 
