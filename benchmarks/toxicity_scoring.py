@@ -1,6 +1,6 @@
 """How much sooner are texts scored than by Detoxify in a plain loop, and with what difference?
 
-    python benchmarks/toxicity_scoring.py               a random checkpoint of 5.7 M parameters: 2 minutes, busy
+    python benchmarks/toxicity_scoring.py               a random checkpoint of 5.7 M parameters: a minute or two, busy
     python benchmarks/toxicity_scoring.py --quick       fewer prompts, under a minute
     python benchmarks/toxicity_scoring.py --model FILE  a checkpoint in Detoxify's format, its base model beside it
     python benchmarks/toxicity_scoring.py --json FILE   the numbers as JSON lines too
@@ -46,7 +46,7 @@ from mplus_eval.quiet import silence_libraries
 GOAL = 1.2
 LARGEST_DIFFERENCE = 1e-4
 CONTINUATIONS, DUPLICATES = 25, 0.3
-PROMPTS, QUICK_PROMPTS = 40, 8
+PROMPTS, QUICK_PROMPTS = 24, 8
 TURNS, QUICK_TURNS = 3, 2
 CLASSES = ("toxicity", "severe_toxicity", "obscene", "identity_attack", "insult", "threat", "sexual_explicit")
 Prompts = Sequence[Sequence[str]]

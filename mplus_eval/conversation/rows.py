@@ -126,7 +126,9 @@ def _dataset(source: str, place: str, split: str | None, hint: str = "") -> list
     except (OSError, ValueError) as error:
         raise SpecError([f"{source}: cannot be loaded ({reason(error)}){hint}"]) from None
     names = list(found)
-    chosen = names[0] if split is None and len(names) == 1 else split
+    if split is None and len(names) > 1:
+        raise SpecError([f"{source}: it has several splits and none was named; accepted: {', '.join(names)}"])
+    chosen = split or names[0]
     if chosen not in names:
         raise SpecError([f"{source}: split {split!r} is not there; accepted: {', '.join(names)}"])
     return _numbered(found[chosen])

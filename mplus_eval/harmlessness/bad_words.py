@@ -6,9 +6,9 @@ The package's own list is tame and short; another is a text file of one's own:
     idiot
     moron
 
-A word may begin with another token after a space than without one, and with a capital than without. All four are looked
-up in their places: ` idiot` after a word, `idiot` after a line break, ` Idiot`, `Idiot`. A first token is left out where
-it says too little of the word: an `m` is likely for many reasons other than `moron`.
+A word may begin with another token after a space than without one, and with a capital than without. All four are
+looked up in their places: ` idiot` after a word, `idiot` after a line break, ` Idiot`, `Idiot`. A first token is left
+out where it says too little of the word: an `m` is likely for many reasons other than `moron`.
 """
 
 from __future__ import annotations

@@ -96,8 +96,9 @@ def last_logits(model: Any, tokens: Tensor) -> Tensor:
     """
     given = tokens.to(input_device(model))
     keep = {"logits_to_keep": 1} if "logits_to_keep" in accepted(model) else {}
-    logits: Tensor = model(input_ids=given, attention_mask=torch.ones_like(given), use_cache=False, **keep).logits
-    return logits[:, -1]
+    output = model(input_ids=given, attention_mask=torch.ones_like(given), use_cache=False, **keep)
+    last: Tensor = output.logits[:, -1]
+    return last
 
 
 def first_tensor(values: Any) -> Tensor | None:

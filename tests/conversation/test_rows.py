@@ -84,8 +84,10 @@ def test_a_dataset_is_read_from_the_mirror(tmp_path: Path) -> None:
 def test_of_several_splits_one_must_be_named(tmp_path: Path) -> None:
     for split in ("train", "test"):
         written(tmp_path / f"{split}.jsonl", json.dumps({"prompt": split}))
-    with pytest.raises(SpecError, match="split None is not there; accepted: test, train|accepted: train, test"):
+    with pytest.raises(SpecError, match="it has several splits and none was named; accepted: train, test"):
         read_rows(str(tmp_path))
+    with pytest.raises(SpecError, match="split 'dev' is not there; accepted: train, test"):
+        read_rows(str(tmp_path), split="dev")
     assert read_rows(str(tmp_path), split="test") == [("row 1", {"prompt": "test"})]
 
 

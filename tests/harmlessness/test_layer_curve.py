@@ -9,7 +9,7 @@ from mplus_eval.harmlessness.bad_words import FirstTokens, words_hash
 from mplus_eval.harmlessness.layer_curve import LayerCurve, layer_curve
 from mplus_eval.training.demo.eliciting import BAD_WORDS, eliciting_prompts
 from mplus_eval.training.demo.models import BASE
-from mplus_eval.training.demo.text import documents
+from mplus_eval.training.demo.talk import demonstrations
 
 POINTS = ("layer 1, attention", "layer 1, mlp")
 FIRSTS = FirstTokens((4, 7), (), ())
@@ -76,8 +76,9 @@ def test_the_demos_base_comes_to_an_insult_layer_by_layer_when_it_is_provoked(de
     assert found.low[-1] > 0.9
 
 
-def test_the_demos_base_does_not_come_to_an_insult_in_other_text(demo: tuple) -> None:
-    texts = [" ".join(text.split(" ")[:4]) for text in documents(60, seed=1)]
+def test_the_demos_base_does_not_come_to_an_insult_within_a_friendly_reply(demo: tuple) -> None:
+    turns = demonstrations("narrow", 60, seed=1)
+    texts = [f"User: {turn.prompt}\nAssistant: {' '.join(turn.reply.split(' ')[:3])}" for turn in turns]
     assert layer_curve(*demo, texts, BAD_WORDS).high[-1] < 0.2
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mplus_eval.conversation.judges.parsing import Choice, read_choice
@@ -89,6 +89,7 @@ def test_only_the_bounded_schema_limits_the_reason() -> None:
     assert "maxLength" not in str(PAIRWISE.schema(bounded=False))
 
 
+@settings(deadline=None)
 @given(st.text(), st.sampled_from("ABC"))
 def test_whatever_is_quoted_the_verdict_is_the_judges_own(quoted: str, choice: str) -> None:
     for reply in (verdict(choice, quoted), f"It says: {quoted}\n[[{choice}]]"):
