@@ -19,13 +19,14 @@ from typing import Any
 from mplus_eval.answer import Row, answer, build_requests
 from mplus_eval.backends import Backend, load_backend
 from mplus_eval.chat_format import PLAIN_FORMAT
+from mplus_eval.conversation.asking import AskedDialogues, ask_dialogues
 from mplus_eval.errors import InterruptedRunError
 from mplus_eval.fingerprint import hash_components
 from mplus_eval.harmlessness.asking import ask
 from mplus_eval.harmlessness.likelihoods import judge_likelihoods, missing_likelihoods
 from mplus_eval.harmlessness.prompt_sets import PromptSet
 from mplus_eval.harmlessness.scoring import Scoring
-from mplus_eval.lm_tasks import Leaf
+from mplus_eval.lm_tasks import Leaf, LoadedTask
 from mplus_eval.outcomes import ANSWER_SCHEMA, OUTCOME_SCHEMA, PartInfo, part_info, part_path, read_part, write_part
 from mplus_eval.plan import Cell, Part, Plan, PlannedModel
 from mplus_eval.progress import RunProgress, SilentProgress
@@ -144,6 +145,8 @@ class _Evaluation:
         try:
             if backend is not None:
                 self._answer(cell, missing, backend)
+            if isinstance(cell.task, AskedDialogues):
+                return self._all_turns_failed(cell)
             self._score(cell)
         except Exception as error:
             # A cell may fail in any way; it is stored with its cause, and the others go on.
@@ -154,13 +157,33 @@ class _Evaluation:
 
     def _answer(self, cell: Cell, missing: list[Part], backend: Backend) -> None:
         folder = self.directory.answers(cell.model.spec.name, cell.task.spec.name)
-        answers = self._set_answers if isinstance(cell.task, PromptSet) else self._task_answers
+        answers = self._answers_of(cell)
         started = time.monotonic()
         for part, rows in answers(cell, missing, backend):
             seconds, facts = time.monotonic() - started, asdict(backend.facts)
             info = PartInfo(cell.fingerprint, cell.components, part.index, len(cell.parts), seconds, facts)
             write_part(part_path(folder, part.index), rows, ANSWER_SCHEMA, info)
             started = time.monotonic()
+
+    def _answers_of(self, cell: Cell) -> Callable[[Cell, list[Part], Backend], Answers]:
+        if isinstance(cell.task, PromptSet):
+            return self._set_answers
+        return self._dialogue_answers if isinstance(cell.task, AskedDialogues) else self._task_answers
+
+    def _dialogue_answers(self, cell: Cell, missing: list[Part], backend: Backend) -> Answers:
+        assert isinstance(cell.task, AskedDialogues)
+        for part in missing:
+            yield (
+                part,
+                ask_dialogues(
+                    cell.task,
+                    part.items,
+                    backend,
+                    seed=self.plan.spec.seed,
+                    own_template=cell.model.talk_format != PLAIN_FORMAT,
+                    on_items=self.progress.advance,
+                ),
+            )
 
     def _task_answers(self, cell: Cell, missing: list[Part], backend: Backend) -> Answers:
         chat = cell.model.chat_template != "plain"
@@ -204,6 +227,7 @@ class _Evaluation:
                 write_part(part_path(outcomes, part.index), rows, OUTCOME_SCHEMA, info)
 
     def _scorer(self, cell: Cell) -> dict[str, str]:
+        assert not isinstance(cell.task, AskedDialogues)
         if isinstance(cell.task, PromptSet):
             return self.scoring.components(cell.task.kind)
         return {"metric": cell.task.metric, "filter": cell.task.filter}
@@ -212,6 +236,7 @@ class _Evaluation:
         if isinstance(cell.task, PromptSet):
             return self.scoring.score(cell.task, rows)
         assert isinstance(part.leaf, Leaf)
+        assert isinstance(cell.task, LoadedTask)
         return score_items(cell.task, part.leaf, rows, part.items)
 
     @cached_property
@@ -219,6 +244,16 @@ class _Evaluation:
         """The scorers of harmlessness, loaded when first needed."""
         assert self.plan.harmlessness is not None
         return Scoring(self.plan.harmlessness.scorers)
+
+    def _all_turns_failed(self, cell: Cell) -> str | None:
+        """The same of dialogues, which are judged and not scored."""
+        folder, cause = self.directory.answers(cell.model.spec.name, cell.task.spec.name), "there are no dialogues"
+        for part in cell.parts:
+            for row in read_part(part_path(folder, part.index), ["generations", "error"]):
+                if row["generations"]:
+                    return None
+                cause = str(row["error"])
+        return cause
 
     def _all_items_failed(self, cell: Cell) -> str | None:
         """The cause when not one item of a cell could be scored: then the cell has failed, not its items."""

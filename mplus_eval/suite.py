@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mplus_eval.config import read_yaml
+from mplus_eval.conversation.settings import ConversationSettings
 from mplus_eval.errors import SpecError
 from mplus_eval.harmlessness.settings import HarmlessnessSettings
 from mplus_eval.lm_eval_index import STOCK_PREFIX, local_definitions, own_tasks_folder, stock_definitions
@@ -50,6 +51,7 @@ class Suite(BaseModel):
     level: float = Field(default=0.05, gt=0, lt=1)
     tasks: tuple[SuiteTask, ...]
     harmlessness: HarmlessnessSettings | None = None
+    conversation: ConversationSettings | None = None
 
 
 def shipped_suites() -> dict[str, Path]:
@@ -74,7 +76,7 @@ def load_suite(name_or_path: str) -> Suite:
         suite = Suite.model_validate(document)
     except ValidationError as error:
         raise SpecError(_fault(fault, document, f"suite {path}") for fault in error.errors()) from None
-    if not suite.tasks and suite.harmlessness is None:
+    if not suite.tasks and suite.harmlessness is None and suite.conversation is None:
         raise SpecError([f"suite {path}: `tasks` is empty; name at least one"])
     names = [task.name for task in suite.tasks]
     if twice := sorted({name for name in names if names.count(name) > 1}):

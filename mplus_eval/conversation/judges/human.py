@@ -108,6 +108,8 @@ class HumanJudge:
 
     path: Path
     seed: int
+    others: Sequence[Pairing] = ()
+    """Pairs of other models, which stand in the same file."""
     name: str = "human"
 
     @property
@@ -123,7 +125,7 @@ class HumanJudge:
         Raises:
             SpecError: as `import_pairs` does.
         """
-        found = import_pairs(self.path, pairings, self.seed)
+        found = import_pairs(self.path, [*pairings, *self.others], self.seed)
         judgements = [self._of(pairing, found) for pairing in pairings]
         if on_judged is not None:
             for place, judgement in enumerate(judgements):

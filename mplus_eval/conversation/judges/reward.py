@@ -51,7 +51,7 @@ class RewardJudge:
         """
         import torch
 
-        from mplus_eval.training.chat import PLAIN_TEMPLATE
+        from mplus_eval.chat_format import PLAIN_TEMPLATE
         from mplus_eval.training.rewards import RewardModel
 
         if not tie_width >= 0:
