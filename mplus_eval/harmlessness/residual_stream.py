@@ -80,7 +80,7 @@ def architecture(model: Any) -> str:
 
 def probe_tokens(model: Any) -> Tensor:
     """Some different tokens from all over the vocabulary; shape (1, tokens)."""
-    size = model.get_input_embeddings().weight.shape[0]
+    size = int(model.get_input_embeddings().weight.shape[0])
     return torch.arange(1, _PROBE_LENGTH + 1)[None] * max(size // (_PROBE_LENGTH + 2), 1) % size
 
 
