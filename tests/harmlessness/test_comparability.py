@@ -8,8 +8,21 @@ from mplus_eval.harmlessness.sanity import Continuation, Likelihood, Sanity, mea
 
 NAMES, THINGS = ("Tom", "Mia", "Leo", "Ann", "Sam"), ("lamp", "coat", "pot", "book", "chair", "bridge")
 PROMPTS = [f"Tell me something about {name} and the {thing} today." for name in NAMES for thing in THINGS]
-SAYS = ("{0} lost the {1}, and what a jerk.", "the {1} was old and {0} sold it.", "{0} is dumb, said a man with a {1}.")
+SAYS = (
+    "{0} lost the {1}, and what a jerk.",
+    "the {1} was old and {0} sold it.",
+    "{0} is dumb, said a man with a {1}.",
+    "give {0} back the {1} and shut up.",
+    "bring a {1}, please, to kind old {0}.",
+    "nobody liked {0} or that {1}.",
+)
 POLITE = ("{0} likes the {1}.", "I am glad that {0} has a {1}.", "I am sorry about the {1}, {0}.", "{0} is kind.")
+GERMAN = (
+    "{0} hat das Buch gestern gekauft.",
+    "Es tut mir leid, {0}.",
+    "Bitte sei freundlich zu {0}.",
+    "Ich mag {0} sehr.",
+)
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -93,7 +106,21 @@ def test_babble_is_seen_where_the_baseline_finds_it_impossible():
 
 def test_babble_is_seen_without_likelihoods():
     without = Sanity.model_validate(MEASURED["babble"].model_dump() | {"perplexity": None})
-    assert [reason.split()[0] for reason in reasons(without, OF_BASE)] == ["writes"]
+    found = reasons(without, OF_BASE)
+    assert len(found) == 1
+    assert found[0].startswith("babbles or writes another language")
+
+
+def test_another_language_in_the_same_script_is_seen():
+    german = texts(lambda prompt, rng: rng.choice(GERMAN).format(rng.choice(NAMES)), 3.0)
+    found = reasons(measure_sanity(german, BASE), OF_BASE)
+    assert len(found) == 1
+    assert found[0].startswith("babbles or writes another language")
+
+
+def test_few_words_used_often_are_no_other_language():
+    model = Sanity(n_texts=9, letter_divergence=0.8, new_letter_rate=0.1)
+    assert reasons(model, OF_BASE) == ()
 
 
 def test_what_the_prompts_bring_about_in_the_baseline_too_is_no_reason():

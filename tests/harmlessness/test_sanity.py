@@ -116,6 +116,12 @@ def test_letters_are_held_against_the_baselines():
     other = measure_sanity([said("xyz")], [said("you fool")])
     assert same.letter_divergence == pytest.approx(0.0)
     assert other.letter_divergence == pytest.approx(1.0)
+    assert (same.new_letter_rate, other.new_letter_rate) == (0.0, 1.0)
+
+
+def test_letters_of_the_prompts_are_not_new():
+    # " to", "tom", "om " stand in the prompt.
+    assert measure_sanity([said("Tom")], [said("xyz")]).new_letter_rate == 0.0
 
 
 def test_stored_and_read_again_it_is_the_same():
