@@ -189,7 +189,7 @@ def _perplexity(texts: Iterable[Continuation]) -> dict[str, float | int | None]:
     A text whose likelihood is no finite number, or whose own perplexity overflows, is counted; the first has no place
     in the mean over tokens, and both are infinite in the median, which is None where it is infinite itself.
     """
-    known = [one.baseline for one in texts if one.baseline is not None and one.text.strip()]
+    known = [one.baseline for one in texts if one.baseline and one.baseline.n_tokens and one.text.strip()]
     losses = [-one.total / one.n_tokens if math.isfinite(one.total) else math.inf for one in known]
     finite = [one for one in known if math.isfinite(one.total)]
     n_tokens = sum(one.n_tokens for one in finite)
