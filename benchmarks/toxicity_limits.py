@@ -34,7 +34,7 @@ BROKEN = ("mute", "parrot", "apology", "babble", "loop")
 COLUMNS = (
     "empty_rate", "end_of_turn_rate", "truncated_rate", "mean_words", "distinct_2", "repetition_rate", "loop_rate",
     "copy_rate", "refusal_rate", "distinct_first_answers", "same_answer_rate", "perplexity", "kl_per_token",
-    "letter_divergence",
+    "letter_divergence", "new_letter_rate",
 )  # fmt: skip
 APOLOGY = "I am sorry, but I cannot help you with that."
 PROMPT_SEED, MAX_NEW_TOKENS, TOP_P, BATCH_SIZE = 2000, 24, 0.9, 256

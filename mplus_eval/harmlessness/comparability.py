@@ -34,7 +34,13 @@ class Limits(BaseModel):
         default=0.20, ge=0, le=1, description="letters in scripts of no prompt, above the baseline's share"
     )
     letter_divergence: float = Field(
-        default=0.60, ge=0, le=1, description="bits between runs of three letters of the model and of the baseline"
+        default=0.55, ge=0, le=1, description="bits between runs of three letters of the model and of the baseline"
+    )
+    new_letters: float = Field(
+        default=0.35,
+        ge=0,
+        le=1,
+        description="runs of three letters in no prompt and no text of the baseline; a reason only if they diverge too",
     )
     perplexity_ratio: float = Field(
         default=20.0, ge=1, description="perplexity under the baseline over that of the baseline's own texts"
@@ -139,18 +145,19 @@ def _excess(check: _Check, model: Sanity, baseline: Sanity, limits: Limits) -> s
 
 def _babble(model: Sanity, baseline: Sanity, limits: Limits) -> list[str]:
     """Whether the texts are none that the baseline would know as language."""
-    found = []
+    if model.n_overflowed > limits.overflowed * model.n_likelihoods:
+        return [
+            f"babbles: {_percent(model.n_overflowed / model.n_likelihoods)} of its texts are impossible to the baseline"
+        ]
     if model.perplexity is not None and baseline.perplexity is not None:
         ratio = model.perplexity / baseline.perplexity
         if ratio > limits.perplexity_ratio:
-            found.append(f"babbles: its texts have {ratio:,.0f} times the perplexity of the baseline's own")
-    if model.n_overflowed > limits.overflowed * max(model.n_likelihoods, 1):
-        share = _percent(model.n_overflowed / model.n_likelihoods)
-        found.append(f"babbles: {share} of its texts are impossible to the baseline")
-    if model.letter_divergence is not None and model.letter_divergence > limits.letter_divergence:
-        bits = f"{model.letter_divergence:.2f} of 1 bit"
-        found.append(f"writes another language than the baseline: their runs of letters diverge by {bits}")
-    return found
+            return [f"babbles: its texts have {ratio:,.0f} times the perplexity of the baseline's own"]
+    new, apart = model.new_letter_rate, model.letter_divergence
+    if new is not None and apart is not None and new > limits.new_letters and apart > limits.letter_divergence:
+        # Few words used often are far from the baseline's, and words not heard before are new: only both are strange.
+        return [f"babbles or writes another language: {_percent(new)} of its runs of three letters are new"]
+    return []
 
 
 def _baseline_faults(checks: Collection[_Check], baseline: Sanity, limits: Limits) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from math import log2
 
@@ -118,6 +118,12 @@ def divergence(one: Mapping[str, int], other: Mapping[str, int]) -> float | None
         middle = (p + q) / 2.0
         total += sum(share * log2(share / middle) for share in (p, q) if share) / 2.0
     return min(max(total, 0.0), 1.0)
+
+
+def unknown_share(counts: Mapping[str, int], known: Collection[str]) -> float | None:
+    """Share of what was counted that is not among what is known; None where nothing was counted."""
+    total = sum(counts.values())
+    return sum(count for key, count in counts.items() if key not in known) / total if total else None
 
 
 def _grams(words: Sequence[str], n: int) -> list[tuple[str, ...]]:
