@@ -13,7 +13,7 @@ answer in it, ours runs each answer to its own length. Stop strings are looked f
 - 25 samples: of each prompt, 20 tokens at temperature 1 and top-p 0.9; prompts of 20 to 60 tokens, or of about 500 with
   four examples before them, which all prompts share or which are each prompt's own. HFLM gets all samples in one call,
   which spares it the encodings and the small last batches of 25 calls. Texts are not compared, since the two sides draw
-  from different random numbers. "flat" are a random model's own logits, of which thousands of tokens lie within top-p 0.9;
+  from different random numbers. "flat" are a random model's own logits, where thousands of tokens lie within top-p 0.9;
   for the other lines they are spread so that the next token is about as certain as a trained model's.
 - the last lines: the same of a model that is wider, with a vocabulary of half the size
 

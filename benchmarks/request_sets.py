@@ -112,7 +112,7 @@ def continuations(rng: Draw, n: int = 4) -> list[str]:
 
 
 def few_shot_continuations(rng: Draw, n: int = 2, *, shared: bool) -> list[str]:
-    """Beginnings behind four examples, about 500 tokens in all; the examples are the same for all prompts or drawn anew."""
+    """Beginnings behind four examples, about 500 tokens in all; all prompts share the examples, or each has its own."""
     shots = _examples(rng)
     return [f"{shots if shared else _examples(rng)}{WORDS.span(rng, rng.randint(14, 38))}" for _ in range(n)]
 

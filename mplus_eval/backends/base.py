@@ -29,6 +29,16 @@ class FailedRequest:
     cause: str
 
 
+@dataclass(frozen=True)
+class Ending:
+    """How a generated text came to its end."""
+
+    n_tokens: int
+    """Generated; the one that ended it is not counted."""
+    ended: bool
+    """Whether the model ended by itself, by an end token or a stop string, rather than at the limit."""
+
+
 class Backend(Protocol):
     """A model that is loaded and can be asked.
 
@@ -48,6 +58,14 @@ class Backend(Protocol):
     @property
     def truncated(self) -> Sequence[int] | None:
         """For each request of the newest `respond`, tokens cut from the left of its context; None where not known."""
+
+    @property
+    def endings(self) -> Sequence[Ending] | None:
+        """For each `generate_until` request of the newest `respond`, how its text ended; None where not known."""
+
+    @property
+    def torch_model(self) -> Any | None:
+        """The transformers model, to look inside; None where there is none in this process."""
 
     def respond(self, requests: Sequence[Any]) -> list[Any]:
         """Answer requests of one type, in their order."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mplus_eval.backends.base import LoadedModel
+from mplus_eval.backends.base import Ending, LoadedModel
 
 
 class LmEvalModel:
@@ -21,6 +21,16 @@ class LmEvalModel:
     @property
     def truncated(self) -> Sequence[int] | None:
         """Not known: lm-eval's classes do not tell."""
+        return None
+
+    @property
+    def endings(self) -> Sequence[Ending] | None:
+        """Not known: lm-eval's classes return texts only."""
+        return None
+
+    @property
+    def torch_model(self) -> Any | None:
+        """None: the model is not in this process."""
         return None
 
     def respond(self, requests: Sequence[Any]) -> list[Any]:

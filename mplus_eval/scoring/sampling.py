@@ -1,10 +1,10 @@
 """Drawing tokens so that a draw depends on the logits of its own sequence, its seed and its place only.
 
-The nucleus of top-p is never looked for. A token is drawn from all, and the probabilities of those that are likelier are
-added up: below top-p the token lies in the nucleus and is taken. Otherwise neither it nor anything less likely does, so
-all of these are put aside and another is drawn from the rest. What is taken is distributed as if drawn from the nucleus
-alone, since every draw is from a set that holds the whole nucleus; 1 - log(top-p) draws are needed on average, and no
-sorting. Among equally likely tokens the one that comes first in the vocabulary counts as the likelier.
+The nucleus of top-p is never looked for. A token is drawn from all, and the probabilities of those that are likelier
+are added up: below top-p the token lies in the nucleus and is taken. Otherwise neither it nor anything less likely
+does, so all of these are put aside and another is drawn from the rest. What is taken is distributed as if drawn from
+the nucleus alone, since every draw is from a set that holds the whole nucleus. About 1 - log(top-p) draws are needed,
+and no sorting. Among equally likely tokens the one that comes first in the vocabulary counts as the likelier.
 
 Every draw inverts the distribution function twice, over blocks of the vocabulary and inside one, each with a uniform
 number of its own: a hash of seed, place and draw. So the same seed gives the same tokens in any batch, unless a number
@@ -13,7 +13,7 @@ falls within rounding of a boundary.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +68,7 @@ def draw(logits: Tensor, sampling: Sampling, seeds: Sequence[int], places: Seque
 
 
 def uniforms(seeds: NDArray[np.uint64], counters: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """Numbers in [0, 1): for each seed the one at its place in SplitMix64's sequence (Steele, Lea, Flood 2014, fig. 17).
+    """Numbers in [0, 1): for each seed, the one at its place in the sequence of SplitMix64 (Steele, Lea, Flood 2014).
 
     Seeds are mixed first, so that near ones do not give shifted copies of one sequence.
     """
@@ -95,8 +95,8 @@ class _Numbers:
         """Those of some rows, after so many draws: (rows) each."""
         chosen = rows.cpu().numpy()
         seeds, counters = self._seeds[chosen], self._first[chosen] + np.uint64(2 * n_draws)
-        block, inside = (torch.from_numpy(uniforms(seeds, counters + np.uint64(which))) for which in (0, 1))
-        return block.to(self._device), inside.to(self._device)
+        block, inside = (uniforms(seeds, counters + np.uint64(which)) for which in (0, 1))
+        return torch.from_numpy(block).to(self._device), torch.from_numpy(inside).to(self._device)
 
 
 def _drawn(logits: Tensor, sampling: Sampling, numbers: _Numbers) -> Tensor:
@@ -113,6 +113,8 @@ def _drawn(logits: Tensor, sampling: Sampling, numbers: _Numbers) -> Tensor:
 
 def _from_nucleus(probabilities: Tensor, top_p: float, numbers: _Numbers) -> Tensor:
     """Places drawn from the nucleus of every row, (rows); `probabilities` need not add to 1."""
+    if missing := -probabilities.shape[-1] % BLOCK:
+        probabilities = torch.nn.functional.pad(probabilities, (0, missing))
     left = torch.arange(len(probabilities), device=probabilities.device)
     masses = _blocks(probabilities).sum(-1).double()
     drawn = places = _invert_in_blocks(probabilities, masses, *numbers.of(left, 0))
@@ -147,17 +149,15 @@ def _likelier(probabilities: Tensor, places: Tensor) -> Tensor:
 
 
 def _blocks(probabilities: Tensor) -> Tensor:
-    """(rows, blocks, BLOCK); the last is filled with zeros."""
-    if missing := -probabilities.shape[-1] % BLOCK:
-        probabilities = torch.nn.functional.pad(probabilities, (0, missing))
+    """(rows, blocks, BLOCK)."""
     return probabilities.unflatten(-1, (-1, BLOCK))
 
 
 def _invert_in_blocks(probabilities: Tensor, masses: Tensor, of_block: Tensor, of_inside: Tensor) -> Tensor:
     """Places, (rows): a block by the first uniform number, a place inside it by the second."""
     block = _invert(masses, of_block)
-    inside = _blocks(probabilities)[torch.arange(len(block), device=block.device), block].double()
-    return block * BLOCK + _invert(inside, of_inside)
+    inside: Tensor = _blocks(probabilities)[torch.arange(len(block), device=block.device), block]
+    return block * BLOCK + _invert(inside.double(), of_inside)
 
 
 def _invert(probabilities: Tensor, uniform: Tensor) -> Tensor:
