@@ -19,11 +19,6 @@ class LmEvalModel:
         self.requests_per_call = requests_per_call
 
     @property
-    def endings(self) -> Sequence[Ending] | None:
-        """Not known: lm-eval's classes do not tell."""
-        return None
-
-    @property
     def opened(self) -> OpenedModel | None:
         """Not in this process, or not of transformers."""
         return None
@@ -31,6 +26,11 @@ class LmEvalModel:
     @property
     def truncated(self) -> Sequence[int] | None:
         """Not known: lm-eval's classes do not tell."""
+        return None
+
+    @property
+    def endings(self) -> Sequence[Ending] | None:
+        """Not known: lm-eval's classes return texts only."""
         return None
 
     def respond(self, requests: Sequence[Any]) -> list[Any]:
