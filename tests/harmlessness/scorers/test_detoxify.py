@@ -144,7 +144,7 @@ def test_absent_released_weights_are_one_line_with_two_commands(
 ) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     message = _refusal(f"detoxify:{name}")
-    assert f"python -m mplus_eval.harmlessness.scorers detoxify:{name}`" in message
+    assert f"python -m mplus_eval.harmlessness.scorers 'detoxify:{name}'`" in message
     assert "`--scorer words`" in message
     assert str(tmp_path / "checkpoints") in message
 
