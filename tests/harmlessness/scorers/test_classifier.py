@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,28 @@ def test_what_is_neither_here_nor_in_the_cache_is_one_line_offline(source: str) 
     message = _refusal(source)
     assert "HF_HUB_OFFLINE is set" in message
     assert "`--scorer words`" in message
+
+
+def test_a_model_on_the_hub_is_looked_at_without_its_weights(base: Path, tmp_path: Path, monkeypatch) -> None:
+    asked: list[list[str]] = []
+
+    def fetch(source: str, revision: None, choose: Callable[[list[str]], list[str]], preparing: object = None) -> Path:
+        asked.append(choose(["config.json", "model.safetensors", "tokenizer.json", "pytorch_model.bin", "code.py"]))
+        return _save(base, tmp_path, ["fine", "toxic"])
+
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr("mplus_eval.harmlessness.scorers.classifier.fetch", fetch)
+    assert classifier_faults("some/model") == []
+    assert load_classifier("some/model").name == "some/model"
+    assert asked == [["config.json", "tokenizer.json"], ["model.safetensors", "config.json", "tokenizer.json"]]
+
+
+def test_a_model_on_the_hub_without_safetensors_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "mplus_eval.harmlessness.scorers.classifier.fetch",
+        lambda source, revision, choose, preparing: choose(["config.json", "pytorch_model.bin", "tokenizer.json"]),
+    )
+    assert "no weights as safetensors" in _refusal("some/model")
 
 
 def _refusal(source: str) -> str:
