@@ -147,4 +147,6 @@ def _regression(preference: Floats, length: Floats) -> Any:
 
 
 def _logistic(value: float) -> float:
-    return float(1.0 / (1.0 + np.exp(-value)))
+    from scipy.special import expit
+
+    return float(expit(value))
