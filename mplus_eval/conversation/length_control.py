@@ -8,12 +8,12 @@ estimate over many models; words for characters; plain maximum likelihood in pla
 cross-validation, so that the result depends on no split into folds.
 
 Where length or the model alone decides every pair, the likelihood has no maximum (separation). Then one win and one
-loss, spread evenly over the pairs, are added (after Clogg et al. 1991), and the result says so.
+loss at equal length are added, and the result says so. Where length decides, they alone tell of equal length: the value
+is one half, with an interval as wide as two pairs deserve.
 """
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 FEW_DIALOGUES = "fewer than three dialogues were judged"
 EQUAL_DIFFERENCES = "every pair differs in length by the same number of words, so length cannot be told from the model"
+ALL_AT_ONCE = (
+    "one side won every pair and always had the longer, or always the shorter, answer: the cause cannot be told"
+)
 LENGTH_UNKNOWN = "the length of some judged answers is not known"
 
 
@@ -39,7 +42,7 @@ class LengthControlled:
 
     Attributes:
         value: None where withheld.
-        length_effect: φ; above 0 where longer answers are preferred.
+        length_effect: φ; above 0 where longer answers are preferred; None where length decides every pair.
         separated: whether the model or length alone decided every pair; then one win and one loss hold the fit.
         extrapolated: whether one side's answers were always the longer ones, so that no pair lies on one side of zero.
         withheld: why there is no value.
@@ -70,9 +73,9 @@ def length_controlled(judgements: pd.DataFrame, level: float = 0.05) -> LengthCo
     return LengthControlled(
         value=_logistic(theta),
         ci=(_logistic(theta - reach), _logistic(theta + reach)),
-        length_effect=phi,
+        length_effect=phi if np.isfinite(phi) else None,
         separated=separated,
-        extrapolated=bool(np.all(difference > 0) or np.all(difference < 0)),
+        extrapolated=_one_sided(difference),
     )
 
 
@@ -104,7 +107,15 @@ def _reason_to_withhold(judged: pd.DataFrame, difference: Floats) -> str | None:
         return FEW_DIALOGUES
     if np.isnan(difference).any():
         return LENGTH_UNKNOWN
-    return EQUAL_DIFFERENCES if np.all(difference == difference[0]) else None
+    if np.all(difference == difference[0]):
+        return EQUAL_DIFFERENCES
+    preference = judged["preference"].to_numpy(dtype=float)
+    decided = np.all(preference == WIN) or np.all(preference == LOSS)
+    return ALL_AT_ONCE if decided and _one_sided(difference) else None
+
+
+def _one_sided(difference: Floats) -> bool:
+    return bool(np.all(difference > 0) or np.all(difference < 0))
 
 
 def _free(preference: Floats, length: Floats, dialogues: Any) -> tuple[float, float, float]:
@@ -115,19 +126,18 @@ def _free(preference: Floats, length: Floats, dialogues: Any) -> tuple[float, fl
 
 
 def _held(preference: Floats, length: Floats, dialogues: Any) -> tuple[float, float, float]:
-    """The same with one win and one loss spread over the pairs.
+    """The same with one win and one loss at equal length; φ is infinite where length decides every pair.
 
     Residuals are almost 0 here and so is their sandwich; the likelihood's own curvature is not. It counts pairs as
     independent, so it is widened as if all turns of a dialogue were alike (Kish 1965).
     """
-    from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
-
-    n_pairs = preference.size
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PerfectSeparationWarning)
-        fitted = _regression((preference + 1.0 / n_pairs) / (1.0 + 2.0 / n_pairs), length).fit()
-    inflation = np.sqrt(Design.of(np.zeros(n_pairs), dialogues).full_effect)
-    return float(fitted.params[0]), float(fitted.params[1]), float(fitted.bse[0] * inflation)
+    inflation = float(np.sqrt(Design.of(np.zeros(preference.size), dialogues).full_effect))
+    outcomes, terms = np.append(preference, (WIN, LOSS)), np.append(length, (0.0, 0.0))
+    if is_separated(outcomes, terms):
+        # As φ grows without end, only the two added pairs are uncertain: at one half, each weighs a quarter.
+        return 0.0, float(np.inf), float(np.sqrt(2.0)) * inflation
+    fitted = _regression(outcomes, terms).fit()
+    return float(fitted.params[0]), float(fitted.params[1]), float(fitted.bse[0]) * inflation
 
 
 def _regression(preference: Floats, length: Floats) -> Any:
@@ -137,4 +147,6 @@ def _regression(preference: Floats, length: Floats) -> Any:
 
 
 def _logistic(value: float) -> float:
-    return float(1.0 / (1.0 + np.exp(-value)))
+    from scipy.special import expit
+
+    return float(expit(value))

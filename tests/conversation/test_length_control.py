@@ -8,6 +8,7 @@ from scipy.special import expit, logit
 from scipy.stats import t
 
 from mplus_eval.conversation.length_control import (
+    ALL_AT_ONCE,
     EQUAL_DIFFERENCES,
     FEW_DIALOGUES,
     LENGTH_UNKNOWN,
@@ -106,16 +107,24 @@ def test_a_loss_is_not_called_a_win_of_length() -> None:
 def test_length_that_decides_every_pair_is_held_and_said() -> None:
     differences = [*range(1, 41), *range(-40, 0)]
     found = length_controlled(lengths([1.0] * 40 + [0.0] * 40, differences))
+    assert (found.separated, found.value, found.length_effect) == (True, 0.5, None)
+    # Two pairs at one half have a standard error of √2 in log-odds.
+    reach = float(t.ppf(0.975, 78)) * 2**0.5
+    assert found.ci == pytest.approx((float(expit(-reach)), float(expit(reach))))
+
+
+def test_a_judge_of_length_with_a_threshold_above_0_is_still_fitted() -> None:
+    differences = list(range(-20, 40))
+    found = length_controlled(lengths([float(difference > 15) for difference in differences], differences))
     assert found.separated
-    assert found.value == pytest.approx(0.5)
-    assert found.ci is not None
-    assert found.ci[1] - found.ci[0] > 0.2
+    assert found.value is not None
+    assert found.value < 0.3
 
 
 def test_a_model_that_wins_at_every_length_wins_at_equal_length() -> None:
-    found = length_controlled(lengths([1.0] * 60, list(range(-30, 30))))
+    found = length_controlled(lengths([1.0] * 60, [n for n in range(-30, 31) if n]))
     # One loss in 62, by the pairs that hold the fit.
-    assert found.value == pytest.approx(61 / 62)
+    assert found.value == pytest.approx(61 / 62, abs=0.005)
     assert found.separated
     assert found.ci is not None
     assert 0.5 < found.ci[0] < 0.95
@@ -148,6 +157,8 @@ def test_one_side_always_longer_is_said() -> None:
     [
         (lengths([1.0, 0.0, 1.0, 0.0], [40] * 4), EQUAL_DIFFERENCES),
         (lengths([1.0, 0.0], [40, 50]), FEW_DIALOGUES),
+        (lengths([1.0] * 4, [40, 50, 60, 70]), ALL_AT_ONCE),
+        (lengths([1.0] * 4, [-40, -50, -60, -70]), ALL_AT_ONCE),
         (lengths([1.0, 0.0, 1.0], [40, 50, 60]).assign(words_model=[1.0, float("nan"), 2.0]), LENGTH_UNKNOWN),
     ],
 )
