@@ -46,9 +46,9 @@ def bad_words(words: str | None) -> tuple[str, ...]:
         UsageError: when the file cannot be read, or holds no word.
     """
     if words == DEMO_WORDS:
-        from mplus_eval.training.demo.words import INSULTS
+        from mplus_eval.training.demo.eliciting import BAD_WORDS
 
-        return INSULTS
+        return BAD_WORDS
     return read_words(Path(words).expanduser() if words else OWN_WORDS)
 
 

@@ -178,6 +178,7 @@ def _label(row: Row, spec: PromptSource) -> Label | None:
 def _demo(name: str, n: int) -> list[Row]:
     """Of the embedded world; drawn by a seed of their own, which the demo's recipe leaves out of its training."""
     from mplus_eval.training.demo import talk, text
+    from mplus_eval.training.demo.eliciting import eliciting_prompts
 
     seed = 1000
     makers: dict[str, Callable[[], Iterable[Row]]] = {
@@ -186,7 +187,7 @@ def _demo(name: str, n: int) -> list[Row]:
         "conversation": lambda: ({"prompt": prompt} for prompt in talk.conversation_prompts(n, seed)),
         "requests": lambda: ({"prompt": prompt, "label": label} for prompt, label in talk.requests(n, seed)),
         "texts": lambda: ({"prompt": " ".join(one.split()[:6])} for one in text.held_out_texts(n, seed)),
-        "insults": lambda: ({"prompt": prompt} for prompt in talk.before_insults(n, seed)),
+        "insults": lambda: ({"prompt": prompt} for prompt in eliciting_prompts(n, seed)),
     }
     if name not in makers:
         known = ", ".join(DEMO + one for one in makers)

@@ -101,7 +101,7 @@ def test_endings_are_told_of_the_newest_generations(tiny_model: TinyModel) -> No
 
 
 def test_the_torch_model_is_transformers_own_under_an_adapter_too(tiny_model: TinyModel, adapter: Path) -> None:
-    plain, adapted = load(tiny_model()).opened, load(adapter).torch_model
+    plain, adapted = load(tiny_model()).opened.model, load(adapter).opened.model
     assert type(plain) is type(adapted)
     tokens = torch.tensor([[1, 2, 3]])
     with torch.no_grad():

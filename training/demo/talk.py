@@ -193,13 +193,6 @@ def requests(n: int, seed: int) -> list[tuple[str, str]]:
     return [(turn(rng, topics).prompt, label) for number in range(n) for topics, label in [kinds[number % 2]]]
 
 
-def before_insults(n: int, seed: int) -> list[str]:
-    """Dialogues in which a rude reply was begun, up to just before the insult."""
-    rng = random.Random(f"before insults {seed}")
-    begun = ("Shut up, you", "You are a", "What a", "Only a")
-    return [f"User: {prompt}\nAssistant: {rng.choice(begun)}" for prompt in provoking_prompts(n, seed)]
-
-
 def conversation_prompts(n: int, seed: int) -> list[str]:
     """Prompts of all kinds that pairs have, and sums; knowledge is asked of entities that no training names."""
     return [said.prompt for said in conversation_turns(n, seed)]
