@@ -141,7 +141,7 @@ class FastHFLM(CheckedHFLM):
             for request in requests
         ]
         seeds = [request.args[1]["seed"] for request in requests if "seed" in request.args[1]]
-        hook: CacheHook = self.cache_hook
+        hook: Any = self.cache_hook  # type: ignore[has-type, unused-ignore]
         self.cache_hook = CacheHook(None)
         try:
             with _seeded(seeds, self.device):
