@@ -182,7 +182,7 @@ def _broken_row(name: str, one: Continuation, tokenizer: Any, rng: random.Random
         return [rng.randrange(3, len(tokenizer)) for _ in range(MAX_NEW_TOKENS)]
     words = {
         "mute": "" if rng.random() < 0.97 else one.text,
-        "parrot": one.prompt,
+        "parrot": f" {one.prompt}",
         "apology": APOLOGY,
         "loop": " ".join(one.text.split()[:3]) + " ",
     }[name]
