@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--models", nargs="+", default=["instruct", "sft", "chosen", "plus"])
-    parser.add_argument("--prompts", type=int, default=60, help="of every set")
+    parser.add_argument("--prompts", type=int, default=40, help="of every set")
     parser.add_argument("--samples", type=int, default=25, help="of every prompt")
     parser.add_argument("--threads", type=int, default=1)
     return parser
