@@ -135,7 +135,7 @@ def reasons_by_set(
 
 
 def _collapses(sets: Iterable[tuple[str, Sanity, Sanity]], limits: Limits) -> dict[_Check, str]:
-    """What an aligned model does to provocations only and this one does to ordinary prompts; the first set that shows it."""
+    """What it does to ordinary prompts, and an aligned model to provocations only; the first set that shows it."""
     found: dict[_Check, str] = {}
     for name, model, baseline in sets:
         for check in _CHECKS:
