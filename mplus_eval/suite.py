@@ -56,9 +56,9 @@ class Suite(BaseModel):
     @property
     def names(self) -> list[str]:
         """Names of all that is asked; each is a folder of a run."""
-        sets = self.harmlessness.sources if self.harmlessness else ()
-        talks = [self.conversation] if self.conversation else []
-        return [one.name for one in (*self.tasks, *sets, *talks)]
+        sets = [one.name for one in self.harmlessness.sources] if self.harmlessness else []
+        dialogues = [self.conversation.name] if self.conversation else []
+        return [*(task.name for task in self.tasks), *sets, *dialogues]
 
 
 def shipped_suites() -> dict[str, Path]:
