@@ -213,6 +213,7 @@ def _checked(spec: CompareSpec, preparing: Preparing | None, known: Sequence[str
         settings, found = harmlessness_of(spec, suite)
         faults += found
     dialogues = None
+    faults += [fault for judge in spec.judges for fault in judge_source_faults(judge)]
     if suite is not None:
         talk, found = conversation_of(spec, suite)
         faults += found
@@ -228,7 +229,8 @@ def _checked(spec: CompareSpec, preparing: Preparing | None, known: Sequence[str
 
 
 def _loaded_dialogues(settings: ConversationSettings, spec: CompareSpec) -> tuple[AskedDialogues | None, list[str]]:
-    faults = [fault for judge in settings.judges for fault in judge_source_faults(judge)]
+    own = [judge for judge in settings.judges if judge not in spec.judges]
+    faults = [fault for judge in own for fault in judge_source_faults(judge)]
     try:
         found = DialogueSet.load(settings.dialogues, data_dir=spec.data_dir, limit=spec.limit, split=settings.split)
     except SpecError as error:
@@ -245,7 +247,7 @@ def _with_judges(
         SpecError: it was asked for, and no judge is named or found.
     """
     if dialogues is None or len(models) < 2:
-        return None, ()
+        return None, spec.judges
     beside = found_reward(model.source.path for model in models)
     named = dialogues.spec.judges or (("reward",) if beside else ())
     if "reward" in named and beside is None:
