@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mplus_eval.backends import engine
-from mplus_eval.chat_format import PLAIN_FORMAT, PLAIN_TEMPLATE
+from mplus_eval.chat_format import PLAIN_FORMAT, PLAIN_TEMPLATE, stored_template
 from mplus_eval.conversation.asking import AskedDialogues
 from mplus_eval.conversation.dialogues import DialogueSet
 from mplus_eval.conversation.judge_source import ACCEPTED, found_reward, judge_source_faults
@@ -338,6 +338,9 @@ def _talk_format(model: ModelSpec, tokenizer: Path | None, talks: bool) -> str:
 def _own_template(model: ModelSpec, tokenizer: Path | None) -> Any:
     if tokenizer is None:
         return None
+    if not model.trust_remote_code:
+        return stored_template(tokenizer)
+    # Code of a tokenizer's own may hold a template that no file does.
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=model.trust_remote_code).chat_template
