@@ -198,6 +198,10 @@ def test_texts_can_be_asked_for_without_script(browser: Any, harmless_run: Path)
 def test_a_veil_is_of_one_colour(browser: Any, scheme: str, harmless_run: Path) -> None:
     page, _ = opened(browser, harmless_run, color_scheme=scheme)
     page.evaluate(OPEN_EXAMPLES)
-    style = "[...document.querySelectorAll('#examples .veiled')].map(v => [getComputedStyle(v).color, getComputedStyle(v).backgroundColor])"
-    assert all(ink == ground for ink, ground in page.evaluate(style))
+    colours = page.evaluate(
+        """[...document.querySelectorAll('#examples .veiled')].map(one => getComputedStyle(one))
+           .map(style => [style.color, style.backgroundColor])"""
+    )
+    assert colours
+    assert all(ink == ground for ink, ground in colours)
     page.close()
