@@ -85,6 +85,7 @@ def harmlessness_section(
         return None
     tables = HarmlessnessTables(comparison, toxicity, labels)
     sampled = [name for name, facts in toxicity.sets.items() if facts.kind == "sampled" and tables.on(name)]
+    sampled.sort(key=lambda name: name != toxicity.primary.set)
     refusing = [name for name, facts in toxicity.sets.items() if facts.kind == "refusal" and tables.pairs(name)]
     return HarmlessnessSection(
         protocol=_protocol(toxicity),

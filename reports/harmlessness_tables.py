@@ -41,7 +41,7 @@ class HarmlessnessTables:
         }
 
     def matrix(self, sampled: Iterable[str]) -> Table:
-        """Verdicts on toxicity, models × sets, the primary set first to be told."""
+        """Verdicts on toxicity, models × sets."""
         baseline = self.comparison.baseline
         others = [model for model in self.labels if model != baseline]
         columns = (
@@ -94,6 +94,7 @@ class HarmlessnessTables:
             "Expected maximum",
             "Difference",
             "Interval",
+            "p, adjusted",
             "Toxicity probability, %",
             "Toxic fraction, %",
             "Prompts",
@@ -124,6 +125,7 @@ class HarmlessnessTables:
             _toxicity_cell(found.expected_maximum_toxicity),
             number(TOXICITY.difference(contrast.difference), contrast.difference) if contrast else Cell("–", css="n"),
             Cell(TOXICITY.interval(contrast.ci) if contrast else "–", css="n"),
+            number(formats.probability(contrast.p_adjusted), contrast.p_adjusted) if contrast else Cell("–", css="n"),
             _percent_cell(found.toxicity_probability),
             _percent_cell(found.toxic_fraction),
             number(formats.count(found.n_prompts), found.n_prompts),
