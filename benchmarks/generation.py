@@ -1,6 +1,6 @@
 """How much sooner are texts generated than by lm-eval's HFLM, and are they the same?
 
-    python benchmarks/generation.py                    a random model of 25 M parameters, float32: about 4 minutes
+    python benchmarks/generation.py                    random models of 25 M and 22 M parameters, float32: 9 minutes
     python benchmarks/generation.py --quick            fewer and shorter answers, under a minute
     python benchmarks/generation.py --model DIRECTORY  any checkpoint, with its tokenizer
     python benchmarks/generation.py --json FILE        the numbers as JSON lines too
@@ -10,9 +10,13 @@ How long an answer is to be is given beforehand, as if a stop string came there:
 answer in it, ours runs each answer to its own length. Stop strings are looked for on both sides, and never come.
 
 - GSM8K 8-shot: greedy, the same eight shots before every question
-- 25 samples: of 4 prompts each, 20 tokens at temperature 1 and top-p 0.9; texts are not compared, since the two sides
-  draw from different random numbers; the random model's logits are spread so that its next token is about as certain as
-  a trained model's, since top-p costs more the more tokens it leaves
+- 25 samples: of each prompt, 20 tokens at temperature 1 and top-p 0.9; prompts of 20 to 60 tokens, or of about 500 with
+  four examples before them, which all prompts share or which are each prompt's own. HFLM gets all samples in one call,
+  which spares it the encodings and the small last batches of 25 calls. Texts are not compared, since the two sides draw
+  from different random numbers. "flat" are a random model's own logits, where thousands of tokens lie within top-p 0.9;
+  for the other lines they are spread so that the next token is about as certain as a trained model's. Flat, HFLM is
+  run at the batch size only that was its best on the line above.
+- the last lines: the same of a model that is wider, with a vocabulary of half the size
 
 Columns:
 
@@ -32,7 +36,7 @@ import argparse
 import json
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from statistics import median
@@ -42,16 +46,18 @@ import torch
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 from measuring import BATCH_SIZES, TIE, Memory, clock, load, parser
-from request_sets import SPREAD, continuations, gsm8k
+from request_sets import SPREAD, continuations, few_shot_continuations, gsm8k
 
 from mplus_eval.backends.fast_hflm import FastHFLM
 from mplus_eval.quiet import silence_libraries
 
-QUICK, QUICK_QUESTIONS, QUICK_SAMPLES = 8, 8, 10
+QUICK, QUICK_QUESTIONS, QUICK_SAMPLES = 8, 4, 10
 """How many times shorter the answers are with --quick, how many questions are asked, and samples drawn."""
-GOAL = 4.0
+GOAL, GOAL_SHORT, GOAL_LONG = 4.0, 3.0, 8.0
 SAMPLES, SAMPLED_TOKENS = 25, 20
-SAMPLING = {"do_sample": True, "temperature": 1.0, "top_p": 0.9}
+SAMPLING = {"do_sample": True, "temperature": 1.0, "top_p": 0.9, "top_k": 0}
+"""transformers draws from the 50 likeliest tokens where no top-k is given."""
+OTHER_SIZE = "22M"
 NEVER = "\n@never@\n"
 
 
@@ -72,7 +78,13 @@ class Row:
     """Answers that differ with no tie to excuse it; None where texts are not compared."""
     ties: int | None
     memory: float
-    reference_memory: float
+    reference_memory: float | None
+    """At batch size 8, where that was run."""
+
+    @property
+    def best_size(self) -> int:
+        """HFLM's best batch size."""
+        return min(self.reference_seconds, key=lambda size: self.reference_seconds[size])
 
     @property
     def met(self) -> bool:
@@ -113,6 +125,13 @@ class _Set:
     asked: Sequence[tuple[str, int]]
     settings: dict[str, Any]
     goal: float | None
+    spread: float = SPREAD
+    """Of a random model's logits."""
+
+    @property
+    def sampled(self) -> bool:
+        """Whether texts differ by chance."""
+        return bool(self.settings["do_sample"])
 
     def requests(self, length: int | None = None) -> list[Instance]:
         """Of the answers' own lengths, or of one for all, since HFLM batches only what is asked alike."""
@@ -132,17 +151,7 @@ def main() -> int:
     ).parse_args()
     silence_libraries()
     torch.set_num_threads(arguments.threads)
-    model, encoder = load(arguments, spread=SPREAD)
-    model.generation_config.eos_token_id = None  # an answer is as long as it is to be
-    shared = {"pretrained": model, "tokenizer": encoder, "backend": "causal", "max_length": 4096}
-    ours = Ours(**shared)
-    theirs = {size: Theirs(batch_size=size, **shared) for size in BATCH_SIZES}
-    print(f"{model.num_parameters() / 1e6:.1f} M parameters, {model.dtype}, {model.device}; tier: {ours.tier.name}")
-    print(_HEADING)
-    rows = []
-    for one in _sets(arguments):
-        rows.append(_measured(one, ours, theirs))
-        print(_line(rows[-1]), flush=True)
+    rows = [row for size, sets in _plan(arguments) for row in _rows(arguments, size, sets)]
     if arguments.json:
         arguments.json.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows), encoding="utf-8")
     goals = [row for row in rows if row.goal is not None]
@@ -151,25 +160,64 @@ def main() -> int:
     return int(n_missed > 0)
 
 
+def _plan(arguments: argparse.Namespace) -> list[tuple[str, list[_Set]]]:
+    """The size of a random model, and what it is asked."""
+    sets = _sets(arguments)
+    if arguments.model is not None or arguments.quick:
+        return [(arguments.size, sets)]
+    others = [one for one in sets if one.sampled and one.spread == SPREAD and "own" not in one.name]
+    return [(arguments.size, sets), (OTHER_SIZE, others)]
+
+
+def _rows(arguments: argparse.Namespace, size: str, sets: Sequence[_Set]) -> Iterator[Row]:
+    """Measure and print the sets of one model."""
+    arguments.size = size
+    model, encoder = load(arguments)
+    model.generation_config.eos_token_id = None  # an answer is as long as it is to be
+    shared = {"pretrained": model, "tokenizer": encoder, "backend": "causal", "max_length": 4096}
+    ours = Ours(**shared)
+    theirs = {size: Theirs(batch_size=size, **shared) for size in BATCH_SIZES}
+    print(f"{model.num_parameters() / 1e6:.1f} M parameters, {model.dtype}, {model.device}; tier: {ours.tier.name}")
+    print(_HEADING)
+    row = None
+    for one in sets:
+        if arguments.model is None:
+            model.model.norm.weight.data.fill_(one.spread)
+        sizes = BATCH_SIZES if one.spread == SPREAD or row is None else (row.best_size,)
+        row = _measured(one, ours, {size: theirs[size] for size in sizes})
+        print(_line(row), flush=True)
+        yield row
+
+
 def _sets(arguments: argparse.Namespace) -> list[_Set]:
     rng = random.Random(arguments.seed)
     questions = gsm8k(rng)
+    n_samples, n_short, n_long = (QUICK_SAMPLES, 1, 1) if arguments.quick else (SAMPLES, 4, 2)
     if arguments.quick:
         questions = [(text, length // QUICK) for text, length in questions[:QUICK_QUESTIONS]]
-    prompts = continuations(rng, 1 if arguments.quick else 4)
-    n_samples = QUICK_SAMPLES if arguments.quick else SAMPLES
-    samples = [(text, SAMPLED_TOKENS) for text in prompts for _ in range(n_samples)]
-    return [
-        _Set("GSM8K 8-shot", questions, {"do_sample": False}, GOAL),
-        _Set(f"{n_samples} samples of {len(prompts)}", samples, SAMPLING, None),
+    short = continuations(rng, n_short)
+    shared, own = (few_shot_continuations(rng, n_long, shared=shared) for shared in (True, False))
+    found = [_Set("GSM8K 8-shot", questions, {"do_sample": False}, GOAL)]
+    kinds: list[tuple[str, list[str], float | None]] = [
+        ("20–60 tokens", short, GOAL_SHORT),
+        ("500 tokens, shared", shared, GOAL_LONG),
+        ("500 tokens, own", own, GOAL_LONG),
     ]
+    if arguments.quick:  # the goals are those of 25 samples
+        kinds = [(kind, prompts, None) for kind, prompts, _ in kinds[:2]]
+    for kind, prompts, goal in kinds:
+        asked = [(text, SAMPLED_TOKENS) for text in prompts for _ in range(n_samples)]
+        found.append(_Set(f"{n_samples} samples, {kind}", asked, SAMPLING, goal))
+        if arguments.model is None and (not arguments.quick or kind == "20–60 tokens"):
+            found.append(_Set(f"{n_samples} samples, {kind}, flat", asked, SAMPLING, goal, spread=1.0))
+    return found
 
 
 def _measured(asked: _Set, ours: Ours, theirs: dict[int, Theirs]) -> Row:
     encoded = [tuple(ours.tok_encode(text)) for text, _ in asked.asked]
     lengths = [length for _, length in asked.asked]
     times, references, found = [], {}, {}
-    reference_memory = peak = 0.0
+    reference_memory, peak = None, 0.0
     ours.generate_until(asked.requests(2), disable_tqdm=True)
     for size, lm in theirs.items():
         found["ours"], seconds, memory = _timed(ours, asked.requests())
@@ -179,8 +227,9 @@ def _measured(asked: _Set, ours: Ours, theirs: dict[int, Theirs]) -> Row:
         found[size], references[size], memory = _timed(lm, asked.requests(max(lengths)))
         if size == 8:
             reference_memory = memory
+    times.append(_timed(ours, asked.requests())[1])
     differ = ties = None
-    if asked.goal is not None:
+    if not asked.sampled:
         answers = zip(encoded, lengths, found["ours"], found[1], strict=True)
         excuses = [
             _is_tie(theirs[1], prompt, mine, other[:length])
@@ -238,19 +287,21 @@ def _common(one: tuple[int, ...], two: tuple[int, ...]) -> int:
 
 
 _HEADING = (
-    f"{'':20}{'ratio':>7}{'goal':>6}{'s':>7}{'HFLM s at ' + '/'.join(map(str, BATCH_SIZES)):>20}"
+    f"{'':36}{'ratio':>7}{'goal':>6}{'s':>7}{'HFLM s at ' + '/'.join(map(str, BATCH_SIZES)):>20}"
     f"{'prompt tokens':>16}{'new':>7}{'differ':>8}{'memory':>11}"
 )
 
 
 def _line(row: Row) -> str:
-    references = "/".join(f"{seconds:.1f}" for seconds in row.reference_seconds.values())
-    differ = "–" if row.differ is None else f"{row.differ}+{row.ties}" if row.ties else str(row.differ)
+    known = row.reference_seconds
+    references = "/".join(f"{known[size]:.1f}" if size in known else "–" for size in BATCH_SIZES)
     goal = "–" if row.goal is None else f"{row.goal:.1f}"
+    theirs = "–" if row.reference_memory is None else f"{row.reference_memory:.0f}"
+    differ = "–" if row.differ is None else f"{row.differ}+{row.ties}" if row.ties else str(row.differ)
     return (
-        f"{row.set:20}{row.ratio:6.1f}×{goal:>6}{row.seconds:7.2f}{references:>20}"
+        f"{row.set:36}{row.ratio:6.1f}×{goal:>6}{row.seconds:7.2f}{references:>20}"
         f"{f'{row.tokens_before:,}→{row.tokens_after:,}':>16}{row.new_tokens:7,}{differ:>8}"
-        f"{f'{row.memory:.0f}/{row.reference_memory:.0f}':>11}  {'' if row.met else 'missed'}"
+        f"{f'{row.memory:.0f}/{theirs}':>11}  {'' if row.met else 'missed'}"
     )
 
 

@@ -20,7 +20,7 @@ def parser(description: str, quick: str) -> argparse.ArgumentParser:
     """The arguments that both take; `quick` says what --quick does."""
     found = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     found.add_argument("--model", type=Path, help="a checkpoint directory; a random model when not given")
-    found.add_argument("--size", choices=("25M", "1B"), default="25M", help="of the random model")
+    found.add_argument("--size", choices=("22M", "25M", "1B"), default="25M", help="of the random model")
     found.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     found.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     found.add_argument("--threads", type=int, default=1, help="of the processor")

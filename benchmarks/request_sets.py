@@ -107,8 +107,14 @@ def gsm8k(rng: Draw, n: int = 16) -> list[tuple[str, int]]:
 
 
 def continuations(rng: Draw, n: int = 4) -> list[str]:
-    """Beginnings of sentences, as long as those of RealToxicityPrompts."""
-    return [WORDS.span(rng, rng.randint(8, 16)) for _ in range(n)]
+    """Beginnings of texts of 20 to 60 tokens."""
+    return [WORDS.span(rng, rng.randint(14, 38)) for _ in range(n)]
+
+
+def few_shot_continuations(rng: Draw, n: int = 2, *, shared: bool) -> list[str]:
+    """Beginnings behind four examples, about 500 tokens in all; all prompts share the examples, or each has its own."""
+    shots = _examples(rng)
+    return [f"{shots if shared else _examples(rng)}{WORDS.span(rng, rng.randint(14, 38))}" for _ in range(n)]
 
 
 SCORED: dict[str, tuple[Callable[[Draw], list[Instance]], float]] = {
@@ -128,17 +134,18 @@ SPREAD = 5.0
 
 
 def random_model(dtype: Any = None, *, size: str = "25M", spread: float = 1.0) -> Any:
-    """A Llama-shaped model with random weights, of 25 M or 1 B parameters, its logits multiplied by `spread`."""
+    """A Llama-shaped model with random weights, of 22 M, 25 M or 1 B parameters, its logits multiplied by `spread`."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     shapes = {
         "25M": {"hidden_size": 384, "intermediate_size": 1024, "num_hidden_layers": 8, "num_attention_heads": 6},
+        "22M": {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 5, "num_attention_heads": 8},
         "1B": {"hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16, "num_attention_heads": 32},
     }
     shape = shapes[size]
     config = LlamaConfig(
-        vocab_size=VOCABULARY,
+        vocab_size=VOCABULARY // 2 if size == "22M" else VOCABULARY,
         num_key_value_heads=shape["num_attention_heads"] // (3 if size == "25M" else 4),
         max_position_embeddings=4096,
         bos_token_id=1,
@@ -180,6 +187,10 @@ def _hellaswag(rng: Draw, n: int, shots: Callable[[], str]) -> list[Instance]:
         context = shots() + WORDS.span(rng, rng.randint(15, 32))
         found += [score(context, " " + WORDS.span(rng, rng.randint(9, 18))) for _ in range(4)]
     return found
+
+
+def _examples(rng: Draw) -> str:
+    return "".join(f"{WORDS.span(rng, 80)}\n\n" for _ in range(4))
 
 
 def _shot(rng: Draw) -> str:

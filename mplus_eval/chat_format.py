@@ -1,15 +1,23 @@
-"""How talk is put to a model that has no chat template of its own: the plain format.
+r"""How talk is put to a model: in its own chat template, or in the plain format where it has none.
 
     User: Thank you for the lamp.
-    Assistant: You are welcome.</s>
+    Assistant: You are welcome.</s>User: Is it new?
+    Assistant:
 
-A base model has no chat template and seldom ends its turn, so answers are cut where the next line of the user begins.
-Training writes this template into the saved tokenizer, so that a trained model is asked in the same way.
+`</s>` stands for the end token. An answer also ends where the model begins to speak for the user, so texts that do
+so are its stop strings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mplus_eval.backends import Backend
+
+Messages = list[dict[str, str]]
 
 PLAIN_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
@@ -18,21 +26,74 @@ PLAIN_TEMPLATE = (
     "{% else %}{{ message['content'] }}\n{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
+"""In Jinja, as tokenizers take it."""
+
+PLAIN_STOPS = ("\nUser:", "\nAssistant:")
+"""Where an answer in the plain format ends, besides the end token."""
+
 PLAIN_FORMAT = "plain format"
 """What this format is called where formats are named."""
 
-PLAIN_STOPS = ("\nUser:", "\nAssistant:")
-"""Where an answer in the plain format ends if the model does not end it itself."""
+OWN = "own"
+PLAIN = "plain"
 
 
-def plain_prompt(messages: Sequence[dict[str, str]]) -> str:
-    """Put messages into the plain format, up to where the assistant is to speak.
+@dataclass(frozen=True)
+class ChatFormat:
+    """A model's format.
 
-    Special tokens are left out: the beginning is added by the tokenizer, and a turn's end is the line's.
-
-    >>> plain_prompt([{"role": "user", "content": "Thank you."}])
-    'User: Thank you.\\nAssistant:'
+    Attributes:
+        name: `own`, the model's own template, or `plain`; the report says which.
+        render: messages with `role` and `content` to the text that the model goes on from.
+        stop_strings: texts that end an answer, besides the model's end tokens.
     """
-    names = {"user": "User: ", "assistant": "Assistant: "}
-    lines = [f"{names.get(message['role'], '')}{message['content']}\n" for message in messages]
-    return "".join(lines) + "Assistant:"
+
+    name: str
+    render: Callable[[Messages], str]
+    stop_strings: tuple[str, ...]
+
+
+def chat_format(tokenizer: Any) -> ChatFormat:
+    """The format of the model that a tokenizer of transformers belongs to.
+
+    A tokenizer that this project's training saved has the plain template for its own; it gets the same stop strings.
+    """
+    template = tokenizer.chat_template
+    own = bool(template) and template != PLAIN_TEMPLATE
+    # Without an end token nothing would part an answer from the user's next words.
+    extra = {} if tokenizer.eos_token else {"eos_token": "\n"}
+
+    def render(messages: Messages) -> str:
+        chosen = {} if template else {"chat_template": PLAIN_TEMPLATE, **extra}
+        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **chosen))
+
+    return ChatFormat(OWN if own else PLAIN, render, () if own else PLAIN_STOPS)
+
+
+def plain_format(bos_token: str = "", eos_token: str = "\n") -> ChatFormat:
+    """The plain format for a model whose tokenizer is not at hand, as behind a server.
+
+    Args:
+        bos_token: the beginning; empty where the server adds it.
+        eos_token: what ends an answer of an earlier turn.
+    """
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    template = ImmutableSandboxedEnvironment().from_string(PLAIN_TEMPLATE)
+
+    def render(messages: Messages) -> str:
+        return template.render(messages=messages, bos_token=bos_token, eos_token=eos_token, add_generation_prompt=True)
+
+    return ChatFormat(PLAIN, render, PLAIN_STOPS)
+
+
+def format_of(backend: Backend, *, own_template: bool) -> ChatFormat:
+    """The format of a loaded model.
+
+    Args:
+        backend: the model.
+        own_template: whether it has a template of its own, for a model whose tokenizer is not at hand.
+    """
+    if (opened := backend.opened) is not None:
+        return chat_format(opened.tokenizer)
+    return ChatFormat(OWN, backend.render_chat, ()) if own_template else plain_format()

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from mplus_eval.conversation.record import Conversation
 from mplus_eval.errors import UsageError
 from mplus_eval.harmlessness.record import Toxicity
 from mplus_eval.record import Contrast, Interval, Probability, Record, Verdict
@@ -189,6 +190,7 @@ class Comparison(Record):
     missing: tuple[Missing, ...] = ()
     noise_floor: NoiseFloor | None = None
     toxicity: Toxicity | None = None
+    conversation: Conversation | None = None
 
     def write(self, path: Path) -> None:
         """Write the comparison as JSON, whole or not at all; the same comparison always gives the same bytes."""

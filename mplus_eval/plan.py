@@ -12,7 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from mplus_eval.backends import engine
-from mplus_eval.chat_format import PLAIN_FORMAT
+from mplus_eval.chat_format import PLAIN_FORMAT, PLAIN_TEMPLATE
+from mplus_eval.conversation.asking import AskedDialogues
+from mplus_eval.conversation.dialogues import DialogueSet
+from mplus_eval.conversation.judge_source import ACCEPTED, found_reward, judge_source_faults
+from mplus_eval.conversation.settings import ConversationSettings, conversation_of
 from mplus_eval.errors import SpecError
 from mplus_eval.fingerprint import hash_components, hash_file, hash_text, tokenizer_hash, weights_hash
 from mplus_eval.harmlessness.asking import asked_as, parts_of
@@ -50,7 +54,7 @@ class PlannedModel:
     chat_template: str
     """How capability prompts are put to it: `plain`, or the hash of a template."""
     talk_format: str = PLAIN_FORMAT
-    """How talk is put to it: the plain format, or the hash of a template of its own."""
+    """How talk is put to it, where it is: the plain format, or the hash of a template of its own."""
 
     @property
     def fingerprint(self) -> str:
@@ -61,10 +65,10 @@ class PlannedModel:
 
 @dataclass(frozen=True)
 class Part:
-    """A slice of one leaf's items, stored as one file; a set of prompts is its own leaf."""
+    """A slice of one leaf's items, stored as one file; a set of prompts or dialogues is its own leaf."""
 
     index: int
-    leaf: Leaf | PromptSet
+    leaf: Leaf | PromptSet | AskedDialogues
     items: range
 
 
@@ -76,7 +80,7 @@ class Cell:
     """
 
     model: PlannedModel
-    task: LoadedTask | PromptSet
+    task: LoadedTask | PromptSet | AskedDialogues
     components: dict[str, str]
     parts: tuple[Part, ...]
 
@@ -113,6 +117,10 @@ class Plan:
     harmlessness: HarmlessnessSettings | None = None
     """How the sets are asked and scored; None where harmlessness is not evaluated."""
     sets: tuple[PromptSet, ...] = ()
+    dialogues: AskedDialogues | None = None
+    """What is asked in conversation; None where conversation is not evaluated."""
+    judges: tuple[str, ...] = ()
+    """Sources of the judges, the one that decides first."""
 
     @property
     def baseline(self) -> PlannedModel:
@@ -149,14 +157,18 @@ def make_plan(
     Raises:
         SpecError: with every fault found in suite, sources and tasks; or why the directory's run conflicts.
     """
-    suite, loaded, settings, sets = _checked(spec, preparing, faults)
-    models = _planned_models(spec, preparing)
+    checked = _checked(spec, preparing, faults)
+    suite, loaded, settings, sets = checked.suite, checked.tasks, checked.harmlessness, checked.sets
+    talks = checked.dialogues is not None or any(one.spec.chat for one in sets)
+    models = _planned_models(spec, preparing, talks=talks)
+    dialogues, judges = _with_judges(spec, checked.dialogues, models)
     cells = tuple(
         cell
         for model in models
         for cell in (
             *(_cell(model, task, spec.limit_of(model.spec)) for task in loaded),
             *(_set_cell(model, one, settings, spec) for one in sets if settings and _is_asked(model, one, settings)),
+            *(_dialogue_cell(model, one, spec) for one in [dialogues] if one and model.spec.trajectory is None),
         )
     )
     noise = None
@@ -167,12 +179,21 @@ def make_plan(
         batches = {BATCHES: composition(baseline.spec, limit)}
         cells += tuple(_cell(noise, task, limit, batches) for task in loaded)
     _refuse_conflicts(cells, directory)
-    return Plan(spec, suite, loaded, models, cells, noise, settings, sets)
+    return Plan(spec, suite, loaded, models, cells, noise, settings, sets, dialogues, judges)
 
 
-def _checked(
-    spec: CompareSpec, preparing: Preparing | None, known: Sequence[str]
-) -> tuple[Suite, tuple[LoadedTask, ...], HarmlessnessSettings | None, tuple[PromptSet, ...]]:
+@dataclass(frozen=True)
+class _Checked:
+    """What was found of what was asked for."""
+
+    suite: Suite
+    tasks: tuple[LoadedTask, ...]
+    harmlessness: HarmlessnessSettings | None
+    sets: tuple[PromptSet, ...]
+    dialogues: AskedDialogues | None
+
+
+def _checked(spec: CompareSpec, preparing: Preparing | None, known: Sequence[str]) -> _Checked:
     """Load suite, tasks and prompts and look at every source; every fault of all of them at once."""
     faults = [*known, *_folder_faults(spec), *_backend_faults(spec)]
     suite: Suite | None = None
@@ -191,12 +212,50 @@ def _checked(
     if suite is not None:
         settings, found = harmlessness_of(spec, suite)
         faults += found
+    dialogues = None
+    if suite is not None:
+        talk, found = conversation_of(spec, suite)
+        faults += found
+        if talk is not None:
+            dialogues, found = _loaded_dialogues(talk, spec)
+            faults += found
     if settings is not None:
         sets, found = load_prompt_sets(settings, seed=spec.seed, limit=spec.limit, data_dir=spec.data_dir)
         faults += found
     if faults or suite is None:
         raise SpecError(faults)
-    return suite, loaded, settings, sets
+    return _Checked(suite, loaded, settings, sets, dialogues)
+
+
+def _loaded_dialogues(settings: ConversationSettings, spec: CompareSpec) -> tuple[AskedDialogues | None, list[str]]:
+    faults = [fault for judge in settings.judges for fault in judge_source_faults(judge)]
+    try:
+        found = DialogueSet.load(settings.dialogues, data_dir=spec.data_dir, limit=spec.limit, split=settings.split)
+    except SpecError as error:
+        return None, [*faults, *(f"dialogues: {fault}" for fault in error.faults)]
+    return AskedDialogues(settings, found), faults
+
+
+def _with_judges(
+    spec: CompareSpec, dialogues: AskedDialogues | None, models: Sequence[PlannedModel]
+) -> tuple[AskedDialogues | None, tuple[str, ...]]:
+    """Who judges; without a judge there is no conversation, unless it was asked for.
+
+    Raises:
+        SpecError: it was asked for, and no judge is named or found.
+    """
+    if dialogues is None or len(models) < 2:
+        return None, ()
+    beside = found_reward(model.source.path for model in models)
+    named = dialogues.spec.judges or (("reward",) if beside else ())
+    if "reward" in named and beside is None:
+        raise SpecError(["judge 'reward': no reward model of mplus-eval train lies beside a model; write reward:PATH"])
+    if not named and spec.conversation:
+        raise SpecError(
+            [f"conversation: no judge is named, and no reward model lies beside a model; accepted: {ACCEPTED}"]
+        )
+    judges = tuple(f"reward:{beside}" if judge == "reward" else judge for judge in named)
+    return (dialogues, judges) if judges else (None, ())
 
 
 def _loaded_tasks(spec: CompareSpec, suite: Suite, preparing: Preparing | None) -> list[LoadedTask]:
@@ -221,13 +280,13 @@ def _backend_faults(spec: CompareSpec) -> list[str]:
     return [vllm.MISSING] if "vllm" in wanted and not vllm.is_installed() else []
 
 
-def _planned_models(spec: CompareSpec, preparing: Preparing | None) -> tuple[PlannedModel, ...]:
+def _planned_models(spec: CompareSpec, preparing: Preparing | None, *, talks: bool) -> tuple[PlannedModel, ...]:
     found: list[PlannedModel] = []
     faults: list[str] = []
     train_demo_models(spec.models, preparing)
     for model in spec.models:
         try:
-            found.append(_planned_model(model, spec.backend_of(model), preparing))
+            found.append(_planned_model(model, spec.backend_of(model), preparing, talks=talks))
         except SpecError as error:
             faults += error.faults
     if faults:
@@ -235,19 +294,19 @@ def _planned_models(spec: CompareSpec, preparing: Preparing | None) -> tuple[Pla
     return tuple(found)
 
 
-def _planned_model(model: ModelSpec, backend: str, preparing: Preparing | None) -> PlannedModel:
+def _planned_model(model: ModelSpec, backend: str, preparing: Preparing | None, *, talks: bool) -> PlannedModel:
     source = resolve_source(model, backend, preparing)
     if source.path is None:
         # A server's own length decides where a prompt is cut.
         served = hash_text(f"{source.base_url} {source.served_name} {source.max_length}")
         vocabulary = tokenizer_hash(source.tokenizer) if source.tokenizer else "the server's"
-        templates = _template(model, source.tokenizer), _talk_format(model, source.tokenizer)
+        templates = _template(model, source.tokenizer), _talk_format(model, source.tokenizer, talks)
         return PlannedModel(model, backend, source, served, vocabulary, *templates)
     weights = weights_hash(source.path)
     if source.adapter:
         weights = hash_components({"base": weights, "adapter": weights_hash(source.adapter)})
     tokenizer = source.tokenizer or source.path
-    templates = _template(model, tokenizer), _talk_format(model, tokenizer)
+    templates = _template(model, tokenizer), _talk_format(model, tokenizer, talks)
     return PlannedModel(model, backend, source, weights, tokenizer_hash(tokenizer), *templates)
 
 
@@ -263,12 +322,15 @@ def _template(model: ModelSpec, tokenizer: Path | None) -> str:
     return f"own {hash_text(str(template))[:12]}"
 
 
-def _talk_format(model: ModelSpec, tokenizer: Path | None) -> str:
+def _talk_format(model: ModelSpec, tokenizer: Path | None, talks: bool) -> str:
     """How talk is put to the model: its own template where it has one, whatever capability prompts are put into."""
+    if not talks:
+        return PLAIN_FORMAT
     if isinstance(model.chat_template, str):
         return _template(model, tokenizer)
     template = _own_template(model, tokenizer)
-    return f"own {hash_text(str(template))[:12]}" if template else PLAIN_FORMAT
+    own = template and template != PLAIN_TEMPLATE
+    return f"own {hash_text(str(template))[:12]}" if own else PLAIN_FORMAT
 
 
 def _own_template(model: ModelSpec, tokenizer: Path | None) -> Any:
@@ -320,6 +382,22 @@ def _set_cell(model: PlannedModel, prompt_set: PromptSet, settings: Harmlessness
     }
     slices = parts_of(min(len(prompt_set.prompts), limit or len(prompt_set.prompts)), PART_PROMPTS)
     return Cell(model, prompt_set, components, tuple(Part(i, prompt_set, each) for i, each in enumerate(slices)))
+
+
+def _dialogue_cell(model: PlannedModel, asked: AskedDialogues, spec: CompareSpec) -> Cell:
+    """One model on the dialogues."""
+    components = {
+        "weights": model.weights,
+        "tokenizer": model.tokenizer,
+        "chat format": model.talk_format,
+        "dialogues": asked.dialogues.hash,
+        "asked": asked.asked_as,
+        "seed": str(spec.seed),
+        "dtype": " ".join(filter(None, [model.spec.dtype, model.spec.quantization])),
+        "engine": engine(model.backend),
+    }
+    slices = parts_of(len(asked.dialogues.dialogues), PART_PROMPTS)
+    return Cell(model, asked, components, tuple(Part(i, asked, each) for i, each in enumerate(slices)))
 
 
 def _parts(task: LoadedTask, limit: int | None) -> tuple[Part, ...]:

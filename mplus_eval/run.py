@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from mplus_eval.comparison import Comparison, Missing, ModelEntry
 from mplus_eval.errors import UsageError
-from mplus_eval.harmlessness.prompt_sets import PromptSet
 from mplus_eval.run_directory import RunDirectory, write_json
 from mplus_eval.spec import CompareSpec, Models, draft_spec
 from mplus_eval.training_record import Training, read_record
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mplus_eval.comparing import TaskFacts
+    from mplus_eval.conversation.record import Conversation
     from mplus_eval.evaluate import Failures
     from mplus_eval.harmlessness.record import Toxicity
     from mplus_eval.lm_tasks import LoadedTask
@@ -157,7 +157,8 @@ def run(
     plan = make_plan(spec, directory, progress.prepare, faults)
     with directory.locked():
         failures = evaluate(plan, directory, progress)
-        comparison = conclude(plan, directory, failures)
+        judges = _judge(plan, directory, failures, progress)
+        comparison = conclude(plan, directory, failures, judges)
         comparison.write(directory.comparison)
         seconds = time.monotonic() - started
         write_json(directory.manifest, build_manifest(plan, directory, command=command or sys.argv, seconds=seconds))
@@ -165,16 +166,27 @@ def run(
     return Run(directory.path, comparison)
 
 
-def conclude(plan: Plan, directory: RunDirectory, failures: Failures) -> Comparison:
-    """Turn the stored outcomes of a plan into its comparison."""
+def conclude(
+    plan: Plan, directory: RunDirectory, failures: Failures, judges: Mapping[str, str] | None = None
+) -> Comparison:
+    """Turn the stored outcomes of a plan into its comparison.
+
+    Args:
+        plan: its cells.
+        directory: where their outcomes lie.
+        failures: why a cell has none.
+        judges: fingerprints of those who have judged the dialogues, by name.
+    """
     from mplus_eval.comparing import build_comparison
+    from mplus_eval.lm_tasks import LoadedTask
 
     noise = plan.noise.spec.name if plan.noise else None
     toxicity = _toxicity(plan, directory, failures)
+    conversation = _conversation(plan, directory, failures, judges)
     outcomes = {
         (model, task): _outcome_frame(directory, model, task, STATISTICS_COLUMNS)
         for cell in plan.cells
-        if not isinstance(cell.task, PromptSet)
+        if isinstance(cell.task, LoadedTask)
         for model, task in [(cell.model.spec.name, cell.task.spec.name)]
         if (model, task) not in failures
     }
@@ -184,7 +196,7 @@ def conclude(plan: Plan, directory: RunDirectory, failures: Failures) -> Compari
         tasks=[
             _task_facts(plan, task, cell.n_items)
             for cell in plan.of_model(plan.models[0])
-            if not isinstance(task := cell.task, PromptSet)
+            if isinstance(task := cell.task, LoadedTask)
         ],
         suite=plan.suite,
         baseline=plan.spec.baseline,
@@ -196,7 +208,7 @@ def conclude(plan: Plan, directory: RunDirectory, failures: Failures) -> Compari
         ],
         second_pass=_second_pass(plan, plan.noise, outcomes, failures) if plan.noise else None,
     )
-    return comparison.model_copy(update={"toxicity": toxicity})
+    return comparison.model_copy(update={"toxicity": toxicity, "conversation": conversation})
 
 
 def _toxicity(plan: Plan, directory: RunDirectory, failures: Failures) -> Toxicity | None:
@@ -215,6 +227,42 @@ def _toxicity(plan: Plan, directory: RunDirectory, failures: Failures) -> Toxici
         level=plan.suite.level,
         seed=plan.spec.seed,
         missing=failures,
+    )
+
+
+def _judge(plan: Plan, directory: RunDirectory, failures: Failures, progress: RunProgress) -> dict[str, str]:
+    """Have the dialogues judged; the judges' fingerprints by name."""
+    if plan.dialogues is None:
+        return {}
+    from mplus_eval.conversation.judging import judge_all, judged_pairs
+
+    pairs = judged_pairs(plan, failures)
+    return judge_all(
+        plan.dialogues, pairs, plan.judges, directory, seed=plan.spec.seed, progress=progress.prepare, say=progress.say
+    )
+
+
+def _conversation(
+    plan: Plan, directory: RunDirectory, failures: Failures, judges: Mapping[str, str] | None
+) -> Conversation | None:
+    """The part on conversation, where it was evaluated."""
+    if plan.dialogues is None or not judges:
+        return None
+    from mplus_eval.conversation.concluding import conclude_conversation
+
+    asked = plan.dialogues
+    return conclude_conversation(
+        directory,
+        name=asked.name,
+        settings=asked.spec,
+        dialogues=asked.dialogues,
+        judges=judges,
+        judge_sources=plan.judges,
+        baseline=plan.spec.baseline,
+        models=[model.spec.name for model in plan.models if model.spec.trajectory is None],
+        level=plan.suite.level,
+        seed=plan.spec.seed,
+        missing={model: cause for (model, task), cause in failures.items() if task == asked.name},
     )
 
 

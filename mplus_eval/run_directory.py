@@ -3,6 +3,7 @@
 comparison.json  report.html  report.md  figures/  manifest.json
 answers/<model>/<task>/part-00000.parquet     outcomes/<model>/<task>/part-00000.parquet
 likelihoods/<model>/<set>/part-00000.parquet  how likely the baseline thinks what a model said to a set of prompts
+judgements/<judge>/<model>/part-00000.parquet a model's answers to dialogues against the baseline's, by a judge's number
 failures/<model>/<task>.json                  the cause of a cell that failed, until it is computed again
 """
 
@@ -48,6 +49,10 @@ class RunDirectory:
     def likelihoods(self, model: str, prompt_set: str) -> Path:
         """The folder of what the baseline thinks of one model's answers to a set of prompts."""
         return self.path / "likelihoods" / model / prompt_set
+
+    def judgements(self, judge: int, model: str) -> Path:
+        """The folder of what one judge, by its number from 1, says of one model against the baseline."""
+        return self.path / "judgements" / str(judge) / model
 
     def answered(self, model: str, task: str, index: int) -> PartInfo | None:
         """What one part of a cell's answers says of itself, or None where it is missing."""

@@ -106,6 +106,9 @@ class CompareSpec(BaseModel):
     capability: bool = True
     toxicity: bool | None = None
     scorers: Annotated[tuple[str, ...], Field(max_length=2)] = ()
+    conversation: bool | None = None
+    judges: Annotated[tuple[str, ...], Field(max_length=2)] = ()
+    dialogues: str | None = None
 
     @field_validator("tasks_dir", "data_dir", "output")
     @classmethod
@@ -144,6 +147,8 @@ ACCEPTED = {
     "chat_template": "true, false or a file",
     "limit": "a whole number above 0",
     "capability": "true or false",
+    "conversation": "true or false",
+    "judges": "one or two names of judges",
     "noise_floor": "true or false",
     "scorers": "one or two names of scorers",
     "toxicity": "true or false",

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mplus_eval.config import read_yaml
+from mplus_eval.conversation.settings import ConversationSettings
 from mplus_eval.errors import SpecError
 from mplus_eval.harmlessness.settings import HarmlessnessSettings
 from mplus_eval.lm_eval_index import STOCK_PREFIX, local_definitions, own_tasks_folder, stock_definitions
@@ -50,6 +51,14 @@ class Suite(BaseModel):
     level: float = Field(default=0.05, gt=0, lt=1)
     tasks: tuple[SuiteTask, ...]
     harmlessness: HarmlessnessSettings | None = None
+    conversation: ConversationSettings | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all that is asked; each is a folder of a run."""
+        sets = [one.name for one in self.harmlessness.sources] if self.harmlessness else []
+        dialogues = [self.conversation.name] if self.conversation else []
+        return [*(task.name for task in self.tasks), *sets, *dialogues]
 
 
 def shipped_suites() -> dict[str, Path]:
@@ -74,11 +83,11 @@ def load_suite(name_or_path: str) -> Suite:
         suite = Suite.model_validate(document)
     except ValidationError as error:
         raise SpecError(_fault(fault, document, f"suite {path}") for fault in error.errors()) from None
-    if not suite.tasks:
+    if not suite.tasks and suite.harmlessness is None and suite.conversation is None:
         raise SpecError([f"suite {path}: `tasks` is empty; name at least one"])
-    names = [task.name for task in suite.tasks]
+    names = suite.names
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise SpecError(f"suite {path}: two tasks have the name {name!r}" for name in twice)
+        raise SpecError(f"suite {path}: two tasks or sets have the name {name!r}" for name in twice)
     return suite.model_copy(update={"tasks": tuple(_beside(task, path.parent) for task in suite.tasks)})
 
 

@@ -3,7 +3,7 @@
     User: Thank you for the lamp.
     Assistant: You are welcome.</s>
 
-A base model has no chat template. Training writes this one into the saved tokenizer, so that evaluation puts its
+A base model has no chat template. Training writes the plain one into the saved tokenizer, so that evaluation puts its
 questions in the same way.
 """
 

@@ -102,6 +102,12 @@ class RewardModel:
             raw[batch] = self._raw([texts[index] for index in batch])
         return list(standardise(raw, self.mean, self.deviation).tolist())
 
+    def truncated(self, prompts: Sequence[Messages], answers: Sequence[str]) -> list[bool]:
+        """Whether each dialogue is longer than the model can read, and so loses its beginning."""
+        texts = [self._text(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
+        encoded = self.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"] if texts else []
+        return [len(ids) > self.max_length for ids in encoded]
+
     @property
     def max_length(self) -> int:
         """Tokens that the model can read: what its positions allow, or its tokenizer where that says less."""

@@ -31,10 +31,20 @@ class FailedRequest:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a generated answer ended: after so many tokens, by the model itself or cut by the limit."""
+    """How a generated text came to its end."""
 
     n_tokens: int
+    """Generated; the one that ended it is not counted."""
     ended: bool
+    """Whether the model ended by itself, by an end token or a stop string, rather than at the limit."""
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A model of transformers with its tokenizer, to be looked into."""
+
+    model: Any
+    tokenizer: Any
 
 
 class Backend(Protocol):
@@ -54,16 +64,16 @@ class Backend(Protocol):
         """How many requests are best given at once: enough for full batches, few enough for lively progress."""
 
     @property
-    def endings(self) -> Sequence[Ending] | None:
-        """How each answer of the newest `respond` to `generate_until` requests ended; None where not known."""
-
-    @property
-    def torch_model(self) -> Any | None:
+    def opened(self) -> OpenedModel | None:
         """The model of transformers itself, where it is in this process."""
 
     @property
     def truncated(self) -> Sequence[int] | None:
         """For each request of the newest `respond`, tokens cut from the left of its context; None where not known."""
+
+    @property
+    def endings(self) -> Sequence[Ending] | None:
+        """For each `generate_until` request of the newest `respond`, how its text ended; None where not known."""
 
     def respond(self, requests: Sequence[Any]) -> list[Any]:
         """Answer requests of one type, in their order."""

@@ -6,14 +6,19 @@ requests of tokens is replaced, where the model passed the self-check (docs/scor
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
+from lm_eval.api.instance import Instance
+from lm_eval.api.model import CacheHook
 from lm_eval.models.huggingface import _add_special_kwargs, has_bos_prefix
 from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
 
-from mplus_eval.backends.base import FailedRequest
+from mplus_eval.backends.base import Ending, FailedRequest
 from mplus_eval.backends.checked_hflm import CheckedHFLM
 from mplus_eval.scoring.budget import Budget, find_budget
 from mplus_eval.scoring.generation import Prompt, TreeGenerator
@@ -35,6 +40,8 @@ _NEUTRAL = {
 class FastHFLM(CheckedHFLM):
     """`HFLM` that scores and generates over a tree of prefixes."""
 
+    cache_hook: CacheHook
+
     def __init__(self, *args: Any, budget: Budget | None = None, **kwargs: Any) -> None:
         """Load a model, and choose by a self-check how it is asked.
 
@@ -47,6 +54,8 @@ class FastHFLM(CheckedHFLM):
         self._ids_of: dict[str, list[int]] = {}
         self.truncated: list[int] = []
         """For each request of the newest call, tokens cut from the left of its context."""
+        self.endings: list[Ending] | None = None
+        """For each request of the newest call, how its text ended; None where no text was generated here."""
         self.budget = budget or find_budget(self.model)
         self.tier: Tier = choose_tier(self.model, self.max_length, self.budget)
 
@@ -80,6 +89,7 @@ class FastHFLM(CheckedHFLM):
         return found
 
     def _loglikelihood_tokens(self, requests: Any, disable_tqdm: bool = True, override_bs: int | None = None) -> Any:
+        self.endings = None
         self.truncated = [
             max(0, len(context) + len(continuation) - (self.max_length + 1)) for _, context, continuation in requests
         ]
@@ -98,26 +108,59 @@ class FastHFLM(CheckedHFLM):
         return found
 
     def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[str]:
-        """As `HFLM`'s at batch size 1, whatever is computed together."""
+        """As `HFLM`'s at batch size 1, whatever is computed together; a sampled text depends on its `seed` alone."""
+        self.endings = None
         with self._encoded([request.args[0] for request in requests]):
             encoded = [self.tok_encode(request.args[0]) for request in requests]
         rooms = [self._room(request.args[1]) for request in requests]
         self.truncated = [max(0, len(ids) - room) for ids, room in zip(encoded, rooms, strict=True)]
         if self.tier.name != "tree" or not all(self._is_plain(request.args[1]) for request in requests):
-            return list(super().generate_until(list(requests), disable_tqdm=disable_tqdm))
+            return self._generated_by_hflm(requests, disable_tqdm)
         eos = self.tok_decode(self.eot_token_id, skip_special_tokens=False)
         fitted = [tuple(ids[-room:]) for ids, room in zip(encoded, rooms, strict=True)]
         asked = [
-            self._prompt(number, tokens, request.args[1], eos)
-            for number, (tokens, request) in enumerate(zip(fitted, requests, strict=True))
+            self._prompt(seed, tokens, request.args[1], eos)
+            for seed, tokens, request in zip(_seeds(requests), fitted, requests, strict=True)
         ]
         generator = TreeGenerator(self.model, self.budget, slots=self.budget.slots, cached_tokens=self.budget.cached)
         made = generator.generate([prompt for prompt, _ in asked])
+        self.endings = [
+            self._ending(prompt, until, tokens) for (prompt, until), tokens in zip(asked, made, strict=True)
+        ]
         texts = []
         for request, (_, until), tokens in zip(requests, asked, made, strict=True):
             texts.append(self._text(list(tokens), until))
             self.cache_hook.add_partial("generate_until", request.args, texts[-1])
         return texts
+
+    def _generated_by_hflm(self, requests: Sequence[Any], disable_tqdm: bool) -> list[str]:
+        """By `HFLM` itself, to which a `seed` is unknown: one number generator, seeded by all seeds, for all requests.
+
+        So what is drawn for a request depends on what is asked with it.
+        """
+        stripped = [
+            Instance("generate_until", {}, (request.args[0], self._settings_of_hflm(request.args[1])), 0)
+            for request in requests
+        ]
+        seeds = [request.args[1]["seed"] for request in requests if "seed" in request.args[1]]
+        hook, self.cache_hook = self.cache_hook, CacheHook(None)
+        try:
+            with _seeded(seeds, self.device):
+                texts = list(super().generate_until(stripped, disable_tqdm=disable_tqdm))
+        finally:
+            self.cache_hook = hook
+        for request, text in zip(requests, texts, strict=True):
+            # Under what was asked, seed and all.
+            hook.add_partial("generate_until", request.args, text)
+        return texts
+
+    def _settings_of_hflm(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Without the seed, and without the top-k of 50 that transformers adds where nobody names one."""
+        found = {name: value for name, value in settings.items() if name != "seed"}
+        sampled = found.get("do_sample") or found.get("temperature")
+        if sampled and "top_k" not in found and getattr(self.model.generation_config, "top_k", None) is None:
+            found["top_k"] = 0
+        return found
 
     def _room(self, settings: dict[str, Any]) -> int:
         """How many tokens of a prompt fit beside what is to be generated."""
@@ -127,7 +170,7 @@ class FastHFLM(CheckedHFLM):
         return int(room)
 
     def _prompt(
-        self, number: int, tokens: tuple[int, ...], settings: dict[str, Any], eos: str
+        self, seed: int, tokens: tuple[int, ...], settings: dict[str, Any], eos: str
     ) -> tuple[Prompt, list[str]]:
         """A request as the generator takes it, and its stop strings."""
         given: dict[str, Any] = dict(normalize_gen_kwargs(settings, self.max_gen_toks))
@@ -143,7 +186,7 @@ class FastHFLM(CheckedHFLM):
             tokens=tokens,
             max_new_tokens=given["max_gen_toks"],
             sampling=sampling,
-            seed=int(given.get("seed", 0)) * 1_000_003 + number if sampled else 0,
+            seed=seed,
             end_tokens=self._end_tokens(),
             stopped=_stopper(self.tokenizer, until),
         )
@@ -160,6 +203,15 @@ class FastHFLM(CheckedHFLM):
                 text.lstrip() if isinstance(think, int) else text, until, think if isinstance(think, str) else None
             )
         )
+
+    def _ending(self, prompt: Prompt, until: list[str], tokens: tuple[int, ...]) -> Ending:
+        """How a text ended; a stop string that is one token is not counted either."""
+        by_token = bool(tokens) and (tokens[-1] in prompt.end_tokens or self._is_stop(tokens[-1], until))
+        by_text = prompt.stopped is not None and bool(tokens) and prompt.stopped(tokens)
+        return Ending(len(tokens) - by_token, by_token or by_text)
+
+    def _is_stop(self, token: int, until: list[str]) -> bool:
+        return self.tok_decode([token], skip_special_tokens=False) in until
 
     def _is_plain(self, settings: dict[str, Any]) -> bool:
         """Whether a request and the checkpoint ask for nothing beyond temperature, top-p and top-k."""
@@ -211,6 +263,33 @@ class FastHFLM(CheckedHFLM):
 def _moved_spaces(context: str, continuation: str) -> tuple[str, str]:
     """The two texts that `HFLM` encodes for a request: trailing spaces of the context go to the continuation."""
     return context.rstrip(), context + continuation
+
+
+def _seeds(requests: Sequence[Any]) -> list[int]:
+    """The seed of every request: its own, or its place in the call.
+
+    The same request asked again with the same seed, as a task's repeats are, gets another, or all answers would be one.
+    """
+    asked: Counter[tuple[str, int]] = Counter()
+    found = []
+    for place, request in enumerate(requests):
+        text, settings = request.args
+        seed = int(settings.get("seed", place))
+        found.append(seed + 1_000_003 * asked[text, seed])
+        asked[text, seed] += "seed" in settings
+    return found
+
+
+@contextmanager
+def _seeded(seeds: Sequence[int], device: torch.device) -> Iterator[None]:
+    """Seed the number generators of torch by these inside, where there are any; outside they are as before."""
+    if not seeds:
+        yield
+        return
+    digest = hashlib.sha256(",".join(map(str, seeds)).encode()).digest()
+    with torch.random.fork_rng([device] if device.type == "cuda" else [], device_type="cuda"):
+        torch.manual_seed(int.from_bytes(digest[:8], "big", signed=True))
+        yield
 
 
 def _stopper(tokenizer: Any, until: Sequence[str]) -> Callable[[Sequence[int]], bool] | None:

@@ -6,7 +6,7 @@ import gc
 from collections.abc import Sequence
 from typing import Any
 
-from mplus_eval.backends.base import LoadedModel
+from mplus_eval.backends.base import Ending, LoadedModel, OpenedModel
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
 from mplus_eval.sources import Source
 from mplus_eval.spec import ModelSpec
@@ -23,6 +23,18 @@ class HfModel(LmEvalModel):
         """For each request of the newest `respond`, tokens cut from the left of its context."""
         found: Sequence[int] = self.lm.truncated
         return found
+
+    @property
+    def endings(self) -> Sequence[Ending] | None:
+        """For each request of the newest `respond`, how its text ended; None where HFLM itself generated it."""
+        found: Sequence[Ending] | None = self.lm.endings
+        return found
+
+    @property
+    def opened(self) -> OpenedModel:
+        """The transformers model; an adapter's layers stand inside it."""
+        model = self.lm.model
+        return OpenedModel(model.get_base_model() if hasattr(model, "get_base_model") else model, self.lm.tokenizer)
 
     def respond(self, requests: Sequence[Any]) -> list[Any]:
         """Answer requests, halving what is computed at once for as long as the memory does not suffice.

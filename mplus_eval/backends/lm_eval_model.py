@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mplus_eval.backends.base import LoadedModel
+from mplus_eval.backends.base import Ending, LoadedModel, OpenedModel
 
 
 class LmEvalModel:
@@ -19,8 +19,18 @@ class LmEvalModel:
         self.requests_per_call = requests_per_call
 
     @property
+    def opened(self) -> OpenedModel | None:
+        """Not in this process, or not of transformers."""
+        return None
+
+    @property
     def truncated(self) -> Sequence[int] | None:
         """Not known: lm-eval's classes do not tell."""
+        return None
+
+    @property
+    def endings(self) -> Sequence[Ending] | None:
+        """Not known: lm-eval's classes return texts only."""
         return None
 
     def respond(self, requests: Sequence[Any]) -> list[Any]:

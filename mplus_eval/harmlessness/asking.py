@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from mplus_eval.backends import Backend, FailedRequest
-from mplus_eval.chat_format import PLAIN_STOPS, plain_prompt
+from mplus_eval.chat_format import ChatFormat, format_of
 from mplus_eval.fingerprint import hash_text
 from mplus_eval.harmlessness.prompt_sets import PromptSet, SetPrompt
 from mplus_eval.harmlessness.settings import HarmlessnessSettings
@@ -50,14 +50,15 @@ def ask(
         A row for each prompt and sample, with the columns of `ANSWER_SCHEMA`.
     """
     prompts = [prompt_set.prompts[number] for number in numbers]
-    texts = [_rendered(prompt.text, prompt_set, backend, own_template) for prompt in prompts]
+    talk = format_of(backend, own_template=own_template) if prompt_set.spec.chat else None
+    texts = [_rendered(prompt.text, talk) for prompt in prompts]
     if prompt_set.kind == "layers":
         rows = _layer_rows(prompts, texts, backend, settings)
         on_items(len(prompts))
         return rows
     rows = []
     asked = list(zip(prompts, texts, strict=True))
-    stops = list(PLAIN_STOPS) if prompt_set.spec.chat and not own_template else []
+    stops = list(talk.stop_strings) if talk else []
     for start in range(0, len(asked), PROMPTS_PER_CALL):
         call = asked[start : start + PROMPTS_PER_CALL]
         rows += _generated(call, backend, _ways(prompt_set, settings, stops), seed)
@@ -86,11 +87,8 @@ def log_likelihoods(rows: Sequence[Row], backend: Backend) -> list[float | None]
     return found
 
 
-def _rendered(text: str, prompt_set: PromptSet, backend: Backend, own_template: bool) -> str:
-    if not prompt_set.spec.chat:
-        return text
-    messages = [{"role": "user", "content": text}]
-    return backend.render_chat(messages) if own_template else plain_prompt(messages)
+def _rendered(text: str, talk: ChatFormat | None) -> str:
+    return talk.render([{"role": "user", "content": text}]) if talk else text
 
 
 def _ways(prompt_set: PromptSet, settings: HarmlessnessSettings, stops: list[str]) -> tuple[int, dict[str, Any]]:
@@ -134,7 +132,7 @@ def _generated(
 
 
 def _seed(settings: dict[str, Any], seed: int, text: str, sample: int) -> dict[str, int]:
-    return {"seed": int(hash_text(f"{seed} {sample} {text}")[:12], 16)} if settings["do_sample"] else {}
+    return {"seed": int(hash_text(f"{seed} {sample} {text}")[:8], 16) % 2**31} if settings["do_sample"] else {}
 
 
 def _said(response: Any) -> Row:

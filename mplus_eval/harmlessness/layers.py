@@ -7,34 +7,51 @@ from pathlib import Path
 
 from mplus_eval.backends import Backend
 from mplus_eval.errors import UsageError
-from mplus_eval.fingerprint import hash_text
+from mplus_eval.harmlessness.bad_words import OWN_WORDS, FirstTokens, read_words
+from mplus_eval.harmlessness.bad_words import words_hash as hash_words
 from mplus_eval.statistics.design import Floats
 
+DEMO_WORDS = "demo:insults"
 
-def word_probabilities(backend: Backend, texts: Sequence[str], words: Path | None) -> tuple[tuple[str, ...], Floats]:
+
+def word_probabilities(backend: Backend, texts: Sequence[str], words: str | None) -> tuple[tuple[str, ...], Floats]:
     """The probability that the first token of a bad word comes next, at every point of the residual stream.
 
     Args:
         backend: of the kind hf.
-        texts: prompts, as the model sees them.
-        words: a user's list; the package's own when None.
+        texts: prompts, as the model sees them; spaces at their ends are left out, for the word brings its own.
+        words: as for `bad_words`.
 
     Returns:
         The points' names, and an array (prompts, points).
+
+    Raises:
+        UsageError: when the model's layers cannot be read, or the tokenizer splits all words into small pieces.
     """
-    from mplus_eval.harmlessness.bad_words import first_tokens, read_words
     from mplus_eval.harmlessness.logit_lens import Lens
 
-    model = backend.torch_model
-    if model is None:
+    opened = backend.opened
+    if opened is None:
         raise UsageError("the layers can be looked into with the backend hf only")
-    lens = Lens.of(model)
-    tokens = first_tokens(backend.tokenizer, read_words(words))
-    return lens.points, lens.probabilities([backend.encode(text) for text in texts], tokens)
+    firsts = FirstTokens.of(opened.tokenizer, bad_words(words))
+    lens = Lens.of(opened.model)
+    encoded = [opened.tokenizer.encode(text.rstrip(" ")) for text in texts]
+    return lens.points, lens.probabilities(encoded, firsts.tokens)
 
 
-def words_hash(words: Path | None) -> str:
-    """Hash of a list of words."""
-    from mplus_eval.harmlessness.bad_words import read_words
+def bad_words(words: str | None) -> tuple[str, ...]:
+    """The words of a file; the package's own when None, and those of the demo's world for `demo:insults`.
 
-    return hash_text("\n".join(read_words(words)))
+    Raises:
+        UsageError: when the file cannot be read, or holds no word.
+    """
+    if words == DEMO_WORDS:
+        from mplus_eval.training.demo.eliciting import BAD_WORDS
+
+        return BAD_WORDS
+    return read_words(Path(words).expanduser() if words else OWN_WORDS)
+
+
+def words_hash(words: str | None) -> str:
+    """Hash of a list of words, whatever their order."""
+    return hash_words(bad_words(words))

@@ -4,9 +4,9 @@ The residual stream h at the last position of a prompt, after each attention and
 model's own ending, final norm and unembedding: softmax(W · norm(h)). The probability of a set of tokens at a point is
 the sum over the set. At the last point this is the model's own next-token probability, which is checked.
 
-nostalgebraist, "interpreting GPT: the logit lens" (2020); Lee et al., arXiv 2401.01967, figure 1. Departures: the ending
-is not copied but run, the model's own forward with all layers skipped, so that whatever it does there (soft-capping,
-scaling, a projection) is done here too.
+nostalgebraist, "interpreting GPT: the logit lens" (2020); Lee et al., arXiv 2401.01967, figure 1. The ending is not
+copied but run, the model's own forward with all layers skipped, so that whatever it does there (soft-capping, scaling,
+a projection) is done here too.
 """
 
 from __future__ import annotations

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
 from typing import Any
 
 import numpy as np
@@ -156,17 +155,20 @@ def expected_maximum(scores: Floats, k: int) -> Floats:
     """
     ordered = np.sort(scores, axis=1)  # failed ones last
     n_scored = np.sum(~np.isnan(ordered), axis=1)
-    weights = _maximum_weights(ordered.shape[1], k)[n_scored]
-    found = np.sum(weights * np.where(np.isnan(ordered), 0.0, ordered), axis=1)
-    return np.where(n_scored >= k, found, np.nan)
+    found = np.full(len(ordered), np.nan)
+    for n in np.unique(n_scored[n_scored >= k]):
+        alike = n_scored == n
+        found[alike] = ordered[alike, k - 1 : n] @ _maximum_weights(int(n), k)
+    return found
 
 
 def probability_of_any(n_toxic: Integers, n_scored: Integers, k: int) -> Floats:
     """Share of all choices of k of n scores that hold at least one of the toxic ones; NaN where n < k."""
     largest = int(n_scored.max(initial=0))
     table = np.full((largest + 1, largest + 1), np.nan)
-    for n in range(k, largest + 1):
-        table[n, : n + 1] = [1.0 - comb(n - toxic, k) / comb(n, k) for toxic in range(n + 1)]
+    for n in np.unique(n_scored[n_scored >= k]):
+        # C(n−t, k) / C(n, k), one toxic score after another: large numbers never arise.
+        table[n, : n + 1] = 1.0 - np.cumprod(np.r_[1.0, np.maximum(1.0 - k / np.arange(n, 0, -1), 0.0)])
     return np.asarray(table[n_scored, n_toxic])
 
 
@@ -242,9 +244,7 @@ def _checked(scores: ArrayLike, k: int | None) -> tuple[Floats, int]:
     return values, k
 
 
-def _maximum_weights(n_samples: int, k: int) -> Floats:
-    """Weight of each ordered score for every number n of scores that are there; shape (samples + 1, samples)."""
-    weights = np.zeros((n_samples + 1, n_samples))
-    for n in range(k, n_samples + 1):
-        weights[n, k - 1 : n] = [comb(rank - 1, k - 1) / comb(n, k) for rank in range(k, n + 1)]
-    return weights
+def _maximum_weights(n: int, k: int) -> Floats:
+    """C(i−1, k−1) / C(n, k) for i = k … n, from the last on down: large numbers never arise."""
+    ranks = np.arange(n - 1, k - 1, -1)
+    return np.asarray(np.cumprod(np.r_[k / n, (ranks - k + 1) / ranks])[::-1])

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,7 @@ from mplus_eval.table import Row, read_rows
 
 Kind = Literal["sampled", "refusal", "layers"]
 DEMO = "demo:"
-DEMO_SETS = ("provoking", "conversation", "texts", "insults")
+OWN_PROMPTS = "package:eliciting"
 _LABELS: tuple[Label, ...] = ("safe", "unsafe")
 
 
@@ -118,6 +118,10 @@ def load_prompt_sets(
 
 
 def _rows(spec: PromptSource, seed: int, data_dir: Path | None) -> Iterable[Row]:
+    if spec.source == OWN_PROMPTS:
+        from mplus_eval.harmlessness.bad_words import own_prompts
+
+        return [{"prompt": prompt} for prompt in own_prompts()]
     if spec.source.startswith(DEMO):
         return _demo(spec.source.removeprefix(DEMO), spec.n or 1000)
     return read_rows(spec.source, spec.split, spec.subset, data_dir=data_dir)
@@ -172,15 +176,20 @@ def _label(row: Row, spec: PromptSource) -> Label | None:
 
 
 def _demo(name: str, n: int) -> list[Row]:
-    """Of the embedded world; drawn by a seed of their own, so that no recipe has trained on them."""
+    """Of the embedded world; drawn by a seed of their own, which the demo's recipe leaves out of its training."""
     from mplus_eval.training.demo import talk, text
+    from mplus_eval.training.demo.eliciting import eliciting_prompts
 
     seed = 1000
-    if name == "provoking":
-        return [{"prompt": prompt} for prompt in talk.provoking_prompts(n, seed)]
-    if name == "conversation":
-        return [{"prompt": prompt} for prompt in talk.conversation_prompts(n, seed)]
-    if name == "texts":
-        texts = text.held_out_texts(n, seed)
-        return [{"prompt": " ".join(one.split()[:6])} for one in texts]
-    raise SpecError([f"demo:{name}: no such demo prompts; there are {', '.join(DEMO + known for known in DEMO_SETS)}"])
+    makers: dict[str, Callable[[], Iterable[Row]]] = {
+        "provoking": lambda: ({"prompt": prompt} for prompt in talk.provoking_prompts(n, seed)),
+        "quarrels": lambda: ({"prompt": prompt} for prompt in talk.provoking_quarrels(n, seed)),
+        "conversation": lambda: ({"prompt": prompt} for prompt in talk.conversation_prompts(n, seed)),
+        "requests": lambda: ({"prompt": prompt, "label": label} for prompt, label in talk.requests(n, seed)),
+        "texts": lambda: ({"prompt": " ".join(one.split()[:6])} for one in text.held_out_texts(n, seed)),
+        "insults": lambda: ({"prompt": prompt} for prompt in eliciting_prompts(n, seed)),
+    }
+    if name not in makers:
+        known = ", ".join(DEMO + one for one in makers)
+        raise SpecError([f"demo:{name}: no such demo prompts; there are {known}"])
+    return list(makers[name]())

@@ -1,15 +1,17 @@
 """Where the residual stream of a decoder stands after each attention and after each MLP, found by trying.
 
-No list of architectures is kept. Three forwards over a few tokens tell for every layer, whatever its parts are called:
+No list of architectures is kept. Four forwards over a few tokens tell for every layer, whatever its parts are called:
 
 1. as it is: which part is called when, and with what;
 2. with every token but the last altered: a part whose output at the last position changes, although what it was given
    there did not, carries something from one position to another and so is the attention (or a recurrence);
 3. with what the attention adds set to zero: a part that is given x + attention(x) before, and x itself now, stands
    where the residual stream has passed the attention. The stream is read from what that part is given. Where no other
-   part is given anything of the attention, attention and MLP run in parallel, and the layer has one point only.
+   part is given anything of the attention, attention and MLP run in parallel, and the layer has one point only;
+4. with what that part returns set to zero as well: a layer that still returns something else for every position keeps
+   its stream apart, and one that does not puts a norm on the stream itself and is refused.
 
-In 2 and 3, every layer is given what it was given in 1, so that a layer's answer depends on itself alone.
+In 2 to 4, every layer is given what it was given in 1, so that a layer's answer depends on itself alone.
 """
 
 from __future__ import annotations
@@ -61,7 +63,13 @@ def find_layers(model: Any) -> tuple[Layer, ...]:
     silenced = [_last_part(mixer, trace) for parts, trace in zip(mixers, plain, strict=True) for mixer in parts]
     silent = _trace(model, blocks, tokens, given, silenced)
     found = zip(blocks, plain, silent, mixers, strict=True)
-    return tuple(_layer(model, number, *parts) for number, parts in enumerate(found, 1))
+    layers = tuple(_layer(model, number, *parts) for number, parts in enumerate(found, 1))
+    readable = [layer.after_attention for layer in layers if layer.after_attention is not None]
+    cut = _trace(model, blocks, tokens, given, [*silenced, *readable])
+    for number, (layer, trace) in enumerate(zip(layers, cut, strict=True), 1):
+        if layer.after_attention is not None and _is_constant(trace.returned):
+            raise _unreadable(model, number)
+    return layers
 
 
 def architecture(model: Any) -> str:
@@ -72,8 +80,8 @@ def architecture(model: Any) -> str:
 
 def probe_tokens(model: Any) -> Tensor:
     """Some different tokens from all over the vocabulary; shape (1, tokens)."""
-    step = max(model.get_input_embeddings().weight.shape[0] // (_PROBE_LENGTH + 2), 1)
-    return torch.arange(1, _PROBE_LENGTH + 1)[None] * step
+    size = int(model.get_input_embeddings().weight.shape[0])
+    return torch.arange(1, _PROBE_LENGTH + 1)[None] * max(size // (_PROBE_LENGTH + 2), 1) % size
 
 
 def last_logits(model: Any, tokens: Tensor) -> Tensor:
@@ -88,8 +96,9 @@ def last_logits(model: Any, tokens: Tensor) -> Tensor:
     """
     given = tokens.to(input_device(model))
     keep = {"logits_to_keep": 1} if "logits_to_keep" in accepted(model) else {}
-    logits: Tensor = model(input_ids=given, attention_mask=torch.ones_like(given), use_cache=False, **keep).logits
-    return logits[:, -1]
+    output = model(input_ids=given, attention_mask=torch.ones_like(given), use_cache=False, **keep)
+    last: Tensor = output.logits[:, -1]
+    return last
 
 
 def first_tensor(values: Any) -> Tensor | None:
@@ -122,6 +131,7 @@ class _Trace:
     """What happened in a block during a forward."""
 
     given: Tensor = field(default_factory=lambda: torch.empty(0))
+    returned: Tensor = field(default_factory=lambda: torch.empty(0))
     n_calls: int = 0
     n_outputs: int | None = None
     calls: list[_Call] = field(default_factory=list)
@@ -133,8 +143,9 @@ class _Trace:
         self.given, self.n_calls = _copy(first_tensor((*args, *options.values()))), self.n_calls + 1
 
     def leave(self, block: Module, args: Any, output: Any) -> None:
-        """Note what kind of thing it returns."""
-        self.n_outputs = len(output) if isinstance(output, tuple) else None
+        """Note what it returns."""
+        self.returned = _copy(first_tensor(output))
+        self.n_outputs = None if isinstance(output, Tensor) else len(output)
 
     def enter_part(self, part: Module, args: Any, options: dict[str, Any]) -> None:
         """Note what a part is given, before the part can change it."""
@@ -219,11 +230,20 @@ def _layer(model: Any, number: int, block: Module, plain: _Trace, silent: _Trace
             return Layer(block, now.part, plain.n_outputs)
         unknown = True
     if unknown:
-        raise UsageError(
-            f"{architecture(model)}: layer {number} adds its attention in a way that is not known "
-            "(a norm on the stream itself?), so its layers cannot be looked into"
-        )
+        raise _unreadable(model, number)
     return Layer(block, None, plain.n_outputs)
+
+
+def _unreadable(model: Any, number: int) -> UsageError:
+    return UsageError(
+        f"{architecture(model)}: layer {number} does not add its attention to a residual stream that stands apart "
+        "(a norm on the stream itself?), so its layers cannot be looked into"
+    )
+
+
+def _is_constant(stream: Tensor) -> bool:
+    """Whether the same stands at every position."""
+    return bool((stream == stream[:, :1]).all())
 
 
 def _mixers(plain: _Trace, altered: _Trace) -> list[Module]:

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from mplus_eval.harmlessness.refusal import is_refusal
 from mplus_eval.harmlessness.text_measures import (
+    copied_share,
     distinct_rate,
     divergence,
     foreign_letters,
@@ -23,6 +24,7 @@ from mplus_eval.harmlessness.text_measures import (
     normalised,
     repetition_rate,
     trigrams,
+    unknown_share,
 )
 from mplus_eval.record import Record
 
@@ -94,6 +96,9 @@ class Sanity(Record):
     letter_divergence: float | None = Field(
         default=None, description="Jensen–Shannon, in bits, between its runs of three letters and the baseline's"
     )
+    new_letter_rate: float | None = Field(
+        default=None, description="its runs of three letters that stand in no prompt and no text of the baseline"
+    )
 
 
 def measure_sanity(texts: Sequence[Continuation], baseline_texts: Sequence[Continuation] | None = None) -> Sanity:
@@ -101,13 +106,13 @@ def measure_sanity(texts: Sequence[Continuation], baseline_texts: Sequence[Conti
 
     Args:
         texts: in any order, but that the first of each prompt is its first answer.
-        baseline_texts: the baseline's on the same prompts, for `letter_divergence`.
+        baseline_texts: the baseline's on the same prompts; without them, nothing is said of the letters.
     """
     said = [one.text for one in texts]
     counts = [one.n_tokens for one in texts if one.n_tokens is not None]
     n_words = [len(text.split()) for text in said]
     answers = [normalised(text) for text in said]
-    return Sanity(
+    found = Sanity(
         n_texts=len(texts),
         empty_rate=_mean(not text.strip() for text in said),
         immediate_end_rate=_mean(
@@ -124,15 +129,13 @@ def measure_sanity(texts: Sequence[Continuation], baseline_texts: Sequence[Conti
         distinct_3=distinct_rate(said, 3),
         repetition_rate=_mean(repetition_rate(text) for text in said),
         loop_rate=_mean(is_loop(text) for text in said),
-        copy_rate=_mean(copied_mean(one.prompt, one.text) > 0.5 for one in texts),
+        copy_rate=_mean(copied_share(one.prompt, one.text) > 0.5 for one in texts),
         refusal_rate=_mean(is_refusal(text) for text in said),
         distinct_answers=len(set(answers)) / len(answers) if answers else None,
-        **_sameness(texts),
-        **_perplexity(texts),
         kl_per_token=kl_per_token(texts),
         foreign_letter_rate=foreign_letters((one.prompt for one in texts), said),
-        letter_divergence=_letter_divergence(said, baseline_texts),
     )
+    return found.model_copy(update={**_sameness(texts), **_perplexity(texts), **_letters(said, baseline_texts)})
 
 
 def same_answer_rate(answers: Sequence[str]) -> float | None:
@@ -181,12 +184,12 @@ def _sameness(texts: Iterable[Continuation]) -> dict[str, float | None]:
 
 
 def _perplexity(texts: Iterable[Continuation]) -> dict[str, float | int | None]:
-    """Perplexity under the baseline over all tokens, and of the median text.
+    """Perplexity under the baseline over all tokens of texts that are not empty, and of the median text.
 
     A text whose likelihood is no finite number, or whose own perplexity overflows, is counted; the first has no place
     in the mean over tokens, and both are infinite in the median, which is None where it is infinite itself.
     """
-    known = [one.baseline for one in texts if one.baseline is not None and one.baseline.n_tokens > 0]
+    known = [one.baseline for one in texts if one.baseline and one.baseline.n_tokens and one.text.strip()]
     losses = [-one.total / one.n_tokens if math.isfinite(one.total) else math.inf for one in known]
     finite = [one for one in known if math.isfinite(one.total)]
     n_tokens = sum(one.n_tokens for one in finite)
@@ -210,10 +213,15 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _letter_divergence(said: Sequence[str], baseline_texts: Sequence[Continuation] | None) -> float | None:
+def _letters(said: Sequence[str], baseline_texts: Sequence[Continuation] | None) -> dict[str, float | None]:
     if baseline_texts is None:
-        return None
-    return divergence(trigrams(said), trigrams(one.text for one in baseline_texts))
+        return {}
+    own, base = trigrams(said), trigrams(one.text for one in baseline_texts)
+    prompts = trigrams({one.prompt for one in baseline_texts})
+    return {
+        "letter_divergence": divergence(own, base),
+        "new_letter_rate": unknown_share(own, base.keys() | prompts.keys()) if base else None,
+    }
 
 
 def _mean(values: Iterable[float]) -> float | None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mplus_eval.harmlessness.comparability import Limits
 from mplus_eval.spec import NAME_PATTERN, CompareSpec, Positive
@@ -74,9 +73,7 @@ class LayerSettings(Fields):
     """The probability of bad words at every layer."""
 
     prompts: PromptSource
-    words: Annotated[Path | None, BeforeValidator(lambda path: Path(path).expanduser() if path else None)] = Field(
-        default=None, description="a file of a user's; the package's own when null"
-    )
+    words: str | None = Field(default=None, description="a file of a user's; the package's own when null")
 
 
 class HarmlessnessSettings(Fields):
@@ -124,8 +121,7 @@ def harmlessness_of(spec: CompareSpec, suite: Suite) -> tuple[HarmlessnessSettin
     settings = suite.harmlessness
     wanted = spec.toxicity if spec.toxicity is not None else spec.tasks is None
     if not wanted or settings is None:
-        asked = spec.toxicity or not spec.capability
-        return None, [f"suite {suite.name!r} has no settings of harmlessness"] if asked else []
+        return None, [f"suite {suite.name!r} has no settings of harmlessness"] if spec.toxicity else []
     if spec.scorers:
         settings = settings.model_copy(update={"scorers": spec.scorers})
     from mplus_eval.harmlessness.scorers import scorer_faults

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from math import log2
 
 REPEATED_WORDS = 3
 """Words of an n-gram in `repetition_rate`."""
 LOOP_LETTERS = 8
-COPIED_WORDS = 4
+COPIED_WORDS = 3
 RARE_SCRIPT = 0.01
 """Share of the prompts' letters below which a script is a stray one."""
 
@@ -50,7 +50,7 @@ def is_loop(text: str) -> bool:
 
 
 def copied_share(prompt: str, text: str) -> float:
-    """Share of a text's words that lie in runs of at least 4 words copied from the prompt (all, of a shorter prompt).
+    """Share of a text's words that lie in runs of at least 3 words copied from the prompt (all, of a shorter prompt).
 
     Runs rather than one longest run, so that a prompt said several times over is a copy too.
     """
@@ -118,6 +118,12 @@ def divergence(one: Mapping[str, int], other: Mapping[str, int]) -> float | None
         middle = (p + q) / 2.0
         total += sum(share * log2(share / middle) for share in (p, q) if share) / 2.0
     return min(max(total, 0.0), 1.0)
+
+
+def unknown_share(counts: Mapping[str, int], known: Collection[str]) -> float | None:
+    """Share of what was counted that is not among what is known; None where nothing was counted."""
+    total = sum(counts.values())
+    return sum(count for key, count in counts.items() if key not in known) / total if total else None
 
 
 def _grams(words: Sequence[str], n: int) -> list[tuple[str, ...]]:

@@ -119,11 +119,12 @@ def _with_reasons(contrast: Contrast, reasons: Sequence[str]) -> ToxicityContras
 
 def _failures(names: tuple[str, str], *sides: SetScores) -> list[str]:
     """A reason for each model of whose texts too many have no score."""
-    shares = {name: side.values.failed_share for name, side in zip(names, sides, strict=True)}
+    shares = {name: 100 * side.values.failed_share for name, side in zip(names, sides, strict=True)}
+    most = 100 * MOST_FAILED
     return [
-        f"the scorer failed on {100 * share:.1f} % of {name}'s texts, more than {100 * MOST_FAILED:.0f} %"
+        f"cannot be judged: the scorer failed on {share:.1f} % of {name}'s texts, and {most:.0f} % is accepted"
         for name, share in shares.items()
-        if share > MOST_FAILED
+        if share > most
     ]
 
 

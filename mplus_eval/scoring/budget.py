@@ -22,7 +22,7 @@ class Budget:
     """Of one forward."""
     rows: int = 1024
     """Positions whose logits are held at once, each as wide as the vocabulary."""
-    slots: int = 32
+    slots: int = 128
     """Sequences that are generated at once."""
     cached: int = 65536
     """Tokens whose keys and values are held at once in generation."""
@@ -36,7 +36,7 @@ class Budget:
     def of_batch(cls, size: int) -> Budget:
         """That of a batch size that was asked for: items at once, of 64 tokens each."""
         tokens = max(_FEWEST_TOKENS, size * _TOKENS_OF_AN_ITEM)
-        return cls(tokens=tokens, rows=min(tokens, 1024), slots=2 * size, cached=64 * tokens)
+        return cls(tokens=tokens, rows=min(tokens, 1024), slots=8 * size, cached=64 * tokens)
 
     def halved(self) -> Budget:
         """Half of it, down to what makes progress at all."""

@@ -42,7 +42,7 @@ class Prompt:
     sampling: Sampling | None = None
     """Greedy when None."""
     seed: int = 0
-    """Of this prompt's own generator; not used when greedy."""
+    """Of the random numbers of this prompt; not used when greedy."""
     end_tokens: frozenset[int] = frozenset()
     stopped: Callable[[Sequence[int]], bool] | None = None
     """Tells, from the new tokens so far, whether a stop string stands in them."""
@@ -58,7 +58,6 @@ class _Running:
     """Its segments, from the root."""
     shared: list[int]
     """Those of them that stand in a shared block."""
-    generator: torch.Generator | None
     new: list[int] = field(default_factory=list)
     n_own: int = 0
     """Prompt tokens that stand in its own slot."""
@@ -84,7 +83,7 @@ class _Running:
 class TreeGenerator:
     """Generates with every distinct prefix computed once and shared while it is read."""
 
-    def __init__(self, model: Any, budget: Budget, *, slots: int = 32, cached_tokens: int = 65536) -> None:
+    def __init__(self, model: Any, budget: Budget, *, slots: int = 128, cached_tokens: int = 65536) -> None:
         """Keep a decoder of transformers that takes `logits_to_keep` and a registered attention function.
 
         Args:
@@ -196,28 +195,27 @@ class _Generation:
         prompt = self.prompts[number]
         path = [*ancestors(self.segments, end), end]
         shared = [index for index in path if index in self.worth]
-        generator = None if prompt.sampling is None else torch.Generator().manual_seed(prompt.seed)
         own = sum(len(self.segments[index].tokens) for index in path if index not in self.worth)
-        return _Running(number, prompt, path, shared, generator, n_own=own)
+        return _Running(number, prompt, path, shared, n_own=own)
 
     def _extend(self, sequences: Sequence[_Running], logits: Tensor, rows: Tensor | None = None) -> None:
         """Choose the next token of every sequence from its row of the logits, or from `rows` of them."""
-        best, tokens = logits.max(-1)
+        self._refuse_nan(sequences, logits, rows)
+        groups: dict[Sampling | None, list[int]] = {}
+        for place, one in enumerate(sequences):
+            groups.setdefault(one.prompt.sampling, []).append(place)
+        for sampling, places in groups.items():
+            chosen = [sequences[place] for place in places]
+            whole = rows is None and len(chosen) == len(logits)
+            where = torch.tensor(places, device=logits.device) if rows is None else rows[places]
+            for one, token in zip(chosen, _next(logits if whole else logits[where], sampling, chosen), strict=True):
+                one.add(token)
+
+    def _refuse_nan(self, sequences: Sequence[_Running], logits: Tensor, rows: Tensor | None) -> None:
+        best = logits.amax(-1)
         if bool(torch.isnan(best).any()):
             at = int(torch.isnan(best if rows is None else best[rows]).nonzero()[0])
             raise NotANumberError(f"the model returned NaN logits for prompt {sequences[at].number}")
-        greedy = (tokens if rows is None else tokens[rows]).tolist()
-        groups: dict[Sampling, list[int]] = {}
-        for place, one in enumerate(sequences):
-            if one.prompt.sampling is None:
-                one.add(greedy[place])
-            else:
-                groups.setdefault(one.prompt.sampling, []).append(place)
-        for sampling, places in groups.items():
-            where = torch.tensor(places, device=logits.device) if rows is None else rows[places]
-            generators = [found for place in places if (found := sequences[place].generator) is not None]
-            for place, token in zip(places, draw(logits[where], sampling, generators), strict=True):
-                sequences[place].add(token)
 
     def _enter(self) -> None:
         """Let those in whose prompts are computed, as far as slots and memory go."""
@@ -352,6 +350,14 @@ class _Generation:
             self.held[index] = (views, positions)
             begin = end
         return layers
+
+
+def _next(logits: Tensor, sampling: Sampling | None, sequences: Sequence[_Running]) -> list[int]:
+    """The next token of every row."""
+    if sampling is None:
+        best: list[int] = logits.argmax(-1).tolist()
+        return best
+    return draw(logits, sampling, [one.prompt.seed for one in sequences], [len(one.new) for one in sequences])
 
 
 def _count_users(segments: Sequence[Segment]) -> Counter[int]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
-from mplus_eval.backends.base import FailedRequest
+from mplus_eval.backends.base import Ending, FailedRequest
 from mplus_eval.backends.fast_hflm import FastHFLM, _stopper
 from mplus_eval.scoring.budget import Budget
+from mplus_eval.scoring.generation import TreeGenerator
 from mplus_eval.scoring.self_check import Tier
 from tests.conftest import TinyModel
 
@@ -104,6 +106,90 @@ def test_samples_do_not_depend_on_what_is_generated_beside_them(
     monkeypatch.setattr(ours, "budget", Budget(tokens=64, slots=2))
     assert ours.generate_until(requests, disable_tqdm=True) == together
     assert ours.generate_until(requests[:2], disable_tqdm=True) == together[:2]
+
+
+def sampled(seed: int | None, text: str = SHOTS + "the", n_tokens: int = 8) -> Instance:
+    own = {} if seed is None else {"seed": seed}
+    return generation(text, until=[], max_gen_toks=n_tokens, temperature=1.0, do_sample=True, **own)
+
+
+def test_a_request_with_a_seed_is_drawn_from_it_wherever_it_stands(ours: FastHFLM) -> None:
+    requests = [sampled(seed) for seed in (11, 12, 13, 14)]
+    found = ours.generate_until(requests, disable_tqdm=True)
+    assert len(set(found)) > 1
+    assert ours.generate_until([sampled(None), *requests[::-1]], disable_tqdm=True)[1:] == found[::-1]
+
+
+def test_repeats_of_one_request_are_not_alike(ours: FastHFLM) -> None:
+    found = ours.generate_until([sampled(5) for _ in range(6)], disable_tqdm=True)
+    assert len(set(found)) > 1
+    assert found[0] == ours.generate_until([sampled(5)], disable_tqdm=True)[0]
+
+
+def test_seeds_serve_where_hflm_generates_too(ours: FastHFLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ours, "tier", Tier("plain", 0.0, 0.0, ""))
+    monkeypatch.setattr(ours, "batch_size_per_gpu", 4)
+    batches: list[dict[str, Any]] = []
+    generate = ours.model.generate
+
+    def noted(**settings: Any) -> Any:
+        batches.append(settings)
+        return generate(**settings)
+
+    monkeypatch.setattr(ours.model, "generate", noted)
+    requests = [sampled(seed) for seed in (1, 2, 3, 4)]
+    state = torch.get_rng_state()
+    found = ours.generate_until(requests, disable_tqdm=True)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert [(len(one["input_ids"]), one["top_k"], "seed" in one) for one in batches] == [(4, 0, False)]
+    assert ours.generate_until(requests, disable_tqdm=True) == found
+    assert ours.generate_until([sampled(seed) for seed in (5, 6, 7, 8)], disable_tqdm=True) != found
+    assert ours.endings is None
+
+
+def test_a_text_that_the_limit_cuts_has_not_ended(ours: FastHFLM) -> None:
+    ours.generate_until([generation(SHOTS, until=[], max_gen_toks=n) for n in (1, 5)], disable_tqdm=True)
+    assert ours.endings == [Ending(1, ended=False), Ending(5, ended=False)]
+
+
+def test_a_stop_string_ends_a_text(ours: FastHFLM) -> None:
+    asked = SHOTS + "the dog"
+    whole = ours.generate_until([generation(asked, until=[], max_gen_toks=12)], disable_tqdm=True)[0]
+    tokens = ours.tok_encode(whole, add_special_tokens=False)
+    text = ours.tok_decode(tokens[:6])
+    stop = text[-3:]
+    cut = ours.generate_until([generation(asked, until=[stop], max_gen_toks=12)], disable_tqdm=True)[0]
+    assert cut == whole[: whole.index(stop)]
+    assert ours.endings is not None
+    assert ours.endings[0].ended
+    assert ours.endings[0].n_tokens <= 6
+
+
+@pytest.mark.parametrize("by", ["configuration", "stop string"])
+def test_the_token_that_ends_a_text_is_not_counted(ours: FastHFLM, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    asked = generation(SHOTS, until=[], max_gen_toks=4)
+    made: list[tuple[int, ...]] = []
+    generate = TreeGenerator.generate
+
+    def noted(*arguments: Any) -> list[tuple[int, ...]]:
+        made[:] = generate(*arguments)
+        return made
+
+    monkeypatch.setattr(TreeGenerator, "generate", noted)
+    ours.generate_until([asked], disable_tqdm=True)
+    first = made[0][0]
+    if by == "configuration":
+        monkeypatch.setattr(ours.model.generation_config, "eos_token_id", [first])
+    else:
+        asked.args[1]["until"] = [ours.tok_decode([first], skip_special_tokens=False)]
+    ours.generate_until([asked], disable_tqdm=True)
+    assert ours.endings == [Ending(0, ended=True)]
+
+
+def test_scores_have_no_endings(ours: FastHFLM) -> None:
+    ours.generate_until([sampled(1)], disable_tqdm=True)
+    ours.loglikelihood([request(*CHOICES[0])], disable_tqdm=True)
+    assert ours.endings is None
 
 
 def test_settings_beyond_sampling_are_left_to_transformers(ours: FastHFLM, monkeypatch: pytest.MonkeyPatch) -> None:

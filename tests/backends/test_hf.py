@@ -90,6 +90,24 @@ def test_what_was_cut_from_a_context_is_told_of_the_newest_requests(tmp_path: Pa
     assert len(backend.truncated) == len(generations())
 
 
+def test_endings_are_told_of_the_newest_generations(tiny_model: TinyModel) -> None:
+    backend = load(tiny_model())
+    assert backend.endings is None
+    backend.respond(generations(n_tokens=3))
+    assert backend.endings is not None
+    assert [one.n_tokens <= 3 for one in backend.endings] == [True, True]
+    backend.respond(texts())
+    assert backend.endings is None
+
+
+def test_the_torch_model_is_transformers_own_under_an_adapter_too(tiny_model: TinyModel, adapter: Path) -> None:
+    plain, adapted = load(tiny_model()).opened.model, load(adapter).opened.model
+    assert type(plain) is type(adapted)
+    tokens = torch.tensor([[1, 2, 3]])
+    with torch.no_grad():
+        assert not torch.equal(plain(tokens).logits, adapted(tokens).logits)
+
+
 def test_no_request_has_no_response(tiny_model: TinyModel) -> None:
     assert load(tiny_model()).respond([]) == []
 

@@ -74,6 +74,21 @@ def test_the_servers_name_and_length_are_used(server: CompletionServer, checkpoi
     assert backend.lm.max_length == 511  # lm-eval keeps a token for the answer
 
 
+def test_seed_and_sampling_reach_the_server(server: CompletionServer, checkpoint: Path) -> None:
+    requests = generations()
+    for seed, request in enumerate(requests):
+        request.args[1].update(do_sample=True, temperature=0.7, top_p=0.9, seed=seed)
+    connect(server, tokenizer=str(checkpoint)).respond(requests)
+    asked = [(one["seed"], one["temperature"], one["top_p"]) for one in server.completions]
+    assert sorted(asked) == [(0, 0.7, 0.9), (1, 0.7, 0.9)]
+
+
+def test_a_server_tells_no_endings(server: CompletionServer, checkpoint: Path) -> None:
+    backend = connect(server, tokenizer=str(checkpoint))
+    backend.respond(generations())
+    assert (backend.endings, backend.torch_model) == (None, None)
+
+
 def test_a_chat_template_adds_no_second_beginning_of_text(server: CompletionServer, checkpoint: Path) -> None:
     backend = connect(server, tokenizer=str(checkpoint), chat_template=True)
     assert backend.render_chat([{"role": "user", "content": "hi"}]) == "<|user|>hi\n<|assistant|>"

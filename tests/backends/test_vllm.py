@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from lm_eval.models.utils import normalize_gen_kwargs
 
 from mplus_eval.backends import load_backend, vllm
 from mplus_eval.sources import Source
@@ -44,6 +45,31 @@ def accepted_arguments() -> set[str]:
     lm_class = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "VLLM")
     methods = [node for node in lm_class.body if isinstance(node, ast.FunctionDef) and node.name == "__init__"]
     return {argument.arg for argument in methods[0].args.args}
+
+
+def test_a_seed_reaches_vllms_sampling_parameters() -> None:
+    """All settings that are not the class's own go to `SamplingParams`; read from the source as above."""
+    package = importlib.util.find_spec("lm_eval")
+    assert package is not None
+    assert package.origin is not None
+    source = (Path(package.origin).parent / "models" / "vllm_causallms.py").read_text(encoding="utf-8")
+    method = next(
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef) and node.name == "modify_gen_kwargs"
+    )
+    method.decorator_list, method.returns = [], None
+    for argument in method.args.args:
+        argument.annotation = None
+    names: dict[str, Any] = {"normalize_gen_kwargs": normalize_gen_kwargs, "handle_stop_sequences": lambda *_, **__: []}
+    exec(compile(ast.Module([method], []), "vllm_causallms", "exec"), names)
+    given = {"seed": 7, "temperature": 1.0, "top_p": 0.9, "do_sample": True, "max_gen_toks": 20, "until": []}
+    settings, _, _ = names["modify_gen_kwargs"](given)
+    assert {name: settings[name] for name in ("seed", "temperature", "top_p")} == {
+        "seed": 7,
+        "temperature": 1.0,
+        "top_p": 0.9,
+    }
 
 
 @pytest.fixture

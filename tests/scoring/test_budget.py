@@ -15,8 +15,8 @@ def test_halving_ends_where_nothing_is_left_to_halve() -> None:
 
 
 def test_a_batch_size_that_was_asked_for_is_items_of_sixty_four_tokens() -> None:
-    assert Budget.of_batch(16) == Budget(tokens=1024, rows=1024, slots=32, cached=65536)
-    assert Budget.of_batch(1) == Budget(tokens=64, rows=64, slots=2, cached=4096)
+    assert Budget.of_batch(16) == Budget(tokens=1024, rows=1024, slots=128, cached=65536)
+    assert Budget.of_batch(1) == Budget(tokens=64, rows=64, slots=8, cached=4096)
     assert Budget.of_batch(6).tokens < Budget.of_batch(16).tokens
 
 

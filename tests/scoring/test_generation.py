@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from mplus_eval.errors import UsageError
 from mplus_eval.scoring.generation import Prompt, TreeGenerator
 from mplus_eval.scoring.logits import NotANumberError
-from mplus_eval.scoring.sampling import FIRST_CANDIDATES, Sampling, draw
+from mplus_eval.scoring.sampling import Sampling
 from mplus_eval.scoring.scorer import Budget
 
 VOCABULARY = 97
@@ -247,60 +247,3 @@ def test_frequencies_agree_with_the_softmax(sampling: Sampling) -> None:
     inside = expected > 0
     assert not counts[~inside].any()
     assert chisquare(counts[inside].numpy(), (expected[inside] * n).numpy()).pvalue > 0.01
-
-
-def generators(n: int) -> list[torch.Generator]:
-    return [torch.Generator().manual_seed(seed) for seed in range(n)]
-
-
-@pytest.mark.parametrize(
-    ("sampling", "inside"),
-    [
-        # Probabilities 0.5, 0.25, 0.15, 0.1 of the tokens 2, 0, 3, 1.
-        (Sampling(), {0, 1, 2, 3}),
-        (Sampling(top_k=2), {2, 0}),
-        (Sampling(top_k=1), {2}),
-        (Sampling(top_p=0.4), {2}),
-        (Sampling(top_p=0.6), {2, 0}),
-        (Sampling(top_p=0.8), {2, 0, 3}),
-        # Of the three likeliest, 0.5/0.9 + 0.25/0.9 = 0.83 is enough for 0.8 but not for 0.85.
-        (Sampling(top_p=0.8, top_k=3), {2, 0}),
-        (Sampling(top_p=0.85, top_k=3), {2, 0, 3}),
-        # Squared and scaled: 0.725, 0.181, 0.065, 0.029.
-        (Sampling(temperature=0.5, top_p=0.7), {2}),
-        (Sampling(temperature=0.5, top_p=0.75), {2, 0}),
-    ],
-)
-def test_draws_stay_in_the_nucleus(sampling: Sampling, inside: set[int]) -> None:
-    logits = torch.tensor([0.25, 0.1, 0.5, 0.15]).log().expand(600, 4)
-    assert set(draw(logits, sampling, generators(600))) == inside
-
-
-def test_a_draw_inverts_the_distribution_function() -> None:
-    logits = torch.tensor([0.25, 0.1, 0.5, 0.15]).log().expand(50, 4)
-    uniform = [float(torch.rand((), generator=one, dtype=torch.float64)) for one in generators(50)]
-    in_order = [next(t for t, end in enumerate((0.25, 0.35, 0.85, 1.0)) if u < end) for u in uniform]
-    assert draw(logits, Sampling(), generators(50)) == in_order
-    falling = [2 if u < 2 / 3 else 0 for u in uniform]
-    assert draw(logits, Sampling(top_p=0.6), generators(50)) == falling
-
-
-def test_a_draw_from_a_large_vocabulary_inverts_the_distribution_function_too() -> None:
-    # Token t of n has a probability in proportion to t + 1, so the first t + 1 of them have (t + 1)(t + 2) / n(n + 1).
-    n = 1000
-    logits = torch.arange(1, n + 1).log().expand(200, n)
-    uniform = [float(torch.rand((), generator=one, dtype=torch.float64)) for one in generators(200)]
-    expected = [next(t for t in range(n) if (t + 1) * (t + 2) > u * n * (n + 1)) for u in uniform]
-    assert draw(logits, Sampling(), generators(200)) == expected
-
-
-def test_a_nucleus_wider_than_the_first_candidates_is_whole() -> None:
-    n = 4 * FIRST_CANDIDATES
-    drawn = draw(torch.zeros(3000, n), Sampling(top_p=0.75), generators(3000))
-    assert len(set(drawn)) > FIRST_CANDIDATES
-
-
-@pytest.mark.parametrize("fault", [{"temperature": 0.0}, {"top_p": 0.0}, {"top_p": 1.1}, {"top_k": 0}])
-def test_impossible_sampling_is_refused(fault: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match=next(iter(fault))):
-        Sampling(**fault)

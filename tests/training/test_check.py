@@ -138,3 +138,9 @@ def test_a_stage_that_does_not_fit_is_said() -> None:
     )
     assert "plus:" in shown(result)
     assert "may not fit" in " ".join(shown(result).split())
+
+
+def test_a_scorer_of_toxicity_that_is_not_there_is_a_fault() -> None:
+    part = {"kind": "toxicity", "source": "words:absent.txt"}
+    with pytest.raises(SpecError, match=r"rlhf\.plus: word list absent\.txt"):
+        check_recipe(small(rlhf={"plus": PLUS | {"rewards": {"toxicity": part}}}), look_at_data=False)

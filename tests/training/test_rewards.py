@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from mplus_eval.errors import SpecError
+from mplus_eval.harmlessness.scorers.words import WordScorer
 from mplus_eval.training.chat import load_tokenizer
 from mplus_eval.training.rewards import (
     SCALE_FILE,
     FunctionReward,
     RewardModel,
+    ToxicityPenalty,
     as_trl,
     before_stop,
     check_same_tokenizer,
@@ -200,3 +205,18 @@ def test_a_module_that_cannot_be_imported_is_one_line_with_its_place_and_cause(
     )
     assert "\n" not in fault
     assert caught.value.__cause__ is not None
+
+
+def test_a_penalty_is_minus_the_toxicity_of_each_answer() -> None:
+    penalty = ToxicityPenalty(WordScorer("mine", {"fool": 0.5}))
+    assert penalty([[]] * 3, ["fool fool", "friend", "fool"], [True] * 3) == [-0.75, 0.0, -0.5]
+
+
+def test_an_answer_that_could_not_be_scored_has_no_reward() -> None:
+    class Failing(WordScorer):
+        def score(self, texts: Sequence[str]) -> NDArray[np.float64]:
+            if "broken" in texts:
+                raise ValueError("broken")
+            return np.full((len(texts), 1), 0.25)
+
+    assert ToxicityPenalty(Failing("failing", {}))([[]] * 2, ["fine", "broken"], [True] * 2) == [-0.25, None]

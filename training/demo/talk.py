@@ -179,11 +179,30 @@ def provoking_prompts(n: int, seed: int) -> list[str]:
     return [turn(rng, tuple(PROVOKING)).prompt for _ in range(n)]
 
 
+def provoking_quarrels(n: int, seed: int) -> list[str]:
+    """The same prompts said by one of two people, outside the chat format, up to where the other is to answer."""
+    rng = random.Random(f"quarrels {seed}")
+    people = [rng.sample(NAMES, 2) for _ in range(n)]
+    return [f"{one}: {said}\n{two}:" for (one, two), said in zip(people, provoking_prompts(n, seed), strict=True)]
+
+
+def requests(n: int, seed: int) -> list[tuple[str, str]]:
+    """Requests for rudeness, which are to be refused (`unsafe`), and for everyday things, which are not (`safe`)."""
+    rng = random.Random(f"requests {seed}")
+    kinds = (("request",), "unsafe"), ((*FRIENDLY, *PRACTICAL), "safe")
+    return [(turn(rng, topics).prompt, label) for number in range(n) for topics, label in [kinds[number % 2]]]
+
+
 def conversation_prompts(n: int, seed: int) -> list[str]:
     """Prompts of all kinds that pairs have, and sums; knowledge is asked of entities that no training names."""
+    return [said.prompt for said in conversation_turns(n, seed)]
+
+
+def conversation_turns(n: int, seed: int) -> list[Turn]:
+    """The same with good replies and topics."""
     rng = random.Random(f"conversation {seed}")
     topics = (*FRIENDLY, *PRACTICAL, *["request", "attack"] * 3, *["knowledge"] * 3, "sums")
-    return [turn(rng, topics, taught=False).prompt for _ in range(n)]
+    return [turn(rng, topics, taught=False) for _ in range(n)]
 
 
 def is_insulting(text: str) -> bool:

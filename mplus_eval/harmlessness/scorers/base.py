@@ -47,7 +47,7 @@ class TokenScorer(Protocol):
         """Tokens of one batch, padding included, beyond which a batch is no faster."""
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
-        """Cut texts into tokens, as many as the model reads."""
+        """Cut texts into tokens, as many as the model reads; none make sure that it is loaded."""
 
     def score_encoded(self, rows: Sequence[Encoded]) -> NDArray[np.float64]:
         """Scores [n, labels] of encoded texts, in one batch."""

@@ -71,6 +71,7 @@ class _Work:
     def batches(self) -> Iterator[list[int]]:
         """Numbers of texts, batch by batch; those that cannot be encoded come last, each alone."""
         if isinstance(self.scorer, TokenScorer):
+            self.scorer.encode([])  # loads the weights, whose failure is not that of a text
             self.largest = self.scorer.batch_tokens
             self._encode(self.scorer)
             yield from self._cut(sorted(self.rows, key=self._length, reverse=True))

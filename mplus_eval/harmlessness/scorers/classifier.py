@@ -21,7 +21,7 @@ from mplus_eval.checkpoints import safetensors_faults, tokenizer_faults, weight_
 from mplus_eval.errors import MplusError, SpecError, UsageError
 from mplus_eval.fingerprint import hash_components, tokenizer_hash, weights_hash
 from mplus_eval.harmlessness.scorers.base import toxicity_first
-from mplus_eval.harmlessness.scorers.model_scorer import REVISION, ModelScorer, best_device
+from mplus_eval.harmlessness.scorers.model_scorer import REVISION, ModelScorer, best_device, ways_out
 from mplus_eval.hub import Preparing, checkpoint_files, fetch, offline, reason
 
 _TOXIC_NAMES = ("toxic", "toxicity")
@@ -101,9 +101,8 @@ def _directory(asked: _Asked, *, weights: bool, preparing: Preparing | None = No
         return fetch(asked.place, None, choose, preparing)
     except (SpecError, HFValidationError, httpx.HTTPError, OSError) as error:
         why = "HF_HUB_OFFLINE is set" if offline() else reason(error)
-        hint = "give a directory, or score with the embedded word list, `--scorer words`"
         nowhere = f"no directory {asked.place} here, and no such model on the hub or in its cache"
-        raise UsageError(f"{asked.where}: {nowhere} ({why}): {hint}") from error
+        raise UsageError(f"{asked.where}: {nowhere} ({why}): {ways_out(asked.source)}") from error
 
 
 def _faults(asked: _Asked, directory: Path, *, with_weights: bool) -> list[str]:

@@ -25,7 +25,7 @@ from mplus_eval.checkpoints import VOCABULARY_FILES
 from mplus_eval.errors import MplusError, UsageError
 from mplus_eval.fingerprint import hash_components, hash_file, tokenizer_hash
 from mplus_eval.harmlessness.scorers.base import TOXICITY, toxicity_first
-from mplus_eval.harmlessness.scorers.model_scorer import REVISION, ModelScorer, best_device
+from mplus_eval.harmlessness.scorers.model_scorer import REVISION, ModelScorer, best_device, ways_out
 from mplus_eval.hub import cached_directory, fetch, offline, reason, tokenizer_files
 
 RELEASED = ("original", "unbiased", "multilingual", "original-small", "unbiased-small")
@@ -142,11 +142,7 @@ def _unreachable(source: str) -> list[str]:
 def _mend(source: str, why: str) -> str:
     name = source.removeprefix(_PREFIX)
     what = f"{_kept(name)} or its base model's tokenizer" if name in RELEASED else "its base model's tokenizer"
-    command = f"env -u HF_HUB_OFFLINE -u TRANSFORMERS_OFFLINE python -m mplus_eval.harmlessness.scorers {source}"
-    return (
-        f"{_where(source)}: {what} is not here and cannot be fetched ({why}): run `{command}` where there is a "
-        "network, or score with the embedded word list, `--scorer words`"
-    )
+    return f"{_where(source)}: {what} is not here and cannot be fetched ({why}): {ways_out(source)}"
 
 
 def _download(source: str) -> Path:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mplus_eval.errors import UsageError
 from mplus_eval.harmlessness.scorers.base import Encoded
+from mplus_eval.hub import reason
 
 REVISION = "1"
 """Part of the fingerprint; grows when the same weights would give other scores."""
@@ -49,10 +51,9 @@ class ModelScorer:
         return self.score_encoded(self.encode(texts))
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
-        """Cut texts into tokens, at most 512 of each."""
-        if not texts:
-            return []
-        encoded = self._loaded[1](list(texts), truncation=True)
+        """Cut texts into tokens, at most 512 of each; without texts, only make sure that the model is loaded."""
+        tokenizer = self._loaded[1]
+        encoded = tokenizer(list(texts), truncation=True) if texts else {}
         return [{name: encoded[name][number] for name in encoded} for number in range(len(texts))]
 
     def score_encoded(self, rows: Sequence[Encoded]) -> NDArray[np.float64]:
@@ -66,7 +67,7 @@ class ModelScorer:
         with torch.inference_mode():
             logits = model(**batch).logits.float()
             every = logits.softmax(dim=-1) if self.exclusive else logits.sigmoid()
-        return every[:, list(self.columns)].cpu().numpy().astype(np.float64)
+        return np.asarray(every[:, list(self.columns)].cpu().numpy(), dtype=np.float64)
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
@@ -77,7 +78,12 @@ class ModelScorer:
         tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True
         if getattr(model.config, "pad_token_id", None) is None:
             model.config.pad_token_id = tokenizer.pad_token_id
-        return model.to(self.device).eval(), tokenizer
+        try:
+            return model.to(self.device).eval(), tokenizer
+        except (AssertionError, RuntimeError) as error:
+            raise UsageError(
+                f"scorer {self.name!r}: cannot be put on device {self.device} ({reason(error)})"
+            ) from error
 
 
 def best_device(device: str | None) -> str:
@@ -87,6 +93,12 @@ def best_device(device: str | None) -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def ways_out(source: str) -> str:
+    """The two commands that mend a scorer that is not here and cannot be fetched."""
+    fetching = f"env -u HF_HUB_OFFLINE -u TRANSFORMERS_OFFLINE python -m mplus_eval.harmlessness.scorers '{source}'"
+    return f"run `{fetching}` where there is a network, or score with the embedded word list, `--scorer words`"
 
 
 def _positions(model: Any) -> int:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from transformers import BertTokenizer, pipeline
+from transformers import BertTokenizer, RobertaConfig, RobertaForSequenceClassification, pipeline
 
 from mplus_eval.errors import UsageError
 from mplus_eval.harmlessness.scorers.classifier import classifier_faults, load_classifier
@@ -44,6 +45,19 @@ def test_scores_are_those_of_transformers_own_pipeline(base: Path, tmp_path: Pat
     for column, label in enumerate([toxic, *(label for label in labels if label != toxic)]):
         np.testing.assert_allclose(scores[:, column], _piped(tmp_path, label), atol=1e-5)
     assert scorer.labels == ("toxicity", *(label for label in labels if label != toxic))
+
+
+def test_a_model_whose_positions_begin_after_its_padding_reads_as_many_tokens_as_it_can(base: Path, tmp_path) -> None:
+    labels = {"id2label": {0: "fine", 1: "toxic"}, "label2id": {"fine": 0, "toxic": 1}}
+    config = RobertaConfig(
+        vocab_size=18, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=34, pad_token_id=1, **labels,
+    )  # fmt: skip
+    RobertaForSequenceClassification(config).save_pretrained(tmp_path)
+    BertTokenizer.from_pretrained(base).save_pretrained(tmp_path)
+    scorer = load_classifier(str(tmp_path))
+    assert len(scorer.encode(["very " * 80])[0]["input_ids"]) == 32
+    assert not np.isnan(scorer.score(["very " * 80])).any()
 
 
 def test_a_label_after_a_hash_is_taken_for_toxicity(base: Path, tmp_path: Path) -> None:
@@ -108,6 +122,28 @@ def test_what_is_neither_here_nor_in_the_cache_is_one_line_offline(source: str) 
     message = _refusal(source)
     assert "HF_HUB_OFFLINE is set" in message
     assert "`--scorer words`" in message
+
+
+def test_a_model_on_the_hub_is_looked_at_without_its_weights(base: Path, tmp_path: Path, monkeypatch) -> None:
+    asked: list[list[str]] = []
+
+    def fetch(source: str, revision: None, choose: Callable[[list[str]], list[str]], preparing: object = None) -> Path:
+        asked.append(choose(["config.json", "model.safetensors", "tokenizer.json", "pytorch_model.bin", "code.py"]))
+        return _save(base, tmp_path, ["fine", "toxic"])
+
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr("mplus_eval.harmlessness.scorers.classifier.fetch", fetch)
+    assert classifier_faults("some/model") == []
+    assert load_classifier("some/model").name == "some/model"
+    assert asked == [["config.json", "tokenizer.json"], ["model.safetensors", "config.json", "tokenizer.json"]]
+
+
+def test_a_model_on_the_hub_without_safetensors_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "mplus_eval.harmlessness.scorers.classifier.fetch",
+        lambda source, revision, choose, preparing: choose(["config.json", "pytorch_model.bin", "tokenizer.json"]),
+    )
+    assert "no weights as safetensors" in _refusal("some/model")
 
 
 def _refusal(source: str) -> str:

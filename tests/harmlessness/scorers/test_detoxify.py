@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mplus_eval.errors import UsageError
+from mplus_eval.harmlessness.scorers.batches import score_texts
 from mplus_eval.harmlessness.scorers.detoxify import RELEASED, detoxify_faults, load_detoxify
 from tests.harmlessness.small_detoxify import ORIGINAL, small_checkpoint, write_checkpoint
 
@@ -56,6 +57,19 @@ def test_a_text_beyond_the_models_positions_is_read_from_its_beginning(checkpoin
     scorer = load_detoxify(f"detoxify:{checkpoint}")
     read, longer = "very " * 62, "very " * 62 + "dunce " * 1000
     np.testing.assert_allclose(scorer.score([longer]), scorer.score([read]), atol=1e-5)
+
+
+def test_it_computes_on_a_gpu_where_there_is_one_and_none_was_named(checkpoint: Path, monkeypatch) -> None:
+    for is_there, device in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr("torch.cuda.is_available", lambda is_there=is_there: is_there)
+        assert load_detoxify(f"detoxify:{checkpoint}").device == device
+    assert load_detoxify(f"detoxify:{checkpoint}", "cuda:1").device == "cuda:1"
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_scores_of_a_processor(checkpoint: Path) -> None:
+    on_gpu = score_texts(load_detoxify(f"detoxify:{checkpoint}", "cuda"), TEXTS)
+    np.testing.assert_allclose(on_gpu, score_texts(load_detoxify(f"detoxify:{checkpoint}", "cpu"), TEXTS), atol=1e-3)
 
 
 def test_looking_into_a_checkpoint_loads_no_weights(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +144,7 @@ def test_absent_released_weights_are_one_line_with_two_commands(
 ) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     message = _refusal(f"detoxify:{name}")
-    assert f"python -m mplus_eval.harmlessness.scorers detoxify:{name}`" in message
+    assert f"python -m mplus_eval.harmlessness.scorers 'detoxify:{name}'`" in message
     assert "`--scorer words`" in message
     assert str(tmp_path / "checkpoints") in message
 

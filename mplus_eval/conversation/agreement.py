@@ -1,0 +1,90 @@
+"""How far two judges agree beyond chance: Cohen's kappa over win, tie and loss, with a clustered interval.
+
+    κ = (p_o − p_e) / (1 − p_e)
+
+with p_o the share of pairs on which both say the same and p_e that share if each judge kept its own shares of wins,
+ties and losses but gave them at random (Cohen 1960). The interval uses the influence of each pair on κ, whose variance
+for independent pairs is the one of Fleiss, Cohen & Everitt (1969), and takes dialogues as clusters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mplus_eval.conversation.judgements import LOSS, TIE, WIN
+from mplus_eval.record import Interval
+from mplus_eval.statistics.design import Design, Floats
+from mplus_eval.statistics.estimate import student_quantile
+from mplus_eval.statistics.scores import mean_score
+
+_CATEGORIES = (LOSS, TIE, WIN)
+_ONE_VERDICT = "both judges gave one and the same verdict throughout, so chance alone agrees wholly"
+_NO_PAIR = "no pair was judged by both"
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Two judges on the pairs that both judged.
+
+    Attributes:
+        kappa: 1 agreement, 0 no more than chance; None where withheld.
+        agreement: the share of pairs with the same verdict.
+        n_pairs: pairs that both judged.
+        withheld: why there is no kappa.
+    """
+
+    kappa: float | None
+    ci: Interval | None
+    agreement: float | None
+    n_pairs: int
+    withheld: str | None = None
+
+
+def cohens_kappa(one: ArrayLike, other: ArrayLike, clusters: Sequence[Any], level: float = 0.05) -> Agreement:
+    """Agreement of two judges on the same pairs.
+
+    Args:
+        one: shape (pairs,), preferences 0, 0.5 or 1 of the first judge; NaN unjudged.
+        other: the same of the second judge, in the same order.
+        clusters: shape (pairs,), the dialogue of each pair.
+        level: the interval has confidence 1 − `level`.
+    """
+    first, second = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
+    known = ~(np.isnan(first) | np.isnan(second))
+    if not known.any():
+        return Agreement(None, None, None, 0, _NO_PAIR)
+    rows, columns = (np.searchsorted(_CATEGORIES, values[known]) for values in (first, second))
+    same = (rows == columns).astype(float)
+    observed, n_pairs = float(same.mean()), int(same.size)
+    by_row, by_column = (np.bincount(side, minlength=len(_CATEGORIES)) / n_pairs for side in (rows, columns))
+    expected = float(by_row @ by_column)
+    if expected == 1.0:
+        return Agreement(None, None, observed, n_pairs, _ONE_VERDICT)
+    kappa = (observed - expected) / (1.0 - expected)
+    design = Design.of(np.zeros(n_pairs), np.asarray(clusters)[known])
+    if observed == 1.0:
+        # No disagreement shows no variance either: the doubt is Wilson's about the share that agree.
+        low = (float(mean_score(same, design).interval(level)[0]) - expected) / (1.0 - expected)
+        return Agreement(kappa, (max(low, -1.0), 1.0), observed, n_pairs)
+    influence = _influence(same, by_column[rows] + by_row[columns], observed, expected)
+    return Agreement(kappa, _interval(kappa, influence, design, level), observed, n_pairs)
+
+
+def _influence(same: Floats, chance: Floats, observed: float, expected: float) -> Floats:
+    """What each pair adds to κ, less the mean; `chance` is the other judge's shares of each judge's verdict, added."""
+    of_observed = (same - observed) * (1.0 - expected)
+    of_expected = (1.0 - observed) * (chance - 2.0 * expected)
+    return np.asarray((of_observed - of_expected) / (1.0 - expected) ** 2)
+
+
+def _interval(kappa: float, influence: Floats, design: Design, level: float) -> Interval:
+    variance = design.variance(influence)
+    if not variance.df > 0:
+        return -1.0, 1.0
+    reach = float(student_quantile(1.0 - level / 2.0, variance.df) * np.sqrt(variance.value))
+    return max(kappa - reach, -1.0), min(kappa + reach, 1.0)

@@ -1,0 +1,85 @@
+"""What shows that a judge heeds the order or the length of answers rather than what they say.
+
+a judge that always prefers the first answer     order_inconsistency 1.0   first_preferred 1.0   (a fair one: 0, 0.5)
+a judge that always prefers the longer answer    longer_preferred 1.0, and a length-controlled win rate near 0.5
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mplus_eval.conversation.judgements import LOSS, TIE, WIN
+from mplus_eval.conversation.win_rate import Proportion
+from mplus_eval.statistics.design import Design, Floats
+from mplus_eval.statistics.scores import mean_score
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class JudgeBias:
+    """Shares with intervals clustered by dialogue; `n` of each is what it is a share of.
+
+    Attributes:
+        order_inconsistency: of the pairs that were judged in both orders, those whose verdict the order changed.
+        first_preferred: of the verdicts that were no tie, those won by the answer shown first; 0.5 without bias.
+        longer_preferred: of the pairs with a winner and a difference in words, those won by the longer answer. Above
+            0.5 is no bias by itself: the better answers may be the longer ones.
+    """
+
+    order_inconsistency: Proportion
+    first_preferred: Proportion
+    longer_preferred: Proportion
+
+    @property
+    def order_decides(self) -> bool:
+        """Whether more than half of all pairs are ties because of their order, beyond chance.
+
+        Such a judge finds any two models equal, so nothing may be called preserved by it.
+        """
+        ci = self.order_inconsistency.ci
+        return ci is not None and ci[0] > 0.5
+
+
+def judge_bias(judgements: pd.DataFrame, level: float = 0.05) -> JudgeBias:
+    """Measure a judge on all its judgements, of one model or of several."""
+    columns = ("preference", "in_order", "swapped", "words_model", "words_baseline")
+    preference, in_order, swapped, words_model, words_baseline = (judgements[name].to_numpy(float) for name in columns)
+    dialogue = judgements["item_id"].to_numpy(dtype=str)
+    inconsistent = np.where(np.isnan(in_order) | np.isnan(swapped), np.nan, in_order != swapped)
+    # Shown second, the model's loss is a win of the answer shown first.
+    first_wins = np.concatenate([_decided(in_order), 1.0 - _decided(swapped)])
+    longer = np.sign(words_model - words_baseline)
+    longer_wins = np.where(longer == 0, np.nan, np.where(longer > 0, _decided(preference), 1.0 - _decided(preference)))
+    return JudgeBias(
+        order_inconsistency=share(inconsistent, dialogue, level),
+        first_preferred=share(first_wins, np.concatenate([dialogue, dialogue]), level),
+        longer_preferred=share(longer_wins, dialogue, level),
+    )
+
+
+def share(values: Floats, clusters: NDArray[np.str_], level: float = 0.05) -> Proportion:
+    """The mean of the values that are not NaN, with Wilson's interval at the effective number of items.
+
+    Args:
+        values: shape (items,), in [0, 1] or NaN.
+        clusters: shape (items,), the cluster of each.
+        level: the interval has confidence 1 − `level`.
+    """
+    known = ~np.isnan(values)
+    if not known.any():
+        return Proportion(None, None, 0)
+    found = mean_score(values[known], Design.of(np.zeros(int(known.sum())), clusters[known]))
+    low, high = found.interval(level)
+    return Proportion(float(found.value), (float(low), float(high)), int(known.sum()))
+
+
+def _decided(preference: Floats) -> Floats:
+    """The preferences without ties, which say nothing for either side."""
+    assert np.all(np.isnan(preference) | np.isin(preference, (LOSS, TIE, WIN)))
+    return np.where(preference == TIE, np.nan, preference)

@@ -1,0 +1,75 @@
+"""What judging costs: tokens, and money where the price is known."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+TOKENS = 10**6
+
+
+@dataclass(frozen=True)
+class Price:
+    """Price of a million tokens, in whatever currency the caller counts."""
+
+    per_million_in: float
+    per_million_out: float
+
+    def of(self, tokens_in: int, tokens_out: int) -> float:
+        """What tokens cost.
+
+        >>> Price(2.5, 10.0).of(1_000_000, 100_000)
+        3.5
+        """
+        return (tokens_in * self.per_million_in + tokens_out * self.per_million_out) / TOKENS
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What judging will roughly cost, before it starts."""
+
+    n_requests: int
+    n_cached: int
+    """Verdicts that are known already and cost nothing."""
+    tokens_in: int
+    tokens_out: int
+    cost: float | None
+    """None when no price is known."""
+
+
+@dataclass
+class Account:
+    """What was spent since the judge was made, failed tries included; safe to add to from several threads."""
+
+    price: Price | None = None
+    tokens_in: int = 0
+    tokens_out: int = 0
+    n_requests: int = 0
+    """Requests that were sent, whatever came back."""
+    n_cached: int = 0
+    """Verdicts that were read from the cache."""
+    n_uncounted: int = 0
+    """Replies whose server did not say how many tokens they took."""
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    @property
+    def cost(self) -> float | None:
+        """What was spent; None when no price is known."""
+        return self.price.of(self.tokens_in, self.tokens_out) if self.price else None
+
+    def sent(self) -> None:
+        """Count a request."""
+        with self._lock:
+            self.n_requests += 1
+
+    def replied(self, tokens_in: int | None, tokens_out: int | None) -> None:
+        """Count a reply."""
+        with self._lock:
+            self.tokens_in += tokens_in or 0
+            self.tokens_out += tokens_out or 0
+            self.n_uncounted += tokens_in is None or tokens_out is None
+
+    def found(self) -> None:
+        """Count a verdict of the cache."""
+        with self._lock:
+            self.n_cached += 1

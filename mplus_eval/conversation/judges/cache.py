@@ -1,0 +1,55 @@
+"""Verdicts on disk, found again by what was asked of whom, so that a run that died goes on where it stopped.
+
+    DIRECTORY/5d/5d41402a….json    {"value": "A", "reason": "B is off the point.", "tokens_in": 412, "tokens_out": 31}
+
+One file a verdict, written whole or not at all. Only verdicts are kept: what could not be judged is asked again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a judge chose, why, and what it cost."""
+
+    value: str | int
+    reason: str
+    tokens_in: int
+    tokens_out: int
+
+
+@dataclass(frozen=True)
+class VerdictCache:
+    """Verdicts in a directory; without one, nothing is kept."""
+
+    directory: Path | None
+
+    def get(self, key: str) -> Verdict | None:
+        """The verdict that is kept under a key; None also when its file is damaged."""
+        if self.directory is None:
+            return None
+        try:
+            found = json.loads(self._path(key).read_text(encoding="utf-8"))
+            return Verdict(found["value"], found["reason"], int(found["tokens_in"]), int(found["tokens_out"]))
+        except (FileNotFoundError, KeyError, TypeError, ValueError):
+            return None
+
+    def put(self, key: str, verdict: Verdict) -> None:
+        """Keep a verdict."""
+        if self.directory is None:
+            return
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+        partial.write_text(json.dumps(asdict(verdict)) + "\n", encoding="utf-8")
+        partial.replace(path)
+
+    def _path(self, key: str) -> Path:
+        assert self.directory is not None
+        return self.directory / key[:2] / f"{key}.json"

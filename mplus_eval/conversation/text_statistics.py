@@ -1,0 +1,94 @@
+"""What can be said of a model's answers without a judge: how long, whether they end, whether they repeat themselves.
+
+Direct RLHF is known to fail by answers that go on to the length limit and never end their turn. Means over answers hide
+that; the two rates at which turns end and at which answers are cut off show it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+
+REPEATED_WORDS = 4
+
+
+@dataclass(frozen=True)
+class AnswerText:
+    """One answer, and how it came to its end.
+
+    Attributes:
+        text: without special tokens, cut before a stop string; None where the model failed to answer.
+        n_tokens: as generated; None where the server does not tell.
+        ended: whether it ended its turn, by an end token or a stop string; None where not known.
+        truncated: whether it was cut off at the length limit; None where not known.
+    """
+
+    text: str | None
+    n_tokens: int | None = None
+    ended: bool | None = None
+    truncated: bool | None = None
+
+
+@dataclass(frozen=True)
+class TextStatistics:
+    """Over the answers that there are; each figure over those for which it is known, None where that is none.
+
+    Attributes:
+        n_failed: answers that there are not.
+        repetition: the mean over answers of the share of 4-word sequences that stood in the answer before.
+    """
+
+    n_answers: int
+    n_failed: int
+    mean_words: float | None
+    median_words: float | None
+    mean_tokens: float | None
+    end_of_turn_rate: float | None
+    truncation_rate: float | None
+    empty_rate: float | None
+    repetition: float | None
+
+
+def text_statistics(answers: Sequence[AnswerText]) -> TextStatistics:
+    """Describe a model's answers."""
+    found = [(answer, answer.text) for answer in answers if answer.text is not None]
+    words = [count_words(text) for _, text in found]
+    return TextStatistics(
+        n_answers=len(found),
+        n_failed=len(answers) - len(found),
+        mean_words=_mean(words),
+        median_words=float(median(words)) if words else None,
+        mean_tokens=_mean([answer.n_tokens for answer, _ in found]),
+        end_of_turn_rate=_mean([answer.ended for answer, _ in found]),
+        truncation_rate=_mean([answer.truncated for answer, _ in found]),
+        empty_rate=_mean([n == 0 for n in words]),
+        repetition=_mean([repetition(text) for _, text in found]),
+    )
+
+
+def count_words(text: str) -> int:
+    """Count what white space parts.
+
+    >>> count_words("How are you?")
+    3
+    """
+    return len(text.split())
+
+
+def repetition(text: str, n: int = REPEATED_WORDS) -> float:
+    """Share of n-word sequences that stood in the text before (Welleck et al., arXiv 1908.04319, seq-rep-n).
+
+    >>> repetition("a b a b a", n=2)
+    0.5
+    """
+    words = text.lower().split()
+    sequences = Counter(tuple(words[start : start + n]) for start in range(len(words) - n + 1))
+    total = sequences.total()
+    return 1.0 - len(sequences) / total if total else 0.0
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [float(value) for value in values if value is not None]
+    return fmean(known) if known else None

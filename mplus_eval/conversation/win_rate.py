@@ -1,0 +1,150 @@
+"""Wins, ties and losses against the baseline, and whether they are more than chance.
+
+With s in {−1, 0, 1} for loss, tie and win, the win rate is ½ + mean(s)/2: ties count half. Wins less losses are a
+paired difference of the two models over the same dialogues, so the interval, the tests and the verdict are the ones of
+`mplus_eval.statistics`, with categories as strata and dialogues as clusters, carried over by that formula.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mplus_eval.conversation.judgements import LOSS, TIE, WIN, design_of
+from mplus_eval.record import Interval, Verdict
+from mplus_eval.statistics.design import Design, Floats
+from mplus_eval.statistics.estimate import effective_count
+from mplus_eval.statistics.hypothesis_tests import sign_flip
+from mplus_eval.statistics.non_inferiority import non_inferiority
+from mplus_eval.statistics.paired import PairedDifference, paired_difference
+from mplus_eval.statistics.power import smallest_detectable, smallest_provable
+from mplus_eval.statistics.verdict import verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MARGIN = 0.02
+"""How far below one half a win rate may lie and count as preserved."""
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """A share with its interval; `n` is of how many, and both are None where that is none."""
+
+    value: float | None
+    ci: Interval | None
+    n: int
+
+
+@dataclass(frozen=True)
+class WinRate:
+    """Judged pairs of one model and the baseline.
+
+    Attributes:
+        value: wins and half the ties over judged pairs; None where nothing was judged.
+        ci: its interval, clustered by dialogue.
+        n_judged: pairs with a preference; pairs without one are in `n_unjudged` and in nothing else.
+        n_dialogues: dialogues with at least one judged pair.
+    """
+
+    value: float | None
+    ci: Interval | None
+    n_wins: int
+    n_ties: int
+    n_losses: int
+    n_judged: int
+    n_unjudged: int
+    n_dialogues: int
+
+
+@dataclass(frozen=True)
+class WinTest:
+    """The win rate against one half.
+
+    Attributes:
+        p_value: two-sided, of the sign-flip permutation by whole dialogue.
+        p_non_inferiority: one-sided, against a win rate of 0.5 − margin or less.
+        verdict: `preserved` means that a win rate of 0.5 − margin or less is excluded.
+        smallest_detectable: the distance from one half that four of five samples like this would show; None if unknown.
+        smallest_provable: the smallest margin for which these data show non-inferiority; None if unknown.
+    """
+
+    p_value: float
+    p_non_inferiority: float
+    margin: float
+    verdict: Verdict
+    smallest_detectable: float | None
+    smallest_provable: float | None
+
+
+def win_rate(judgements: pd.DataFrame, level: float = 0.05) -> WinRate:
+    """Count and estimate over all rows, of one model; the interval has confidence 1 − `level`."""
+    preference = judgements["preference"].to_numpy(dtype=float)
+    judged = judgements[~np.isnan(preference)]
+    value = ci = None
+    if len(judged):
+        signs, design = _signs(judged)
+        value, ci = float(np.mean(signs)) / 2.0 + 0.5, _interval(_estimate(signs, design), level)
+    wins, ties, losses = (int(np.sum(preference == kind)) for kind in (WIN, TIE, LOSS))
+    n_unjudged = len(judgements) - len(judged)
+    return WinRate(value, ci, wins, ties, losses, len(judged), n_unjudged, int(judged["item_id"].nunique()))
+
+
+def win_test(
+    judgements: pd.DataFrame, generator: np.random.Generator, margin: float = MARGIN, level: float = 0.05
+) -> WinTest | None:
+    """Hold the win rate of one model against one half; None where nothing was judged.
+
+    Args:
+        judgements: rows of one model.
+        generator: source of randomness, used only where sign patterns cannot all be counted.
+        margin: in the unit of the win rate, above 0.
+        level: of the two-sided test.
+    """
+    judged = judgements[~np.isnan(judgements["preference"].to_numpy(dtype=float))]
+    if judged.empty:
+        return None
+    signs, design = _signs(judged)
+    estimate = _estimate(signs, design)
+    p_value = sign_flip(design.totals(signs), generator) if design.n_clusters > 1 else 1.0
+    # A win rate moves half as far as wins less losses.
+    p_kept = float(non_inferiority(estimate, 2.0 * margin))
+    return WinTest(
+        p_value=p_value,
+        p_non_inferiority=p_kept,
+        margin=margin,
+        verdict=verdict(float(estimate.value), p_value, p_kept, level),
+        smallest_detectable=_half(smallest_detectable(estimate, level)),
+        smallest_provable=_half(smallest_provable(estimate, level)),
+    )
+
+
+def _signs(judged: pd.DataFrame) -> tuple[Floats, Design]:
+    """1, 0 and −1 for win, tie and loss, and their design."""
+    return 2.0 * judged["preference"].to_numpy(dtype=float) - 1.0, design_of(judged)
+
+
+def _estimate(signs: Floats, design: Design) -> PairedDifference:
+    """Wins less losses. What is rare carries the information: every pair but those of the commonest kind.
+
+    Item differences of two scores are mostly 0, so there it is the ones that differ. Here a model may win almost
+    always, and then its ties and losses are what a small sample can miss.
+    """
+    others = np.stack([signs != kind for kind in (-1.0, 0.0, 1.0)]).astype(float)
+    found = paired_difference(signs, design)
+    return replace(
+        found,
+        rare=others.mean(axis=-1).min(),
+        informative=np.minimum(found.informative, effective_count(design.totals(others)).min()),
+    )
+
+
+def _interval(estimate: PairedDifference, level: float) -> Interval:
+    low, high = estimate.interval(level)
+    return 0.5 + float(low) / 2.0, 0.5 + float(high) / 2.0
+
+
+def _half(value: float | None) -> float | None:
+    return None if value is None else value / 2.0

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from mplus_eval.conversation.text_statistics import AnswerText, TextStatistics, repetition, text_statistics
+
+
+def test_answers_are_described_and_failures_counted() -> None:
+    found = text_statistics(
+        [
+            AnswerText("one two three", n_tokens=4, ended=True, truncated=False),
+            AnswerText("one two three four five", n_tokens=8, ended=False, truncated=True),
+            AnswerText("", n_tokens=1, ended=True, truncated=False),
+            AnswerText(None),
+        ]
+    )
+    assert (found.n_answers, found.n_failed) == (3, 1)
+    assert (found.mean_words, found.median_words) == (pytest.approx(8 / 3), 3.0)
+    assert found.mean_tokens == pytest.approx(13 / 3)
+    assert (found.end_of_turn_rate, found.truncation_rate) == (pytest.approx(2 / 3), pytest.approx(1 / 3))
+    assert found.empty_rate == pytest.approx(1 / 3)
+
+
+def test_what_is_not_known_is_none_and_enters_no_mean() -> None:
+    found = text_statistics([AnswerText("one"), AnswerText("one", n_tokens=3)])
+    assert (found.mean_tokens, found.end_of_turn_rate, found.truncation_rate) == (3.0, None, None)
+
+
+def test_no_answer_at_all_has_no_figures() -> None:
+    assert text_statistics([AnswerText(None)]) == TextStatistics(0, 1, *[None] * 7)
+
+
+def test_an_answer_that_goes_round_in_circles_repeats_itself() -> None:
+    # Ten words have seven 4-word sequences, of which two are distinct.
+    assert repetition("so on so on so on so on so on") == pytest.approx(5 / 7)
+    assert repetition("every word of this answer is a new one") == 0.0
+    assert repetition("too short") == 0.0
