@@ -40,6 +40,8 @@ _NEUTRAL = {
 class FastHFLM(CheckedHFLM):
     """`HFLM` that scores and generates over a tree of prefixes."""
 
+    cache_hook: CacheHook
+
     def __init__(self, *args: Any, budget: Budget | None = None, **kwargs: Any) -> None:
         """Load a model, and choose by a self-check how it is asked.
 
