@@ -38,7 +38,10 @@ ITEMS = {
         for verb, label in (("mend", "safe"), ("break", "unsafe"))
         for thing in ("lamp", "door", "fence", "wheel")
     ],
-    "dialogues": [{"prompt": [f"Tell me of {one}.", "And then?"], "category": one[0]} for one in ("bread", "bells")],
+    "dialogues": [
+        {"prompt": [f"What is a {one}?", "And then?"], "category": "short" if len(one) < 5 else "long", "id": number}
+        for number, one in enumerate(WORDS[:12])
+    ],
 }
 
 
@@ -154,6 +157,11 @@ class Bench:
         """What is stored, part by part: `answers`, `outcomes`, `likelihoods`."""
         parts = sorted((self.directory.path / folder / model / name).glob("part-*.parquet"))
         return [row for path in parts for row in read_part(path)]
+
+
+def n_words(prompt: str, answer: str, ended: bool) -> float:
+    """A judge that prefers the longer answer."""
+    return len(answer.split())
 
 
 def letters(prompt: str, rng: random.Random) -> str:
