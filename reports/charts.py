@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from mplus_eval.comparison import Comparison, Summary, Task
 from mplus_eval.record import Contrast, Interval, Verdict
@@ -129,6 +130,52 @@ class Trajectory:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """One model's curve: x and y of its points, and a band where there is one. A dashed one is not to be compared."""
+
+    model: str
+    look: Look
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    band: tuple[Interval, ...] = ()
+    is_dashed: bool = False
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One curve a model; `line` is a place on x with what stands there. A logarithmic scale is of y."""
+
+    curves: tuple[Curve, ...]
+    x_name: str
+    y_name: str
+    line: tuple[float, str] | None = None
+    is_logarithmic: bool = False
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One model by two quantities. A hollow one is not to be compared."""
+
+    model: str
+    look: Look
+    x: Bar
+    y: Bar
+    is_hollow: bool = False
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Two quantities, a mark a model; `better` says where to look for the best, `frontier` is a line of steps."""
+
+    spots: tuple[Spot, ...]
+    x_name: str
+    y_name: str
+    better: Literal["left and low", "left and high"]
+    frontier: tuple[tuple[float, float], ...] = ()
+    whole_scale: bool = False
+
+
+@dataclass(frozen=True)
 class Figure:
     """A figure: its file's name, the finding as a title, a description for who cannot see it, and its data twice."""
 
@@ -137,7 +184,7 @@ class Figure:
     model: str
     description: str
     caption: str
-    chart: Forest | Tax | Bars | Radar | Dose | Trajectory
+    chart: Forest | Tax | Bars | Radar | Dose | Trajectory | Curves | Scatter
     table: Table | None
 
 

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mplus_eval.comparison import Comparison
+from mplus_eval.record import Verdict
 from mplus_eval.reports import formats
+from mplus_eval.reports.harmlessness_words import measured, not_compared, primary_of, toxicity_contrast
 from mplus_eval.reports.noise import noise_line
 from mplus_eval.reports.tables import NO_SUMMARY
 from mplus_eval.reports.text import one_line
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 MOST_LINES = 14
 """One less than fifteen: the line that says where the report is comes after."""
 FEWEST_MISSING_LINES = 2
+MOST_NOT_COMPARED = 3
 MOST_STEPS = 20
 MOST_REWARDS = 3
 
@@ -44,13 +47,28 @@ def summary(comparison: Comparison) -> RenderableType:
 
     n_missing = len(comparison.missing)
     for_missing = min(n_missing, FEWEST_MISSING_LINES)
-    noise = noise_line(without_steps(comparison))
-    room = MOST_LINES - 1 - (1 if noise else 0)
-    table, n_rows = _table(without_steps(comparison), room - for_missing)
-    lines = [*([noise] if noise else []), *_missing_lines(comparison, room - n_rows)]
+    models_only = without_steps(comparison)
+    said = [*([noise] if (noise := noise_line(models_only)) else []), *_not_compared_lines(models_only)]
+    room = MOST_LINES - 1 - len(said)
+    table, n_rows = _table(models_only, room - for_missing)
+    lines = [*said, *_missing_lines(comparison, room - n_rows)]
     average = comparison.summary.get(comparison.baseline, NO_SUMMARY).macro_average
     along = [part for name, steps in trajectories(comparison).items() for part in _trajectory(name, steps, average)]
     return Group(table, *along, *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
+
+
+def _not_compared_lines(comparison: Comparison) -> list[str]:
+    """Why models' toxicity is not compared; of many models the first are told."""
+    found = {name: toxicity_contrast(name, comparison) for name in comparison.models}
+    lines = [
+        not_compared(name, contrast.reasons, at_most=1)
+        for name, contrast in found.items()
+        if contrast and contrast.verdict is Verdict.NOT_COMPARABLE
+    ]
+    if len(lines) <= MOST_NOT_COMPARED:
+        return lines
+    shown = lines[: MOST_NOT_COMPARED - 1]
+    return [*shown, f"… and {len(lines) - len(shown)} more models whose toxicity is not compared"]
 
 
 def _table(comparison: Comparison, room: int) -> tuple[Table, int]:
@@ -59,15 +77,20 @@ def _table(comparison: Comparison, room: int) -> tuple[Table, int]:
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("Model", no_wrap=True, overflow="ellipsis", max_width=24)
-    table.add_column("Average", justify="right", no_wrap=True)
-    compares = len(comparison.models) > 1
-    if compares:
+    compares, is_toxic = len(comparison.models) > 1, comparison.toxicity is not None
+    if comparison.tasks:
+        table.add_column("Average", justify="right", no_wrap=True)
+    if comparison.tasks and compares:
         table.add_column("Tax, points", no_wrap=True)
         table.add_column("Verdict", no_wrap=True, overflow="ellipsis", max_width=22)
+    if is_toxic:
+        table.add_column("Toxicity", no_wrap=True, overflow="ellipsis", max_width=22)
     names = list(comparison.models)
     shown = names if len(names) <= room else names[: room - 1]
     for name in shown:
-        table.add_row(*map(Text, _cells(name, comparison)[: 4 if compares else 2]))
+        capability = _cells(name, comparison)[1 : 4 if compares else 2] if comparison.tasks else ()
+        toxicity = (_toxicity_cell(name, comparison),) if is_toxic else ()
+        table.add_row(*map(Text, (name, *capability, *toxicity)))
     if len(shown) < len(names):
         table.add_row(Text(f"… and {len(names) - len(shown)} more"))
     return table, min(len(names), room)
@@ -82,6 +105,18 @@ def _cells(name: str, comparison: Comparison) -> tuple[str, str, str, str]:
         return name, average, "–", f"no verdict: {one_line(found.withheld or 'withheld')}"
     interval = f" {formats.interval_of_points(found.alignment_tax_ci)}" if found.alignment_tax_ci else ""
     return name, average, f"{formats.points(found.alignment_tax)}{interval}", found.verdict.value
+
+
+def _toxicity_cell(name: str, comparison: Comparison) -> str:
+    """The primary measure and its verdict."""
+    toxicity = comparison.toxicity
+    found = primary_of(toxicity, name) if toxicity else None
+    value = measured(toxicity, found).value if toxicity and found else None
+    shown = "–" if value is None else formats.toxicity(value)
+    contrast = toxicity_contrast(name, comparison)
+    if contrast:
+        return f"{shown} {contrast.verdict.value}"
+    return shown if name == comparison.baseline else f"{shown} no verdict"
 
 
 def _trajectory(name: str, steps: list[Step], baseline: float | None) -> Iterator[RenderableType]:
