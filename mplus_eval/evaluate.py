@@ -23,6 +23,7 @@ from mplus_eval.conversation.asking import AskedDialogues, ask_dialogues
 from mplus_eval.errors import InterruptedRunError
 from mplus_eval.fingerprint import hash_components
 from mplus_eval.harmlessness.asking import ask
+from mplus_eval.harmlessness.cost import sampling_cost
 from mplus_eval.harmlessness.likelihoods import judge_likelihoods, missing_likelihoods
 from mplus_eval.harmlessness.prompt_sets import PromptSet
 from mplus_eval.harmlessness.scoring import Scoring
@@ -110,6 +111,8 @@ class _Evaluation:
     def all_cells(self) -> Failures:
         missing = {cell.name: missing_parts(cell, self.directory) for cell in self.plan.cells}
         todo = [(cell, missing[cell.name]) for cell in self.plan.cells if missing[cell.name]]
+        if self.plan.harmlessness and (cost := sampling_cost(todo, self.plan.harmlessness)):
+            self.progress.say(cost)
         self.progress.start(todo, len(self.plan.passes))
         for number, model in enumerate(self.plan.passes, start=1):
             self._model(model, number, missing)

@@ -255,6 +255,7 @@ def _conversation(
         settings=asked.spec,
         dialogues=asked.dialogues,
         judges=judges,
+        judge_sources=plan.judges,
         baseline=plan.spec.baseline,
         models=[model.spec.name for model in plan.models if model.spec.trajectory is None],
         level=plan.suite.level,

@@ -44,6 +44,7 @@ def toxicity(
         "seed": seed,
         "capability": False,
         "toxicity": True,
+        "conversation": False,
     }
     run_and_show(models or (), config, given, verbose=verbose, quiet=quiet)
 
