@@ -150,4 +150,4 @@ def _bars(labels: tuple[str, ...], series: list[Series], tables: ConversationTab
     chart = Bars(labels, (0.5,) * len(labels), tuple(series), f"win rate against {base}, percent")
     description = f"Win rates against {base} by category as bars, with intervals."
     title = f"By category: {spread_title(labels, series)}"
-    return Figure("conversation-categories", title, "", description, caption, chart, tables.categories())
+    return Figure("conversation-categories", title, "", description, caption, chart, None)
