@@ -107,7 +107,8 @@ def model_mark(axes: Axes, x: float, y: float, look: Look, size: float = 7, *, i
     """A model's shape in its colour; hollow where it is shown and not to be compared."""
     ink = colour(look.token)
     face: Any = {"mfc": colour("bg"), "mew": 1.4} if is_hollow else {"mew": 0}
-    axes.plot([x], [y], marker=list(SHAPES[look.shape]), ms=size, color=ink, clip_on=False, zorder=4, **face)
+    corners = SHAPES[look.shape]
+    axes.plot([x], [y], marker=[*corners, corners[0]], ms=size, color=ink, clip_on=False, zorder=4, **face)
 
 
 def plain_axes(drawing: Drawing, top: float, height: float, whole: float) -> Axes:

@@ -144,13 +144,17 @@ class Curve:
 
 @dataclass(frozen=True)
 class Curves:
-    """One curve a model; `line` is a place on x with what stands there. A logarithmic scale is of y."""
+    """One curve a model; `line` is a place on x with what stands there.
+
+    The scale of y may be logarithmic, or whole: from 0 to 100 percent.
+    """
 
     curves: tuple[Curve, ...]
     x_name: str
     y_name: str
     line: tuple[float, str] | None = None
     is_logarithmic: bool = False
+    is_whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,14 +170,17 @@ class Spot:
 
 @dataclass(frozen=True)
 class Scatter:
-    """Two quantities, a mark a model; `better` says where to look for the best, `frontier` is a line of steps."""
+    """Two quantities, a mark a model; `better` says where to look for the best, `frontier` is a line of steps.
+
+    A whole scale goes from 0 to 100 percent both ways.
+    """
 
     spots: tuple[Spot, ...]
     x_name: str
     y_name: str
     better: Literal["left and low", "left and high"]
     frontier: tuple[tuple[float, float], ...] = ()
-    whole_scale: bool = False
+    is_whole: bool = False
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,9 @@ from mplus_eval.reports.svg import colour
 
 HEIGHT = 178
 MARKS_A_CURVE = 6
+QUARTERS = (0.0, 25.0, 50.0, 75.0, 100.0)
 DECADES = 5
-"""As many powers of ten are shown below the largest value; what is smaller lies on the edge."""
+"""As many powers of ten are shown; what is smaller lies beneath the axes."""
 
 
 def draw_curves(chart: Curves) -> Drawing:
@@ -60,21 +61,22 @@ def draw_scatter(chart: Scatter) -> Drawing:
         for x_ends, y_ends in _cross(spot.x, spot.y):
             axes.plot(x_ends, y_ends, color=ink, lw=1.4, zorder=3)
         model_mark(axes, spot.x.value, spot.y.value, spot.look, 8, is_hollow=spot.is_hollow)
-    _corner(axes, chart)
     return drawing
 
 
 def _ground(chart: Curves | Scatter) -> tuple[Drawing, Axes]:
     """A canvas with the models' names, the name of the vertical axis beneath them, and the axes."""
     legend = legend_rows(chart.curves if isinstance(chart, Curves) else chart.spots)
-    top = 16 * len(legend) + 26
+    hint = {"left and low": "↙ better: left and low", "left and high": "↖ better: left and high"}
+    says = hint[chart.better] if isinstance(chart, Scatter) else ""
+    top = 16 * len(legend) + (42 if says else 26)
     whole = top + HEIGHT + 36
     drawing = blank_canvas(whole)
     axes = plain_axes(drawing, top, HEIGHT, whole)
-    axes.annotate(
-        fitted(chart.y_name, WIDTH - 4), (0, 1), (-42, 10), xycoords="axes fraction", textcoords="offset points",
-        color=colour("muted"),
-    )  # fmt: skip
+    place: Any = {"xycoords": "axes fraction", "textcoords": "offset points"}
+    axes.annotate(fitted(chart.y_name, WIDTH - 4), (0, 1), (-42, 26 if says else 10), color=colour("muted"), **place)
+    if says:
+        axes.annotate(says, (0, 1), (0, 8), color=colour("muted"), **place)
     draw_legend(drawing, legend)
     return drawing, axes
 
@@ -83,6 +85,9 @@ def _curve_scales(axes: Axes, chart: Curves) -> None:
     xs = [x for curve in chart.curves for x in curve.x]
     _across(axes, min(xs), max(xs), chart.x_name)
     ys = [y for curve in chart.curves for y in curve.y]
+    if chart.is_whole:
+        _whole_scale(axes)
+        return
     if not chart.is_logarithmic:
         value_axis(axes, [0.0, *ys, *(end for curve in chart.curves for ends in curve.band for end in ends)])
         return
@@ -108,12 +113,10 @@ def _curve(axes: Axes, curve: Curve, number: int) -> None:
 
 
 def _scatter_scales(axes: Axes, chart: Scatter) -> None:
-    if chart.whole_scale:
+    if chart.is_whole:
         axes.set_xlim(-3, 103)
-        axes.set_ylim(-3, 103)
-        ticks = [0.0, 25.0, 50.0, 75.0, 100.0]
-        scale_axis(axes, ticks, [f"{tick:g}" for tick in ticks], chart.x_name)
-        value_ticks(axes, ticks, [f"{tick:g}" for tick in ticks])
+        scale_axis(axes, list(QUARTERS), [f"{tick:g}" for tick in QUARTERS], chart.x_name)
+        _whole_scale(axes)
         return
     xs, ys = (
         [end for bar in bars for end in _ends(bar)] for bars in zip(*((s.x, s.y) for s in chart.spots), strict=True)
@@ -122,10 +125,17 @@ def _scatter_scales(axes: Axes, chart: Scatter) -> None:
     value_axis(axes, ys)
 
 
+def _whole_scale(axes: Axes) -> None:
+    axes.set_ylim(-3, 103)
+    value_ticks(axes, list(QUARTERS), [f"{tick:g}" for tick in QUARTERS])
+
+
 def _across(axes: Axes, low: float, high: float, name: str) -> None:
     room = 0.05 * (high - low) or 0.5
     axes.set_xlim(low - room, high + room)
-    ticks = [tick for tick in MaxNLocator(5).tick_values(low, high) if low - room <= tick <= high + room]
+    ticks = [
+        tick for tick in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high) if low - room <= tick <= high + room
+    ]
     scale_axis(axes, ticks, [formats.plain(round(tick, 9)) for tick in ticks], name)
 
 
@@ -137,11 +147,3 @@ def _cross(x: Bar, y: Bar) -> list[tuple[tuple[float, float], tuple[float, float
     """The lines of both intervals, where there are any."""
     lines = [(x.ci, (y.value, y.value))] if x.ci else []
     return [*lines, *([((x.value, x.value), y.ci)] if y.ci else [])]
-
-
-def _corner(axes: Axes, chart: Scatter) -> None:
-    is_low = chart.better == "left and low"
-    axes.annotate(
-        f"better: {chart.better}", (0, 0 if is_low else 1), (4, 4 if is_low else -12), xycoords="axes fraction",
-        textcoords="offset points", color=colour("muted"),
-    )  # fmt: skip

@@ -12,7 +12,7 @@ from mplus_eval.record import Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.charts import Figure
 from mplus_eval.reports.harmlessness_examples import Examples, examples
-from mplus_eval.reports.harmlessness_figures import layers_figure, refusal_figure, survival_figure
+from mplus_eval.reports.harmlessness_figures import is_comparable, layers_figure, refusal_figure, survival_figure
 from mplus_eval.reports.harmlessness_sanity import sanity_table
 from mplus_eval.reports.harmlessness_tables import HarmlessnessTables
 from mplus_eval.reports.harmlessness_words import MEASURES, not_compared, scorers_named
@@ -23,7 +23,10 @@ from mplus_eval.reports.text import enumerated, one_line
 
 @dataclass(frozen=True)
 class SetView:
-    """One sampled prompt set: what was found of every model on it. A table without data is None."""
+    """One sampled prompt set: what was found of every model on it. A table without data is None.
+
+    `is_open` says that its sanity is to be seen at once: of the first set, and wherever a model is not comparable.
+    """
 
     title: str
     summary: Table
@@ -32,6 +35,7 @@ class SetView:
     categories: Table | None
     scorers: Table | None
     sanity: Table
+    is_open: bool
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,7 @@ def harmlessness_section(
         return None
     tables = HarmlessnessTables(comparison, toxicity, labels)
     sampled = [name for name, facts in toxicity.sets.items() if facts.kind == "sampled" and tables.on(name)]
+    sampled.sort(key=lambda name: name != toxicity.primary.set)
     refusing = [name for name, facts in toxicity.sets.items() if facts.kind == "refusal" and tables.pairs(name)]
     return HarmlessnessSection(
         protocol=_protocol(toxicity),
@@ -129,6 +134,7 @@ def _set_view(name: str, place: int, tables: HarmlessnessTables, looks: Mapping[
         categories=tables.categories(name),
         scorers=tables.scorers(name),
         sanity=sanity_table(tables.toxicity, name, tables.comparison.baseline, tables.labels),
+        is_open=place == 1 or not all(map(is_comparable, tables.on(name).values())),
     )
 
 

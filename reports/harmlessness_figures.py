@@ -48,7 +48,7 @@ def survival_figure(name: str, place: int, toxicity: Toxicity, looks: Mapping[st
     caption = "Lower is less toxic; the area under a curve is the expected maximum."
     return Figure(
         f"toxicity-distribution-{place}",
-        _survival_title(toxicity, found),
+        f"{name}: {_survival_title(toxicity, found)}",
         "",
         f"Distribution of maximum toxicity on {name}: share of prompts at or over each threshold, a curve a model.",
         caption + (DASHED if any(curve.is_dashed for curve in curves) else ""),
@@ -57,6 +57,7 @@ def survival_figure(name: str, place: int, toxicity: Toxicity, looks: Mapping[st
             f"largest toxicity of {answers}, t",
             "prompts at or over t, percent",
             (toxicity.threshold, f"threshold {toxicity.threshold:g}"),
+            is_whole=True,
         ),
         _survival_table(found),
     )
@@ -71,9 +72,9 @@ def _survival_title(toxicity: Toxicity, found: Mapping[str, SetToxicity]) -> str
     step = round(toxicity.threshold * 100)
     shares = {model: one.survival[step] for model, one in found.items() if one.survival and is_comparable(one)}
     if not shares:
-        return "Distribution of maximum toxicity, of models that are not comparable"
+        return "distribution of maximum toxicity, of models that are not comparable"
     least, most = min(shares, key=lambda m: shares[m]), max(shares, key=lambda m: shares[m])
-    worst = f"The worst of {formats.counted(toxicity.samples, 'answer')} reaches {toxicity.threshold:g}"
+    worst = f"the worst of {formats.counted(toxicity.samples, 'answer')} reaches {toxicity.threshold:g}"
     if least == most:
         return f"{worst} on {formats.with_percent(shares[least])} of prompts"
     low, high = formats.percent(shares[least]), formats.with_percent(shares[most])
@@ -106,10 +107,9 @@ def layers_figure(toxicity: Toxicity, looks: Mapping[str, Look]) -> Figure | Non
     values = [y for curve in curves.values() for y in curve.y]
     is_wide = min(values) > 0 and max(values) > WIDE_RATIO * min(values)
     n_prompts = max(layers.n_prompts for layers in found.values())
-    caption = (
-        f"Logit lens, {formats.counted(n_prompts, 'prompt')}; bands are intervals. "
-        "Half a layer is after the attention, a whole one after the MLP."
-    )
+    caption = f"Logit lens, {formats.counted(n_prompts, 'prompt')}; bands are intervals."
+    if any(x % 1 for curve in curves.values() for x in curve.x):
+        caption += " Half a layer is after the attention, a whole one after the MLP."
     name = f"probability of a bad word next, percent{' (log)' if is_wide else ''}"
     chart = Curves(tuple(curves.values()), "layer", name, is_logarithmic=is_wide)
     description = "Probability of bad words by layer with intervals, a curve a model."
@@ -193,10 +193,10 @@ def refusal_figure(name: str, place: int, toxicity: Toxicity, looks: Mapping[str
         return None
     best = max(spots, key=lambda spot: spot.y.value - spot.x.value)
     rates = f"{best.y.value:.1f} % of unsafe and {best.x.value:.1f} % of safe requests refused"
-    title = f"Widest apart in {best.model}: {rates}"
+    title = f"{name}: widest apart in {best.model}, {rates}"
     chart = Scatter(
         tuple(spots), "safe requests refused, percent", "unsafe requests refused, percent", "left and high",
-        whole_scale=True,
+        is_whole=True,
     )  # fmt: skip
     description = f"Refusal on {name}: unsafe requests refused against safe ones refused, a mark a model."
     caption = "With intervals both ways. A model that refuses all, or nothing, lies on the diagonal."

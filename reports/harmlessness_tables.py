@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from mplus_eval.comparison import Comparison
 from mplus_eval.harmlessness.record import Measured, RefusalPair, SetToxicity, Toxicity
 from mplus_eval.reports import formats
-from mplus_eval.reports.harmlessness_words import MEASURES, measured, scorers_named
+from mplus_eval.reports.harmlessness_words import MEASURES, measured, scorer_named, scorers_named
 from mplus_eval.reports.matrix import contrast_cell
 from mplus_eval.reports.tables import FAILED, MARKS, Cell, Column, ModelLabel, Row, Table, number
 from mplus_eval.reports.text import head, one_line
@@ -41,7 +41,7 @@ class HarmlessnessTables:
         }
 
     def matrix(self, sampled: Iterable[str]) -> Table:
-        """Verdicts on toxicity, models × sets, the primary set first to be told."""
+        """Verdicts on toxicity, models × sets."""
         baseline = self.comparison.baseline
         others = [model for model in self.labels if model != baseline]
         columns = (
@@ -81,10 +81,12 @@ class HarmlessnessTables:
         value = measured(self.toxicity, found).value if found else None
         return "–" if value is None else TOXICITY.score(value)
 
-    def _scored(self, *, samples: bool = True) -> str:
+    def _scored(self, k: str = "") -> str:
         """What must stand beside every figure: k, threshold, scorer and hash."""
-        k = f"k = {self.toxicity.samples}, " if samples else ""
-        return f"{k[:1].upper()}{k[1:]}threshold {self.toxicity.threshold:g}, scorer {scorers_named(self.toxicity)}."
+        return (
+            f"k = {k or self.toxicity.samples} answers a prompt, threshold {self.toxicity.threshold:g}, scorer "
+            f"{scorer_named(self.toxicity)}."
+        )
 
     def summary(self, name: str) -> Table:
         """One row a model: the verdict, the three measures, and the difference with its interval."""
@@ -92,6 +94,7 @@ class HarmlessnessTables:
             "Expected maximum",
             "Difference",
             "Interval",
+            "p, adjusted",
             "Toxicity probability, %",
             "Toxic fraction, %",
             "Prompts",
@@ -122,6 +125,7 @@ class HarmlessnessTables:
             _toxicity_cell(found.expected_maximum_toxicity),
             number(TOXICITY.difference(contrast.difference), contrast.difference) if contrast else Cell("–", css="n"),
             Cell(TOXICITY.interval(contrast.ci) if contrast else "–", css="n"),
+            number(formats.probability(contrast.p_adjusted), contrast.p_adjusted) if contrast else Cell("–", css="n"),
             _percent_cell(found.toxicity_probability),
             _percent_cell(found.toxic_fraction),
             number(formats.count(found.n_prompts), found.n_prompts),
@@ -152,7 +156,7 @@ class HarmlessnessTables:
         caption = (
             "What fewer answers would have given on average, exactly, from the same answers: expected maximum "
             "toxicity and toxicity probability. Values of different k are not to be compared. "
-            f"{self._scored(samples=False)}"
+            f"{self._scored(' or '.join(numbers))}"
         )
         return Table(caption, (Column("Model", False), *map(Column, headings)), rows)
 
@@ -189,7 +193,11 @@ class HarmlessnessTables:
                     number(formats.count(other.n_texts), other.n_texts),
                 )
                 rows.append(Row(Cell(model), cells))
-        caption = f"Expected maximum toxicity by both scorers, and Spearman’s correlation over texts. {self._scored()}"
+        caption = (
+            "Expected maximum toxicity by both scorers, and Spearman’s correlation of their scores over texts. "
+            f"k = {self.toxicity.samples}, threshold {self.toxicity.threshold:g}, scorers "
+            f"{scorers_named(self.toxicity)}."
+        )
         return Table(caption, (Column("Model", False), *map(Column, headings)), tuple(rows))
 
     def refusals(self, name: str) -> Table:

@@ -9,7 +9,7 @@ from mplus_eval.harmlessness.record import Measured, SetToxicity, Toxicity, Toxi
 from mplus_eval.record import Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.tables import MARKS, NO_VERDICT, Mark
-from mplus_eval.reports.text import abridged, head, one_line
+from mplus_eval.reports.text import abridged, enumerated, head, one_line
 
 MOST_REASONS = 2
 REASON_LENGTH = 160
@@ -53,9 +53,8 @@ def toxicity_sentence(model: str, comparison: Comparison) -> str:
         return f"The toxicity of {model} is unknown: {_cause(toxicity, model, comparison.baseline)}."
     if found.contrast.verdict is Verdict.NOT_COMPARABLE:
         return not_compared(model, found.contrast.reasons)
-    figures = _figures(measured(toxicity, found), measured(toxicity, base), found.contrast)
-    lead = _lead(toxicity)
-    return f"{lead}, {model} {_judged(found.contrast, comparison, toxicity.margin, figures)}"
+    judged = _judged(found.contrast, comparison, measured(toxicity, found), measured(toxicity, base))
+    return f"{_lead(toxicity)}, {model} {judged}"
 
 
 def toxicity_remarks(model: str, comparison: Comparison) -> Iterable[str]:
@@ -122,31 +121,32 @@ def _lead(toxicity: Toxicity) -> str:
     return LEADS[toxicity.primary.measure].format(answers=answers, prompt=prompt)
 
 
-def _figures(found: Measured, base: Measured, contrast: ToxicityContrast) -> str:
-    interval = formats.spoken_toxicities(contrast.ci)
-    if found.value is None or base.value is None:
-        return f"{formats.toxicity_difference(contrast.difference)} ({interval})"
-    return f"{formats.toxicity(found.value)} against {formats.toxicity(base.value)} ({interval})"
-
-
-def _judged(contrast: ToxicityContrast, comparison: Comparison, margin: float, figures: str) -> str:
+def _judged(contrast: ToxicityContrast, comparison: Comparison, own: Measured, of_base: Measured) -> str:
     """The rest of the sentence, after the model's name."""
-    base, size = comparison.baseline, formats.toxicity(margin)
+    base, interval = comparison.baseline, formats.spoken_toxicities(contrast.ci)
+    value, base_value = (formats.toxicity(one.value or 0.0) for one in (own, of_base))
+    figures = f"{value} against {base_value} ({interval})"
     if contrast.verdict is Verdict.IMPROVED:
         return f"is less toxic than {base}: {figures}."
     if contrast.verdict is Verdict.DEGRADED:
         return f"is more toxic than {base}: {figures}."
     if contrast.verdict is Verdict.PRESERVED:
-        if contrast.difference > 0 and contrast.p_adjusted < comparison.level:
-            return f"is more toxic than {base}, but within the margin of {size}: {figures}."
-        is_inside = abs(contrast.difference) <= margin
-        end = f"inside the margin of {size}" if is_inside else f"a rise over the margin of {size} is ruled out"
-        return f"is no more toxic than {base}: {figures}, {end}."
+        return _preserved(contrast, comparison, figures)
     n_prompts = formats.counted(contrast.n_pairs, "prompt")
-    told = f"against {base}: {figures}. {'This' if contrast.n_pairs == 1 else 'These'} {n_prompts} cannot tell"
+    told = f"comes to {value}, {base} to {base_value} ({interval})"
+    told = f"{told}. {'This' if contrast.n_pairs == 1 else 'These'} {n_prompts} cannot tell"
     if contrast.smallest_detectable_difference is None:
         return f"{told}."
     return f"{told}; they could show a rise of {formats.toxicity(contrast.smallest_detectable_difference)} or more."
+
+
+def _preserved(contrast: ToxicityContrast, comparison: Comparison, figures: str) -> str:
+    base, size = comparison.baseline, formats.toxicity(contrast.margin)
+    if contrast.difference > 0 and contrast.p_adjusted < comparison.level:
+        return f"is more toxic than {base}, but within the margin of {size}: {figures}."
+    is_inside = abs(contrast.difference) <= contrast.margin
+    end = f"inside the margin of {size}" if is_inside else f"a rise over the margin of {size} is ruled out"
+    return f"is no more toxic than {base}: {figures}, {end}."
 
 
 def harmlessness_method(comparison: Comparison) -> str:
@@ -209,5 +209,14 @@ def _weaknesses() -> str:
 
 def scorers_named(toxicity: Toxicity) -> str:
     """The scorers with the beginnings of their hashes; the first one counts."""
-    named = [f"{one_line(name)} ({one_line(found)[:12]})" for name, found in toxicity.scorers.items()]
-    return " and, to see them disagree, ".join(named)
+    first, *others = _named(toxicity)
+    return f"{first}; beside it {enumerated(others)}, to see them disagree" if others else first
+
+
+def scorer_named(toxicity: Toxicity) -> str:
+    """The scorer whose figures are compared, with the beginning of its hash."""
+    return _named(toxicity)[0]
+
+
+def _named(toxicity: Toxicity) -> list[str]:
+    return [f"{one_line(name)} (hash {one_line(found)[:12]})" for name, found in toxicity.scorers.items()]

@@ -21,7 +21,7 @@ from mplus_eval.reports.matrix import (
     missing_cells,
     notes_on_cells,
     pair_table,
-    undecided_table,
+    undecided_tables,
     verdict_matrix,
 )
 from mplus_eval.reports.noise import noise_notes, noise_table
@@ -65,7 +65,7 @@ class Report:
     legend: tuple[Legend, ...]
     matrix: Table | None
     cell_notes: tuple[str, ...]
-    undecided: Table | None
+    undecided: tuple[Table, ...]
     noise: Table | None
     forests: tuple[Figure, ...]
     tax: Figure | None
@@ -146,7 +146,7 @@ def build_report(comparison: Comparison, manifest: Mapping[str, Any], directory:
         legend=_legend(comparison, bool(missing)),
         matrix=verdict_matrix(comparison, labels, missing) if comparison.tasks else None,
         cell_notes=(*notes_on_cells(comparison), *noise_notes(comparison)),
-        undecided=undecided_table(comparison),
+        undecided=undecided_tables(comparison),
         noise=noise_table(comparison),
         forests=forests,
         tax=tax,

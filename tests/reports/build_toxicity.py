@@ -1,4 +1,4 @@
-"""Toxicity made by hand: every verdict, a mute model, two scorers, refusals, layers; and answers that a page must hide."""
+"""Toxicity made by hand: verdicts, a mute model, two scorers, refusals, layers; and answers that a page must hide."""
 
 from __future__ import annotations
 
