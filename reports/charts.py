@@ -205,12 +205,16 @@ class WinRates:
 
 @dataclass(frozen=True)
 class RatingRow:
-    """The rating of one model; an end without bound is None, and the baseline has no interval."""
+    """The rating of one model; an end without bound is None, and the baseline has no interval.
+
+    A hollow one is not to be compared.
+    """
 
     model: str
     look: Look
     value: float
     ci: tuple[float | None, float | None] | None
+    is_hollow: bool = False
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def _withheld(tables: ConversationTables) -> Iterable[WithheldVerdict]:
     for model, found in tables.models.items():
         if found.verdict is Verdict.NOT_COMPARABLE:
             said = enumerated([one_line(reason).rstrip(".") for reason in found.reasons])
-            yield WithheldVerdict(model, f"{said[:1].upper()}{said[1:]}." if said else "Its verdicts cannot be believed.")
+            yield WithheldVerdict(model, f"{said[:1].upper()}{said[1:]}.")
 
 
 def _judge_views(tables: ConversationTables) -> Iterable[JudgeView]:
@@ -139,7 +139,8 @@ def _notes(tables: ConversationTables) -> Iterable[str]:
     used = {tables.comparison.baseline: tables.conversation.baseline.chat_format}
     used |= {model: found.chat_format for model, found in tables.models.items()}
     if len(set(used.values())) > 1:
-        yield f"Chat formats differ: {', '.join(f'{model} {chat_format_named(how)}' for model, how in used.items())}."
+        named = {how: enumerated([model for model in used if used[model] == how]) for how in used.values()}
+        yield f"Chat formats differ: {'; '.join(f'{chat_format_named(how)}: {who}' for how, who in named.items())}."
     for model, found in tables.models.items():
         if found.agreement and found.agreement.withheld:
             yield f"{model}: no kappa: {head(one_line(found.agreement.withheld), 160).rstrip('.')}."

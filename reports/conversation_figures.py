@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mplus_eval.conversation.record import LengthControl, ModelConversation, WinRecord
+from mplus_eval.record import Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.charts import (
     FEWEST_VALUES,
@@ -19,29 +20,24 @@ from mplus_eval.reports.charts import (
     WinRow,
 )
 from mplus_eval.reports.conversation_tables import ConversationTables
-from mplus_eval.reports.conversation_words import rating_points
+from mplus_eval.reports.conversation_words import first_judge, rating_points
 from mplus_eval.reports.palette import Look
 from mplus_eval.reports.scores import MOST_RADAR_AXES, radar_choice, spread_title
 from mplus_eval.reports.text import enumerated, head, one_line
 
 MOST_CATEGORIES = 24
 LABEL_LENGTH = 40
+HOLLOW = " Hollow: not comparable."
 
 
-def win_figure(tables: ConversationTables, looks: Mapping[str, Look], table_of: str) -> Figure | None:
-    """Win rates against the baseline with the margin as a band, where there are three values or more.
-
-    Args:
-        tables: of the comparison.
-        looks: of the models.
-        table_of: the judge's name, for the caption.
-    """
+def win_figure(tables: ConversationTables, looks: Mapping[str, Look]) -> Figure | None:
+    """Win rates against the baseline with the margin as a band, where there are three values or more."""
     rows = [row for model, found in tables.models.items() if (row := _win_row(model, found, looks))]
     if len(rows) + sum(row.at_equal_length is not None for row in rows) < FEWEST_VALUES:
         return None
     base, margin = tables.comparison.baseline, tables.conversation.margin
     caption = (
-        f"Judge: {table_of}. Ties count half; intervals clustered by dialogue. Band: within "
+        f"Judge: {first_judge(tables.conversation)}. Ties count half; intervals clustered by dialogue. Band: within "
         f"{formats.margin_in_points(margin)} below 50 %. The verdict uses all dialogues; the fainter dot below it is "
         "the rate had both answers been equally long."
     )
@@ -69,7 +65,10 @@ def _bar(found: WinRecord | LengthControl | None) -> Bar | None:
 
 
 def _win_title(rows: list[WinRow], baseline: str) -> str:
-    low, high = (choose(rows, key=lambda row: row.bar.value) for choose in (min, max))
+    compared = [row for row in rows if row.verdict != Verdict.NOT_COMPARABLE.value]
+    if not compared:
+        return f"Win rates against {baseline}, from which no verdict is drawn"
+    low, high = (choose(compared, key=lambda row: row.bar.value) for choose in (min, max))
     if low is high:
         return f"{high.model} wins {formats.with_percent(high.bar.value)} against {baseline}"
     return (
@@ -82,20 +81,21 @@ def ratings_figure(tables: ConversationTables, looks: Mapping[str, Look]) -> Fig
     """Ratings as dots, for three models or more, the baseline among them."""
     base = tables.comparison.baseline
     rows = [
-        RatingRow(model, looks[model], rating.value, rating.ci)
+        RatingRow(model, looks[model], rating.value, rating.ci, found.verdict is Verdict.NOT_COMPARABLE)
         for model, found in tables.models.items()
         if (rating := found.rating) and rating.value is not None
     ]
     rows = sorted([*rows, RatingRow(base, looks[base], 0.0, None)], key=lambda row: -row.value)
     if len(rows) < FEWEST_VALUES:
         return None
-    best = rows[0]
+    best = next(row for row in rows if not row.is_hollow)
     title = (
         f"{base} rates highest" if best.model == base else f"{best.model} rates highest, {rating_points(best.value)}"
     )
     caption = "Bradley–Terry on all judged pairs; bootstrap intervals over dialogues."
     if any(None in (row.ci or ()) for row in rows):
         caption += " An arrow: no bound on that side."
+    caption += HOLLOW if any(row.is_hollow for row in rows) else ""
     description = f"Bradley–Terry ratings with intervals, {base} at 0, a dot a model."
     return Figure("ratings", title, "", description, caption, Ratings(base, tuple(rows)), tables.ratings())
 
@@ -149,5 +149,6 @@ def _bars(labels: tuple[str, ...], series: list[Series], tables: ConversationTab
         )
     chart = Bars(labels, (0.5,) * len(labels), tuple(series), f"win rate against {base}, percent")
     description = f"Win rates against {base} by category as bars, with intervals."
-    title = f"By category: {spread_title(labels, series)}"
+    title = spread_title(labels, series)
+    title = f"By category, {title[:1].lower()}{title[1:]}"
     return Figure("conversation-categories", title, "", description, caption, chart, None)

@@ -142,9 +142,7 @@ class ConversationTables:
             f"Bradley–Terry, points of Elo’s scale above {self.comparison.baseline}: 100 points are a win rate of "
             "64 %. Bootstrap over dialogues."
         )
-        return Table(
-            caption, (Column("Model", False), *map(Column, headings)), (*rows[:place], base, *rows[place:])
-        )
+        return Table(caption, (Column("Model", False), *map(Column, headings)), (*rows[:place], base, *rows[place:]))
 
     def agreement(self) -> Table | None:
         """The second judge's win rate beside the first's, and how far the two agree."""
@@ -236,12 +234,12 @@ def _agreement_row(model: str, found: ModelConversation) -> Row:
 
 
 def _text_row(model: str, chat_format: str, text: AnswerText) -> Row:
-    failed = f", {formats.counted(text.n_failed, 'failure')}" if text.n_failed else ""
+    failed = f", {formats.count(text.n_failed)} failed" if text.n_failed else ""
     numbers = (text.mean_words, text.median_words, text.mean_tokens)
     shares = (text.end_of_turn_rate, text.truncation_rate, text.empty_rate, text.repetition)
     cells = (
         Cell(chat_format_named(chat_format)),
-        Cell(formats.count(text.n_answers), note=failed.removeprefix(", "), css="n"),
+        Cell(formats.count(text.n_answers) + failed, key=f"{text.n_answers:.6f}", css="n"),
         *(number(f"{value:.1f}", value) if value is not None else NOTHING for value in numbers),
         *(number(formats.percent(value), value) if value is not None else NOTHING for value in shares),
     )

@@ -1,4 +1,4 @@
-"""What is said of conversation: a sentence a model, from its verdict and never stronger than it, and what qualifies it."""
+"""What is said of conversation: a sentence a model, never stronger than its verdict, and what qualifies it."""
 
 from __future__ import annotations
 
@@ -127,12 +127,12 @@ def judge_leanings(found: Judging) -> Iterable[str]:
     """What shows that a judge heeds the order or the length of answers; nothing where nothing was shown."""
     bias, length = found.bias, found.length_controlled_win_rate
     if _above(bias.order_inconsistency, 0.5):
-        yield f"{_share(bias.order_inconsistency)} of its verdicts change with the order of the answers."
+        yield f"{_share(bias.order_inconsistency)} of the judge’s verdicts change with the order of the answers."
     first = bias.first_preferred
     if _above(first, 0.5):
-        yield f"It leans to the answer shown first, which won {_share(first)} of its decided verdicts; fair is 50 %."
+        yield f"The judge leans to the answer shown first, which won {_share(first)} of its decided verdicts; fair is 50 %."
     elif first.ci and first.ci[1] < 0.5:
-        yield f"It leans to the answer shown last: the first won {_share(first)} of its decided verdicts; fair is 50 %."
+        yield f"The judge leans to the answer shown last: the first won {_share(first)} of its decided verdicts; fair is 50 %."
     if _above(bias.longer_preferred, 0.5) and length.length_effect is None and length.separated:
         yield f"Length alone decides: the longer answer won {_share(bias.longer_preferred)} of the pairs with a winner."
     elif _above(bias.longer_preferred, 0.5):

@@ -1,7 +1,7 @@
 """Dialogues side by side with what the judges said: a few of each model, decisive ones and some drawn by lot.
 
-The lot is drawn from the run's seed and the dialogues' names, so nobody picks them and the same run shows the same ones.
-Where answers or judgements are not stored any more, there is nothing to show.
+The lot is drawn from the run's seed and the dialogues' names, so nobody picks them and the same run shows the same
+ones. Where answers or judgements are not stored any more, there is nothing to show.
 """
 
 from __future__ import annotations
@@ -84,9 +84,7 @@ class Transcripts:
     items: tuple[Transcript, ...]
 
 
-def transcripts(
-    comparison: Comparison, directory: Path, labels: Mapping[str, ModelLabel]
-) -> tuple[Transcripts, ...]:
+def transcripts(comparison: Comparison, directory: Path, labels: Mapping[str, ModelLabel]) -> tuple[Transcripts, ...]:
     """Dialogues of every model whose answers and judgements are stored."""
     conversation = comparison.conversation
     if conversation is None:

@@ -31,7 +31,7 @@ def draw_win_rates(chart: WinRates) -> Drawing:
     for row, place in zip(chart.rows, places, strict=True):
         _win_row(axes, row, place)
     above = 1 + 5 / height
-    for at, text, side in ((0, f"← {chart.baseline} preferred", "left"), (1, "model preferred →", "right")):
+    for at, text, side in ((0, "← loses", "left"), (1, "wins →", "right")):
         axes.text(at, above, text, transform=axes.transAxes, color=colour("muted"), va="bottom", ha=side)
     return drawing
 
@@ -94,5 +94,5 @@ def _rating_row(axes: Axes, row: RatingRow, place: float) -> None:
         for end, edge, arrow in zip(row.ci, edges, "<>", strict=True):
             if end is None:
                 axes.plot([edge], [place], marker=arrow, ms=6, color=ink, mew=0, clip_on=False, zorder=4)
-    model_mark(axes, row.value, place, row.look)
+    model_mark(axes, row.value, place, row.look, is_hollow=row.is_hollow)
     note(axes, rating_points(row.value), place, 1, 43, "right", ink)
