@@ -202,7 +202,7 @@ def _percent_cell(value: float | None, interval: tuple[float, float] | None) -> 
 def _length_effect(found: LengthControl) -> Cell:
     if found.length_effect is None:
         return Cell("without bound" if found.separated else "–", css="n")
-    return number(formats.signed(found.length_effect), found.length_effect)
+    return number(formats.toxicity_difference(found.length_effect), found.length_effect)
 
 
 def _rating_row(model: str, rating: ModelRating) -> Row:

@@ -37,6 +37,12 @@ VERDICTS = {
     "chosen": Verdict.NOT_COMPARABLE,
     "plus": Verdict.IMPROVED,
 }
+RATINGS = {
+    "instruct": ModelRating(value=14.6, ci=(-20.3, 49.9), n_pairs=477),
+    "sft": ModelRating(value=91.0, ci=(55.2, 129.0), n_pairs=477),
+    "chosen": ModelRating(value=-8.3, ci=(-43.0, 26.1), n_pairs=477),
+    "plus": ModelRating(value=93.2, ci=(58.4, None), n_pairs=477, unbounded=True),
+}
 CATEGORIES = {"coding": -0.06, "humanities": 0.07, "reasoning": -0.09, "writing": 0.05}
 
 
@@ -119,7 +125,7 @@ def text(**changed: Any) -> AnswerText:
 def model_conversation(name: str, **changed: Any) -> ModelConversation:
     """Everything of one model."""
     value, verdict = RATES[name], VERDICTS[name]
-    fields = judging(value, verdict, rating=ModelRating(value=94.2, ci=(60.1, 130.4), n_pairs=477))
+    fields = judging(value, verdict, rating=RATINGS[name])
     fields |= {"chat_format": "own 0a1b2c3d4e5f", "text": text()}
     if name == "sft":
         fields |= {"length_controlled_win_rate": length(0.512), "explained_by_length": True}
@@ -127,7 +133,6 @@ def model_conversation(name: str, **changed: Any) -> ModelConversation:
     if name == "chosen":
         decides = bias(order_inconsistency=rate(0.72), first_preferred=rate(0.81), order_decides=True)
         fields |= {"bias": decides, "reasons": (ORDER_DECIDES,), "length_controlled_win_rate": length(None)}
-        fields |= {"rating": ModelRating(value=412.0, ci=(180.0, None), n_pairs=477, unbounded=True)}
     if name == "plus":
         second = Judging(**judging(0.548, Verdict.UNDECIDED, SECOND, bias=bias(order_inconsistency=rate(None, n=0))))
         kappa = JudgeAgreement(kappa=0.44, ci=(0.37, 0.51), agreement=0.69, n_pairs=474)
