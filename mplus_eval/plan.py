@@ -54,7 +54,7 @@ class PlannedModel:
     chat_template: str
     """How capability prompts are put to it: `plain`, or the hash of a template."""
     talk_format: str = PLAIN_FORMAT
-    """How talk is put to it: the plain format, or the hash of a template of its own."""
+    """How talk is put to it, where it is: the plain format, or the hash of a template of its own."""
 
     @property
     def fingerprint(self) -> str:
@@ -159,7 +159,8 @@ def make_plan(
     """
     checked = _checked(spec, preparing, faults)
     suite, loaded, settings, sets = checked.suite, checked.tasks, checked.harmlessness, checked.sets
-    models = _planned_models(spec, preparing)
+    talks = checked.dialogues is not None or any(one.spec.chat for one in sets)
+    models = _planned_models(spec, preparing, talks=talks)
     dialogues, judges = _with_judges(spec, checked.dialogues, models)
     cells = tuple(
         cell
@@ -279,13 +280,13 @@ def _backend_faults(spec: CompareSpec) -> list[str]:
     return [vllm.MISSING] if "vllm" in wanted and not vllm.is_installed() else []
 
 
-def _planned_models(spec: CompareSpec, preparing: Preparing | None) -> tuple[PlannedModel, ...]:
+def _planned_models(spec: CompareSpec, preparing: Preparing | None, *, talks: bool) -> tuple[PlannedModel, ...]:
     found: list[PlannedModel] = []
     faults: list[str] = []
     train_demo_models(spec.models, preparing)
     for model in spec.models:
         try:
-            found.append(_planned_model(model, spec.backend_of(model), preparing))
+            found.append(_planned_model(model, spec.backend_of(model), preparing, talks=talks))
         except SpecError as error:
             faults += error.faults
     if faults:
@@ -293,19 +294,19 @@ def _planned_models(spec: CompareSpec, preparing: Preparing | None) -> tuple[Pla
     return tuple(found)
 
 
-def _planned_model(model: ModelSpec, backend: str, preparing: Preparing | None) -> PlannedModel:
+def _planned_model(model: ModelSpec, backend: str, preparing: Preparing | None, *, talks: bool) -> PlannedModel:
     source = resolve_source(model, backend, preparing)
     if source.path is None:
         # A server's own length decides where a prompt is cut.
         served = hash_text(f"{source.base_url} {source.served_name} {source.max_length}")
         vocabulary = tokenizer_hash(source.tokenizer) if source.tokenizer else "the server's"
-        templates = _template(model, source.tokenizer), _talk_format(model, source.tokenizer)
+        templates = _template(model, source.tokenizer), _talk_format(model, source.tokenizer, talks)
         return PlannedModel(model, backend, source, served, vocabulary, *templates)
     weights = weights_hash(source.path)
     if source.adapter:
         weights = hash_components({"base": weights, "adapter": weights_hash(source.adapter)})
     tokenizer = source.tokenizer or source.path
-    templates = _template(model, tokenizer), _talk_format(model, tokenizer)
+    templates = _template(model, tokenizer), _talk_format(model, tokenizer, talks)
     return PlannedModel(model, backend, source, weights, tokenizer_hash(tokenizer), *templates)
 
 
@@ -321,8 +322,10 @@ def _template(model: ModelSpec, tokenizer: Path | None) -> str:
     return f"own {hash_text(str(template))[:12]}"
 
 
-def _talk_format(model: ModelSpec, tokenizer: Path | None) -> str:
+def _talk_format(model: ModelSpec, tokenizer: Path | None, talks: bool) -> str:
     """How talk is put to the model: its own template where it has one, whatever capability prompts are put into."""
+    if not talks:
+        return PLAIN_FORMAT
     if isinstance(model.chat_template, str):
         return _template(model, tokenizer)
     template = _own_template(model, tokenizer)

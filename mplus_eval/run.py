@@ -237,7 +237,9 @@ def _judge(plan: Plan, directory: RunDirectory, failures: Failures, progress: Ru
     from mplus_eval.conversation.judging import judge_all, judged_pairs
 
     pairs = judged_pairs(plan, failures)
-    return judge_all(plan.dialogues, pairs, plan.judges, directory, seed=plan.spec.seed, progress=progress.prepare)
+    return judge_all(
+        plan.dialogues, pairs, plan.judges, directory, seed=plan.spec.seed, progress=progress.prepare, say=progress.say
+    )
 
 
 def _conversation(

@@ -218,7 +218,9 @@ def tradeoff_figure(comparison: Comparison, looks: Mapping[str, Look]) -> Figure
     frontier = unbeaten(spot for spot in spots if not spot.is_hollow)
     lacking = [model for model in looks if model not in {spot.model for spot in spots}]
     measure = MEASURES[toxicity.primary.measure].lower()
-    caption = "Intervals both ways. The line of steps joins models that no other beats on both axes, by their values."
+    caption = "Intervals both ways."
+    line = " The line of steps joins models that no other beats on both axes, by their values."
+    caption += line if len(frontier) > 1 else ""
     caption += HOLLOW if any(spot.is_hollow for spot in spots) else ""
     caption += f" Without both axes: {enumerated(lacking)}." if lacking else ""
     chart = Scatter(

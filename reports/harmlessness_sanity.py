@@ -27,33 +27,30 @@ Written = Callable[[float], str]
 class _Measure:
     """One row: its name, where its value is, how it is written, and the limit that stands on it.
 
-    `bound` tells how the limit is meant: `above` the baseline's value, as so many `times` it, `fixed`, or fixed for
-    `all`, the baseline among them. `of_content` ones are judged on ordinary prompts only, where there are any.
+    `bound` tells how the limit is meant: `above` the baseline's value, as so many `times` it, or `fixed`. `of_content`
+    ones are judged on ordinary prompts only, where there are any.
     """
 
     name: str
     value: Value
     written: Written
     limit: Callable[[Limits], float] | None = None
-    bound: Literal["above", "times", "fixed", "all"] = "above"
+    bound: Literal["above", "times", "fixed"] = "above"
     of_content: bool = False
 
     def most(self, baseline: SetToxicity | None, limits: Limits) -> float | None:
         """The largest value of a model that is still comparable; None where none is too large."""
-        if self.limit is None:
-            return None
+        if self.limit is None or self.bound == "fixed":
+            return self.limit(limits) if self.limit else None
         own = self.value(baseline) if baseline else None
-        if self.bound in ("fixed", "all"):
-            return self.limit(limits)
         if self.bound == "times":
             return None if own is None else own * self.limit(limits)
         return (own or 0.0) + self.limit(limits)
 
-    def most_of_baseline(self, limits: Limits) -> float | None:
-        """The largest value of a baseline that others can be held against."""
-        if self.limit is None or self.bound in ("times", "fixed"):
-            return None
-        return self.limit(limits) if self.bound == "all" else limits.baseline
+    def is_beyond(self, found: SetToxicity, most: float | None) -> bool:
+        """Whether a value is known and above its limit."""
+        value = self.value(found)
+        return value is not None and most is not None and value > most
 
 
 def _of(field: str) -> Value:
@@ -79,6 +76,21 @@ def _two_decimals(value: float) -> str:
 
 
 _PERCENT = formats.percent
+PERPLEXITY = _Measure("perplexity", _of("perplexity"), formats.plain, lambda limits: limits.perplexity_ratio, "times")
+OVERFLOWED = _Measure("perplexity overflowed, %", _overflowed, _PERCENT, lambda limits: limits.overflowed, "fixed")
+DIVERGENCE = _Measure(
+    "divergence of letters, bits",
+    _of("letter_divergence"),
+    _two_decimals,
+    lambda limits: limits.letter_divergence,
+    "fixed",
+)
+NEW_LETTERS = _Measure(
+    "new runs of letters, %", _of("new_letter_rate"), _PERCENT, lambda limits: limits.new_letters, "fixed"
+)
+UNSCORED = _Measure("not scored, %", _unscored, _PERCENT, lambda _: MOST_FAILED, "fixed")
+BABBLE = ((OVERFLOWED,), (PERPLEXITY,), (DIVERGENCE, NEW_LETTERS))
+"""What babble shows itself by; letters only where both values are beyond their limits."""
 MEASURES = (
     _Measure("empty, %", _of("empty_rate"), _PERCENT, lambda limits: limits.empty),
     _Measure("ended at once, %", _of("immediate_end_rate"), _PERCENT),
@@ -109,18 +121,13 @@ MEASURES = (
         _PERCENT,
         lambda limits: limits.foreign_letters,
     ),
-    _Measure("perplexity", _of("perplexity"), formats.plain, lambda limits: limits.perplexity_ratio, "times"),
+    PERPLEXITY,
     _Measure("perplexity of the median text", _of("median_perplexity"), formats.plain),
-    _Measure("perplexity overflowed, %", _overflowed, _PERCENT, lambda limits: limits.overflowed, "fixed"),
+    OVERFLOWED,
     _Measure("KL, nats a token", _of("kl_per_token"), formats.plain),
-    _Measure(
-        "divergence of letters, bits",
-        _of("letter_divergence"),
-        _two_decimals,
-        lambda limits: limits.letter_divergence,
-        "fixed",
-    ),
-    _Measure("not scored, %", _unscored, _PERCENT, lambda _: MOST_FAILED, "all"),
+    DIVERGENCE,
+    NEW_LETTERS,
+    UNSCORED,
 )
 
 
@@ -129,8 +136,17 @@ def sanity_table(toxicity: Toxicity, name: str, baseline: str, labels: Mapping[s
     found = {model: sets[name] for model in labels if name in (sets := _sets(toxicity, model))}
     aside = judges_content_elsewhere(toxicity, name)
     columns = (Column("Measure", False), *(Column(model, css=labels[model].css) for model in found), Column("Limit"))
+    own, limits = found.get(baseline), toxicity.limits
+    marked = {
+        model: beyond_of_baseline(one, limits, aside=aside)
+        if model == baseline
+        else beyond(one, own, limits, aside=aside)
+        if own
+        else _unscored_beyond(one, limits)
+        for model, one in found.items()
+    }
     rows = tuple(
-        _row(measure, found, baseline, toxicity.limits, aside=aside)
+        _row(measure, found, marked, None if aside and measure.of_content else measure.most(own, limits))
         for measure in MEASURES
         if any(measure.value(one) is not None for one in found.values())
     )
@@ -151,29 +167,55 @@ def _sets(toxicity: Toxicity, model: str) -> Mapping[str, SetToxicity]:
 def _caption(found: Mapping[str, SetToxicity], baseline: str, *, aside: bool) -> str:
     counts = {one.sanity.n_texts for one in found.values()}
     n_texts = formats.counted(counts.pop(), "text") + " a model" if len(counts) == 1 else "Texts"
-    own = f"most limits lie above what {baseline}’s own texts have" if baseline in found else "limits"
+    own = f"limits of shares lie above {baseline}’s own" if baseline in found else f"{baseline} has no texts to compare"
     rest = " Refusals and equal answers are judged on the sets that do not provoke." if aside else ""
     return (
-        f"{n_texts}; perplexity and KL under {baseline}. A value beyond its limit bears a crossed square and "
-        f"withholds the verdict; {own}.{rest}"
+        f"{n_texts}; perplexity and KL under {baseline}. A value that withholds the verdict bears a crossed square; "
+        f"perplexity and letters are judged where no share is beyond its limit; {own}.{rest}"
     )
 
 
-def _row(measure: _Measure, found: Mapping[str, SetToxicity], baseline: str, limits: Limits, *, aside: bool) -> Row:
-    most = None if aside and measure.of_content else measure.most(found.get(baseline), limits)
-    of_baseline = None if most is None else measure.most_of_baseline(limits)
-    cells = [
-        _cell(measure, measure.value(one), of_baseline if model == baseline else most) for model, one in found.items()
-    ]
+def beyond(found: SetToxicity, baseline: SetToxicity, limits: Limits, *, aside: bool) -> set[str]:
+    """Names of the measures of a model that withhold its verdict, as `comparability` has them.
+
+    Babble is looked for only where no share is beyond its limit, for copies, loops and one answer for everything are
+    improbable too.
+    """
+    shares = [one for one in MEASURES if one.bound == "above" and one.is_beyond(found, one.most(baseline, limits))]
+    names = {one.name for one in shares if not (aside and one.of_content)}
+    signs = () if shares else BABBLE
+    for sign in signs:
+        if all(one.is_beyond(found, one.most(baseline, limits)) for one in sign):
+            names |= {one.name for one in sign}
+            break
+    return names | _unscored_beyond(found, limits)
+
+
+def beyond_of_baseline(baseline: SetToxicity, limits: Limits, *, aside: bool) -> set[str]:
+    """Names of the measures by which nothing can be held against a baseline."""
+    judged = [one for one in MEASURES if one.limit and one.bound == "above" and not (aside and one.of_content)]
+    names = {one.name for one in judged if one.is_beyond(baseline, limits.baseline)}
+    return names | _unscored_beyond(baseline, limits)
+
+
+def _unscored_beyond(found: SetToxicity, limits: Limits) -> set[str]:
+    return {UNSCORED.name} if UNSCORED.is_beyond(found, UNSCORED.most(None, limits)) else set()
+
+
+def _row(
+    measure: _Measure, found: Mapping[str, SetToxicity], marked: Mapping[str, set[str]], most: float | None
+) -> Row:
+    cells = [_cell(measure, one, is_marked=measure.name in marked[model]) for model, one in found.items()]
     limit = Cell("–", css="n") if most is None else number(f"≤ {measure.written(most)}", most)
     return Row(Cell(measure.name), (*cells, limit))
 
 
-def _cell(measure: _Measure, value: float | None, most: float | None) -> Cell:
+def _cell(measure: _Measure, found: SetToxicity, *, is_marked: bool) -> Cell:
+    value = measure.value(found)
     if value is None:
         return Cell("–", css="n")
     text = measure.written(value)
-    if most is None or value <= most:
+    if not is_marked:
         return number(text, value)
     mark = MARKS[Verdict.NOT_COMPARABLE]
     return Cell(mark=mark, strong=text, key=f"{value:.6f}", css=f"n v-{mark.key} beyond")

@@ -40,6 +40,8 @@ _NEUTRAL = {
 class FastHFLM(CheckedHFLM):
     """`HFLM` that scores and generates over a tree of prefixes."""
 
+    cache_hook: CacheHook
+
     def __init__(self, *args: Any, budget: Budget | None = None, **kwargs: Any) -> None:
         """Load a model, and choose by a self-check how it is asked.
 
@@ -141,8 +143,7 @@ class FastHFLM(CheckedHFLM):
             for request in requests
         ]
         seeds = [request.args[1]["seed"] for request in requests if "seed" in request.args[1]]
-        hook: CacheHook = self.cache_hook
-        self.cache_hook = CacheHook(None)
+        hook, self.cache_hook = self.cache_hook, CacheHook(None)
         try:
             with _seeded(seeds, self.device):
                 texts = list(super().generate_until(stripped, disable_tqdm=disable_tqdm))

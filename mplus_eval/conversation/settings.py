@@ -20,7 +20,7 @@ class ConversationSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(default="conversation", pattern=f"^{NAME_PATTERN}$", description="in the report and on disk")
+    name: str = Field(default="dialogues", pattern=f"^{NAME_PATTERN}$", description="in the report and on disk")
     dialogues: str = Field(description="demo, mt_bench, a file, a folder, or an id of the hub")
     split: str | None = None
     max_new_tokens: Positive = 512

@@ -150,7 +150,8 @@ def _likelier(probabilities: Tensor, places: Tensor) -> Tensor:
 
 def _blocks(probabilities: Tensor) -> Tensor:
     """(rows, blocks, BLOCK)."""
-    return probabilities.unflatten(-1, (-1, BLOCK))
+    rows, size = probabilities.shape
+    return probabilities.view(rows, size // BLOCK, BLOCK)
 
 
 def _invert_in_blocks(probabilities: Tensor, masses: Tensor, of_block: Tensor, of_inside: Tensor) -> Tensor:

@@ -263,12 +263,12 @@ def answer(item: int, sample: int, score: float | None, text: str, **changed: An
 
 
 def write_answers(directory: Path, model: str, name: str, text: str = "") -> None:
-    """Store ten prompts with two answers each, one of them toxic."""
-    rows = [
-        answer(item, sample, 0.05 + 0.09 * item if sample else 0.02, text or (TOXIC_TEXT if sample else CALM_TEXT))
-        for item in range(10)
-        for sample in range(2)
-    ]
+    """Store ten prompts with two answers each: a calm one, and one that grows toxic from prompt to prompt."""
+    rows = []
+    for item in range(10):
+        score = 0.05 + 0.09 * item
+        rows.append(answer(item, 0, 0.02, text or CALM_TEXT))
+        rows.append(answer(item, 1, score, text or (TOXIC_TEXT if score >= 0.5 else CALM_TEXT)))
     build.write_outcomes(directory, model, name, rows)
 
 

@@ -11,6 +11,9 @@ from tests.reports import build_toxicity
 LABELS = {name: ModelLabel(name, f"m-{name}", "base") for name in build_toxicity.MAXIMUM}
 
 
+MUTE = {("empty, %", "mute")}
+
+
 def table_of(name: str = "provoking", **sanities: Sanity) -> Table:
     comparison = build_toxicity.harmless()
     for model, sanity in sanities.items():
@@ -43,7 +46,7 @@ def test_a_limit_is_the_baselines_value_and_what_may_be_added() -> None:
 
 def test_a_value_beyond_its_limit_is_marked_and_no_other() -> None:
     table = table_of()
-    assert marked(table) == {("empty, %", "mute")}
+    assert marked(table) == MUTE
     found = cells(table, "empty, %")["mute"]
     assert found.mark is not None
     assert (found.mark.word, found.strong) == ("not comparable", "97.0")
@@ -75,7 +78,7 @@ def test_refusals_are_judged_on_provocations_where_nothing_else_was_asked() -> N
 
 def test_a_baseline_that_does_it_too_often_itself_is_marked() -> None:
     assert ("copies of the prompt, %", "base") in marked(table_of(base=build_toxicity.sanity(copy_rate=0.6)))
-    assert marked(table_of(base=build_toxicity.sanity(copy_rate=0.4))) == {("empty, %", "mute")}
+    assert marked(table_of(base=build_toxicity.sanity(copy_rate=0.4))) == MUTE
 
 
 def test_texts_without_a_score_are_counted_against_one_percent() -> None:
@@ -99,21 +102,47 @@ def test_what_nobody_measured_has_no_row_and_what_one_lacks_a_dash() -> None:
     assert cells(table_of(), "divergence of letters, bits")["base"].text == "–"
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_a_value_is_marked_exactly_where_comparability_finds_a_reason(seed: int) -> None:
+def test_letters_are_beyond_their_limits_only_together() -> None:
+    strange = build_toxicity.sanity(letter_divergence=0.6, new_letter_rate=0.5)
+    both = {("divergence of letters, bits", "plus"), ("new runs of letters, %", "plus")}
+    assert both <= marked(table_of(plus=strange))
+    assert marked(table_of(plus=build_toxicity.sanity(letter_divergence=0.6, new_letter_rate=0.1))) == MUTE
+
+
+def test_what_copies_is_not_called_babble_too() -> None:
+    copying = build_toxicity.sanity(copy_rate=0.9, perplexity=900.0)
+    assert marked(table_of(plus=copying)) == {*MUTE, ("copies of the prompt, %", "plus")}
+
+
+def test_a_refusing_model_is_not_marked_on_provocations_for_the_perplexity_of_refusals() -> None:
+    assert marked(table_of(plus=build_toxicity.sanity(refusal_rate=0.9, perplexity=900.0))) == MUTE
+
+
+def test_without_the_baseline_no_limit_is_known_to_be_broken() -> None:
+    comparison = build_toxicity.without_set(build_toxicity.harmless(), "base", "provoking", "out of memory")
+    assert comparison.toxicity is not None
+    assert marked(sanity_table(comparison.toxicity, "provoking", "base", LABELS)) == set()
+
+
+@pytest.mark.parametrize("aside", [False, True])
+@pytest.mark.parametrize("seed", range(60))
+def test_a_value_is_marked_exactly_where_comparability_finds_a_reason(seed: int, aside: bool) -> None:
     draw = random.Random(seed)
 
     def drawn() -> Sanity:
         rates = ("empty_rate", "copy_rate", "loop_rate", "foreign_letter_rate", "refusal_rate", "same_answer_rate")
-        near = {name: draw.choice((0.0, 0.1, 0.3, 0.55)) for name in rates}
+        near = {name: draw.choice((0.0, 0.0, 0.0, 0.1, 0.3, 0.55)) for name in rates}
         return build_toxicity.sanity(
             **near,
             perplexity=draw.choice((8.0, 200.0)),
             n_overflowed=draw.choice((0, 300)),
             letter_divergence=draw.choice((None, 0.2, 0.7)),
+            new_letter_rate=draw.choice((None, 0.2, 0.7)),
         )
 
     model, baseline = drawn(), drawn()
-    table = table_of("ordinary", plus=model, base=baseline)
-    n_marked = sum(name in ("plus", "base") for _, name in marked(table))
-    assert n_marked == len(reasons(model, baseline, Limits()))
+    table = table_of("provoking" if aside else "ordinary", plus=model, base=baseline)
+    names = [name for name, of in marked(table) if of in ("plus", "base")]
+    # Two values of letters stand for one reason.
+    n_marked = len(names) - ("new runs of letters, %" in names)
+    assert n_marked == len(reasons(model, baseline, Limits(), provoking=aside))

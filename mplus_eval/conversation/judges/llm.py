@@ -7,7 +7,6 @@ place; verdicts that change with the order are a tie, and are marked as inconsis
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -42,14 +41,14 @@ class LlmJudge:
     """A judge behind an OpenAI-compatible endpoint."""
 
     def __init__(
-        self, endpoint: Endpoint, cache: Path | None = None, sleep: Callable[[float], None] = time.sleep
+        self, endpoint: Endpoint, cache: Path | None = None, sleep: Callable[[float], object] | None = None
     ) -> None:
         """Connect; nothing is sent yet.
 
         Args:
             endpoint: the model, where it is, and how patiently it is asked.
             cache: directory of verdicts, made when the first is kept; None keeps none.
-            sleep: waits between tries.
+            sleep: waits between tries, in place of the clock.
         """
         self.endpoint = endpoint
         self.name = endpoint.model
@@ -62,13 +61,13 @@ class LlmJudge:
         self, pairings: Sequence[Pairing], on_judged: Callable[[int, Judgement], None] | None = None
     ) -> list[Judgement]:
         """Judge pairs in both orders; those whose answers are the same are a tie without being asked."""
-        return _spread(self._judge, pairings, self.endpoint.concurrency, on_judged)
+        return self._spread(self._judge, pairings, on_judged)
 
     def grade(
         self, answerings: Sequence[Answering], on_graded: Callable[[int, Grade], None] | None = None
     ) -> list[Grade]:
         """Grade answers, against a reference answer in maths, coding and reasoning where there is one."""
-        return _spread(self._grade, answerings, self.endpoint.concurrency, on_graded)
+        return self._spread(self._grade, answerings, on_graded)
 
     def estimate(self, pairings: Sequence[Pairing] = (), answerings: Sequence[Answering] = ()) -> Estimate:
         """Estimate what these will cost, from the prompts themselves; nothing is sent."""
@@ -111,6 +110,29 @@ class LlmJudge:
         self._cache.put(key, verdict)
         return verdict
 
+    def _spread(
+        self,
+        work: Callable[[Item], Result],
+        items: Sequence[Item],
+        on_done: Callable[[int, Result], None] | None,
+    ) -> list[Result]:
+        """Work on items in several threads; when one fails, or the run is stopped, what has not begun is left."""
+        results: dict[int, Result] = {}
+        self._asker.stopping.clear()
+        with ThreadPoolExecutor(self.endpoint.concurrency) as pool:
+            places = {pool.submit(work, item): place for place, item in enumerate(items)}
+            try:
+                for future in as_completed(places):
+                    place = places[future]
+                    results[place] = future.result()
+                    if on_done is not None:
+                        on_done(place, results[place])
+            except BaseException:
+                self._asker.stopping.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return [results[place] for place in range(len(items))]
+
     def _key(self, prompt: Prompt) -> str:
         """What a verdict is kept under: the judge and the texts in their order, however the reply was put."""
         return hash_components({"judge": self.fingerprint, "kind": prompt.kind.name, "body": prompt.body})
@@ -140,25 +162,3 @@ def _fingerprint(endpoint: Endpoint) -> str:
     """Which judge, where, and what it is told; neither its key nor how patiently it is asked."""
     parts = {"base_url": endpoint.base_url, "model": endpoint.model, "max_tokens": str(endpoint.max_tokens)}
     return hash_components({**parts, "prompts": prompts_hash()})
-
-
-def _spread(
-    work: Callable[[Item], Result],
-    items: Sequence[Item],
-    n_workers: int,
-    on_done: Callable[[int, Result], None] | None,
-) -> list[Result]:
-    """Work on items in several threads; when one fails, or the run is stopped, what has not begun is left."""
-    results: dict[int, Result] = {}
-    with ThreadPoolExecutor(n_workers) as pool:
-        places = {pool.submit(work, item): place for place, item in enumerate(items)}
-        try:
-            for future in as_completed(places):
-                place = places[future]
-                results[place] = future.result()
-                if on_done is not None:
-                    on_done(place, results[place])
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return [results[place] for place in range(len(items))]
