@@ -153,7 +153,9 @@ def conversation(**changed: Any) -> Conversation:
         "judges": {JUDGE: "5d1c0ffee5d1c0ff", SECOND: "77aa88bb99cc00dd"},
         "baseline": BaselineConversation(
             chat_format="plain format",
-            text=text(mean_words=311.0, mean_tokens=412.0, end_of_turn_rate=0.11, truncation_rate=0.89, repetition=0.38),
+            text=text(
+                mean_words=311.0, mean_tokens=412.0, end_of_turn_rate=0.11, truncation_rate=0.89, repetition=0.38
+            ),
         ),
         "models": {name: model_conversation(name) for name in RATES},
     }
@@ -296,7 +298,9 @@ def judged_by(
         RunDirectory(directory),
         name="conversation",
         settings=ConversationSettings(dialogues="demo", judges=("function:any:judge",)),
-        dialogues=DialogueSet("demo", tuple(Dialogue(f"d{item}", "writing", ("Q?",), (None,)) for item in range(40)), 40),
+        dialogues=DialogueSet(
+            "demo", tuple(Dialogue(f"d{item}", "writing", ("Q?",), (None,)) for item in range(40)), 40
+        ),
         judges={"odd": "0123456789abcdef"},
         judge_sources=("function:any:judge",),
         baseline="base",

@@ -37,9 +37,10 @@ def test_the_section_has_a_table_for_every_question(tmp_path: Path) -> None:
 
 
 def test_the_protocol_counts_pairs_over_models(tmp_path: Path) -> None:
-    assert "by judge-70b, every pair in both orders: 1,908 pairs judged, 12 unjudged." in section(
-        talk.talking(), tmp_path
-    ).protocol
+    assert (
+        "by judge-70b, every pair in both orders: 1,908 pairs judged, 12 unjudged."
+        in section(talk.talking(), tmp_path).protocol
+    )
 
 
 def test_a_model_whose_judge_cannot_be_believed_has_a_box(tmp_path: Path) -> None:
@@ -63,9 +64,10 @@ def test_models_without_a_result_and_chat_formats_that_differ_are_noted(tmp_path
 
 
 def test_unjudged_pairs_are_told_with_their_causes(tmp_path: Path) -> None:
-    assert "plus: unjudged 3: timed out 2 and a model has no answer 1." in section(
-        talk.talking(), tmp_path
-    ).judges[0].leanings
+    assert (
+        "plus: unjudged 3: timed out 2 and a model has no answer 1."
+        in section(talk.talking(), tmp_path).judges[0].leanings
+    )
 
 
 def test_conversation_alone_has_decision_methods_and_no_matrix(tmp_path: Path) -> None:
@@ -93,7 +95,9 @@ def row(text: str, heading: str) -> str:
 def first_judge_report(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The report of a judge that prefers whatever is shown first, on answers whose lengths say nothing."""
     directory = tmp_path_factory.mktemp("first")
-    return markdown(talk.judged_by(directory, lambda own, other: (1.0, 0.0), lambda n: (30 + n % 7, 30 + n % 5)), directory)
+    return markdown(
+        talk.judged_by(directory, lambda own, other: (1.0, 0.0), lambda n: (30 + n % 7, 30 + n % 5)), directory
+    )
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +105,9 @@ def longer_judge_report(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The report of a judge that prefers the longer answer, which is the model's in three of four dialogues."""
     directory = tmp_path_factory.mktemp("longer")
     return markdown(
-        talk.judged_by(directory, lambda own, other: (float(own > other),) * 2, lambda n: (40, 20) if n % 4 else (20, 32)),
+        talk.judged_by(
+            directory, lambda own, other: (float(own > other),) * 2, lambda n: (40, 20) if n % 4 else (20, 32)
+        ),
         directory,
     )
 
@@ -124,9 +130,7 @@ def test_no_verdict_is_drawn_from_such_a_judge(first_judge_report: str) -> None:
 
 def test_a_judge_that_always_prefers_the_longer_answer_is_exposed(longer_judge_report: str) -> None:
     assert "| plus | 0.0 [0.0, 9.3] | 50.0 [" in longer_judge_report
-    assert row(longer_judge_report, "| Changed by the order, % |").endswith(
-        "| 100.0 [90.7, 100.0] | without bound |"
-    )
+    assert row(longer_judge_report, "| Changed by the order, % |").endswith("| 100.0 [90.7, 100.0] | without bound |")
     assert "Length alone decides: the longer answer won 100 % of the pairs with a winner." in longer_judge_report
 
 

@@ -34,9 +34,7 @@ def test_results_hold_verdict_rates_counts_and_p() -> None:
 
 
 def test_an_extrapolated_rate_carries_a_mark() -> None:
-    changed = talk.changed_model(
-        talk.talking(), "plus", length_controlled_win_rate=talk.length(0.6, extrapolated=True)
-    )
+    changed = talk.changed_model(talk.talking(), "plus", length_controlled_win_rate=talk.length(0.6, extrapolated=True))
     found = tables(changed)
     assert cells(found.results(found.models, "j"), "plus")[2] == "60.0 ‡ [54.0, 66.0]"
 
