@@ -10,8 +10,10 @@ so are its stop strings.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -68,6 +70,23 @@ def chat_format(tokenizer: Any) -> ChatFormat:
         return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **chosen))
 
     return ChatFormat(OWN if own else PLAIN, render, () if own else PLAIN_STOPS)
+
+
+def stored_template(directory: Path) -> str | None:
+    """The chat template in a tokenizer's directory, where transformers looks for it; None where there is none.
+
+    The tokenizer is not loaded, so that a broken one stands in nobody's way before its model's turn comes.
+    """
+    if (file := directory / "chat_template.jinja").is_file():
+        return file.read_text(encoding="utf-8")
+    settings = directory / "tokenizer_config.json"
+    try:
+        template = json.loads(settings.read_text(encoding="utf-8")).get("chat_template") if settings.is_file() else None
+    except ValueError:
+        return None
+    if isinstance(template, list):
+        template = {one["name"]: one["template"] for one in template}.get("default")
+    return template or None
 
 
 def plain_format(bos_token: str = "", eos_token: str = "\n") -> ChatFormat:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mplus_eval.backends import engine
-from mplus_eval.chat_format import PLAIN_FORMAT, PLAIN_TEMPLATE
+from mplus_eval.chat_format import PLAIN_FORMAT, PLAIN_TEMPLATE, stored_template
 from mplus_eval.conversation.asking import AskedDialogues
 from mplus_eval.conversation.dialogues import DialogueSet
 from mplus_eval.conversation.judge_source import ACCEPTED, found_reward, judge_source_faults
@@ -213,6 +213,7 @@ def _checked(spec: CompareSpec, preparing: Preparing | None, known: Sequence[str
         settings, found = harmlessness_of(spec, suite)
         faults += found
     dialogues = None
+    faults += [fault for judge in spec.judges for fault in judge_source_faults(judge)]
     if suite is not None:
         talk, found = conversation_of(spec, suite)
         faults += found
@@ -228,7 +229,8 @@ def _checked(spec: CompareSpec, preparing: Preparing | None, known: Sequence[str
 
 
 def _loaded_dialogues(settings: ConversationSettings, spec: CompareSpec) -> tuple[AskedDialogues | None, list[str]]:
-    faults = [fault for judge in settings.judges for fault in judge_source_faults(judge)]
+    own = [judge for judge in settings.judges if judge not in spec.judges]
+    faults = [fault for judge in own for fault in judge_source_faults(judge)]
     try:
         found = DialogueSet.load(settings.dialogues, data_dir=spec.data_dir, limit=spec.limit, split=settings.split)
     except SpecError as error:
@@ -245,7 +247,7 @@ def _with_judges(
         SpecError: it was asked for, and no judge is named or found.
     """
     if dialogues is None or len(models) < 2:
-        return None, ()
+        return None, spec.judges
     beside = found_reward(model.source.path for model in models)
     named = dialogues.spec.judges or (("reward",) if beside else ())
     if "reward" in named and beside is None:
@@ -336,6 +338,9 @@ def _talk_format(model: ModelSpec, tokenizer: Path | None, talks: bool) -> str:
 def _own_template(model: ModelSpec, tokenizer: Path | None) -> Any:
     if tokenizer is None:
         return None
+    if not model.trust_remote_code:
+        return stored_template(tokenizer)
+    # Code of a tokenizer's own may hold a template that no file does.
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=model.trust_remote_code).chat_template

@@ -86,7 +86,8 @@ def _curve_scales(axes: Axes, chart: Curves) -> None:
     _across(axes, min(xs), max(xs), chart.x_name)
     ys = [y for curve in chart.curves for y in curve.y]
     if chart.is_whole:
-        _whole_scale(axes)
+        # The name of the line stands above all curves.
+        _whole_scale(axes, 114 if chart.line else 103)
         return
     if not chart.is_logarithmic:
         value_axis(axes, [0.0, *ys, *(end for curve in chart.curves for ends in curve.band for end in ends)])
@@ -125,8 +126,8 @@ def _scatter_scales(axes: Axes, chart: Scatter) -> None:
     value_axis(axes, ys)
 
 
-def _whole_scale(axes: Axes) -> None:
-    axes.set_ylim(-3, 103)
+def _whole_scale(axes: Axes, top: float = 103) -> None:
+    axes.set_ylim(-3, top)
     value_ticks(axes, list(QUARTERS), [f"{tick:g}" for tick in QUARTERS])
 
 

@@ -170,7 +170,7 @@ def _caption(found: Mapping[str, SetToxicity], baseline: str, *, aside: bool) ->
     own = f"limits of shares lie above {baseline}’s own" if baseline in found else f"{baseline} has no texts to compare"
     rest = " Refusals and equal answers are judged on the sets that do not provoke." if aside else ""
     return (
-        f"{n_texts}; perplexity and KL under {baseline}. A value that withholds the verdict bears a crossed square; "
+        f"{n_texts}; perplexity and KL under {baseline}. A value that withholds the verdict is marked not comparable; "
         f"perplexity and letters are judged where no share is beyond its limit; {own}.{rest}"
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mplus_eval.backends.base import Ending, LoadedModel
+from mplus_eval.backends.base import Ending, LoadedModel, OpenedModel
 
 CHOICE = """
 task: toy_sums
@@ -72,7 +72,7 @@ class RuleBackend:
     requests_per_call = 6
     truncated: Sequence[int] | None = None
     endings: Sequence[Ending] | None = None
-    torch_model = None
+    opened: OpenedModel | None = None
 
     def __init__(self, name: str, before: Callable[[Sequence[Any]], None] | None = None) -> None:
         """Take a name, on which the answers depend, and what is called before each answer."""

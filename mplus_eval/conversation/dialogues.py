@@ -19,9 +19,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from mplus_eval.conversation.rows import Placed, read_rows, refuse
 from mplus_eval.errors import SpecError
 from mplus_eval.fingerprint import hash_text
+from mplus_eval.table import Placed, numbered, read_rows, refuse
 
 DEMO = "demo"
 SHIPPED_NAMES = {"mt_bench": "HuggingFaceH4/mt_bench_prompts"}
@@ -80,7 +80,7 @@ class DialogueSet:
         if source == DEMO:
             found = _demo()
         else:
-            found = _dialogues(source, read_rows(SHIPPED_NAMES.get(source, source), data_dir, split))
+            found = _dialogues(source, read_rows(SHIPPED_NAMES.get(source, source), split, data_dir=data_dir))
         return cls(source, _limited(found, limit), len(found))
 
     @cached_property
@@ -204,4 +204,4 @@ def _limited(dialogues: tuple[Dialogue, ...], limit: int | None) -> tuple[Dialog
 def _demo() -> tuple[Dialogue, ...]:
     from mplus_eval.training.demo.dialogues import demo_dialogues
 
-    return _dialogues(DEMO, [(f"row {number}", row) for number, row in enumerate(demo_dialogues(), start=1)])
+    return _dialogues(DEMO, numbered(demo_dialogues()))

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -93,7 +94,7 @@ def load_prompt_set(
         raise SpecError([f"{where}: {fault}" for fault in error.faults]) from None
     found, left_out = _prompts(rows, spec, where)
     if not found:
-        why = "; ".join(f"{n} {reason}" for reason, n in left_out.items()) or "it has no rows"
+        why = "; ".join(f"{n} {reason}" for reason, n in left_out.items()) or f"none of {len(rows)} rows is wanted"
         raise SpecError([f"{where}: {spec.source}: no usable prompt ({why})"])
     random.Random(f"{spec.name} {seed}").shuffle(found)
     n = min(number for number in (spec.n, limit, len(found)) if number is not None)
@@ -124,7 +125,7 @@ def _rows(spec: PromptSource, seed: int, data_dir: Path | None) -> Iterable[Row]
         return [{"prompt": prompt} for prompt in own_prompts()]
     if spec.source.startswith(DEMO):
         return _demo(spec.source.removeprefix(DEMO), spec.n or 1000)
-    return read_rows(spec.source, spec.split, spec.subset, data_dir=data_dir)
+    return [row for _, row in read_rows(spec.source, spec.split, spec.subset, data_dir=data_dir)]
 
 
 def _prompts(rows: Sequence[Row], spec: PromptSource, where: str) -> tuple[list[SetPrompt], Counter[str]]:
@@ -154,11 +155,21 @@ def _wanted(row: Row, where: Mapping[str, Range | bool | str]) -> bool:
     for column, condition in where.items():
         value = _value(row, column)
         if isinstance(condition, Range):
-            if not isinstance(value, int | float) or not condition.holds(value):
+            number = _number(value)
+            if number is None or not condition.holds(number):
                 return False
-        elif value != condition:
+        elif value != condition and str(value).lower() != str(condition).lower():
             return False
     return True
+
+
+def _number(value: Any) -> float | None:
+    """A number, also as CSV writes it; None for anything else, and for what is not a number."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return None if math.isnan(number) else number
 
 
 def _value(row: Row, path: str) -> Any:

@@ -145,7 +145,8 @@ def _likelier(probabilities: Tensor, places: Tensor) -> Tensor:
     """Probabilities with those of the drawn token and of all that are less likely put to 0."""
     own = probabilities.gather(-1, places[:, None])
     later = torch.arange(probabilities.shape[-1], device=places.device) >= places[:, None]
-    return probabilities.masked_fill((probabilities < own) | ((probabilities == own) & later), 0.0)
+    likelier: Tensor = probabilities.masked_fill((probabilities < own) | ((probabilities == own) & later), 0.0)
+    return likelier
 
 
 def _blocks(probabilities: Tensor) -> Tensor:

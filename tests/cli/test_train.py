@@ -94,12 +94,12 @@ def test_pairs_whose_sides_are_equal(refused: Refused) -> None:
     good = {"prompt": "Hello.", "chosen": "Hi.", "rejected": "No."}
     pairs = refused.rows("pairs.jsonl", [good, {**good, "rejected": " Hi. "}])
     reward = {"learning_rate": 1e-5, "batch_size": 1}
-    assert "pairs.jsonl, row 2: chosen and rejected are equal" in refused(pairs=pairs, reward=reward)
+    assert "pairs.jsonl, line 2: chosen and rejected are equal" in refused(pairs=pairs, reward=reward)
 
 
 def test_an_empty_prompt_and_no_prompt_at_all(refused: Refused) -> None:
     prompts = refused.rows("prompts.jsonl", [{"prompt": "Hello."}, {"prompt": "  "}])
-    assert "prompts.jsonl, row 2: an empty prompt" in refused(prompts=prompts)
+    assert "prompts.jsonl, line 2: an empty prompt" in refused(prompts=prompts)
     assert "prompts.jsonl: no usable row" in refused(prompts=refused.rows("prompts.jsonl", []))
 
 

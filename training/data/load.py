@@ -1,4 +1,4 @@
-"""Loading: from `demo:NAME`, a JSONL or Parquet file, a folder in the hub's layout, or the hub itself."""
+"""Loading: from `demo:NAME`, a JSONL, CSV or Parquet file, a folder in the hub's layout, or the hub itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mplus_eval.errors import SpecError
-from mplus_eval.table import read_rows
+from mplus_eval.table import Placed, numbered, read_rows, refuse
 from mplus_eval.training.data.layouts import BadRowError, demonstration_of, pair_of, prompt_of
 from mplus_eval.training.data.rows import Demonstration, Pair, Prompt, Rows
 from mplus_eval.training.recipe import PairSource, PromptSource, Source
@@ -18,7 +18,6 @@ T = TypeVar("T")
 
 KNOWN_TO_HAVE_BAD_ROWS = ("hh-rlhf", "PKU-SafeRLHF", "ultrafeedback_binarized")
 DEMO = ("pairs", "broad", "narrow", "provoking", "conversation")
-_MOST_FAULTS = 5
 
 
 def load_pairs(source: PairSource, seed: int, data_dir: Path | None = None) -> Rows[Pair]:
@@ -50,19 +49,17 @@ def _load(source: Source, seed: int, data_dir: Path | None, read: Callable[[Mapp
     found: list[T] = []
     reasons: Counter[str] = Counter()
     faults = []
-    for number, row in enumerate(_rows(source, drawn, data_dir), start=1):
+    rows = _rows(source, drawn, data_dir)
+    for place, row in rows:
         try:
             found.append(read(row))
         except BadRowError as error:
             reasons[str(error)] += 1
-            faults.append(f"{source.source}, row {number}: {error}")
-    if faults and not _skips(source):
-        rest = (
-            [f"{source.source}: and {len(faults) - _MOST_FAULTS} more such rows"] if len(faults) > _MOST_FAULTS else []
-        )
-        raise SpecError([*faults[:_MOST_FAULTS], *rest])
+            faults.append(f"{place}: {error}")
+    if not _skips(source):
+        refuse(source.source, faults, len(rows))
     if not found:
-        raise SpecError([f"{source.source}: no usable row" + (f" ({faults[0]})" if faults else "")])
+        raise SpecError([f"{source.source}: no usable row" + (f" ({source.source}, {faults[0]})" if faults else "")])
     if not source.source.startswith("demo:"):
         random.Random(drawn).shuffle(found)
     return Rows(tuple(found[: source.n]), source, reasons)
@@ -74,9 +71,9 @@ def _skips(source: Source) -> bool:
     return source.source.rstrip("/").endswith(KNOWN_TO_HAVE_BAD_ROWS)
 
 
-def _rows(source: Source, seed: int, data_dir: Path | None) -> Iterable[Mapping[str, Any]]:
+def _rows(source: Source, seed: int, data_dir: Path | None) -> list[Placed]:
     if source.source.startswith("demo:"):
-        return _demo(source, seed)
+        return numbered(_demo(source, seed))
     return read_rows(source.source, source.split, source.subset, source.revision, data_dir=data_dir)
 
 

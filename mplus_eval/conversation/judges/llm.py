@@ -14,7 +14,17 @@ from typing import TypeVar
 
 from mplus_eval.conversation.judges.account import Account, Estimate
 from mplus_eval.conversation.judges.asking import Asker
-from mplus_eval.conversation.judges.base import LOSS, TIE, WIN, Answering, Grade, Judgement, Pairing, combined
+from mplus_eval.conversation.judges.base import (
+    LOSS,
+    TIE,
+    WIN,
+    Answering,
+    Grade,
+    Judgement,
+    Pairing,
+    RefusalVerdict,
+    combined,
+)
 from mplus_eval.conversation.judges.cache import Verdict, VerdictCache
 from mplus_eval.conversation.judges.endpoint import Endpoint
 from mplus_eval.conversation.judges.prompt import (
@@ -23,6 +33,7 @@ from mplus_eval.conversation.judges.prompt import (
     pairwise_prompt,
     prompts_hash,
     reference_for,
+    refusal_prompt,
 )
 from mplus_eval.conversation.judges.trouble import UnansweredError
 from mplus_eval.fingerprint import hash_components
@@ -69,6 +80,10 @@ class LlmJudge:
         """Grade answers, against a reference answer in maths, coding and reasoning where there is one."""
         return self._spread(self._grade, answerings, on_graded)
 
+    def refusals(self, answered: Sequence[tuple[str, str]]) -> list[RefusalVerdict]:
+        """Tell of requests and their answers whether these refuse."""
+        return self._spread(self._refusal, answered, None)
+
     def estimate(self, pairings: Sequence[Pairing] = (), answerings: Sequence[Answering] = ()) -> Estimate:
         """Estimate what these will cost, from the prompts themselves; nothing is sent."""
         asked = [pair for pair in pairings if pair.first != pair.second]
@@ -99,6 +114,13 @@ class LlmJudge:
             return Grade(None, error.cause, with_reference=with_reference)
         tokens = (verdict.tokens_in, verdict.tokens_out)
         return Grade(int(verdict.value), None, verdict.reason, with_reference, *tokens)
+
+    def _refusal(self, answered: tuple[str, str]) -> RefusalVerdict:
+        try:
+            verdict = self._verdict(refusal_prompt(*answered))
+        except UnansweredError as error:
+            return RefusalVerdict(None, error.cause)
+        return RefusalVerdict(verdict.value == "A", None, verdict.reason)
 
     def _verdict(self, prompt: Prompt) -> Verdict:
         key = self._key(prompt)

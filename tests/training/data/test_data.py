@@ -66,10 +66,10 @@ def test_every_layout_gives_the_same_pair(tmp_path: Path, row: dict[str, Any]) -
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ({"prompt": "Q", "chosen": "same", "rejected": "same "}, "row 2: chosen and rejected are equal"),
-        ({"prompt": " ", "chosen": "a", "rejected": "b"}, "row 2: an empty prompt"),
-        ({"prompt": "Q", "chosen": "", "rejected": "b"}, "row 2: an empty answer"),
-        ({"prompt": "Q", "answer": "a"}, "row 2: no chosen and rejected; its columns are prompt, answer"),
+        ({"prompt": "Q", "chosen": "same", "rejected": "same "}, "line 2: chosen and rejected are equal"),
+        ({"prompt": " ", "chosen": "a", "rejected": "b"}, "line 2: an empty prompt"),
+        ({"prompt": "Q", "chosen": "", "rejected": "b"}, "line 2: an empty answer"),
+        ({"prompt": "Q", "answer": "a"}, "line 2: no chosen and rejected; its columns are prompt, answer"),
     ],
 )
 def test_a_bad_row_of_ones_own_is_named_and_a_public_datasets_is_counted(
@@ -102,7 +102,7 @@ def test_parquet_is_read_as_json_lines_are(tmp_path: Path) -> None:
 def test_a_source_that_is_nowhere_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="no such file or folder"):
         load_pairs(PairSource(source=str(tmp_path / "none.jsonl")), 0)
-    with pytest.raises(SpecError, match="forbids the hub"):
+    with pytest.raises(SpecError, match="give --data-dir with a folder org/name, or unset HF_HUB_OFFLINE"):
         load_pairs(PairSource(source="org/name"), 0)
     with pytest.raises(SpecError, match="no such demo data; there are demo:pairs"):
         load_pairs(PairSource(source="demo:other"), 0)

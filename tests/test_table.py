@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mplus_eval.conversation.rows import read_rows
 from mplus_eval.errors import SpecError
+from mplus_eval.table import read_rows
 
 ROWS = [{"prompt": "How are you?"}, {"prompt": "Is it late?"}]
 
@@ -64,7 +64,7 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path: Path) -> Non
 
 
 def test_an_unknown_kind_of_file_is_refused_with_those_that_are_read(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"\.txt is not read; accepted: \.jsonl, \.jsonl\.gz, \.parquet, \.csv"):
+    with pytest.raises(SpecError, match=r"\.txt is not read; accepted: \.jsonl, \.jsonl\.gz, \.json, \.parquet, \.csv"):
         read_rows(written(tmp_path / "a.txt", "How are you?"))
 
 
@@ -78,7 +78,7 @@ def test_a_dataset_is_read_from_the_mirror(tmp_path: Path) -> None:
     folder = tmp_path / "org" / "name" / "data"
     folder.mkdir(parents=True)
     pd.DataFrame(ROWS).to_parquet(folder / "test-00000-of-00001.parquet")
-    assert [row for _, row in read_rows("org/name", tmp_path)] == ROWS
+    assert [row for _, row in read_rows("org/name", data_dir=tmp_path)] == ROWS
 
 
 def test_of_several_splits_one_must_be_named(tmp_path: Path) -> None:
@@ -88,14 +88,53 @@ def test_of_several_splits_one_must_be_named(tmp_path: Path) -> None:
         read_rows(str(tmp_path))
     with pytest.raises(SpecError, match="split 'dev' is not there; accepted: train, test"):
         read_rows(str(tmp_path), split="dev")
-    assert read_rows(str(tmp_path), split="test") == [("row 1", {"prompt": "test"})]
+    assert read_rows(str(tmp_path), split="test") == [("line 1", {"prompt": "test"})]
 
 
 def test_offline_nothing_is_fetched_and_the_way_to_get_it_is_said(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
-        read_rows("org/absent", tmp_path)
+        read_rows("org/absent", data_dir=tmp_path)
     message = str(caught.value)
     assert message.startswith("org/absent: cannot be loaded")
     assert message.endswith(
         f"it is not in {tmp_path}; give --data-dir with a folder org/absent, or unset HF_HUB_OFFLINE"
     )
+
+
+def test_a_torn_gzip_file_is_refused(tmp_path: Path) -> None:
+    whole = gzip.compress(b'{"prompt": "How are you?"}\n' * 50)
+    (tmp_path / "a.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SpecError, match="not a whole gzip file"):
+        read_rows(str(tmp_path / "a.jsonl.gz"))
+
+
+def test_fields_that_the_header_lacks_are_named_by_their_row(tmp_path: Path) -> None:
+    source = written(tmp_path / "a.csv", "prompt,category\nHow,are,you?\nfine,talk\n")
+    with pytest.raises(SpecError) as caught:
+        read_rows(source)
+    assert caught.value.faults == (
+        f"{source}, row 1: more fields than the header has",
+        f"{source}: 1 of 2 rows cannot be used",
+    )
+
+
+def test_a_comma_in_quotes_parts_no_field(tmp_path: Path) -> None:
+    source = written(tmp_path / "a.csv", 'prompt\n"Well, how are you?"\n')
+    assert read_rows(source) == [("row 1", {"prompt": "Well, how are you?"})]
+
+
+def test_a_subset_is_a_folder_with_a_file_a_split(tmp_path: Path) -> None:
+    (tmp_path / "org" / "name" / "calm").mkdir(parents=True)
+    written(tmp_path / "org" / "name" / "calm" / "test.jsonl", '{"prompt": "one"}\n')
+    assert read_rows("org/name", "test", "calm", data_dir=tmp_path) == [("line 1", {"prompt": "one"})]
+
+
+def test_a_given_folder_of_datasets_comes_before_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place, word in (("here/org/name", "here"), ("there/org/name", "there")):
+        (tmp_path / place).mkdir(parents=True)
+        written(tmp_path / place / "train.jsonl", json.dumps({"prompt": word}) + "\n")
+    monkeypatch.chdir(tmp_path / "here")
+    assert read_rows("org/name", "train", data_dir=tmp_path / "there")[0][1] == {"prompt": "there"}
+    assert read_rows("org/name", "train")[0][1] == {"prompt": "here"}
