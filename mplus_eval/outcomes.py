@@ -39,10 +39,10 @@ ANSWER_FIELDS = [
 ]
 """What a model said to one item. `cluster` is null where the item shares nothing with another; `asked` holds the user's
 words within the prompt, of dialogues only; `choices` are the continuations scored, in the order of
-`log_probabilities` (natural logarithm, summed over the continuation's tokens) and `greedy` (whether the continuation is what greedy decoding would say); `n_truncated` is how many tokens were cut
-from the left of the prompt to fit the model's length, null where the backend cannot tell; `n_tokens` counts the tokens
-generated and `ended` tells whether the model ended by itself, both of prompt sets and dialogues only; `error` is the
-cause when the item failed."""
+`log_probabilities` (natural logarithm, summed over the continuation's tokens) and `greedy` (whether the continuation is
+what greedy decoding would say); `n_truncated` is how many tokens were cut from the left of the prompt to fit the
+model's length, null where the backend cannot tell; `n_tokens` counts the tokens generated and `ended` tells whether the
+model ended by itself, both of prompt sets and dialogues only; `error` is the cause when the item failed."""
 
 SCORE_FIELDS = [
     pa.field("target", pa.string()),

@@ -1,4 +1,4 @@
-"""The section on conversation: from the comparison's part on it to tables, figures, dialogues and words between them."""
+"""The section on conversation: from the comparison's part on it to tables, figures, dialogues, and words between."""
 
 from __future__ import annotations
 
@@ -113,7 +113,8 @@ def _withheld(tables: ConversationTables) -> Iterable[WithheldVerdict]:
 
 def _judge_views(tables: ConversationTables) -> Iterable[JudgeView]:
     """What the first judge found, and the second where there is one."""
-    for place, judged in enumerate((tables.models, tables.seconds)):
+    both: tuple[Mapping[str, Judging], ...] = (tables.models, tables.seconds)
+    for place, judged in enumerate(both):
         if judged:
             name = judge_named(next(iter(judged.values())).judge)
             title = f"Second judge: {name}" if place else "Win rate"

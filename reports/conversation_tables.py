@@ -57,6 +57,8 @@ class ConversationTables:
             f"Against {self.comparison.baseline}, ties count half; {self._confidence} intervals, clustered by "
             f"dialogue. Judge: {judge}."
         )
+        if any(found.length_controlled_win_rate.extrapolated for found in judged.values()):
+            caption += " ‡ extrapolated: one side’s answers are always the longer ones."
         return Table(caption, columns, tuple(self._result(model, found) for model, found in judged.items()))
 
     @property

@@ -129,10 +129,11 @@ def judge_leanings(found: Judging) -> Iterable[str]:
     if _above(bias.order_inconsistency, 0.5):
         yield f"{_share(bias.order_inconsistency)} of the judge’s verdicts change with the order of the answers."
     first = bias.first_preferred
+    of_decided = f"won {_share(first)} of its decided verdicts; fair is 50 %"
     if _above(first, 0.5):
-        yield f"The judge leans to the answer shown first, which won {_share(first)} of its decided verdicts; fair is 50 %."
+        yield f"The judge leans to the answer shown first, which {of_decided}."
     elif first.ci and first.ci[1] < 0.5:
-        yield f"The judge leans to the answer shown last: the first won {_share(first)} of its decided verdicts; fair is 50 %."
+        yield f"The judge leans to the answer shown last: the first {of_decided}."
     if _above(bias.longer_preferred, 0.5) and length.length_effect is None and length.separated:
         yield f"Length alone decides: the longer answer won {_share(bias.longer_preferred)} of the pairs with a winner."
     elif _above(bias.longer_preferred, 0.5):

@@ -28,7 +28,8 @@ def test_results_hold_verdict_rates_counts_and_p() -> None:
     table = found.results(found.models, "judge-70b")
     # 0.628 of 477 with 47 ties: 276 wins and half of 47 are 299.5.
     assert cells(table, "sft") == [
-        "improved explained by length", "62.8 [57.8, 67.8]", "51.2 [45.2, 57.2]", "276", "47", "154", "477", "3", "< 0.001",
+        "improved explained by length", "62.8 [57.8, 67.8]", "51.2 [45.2, 57.2]",
+        "276", "47", "154", "477", "3", "< 0.001",
     ]  # fmt: skip
     assert cells(table, "chosen")[:3] == ["not comparable", "48.8 [43.8, 53.8]", "withheld"]
 
@@ -36,7 +37,9 @@ def test_results_hold_verdict_rates_counts_and_p() -> None:
 def test_an_extrapolated_rate_carries_a_mark() -> None:
     changed = talk.changed_model(talk.talking(), "plus", length_controlled_win_rate=talk.length(0.6, extrapolated=True))
     found = tables(changed)
-    assert cells(found.results(found.models, "j"), "plus")[2] == "60.0 ‡ [54.0, 66.0]"
+    table = found.results(found.models, "j")
+    assert cells(table, "plus")[2] == "60.0 ‡ [54.0, 66.0]"
+    assert table.caption.endswith("‡ extrapolated: one side’s answers are always the longer ones.")
 
 
 def test_the_table_on_the_judge_holds_order_and_length() -> None:
@@ -53,7 +56,7 @@ def test_turns_stand_in_their_order_and_categories_with_their_size() -> None:
     assert turns is not None
     assert categories is not None
     assert [row.header.text for row in turns.rows] == ["1", "2"]
-    assert [(row.header.text, row.header.note) for row in categories.rows][0] == ("coding", "n 59")
+    assert (categories.rows[0].header.text, categories.rows[0].header.note) == ("coding", "n 59")
     assert cells(categories, "writing")[3] == "68.1 [57.1, 79.1]"
 
 
