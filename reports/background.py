@@ -8,6 +8,7 @@ from typing import Any
 
 from mplus_eval.comparison import Comparison, ModelEntry
 from mplus_eval.reports import formats
+from mplus_eval.reports.conversation_words import conversation_method
 from mplus_eval.reports.harmlessness_words import harmlessness_method
 from mplus_eval.reports.noise import noise_method
 from mplus_eval.reports.tables import Cell, Column, Fact, Row, Table, number
@@ -40,11 +41,11 @@ def methods(comparison: Comparison) -> tuple[str, ...]:
     said = []
     if any(task.contrasts for task in comparison.tasks.values()):
         said += [_pairing(comparison), _verdicts(comparison)]
-    elif comparison.toxicity and len(comparison.models) > 1:
+    elif (comparison.toxicity or comparison.conversation) and len(comparison.models) > 1:
         said += [_verdicts(comparison)]
     said += [_caution()] if said else []
     said += [_prompts(comparison), _scoring()] if comparison.tasks else []
-    said += [noise_method(comparison), harmlessness_method(comparison)]
+    said += [noise_method(comparison), harmlessness_method(comparison), conversation_method(comparison)]
     return tuple(paragraph for paragraph in said if paragraph)
 
 

@@ -86,6 +86,7 @@ class Bars:
     tasks: tuple[str, ...]
     chances: tuple[float, ...]
     series: tuple[Series, ...]
+    x_name: str = "score, percent"
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,48 @@ class Scatter:
 
 
 @dataclass(frozen=True)
+class WinRow:
+    """The win rate of one model, and at equal length where there is one."""
+
+    model: str
+    look: Look
+    verdict: str
+    bar: Bar
+    at_equal_length: Bar | None
+
+
+@dataclass(frozen=True)
+class WinRates:
+    """Win rates against the baseline, two rows a model; `margin` is how far below one half counts as preserved."""
+
+    baseline: str
+    margin: float
+    rows: tuple[WinRow, ...]
+
+
+@dataclass(frozen=True)
+class RatingRow:
+    """The rating of one model; an end without bound is None, and the baseline has no interval.
+
+    A hollow one is not to be compared.
+    """
+
+    model: str
+    look: Look
+    value: float
+    ci: tuple[float | None, float | None] | None
+    is_hollow: bool = False
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """Ratings in points, a dot a model, the best first."""
+
+    baseline: str
+    rows: tuple[RatingRow, ...]
+
+
+@dataclass(frozen=True)
 class Figure:
     """A figure: its file's name, the finding as a title, a description for who cannot see it, and its data twice."""
 
@@ -191,7 +234,7 @@ class Figure:
     model: str
     description: str
     caption: str
-    chart: Forest | Tax | Bars | Radar | Dose | Trajectory | Curves | Scatter
+    chart: Forest | Tax | Bars | Radar | Dose | Trajectory | Curves | Scatter | WinRates | Ratings
     table: Table | None
 
 

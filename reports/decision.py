@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from mplus_eval.comparison import Comparison, Summary, Task
 from mplus_eval.record import Contrast, Interval, Verdict
 from mplus_eval.reports import formats
+from mplus_eval.reports.conversation_words import conversation_axis, conversation_remarks, conversation_sentence
 from mplus_eval.reports.harmlessness_words import toxicity_axis, toxicity_remarks, toxicity_sentence
 from mplus_eval.reports.noise import noise_remark
 from mplus_eval.reports.tables import MARKS, NO_SUMMARY, NO_VERDICT, Mark
@@ -50,9 +51,13 @@ def decide(name: str, comparison: Comparison) -> Decision:
     if comparison.toxicity:
         sentences.append(toxicity_sentence(name, comparison))
         axes.append(AxisVerdict("Harmlessness", *toxicity_axis(name, comparison)))
+    if comparison.conversation:
+        sentences.append(conversation_sentence(name, comparison))
+        axes.append(AxisVerdict("Conversation", *conversation_axis(name, comparison)))
     units = {task: Unit.of(comparison.tasks[task]) for task in contrasts}
     remarks = (*_exceptions(summary, contrasts, units), *noise_remark(name, comparison), *_flags(contrasts))
-    return Decision(name, " ".join(sentences), (*remarks, *toxicity_remarks(name, comparison)), tuple(axes))
+    remarks = (*remarks, *toxicity_remarks(name, comparison), *conversation_remarks(name, comparison))
+    return Decision(name, " ".join(sentences), remarks, tuple(axes))
 
 
 def contrasts_of(name: str, tasks: Mapping[str, Task]) -> dict[str, Contrast]:

@@ -8,7 +8,6 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
-from matplotlib.path import Path as Outline
 
 from mplus_eval.reports import formats
 from mplus_eval.reports.canvas import (
@@ -41,23 +40,22 @@ from mplus_eval.reports.charts import (
     ForestRow,
     Panel,
     Radar,
+    Ratings,
     Scatter,
     Tax,
     Trajectory,
+    WinRates,
 )
 from mplus_eval.reports.curves import draw_curves, draw_scatter
 from mplus_eval.reports.palette import SHAPES, Look
 from mplus_eval.reports.svg import SETTINGS, colour, to_svg
+from mplus_eval.reports.verdict_marks import verdict_ink, verdict_mark
+from mplus_eval.reports.win_figures import draw_ratings, draw_win_rates
 
 MOST_LABELLED_BARS = 6
 RADIUS = 80
 PANEL = 92
 DASHES = ((0, ()), (0, (5, 2)), (0, (1.5, 2)))
-
-MARKERS = {"improved": "o", "preserved": "s", "degraded": "D", "undecided": "o", "not comparable": "s", "failed": "x"}
-VERDICT_TOKENS = {"improved": "improved", "preserved": "preserved", "degraded": "degraded"}
-_BARS = Outline([(-1, 0.65), (1, 0.65), (-1, -0.65), (1, -0.65)], [1, 2, 1, 2])
-_SIGNS: dict[str, Any] = {"improved": "+", "degraded": "_", "preserved": _BARS, "not comparable": "x"}
 
 
 def draw(figure: Figure) -> str:
@@ -80,6 +78,10 @@ def draw(figure: Figure) -> str:
                 drawing = draw_curves(chart)
             case Scatter() as chart:
                 drawing = draw_scatter(chart)
+            case WinRates() as chart:
+                drawing = draw_win_rates(chart)
+            case Ratings() as chart:
+                drawing = draw_ratings(chart)
         return to_svg(drawing, figure.name, f"{figure.title}. {figure.description}")
 
 
@@ -102,27 +104,14 @@ def _forest_row(axes: Axes, row: ForestRow, place: float) -> None:
     if row.bar is None:
         note(axes, "no result", place, 0.5, 0, "center", colour("muted"))
         return
-    ink = colour(VERDICT_TOKENS.get(row.verdict, "undecided"))
+    ink = verdict_ink(row.verdict)
     axes.fill_betweenx([place - ROW / 2, place + ROW / 2], 0, row.margin, color=colour("surface"), lw=0, zorder=0)
     axes.plot(
         [row.margin] * 2, [place - ROW / 2, place + ROW / 2], color=colour("strong"), lw=1, dashes=(3, 2), zorder=1
     )
     interval_line(axes, row.bar, place, ink)
-    _verdict_mark(axes, row.bar.value, place, row.verdict, ink)
+    verdict_mark(axes, row.bar.value, place, row.verdict, ink)
     note(axes, formats.points(row.bar.value), place, 1, 43, "right", ink, weight="bold")
-
-
-def _verdict_mark(axes: Axes, x: float, y: float, verdict: str, ink: str) -> None:
-    """The verdict's shape: filled and signed, or open where nothing was shown."""
-    marker, is_open = MARKERS[verdict], verdict in ("undecided", "not comparable")
-    ground = colour("bg")
-    size = 8.5 if marker == "D" else 10
-    face, sign_ink, edge = (ground, ink, 1.3) if is_open else (ink, ground, 0)
-    both: Any = {"ls": "", "color": ink, "clip_on": False}
-    axes.plot([x], [y], marker=marker, ms=size, mfc=face, mec=ink, mew=edge, zorder=4, **both)
-    if sign := _SIGNS.get(verdict):
-        size = 4.4 if verdict == "preserved" else 5.6
-        axes.plot([x], [y], marker=sign, ms=size, mfc="none", mec=sign_ink, mew=1.3, zorder=5, **both)
 
 
 def _tax(chart: Tax) -> Drawing:
@@ -153,7 +142,7 @@ def _bars(chart: Bars) -> Drawing:
     top = 16 * len(legend) + 4
     drawing, axes = rows_canvas(list(chart.tasks), group * len(chart.tasks), top=top, right=36)
     axes.set_xlim(0, 1)
-    scale_axis(axes, [0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100"], "score, percent")
+    scale_axis(axes, [0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100"], chart.x_name)
     row_labels(axes, list(chart.tasks), [group * (index + 0.5) for index in range(len(chart.tasks))])
     for number, series in enumerate(chart.series):
         for index, bar in enumerate(series.bars):

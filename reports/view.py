@@ -10,6 +10,7 @@ from typing import Any
 from mplus_eval.comparison import Comparison
 from mplus_eval.reports import background, formats
 from mplus_eval.reports.charts import Figure, forest_figures, tax_figure
+from mplus_eval.reports.conversation import ConversationSection, conversation_section
 from mplus_eval.reports.decision import Decision, decide
 from mplus_eval.reports.dose import TrainingSection, training_section
 from mplus_eval.reports.harmlessness import HarmlessnessSection, harmlessness_section
@@ -71,6 +72,7 @@ class Report:
     tradeoff: Figure | None
     scores: tuple[Figure, ...]
     harmlessness: HarmlessnessSection | None
+    conversation: ConversationSection | None
     training: TrainingSection | None
     trajectories: tuple[Figure, ...]
     subjects: tuple[TaskSubjects, ...]
@@ -87,7 +89,8 @@ class Report:
         dose = self.training.figure if self.training else None
         single = tuple(figure for figure in (self.tax, self.tradeoff, dose) if figure)
         harmlessness = self.harmlessness.figures if self.harmlessness else ()
-        return (*self.forests, *single, *self.scores, *harmlessness, *self.trajectories)
+        conversation = self.conversation.figures if self.conversation else ()
+        return (*self.forests, *single, *self.scores, *harmlessness, *conversation, *self.trajectories)
 
 
 def build_report(comparison: Comparison, manifest: Mapping[str, Any], directory: Path) -> Report:
@@ -112,6 +115,7 @@ def build_report(comparison: Comparison, manifest: Mapping[str, Any], directory:
         tradeoff_figure(comparison, given),
     )
     harmlessness = harmlessness_section(comparison, given, labels, directory)
+    conversation = conversation_section(comparison, given, labels, directory)
     scores = score_figures(comparison, given)
     training = training_section(comparison, given)
     present = {
@@ -121,6 +125,7 @@ def build_report(comparison: Comparison, manifest: Mapping[str, Any], directory:
         "tax": ("Alignment tax", tax or tradeoff),
         "scores": ("Scores by task", scores),
         "harmlessness": ("Harmlessness", harmlessness),
+        "conversation": ("Conversation", conversation),
         "training": ("Training and dose", training),
         "trajectory": ("Trajectory", trajectories),
         "subjects": ("Subjects", subjects),
@@ -148,6 +153,7 @@ def build_report(comparison: Comparison, manifest: Mapping[str, Any], directory:
         tradeoff=tradeoff,
         scores=scores,
         harmlessness=harmlessness,
+        conversation=conversation,
         training=training,
         trajectories=trajectories,
         subjects=subjects,
@@ -180,8 +186,10 @@ def _facts(comparison: Comparison, manifest: Mapping[str, Any], missing: tuple[M
     n_items = sum(task.n_items for task in comparison.tasks.values())
     sets = comparison.toxicity.sets if comparison.toxicity else {}
     n_prompts = sum(one.n_prompts for one in sets.values())
-    n_cells = len(comparison.models) * (len(comparison.tasks) + len(sets))
+    talk = comparison.conversation
+    n_cells = len(comparison.models) * (len(comparison.tasks) + len(sets) + bool(talk))
     counts = [(len(comparison.tasks), "task"), (n_items, "item"), (len(sets), "prompt set"), (n_prompts, "prompt")]
+    counts += [(talk.n_dialogues, "dialogue")] if talk else []
     counted = (formats.counted(number, noun) for number, noun in counts if number)
     facts = [Fact("Baseline", comparison.baseline)] if len(comparison.models) > 1 else []
     facts.append(Fact("Suite", ", ".join((one_line(comparison.suite), *counted))))
@@ -204,6 +212,8 @@ def _margins(comparison: Comparison) -> str:
     ]
     if comparison.toxicity:
         named.append(f"{formats.toxicity(comparison.toxicity.margin)} for toxicity")
+    if comparison.conversation:
+        named.append(f"{formats.margin_in_points(comparison.conversation.margin)} of the win rate for conversation")
     where = f"Each model against {comparison.baseline} at level {comparison.level:g}."
     return f"{where} Margins: {', '.join(named)}." if named else where
 
@@ -222,6 +232,8 @@ def _legend(comparison: Comparison, any_missing: bool) -> tuple[Legend, ...]:
     used |= {entry.verdict for entry in comparison.summary.values() if entry.verdict}
     toxicities = comparison.toxicity.models.values() if comparison.toxicity else ()
     used |= {one.contrast.verdict for found in toxicities for one in found.sets.values() if one.contrast}
+    talk = comparison.conversation.models.values() if comparison.conversation else ()
+    used |= {found.verdict for found in talk if found.verdict}
     entries = [Legend(MARKS[verdict], meanings[verdict.value]) for verdict in MARKS if verdict in used]
     return (*entries, *([Legend(FAILED, "no result, cause given")] if any_missing else []))
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mplus_eval.reports import write_report
-from tests.reports import build, build_toxicity
+from tests.reports import build, build_conversation, build_toxicity
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -47,6 +47,14 @@ def hostile_harmless_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+@pytest.fixture(scope="module")
+def hostile_talking_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("hostile-talking")
+    build_conversation.write_run(directory, build_conversation.hostile(), f"{build.HOSTILE}</details>" + "x" * 300)
+    write_report(directory)
+    return directory
+
+
 def opened(browser: Any, run: Path, **settings: Any) -> tuple[Any, list[str]]:
     """A page with the report, and everything that its console says from then on."""
     page = browser.new_page(**settings)
@@ -59,7 +67,10 @@ def opened(browser: Any, run: Path, **settings: Any) -> tuple[Any, list[str]]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-@pytest.mark.parametrize("run", ["full_run", "hostile_run", "harmless_run", "hostile_harmless_run"])
+@pytest.mark.parametrize(
+    "run",
+    ["full_run", "hostile_run", "harmless_run", "hostile_harmless_run", "talking_run", "hostile_talking_run"],
+)
 def test_no_console_message_and_no_overflow(
     browser: Any, run: str, width: int, scheme: str, request: pytest.FixtureRequest
 ) -> None:
@@ -72,7 +83,7 @@ def test_no_console_message_and_no_overflow(
     page.close()
 
 
-@pytest.mark.parametrize("run", ["hostile_run", "hostile_harmless_run"])
+@pytest.mark.parametrize("run", ["hostile_run", "hostile_harmless_run", "hostile_talking_run"])
 def test_hostile_text_runs_nothing(browser: Any, run: str, request: pytest.FixtureRequest) -> None:
     page, _ = opened(browser, request.getfixturevalue(run))
     assert page.evaluate("window.hacked") is None
@@ -128,7 +139,7 @@ def test_figure_text_is_at_least_eleven_pixels_on_a_phone(browser: Any, full_run
     page.close()
 
 
-@pytest.mark.parametrize("run", ["full_run", "harmless_run"])
+@pytest.mark.parametrize("run", ["full_run", "harmless_run", "talking_run"])
 def test_no_text_of_a_figure_is_clipped(browser: Any, run: str, request: pytest.FixtureRequest) -> None:
     page, _ = opened(browser, request.getfixturevalue(run), viewport={"width": 360, "height": 800})
     clipped = page.evaluate(
@@ -204,4 +215,16 @@ def test_a_veil_is_of_one_colour(browser: Any, scheme: str, harmless_run: Path) 
     )
     assert colours
     assert all(ink == ground for ink, ground in colours)
+    page.close()
+
+
+@pytest.mark.parametrize(("width", "is_beside"), [(360, False), (1280, True)])
+def test_answers_stand_side_by_side_where_there_is_room(
+    browser: Any, width: int, is_beside: bool, talking_run: Path
+) -> None:
+    page, _ = opened(browser, talking_run, viewport={"width": width, "height": 800})
+    page.evaluate("document.querySelectorAll('#conversation details').forEach(one => one.open = true)")
+    base, model = page.locator("#conversation .talk .pair").first.locator(".say").all()
+    left, right = base.bounding_box(), model.bounding_box()
+    assert (left["y"] == right["y"], left["x"] < right["x"]) == (is_beside, is_beside)
     page.close()
