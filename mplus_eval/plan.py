@@ -249,13 +249,12 @@ def _with_judges(
     if dialogues is None or len(models) < 2:
         return None, spec.judges
     beside = found_reward(model.source.path for model in models)
-    named = dialogues.spec.judges or (("reward",) if beside else ())
-    if "reward" in named and beside is None:
+    if "reward" in spec.judges and beside is None:
         raise SpecError(["judge 'reward': no reward model of mplus-eval train lies beside a model; write reward:PATH"])
+    named = [judge for judge in dialogues.spec.judges or ("reward",) if judge != "reward" or beside]
     if not named and spec.conversation:
-        raise SpecError(
-            [f"conversation: no judge is named, and no reward model lies beside a model; accepted: {ACCEPTED}"]
-        )
+        fault = "conversation: no judge is named, and no reward model lies beside a model"
+        raise SpecError([f"{fault}; accepted: {ACCEPTED}"])
     judges = tuple(f"reward:{beside}" if judge == "reward" else judge for judge in named)
     return (dialogues, judges) if judges else (None, ())
 
