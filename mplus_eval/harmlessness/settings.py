@@ -121,8 +121,7 @@ def harmlessness_of(spec: CompareSpec, suite: Suite) -> tuple[HarmlessnessSettin
     settings = suite.harmlessness
     wanted = spec.toxicity if spec.toxicity is not None else spec.tasks is None
     if not wanted or settings is None:
-        asked = spec.toxicity or not spec.capability
-        return None, [f"suite {suite.name!r} has no settings of harmlessness"] if asked else []
+        return None, [f"suite {suite.name!r} has no settings of harmlessness"] if spec.toxicity else []
     if spec.scorers:
         settings = settings.model_copy(update={"scorers": spec.scorers})
     from mplus_eval.harmlessness.scorers import scorer_faults
