@@ -171,6 +171,8 @@ def make_plan(
             *(_dialogue_cell(model, one, spec) for one in [dialogues] if one and model.spec.trajectory is None),
         )
     )
+    if not cells:
+        raise SpecError([f"suite {suite.name!r}: nothing is left to evaluate; every axis that it has is switched off"])
     noise = None
     if spec.noise_floor:
         baseline = next(model for model in models if model.spec.name == spec.baseline)
