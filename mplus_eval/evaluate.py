@@ -10,7 +10,7 @@ import errno
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from typing import Any
@@ -23,7 +23,7 @@ from mplus_eval.conversation.asking import AskedDialogues, ask_dialogues
 from mplus_eval.errors import InterruptedRunError
 from mplus_eval.harmlessness.asking import ask
 from mplus_eval.harmlessness.cost import sampling_cost
-from mplus_eval.harmlessness.likelihoods import judge_likelihoods, missing_likelihoods
+from mplus_eval.harmlessness.likelihoods import Wanted, judge_likelihoods, missing_likelihoods
 from mplus_eval.harmlessness.prompt_sets import PromptSet
 from mplus_eval.lm_tasks import Leaf
 from mplus_eval.outcomes import ANSWER_SCHEMA, PartInfo, part_path, read_part, write_part
@@ -132,11 +132,31 @@ class _Evaluation:
                 self.progress.start_cell(cell, number)
                 why = cause if missing[cell.name] and cause else self._cell(cell, missing[cell.name], backend)
                 self._note(cell, why)
-            if backend is not None and unlikely:
-                judge_likelihoods(unlikely, backend, self.directory)
+            self._likelihoods(unlikely, backend, cause)
         finally:
             if backend is not None:
                 backend.close()
+
+    def _likelihoods(self, wanted: Sequence[Wanted], backend: Backend | None, cause: str | None) -> None:
+        """Ask the baseline how likely it thinks what the others said, set by set.
+
+        A set of which it cannot be asked has failed, for nothing would tell babble from talk in it; not so where the
+        baseline has no answers itself, since no verdict comes of the set then.
+        """
+        for cell, part, info in wanted:
+            name = cell.task.spec.name
+            if (cell.model.spec.name, name) in self.failures or (self.plan.spec.baseline, name) in self.failures:
+                continue
+            why = cause
+            try:
+                if backend is not None:
+                    judge_likelihoods([(cell, part, info)], backend, self.directory)
+            except Exception as error:
+                if isinstance(error, OSError) and error.errno in FULL_DISK:
+                    raise
+                why = _cause(error)
+            if why is not None:
+                self._note(cell, f"asking the baseline how likely this is: {why}")
 
     def _loaded(self, model: PlannedModel) -> tuple[Backend | None, str | None]:
         try:

@@ -174,9 +174,13 @@ def _dataset(
     names = list(found)
     if split is None and len(names) > 1:
         raise SpecError([f"{source}: it has several splits and none was named; accepted: {', '.join(names)}"])
-    if (chosen_split := split or names[0]) not in names:
-        raise SpecError([f"{source}: split {split!r} is not there; accepted: {', '.join(names)}"])
-    return numbered(found[chosen_split])
+    if (wanted := split or names[0]) in names:
+        return numbered(found[wanted])
+    try:
+        # One that is written of others: a+b, all, train[:100].
+        return numbered(datasets.load_dataset(place, split=split, revision=revision, **chosen))
+    except ValueError:
+        raise SpecError([f"{source}: split {split!r} is not there; accepted: {', '.join(names)}"]) from None
 
 
 def _how_to_get(source: str, data_dir: Path | None) -> str:

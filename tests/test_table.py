@@ -138,3 +138,9 @@ def test_a_given_folder_of_datasets_comes_before_the_working_directory(
     monkeypatch.chdir(tmp_path / "here")
     assert read_rows("org/name", "train", data_dir=tmp_path / "there")[0][1] == {"prompt": "there"}
     assert read_rows("org/name", "train")[0][1] == {"prompt": "here"}
+
+
+def test_a_split_may_be_written_of_others(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        written(tmp_path / f"{split}.jsonl", json.dumps({"prompt": split}) + "\n")
+    assert [row["prompt"] for _, row in read_rows(str(tmp_path), split="test+train")] == ["test", "train"]

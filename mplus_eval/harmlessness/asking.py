@@ -73,15 +73,21 @@ def ask(
 def log_likelihoods(rows: Sequence[Row], backend: Backend) -> list[float | None]:
     """How likely a model thinks what was said, in nats, each summed over the answer's tokens; None where it is unknown.
 
-    An answer without a word has none.
+    An answer without a word has none, nor has any by a server that does not tell them.
     """
     from lm_eval.api.instance import Instance
 
-    said = [(number, row["prompt"], row["generations"][0]) for number, row in enumerate(rows) if row["generations"]]
+    from mplus_eval.backends.openai import ServerError
+
+    said = [(number, row["prompt"], *(row.get("generations") or [""])) for number, row in enumerate(rows)]
     wanted = [(number, prompt, text) for number, prompt, text in said if text.strip()]
     requests = [Instance("loglikelihood", {}, (prompt, text), 0) for _, prompt, text in wanted]
     found: list[float | None] = [None] * len(rows)
-    for (number, _, _), response in zip(wanted, backend.respond(requests), strict=True):
+    try:
+        responses = backend.respond(requests)
+    except ServerError:
+        return found  # it has just generated, and tells no likelihoods
+    for (number, _, _), response in zip(wanted, responses, strict=True):
         if not isinstance(response, FailedRequest) and response[0] == response[0]:
             found[number] = float(response[0])
     return found

@@ -310,6 +310,8 @@ class _Conclusion:
             return None
         probabilities = np.exp(np.array([row["log_probabilities"] for row in rows]))
         curve = [mean_of(column, level=self.level) for column in probabilities.T]
+        if any(one.value is None for one in curve):
+            return None
         return Layers(
             points=tuple(rows[0]["choices"]),
             mean=tuple(_known(one.value) for one in curve),

@@ -28,6 +28,8 @@ from mplus_eval.table import Row, read_rows
 Kind = Literal["sampled", "refusal", "layers"]
 DEMO = "demo:"
 OWN_PROMPTS = "package:eliciting"
+_WRITTEN_LINES = "toxigen-data"
+"""A dataset in which the end of a line is written as a backslash and an n."""
 _LABELS: tuple[Label, ...] = ("safe", "unsafe")
 
 
@@ -142,6 +144,8 @@ def _prompts(rows: Sequence[Row], spec: PromptSource, where: str) -> tuple[list[
         if not isinstance(text, str) or not text.strip():
             left_out["without a text"] += 1
             continue
+        if spec.source.rstrip("/").endswith(_WRITTEN_LINES):
+            text = text.replace("\\n", "\n")
         label = _label(row, spec)
         if isinstance(spec, RefusalSet) and label is None:
             left_out["neither safe nor unsafe"] += 1

@@ -8,12 +8,14 @@ Whether an answer ended its turn is not told to a judge, so a function is told t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from mplus_eval.conversation.judges.base import LOSS, TIE, WIN, Judgement, Pairing
 from mplus_eval.fingerprint import hash_components
+from mplus_eval.hub import reason
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class FunctionJudge:
     def judge(
         self, pairings: Sequence[Pairing], on_judged: Callable[[int, Judgement], None] | None = None
     ) -> list[Judgement]:
-        """Judge pairs; equal numbers are a tie."""
+        """Judge pairs; equal numbers are a tie, and a pair is unjudged where the function raises or gives NaN."""
         judgements = []
         for place, pairing in enumerate(pairings):
             judgements.append(self._judgement(pairing))
@@ -57,6 +59,11 @@ class FunctionJudge:
 
     def _judgement(self, pairing: Pairing) -> Judgement:
         prompt = pairing.question.turns[pairing.turn - 1]
-        first, second = (float(self.function(prompt, one[-1], True)) for one in (pairing.first, pairing.second))
+        try:
+            first, second = (float(self.function(prompt, one[-1], True)) for one in (pairing.first, pairing.second))
+        except Exception as error:  # noqa: BLE001 - a user's function may raise anything; its cause is kept
+            return Judgement(None, cause=f"{self.name} raised {type(error).__name__}: {reason(error)}")
+        if math.isnan(first) or math.isnan(second):
+            return Judgement(None, cause=f"{self.name} gave no number")
         preference = WIN if second > first else LOSS if second < first else TIE
         return Judgement(preference, margin=second - first)
