@@ -240,7 +240,7 @@ def _detail(row: Mapping[str, Any], model: str, baseline: str) -> str:
         return f"({model} shown first: {first}; {baseline} shown first: {second})"
     if in_order is not None and swapped is not None:
         return f"({_preferred(in_order, model, baseline)}, in both orders)"
-    return f"(reward {formats.signed(margin)} against {baseline})" if margin is not None else ""
+    return f"(score {formats.signed(margin)} against {baseline}’s)" if margin is not None else ""
 
 
 def _preferred(value: float | None, model: str, baseline: str) -> str:

@@ -92,7 +92,7 @@ def test_both_judges_say_who_won_and_why(shown: Transcripts) -> None:
     first, second = item.turns[0].opinions
     assert first.detail == "(plus shown first: plus preferred; base shown first: base preferred)"
     assert first.reasons == ("A is base: A is fuller.", "A is plus: B is fuller.")
-    assert second.detail.startswith("by reward (reward ")
+    assert second.detail.startswith("by reward (score ")
     assert item.turns[1].opinions[0].detail == "(plus preferred, in both orders)"
 
 
