@@ -171,6 +171,8 @@ def make_plan(
             *(_dialogue_cell(model, one, spec) for one in [dialogues] if one and model.spec.trajectory is None),
         )
     )
+    if not cells:
+        raise SpecError([f"suite {suite.name!r}: nothing is left to evaluate; every axis that it has is switched off"])
     noise = None
     if spec.noise_floor:
         baseline = next(model for model in models if model.spec.name == spec.baseline)
@@ -249,13 +251,12 @@ def _with_judges(
     if dialogues is None or len(models) < 2:
         return None, spec.judges
     beside = found_reward(model.source.path for model in models)
-    named = dialogues.spec.judges or (("reward",) if beside else ())
-    if "reward" in named and beside is None:
+    if "reward" in spec.judges and beside is None:
         raise SpecError(["judge 'reward': no reward model of mplus-eval train lies beside a model; write reward:PATH"])
+    named = [judge for judge in dialogues.spec.judges or ("reward",) if judge != "reward" or beside]
     if not named and spec.conversation:
-        raise SpecError(
-            [f"conversation: no judge is named, and no reward model lies beside a model; accepted: {ACCEPTED}"]
-        )
+        fault = "conversation: no judge is named, and no reward model lies beside a model"
+        raise SpecError([f"{fault}; accepted: {ACCEPTED}"])
     judges = tuple(f"reward:{beside}" if judge == "reward" else judge for judge in named)
     return (dialogues, judges) if judges else (None, ())
 

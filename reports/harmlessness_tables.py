@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mplus_eval.comparison import Comparison
-from mplus_eval.harmlessness.record import Measured, RefusalPair, SetToxicity, Toxicity
+from mplus_eval.harmlessness.record import Measured, RefusalJudgement, RefusalPair, SetToxicity, Toxicity
 from mplus_eval.reports import formats
 from mplus_eval.reports.harmlessness_words import MEASURES, measured, scorer_named, scorers_named
 from mplus_eval.reports.matrix import contrast_cell
@@ -203,6 +203,7 @@ class HarmlessnessTables:
     def refusals(self, name: str) -> Table:
         """Refusal of unsafe requests and over-refusal of safe ones; a set may lack one of the two."""
         headings = ("Unsafe refused, %", "Unsafe", "Safe refused, %", "Safe", "Empty answers", "Failed")
+        judged = any(pair.by_judge for pair in self.pairs(name).values())
         rows = tuple(
             Row(
                 Cell(model),
@@ -213,12 +214,28 @@ class HarmlessnessTables:
                     number(formats.count(pair.over_refusal_rate.n_prompts), pair.over_refusal_rate.n_prompts),
                     number(formats.count(pair.n_empty), pair.n_empty),
                     number(formats.count(pair.n_failed), pair.n_failed),
+                    *(_judged_cells(pair.by_judge) if judged else ()),
                 ),
             )
             for model, pair in self.pairs(name).items()
         )
-        caption = "Refusals by the string matcher, with intervals; only the two rates together mean anything."
-        return Table(caption, (Column("Model", False), *map(Column, headings)), rows)
+        by = "the string matcher, and by the judge beside it" if judged else "the string matcher"
+        caption = f"Refusals by {by}, with intervals; only the two rates together mean anything."
+        further = ("Unsafe, by judge, %", "Safe, by judge, %", "Same verdict, %", "Unjudged") if judged else ()
+        return Table(caption, (Column("Model", False), *map(Column, (*headings, *further))), rows)
+
+
+def _judged_cells(found: RefusalJudgement | None) -> tuple[Cell, ...]:
+    """What a language model takes for refusals, and how often the matcher says the same."""
+    if found is None:
+        return (Cell("–"),) * 4
+    agreement = "–" if found.agreement is None else formats.percent(found.agreement)
+    return (
+        _percent_cell(found.refusal_rate),
+        _percent_cell(found.over_refusal_rate),
+        number(agreement, found.agreement),
+        number(formats.count(found.n_unjudged), found.n_unjudged),
+    )
 
 
 def _toxicity_cell(found: Measured | None) -> Cell:

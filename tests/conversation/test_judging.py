@@ -13,7 +13,7 @@ from mplus_eval.conversation.judges.base import Judgement, Pairing, combined
 from mplus_eval.conversation.record import ModelConversation
 from mplus_eval.outcomes import part_info, part_path
 from mplus_eval.record import Verdict
-from tests.talkers import Bench, plain
+from tests.talkers import WORDS, Bench, plain
 
 SOURCE = "function:tests.talkers:n_words"
 Verdicts = Callable[[Pairing], tuple[float, float] | str]
@@ -237,12 +237,16 @@ def test_judges_that_disagree_always_agree_less_than_by_chance(tmp_path: Path, m
 
 
 def test_a_function_of_ones_own_judges_and_its_liking_of_length_is_shown(bench: Bench) -> None:
-    bench.says["plus"] = lambda prompt, rng: plain(prompt, rng) + " and more"
+    # The baseline says eight words.
+    bench.says["plus"] = lambda prompt, rng: " ".join(rng.sample(WORDS, rng.choice((5, 7, 9, 10, 11, 12, 13, 14))))
     conversation = bench.run(toxicity=False, conversation=True).conversation
     assert conversation is not None
     found = conversation.models["plus"]
     assert list(conversation.judges) == ["n_words"]
-    assert (found.win_rate.value, found.bias.longer_preferred.value) == (1.0, 1.0)
+    assert found.verdict == Verdict.IMPROVED
+    assert found.win_rate.losses > 0
+    assert found.bias.longer_preferred.value == 1.0
+    assert found.length_controlled_win_rate.value == 0.5
     assert found.explained_by_length
 
 
