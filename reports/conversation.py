@@ -107,7 +107,8 @@ def _protocol(conversation: Conversation) -> str:
 def _withheld(tables: ConversationTables) -> Iterable[WithheldVerdict]:
     for model, found in tables.models.items():
         if found.verdict is Verdict.NOT_COMPARABLE:
-            said = enumerated([one_line(reason).rstrip(".") for reason in found.reasons])
+            reasons = [one_line(reason).rstrip(".") for reason in found.reasons] or ["its verdicts cannot be believed"]
+            said = enumerated(reasons)
             yield WithheldVerdict(model, f"{said[:1].upper()}{said[1:]}.")
 
 

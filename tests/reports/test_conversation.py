@@ -70,6 +70,12 @@ def test_unjudged_pairs_are_told_with_their_causes(tmp_path: Path) -> None:
     )
 
 
+def test_a_run_in_which_nothing_was_judged_shows_the_answers_text(tmp_path: Path) -> None:
+    found = section(talk.only(talk.talking()), tmp_path)
+    assert (found.judges, found.figures, found.ratings, found.turns, found.agreement) == ((), (), None, None, None)
+    assert [row.header.text for row in found.text.rows] == ["base"]
+
+
 def test_conversation_alone_has_decision_methods_and_no_matrix(tmp_path: Path) -> None:
     report = build_report(talk.talk_alone(), {}, tmp_path)
     assert [one.anchor for one in report.sections] == ["decision", "conversation", "methods", "manifest"]
