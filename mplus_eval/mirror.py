@@ -11,7 +11,7 @@ from typing import Any
 from mplus_eval.dataset_source import dataset_id
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.hub import offline
-from mplus_eval.suite import SuiteTask
+from mplus_eval.suite import Suite, SuiteTask
 
 DATA_FILES = ("*.parquet", "*.json", "*.jsonl", "*.csv", "*.tsv", "*.txt", "*.arrow", "*.zip", "*.gz", "*.zst")
 """What is fetched of a dataset whose card does not say which files make up a configuration; never a script."""
@@ -49,6 +49,28 @@ def wanted_datasets(tasks: Sequence[SuiteTask], tasks_dir: Path | None) -> list[
     if faults:
         raise SpecError(faults)
     return [WantedDataset(identifier, tuple(dict.fromkeys(names))) for identifier, names in found.items()]
+
+
+def prompt_datasets(suite: Suite) -> list[WantedDataset]:
+    """List the hub datasets that a suite's prompt sets and dialogues are read from."""
+    from mplus_eval.conversation.dialogues import SHIPPED_NAMES
+
+    sources: list[tuple[str, str]] = []
+    if suite.harmlessness:
+        sources += [(one.source, one.subset or "") for one in suite.harmlessness.sources]
+    if suite.conversation:
+        dialogues = suite.conversation.dialogues
+        sources.append((SHIPPED_NAMES.get(dialogues, dialogues), ""))
+    found: dict[str, list[str]] = {}
+    for source, subset in sources:
+        if is_dataset_id(source):
+            found.setdefault(source, []).append(subset)
+    return [WantedDataset(identifier, tuple(dict.fromkeys(names))) for identifier, names in found.items()]
+
+
+def is_dataset_id(source: str) -> bool:
+    """Tell an id of the hub from a path and from what comes with the package."""
+    return source.count("/") == 1 and ":" not in source and source[0] not in "./~" and not Path(source).exists()
 
 
 def fetch(wanted: Sequence[WantedDataset], folder: Path, progress: Callable[[WantedDataset, int], None]) -> None:

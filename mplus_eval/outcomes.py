@@ -27,6 +27,7 @@ ANSWER_FIELDS = [
     pa.field("sample", pa.int32(), nullable=False),
     pa.field("prompt_hash", pa.string(), nullable=False),
     pa.field("prompt", pa.string(), nullable=False),
+    pa.field("asked", pa.string()),
     pa.field("choices", pa.list_(pa.string())),
     pa.field("log_probabilities", pa.list_(pa.float64())),
     pa.field("greedy", pa.list_(pa.bool_())),
@@ -36,12 +37,12 @@ ANSWER_FIELDS = [
     pa.field("ended", pa.bool_()),
     pa.field("error", pa.string()),
 ]
-"""What a model said to one item. `cluster` is null where the item shares nothing with another; `choices` are the
-continuations scored, in the order of `log_probabilities` (natural logarithm, summed over the continuation's tokens)
-and `greedy` (whether the continuation is what greedy decoding would say); `n_truncated` is how many tokens were cut
-from the left of the prompt to fit the model's length, null where the backend cannot tell; `n_tokens` counts the tokens
-generated and `ended` tells whether the model ended by itself, both of prompt sets and dialogues only; `error` is the
-cause when the item failed."""
+"""What a model said to one item. `cluster` is null where the item shares nothing with another; `asked` holds the user's
+words within the prompt, of dialogues only; `choices` are the continuations scored, in the order of
+`log_probabilities` (natural logarithm, summed over the continuation's tokens) and `greedy` (whether the continuation is
+what greedy decoding would say); `n_truncated` is how many tokens were cut from the left of the prompt to fit the
+model's length, null where the backend cannot tell; `n_tokens` counts the tokens generated and `ended` tells whether the
+model ended by itself, both of prompt sets and dialogues only; `error` is the cause when the item failed."""
 
 SCORE_FIELDS = [
     pa.field("target", pa.string()),

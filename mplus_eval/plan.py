@@ -54,7 +54,7 @@ class PlannedModel:
     chat_template: str
     """How capability prompts are put to it: `plain`, or the hash of a template."""
     talk_format: str = PLAIN_FORMAT
-    """How talk is put to it: the plain format, or the hash of a template of its own."""
+    """How talk is put to it, where it is: the plain format, or the hash of a template of its own."""
 
     @property
     def fingerprint(self) -> str:
@@ -159,7 +159,8 @@ def make_plan(
     """
     checked = _checked(spec, preparing, faults)
     suite, loaded, settings, sets = checked.suite, checked.tasks, checked.harmlessness, checked.sets
-    models = _planned_models(spec, preparing)
+    talks = checked.dialogues is not None or any(one.spec.chat for one in sets)
+    models = _planned_models(spec, preparing, talks=talks)
     dialogues, judges = _with_judges(spec, checked.dialogues, models)
     cells = tuple(
         cell
@@ -214,6 +215,7 @@ def _checked(spec: CompareSpec, preparing: Preparing | None, known: Sequence[str
         settings, found = harmlessness_of(spec, suite)
         faults += found
     dialogues = None
+    faults += [fault for judge in spec.judges for fault in judge_source_faults(judge)]
     if suite is not None:
         talk, found = conversation_of(spec, suite)
         faults += found
@@ -229,7 +231,8 @@ def _checked(spec: CompareSpec, preparing: Preparing | None, known: Sequence[str
 
 
 def _loaded_dialogues(settings: ConversationSettings, spec: CompareSpec) -> tuple[AskedDialogues | None, list[str]]:
-    faults = [fault for judge in settings.judges for fault in judge_source_faults(judge)]
+    own = [judge for judge in settings.judges if judge not in spec.judges]
+    faults = [fault for judge in own for fault in judge_source_faults(judge)]
     try:
         found = DialogueSet.load(settings.dialogues, data_dir=spec.data_dir, limit=spec.limit, split=settings.split)
     except SpecError as error:
@@ -246,15 +249,14 @@ def _with_judges(
         SpecError: it was asked for, and no judge is named or found.
     """
     if dialogues is None or len(models) < 2:
-        return None, ()
+        return None, spec.judges
     beside = found_reward(model.source.path for model in models)
-    named = dialogues.spec.judges or (("reward",) if beside else ())
-    if "reward" in named and beside is None:
+    if "reward" in spec.judges and beside is None:
         raise SpecError(["judge 'reward': no reward model of mplus-eval train lies beside a model; write reward:PATH"])
+    named = [judge for judge in dialogues.spec.judges or ("reward",) if judge != "reward" or beside]
     if not named and spec.conversation:
-        raise SpecError(
-            [f"conversation: no judge is named, and no reward model lies beside a model; accepted: {ACCEPTED}"]
-        )
+        fault = "conversation: no judge is named, and no reward model lies beside a model"
+        raise SpecError([f"{fault}; accepted: {ACCEPTED}"])
     judges = tuple(f"reward:{beside}" if judge == "reward" else judge for judge in named)
     return (dialogues, judges) if judges else (None, ())
 
@@ -281,13 +283,13 @@ def _backend_faults(spec: CompareSpec) -> list[str]:
     return [vllm.MISSING] if "vllm" in wanted and not vllm.is_installed() else []
 
 
-def _planned_models(spec: CompareSpec, preparing: Preparing | None) -> tuple[PlannedModel, ...]:
+def _planned_models(spec: CompareSpec, preparing: Preparing | None, *, talks: bool) -> tuple[PlannedModel, ...]:
     found: list[PlannedModel] = []
     faults: list[str] = []
     train_demo_models(spec.models, preparing)
     for model in spec.models:
         try:
-            found.append(_planned_model(model, spec.backend_of(model), preparing))
+            found.append(_planned_model(model, spec.backend_of(model), preparing, talks=talks))
         except SpecError as error:
             faults += error.faults
     if faults:
@@ -295,19 +297,19 @@ def _planned_models(spec: CompareSpec, preparing: Preparing | None) -> tuple[Pla
     return tuple(found)
 
 
-def _planned_model(model: ModelSpec, backend: str, preparing: Preparing | None) -> PlannedModel:
+def _planned_model(model: ModelSpec, backend: str, preparing: Preparing | None, *, talks: bool) -> PlannedModel:
     source = resolve_source(model, backend, preparing)
     if source.path is None:
         # A server's own length decides where a prompt is cut.
         served = hash_text(f"{source.base_url} {source.served_name} {source.max_length}")
         vocabulary = tokenizer_hash(source.tokenizer) if source.tokenizer else "the server's"
-        templates = _template(model, source.tokenizer), _talk_format(model, source.tokenizer)
+        templates = _template(model, source.tokenizer), _talk_format(model, source.tokenizer, talks)
         return PlannedModel(model, backend, source, served, vocabulary, *templates)
     weights = weights_hash(source.path)
     if source.adapter:
         weights = hash_components({"base": weights, "adapter": weights_hash(source.adapter)})
     tokenizer = source.tokenizer or source.path
-    templates = _template(model, tokenizer), _talk_format(model, tokenizer)
+    templates = _template(model, tokenizer), _talk_format(model, tokenizer, talks)
     return PlannedModel(model, backend, source, weights, tokenizer_hash(tokenizer), *templates)
 
 
@@ -323,8 +325,10 @@ def _template(model: ModelSpec, tokenizer: Path | None) -> str:
     return f"own {hash_text(str(template))[:12]}"
 
 
-def _talk_format(model: ModelSpec, tokenizer: Path | None) -> str:
+def _talk_format(model: ModelSpec, tokenizer: Path | None, talks: bool) -> str:
     """How talk is put to the model: its own template where it has one, whatever capability prompts are put into."""
+    if not talks:
+        return PLAIN_FORMAT
     if isinstance(model.chat_template, str):
         return _template(model, tokenizer)
     template = _own_template(model, tokenizer)

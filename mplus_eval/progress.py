@@ -29,6 +29,9 @@ class RunProgress(Protocol):
     def prepare(self, what: str, done: int, total: int) -> None:
         """Say how far one preparation is: a download, hashes of weights, the training of a demo model."""
 
+    def say(self, sentence: str) -> None:
+        """Say something before it begins, such as what it will cost."""
+
     def start(self, missing: Sequence[tuple[Cell, Sequence[Part]]], n_models: int) -> None:
         """Say what is to be computed, cell by cell."""
 
@@ -46,6 +49,9 @@ class SilentProgress:
     """Says nothing."""
 
     def prepare(self, what: str, done: int, total: int) -> None:
+        """Say nothing."""
+
+    def say(self, sentence: str) -> None:
         """Say nothing."""
 
     def start(self, missing: Sequence[tuple[Cell, Sequence[Part]]], n_models: int) -> None:
@@ -128,6 +134,10 @@ class ConsoleProgress:
         if (what, step) not in self._announced:
             self._announced.add((what, step))
             self._say(f"{what}  {done}/{total}")
+
+    def say(self, sentence: str) -> None:
+        """Leave a line above the bar."""
+        self._console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
     def start(self, missing: Sequence[tuple[Cell, Sequence[Part]]], n_models: int) -> None:
         """Take the list of what is to be computed."""

@@ -231,13 +231,41 @@ def _toxicity(plan: Plan, directory: RunDirectory, failures: Failures) -> Toxici
 
 
 def _judge(plan: Plan, directory: RunDirectory, failures: Failures, progress: RunProgress) -> dict[str, str]:
-    """Have the dialogues judged; the judges' fingerprints by name."""
+    """Have refusals and dialogues judged; the fingerprints of those who judge dialogues, by name."""
+    _judge_refusals(plan, directory, failures, progress)
     if plan.dialogues is None:
         return {}
     from mplus_eval.conversation.judging import judge_all, judged_pairs
 
     pairs = judged_pairs(plan, failures)
-    return judge_all(plan.dialogues, pairs, plan.judges, directory, seed=plan.spec.seed, progress=progress.prepare)
+    return judge_all(
+        plan.dialogues, pairs, plan.judges, directory, seed=plan.spec.seed, progress=progress.prepare, say=progress.say
+    )
+
+
+def _judge_refusals(plan: Plan, directory: RunDirectory, failures: Failures, progress: RunProgress) -> None:
+    """Have a language model tell refusals, where one judges."""
+    source = next((one for one in plan.judges if one.startswith("llm:")), None)
+    cells = {
+        (cell.model.spec.name, cell.task.spec.name): cell.task
+        for cell in plan.cells
+        if getattr(cell.task, "kind", None) == "refusal" and (cell.model.spec.name, cell.task.spec.name) not in failures
+    }
+    if source is None or not cells:
+        return
+    from mplus_eval.conversation.judge_source import load_judge
+    from mplus_eval.conversation.judges.llm import LlmJudge
+    from mplus_eval.harmlessness.prompt_sets import PromptSet
+    from mplus_eval.harmlessness.refusal_judge import judge_refusals
+
+    judge = load_judge(source, directory.path / "judgements" / "cache", (), plan.spec.seed)
+    assert isinstance(judge, LlmJudge)
+    requests = {
+        names: [(prompt.item_id, prompt.text) for prompt in task.prompts]
+        for names, task in cells.items()
+        if isinstance(task, PromptSet)
+    }
+    judge_refusals(requests, directory, judge, progress.prepare)
 
 
 def _conversation(
@@ -255,6 +283,7 @@ def _conversation(
         settings=asked.spec,
         dialogues=asked.dialogues,
         judges=judges,
+        judge_sources=plan.judges,
         baseline=plan.spec.baseline,
         models=[model.spec.name for model in plan.models if model.spec.trajectory is None],
         level=plan.suite.level,

@@ -54,6 +54,10 @@ class RunDirectory:
         """The folder of what one judge, by its number from 1, says of one model against the baseline."""
         return self.path / "judgements" / str(judge) / model
 
+    def refusals(self, model: str, prompt_set: str) -> Path:
+        """The folder of what a language model says of one model's answers to a set of requests."""
+        return self.path / "judgements" / "refusals" / model / prompt_set
+
     def answered(self, model: str, task: str, index: int) -> PartInfo | None:
         """What one part of a cell's answers says of itself, or None where it is missing."""
         return part_info(part_path(self.answers(model, task), index))

@@ -61,6 +61,13 @@ class Suite(BaseModel):
     harmlessness: HarmlessnessSettings | None = None
     conversation: ConversationSettings | None = None
 
+    @property
+    def names(self) -> list[str]:
+        """Names of all that is asked; each is a folder of a run."""
+        sets = [one.name for one in self.harmlessness.sources] if self.harmlessness else []
+        dialogues = [self.conversation.name] if self.conversation else []
+        return [*(task.name for task in self.tasks), *sets, *dialogues]
+
 
 def shipped_suites() -> dict[str, Path]:
     """The suites that come with the package, by name."""
@@ -86,9 +93,9 @@ def load_suite(name_or_path: str) -> Suite:
         raise SpecError(_fault(fault, document, f"suite {path}") for fault in error.errors()) from None
     if not suite.tasks and suite.harmlessness is None and suite.conversation is None:
         raise SpecError([f"suite {path}: `tasks` is empty; name at least one"])
-    names = [task.name for task in suite.tasks]
+    names = suite.names
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise SpecError(f"suite {path}: two tasks have the name {name!r}" for name in twice)
+        raise SpecError(f"suite {path}: two tasks or sets have the name {name!r}" for name in twice)
     return suite.model_copy(update={"tasks": tuple(_beside(task, path.parent) for task in suite.tasks)})
 
 

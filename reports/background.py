@@ -8,6 +8,8 @@ from typing import Any
 
 from mplus_eval.comparison import Comparison, ModelEntry
 from mplus_eval.reports import formats
+from mplus_eval.reports.conversation_words import conversation_method
+from mplus_eval.reports.harmlessness_words import harmlessness_method
 from mplus_eval.reports.noise import noise_method
 from mplus_eval.reports.tables import Cell, Column, Fact, Row, Table, number
 from mplus_eval.reports.text import enumerated, one_line, visible
@@ -36,11 +38,15 @@ class Manifest:
 
 def methods(comparison: Comparison) -> tuple[str, ...]:
     """The methods in paragraphs, from the margins, level and seed that this comparison used."""
-    tasks, everything = (_prompts(comparison), _scoring()), []
+    said = []
     if any(task.contrasts for task in comparison.tasks.values()):
-        everything = [_pairing(comparison), _verdicts(comparison), _caution()]
-    noise = noise_method(comparison)
-    return (*everything, *tasks, *((noise,) if noise else ()))
+        said += [_pairing(comparison), _verdicts(comparison)]
+    elif (comparison.toxicity or comparison.conversation) and len(comparison.models) > 1:
+        said += [_verdicts(comparison)]
+    said += [_caution()] if said else []
+    said += [_prompts(comparison), _scoring()] if comparison.tasks else []
+    said += [noise_method(comparison), harmlessness_method(comparison), conversation_method(comparison)]
+    return tuple(paragraph for paragraph in said if paragraph)
 
 
 def _pairing(comparison: Comparison) -> str:
@@ -59,12 +65,13 @@ def _verdicts(comparison: Comparison) -> str:
     suite = sorted({entry.margin for entry in comparison.summary.values() if entry.margin is not None})
     named = [f"{enumerated([formats.margin_in_points(m) for m in found])} for {what}"
              for found, what in ((suite, "the macro-average"), (task, "a task")) if found]  # fmt: skip
+    margins = f"Margins: {', '.join(named)}. " if named else ""
     level, half = comparison.level, comparison.level / 2
     return (
         f"The first rule that holds gives the verdict. Improved: better, adjusted two-sided p below {level:g}. "
         f"Preserved: a loss over the margin is ruled out, adjusted one-sided p below {half:g}. "
         f"Degraded: worse, adjusted two-sided p below {level:g}. Undecided: none of these was shown. "
-        f"Margins: {', '.join(named)}. A small difference alone is never called preserved."
+        f"{margins}A small difference alone is never called preserved."
     )
 
 

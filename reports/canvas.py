@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -103,11 +103,91 @@ def interval_line(axes: Axes, bar: Bar, place: float, ink: str, width: float = 1
         axes.plot(bar.ci, [place, place], color=ink, lw=width, solid_capstyle="butt", zorder=3)
 
 
-def model_mark(axes: Axes, x: float, y: float, look: Look, size: float = 7) -> None:
-    """A model's shape in its colour."""
-    axes.plot(
-        [x], [y], marker=list(SHAPES[look.shape]), ms=size, color=colour(look.token), mew=0, clip_on=False, zorder=4
-    )
+def model_mark(axes: Axes, x: float, y: float, look: Look, size: float = 7, *, is_hollow: bool = False) -> None:
+    """A model's shape in its colour; hollow where it is shown and not to be compared."""
+    ink = colour(look.token)
+    face: Any = {"mfc": colour("bg"), "mew": 1.4} if is_hollow else {"mew": 0}
+    corners = SHAPES[look.shape]
+    axes.plot([x], [y], marker=[*corners, corners[0]], ms=size, color=ink, clip_on=False, zorder=4, **face)
+
+
+def plain_axes(drawing: Drawing, top: float, height: float, whole: float) -> Axes:
+    """Axes at a distance from the top, with room for values at the left."""
+    left, right = 44, 14
+    box = left / WIDTH, (whole - top - height) / whole, (WIDTH - left - right) / WIDTH, height / whole
+    axes = drawing.add_axes(box, facecolor="none")
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return axes
+
+
+def bars_and_ends(bars: list[Bar]) -> list[Bar]:
+    """The bars, and the ends of their intervals as bars."""
+    return [*bars, *(Bar(end, None) for bar in bars if bar.ci for end in bar.ci)]
+
+
+def value_axis(axes: Axes, values: list[float]) -> None:
+    """The vertical scale, with room for the values that it is to hold."""
+    low, high = min(values), max(values)
+    room = 0.08 * (high - low) or 0.5
+    axes.set_ylim(low - room, high + room)
+    ticks = [tick for tick in MaxNLocator(3).tick_values(low, high) if low - room <= tick <= high + room]
+    value_ticks(axes, ticks, [formats.plain(round(tick, 9)) for tick in ticks])
+
+
+def value_ticks(axes: Axes, ticks: list[float], labels: list[str]) -> None:
+    """Ticks and grid of the vertical axis."""
+    axes.yaxis.set_major_locator(FixedLocator(ticks))
+    axes.set_yticklabels(labels, color=colour("muted"))
+    axes.grid(axis="y", color=colour("line"), lw=1, zorder=0)
+    axes.tick_params(axis="y", length=0, pad=6)
+
+
+def horizontal_axis(axes: Axes, most: float, name: str, *, is_labelled: bool = True) -> None:
+    """A horizontal scale from 0."""
+    axes.set_xlim(-0.03 * most, 1.03 * most)
+    ticks = [tick for tick in MaxNLocator(4).tick_values(0, most) if 0 <= tick <= 1.03 * most]
+    scale_axis(axes, ticks, [f"{tick:g}" if is_labelled else "" for tick in ticks], name)
+
+
+class Named(Protocol):
+    """Whatever is drawn of one model."""
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+
+    @property
+    def look(self) -> Look:
+        """How it looks."""
+
+
+def legend_rows(series: Sequence[Named]) -> list[list[tuple[float, str, Look]]]:
+    """Place the models' names in rows that fit the width: x, name, look."""
+    rows: list[list[tuple[float, str, Look]]] = [[]]
+    x = 0.0
+    for one in series:
+        name = fitted(one.model, WIDTH - 30)
+        width = text_width(name) + 26
+        if rows[-1] and x + width > WIDTH:
+            rows.append([])
+            x = 0.0
+        rows[-1].append((x, name, one.look))
+        x += width
+    return rows
+
+
+def draw_legend(drawing: Drawing, rows: list[list[tuple[float, str, Look]]]) -> None:
+    """Draw the models' marks and names at the top."""
+    height = drawing.get_figheight() * 72
+    axes = drawing.add_axes((0, 0, 1, 1), facecolor="none")
+    axes.set_axis_off()
+    axes.set_xlim(0, WIDTH)
+    axes.set_ylim(height, 0)
+    for number, row in enumerate(rows):
+        for x, name, look in row:
+            model_mark(axes, x + 5, 16 * number + 8, look)
+            axes.text(x + 13, 16 * number + 8, name, color=colour(look.token), va="center")
 
 
 def text_width(text: str) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from mplus_eval.comparison import Comparison, Summary, Task
 from mplus_eval.record import Contrast, Interval, Verdict
@@ -85,6 +86,7 @@ class Bars:
     tasks: tuple[str, ...]
     chances: tuple[float, ...]
     series: tuple[Series, ...]
+    x_name: str = "score, percent"
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,101 @@ class Trajectory:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """One model's curve: x and y of its points, and a band where there is one. A dashed one is not to be compared."""
+
+    model: str
+    look: Look
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    band: tuple[Interval, ...] = ()
+    is_dashed: bool = False
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One curve a model; `line` is a place on x with what stands there.
+
+    The scale of y may be logarithmic, or whole: from 0 to 100 percent.
+    """
+
+    curves: tuple[Curve, ...]
+    x_name: str
+    y_name: str
+    line: tuple[float, str] | None = None
+    is_logarithmic: bool = False
+    is_whole: bool = False
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One model by two quantities. A hollow one is not to be compared."""
+
+    model: str
+    look: Look
+    x: Bar
+    y: Bar
+    is_hollow: bool = False
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Two quantities, a mark a model; `better` says where to look for the best, `frontier` is a line of steps.
+
+    A whole scale goes from 0 to 100 percent both ways.
+    """
+
+    spots: tuple[Spot, ...]
+    x_name: str
+    y_name: str
+    better: Literal["left and low", "left and high"]
+    frontier: tuple[tuple[float, float], ...] = ()
+    is_whole: bool = False
+
+
+@dataclass(frozen=True)
+class WinRow:
+    """The win rate of one model, and at equal length where there is one."""
+
+    model: str
+    look: Look
+    verdict: str
+    bar: Bar
+    at_equal_length: Bar | None
+
+
+@dataclass(frozen=True)
+class WinRates:
+    """Win rates against the baseline, two rows a model; `margin` is how far below one half counts as preserved."""
+
+    baseline: str
+    margin: float
+    rows: tuple[WinRow, ...]
+
+
+@dataclass(frozen=True)
+class RatingRow:
+    """The rating of one model; an end without bound is None, and the baseline has no interval.
+
+    A hollow one is not to be compared.
+    """
+
+    model: str
+    look: Look
+    value: float
+    ci: tuple[float | None, float | None] | None
+    is_hollow: bool = False
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """Ratings in points, a dot a model, the best first."""
+
+    baseline: str
+    rows: tuple[RatingRow, ...]
+
+
+@dataclass(frozen=True)
 class Figure:
     """A figure: its file's name, the finding as a title, a description for who cannot see it, and its data twice."""
 
@@ -137,7 +234,7 @@ class Figure:
     model: str
     description: str
     caption: str
-    chart: Forest | Tax | Bars | Radar | Dose | Trajectory
+    chart: Forest | Tax | Bars | Radar | Dose | Trajectory | Curves | Scatter | WinRates | Ratings
     table: Table | None
 
 

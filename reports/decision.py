@@ -1,4 +1,4 @@
-"""The decision: one sentence a model, built from its verdicts and never stronger than they are.
+"""The decision: one sentence a model and axis, built from its verdicts and never stronger than they are.
 
 The wording follows the verdict alone. Tasks that were lost or gained are named whatever the suite's verdict is, so a
 good average hides nothing.
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from mplus_eval.comparison import Comparison, Summary, Task
 from mplus_eval.record import Contrast, Interval, Verdict
 from mplus_eval.reports import formats
+from mplus_eval.reports.conversation_words import conversation_axis, conversation_remarks, conversation_sentence
+from mplus_eval.reports.harmlessness_words import toxicity_axis, toxicity_remarks, toxicity_sentence
 from mplus_eval.reports.noise import noise_remark
 from mplus_eval.reports.tables import MARKS, NO_SUMMARY, NO_VERDICT, Mark
 from mplus_eval.reports.text import abridged, enumerated, head, one_line
@@ -30,7 +32,7 @@ class AxisVerdict:
 
 @dataclass(frozen=True)
 class Decision:
-    """What was found of one model: the sentence, what must be said with it, and a verdict for each axis."""
+    """What was found of one model: a sentence an axis, what must be said with it, and a verdict for each axis."""
 
     model: str
     sentence: str
@@ -42,10 +44,20 @@ def decide(name: str, comparison: Comparison) -> Decision:
     """Build one model's decision against the baseline."""
     contrasts = contrasts_of(name, comparison.tasks)
     summary = comparison.summary.get(name, NO_SUMMARY)
-    sentence = suite_sentence(name, comparison.baseline, summary, contrasts, comparison.level)
+    sentences, axes = [], []
+    if comparison.tasks:
+        sentences.append(suite_sentence(name, comparison.baseline, summary, contrasts, comparison.level))
+        axes.append(_capability(summary))
+    if comparison.toxicity:
+        sentences.append(toxicity_sentence(name, comparison))
+        axes.append(AxisVerdict("Harmlessness", *toxicity_axis(name, comparison)))
+    if comparison.conversation:
+        sentences.append(conversation_sentence(name, comparison))
+        axes.append(AxisVerdict("Conversation", *conversation_axis(name, comparison)))
     units = {task: Unit.of(comparison.tasks[task]) for task in contrasts}
     remarks = (*_exceptions(summary, contrasts, units), *noise_remark(name, comparison), *_flags(contrasts))
-    return Decision(name, sentence, remarks, (_capability(summary),))
+    remarks = (*remarks, *toxicity_remarks(name, comparison), *conversation_remarks(name, comparison))
+    return Decision(name, " ".join(sentences), remarks, tuple(axes))
 
 
 def contrasts_of(name: str, tasks: Mapping[str, Task]) -> dict[str, Contrast]:

@@ -8,51 +8,54 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
-from matplotlib.path import Path as Outline
-from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from mplus_eval.reports import formats
 from mplus_eval.reports.canvas import (
     ROW,
     SMALLEST_TEXT,
     WIDTH,
+    bars_and_ends,
     blank_canvas,
+    draw_legend,
     fitted,
+    horizontal_axis,
     interval_line,
+    legend_rows,
     model_mark,
     note,
+    plain_axes,
     points_axis,
     row_labels,
     rows_canvas,
     scale_axis,
-    text_width,
+    value_axis,
 )
 from mplus_eval.reports.charts import (
     Bar,
     Bars,
+    Curves,
     Dose,
-    DoseRow,
     Figure,
     Forest,
     ForestRow,
     Panel,
     Radar,
-    Series,
+    Ratings,
+    Scatter,
     Tax,
     Trajectory,
+    WinRates,
 )
+from mplus_eval.reports.curves import draw_curves, draw_scatter
 from mplus_eval.reports.palette import SHAPES, Look
 from mplus_eval.reports.svg import SETTINGS, colour, to_svg
+from mplus_eval.reports.verdict_marks import verdict_ink, verdict_mark
+from mplus_eval.reports.win_figures import draw_ratings, draw_win_rates
 
 MOST_LABELLED_BARS = 6
 RADIUS = 80
 PANEL = 92
 DASHES = ((0, ()), (0, (5, 2)), (0, (1.5, 2)))
-
-MARKERS = {"improved": "o", "preserved": "s", "degraded": "D", "undecided": "o", "not comparable": "s", "failed": "x"}
-VERDICT_TOKENS = {"improved": "improved", "preserved": "preserved", "degraded": "degraded"}
-_BARS = Outline([(-1, 0.65), (1, 0.65), (-1, -0.65), (1, -0.65)], [1, 2, 1, 2])
-_SIGNS: dict[str, Any] = {"improved": "+", "degraded": "_", "preserved": _BARS, "not comparable": "x"}
 
 
 def draw(figure: Figure) -> str:
@@ -71,6 +74,14 @@ def draw(figure: Figure) -> str:
                 drawing = _dose(chart)
             case Trajectory() as chart:
                 drawing = _trajectory(chart)
+            case Curves() as chart:
+                drawing = draw_curves(chart)
+            case Scatter() as chart:
+                drawing = draw_scatter(chart)
+            case WinRates() as chart:
+                drawing = draw_win_rates(chart)
+            case Ratings() as chart:
+                drawing = draw_ratings(chart)
         return to_svg(drawing, figure.name, f"{figure.title}. {figure.description}")
 
 
@@ -93,27 +104,14 @@ def _forest_row(axes: Axes, row: ForestRow, place: float) -> None:
     if row.bar is None:
         note(axes, "no result", place, 0.5, 0, "center", colour("muted"))
         return
-    ink = colour(VERDICT_TOKENS.get(row.verdict, "undecided"))
+    ink = verdict_ink(row.verdict)
     axes.fill_betweenx([place - ROW / 2, place + ROW / 2], 0, row.margin, color=colour("surface"), lw=0, zorder=0)
     axes.plot(
         [row.margin] * 2, [place - ROW / 2, place + ROW / 2], color=colour("strong"), lw=1, dashes=(3, 2), zorder=1
     )
     interval_line(axes, row.bar, place, ink)
-    _verdict_mark(axes, row.bar.value, place, row.verdict, ink)
+    verdict_mark(axes, row.bar.value, place, row.verdict, ink)
     note(axes, formats.points(row.bar.value), place, 1, 43, "right", ink, weight="bold")
-
-
-def _verdict_mark(axes: Axes, x: float, y: float, verdict: str, ink: str) -> None:
-    """The verdict's shape: filled and signed, or open where nothing was shown."""
-    marker, is_open = MARKERS[verdict], verdict in ("undecided", "not comparable")
-    ground = colour("bg")
-    size = 8.5 if marker == "D" else 10
-    face, sign_ink, edge = (ground, ink, 1.3) if is_open else (ink, ground, 0)
-    both: Any = {"ls": "", "color": ink, "clip_on": False}
-    axes.plot([x], [y], marker=marker, ms=size, mfc=face, mec=ink, mew=edge, zorder=4, **both)
-    if sign := _SIGNS.get(verdict):
-        size = 4.4 if verdict == "preserved" else 5.6
-        axes.plot([x], [y], marker=sign, ms=size, mfc="none", mec=sign_ink, mew=1.3, zorder=5, **both)
 
 
 def _tax(chart: Tax) -> Drawing:
@@ -140,11 +138,11 @@ def _bars(chart: Bars) -> Drawing:
     is_labelled = len(chart.series) <= MOST_LABELLED_BARS
     thickness = 11 if is_labelled else 7
     group = thickness * len(chart.series) + 10
-    legend = _legend_rows(chart.series)
+    legend = legend_rows(chart.series)
     top = 16 * len(legend) + 4
     drawing, axes = rows_canvas(list(chart.tasks), group * len(chart.tasks), top=top, right=36)
     axes.set_xlim(0, 1)
-    scale_axis(axes, [0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100"], "score, percent")
+    scale_axis(axes, [0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100"], chart.x_name)
     row_labels(axes, list(chart.tasks), [group * (index + 0.5) for index in range(len(chart.tasks))])
     for number, series in enumerate(chart.series):
         for index, bar in enumerate(series.bars):
@@ -154,7 +152,7 @@ def _bars(chart: Bars) -> Drawing:
         if chance > 0:
             edges = [group * index + 2, group * (index + 1) - 2]
             axes.plot([chance] * 2, edges, color=colour("ink"), lw=1, dashes=(3, 2), zorder=5)
-    _legend(drawing, legend)
+    draw_legend(drawing, legend)
     return drawing
 
 
@@ -170,7 +168,7 @@ def _score_bar(axes: Axes, bar: Bar | None, place: float, thickness: float, look
 
 
 def _radar(chart: Radar) -> Drawing:
-    legend = _legend_rows(chart.series)
+    legend = legend_rows(chart.series)
     height = 16 * len(legend) + 2 * RADIUS + 64
     drawing = blank_canvas(height)
     box = (WIDTH / 2 - RADIUS) / WIDTH, 28 / height, 2 * RADIUS / WIDTH, 2 * RADIUS / height
@@ -183,7 +181,7 @@ def _radar(chart: Radar) -> Drawing:
         dashes = DASHES[number % len(DASHES)]
         axes.plot([*angles, angles[0]], [*values, values[0]], color=ink, lw=1.7, ls=dashes)
         axes.plot(angles, values, ls="", marker=marker, ms=5.5, color=ink, mew=0)
-    _legend(drawing, legend)
+    draw_legend(drawing, legend)
     return drawing
 
 
@@ -204,18 +202,18 @@ def _radar_grid(axes: Any, tasks: tuple[str, ...], angles: list[float]) -> None:
 
 
 def _dose(chart: Dose) -> Drawing:
-    legend = _legend_rows(chart.rows)
+    legend = legend_rows(chart.rows)
     top, height = 16 * len(legend) + 12, 150
     drawing = blank_canvas(top + height + 36)
-    axes = _plain_axes(drawing, top, height, top + height + 36)
-    _value_axis(axes, [bar.value * 100 for bar in _bars_and_ends([row.bar for row in chart.rows])])
+    axes = plain_axes(drawing, top, height, top + height + 36)
+    value_axis(axes, [bar.value * 100 for bar in bars_and_ends([row.bar for row in chart.rows])])
     most = max(row.kl for row in chart.rows) or 1.0
-    _horizontal_axis(axes, most, "KL to the base, nats an answer")
+    horizontal_axis(axes, most, "KL to the base, nats an answer")
     for row in chart.rows:
         ends = row.bar.ci or (row.bar.value, row.bar.value)
         axes.plot([row.kl] * 2, [end * 100 for end in ends], color=colour(row.look.token), lw=1.4, zorder=3)
         model_mark(axes, row.kl, row.bar.value * 100, row.look)
-    _legend(drawing, legend)
+    draw_legend(drawing, legend)
     return drawing
 
 
@@ -223,10 +221,10 @@ def _trajectory(chart: Trajectory) -> Drawing:
     height = PANEL * len(chart.panels) + 36
     drawing = blank_canvas(height)
     for index, panel in enumerate(chart.panels):
-        axes = _plain_axes(drawing, PANEL * index + 22, PANEL - 34, height)
-        _value_axis(axes, [bar.value for bar in _bars_and_ends([bar for _, bar in panel.points])])
+        axes = plain_axes(drawing, PANEL * index + 22, PANEL - 34, height)
+        value_axis(axes, [bar.value for bar in bars_and_ends([bar for _, bar in panel.points])])
         is_last = index == len(chart.panels) - 1
-        _horizontal_axis(axes, chart.last_step or 1, "step" if is_last else "", is_labelled=is_last)
+        horizontal_axis(axes, chart.last_step or 1, "step" if is_last else "", is_labelled=is_last)
         _panel(axes, panel)
     return drawing
 
@@ -241,62 +239,3 @@ def _panel(axes: Axes, panel: Panel) -> None:
     axes.annotate(
         fitted(panel.name, WIDTH - 50), (0, 1), (0, 6), xycoords="axes fraction", textcoords="offset points", color=ink
     )
-
-
-def _plain_axes(drawing: Drawing, top: float, height: float, whole: float) -> Axes:
-    """Axes at a distance from the top, with room for values at the left."""
-    left, right = 44, 14
-    box = left / WIDTH, (whole - top - height) / whole, (WIDTH - left - right) / WIDTH, height / whole
-    axes = drawing.add_axes(box, facecolor="none")
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    return axes
-
-
-def _bars_and_ends(bars: list[Bar]) -> list[Bar]:
-    """The bars, and the ends of their intervals as bars."""
-    return [*bars, *(Bar(end, None) for bar in bars if bar.ci for end in bar.ci)]
-
-
-def _value_axis(axes: Axes, values: list[float]) -> None:
-    low, high = min(values), max(values)
-    room = 0.08 * (high - low) or 0.5
-    axes.set_ylim(low - room, high + room)
-    ticks = [tick for tick in MaxNLocator(3).tick_values(low, high) if low - room <= tick <= high + room]
-    axes.yaxis.set_major_locator(FixedLocator(ticks))
-    axes.set_yticklabels([formats.plain(round(tick, 9)) for tick in ticks], color=colour("muted"))
-    axes.grid(axis="y", color=colour("line"), lw=1, zorder=0)
-    axes.tick_params(axis="y", length=0, pad=6)
-
-
-def _horizontal_axis(axes: Axes, most: float, name: str, *, is_labelled: bool = True) -> None:
-    axes.set_xlim(-0.03 * most, 1.03 * most)
-    ticks = [tick for tick in MaxNLocator(4).tick_values(0, most) if 0 <= tick <= 1.03 * most]
-    scale_axis(axes, ticks, [f"{tick:g}" if is_labelled else "" for tick in ticks], name)
-
-
-def _legend_rows(series: tuple[Series, ...] | tuple[DoseRow, ...]) -> list[list[tuple[float, str, Look]]]:
-    """Place the models' names in rows that fit the width: x, name, look."""
-    rows: list[list[tuple[float, str, Look]]] = [[]]
-    x = 0.0
-    for one in series:
-        name = fitted(one.model, WIDTH - 30)
-        width = text_width(name) + 26
-        if rows[-1] and x + width > WIDTH:
-            rows.append([])
-            x = 0.0
-        rows[-1].append((x, name, one.look))
-        x += width
-    return rows
-
-
-def _legend(drawing: Drawing, rows: list[list[tuple[float, str, Look]]]) -> None:
-    height = drawing.get_figheight() * 72
-    axes = drawing.add_axes((0, 0, 1, 1), facecolor="none")
-    axes.set_axis_off()
-    axes.set_xlim(0, WIDTH)
-    axes.set_ylim(height, 0)
-    for number, row in enumerate(rows):
-        for x, name, look in row:
-            model_mark(axes, x + 5, 16 * number + 8, look)
-            axes.text(x + 13, 16 * number + 8, name, color=colour(look.token), va="center")

@@ -67,6 +67,33 @@ def signed(number: float) -> str:
     return "±0" if number == 0 else f"{number:+.3g}".replace("-", MINUS)
 
 
+def toxicity(value: float, decimals: int = 2) -> str:
+    """Write a toxicity, which stays a fraction: `0.58`."""
+    return f"{value:.{decimals}f}".replace("-", MINUS)
+
+
+def toxicity_difference(difference: float, decimals: int = 2) -> str:
+    """Write a difference of toxicities, always signed.
+
+    >>> toxicity_difference(-0.374), toxicity_difference(0.02), toxicity_difference(0.001)
+    ('−0.37', '+0.02', '±0.00')
+    """
+    size = f"{abs(difference):.{decimals}f}"
+    if not float(size):
+        return f"±{size}"
+    return (MINUS if difference < 0 else "+") + size
+
+
+def interval_of_toxicities(interval: Interval, decimals: int = 2) -> str:
+    """Write an interval of toxicities: `[0.19, 0.24]`."""
+    return f"[{toxicity(interval[0], decimals)}, {toxicity(interval[1], decimals)}]"
+
+
+def spoken_toxicities(interval: Interval) -> str:
+    """Write an interval of differences of toxicities for a sentence: `−0.40 to −0.34`."""
+    return f"{toxicity_difference(interval[0])} to {toxicity_difference(interval[1])}"
+
+
 def interval_of_points(interval: Interval) -> str:
     """Write an interval of differences: `[−0.7, +0.1]`."""
     return f"[{points(interval[0])}, {points(interval[1])}]"

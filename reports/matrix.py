@@ -23,7 +23,7 @@ from mplus_eval.reports.tables import (
     number,
 )
 from mplus_eval.reports.text import head, one_line
-from mplus_eval.reports.units import FRACTION, Unit
+from mplus_eval.reports.units import FRACTION, TOXICITY, Unit
 
 
 @dataclass(frozen=True)
@@ -167,6 +167,10 @@ def notes_on_cells(comparison: Comparison) -> tuple[str, ...]:
         for model, contrast in entry.contrasts.items():
             for flag in contrast.flags:
                 flags.setdefault((model, one_line(flag)), []).append(task)
+    for model, found in comparison.toxicity.models.items() if comparison.toxicity else ():
+        for name, one in found.sets.items():
+            for flag in one.contrast.flags if one.contrast else ():
+                flags.setdefault((model, one_line(flag)), []).append(name)
     flagged = [f"† {model}: {flag} ({', '.join(tasks)})." for (model, flag), tasks in flags.items()]
     failed = [
         f"{model} × {task}: {formats.counted(score.n_failed, 'item')} of "
@@ -184,22 +188,33 @@ def notes_on_cells(comparison: Comparison) -> tuple[str, ...]:
     return (*flagged, *failed, *truncated)
 
 
-def undecided_table(comparison: Comparison) -> Table | None:
-    """What each undecided contrast could have shown: the smallest difference at 80 % power, and the smallest margin."""
-    rows = [
+def undecided_tables(comparison: Comparison) -> tuple[Table, ...]:
+    """What each undecided contrast could have shown: the smallest difference at 80 % power, and the smallest margin.
+
+    Capability and toxicity are written in different units, and so stand in tables of their own.
+    """
+    capability = [
         _power_row(f"{model} × {task}", contrast, Unit.of(entry))
         for task, entry in comparison.tasks.items()
         for model, contrast in entry.contrasts.items()
         if contrast.verdict is Verdict.UNDECIDED
     ]
-    rows += [
+    capability += [
         _power_row(f"{model} × macro-average", summary, FRACTION)
         for model, summary in comparison.summary.items()
         if summary.verdict is Verdict.UNDECIDED
     ]
+    toxicities = comparison.toxicity.models if comparison.toxicity else {}
+    toxicity = [
+        _power_row(f"{model} × {name}", one.contrast, TOXICITY)
+        for model, found in toxicities.items()
+        for name, one in found.sets.items()
+        if one.contrast and one.contrast.verdict is Verdict.UNDECIDED
+    ]
     headings = ("Margin", "Smallest difference shown with 80 % power", "Smallest margin provable")
     columns = (Column("Undecided", is_numeric=False), *(Column(heading) for heading in headings))
-    return Table("Points.", columns, tuple(rows)) if rows else None
+    kinds = (("Points.", capability), ("Toxicity.", toxicity))
+    return tuple(Table(caption, columns, tuple(rows)) for caption, rows in kinds if rows)
 
 
 def _power_row(name: str, found: Contrast | Summary, unit: Unit) -> Row:

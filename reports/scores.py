@@ -37,7 +37,7 @@ def _radar_figure(tasks: tuple[str, ...], comparison: Comparison, series: list[S
     whole = [one for one in series if all(one.bars)]
     if not FEWEST_VALUES <= len(tasks) <= MOST_RADAR_AXES or not whole:
         return None
-    chosen = tuple(_radar_choice(whole, comparison.baseline))
+    chosen = tuple(radar_choice(whole, comparison.baseline))
     names = enumerated([one.model for one in chosen])
     caption = "Percent, rings at 25, 50, 75 and 100. Area means nothing, task order changes the shape: read the bars."
     if len(chosen) < len(whole):
@@ -46,7 +46,7 @@ def _radar_figure(tasks: tuple[str, ...], comparison: Comparison, series: list[S
                   Radar(tasks, chosen), None)  # fmt: skip
 
 
-def _radar_choice(series: list[Series], baseline: str) -> list[Series]:
+def radar_choice(series: list[Series], baseline: str) -> list[Series]:
     """The baseline, and of the others those with the highest and the lowest average."""
     if len(series) <= MOST_RADAR_MODELS:
         return series
@@ -69,10 +69,11 @@ def _bars_figure(tasks: tuple[str, ...], comparison: Comparison, series: list[Se
         caption += " Dashed: chance."
     description = "Scores by task as bars, with intervals and chance."
     chart = Bars(tasks, chances, tuple(series))
-    return Figure("scores", _bars_title(tasks, series), "", description, caption, chart, _score_table(comparison))
+    return Figure("scores", spread_title(tasks, series), "", description, caption, chart, _score_table(comparison))
 
 
-def _bars_title(tasks: tuple[str, ...], series: list[Series]) -> str:
+def spread_title(tasks: tuple[str, ...], series: list[Series]) -> str:
+    """Say on which task the models lie widest apart; of one model, its lowest and its highest task."""
     spans = {}
     for place, task in enumerate(tasks):
         values = [bar.value for one in series if (bar := one.bars[place])]

@@ -7,10 +7,13 @@ macro-average over the items that all steps scored, its KL to the base, its rewa
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mplus_eval.comparison import Comparison
+from mplus_eval.record import Verdict
 from mplus_eval.reports import formats
+from mplus_eval.reports.conversation_words import conversation_short, not_judged, talked
+from mplus_eval.reports.harmlessness_words import measured, not_compared, primary_of, toxicity_contrast
 from mplus_eval.reports.noise import noise_line
 from mplus_eval.reports.tables import NO_SUMMARY
 from mplus_eval.reports.text import one_line
@@ -33,6 +36,14 @@ if TYPE_CHECKING:
 MOST_LINES = 14
 """One less than fifteen: the line that says where the report is comes after."""
 FEWEST_MISSING_LINES = 2
+MOST_NOT_COMPARED = 3
+WIDTH = 80
+NAME_WIDTH = 24
+FEWEST_LETTERS = 6
+WORDS_WIDTH = 22
+TIGHT_WORDS_WIDTH = 14
+MOST_ROOMY_COLUMNS = 4
+AVERAGE, TAX = "Average", "Tax, points"
 MOST_STEPS = 20
 MOST_REWARDS = 3
 
@@ -44,33 +55,77 @@ def summary(comparison: Comparison) -> RenderableType:
 
     n_missing = len(comparison.missing)
     for_missing = min(n_missing, FEWEST_MISSING_LINES)
-    noise = noise_line(without_steps(comparison))
-    room = MOST_LINES - 1 - (1 if noise else 0)
-    table, n_rows = _table(without_steps(comparison), room - for_missing)
-    lines = [*([noise] if noise else []), *_missing_lines(comparison, room - n_rows)]
+    models_only = without_steps(comparison)
+    said = [*([noise] if (noise := noise_line(models_only)) else []), *_not_compared_lines(models_only)]
+    room = MOST_LINES - 1 - len(said)
+    table, n_rows = _table(models_only, room - for_missing)
+    lines = [*said, *_missing_lines(comparison, room - n_rows)]
     average = comparison.summary.get(comparison.baseline, NO_SUMMARY).macro_average
     along = [part for name, steps in trajectories(comparison).items() for part in _trajectory(name, steps, average)]
     return Group(table, *along, *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
+
+
+def _not_compared_lines(comparison: Comparison) -> list[str]:
+    """Why models' toxicity or conversation is not compared; of many models the first are told."""
+    toxicity = {name: toxicity_contrast(name, comparison) for name in comparison.models}
+    toxic = [
+        not_compared(name, contrast.reasons, at_most=1)
+        for name, contrast in toxicity.items()
+        if contrast and contrast.verdict is Verdict.NOT_COMPARABLE
+    ]
+    talk = {name: talked(name, comparison) for name in comparison.models}
+    talking = [
+        not_judged(name, found, at_most=1)
+        for name, found in talk.items()
+        if found and found.verdict is Verdict.NOT_COMPARABLE
+    ]
+    return [*_first_lines(toxic, "toxicity"), *_first_lines(talking, "conversation")]
+
+
+def _first_lines(lines: list[str], axis: str) -> list[str]:
+    if len(lines) <= MOST_NOT_COMPARED:
+        return lines
+    shown = lines[: MOST_NOT_COMPARED - 1]
+    return [*shown, f"… and {len(lines) - len(shown)} more models whose {axis} is not compared"]
 
 
 def _table(comparison: Comparison, room: int) -> tuple[Table, int]:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("Model", no_wrap=True, overflow="ellipsis", max_width=24)
-    table.add_column("Average", justify="right", no_wrap=True)
-    compares = len(comparison.models) > 1
-    if compares:
-        table.add_column("Tax, points", no_wrap=True)
-        table.add_column("Verdict", no_wrap=True, overflow="ellipsis", max_width=22)
     names = list(comparison.models)
     shown = names if len(names) <= room else names[: room - 1]
-    for name in shown:
-        table.add_row(*map(Text, _cells(name, comparison)[: 4 if compares else 2]))
+    columns = _columns(comparison, shown)
+    # With three axes a row is just as wide as a terminal; what is left is for the names.
+    is_tight = len(columns) > MOST_ROOMY_COLUMNS
+    gap, words = (1, TIGHT_WORDS_WIDTH) if is_tight else (2, WORDS_WIDTH)
+    most = {heading: WIDTH if heading in (AVERAGE, TAX) else words for heading in columns}
+    widths = [min(max(map(len, (heading, *cells))), most[heading]) + gap for heading, cells in columns.items()]
+    name_width = max(WIDTH - sum(widths), FEWEST_LETTERS) if is_tight else NAME_WIDTH
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0))
+    table.add_column("Model", no_wrap=True, overflow="ellipsis", max_width=name_width)
+    for heading in columns:
+        side: Literal["left", "right"] = "right" if heading == AVERAGE else "left"
+        table.add_column(heading, justify=side, no_wrap=True, overflow="ellipsis", max_width=most[heading])
+    for name, *cells in zip(shown, *columns.values(), strict=True):
+        table.add_row(*map(Text, (name, *cells)))
     if len(shown) < len(names):
         table.add_row(Text(f"… and {len(names) - len(shown)} more"))
     return table, min(len(names), room)
+
+
+def _columns(comparison: Comparison, names: Sequence[str]) -> dict[str, list[str]]:
+    """The cells of every axis that was evaluated, by their heading."""
+    columns: dict[str, list[str]] = {}
+    if comparison.tasks:
+        capability = [_cells(name, comparison)[1:] for name in names]
+        headings = (AVERAGE, TAX, "Verdict") if len(comparison.models) > 1 else (AVERAGE,)
+        columns |= {heading: [cells[place] for cells in capability] for place, heading in enumerate(headings)}
+    if comparison.toxicity is not None:
+        columns["Toxicity"] = [_toxicity_cell(name, comparison) for name in names]
+    if comparison.conversation is not None:
+        columns["Conversation"] = [conversation_short(name, comparison) for name in names]
+    return columns
 
 
 def _cells(name: str, comparison: Comparison) -> tuple[str, str, str, str]:
@@ -82,6 +137,18 @@ def _cells(name: str, comparison: Comparison) -> tuple[str, str, str, str]:
         return name, average, "–", f"no verdict: {one_line(found.withheld or 'withheld')}"
     interval = f" {formats.interval_of_points(found.alignment_tax_ci)}" if found.alignment_tax_ci else ""
     return name, average, f"{formats.points(found.alignment_tax)}{interval}", found.verdict.value
+
+
+def _toxicity_cell(name: str, comparison: Comparison) -> str:
+    """The primary measure and its verdict."""
+    toxicity = comparison.toxicity
+    found = primary_of(toxicity, name) if toxicity else None
+    value = measured(toxicity, found).value if toxicity and found else None
+    shown = "–" if value is None else formats.toxicity(value)
+    contrast = toxicity_contrast(name, comparison)
+    if contrast:
+        return f"{shown} {contrast.verdict.value}"
+    return shown if name == comparison.baseline else f"{shown} no verdict"
 
 
 def _trajectory(name: str, steps: list[Step], baseline: float | None) -> Iterator[RenderableType]:

@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
 from mplus_eval.comparison import Comparison, ModelEntry, Summary, TrajectoryPoints
+from mplus_eval.harmlessness.record import Toxicity
+from mplus_eval.record import Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.charts import FEWEST_VALUES, Bar, Figure, Panel, Trajectory
+from mplus_eval.reports.harmlessness_words import MEASURES, measured, primary_of
 from mplus_eval.reports.tables import NO_SUMMARY, Cell, Column, Row, Table, number
-from mplus_eval.reports.text import one_line
+from mplus_eval.reports.text import enumerated, one_line
 from mplus_eval.training_record import Behaviour, Training
 
 REFEREE = "referee"
@@ -17,6 +20,13 @@ MACRO_AVERAGE = "Macro-average, percent"
 DISTANCE = "KL to the base, nats an answer"
 REWARD = "Reward, "
 V = TypeVar("V")
+
+
+class StepToxicity(NamedTuple):
+    """The primary measure of toxicity by its name and set; `bar` is None where the step is not comparable."""
+
+    name: str
+    bar: Bar | None
 
 
 class Step(NamedTuple):
@@ -27,6 +37,7 @@ class Step(NamedTuple):
     summary: Summary
     behaviour: Behaviour | None
     is_base: bool = False
+    toxicity: StepToxicity | None = None
 
 
 Value = Callable[[Step], Bar | None]
@@ -61,8 +72,13 @@ def without_steps(comparison: Comparison) -> Comparison:
             "summary": _kept(comparison.summary, steps),
             "pairs": tuple(pair for pair in comparison.pairs if not {pair.model, pair.against} & steps),
             "missing": tuple(cell for cell in comparison.missing if cell.model not in steps),
+            "toxicity": _toxicity_without(comparison.toxicity, steps),
         }
     )
+
+
+def _toxicity_without(toxicity: Toxicity | None, steps: set[str]) -> Toxicity | None:
+    return toxicity.model_copy(update={"models": _kept(toxicity.models, steps)}) if toxicity else None
 
 
 def _kept(found: Mapping[str, V], steps: set[str]) -> dict[str, V]:
@@ -93,10 +109,24 @@ def _steps(name: str, comparison: Comparison) -> list[Step]:
         if entry.training and model != base and (entry.trajectory == name or model == name)
     }
     of_base = base_behaviour(training for _, training in along.values())
-    found = {0: Step(0, comparison.models[base], averages.get(base, NO_SUMMARY), of_base, True)}
+    toxic = {model: _toxicity_of(model, comparison) for model in (base, *along)}
+    found = {0: Step(0, comparison.models[base], averages.get(base, NO_SUMMARY), of_base, True, toxic[base])}
     for model, (entry, training) in along.items():
-        found[training.step] = Step(training.step, entry, averages.get(model, NO_SUMMARY), training.behaviour)
+        average = averages.get(model, NO_SUMMARY)
+        found[training.step] = Step(training.step, entry, average, training.behaviour, toxicity=toxic[model])
     return [found[step] for step in sorted(found)]
+
+
+def _toxicity_of(model: str, comparison: Comparison) -> StepToxicity | None:
+    toxicity = comparison.toxicity
+    found = primary_of(toxicity, model) if toxicity else None
+    if toxicity is None or found is None:
+        return None
+    name = f"{MEASURES[toxicity.primary.measure]}, {toxicity.primary.set}"
+    value = measured(toxicity, found)
+    if value.value is None or (found.contrast and found.contrast.verdict is Verdict.NOT_COMPARABLE):
+        return StepToxicity(name, None)
+    return StepToxicity(name, Bar(value.value, value.ci))
 
 
 def base_behaviour(trainings: Iterable[Training]) -> Behaviour | None:
@@ -109,9 +139,15 @@ def _figure(place: int, name: str, steps: list[Step], points: TrajectoryPoints |
     if len(steps) < FEWEST_VALUES or not panels:
         return None
     description = f"Training of {name} by step: {', '.join(panel.name for panel in panels)}."
-    caption = f"Step 0 is the baseline. {_averaged(points)} One run of one seed."
+    caption = f"Step 0 is the baseline. {_averaged(points)}{_left_out(steps)} One run of one seed."
     chart = Trajectory(panels, steps[-1].step)
     return Figure(f"trajectory-{place}", f"{name}: {finding(panels)}", "", description, caption, chart, _table(panels))
+
+
+def _left_out(steps: Iterable[Step]) -> str:
+    """The steps whose toxicity is not shown because it is not comparable."""
+    left = [formats.count(step.step) for step in steps if step.toxicity and step.toxicity.bar is None]
+    return f" Toxicity is not comparable at step {enumerated(left)}, and not drawn there." if left else ""
 
 
 def _averaged(points: TrajectoryPoints | None) -> str:
@@ -128,8 +164,10 @@ def panels_of(steps: list[Step]) -> Iterable[Panel]:
     """What is drawn of a trajectory, by step: whatever three points or more have a value of."""
     rewards = reward_names(steps)
     measures = _names(steps, "measures")
+    toxicities = dict.fromkeys(step.toxicity.name for step in steps if step.toxicity)
     values: dict[str, Value] = {
         MACRO_AVERAGE: _average,
+        **dict.fromkeys(toxicities, _toxic),
         DISTANCE: _distance,
         **{f"{REWARD}{name}": _of("rewards", name) for name in rewards},
         **{f"Measure {name}": _of("measures", name) for name in measures},
@@ -167,6 +205,10 @@ def distance(step: Step) -> float | None:
         return 0.0
     dose = step.entry.training.dose if step.entry.training else None
     return dose.kl_answers if dose else None
+
+
+def _toxic(step: Step) -> Bar | None:
+    return step.toxicity.bar if step.toxicity else None
 
 
 def _distance(step: Step) -> Bar | None:

@@ -11,10 +11,14 @@ from mplus_eval.reports import formats
 
 @dataclass(frozen=True)
 class Unit:
-    """How one task's scores and differences are written, and which direction is a gain."""
+    """How one task's scores and differences are written, and which direction is a gain.
+
+    `decimals` are those of a toxicity, which is written as a fraction.
+    """
 
     is_fraction: bool
     higher_is_better: bool = True
+    decimals: int | None = None
 
     @classmethod
     def of(cls, task: Task) -> Unit:
@@ -24,6 +28,8 @@ class Unit:
 
     def score(self, value: float) -> str:
         """Write a score."""
+        if self.decimals is not None:
+            return formats.toxicity(value, self.decimals)
         return formats.percent(value) if self.is_fraction else formats.plain(value)
 
     def score_interval(self, interval: Interval) -> str:
@@ -32,6 +38,8 @@ class Unit:
 
     def difference(self, value: float) -> str:
         """Write a difference, signed."""
+        if self.decimals is not None:
+            return formats.toxicity_difference(value, self.decimals)
         return formats.points(value) if self.is_fraction else formats.signed(value)
 
     def interval(self, interval: Interval) -> str:
@@ -40,6 +48,8 @@ class Unit:
 
     def size(self, value: float) -> str:
         """Write the size of a difference or of a margin."""
+        if self.decimals is not None:
+            return formats.toxicity(abs(value), self.decimals)
         return formats.size_in_points(value) if self.is_fraction else formats.plain(abs(value))
 
     def gain(self, difference: float) -> float:
@@ -48,3 +58,4 @@ class Unit:
 
 
 FRACTION = Unit(True)
+TOXICITY = Unit(False, higher_is_better=False, decimals=3)

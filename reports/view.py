@@ -10,15 +10,18 @@ from typing import Any
 from mplus_eval.comparison import Comparison
 from mplus_eval.reports import background, formats
 from mplus_eval.reports.charts import Figure, forest_figures, tax_figure
+from mplus_eval.reports.conversation import ConversationSection, conversation_section
 from mplus_eval.reports.decision import Decision, decide
 from mplus_eval.reports.dose import TrainingSection, training_section
+from mplus_eval.reports.harmlessness import HarmlessnessSection, harmlessness_section
+from mplus_eval.reports.harmlessness_figures import tradeoff_figure
 from mplus_eval.reports.items import FlippedCell, flipped_cells
 from mplus_eval.reports.matrix import (
     MissingCell,
     missing_cells,
     notes_on_cells,
     pair_table,
-    undecided_table,
+    undecided_tables,
     verdict_matrix,
 )
 from mplus_eval.reports.noise import noise_notes, noise_table
@@ -60,13 +63,16 @@ class Report:
     margins: str
     decisions: tuple[Decision, ...]
     legend: tuple[Legend, ...]
-    matrix: Table
+    matrix: Table | None
     cell_notes: tuple[str, ...]
-    undecided: Table | None
+    undecided: tuple[Table, ...]
     noise: Table | None
     forests: tuple[Figure, ...]
     tax: Figure | None
+    tradeoff: Figure | None
     scores: tuple[Figure, ...]
+    harmlessness: HarmlessnessSection | None
+    conversation: ConversationSection | None
     training: TrainingSection | None
     trajectories: tuple[Figure, ...]
     subjects: tuple[TaskSubjects, ...]
@@ -81,8 +87,10 @@ class Report:
     def figures(self) -> tuple[Figure, ...]:
         """Every figure of the report."""
         dose = self.training.figure if self.training else None
-        single = tuple(figure for figure in (self.tax, dose) if figure)
-        return (*self.forests, *single, *self.scores, *self.trajectories)
+        single = tuple(figure for figure in (self.tax, self.tradeoff, dose) if figure)
+        harmlessness = self.harmlessness.figures if self.harmlessness else ()
+        conversation = self.conversation.figures if self.conversation else ()
+        return (*self.forests, *single, *self.scores, *harmlessness, *conversation, *self.trajectories)
 
 
 def build_report(comparison: Comparison, manifest: Mapping[str, Any], directory: Path) -> Report:
@@ -101,15 +109,23 @@ def build_report(comparison: Comparison, manifest: Mapping[str, Any], directory:
     others = [name for name in comparison.models if name != comparison.baseline]
     subjects = subject_tables(comparison, labels)
     flipped = flipped_cells(comparison, directory, {name: label.css for name, label in labels.items()})
-    forests, tax = forest_figures(comparison), tax_figure(comparison, given)
+    forests, tax, tradeoff = (
+        forest_figures(comparison),
+        tax_figure(comparison, given),
+        tradeoff_figure(comparison, given),
+    )
+    harmlessness = harmlessness_section(comparison, given, labels, directory)
+    conversation = conversation_section(comparison, given, labels, directory)
     scores = score_figures(comparison, given)
     training = training_section(comparison, given)
     present = {
         "decision": ("Decision", others),
-        "matrix": ("Verdicts" if others else "Scores", True),
+        "matrix": ("Verdicts" if others else "Scores", comparison.tasks or (harmlessness and harmlessness.matrix)),
         "differences": ("Differences", forests),
-        "tax": ("Alignment tax", tax),
+        "tax": ("Alignment tax", tax or tradeoff),
         "scores": ("Scores by task", scores),
+        "harmlessness": ("Harmlessness", harmlessness),
+        "conversation": ("Conversation", conversation),
         "training": ("Training and dose", training),
         "trajectory": ("Trajectory", trajectories),
         "subjects": ("Subjects", subjects),
@@ -128,13 +144,16 @@ def build_report(comparison: Comparison, manifest: Mapping[str, Any], directory:
         margins=_margins(comparison),
         decisions=tuple(decide(name, comparison) for name in others),
         legend=_legend(comparison, bool(missing)),
-        matrix=verdict_matrix(comparison, labels, missing),
+        matrix=verdict_matrix(comparison, labels, missing) if comparison.tasks else None,
         cell_notes=(*notes_on_cells(comparison), *noise_notes(comparison)),
-        undecided=undecided_table(comparison),
+        undecided=undecided_tables(comparison),
         noise=noise_table(comparison),
         forests=forests,
         tax=tax,
+        tradeoff=tradeoff,
         scores=scores,
+        harmlessness=harmlessness,
+        conversation=conversation,
         training=training,
         trajectories=trajectories,
         subjects=subjects,
@@ -165,10 +184,15 @@ def _title(comparison: Comparison, others: list[str]) -> str:
 
 def _facts(comparison: Comparison, manifest: Mapping[str, Any], missing: tuple[MissingCell, ...]) -> tuple[Fact, ...]:
     n_items = sum(task.n_items for task in comparison.tasks.values())
-    n_cells = len(comparison.models) * len(comparison.tasks)
-    tasks = formats.counted(len(comparison.tasks), "task")
+    sets = comparison.toxicity.sets if comparison.toxicity else {}
+    n_prompts = sum(one.n_prompts for one in sets.values())
+    talk = comparison.conversation
+    n_cells = len(comparison.models) * (len(comparison.tasks) + len(sets) + bool(talk))
+    counts = [(len(comparison.tasks), "task"), (n_items, "item"), (len(sets), "prompt set"), (n_prompts, "prompt")]
+    counts += [(talk.n_dialogues, "dialogue")] if talk else []
+    counted = (formats.counted(number, noun) for number, noun in counts if number)
     facts = [Fact("Baseline", comparison.baseline)] if len(comparison.models) > 1 else []
-    facts.append(Fact("Suite", f"{one_line(comparison.suite)}, {tasks}, {formats.counted(n_items, 'item')}"))
+    facts.append(Fact("Suite", ", ".join((one_line(comparison.suite), *counted))))
     if comparison.limit is not None:
         facts.append(Fact("Limit", f"first {formats.count(comparison.limit)} items of each task or subject"))
     if created := one_line(str(manifest.get("created", "")))[:10]:
@@ -186,6 +210,10 @@ def _margins(comparison: Comparison) -> str:
         for sizes, what in ((suite, "the macro-average"), (task, "a task"))
         if sizes
     ]
+    if comparison.toxicity:
+        named.append(f"{formats.toxicity(comparison.toxicity.margin)} for toxicity")
+    if comparison.conversation:
+        named.append(f"{formats.margin_in_points(comparison.conversation.margin)} of the win rate for conversation")
     where = f"Each model against {comparison.baseline} at level {comparison.level:g}."
     return f"{where} Margins: {', '.join(named)}." if named else where
 
@@ -202,6 +230,10 @@ def _legend(comparison: Comparison, any_missing: bool) -> tuple[Legend, ...]:
     }
     used = {contrast.verdict for task in comparison.tasks.values() for contrast in task.contrasts.values()}
     used |= {entry.verdict for entry in comparison.summary.values() if entry.verdict}
+    toxicities = comparison.toxicity.models.values() if comparison.toxicity else ()
+    used |= {one.contrast.verdict for found in toxicities for one in found.sets.values() if one.contrast}
+    talk = comparison.conversation.models.values() if comparison.conversation else ()
+    used |= {found.verdict for found in talk if found.verdict}
     entries = [Legend(MARKS[verdict], meanings[verdict.value]) for verdict in MARKS if verdict in used]
     return (*entries, *([Legend(FAILED, "no result, cause given")] if any_missing else []))
 

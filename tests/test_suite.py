@@ -76,7 +76,7 @@ def test_every_fault_of_a_suite_is_a_line(tmp_path: Path) -> None:
 def test_two_tasks_of_one_name_are_a_fault(tmp_path: Path) -> None:
     tasks = [{"name": "a", "lm_eval": "boolq"}, {"name": "a", "lm_eval": "copa"}]
     assert faults_of(write_yaml(tmp_path / "s.yaml", {"name": "s", "tasks": tasks})) == (
-        f"suite {tmp_path / 's.yaml'}: two tasks have the name 'a'",
+        f"suite {tmp_path / 's.yaml'}: two tasks or sets have the name 'a'",
     )
 
 

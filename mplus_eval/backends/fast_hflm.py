@@ -143,8 +143,7 @@ class FastHFLM(CheckedHFLM):
             for request in requests
         ]
         seeds = [request.args[1]["seed"] for request in requests if "seed" in request.args[1]]
-        hook: CacheHook = self.cache_hook
-        self.cache_hook = CacheHook(None)
+        hook, self.cache_hook = self.cache_hook, CacheHook(None)
         try:
             with _seeded(seeds, self.device):
                 texts = list(super().generate_until(stripped, disable_tqdm=disable_tqdm))

@@ -14,6 +14,7 @@ import typer
 
 from mplus_eval import __version__
 from mplus_eval.cli.compare import compare
+from mplus_eval.cli.conversation import app as conversation
 from mplus_eval.cli.doctor import doctor
 from mplus_eval.cli.report import report
 from mplus_eval.cli.tasks import app as tasks
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.command()(compare)
 app.add_typer(toxicity, name="toxicity")
+app.add_typer(conversation, name="conversation")
 app.command()(report)
 app.add_typer(tasks, name="tasks")
 app.command()(train)

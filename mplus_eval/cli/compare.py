@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mplus_eval.cli.options import DataDir, Models, Output, Quiet, Scorers, Suite, Tasks, TasksDir, Verbose
+from mplus_eval.cli.options import DataDir, Judges, Models, Output, Quiet, Scorers, Suite, Tasks, TasksDir, Verbose
 from mplus_eval.cli.running import run_and_show
 
 
@@ -56,6 +56,15 @@ def compare(
         ),
     ] = None,
     scorer: Scorers = None,
+    conversation: Annotated[
+        bool | None,
+        typer.Option(
+            "--conversation/--no-conversation",
+            help="Whether dialogues are judged; on where the suite says how and there is a judge.",
+            show_default=False,
+        ),
+    ] = None,
+    judge: Judges = None,
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
@@ -79,5 +88,7 @@ def compare(
         "noise_floor": noise_floor,
         "toxicity": toxicity,
         "scorers": scorer or None,
+        "conversation": conversation,
+        "judges": judge or None,
     }
     run_and_show(models or (), config, given, verbose=verbose, quiet=quiet)

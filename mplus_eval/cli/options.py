@@ -24,6 +24,17 @@ Scorers = Annotated[
         show_default=False,
     ),
 ]
+Judges = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--judge",
+        help="Judge of conversation: reward:PATH, llm:MODEL@URL, human:FILE; twice to see whether they agree.",
+        show_default=False,
+    ),
+]
+Dialogues = Annotated[
+    str | None, typer.Option(help="Dialogues: demo, mt_bench, a file or a hub id; the suite's own when not given.")
+]
 Suite = Annotated[str | None, typer.Option(help="Suite: a shipped name or a YAML file.", show_default=False)]
 Tasks = Annotated[
     str | None,

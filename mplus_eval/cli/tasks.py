@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -43,6 +43,8 @@ def list_tasks(
         return
     console = Console()
     console.print(_table(chosen.tasks, f"Suite {chosen.name}: {chosen.description}".rstrip(": ")))
+    for line in _prompts(chosen):
+        typer.echo(line)
     typer.echo(f"Suites: {', '.join(shipped_suites())}. With --all: every task that --tasks can name.")
 
 
@@ -63,6 +65,7 @@ def check_tasks(
 
     silence_libraries(verbose)
     from mplus_eval.lm_tasks import load_each
+    from mplus_eval.suite import load_suite
 
     chosen = _chosen(suite, tasks, tasks_dir, data_dir)
     console = Console(highlight=False, soft_wrap=True)
@@ -74,6 +77,11 @@ def check_tasks(
         else:
             _print_task(console, result, limit)
     typer.echo(f"{len(chosen) - failed} of {len(chosen)} tasks can be loaded.")
+    if tasks is None:
+        n_wanted, n_faults = _check_prompts(console, load_suite(suite or DEFAULT_SUITE), data_dir, limit)
+        if n_wanted:
+            typer.echo(f"{n_wanted - n_faults} of {n_wanted} prompt sets, scorers and dialogues can be had.")
+        failed += n_faults
     if failed:
         raise typer.Exit(EXIT_CELLS_MISSING)
 
@@ -90,9 +98,12 @@ def fetch_tasks(
     from mplus_eval.quiet import silence_libraries
 
     silence_libraries(verbose)
-    from mplus_eval.mirror import WantedDataset, fetch, wanted_datasets
+    from mplus_eval.mirror import WantedDataset, fetch, prompt_datasets, wanted_datasets
+    from mplus_eval.suite import load_suite
 
     wanted = wanted_datasets(_chosen(suite, tasks, tasks_dir), tasks_dir)
+    if tasks is None:
+        wanted += prompt_datasets(load_suite(suite or DEFAULT_SUITE))
 
     def say(dataset: WantedDataset, number: int) -> None:
         names = ", ".join(filter(None, dataset.configurations))
@@ -116,6 +127,42 @@ def _chosen(
     if names == []:
         raise UsageError("--tasks is empty: name at least one task")
     return resolve_tasks(load_suite(suite or DEFAULT_SUITE), names, tasks_dir=tasks_dir)
+
+
+def _prompts(suite: Any) -> Iterator[str]:
+    """What is asked besides tasks."""
+    if (settings := suite.harmlessness) is not None:
+        sets = ", ".join(f"{one.name} ({one.source})" for one in settings.sources)
+        yield f"Toxicity: {sets}; {settings.samples} continuations each, scored by {', '.join(settings.scorers)}."
+    if (talk := suite.conversation) is not None:
+        yield f"Conversation: {talk.dialogues}, judged by {', '.join(talk.judges) or 'a reward model, or --judge'}."
+
+
+def _check_prompts(console: Console, suite: Any, data_dir: Path | None, limit: int | None) -> tuple[int, int]:
+    """Load what is asked besides tasks; return how much there is, and how much of it cannot be had."""
+    from mplus_eval.conversation.dialogues import DialogueSet
+    from mplus_eval.errors import SpecError
+    from mplus_eval.harmlessness.prompt_sets import load_prompt_sets
+    from mplus_eval.harmlessness.scorers import scorer_faults
+
+    n_wanted = 0
+    faults: list[str] = []
+    if (settings := suite.harmlessness) is not None:
+        found, faults = load_prompt_sets(settings, seed=0, limit=limit, data_dir=data_dir)
+        faults += [fault for scorer in settings.scorers for fault in scorer_faults(scorer)]
+        n_wanted += len(settings.sources) + len(settings.scorers)
+        for one in found:
+            console.print(f"ok      {one.name}: {len(one.prompts):,} prompts", style="green", markup=False)
+    if (talk := suite.conversation) is not None:
+        n_wanted += 1
+        try:
+            dialogues = DialogueSet.load(talk.dialogues, data_dir=data_dir, limit=limit, split=talk.split)
+            console.print(f"ok      {talk.name}: {len(dialogues.dialogues):,} dialogues", style="green", markup=False)
+        except SpecError as error:
+            faults += [f"dialogues: {fault}" for fault in error.faults]
+    for fault in faults:
+        console.print(f"failed  {fault}", style="red", markup=False)
+    return n_wanted, len(faults)
 
 
 def _table(tasks: Sequence[SuiteTask], title: str) -> Table:

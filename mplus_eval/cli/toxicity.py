@@ -21,6 +21,10 @@ def toxicity(
     suite: Suite = None,
     limit: Annotated[int | None, typer.Option(help="Prompts of each set.")] = None,
     scorer: Scorers = None,
+    judge: Annotated[
+        list[str] | None,
+        typer.Option("--judge", help="llm:MODEL@URL, to tell refusals beside the matcher.", show_default=False),
+    ] = None,
     baseline: Annotated[str | None, typer.Option(help="The model that others are held against.")] = None,
     data_dir: DataDir = None,
     output: Output = None,
@@ -37,6 +41,7 @@ def toxicity(
         "suite": suite,
         "limit": limit,
         "scorers": scorer or None,
+        "judges": judge or None,
         "baseline": baseline,
         "data_dir": data_dir,
         "output": output,
@@ -44,6 +49,7 @@ def toxicity(
         "seed": seed,
         "capability": False,
         "toxicity": True,
+        "conversation": False,
     }
     run_and_show(models or (), config, given, verbose=verbose, quiet=quiet)
 

@@ -131,5 +131,6 @@ def _row(dialogue: Dialogue, turn: int, prompt: str, said: Row) -> Row:
         "sample": turn,
         "prompt_hash": hash_text(prompt),
         "prompt": prompt,
+        "asked": dialogue.turns[turn],
         **said,
     }

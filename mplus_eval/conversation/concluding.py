@@ -50,6 +50,7 @@ def conclude_conversation(
     settings: ConversationSettings,
     dialogues: DialogueSet,
     judges: Mapping[str, str],
+    judge_sources: Sequence[str],
     baseline: str,
     models: Sequence[str],
     level: float,
@@ -64,6 +65,7 @@ def conclude_conversation(
         settings: how they were asked.
         dialogues: the set.
         judges: fingerprints by name, in the order of their numbers.
+        judge_sources: how they were named.
         baseline: one of the models.
         models: in the order of the report.
         level: of tests and intervals.
@@ -79,6 +81,8 @@ def conclude_conversation(
         max_new_tokens=settings.max_new_tokens,
         temperature=settings.temperature,
         margin=settings.margin,
+        split=settings.split,
+        judge_sources=tuple(judge_sources),
         judges=dict(judges),
         baseline=BaselineConversation(chat_format=run.chat_format(baseline), text=run.text(baseline)),
         models={model: run.model(model) for model in models if model != baseline and run.has(model)},
@@ -228,6 +232,7 @@ def _length_control(found: Any) -> LengthControl:
         value=found.value,
         ci=found.ci,
         length_effect=found.length_effect,
+        separated=found.separated,
         extrapolated=found.extrapolated,
         withheld=found.withheld,
     )

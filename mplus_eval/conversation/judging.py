@@ -15,7 +15,9 @@ import pyarrow as pa
 from mplus_eval.conversation.asking import AskedDialogues
 from mplus_eval.conversation.dialogues import Dialogue
 from mplus_eval.conversation.judge_source import load_judge
+from mplus_eval.conversation.judges.account import Estimate
 from mplus_eval.conversation.judges.base import Judgement, Pairing, PairJudge, Question
+from mplus_eval.conversation.judges.llm import LlmJudge
 from mplus_eval.fingerprint import hash_components
 from mplus_eval.outcomes import PartInfo, part_info, part_path, read_part, write_part
 from mplus_eval.run_directory import RunDirectory
@@ -66,6 +68,7 @@ def judge_all(
     *,
     seed: int,
     progress: Callable[[str, int, int], None],
+    say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, str]:
     """Have every judge judge every model, as far as it is not judged yet.
 
@@ -76,6 +79,7 @@ def judge_all(
         directory: where answers lie and judgements are stored.
         seed: the run's.
         progress: called with what is being judged, the pairs judged, and of how many.
+        say: told beforehand what a language model will cost.
 
     Returns:
         The judges' fingerprints by name, in their order.
@@ -87,10 +91,19 @@ def judge_all(
         judge = load_judge(source, directory.path / "judgements" / "cache", every, seed)
         name = judge.name if judge.name not in found else f"{judge.name} {number}"
         found[name] = judge.fingerprint
+        if isinstance(judge, LlmJudge) and every:
+            say(_cost(name, judge.estimate(every)))
         for judged in pairs:
             title = f"{judged.model} · judged by {name}"
             judge_model(judged, asked.name, dialogues, directory, judge, number, partial(progress, title))
     return found
+
+
+def _cost(name: str, estimate: Estimate) -> str:
+    money = "" if estimate.cost is None else f", about {estimate.cost:.2f} in the currency of its price"
+    known = f" ({estimate.n_cached:,} verdicts are known already)" if estimate.n_cached else ""
+    tokens = f"about {estimate.tokens_in:,} tokens in and {estimate.tokens_out:,} out"
+    return f"conversation: {name} will be asked {estimate.n_requests:,} times, {tokens}{money}{known}"
 
 
 def judged_pairs(plan: Plan, failures: Mapping[tuple[str, str], str]) -> list[Judged]:

@@ -34,6 +34,7 @@ class LengthControl(Record):
     value: float | None = None
     ci: Interval | None = None
     length_effect: float | None = Field(default=None, description="above 0 where longer answers are preferred")
+    separated: bool = Field(default=False, description="the model or length alone decided every pair")
     extrapolated: bool = False
     withheld: str | None = Field(default=None, description="why there is no value")
 
@@ -133,6 +134,8 @@ class Conversation(Record):
     max_new_tokens: int
     temperature: float
     margin: float
+    split: str | None = None
+    judge_sources: tuple[str, ...] = Field(default=(), description="how the judges were named, in the same order")
     judges: dict[str, str] = Field(description="fingerprint of each judge, by its name; the first decides")
     baseline: BaselineConversation
     models: dict[str, ModelConversation] = Field(default_factory=dict)

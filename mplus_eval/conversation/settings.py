@@ -20,7 +20,7 @@ class ConversationSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(default="conversation", pattern=f"^{NAME_PATTERN}$", description="in the report and on disk")
+    name: str = Field(default="dialogues", pattern=f"^{NAME_PATTERN}$", description="in the report and on disk")
     dialogues: str = Field(description="demo, mt_bench, a file, a folder, or an id of the hub")
     split: str | None = None
     max_new_tokens: Positive = 512
@@ -41,7 +41,7 @@ def conversation_of(spec: CompareSpec, suite: Suite) -> tuple[ConversationSettin
     settings = suite.conversation
     wanted = spec.conversation if spec.conversation is not None else spec.tasks is None or bool(spec.judges)
     if not wanted or settings is None:
-        asked = spec.conversation or bool(spec.judges)
+        asked = spec.conversation or (spec.conversation is None and bool(spec.judges))
         return None, [f"suite {suite.name!r} has no settings of conversation"] if asked else []
     changes: dict[str, object] = {}
     if spec.judges:

@@ -27,6 +27,7 @@ from mplus_eval.harmlessness.record import (
     Layers,
     Measured,
     ModelToxicity,
+    RefusalJudgement,
     RefusalPair,
     SetToxicity,
     Toxicities,
@@ -34,6 +35,7 @@ from mplus_eval.harmlessness.record import (
     ToxicityContrast,
 )
 from mplus_eval.harmlessness.refusal import refusal_rates
+from mplus_eval.harmlessness.refusal_judge import read_refusals
 from mplus_eval.harmlessness.sanity import Continuation, Likelihood, Sanity, measure_sanity
 from mplus_eval.harmlessness.scorers.base import TOXICITY
 from mplus_eval.harmlessness.toxicity_contrast import SetScores, toxicity_contrasts
@@ -133,9 +135,7 @@ class _Conclusion:
             scorer=self._scorers[0],
             sets={name: self._set(model, name, contrasts.get(name)) for name in sets},
             refusals={
-                name: pair
-                for name in self._of_kind("refusal")
-                if (pair := self._refusals(self._outcomes(model, name))) is not None
+                name: pair for name in self._of_kind("refusal") if (pair := self._refusals(model, name)) is not None
             },
             layers=next((self._layers(model, name) for name in self._of_kind("layers")), None),
             missing={name: why for (of, name), why in self.missing.items() if of == model and name in self.facts.sets},
@@ -271,7 +271,8 @@ class _Conclusion:
             differing=float(np.mean((one >= threshold) != (other >= threshold))),
         )
 
-    def _refusals(self, rows: Sequence[Row]) -> RefusalPair | None:
+    def _refusals(self, model: str, name: str) -> RefusalPair | None:
+        rows = self._outcomes(model, name)
         said = [row for row in rows if row["generations"]]
         if not said:
             return None
@@ -283,6 +284,24 @@ class _Conclusion:
             over_refusal_rate=_measured(rates.over_refusal),
             n_empty=rates.n_empty_safe + rates.n_empty_unsafe,
             n_failed=len(rows) - len(said),
+            by_judge=self._judged_refusals(said, read_refusals(self.directory, model, name)),
+        )
+
+    def _judged_refusals(self, said: Sequence[Row], judged: Mapping[str, Row]) -> RefusalJudgement | None:
+        verdicts = [(row, judged[row["item_id"]]["refused"]) for row in said if row["item_id"] in judged]
+        known = [(row, refused) for row, refused in verdicts if refused is not None]
+        if not known:
+            return None
+
+        def rate(label: str) -> Measured:
+            values = np.array([float(refused) for row, refused in known if row["target"] == label])
+            return _measured(mean_of(values, level=self.level))
+
+        return RefusalJudgement(
+            refusal_rate=rate("unsafe"),
+            over_refusal_rate=rate("safe"),
+            n_unjudged=len(verdicts) - len(known),
+            agreement=float(np.mean([bool(row["score"]) == refused for row, refused in known])),
         )
 
     def _layers(self, model: str, name: str) -> Layers | None:
@@ -291,6 +310,8 @@ class _Conclusion:
             return None
         probabilities = np.exp(np.array([row["log_probabilities"] for row in rows]))
         curve = [mean_of(column, level=self.level) for column in probabilities.T]
+        if any(one.value is None for one in curve):
+            return None
         return Layers(
             points=tuple(rows[0]["choices"]),
             mean=tuple(_known(one.value) for one in curve),

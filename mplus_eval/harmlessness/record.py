@@ -66,6 +66,15 @@ class SetToxicity(Toxicities):
     contrast: ToxicityContrast | None = None
 
 
+class RefusalJudgement(Record):
+    """The same by a language model that judges."""
+
+    refusal_rate: Measured
+    over_refusal_rate: Measured
+    n_unjudged: int
+    agreement: float | None = Field(description="share of answers of which matcher and judge say the same")
+
+
 class RefusalPair(Record):
     """How often unsafe requests are refused, and safe ones; only together do they mean anything."""
 
@@ -73,6 +82,7 @@ class RefusalPair(Record):
     over_refusal_rate: Measured = Field(description="of safe requests")
     n_empty: int = Field(description="answers without a word; they are no refusals")
     n_failed: int
+    by_judge: RefusalJudgement | None = None
 
 
 class Layers(Record):

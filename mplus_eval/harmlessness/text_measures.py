@@ -14,7 +14,7 @@ from math import log2
 REPEATED_WORDS = 3
 """Words of an n-gram in `repetition_rate`."""
 LOOP_LETTERS = 8
-COPIED_WORDS = 4
+COPIED_WORDS = 3
 RARE_SCRIPT = 0.01
 """Share of the prompts' letters below which a script is a stray one."""
 
@@ -50,7 +50,7 @@ def is_loop(text: str) -> bool:
 
 
 def copied_share(prompt: str, text: str) -> float:
-    """Share of a text's words that lie in runs of at least 4 words copied from the prompt (all, of a shorter prompt).
+    """Share of a text's words that lie in runs of at least 3 words copied from the prompt (all, of a shorter prompt).
 
     Runs rather than one longest run, so that a prompt said several times over is a copy too.
     """

@@ -145,13 +145,14 @@ def _likelier(probabilities: Tensor, places: Tensor) -> Tensor:
     """Probabilities with those of the drawn token and of all that are less likely put to 0."""
     own = probabilities.gather(-1, places[:, None])
     later = torch.arange(probabilities.shape[-1], device=places.device) >= places[:, None]
-    return probabilities.masked_fill((probabilities < own) | ((probabilities == own) & later), 0.0)
+    likelier: Tensor = probabilities.masked_fill((probabilities < own) | ((probabilities == own) & later), 0.0)
+    return likelier
 
 
 def _blocks(probabilities: Tensor) -> Tensor:
     """(rows, blocks, BLOCK)."""
-    blocks: Tensor = probabilities.unflatten(-1, (-1, BLOCK))  # type: ignore[no-untyped-call, unused-ignore]
-    return blocks
+    rows, size = probabilities.shape
+    return probabilities.view(rows, size // BLOCK, BLOCK)
 
 
 def _invert_in_blocks(probabilities: Tensor, masses: Tensor, of_block: Tensor, of_inside: Tensor) -> Tensor:

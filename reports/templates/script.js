@@ -9,6 +9,17 @@
   theme.hidden = false;
   label();
   theme.onclick = () => { root.dataset.theme = isDark() ? 'light' : 'dark'; label(); };
+  // Texts that may offend are shown one by one by their boxes, or all at once.
+  const unveil = document.getElementById('unveil');
+  if (unveil) {
+    unveil.hidden = false;
+    unveil.onclick = () => {
+      const shows = unveil.getAttribute('aria-pressed') !== 'true';
+      unveil.setAttribute('aria-pressed', shows);
+      unveil.textContent = shows ? 'Hide all texts' : 'Show all texts';
+      for (const box of document.querySelectorAll('#examples .ask input')) box.checked = shows;
+    };
+  }
   // Numbers sort by data-k; what is missing always comes last.
   for (const heading of document.querySelectorAll('th[aria-sort]')) {
     heading.querySelector('button').onclick = () => {

@@ -40,6 +40,10 @@ def test_the_second_turn_sees_the_models_own_first_answer() -> None:
     assert (second["item_id"], second["sample"], second["cluster"], second["stratum"]) == ("1", 1, "1", "talk")
 
 
+def test_the_users_words_are_stored_beside_the_prompt() -> None:
+    assert [row["asked"] for row in rows_of(Talker("m", numbered()), asked(TWO))] == ["Who are you?", "And she?"]
+
+
 def test_a_model_without_a_template_is_asked_in_the_plain_format() -> None:
     talker = Talker("m", numbered())
     _, second = rows_of(talker, asked(TWO), own_template=False)

@@ -46,7 +46,7 @@ def test_copy_is_measured_in_runs_of_words():
     prompt = "Write a mean note to Tom."
     assert copied_share(prompt, "write a mean note to tom") == 1.0
     assert copied_share(prompt, "I write a mean note today") == pytest.approx(4 / 6)
-    assert copied_share(prompt, "a note to Tom") == 0.0
+    assert copied_share(prompt, "a kind note for Tom") == 0.0
 
 
 def test_prompt_said_several_times_is_a_copy():

@@ -1,5 +1,5 @@
 from mplus_eval.reports.background import manifest, methods
-from tests.reports import build
+from tests.reports import build, build_toxicity
 
 
 def test_methods_state_the_margins_level_and_seed_that_were_used() -> None:
@@ -38,3 +38,11 @@ def test_values_of_a_wrong_kind_are_passed_over() -> None:
     stored = {"models": [1], "versions": None, "cells": [3, {"model": "base"}], "seconds": "long"}
     times = manifest(build.full(), stored).tables[-1]
     assert [cell.text for cell in times.rows[0].cells] == ["–", "–", "–"]
+
+
+def test_methods_of_toxicity_alone_explain_verdicts_and_no_tasks() -> None:
+    text = " ".join(methods(build_toxicity.toxicity_alone()))
+    assert "The first rule that holds gives the verdict." in text
+    assert "Harmlessness: prompt sets" in text
+    assert "Margins:" not in text
+    assert "lm-eval" not in text

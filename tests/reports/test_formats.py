@@ -91,3 +91,16 @@ def test_numbers_that_are_no_fractions_have_three_digits() -> None:
         "+1.25",
         "±0",
     ]
+
+
+@pytest.mark.parametrize(
+    ("difference", "text"), [(-0.374, "−0.37"), (0.02, "+0.02"), (0.004, "±0.00"), (-0.004, "±0.00"), (0.0, "±0.00")]
+)
+def test_a_difference_of_toxicities_is_a_signed_fraction(difference: float, text: str) -> None:
+    assert formats.toxicity_difference(difference) == text
+
+
+def test_toxicities_stay_fractions() -> None:
+    assert (formats.toxicity(0.58), formats.toxicity(0.4823, 3), formats.toxicity(-0.1)) == ("0.58", "0.482", "−0.10")
+    assert formats.interval_of_toxicities((0.19, 0.24)) == "[0.19, 0.24]"
+    assert formats.spoken_toxicities((-0.4, -0.34)) == "−0.40 to −0.34"

@@ -1,7 +1,8 @@
 from mplus_eval.comparison import Comparison, Missing
-from mplus_eval.reports.matrix import missing_cells, notes_on_cells, pair_table, undecided_table, verdict_matrix
+from mplus_eval.record import Verdict
+from mplus_eval.reports.matrix import missing_cells, notes_on_cells, pair_table, undecided_tables, verdict_matrix
 from mplus_eval.reports.tables import ModelLabel, Row, Table
-from tests.reports import build
+from tests.reports import build, build_toxicity
 
 
 def matrix(comparison: Comparison) -> Table:
@@ -82,10 +83,22 @@ def test_cut_contexts_are_counted() -> None:
 
 
 def test_undecided_cells_say_what_they_could_have_shown() -> None:
-    table = undecided_table(build.full())
-    assert table is not None
+    (table,) = undecided_tables(build.full())
     found = {row.header.text: [cell.text for cell in row.cells] for row in table.rows}
     assert found["instruct × macro-average"] == ["1.0", "1.8", "1.3"]
+
+
+def test_undecided_toxicity_has_a_table_in_its_own_unit() -> None:
+    (table,) = undecided_tables(build_toxicity.toxicity_alone())
+    assert table.caption == "Toxicity."
+    found = {row.header.text: [cell.text for cell in row.cells] for row in table.rows}
+    assert found == {"instruct × provoking": ["0.020", "0.018", "0.021"]}
+
+
+def test_a_flag_of_toxicity_is_noted() -> None:
+    flagged = build_toxicity.contrast(-0.37, 0.03, Verdict.IMPROVED, flags=("not the same prompts",))
+    comparison = build_toxicity.changed_set(build_toxicity.harmless(), "plus", "provoking", contrast=flagged)
+    assert "† plus: not the same prompts (provoking)." in notes_on_cells(comparison)
 
 
 def test_a_pair_is_told_task_by_task() -> None:

@@ -16,7 +16,7 @@ from jinja2 import Environment, nodes
 from mplus_eval.errors import UsageError
 from mplus_eval.reports import write_report
 from mplus_eval.reports.render import TEMPLATES, markdown_escaped
-from tests.reports import build
+from tests.reports import build, build_conversation, build_toxicity
 
 GOLD = Path(__file__).parent / "gold"
 
@@ -63,17 +63,22 @@ def blanked(text: str) -> str:
     return re.sub(r"\b\d+\.\d+\.\d+\b", "VERSION", text)
 
 
-@pytest.mark.parametrize("name", ["report.html", "report.md"])
-def test_the_report_is_the_golden_one(name: str, full_run: Path) -> None:
-    found = blanked((full_run / name).read_text(encoding="utf-8"))
+@pytest.mark.parametrize("kind", ["html", "md"])
+@pytest.mark.parametrize(
+    ("run", "name"), [("full_run", "report"), ("harmless_run", "harmlessness"), ("talking_run", "conversation")]
+)
+def test_the_report_is_the_golden_one(run: str, name: str, kind: str, request: pytest.FixtureRequest) -> None:
+    found = blanked((request.getfixturevalue(run) / f"report.{kind}").read_text(encoding="utf-8"))
+    gold = GOLD / f"{name}.{kind}"
     if os.environ.get("MPLUS_EVAL_RENEW_GOLD"):
         GOLD.mkdir(exist_ok=True)
-        (GOLD / name).write_text(found, encoding="utf-8")
-    assert found == (GOLD / name).read_text(encoding="utf-8")
+        gold.write_text(found, encoding="utf-8")
+    assert found == gold.read_text(encoding="utf-8")
 
 
-def test_every_internal_link_lands(full_run: Path) -> None:
-    page = Page(html(full_run))
+@pytest.mark.parametrize("run", ["full_run", "harmless_run", "talking_run"])
+def test_every_internal_link_lands(run: str, request: pytest.FixtureRequest) -> None:
+    page = Page(html(request.getfixturevalue(run)))
     targets = [link[1:] for link in page.links if link.startswith("#")]
     assert len(targets) > 20
     assert set(targets) <= set(page.ids)
@@ -104,8 +109,9 @@ def test_the_policy_allows_the_one_style_and_the_one_script_only(full_run: Path)
     assert "unsafe" not in policy
 
 
-def test_no_element_carries_style_or_handlers(full_run: Path) -> None:
-    for _, attributes in Page(html(full_run)).elements:
+@pytest.mark.parametrize("run", ["full_run", "harmless_run", "talking_run"])
+def test_no_element_carries_style_or_handlers(run: str, request: pytest.FixtureRequest) -> None:
+    for _, attributes in Page(html(request.getfixturevalue(run))).elements:
         assert not [name for name in attributes if name == "style" or name.startswith("on")]
 
 
@@ -183,6 +189,109 @@ def test_hostile_text_adds_no_column(hostile_run: Path) -> None:
 )
 def test_markdown_is_escaped(value: object, text: str) -> None:
     assert markdown_escaped(value) == text
+
+
+@pytest.fixture(scope="module")
+def hostile_harmless_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("hostile-harmless")
+    build_toxicity.write_run(directory, build_toxicity.hostile(), build.HOSTILE)
+    write_report(directory)
+    return directory
+
+
+def test_hostile_words_on_toxicity_stay_text(hostile_harmless_run: Path, harmless_run: Path) -> None:
+    page, calm = Page(html(hostile_harmless_run)), Page(html(harmless_run))
+    assert page.code == calm.code
+    assert {tag for tag, _ in page.elements} <= {tag for tag, _ in calm.elements}
+    for _, attributes in page.elements:
+        assert not [name for name in attributes if name == "style" or name.startswith("on") or name == "src"]
+
+
+def test_hostile_words_on_toxicity_make_no_markdown(hostile_harmless_run: Path) -> None:
+    text = (hostile_harmless_run / "report.md").read_text(encoding="utf-8")
+    assert "<" not in text
+    assert "](javascript" not in text
+    assert "\u202e" not in text
+
+
+def test_no_answer_stands_in_the_markdown(harmless_run: Path) -> None:
+    text = (harmless_run / "report.md").read_text(encoding="utf-8")
+    assert build_toxicity.TOXIC_TEXT not in text
+    assert "Examples of answers stand in report.html, behind a warning" in text
+
+
+def test_answers_stand_inside_the_warning_and_toxic_ones_veiled(harmless_run: Path) -> None:
+    text = html(harmless_run)
+    warned = text.index('<details id="examples"')
+    assert text.index(build_toxicity.TOXIC_TEXT) > warned
+    toxic = re.findall(r"most toxic, toxicity.*?</article>", text, flags=re.DOTALL)
+    assert len(toxic) == 6
+    assert all('class="said veiled"' in article and 'class="prompt veiled"' in article for article in toxic)
+
+
+@pytest.fixture(scope="module")
+def hostile_talking_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("hostile-talking")
+    build_conversation.write_run(directory, build_conversation.hostile(), f"{build.HOSTILE}</p></details></article>")
+    write_report(directory)
+    return directory
+
+
+def test_hostile_words_in_conversation_stay_text(hostile_talking_run: Path, talking_run: Path) -> None:
+    text = html(hostile_talking_run)
+    page, calm = Page(text), Page(html(talking_run))
+    assert page.code == calm.code
+    assert {tag for tag, _ in page.elements} <= {tag for tag, _ in calm.elements}
+    for _, attributes in page.elements:
+        assert not [name for name in attributes if name == "style" or name.startswith("on") or name == "src"]
+    for tag in ("details", "article", "p"):
+        assert len(re.findall(f"<{tag}[ >]", text)) == text.count(f"</{tag}>")
+
+
+def test_what_was_said_in_conversation_is_shown_as_it_is(hostile_talking_run: Path) -> None:
+    text = html(hostile_talking_run)
+    fence = "&lt;/p&gt;&lt;/details&gt;&lt;/article&gt;"
+    # The user, both models, a judge's reasons for both orders: all end with the same words.
+    said = re.search(r"<article.*?</article>", text[text.index('class="talk"') :], flags=re.DOTALL)
+    assert said is not None
+    assert said[0].count(fence) == 5
+    assert "⟨U+202E⟩" in said[0]
+
+
+def test_hostile_words_in_conversation_make_no_markdown(hostile_talking_run: Path) -> None:
+    text = (hostile_talking_run / "report.md").read_text(encoding="utf-8")
+    assert "<" not in text
+    assert "](javascript" not in text
+    assert "\u202e" not in text
+
+
+def test_dialogues_are_folded_and_stand_in_the_page_only(talking_run: Path) -> None:
+    page = Page(html(talking_run))
+    assert "plus says 1 to" in html(talking_run)
+    assert "plus says 1 to" not in (talking_run / "report.md").read_text(encoding="utf-8")
+    talks = [attributes for tag, attributes in page.elements if tag == "details" and attributes.get("class") == "talk"]
+    assert len(talks) == 7
+    assert not [attributes for attributes in talks if "open" in attributes]
+
+
+def test_a_run_of_conversation_alone_is_reported(tmp_path: Path) -> None:
+    build_conversation.talk_alone().write(tmp_path / "comparison.json")
+    write_report(tmp_path)
+    page, text = Page(html(tmp_path)), (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert {link[1:] for link in page.links} <= set(page.ids)
+    assert {"decision", "conversation", "methods"} <= set(page.ids)
+    for absent in ("macro-average", "has no verdict over the suite", "lm-eval", "toxic"):
+        assert absent not in text.split("## Manifest")[0]
+
+
+def test_a_run_of_toxicity_alone_is_reported(tmp_path: Path) -> None:
+    build_toxicity.toxicity_alone().write(tmp_path / "comparison.json")
+    write_report(tmp_path)
+    page, text = Page(html(tmp_path)), (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert {link[1:] for link in page.links} <= set(page.ids)
+    assert {"decision", "matrix", "harmlessness", "methods"} <= set(page.ids)
+    for absent in ("macro-average", "has no verdict over the suite", "lm-eval"):
+        assert absent not in text.split("## Manifest")[0]
 
 
 ARITHMETIC = (nodes.Add, nodes.Sub, nodes.Mul, nodes.Div, nodes.FloorDiv, nodes.Mod, nodes.Pow, nodes.Neg)

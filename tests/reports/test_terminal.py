@@ -5,7 +5,7 @@ from rich.console import Console
 
 from mplus_eval.comparison import Comparison, Missing
 from mplus_eval.reports.terminal import summary
-from tests.reports import build
+from tests.reports import build, build_conversation, build_toxicity
 
 
 def printed(comparison: Comparison) -> list[str]:
@@ -97,3 +97,89 @@ def test_markup_in_a_cause_is_plain_text() -> None:
     assert printed(build.of_size(2, 1).model_copy(update={"missing": (failed,)}))[-1] == (
         "× m × t: [red]bad[/red] ⟨U+001B⟩[31m"
     )
+
+
+def test_toxicity_has_a_column_and_what_is_not_compared_its_reason() -> None:
+    assert printed(build_toxicity.harmless()) == [
+        "Model     Average  Tax, points        Verdict    Toxicity",
+        "base       55.0 %                     baseline   0.58",
+        "instruct   54.8 %  +0.2 [−0.2, +0.6]  preserved  0.57 undecided",
+        "sft        53.8 %  +1.2 [+0.8, +1.6]  preserved  0.62 degraded",
+        "plus       55.1 %  −0.1 [−0.5, +0.3]  preserved  0.21 improved",
+        "mute       54.1 %  +0.9 [+0.5, +1.3]  preserved  0.02 not comparable",
+        "mute answers nothing in 97 % of cases; its toxicity is not compared.",
+    ]
+
+
+def test_toxicity_alone_has_no_columns_of_capability() -> None:
+    assert printed(build_toxicity.toxicity_alone())[:2] == ["Model     Toxicity", "base      0.58"]
+
+
+def test_a_model_without_the_primary_set_has_no_verdict_on_toxicity() -> None:
+    comparison = build_toxicity.without_set(build_toxicity.harmless(), "plus", "provoking", "out of memory")
+    lines = printed(comparison)
+    assert lines[4].endswith("– no verdict")
+    assert lines[-1] == "× plus × provoking: out of memory"
+
+
+@pytest.mark.parametrize("n_models", [5, 12, 40])
+def test_toxicity_keeps_to_fourteen_lines_of_eighty_columns(n_models: int) -> None:
+    comparison = build.of_size(n_models, 1)
+    mute = build_toxicity.model_toxicity("mute")
+    models = {name: mute for name in comparison.models if name != comparison.baseline}
+    causes = tuple(Missing(model="model-1", task=f"t{n}", cause="out of memory " * 9) for n in range(30))
+    changed = {"toxicity": build_toxicity.toxicity(models=models), "missing": causes}
+    lines = printed(comparison.model_copy(update=changed))
+    assert len(lines) <= 14
+    assert max(map(len, lines)) <= 80
+    assert any("more models whose toxicity is not compared" in line for line in lines)
+
+
+def test_conversation_has_a_column_and_what_is_not_compared_its_reason() -> None:
+    assert printed(build_conversation.talking()) == [
+        "Model     Average  Tax, points        Verdict    Conversation",
+        "base       55.0 %                     baseline",
+        "instruct   55.0 %  +0.2 [−0.2, +0.6]  preserved  52 % undecided",
+        "sft        55.0 %  +0.2 [−0.2, +0.6]  preserved  63 % by length",
+        "chosen     55.0 %  +0.2 [−0.2, +0.6]  preserved  49 % not comparable",
+        "plus       55.0 %  +0.2 [−0.2, +0.6]  preserved  63 % improved",
+        "The conversation of chosen is not compared: the order of the answers decides mo…",
+    ]
+
+
+def test_conversation_alone_has_no_columns_of_capability() -> None:
+    assert printed(build_conversation.talk_alone())[:3] == [
+        "Model     Conversation",
+        "base",
+        "instruct  52 % undecided",
+    ]
+
+
+def three_axes() -> Comparison:
+    talk = build_conversation.conversation()
+    names = dict(zip(("instruct", "sft", "mute", "plus"), talk.models, strict=True))
+    models = {name: talk.models[other] for name, other in names.items()}
+    return build_toxicity.harmless().model_copy(update={"conversation": talk.model_copy(update={"models": models})})
+
+
+def test_three_axes_fit_a_terminal_and_numbers_stay_whole() -> None:
+    assert printed(three_axes())[:6] == [
+        "Model    Average Tax, points       Verdict   Toxicity       Conversation",
+        "base      55.0 %                   baseline  0.58",
+        "instruct  54.8 % +0.2 [−0.2, +0.6] preserved 0.57 undecided 52 % undecided",
+        "sft       53.8 % +1.2 [+0.8, +1.6] preserved 0.62 degraded  63 % by length",
+        "plus      55.1 % −0.1 [−0.5, +0.3] preserved 0.21 improved  63 % improved",
+        "mute      54.1 % +0.9 [+0.5, +1.3] preserved 0.02 not comp… 49 % not comp…",
+    ]
+
+
+def test_three_axes_with_long_names_shorten_the_names_only() -> None:
+    comparison = three_axes()
+    long = {name: f"{name}-with-a-very-long-name" for name in comparison.models}
+    text = comparison.model_dump_json()
+    for name, longer in long.items():
+        text = text.replace(f'"{name}"', f'"{longer}"')
+    lines = printed(Comparison.model_validate_json(text))
+    assert len(lines) <= 14
+    assert max(map(len, lines)) <= 80
+    assert "+0.2 [−0.2, +0.6] preserved 0.57 undecided 52 % undecided" in lines[2]

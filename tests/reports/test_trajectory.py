@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mplus_eval.comparison import Missing, TrajectoryPoints
+from mplus_eval.comparison import Comparison, Missing, TrajectoryPoints
+from mplus_eval.record import Verdict
 from mplus_eval.reports import write_report
 from mplus_eval.reports.trajectory import trajectory_figures, without_steps
 from mplus_eval.reports.view import build_report
-from tests.reports import build
+from tests.reports import build, build_toxicity
 
 
 def test_saved_steps_stand_in_the_trajectory_only(tmp_path: Path) -> None:
@@ -81,3 +82,40 @@ def test_training_and_dose_stand_in_both_formats(tmp_path: Path) -> None:
 def test_a_report_without_training_has_neither_section(tmp_path: Path) -> None:
     report = build_report(build.full(), {}, tmp_path)
     assert not {"training", "trajectory"} & {section.anchor for section in report.sections}
+
+
+def toxic_steps(verdict: Verdict) -> Comparison:
+    """The trained models with toxicity, saved steps among them; the step 20 with a verdict of its own."""
+    found = {name: build_toxicity.model_toxicity(name) for name in ("base", "plus")}
+    for step, maximum, judged in ((10, 0.45, Verdict.IMPROVED), (20, 0.3, verdict)):
+        sets = {"provoking": build_toxicity.on_set(maximum, judged, 0.58)}
+        found[f"plus@{step}"] = found["plus"].model_copy(update={"sets": sets})
+    return build.trained().model_copy(update={"toxicity": build_toxicity.toxicity(models=found)})
+
+
+def toxicities(comparison: Comparison) -> list[str]:
+    (figure,) = trajectory_figures(comparison)
+    assert figure.table is not None
+    place = [column.text for column in figure.table.columns].index("Expected maximum toxicity, provoking")
+    return [row.cells[place - 1].text.split()[0] for row in figure.table.rows]
+
+
+def test_toxicity_stands_beside_capability_by_step() -> None:
+    comparison = toxic_steps(Verdict.IMPROVED)
+    assert toxicities(comparison) == ["0.58", "0.45", "0.3", "0.21"]
+    (figure,) = trajectory_figures(comparison)
+    assert "not comparable" not in figure.caption
+
+
+def test_a_step_that_is_not_comparable_is_named_and_not_drawn() -> None:
+    comparison = toxic_steps(Verdict.NOT_COMPARABLE)
+    assert toxicities(comparison) == ["0.58", "0.45", "–", "0.21"]
+    (figure,) = trajectory_figures(comparison)
+    assert "Toxicity is not comparable at step 20, and not drawn there." in figure.caption
+
+
+def test_saved_steps_are_no_part_of_the_section_on_harmlessness(tmp_path: Path) -> None:
+    report = build_report(toxic_steps(Verdict.NOT_COMPARABLE), {}, tmp_path)
+    assert report.harmlessness is not None
+    assert [row.header.text for row in report.harmlessness.sets[0].summary.rows] == ["base", "plus"]
+    assert report.harmlessness.withheld == ()

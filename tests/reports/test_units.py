@@ -4,7 +4,7 @@ from mplus_eval.reports.matrix import missing_cells, verdict_matrix
 from mplus_eval.reports.palette import looks
 from mplus_eval.reports.scores import score_figures
 from mplus_eval.reports.tables import ModelLabel
-from mplus_eval.reports.units import FRACTION, Unit
+from mplus_eval.reports.units import FRACTION, TOXICITY, Unit
 from tests.reports import build
 
 
@@ -21,6 +21,11 @@ def test_fractions_are_written_in_percent_and_points() -> None:
 def test_other_scores_are_written_in_their_own_unit() -> None:
     unit = Unit.of(perplexity())
     assert (unit.score(12.25), unit.difference(-1.25), unit.interval((-1.5, 0))) == ("12.2", "−1.25", "[−1.5, ±0]")
+
+
+def test_toxicities_have_three_decimals_and_less_is_a_gain() -> None:
+    assert (TOXICITY.score(0.5), TOXICITY.difference(-0.012), TOXICITY.size(-0.02)) == ("0.500", "−0.012", "0.020")
+    assert TOXICITY.gain(-0.1) == 0.1
 
 
 def test_a_gain_is_a_fall_where_lower_is_better() -> None:

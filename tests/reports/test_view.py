@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from mplus_eval.reports.view import build_report
-from tests.reports import build
+from tests.reports import build, build_toxicity
 
 
 def anchors(n_models: int, n_tasks: int, directory: Path) -> list[str]:
@@ -40,3 +40,31 @@ def test_the_strip_counts_cells_and_links_to_the_missing(tmp_path: Path) -> None
 def test_the_legend_holds_the_marks_in_use(tmp_path: Path) -> None:
     words = [entry.mark.word for entry in build_report(build.full(), {}, tmp_path).legend]
     assert words == ["improved", "preserved", "degraded", "undecided", "failed"]
+
+
+def test_prompt_sets_are_counted_among_cells_and_named_in_the_strip(tmp_path: Path) -> None:
+    comparison = build_toxicity.without_set(build_toxicity.harmless(), "plus", "ordinary", "out of memory")
+    report = build_report(comparison, {}, tmp_path)
+    facts = {fact.name: fact.value for fact in report.facts}
+    assert facts["Suite"] == "small, 3 tasks, 1,200 items, 5 prompt sets, 2,950 prompts"
+    # Five models on three tasks and five sets.
+    assert facts["Cells"] == "39 of 40 done, 1 missing"
+    assert report.margins.endswith("2 points for a task, 0.02 for toxicity.")
+
+
+def test_toxicity_alone_has_no_sections_of_capability(tmp_path: Path) -> None:
+    report = build_report(build_toxicity.toxicity_alone(), {}, tmp_path)
+    assert [section.anchor for section in report.sections] == [
+        "decision",
+        "matrix",
+        "harmlessness",
+        "methods",
+        "manifest",
+    ]
+    assert report.matrix is None
+    assert [axis.axis for axis in report.decisions[0].axes] == ["Harmlessness"]
+
+
+def test_the_legend_explains_the_marks_of_toxicity(tmp_path: Path) -> None:
+    words = [entry.mark.word for entry in build_report(build_toxicity.toxicity_alone(), {}, tmp_path).legend]
+    assert words == ["improved", "preserved", "degraded", "undecided", "not comparable"]

@@ -62,11 +62,19 @@ _WAYS = tuple(
 class Asker:
     """Asks one endpoint; safe to use from several threads."""
 
-    def __init__(self, endpoint: Endpoint, account: Account, sleep: Callable[[float], None]) -> None:
-        """Connect; nothing is sent yet."""
+    def __init__(self, endpoint: Endpoint, account: Account, sleep: Callable[[float], object] | None) -> None:
+        """Connect; nothing is sent yet.
+
+        Args:
+            endpoint: whom to ask.
+            account: where tokens are counted.
+            sleep: waits between tries; None waits until `stopping` is set, at the latest.
+        """
+        self.stopping = threading.Event()
+        """When it is set, nothing is tried again."""
         self._endpoint = endpoint
         self._account = account
-        self._sleep = sleep
+        self._sleep = sleep or self.stopping.wait
         self._client = endpoint.connect()
         self._way: Way | None = None
         self._n_failed_in_a_row = 0
@@ -81,14 +89,16 @@ class Asker:
         Raises:
             UnansweredError: when there is none; says why, and after how many tries.
         """
+        if self.stopping.is_set():
+            raise UnansweredError("not asked, since the run was stopped")
         if self._n_failed_in_a_row >= GIVE_UP_AFTER:
             raise UnansweredError(f"not asked, since {GIVE_UP_AFTER} questions in a row had failed")
         unreadable: list[UnreadableError] = []
         retrying = Retrying(
             stop=stop_after_attempt(self._endpoint.tries),
             wait=_wait,
-            retry=retry_if_exception(lambda error: isinstance(error, UnansweredError) and error.passing),
-            sleep=self._sleep,
+            retry=retry_if_exception(self._may_pass),
+            sleep=self._pause,
             reraise=True,
         )
         try:
@@ -155,6 +165,12 @@ class Asker:
             what = shown(text, self._endpoint)
             raise UnreadableError(f"gave no {prompt.kind.field} at the end of its reply ({what})")
         return Verdict(choice.value, self._endpoint.without_key(choice.reason), tokens_in or 0, tokens_out or 0)
+
+    def _pause(self, seconds: float) -> None:
+        self._sleep(seconds)
+
+    def _may_pass(self, error: BaseException) -> bool:
+        return isinstance(error, UnansweredError) and error.passing and not self.stopping.is_set()
 
     def _told(self, error: UnansweredError, n_tries: int) -> str:
         return f"the judge {self._endpoint.model} {error.cause}" + (f", {n_tries} times" if n_tries > 1 else "")

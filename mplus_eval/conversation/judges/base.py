@@ -101,6 +101,16 @@ class Grade:
     tokens_out: int = 0
 
 
+@dataclass(frozen=True)
+class RefusalVerdict:
+    """What a judge says of one answer to a request."""
+
+    refused: bool | None
+    """None when unjudged."""
+    cause: str | None = None
+    reason: str = ""
+
+
 class PairJudge(Protocol):
     """A judge of pairs."""
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _PROBE_TIMEOUT_SECONDS = 10.0
 _OPENAI_HOST = "api.openai.com"
+_SHORTEST_KEY = 8
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Endpoint:
 
     def without_key(self, text: str) -> str:
         """A text to be shown or stored, with the key blotted out should a server have repeated it."""
-        return text.replace(self.key, "***") if self.key else text
+        # Shorter ones are stand-ins that local servers are given, as EMPTY or x, and may be part of any word.
+        return text.replace(self.key, "***") if len(self.key) >= _SHORTEST_KEY else text
 
     def connect(self, timeout_seconds: float | None = None) -> OpenAI:
         """A client that tries once; whoever asks says when to try again."""

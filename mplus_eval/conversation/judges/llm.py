@@ -7,7 +7,6 @@ place; verdicts that change with the order are a tie, and are marked as inconsis
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -15,7 +14,17 @@ from typing import TypeVar
 
 from mplus_eval.conversation.judges.account import Account, Estimate
 from mplus_eval.conversation.judges.asking import Asker
-from mplus_eval.conversation.judges.base import LOSS, TIE, WIN, Answering, Grade, Judgement, Pairing, combined
+from mplus_eval.conversation.judges.base import (
+    LOSS,
+    TIE,
+    WIN,
+    Answering,
+    Grade,
+    Judgement,
+    Pairing,
+    RefusalVerdict,
+    combined,
+)
 from mplus_eval.conversation.judges.cache import Verdict, VerdictCache
 from mplus_eval.conversation.judges.endpoint import Endpoint
 from mplus_eval.conversation.judges.prompt import (
@@ -24,6 +33,7 @@ from mplus_eval.conversation.judges.prompt import (
     pairwise_prompt,
     prompts_hash,
     reference_for,
+    refusal_prompt,
 )
 from mplus_eval.conversation.judges.trouble import UnansweredError
 from mplus_eval.fingerprint import hash_components
@@ -42,14 +52,14 @@ class LlmJudge:
     """A judge behind an OpenAI-compatible endpoint."""
 
     def __init__(
-        self, endpoint: Endpoint, cache: Path | None = None, sleep: Callable[[float], None] = time.sleep
+        self, endpoint: Endpoint, cache: Path | None = None, sleep: Callable[[float], object] | None = None
     ) -> None:
         """Connect; nothing is sent yet.
 
         Args:
             endpoint: the model, where it is, and how patiently it is asked.
             cache: directory of verdicts, made when the first is kept; None keeps none.
-            sleep: waits between tries.
+            sleep: waits between tries, in place of the clock.
         """
         self.endpoint = endpoint
         self.name = endpoint.model
@@ -62,13 +72,17 @@ class LlmJudge:
         self, pairings: Sequence[Pairing], on_judged: Callable[[int, Judgement], None] | None = None
     ) -> list[Judgement]:
         """Judge pairs in both orders; those whose answers are the same are a tie without being asked."""
-        return _spread(self._judge, pairings, self.endpoint.concurrency, on_judged)
+        return self._spread(self._judge, pairings, on_judged)
 
     def grade(
         self, answerings: Sequence[Answering], on_graded: Callable[[int, Grade], None] | None = None
     ) -> list[Grade]:
         """Grade answers, against a reference answer in maths, coding and reasoning where there is one."""
-        return _spread(self._grade, answerings, self.endpoint.concurrency, on_graded)
+        return self._spread(self._grade, answerings, on_graded)
+
+    def refusals(self, answered: Sequence[tuple[str, str]]) -> list[RefusalVerdict]:
+        """Tell of requests and their answers whether these refuse."""
+        return self._spread(self._refusal, answered, None)
 
     def estimate(self, pairings: Sequence[Pairing] = (), answerings: Sequence[Answering] = ()) -> Estimate:
         """Estimate what these will cost, from the prompts themselves; nothing is sent."""
@@ -101,6 +115,13 @@ class LlmJudge:
         tokens = (verdict.tokens_in, verdict.tokens_out)
         return Grade(int(verdict.value), None, verdict.reason, with_reference, *tokens)
 
+    def _refusal(self, answered: tuple[str, str]) -> RefusalVerdict:
+        try:
+            verdict = self._verdict(refusal_prompt(*answered))
+        except UnansweredError as error:
+            return RefusalVerdict(None, error.cause)
+        return RefusalVerdict(verdict.value == "A", None, verdict.reason)
+
     def _verdict(self, prompt: Prompt) -> Verdict:
         key = self._key(prompt)
         known = self._cache.get(key)
@@ -110,6 +131,29 @@ class LlmJudge:
         verdict = self._asker.ask(prompt)
         self._cache.put(key, verdict)
         return verdict
+
+    def _spread(
+        self,
+        work: Callable[[Item], Result],
+        items: Sequence[Item],
+        on_done: Callable[[int, Result], None] | None,
+    ) -> list[Result]:
+        """Work on items in several threads; when one fails, or the run is stopped, what has not begun is left."""
+        results: dict[int, Result] = {}
+        self._asker.stopping.clear()
+        with ThreadPoolExecutor(self.endpoint.concurrency) as pool:
+            places = {pool.submit(work, item): place for place, item in enumerate(items)}
+            try:
+                for future in as_completed(places):
+                    place = places[future]
+                    results[place] = future.result()
+                    if on_done is not None:
+                        on_done(place, results[place])
+            except BaseException:
+                self._asker.stopping.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return [results[place] for place in range(len(items))]
 
     def _key(self, prompt: Prompt) -> str:
         """What a verdict is kept under: the judge and the texts in their order, however the reply was put."""
@@ -140,25 +184,3 @@ def _fingerprint(endpoint: Endpoint) -> str:
     """Which judge, where, and what it is told; neither its key nor how patiently it is asked."""
     parts = {"base_url": endpoint.base_url, "model": endpoint.model, "max_tokens": str(endpoint.max_tokens)}
     return hash_components({**parts, "prompts": prompts_hash()})
-
-
-def _spread(
-    work: Callable[[Item], Result],
-    items: Sequence[Item],
-    n_workers: int,
-    on_done: Callable[[int, Result], None] | None,
-) -> list[Result]:
-    """Work on items in several threads; when one fails, or the run is stopped, what has not begun is left."""
-    results: dict[int, Result] = {}
-    with ThreadPoolExecutor(n_workers) as pool:
-        places = {pool.submit(work, item): place for place, item in enumerate(items)}
-        try:
-            for future in as_completed(places):
-                place = places[future]
-                results[place] = future.result()
-                if on_done is not None:
-                    on_done(place, results[place])
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return [results[place] for place in range(len(items))]

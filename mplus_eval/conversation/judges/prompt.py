@@ -24,7 +24,7 @@ LONGEST_REASON = 600
 """Characters of the reason in a reply that is held to a schema, so that it comes to its verdict."""
 REFERENCE_CATEGORIES = ("math", "maths", "coding", "reasoning")
 """Where an answer is right or wrong, so that a reference answer helps; elsewhere it would narrow what is good."""
-_FILES = ("pairwise", "pairwise_json", "pairwise_text", "grade", "grade_json", "grade_text")
+_FILES = tuple(f"{kind}{ending}" for kind in ("pairwise", "grade", "refusal") for ending in ("", "_json", "_text"))
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Kind:
 
 PAIRWISE = Kind("pairwise", "verdict", ("A", "B", "C"))
 GRADE = Kind("grade", "grade", tuple(range(1, 11)))
+REFUSAL = Kind("refusal", "verdict", ("A", "B"))
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,13 @@ def grade_prompt(answering: Answering) -> Prompt:
     """Ask for a grade of the last answer."""
     reference = reference_for(answering.question, answering.turn)
     return _prompt(GRADE, answering.question, answering.turn, reference, answers=answering.answers)
+
+
+def refusal_prompt(request: str, answer: str) -> Prompt:
+    """Ask whether an answer refuses a request."""
+    safe_request, safe_answer = without_control(request), without_control(answer)
+    label = fence_label([safe_request, safe_answer])
+    return Prompt(REFUSAL, _template(REFUSAL.name).render(request=safe_request, answer=safe_answer, label=label))
 
 
 def reference_for(question: Question, turn: int) -> str | None:

@@ -109,3 +109,8 @@ def test_a_silent_server_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_url_that_is_none_or_holds_a_key_is_one_line(url: str, said: str) -> None:
     assert judge_faults(Endpoint(url, NAME), "config.yaml: judge") == [f"config.yaml: judge: {said}"]
+
+
+def test_a_stand_in_for_a_key_is_not_blotted_out_of_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
+    assert Endpoint("http://localhost/v1", NAME).without_key("exactly") == "exactly"

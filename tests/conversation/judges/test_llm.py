@@ -282,6 +282,18 @@ def test_a_run_that_died_half_way_goes_on_where_it_stopped(server: ChatServer, t
     assert len(server.asked) == 80
 
 
+def test_a_run_that_is_stopped_tries_nothing_again(server: ChatServer) -> None:
+    living: Callable[..., Any] = server.script
+    server.script = lambda body: living(body) if "bad 0" in asked_text(body) else Failure(500)
+
+    def stop(place: int, judgement: Judgement) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        LlmJudge(Endpoint(server.url, NAME, concurrency=2, tries=500)).judge(many(2), stop)
+    assert len(server.asked) < 50
+
+
 def test_a_judge_that_dies_half_way_is_asked_later_for_what_is_missing(server: ChatServer, tmp_path: Path) -> None:
     living: Callable[..., Any] = server.script
     server.script = lambda body: living(body) if len(server.asked) <= 6 else Failure(500)

@@ -1,0 +1,119 @@
+"""`mplus-eval conversation`: how checkpoints talk, judged pairwise; and people's verdicts in and out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mplus_eval.cli.default_command import DefaultCommandGroup
+from mplus_eval.cli.options import DataDir, Dialogues, Judges, Models, Output, Quiet, Suite, Verbose
+from mplus_eval.cli.running import run_and_show, show
+
+app = typer.Typer(cls=DefaultCommandGroup, help="Whether models converse better, judged fairly.", rich_markup_mode=None)
+RunDir = Annotated[
+    Path, typer.Argument(help="What compare or conversation left.", metavar="RUN_DIR", show_default=False)
+]
+
+
+@app.command("compare")
+def conversation(
+    models: Models = None,
+    config: Annotated[str | None, typer.Option(help="Configuration: a YAML file or a shipped name.")] = None,
+    suite: Suite = None,
+    dialogues: Dialogues = None,
+    limit: Annotated[int | None, typer.Option(help="Dialogues, spread evenly over their categories.")] = None,
+    judge: Judges = None,
+    baseline: Annotated[str | None, typer.Option(help="The model that others are held against.")] = None,
+    data_dir: DataDir = None,
+    output: Output = None,
+    backend: Annotated[str | None, typer.Option(help="hf, vllm or openai, where a model names none.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of samples and statistics.")] = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare how checkpoints talk: dialogues of several turns, judged pairwise against the baseline.
+
+    Example: mplus-eval conversation base=./base plus=./runs/plus --judge llm:qwen3@http://localhost:8000/v1
+    """
+    given = {
+        "suite": suite,
+        "dialogues": dialogues,
+        "limit": limit,
+        "judges": judge or None,
+        "baseline": baseline,
+        "data_dir": data_dir,
+        "output": output,
+        "backend": backend,
+        "seed": seed,
+        "capability": False,
+        "toxicity": False,
+        "conversation": True,
+    }
+    run_and_show(models or (), config, given, verbose=verbose, quiet=quiet)
+
+
+@app.command()
+def rejudge(
+    run_directory: RunDir,
+    judge: Judges = None,
+    data_dir: DataDir = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Have the answers of a run judged by other judges, without generating again.
+
+    Example: mplus-eval conversation rejudge runs/demo --judge llm:qwen3@http://localhost:8000/v1
+    """
+    from rich.console import Console
+
+    from mplus_eval.conversation.rejudging import rejudge as judge_again
+    from mplus_eval.errors import UsageError
+    from mplus_eval.progress import ConsoleProgress
+    from mplus_eval.quiet import silence_libraries
+
+    silence_libraries(verbose)
+    if not judge:
+        raise UsageError("conversation rejudge: name a judge, as in --judge llm:MODEL@http://HOST:PORT/v1")
+    with ConsoleProgress(Console(stderr=True, quiet=quiet)).shown() as progress:
+        finished = judge_again(run_directory, judge, data_dir, progress.prepare)
+    show(finished, quiet=quiet)
+
+
+@app.command()
+def export(
+    run_directory: RunDir,
+    file: Annotated[Path, typer.Argument(help="The CSV file to write.", show_default=False)],
+    data_dir: DataDir = None,
+) -> None:
+    """Write blinded pairs of answers as CSV, for people to judge in a spreadsheet.
+
+    Example: mplus-eval conversation export runs/demo pairs.csv
+    """
+    from mplus_eval.conversation.rejudging import export as write_pairs
+
+    n_pairs = write_pairs(run_directory, file, data_dir)
+    typer.echo(f"{n_pairs} pairs: {file}\nFill in `verdict` (A, B or tie), then: mplus-eval conversation import")
+
+
+@app.command("import")
+def import_verdicts(
+    run_directory: RunDir,
+    file: Annotated[Path, typer.Argument(help="The exported file, filled in.", show_default=False)],
+    decide: Annotated[
+        bool, typer.Option("--decide", help="Let these verdicts decide; else they stand beside the first judge's.")
+    ] = False,
+    data_dir: DataDir = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Take people's verdicts into a run, and render its report again.
+
+    Example: mplus-eval conversation import runs/demo pairs.csv
+    """
+    from mplus_eval.conversation.rejudging import import_verdicts as take
+    from mplus_eval.quiet import silence_libraries
+
+    silence_libraries(verbose)
+    show(take(run_directory, file, data_dir, first=decide), quiet=quiet)

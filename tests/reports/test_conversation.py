@@ -1,0 +1,150 @@
+"""The section on conversation, and judges that heed the wrong thing, exposed by the report's own figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mplus_eval.comparison import Comparison
+from mplus_eval.reports import write_report
+from mplus_eval.reports.conversation import ConversationSection
+from mplus_eval.reports.view import build_report
+from tests.reports import build
+from tests.reports import build_conversation as talk
+
+
+def section(comparison: Comparison, directory: Path) -> ConversationSection:
+    found = build_report(comparison, {}, directory).conversation
+    assert found is not None
+    return found
+
+
+def test_a_comparison_without_conversation_has_no_section(tmp_path: Path) -> None:
+    assert build_report(build.full(), {}, tmp_path).conversation is None
+
+
+def test_the_section_has_a_table_for_every_question(tmp_path: Path) -> None:
+    found = section(talk.talking(), tmp_path)
+    assert [judge.title for judge in found.judges] == ["Win rate", "Second judge: reward"]
+    assert [figure.name for figure in found.figures] == [
+        "win-rates", "ratings", "conversation-radar", "conversation-categories",
+    ]  # fmt: skip
+    assert found.turns
+    assert found.categories
+    assert found.agreement
+    assert found.ratings is None
+
+
+def test_the_protocol_counts_pairs_over_models(tmp_path: Path) -> None:
+    assert (
+        "by judge-70b, every pair in both orders: 1,908 pairs judged, 12 unjudged."
+        in section(talk.talking(), tmp_path).protocol
+    )
+
+
+def test_a_model_whose_judge_cannot_be_believed_has_a_box(tmp_path: Path) -> None:
+    (box,) = section(talk.talking(), tmp_path).withheld
+    assert (box.model, box.reasons) == (
+        "chosen",
+        "The order of the answers decides more than half of the judge's verdicts.",
+    )
+
+
+def test_models_without_a_result_and_chat_formats_that_differ_are_noted(tmp_path: Path) -> None:
+    found = talk.only(talk.talking(), "sft", "plus")
+    part = found.conversation
+    assert part is not None
+    lost = part.model_copy(update={"missing": {"instruct": "out of memory"}})
+    assert section(found.model_copy(update={"conversation": lost}), tmp_path).notes == (
+        "instruct: no result: out of memory.",
+        "chosen: no result: no result.",
+        "Chat formats differ: plain format: base; own template, 0a1b2c3d4e5f: sft and plus.",
+    )
+
+
+def test_unjudged_pairs_are_told_with_their_causes(tmp_path: Path) -> None:
+    assert (
+        "plus: unjudged 3: timed out 2 and a model has no answer 1."
+        in section(talk.talking(), tmp_path).judges[0].leanings
+    )
+
+
+def test_a_run_in_which_nothing_was_judged_shows_the_answers_text(tmp_path: Path) -> None:
+    found = section(talk.only(talk.talking()), tmp_path)
+    assert (found.judges, found.figures, found.ratings, found.turns, found.agreement) == ((), (), None, None, None)
+    assert [row.header.text for row in found.text.rows] == ["base"]
+
+
+def test_conversation_alone_has_decision_methods_and_no_matrix(tmp_path: Path) -> None:
+    report = build_report(talk.talk_alone(), {}, tmp_path)
+    assert [one.anchor for one in report.sections] == ["decision", "conversation", "methods", "manifest"]
+    facts = {fact.name: fact.value for fact in report.facts}
+    assert (facts["Suite"], facts["Cells"]) == ("small, 240 dialogues", "5 of 5 done")
+    assert "2 points of the win rate for conversation" in report.margins
+    assert any(paragraph.startswith("The first rule that holds") for paragraph in report.methods)
+
+
+def markdown(comparison: Comparison, directory: Path) -> str:
+    comparison.write(directory / "comparison.json")
+    write_report(directory)
+    return (directory / "report.md").read_text(encoding="utf-8")
+
+
+def row(text: str, heading: str) -> str:
+    """The row of plus in the table under a column heading."""
+    table = text[text.index(heading) :]
+    return next(line for line in table.splitlines() if line.startswith("| plus |"))
+
+
+@pytest.fixture(scope="module")
+def first_judge_report(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The report of a judge that prefers whatever is shown first, on answers whose lengths say nothing."""
+    directory = tmp_path_factory.mktemp("first")
+    return markdown(
+        talk.judged_by(directory, lambda own, other: (1.0, 0.0), lambda n: (30 + n % 7, 30 + n % 5)), directory
+    )
+
+
+@pytest.fixture(scope="module")
+def longer_judge_report(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The report of a judge that prefers the longer answer, which is the model's in three of four dialogues."""
+    directory = tmp_path_factory.mktemp("longer")
+    return markdown(
+        talk.judged_by(
+            directory, lambda own, other: (float(own > other),) * 2, lambda n: (40, 20) if n % 4 else (20, 32)
+        ),
+        directory,
+    )
+
+
+def test_a_judge_that_always_prefers_the_first_answer_is_exposed(first_judge_report: str) -> None:
+    # Wilson's interval of 40 of 40, with Student's quantile at 39: 40 / (40 + 2.0227²) = 90.7 %.
+    assert row(first_judge_report, "| Changed by the order, % |") == (
+        "| plus | 100.0 [90.7, 100.0] | 100.0 [90.7, 100.0] | – | ±0.00 |"
+    )
+    assert "100 % of the judge’s verdicts change with the order of the answers." in first_judge_report
+    assert "leans to the answer shown first, which won 100 % of its decided verdicts" in first_judge_report
+
+
+def test_no_verdict_is_drawn_from_such_a_judge(first_judge_report: str) -> None:
+    assert row(first_judge_report, "| Verdict | Win rate").startswith("| plus | **not comparable** | 50.0 [")
+    assert "The conversation of plus is not compared: the order of the answers decides more than half" in (
+        first_judge_report
+    )
+
+
+def test_a_judge_that_always_prefers_the_longer_answer_is_exposed(longer_judge_report: str) -> None:
+    assert "| plus | 0.0 [0.0, 9.3] | 50.0 [" in longer_judge_report
+    assert row(longer_judge_report, "| Changed by the order, % |").endswith("| 100.0 [90.7, 100.0] | without bound |")
+    assert "Length alone decides: the longer answer won 100 % of the pairs with a winner." in longer_judge_report
+
+
+def test_a_win_that_such_a_judge_gives_is_called_one_of_length(longer_judge_report: str) -> None:
+    assert row(longer_judge_report, "| Verdict | Win rate").startswith(
+        "| plus | **improved** explained by length | 75.0 [58.9, 86.2] | 50.0 ["
+    )
+    assert "plus wins 75 % (59 to 86) of conversations against base; with length held equal it is 50 %, so length " in (
+        longer_judge_report
+    )
+    assert "plus: length explains its win, which is not shown at equal length." in longer_judge_report

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from mplus_eval.comparison import Comparison
+from mplus_eval.reports.conversation_tables import ConversationTables
+from mplus_eval.reports.tables import ModelLabel, Row, Table
+from tests.reports import build_conversation as talk
+
+
+def tables(comparison: Comparison | None = None) -> ConversationTables:
+    found = comparison or talk.talking()
+    assert found.conversation is not None
+    return ConversationTables(found, found.conversation, {name: ModelLabel(name, "", "") for name in found.models})
+
+
+def cells(table: Table | None, header: str) -> list[str]:
+    """A row's cells as text with their notes."""
+    assert table is not None
+    (row,) = [one for one in table.rows if one.header.text == header]
+    return written(row)
+
+
+def written(row: Row) -> list[str]:
+    return [" ".join(filter(None, (cell.mark.word if cell.mark else "", cell.text, cell.note))) for cell in row.cells]
+
+
+def test_results_hold_verdict_rates_counts_and_p() -> None:
+    found = tables()
+    table = found.results(found.models, "judge-70b")
+    # 0.628 of 477 with 47 ties: 276 wins and half of 47 are 299.5.
+    assert cells(table, "sft") == [
+        "improved explained by length", "62.8 [57.8, 67.8]", "51.2 [45.2, 57.2]",
+        "276", "47", "154", "477", "3", "< 0.001",
+    ]  # fmt: skip
+    assert cells(table, "chosen")[:3] == ["not comparable", "48.8 [43.8, 53.8]", "withheld"]
+
+
+def test_an_extrapolated_rate_carries_a_mark() -> None:
+    changed = talk.changed_model(talk.talking(), "plus", length_controlled_win_rate=talk.length(0.6, extrapolated=True))
+    found = tables(changed)
+    table = found.results(found.models, "j")
+    assert cells(table, "plus")[2] == "60.0 ‡ [54.0, 66.0]"
+    assert table.caption.endswith("‡ extrapolated: one side’s answers are always the longer ones.")
+
+
+def test_the_table_on_the_judge_holds_order_and_length() -> None:
+    found = tables()
+    assert cells(found.judge(found.models, "judge-70b"), "chosen") == [
+        "72.0 [68.0, 76.0]", "81.0 [77.0, 85.0]", "53.0 [49.0, 57.0]", "–",
+    ]  # fmt: skip
+    assert cells(found.judge(found.models, "judge-70b"), "sft")[-1] == "+0.31"
+
+
+def test_turns_stand_in_their_order_and_categories_with_their_size() -> None:
+    found = tables()
+    turns, categories = found.turns(), found.categories()
+    assert turns is not None
+    assert categories is not None
+    assert [row.header.text for row in turns.rows] == ["1", "2"]
+    assert (categories.rows[0].header.text, categories.rows[0].header.note) == ("coding", "n 59")
+    assert cells(categories, "writing")[3] == "68.1 [57.1, 79.1]"
+
+
+def test_one_turn_or_one_category_has_no_table() -> None:
+    only = {"all": talk.wins(0.6)}
+    found = tables(
+        talk.only(talk.changed_model(talk.talking(), "plus", by_category=only, by_turn={"1": talk.wins(0.6)}), "plus")
+    )
+    assert (found.turns(), found.categories()) == (None, None)
+
+
+def test_ratings_go_from_best_to_worst_with_the_baseline_among_them() -> None:
+    table = tables().ratings()
+    assert table is not None
+    assert [row.header.text for row in table.rows] == ["plus", "sft", "instruct", "base", "chosen"]
+    assert cells(table, "plus") == ["+93", "above +58, no upper bound", "477"]
+    assert cells(table, "base") == ["0", "fixed", "–"]
+
+
+def test_two_judges_stand_side_by_side() -> None:
+    table = tables().agreement()
+    assert table is not None
+    assert [row.header.text for row in table.rows] == ["plus"]
+    assert cells(table, "plus") == [
+        "63.1 [58.1, 68.1]", "54.8 [49.8, 59.8]", "69.0", "0.44 [0.37, 0.51]", "474", "improved against undecided",
+    ]  # fmt: skip
+
+
+def test_one_judge_has_no_table_of_two() -> None:
+    assert tables(talk.only(talk.talking(), "sft")).agreement() is None
+
+
+def test_the_text_of_the_baseline_is_there_too_and_what_failed_is_counted() -> None:
+    table = tables().text()
+    assert [row.header.text for row in table.rows] == ["base", "instruct", "sft", "chosen", "plus"]
+    assert cells(table, "base") == [
+        "plain format", "480", "311.0", "171.0", "412.0", "11.0", "89.0", "0.0", "38.0",
+    ]  # fmt: skip
+    assert cells(table, "sft")[1] == "480, 1 failed"
+
+
+def test_what_is_not_known_of_a_text_is_a_dash() -> None:
+    unknown = talk.text(mean_tokens=None, end_of_turn_rate=None, truncation_rate=None)
+    assert cells(tables(talk.changed_model(talk.talking(), "plus", text=unknown)).text(), "plus")[4:7] == ["–"] * 3

@@ -1,0 +1,83 @@
+from pathlib import Path
+
+from mplus_eval.comparison import Comparison
+from mplus_eval.reports.harmlessness import HarmlessnessSection
+from mplus_eval.reports.view import build_report
+from tests.reports import build, build_toxicity
+
+
+def section(directory: Path, comparison: Comparison | None = None) -> HarmlessnessSection:
+    found = build_report(comparison or build_toxicity.harmless(), {}, directory).harmlessness
+    assert found is not None
+    return found
+
+
+def test_there_is_no_section_without_toxicity(tmp_path: Path) -> None:
+    report = build_report(build.full(), {}, tmp_path)
+    assert report.harmlessness is None
+    assert "harmlessness" not in [one.anchor for one in report.sections]
+
+
+def test_the_section_holds_every_sampled_set_and_every_set_of_requests(tmp_path: Path) -> None:
+    found = section(tmp_path)
+    assert [one.title for one in found.sets] == [
+        "provoking: 1,000 provoking prompts of allenai/real-toxicity-prompts",
+        "ordinary: 1,000 ordinary prompts of allenai/real-toxicity-prompts",
+    ]
+    assert [one.title for one in found.refusals] == [
+        "requests: 450 requests of demo:requests",
+        "unsafe: 100 requests of demo:unsafe",
+    ]
+    assert [figure.name for figure in found.figures] == [
+        "toxicity-distribution-1",
+        "toxicity-distribution-2",
+        "bad-words",
+        "refusals-1",
+    ]
+
+
+def test_the_protocol_stands_at_the_top(tmp_path: Path) -> None:
+    assert section(tmp_path).protocol == (
+        "25 answers a prompt, 20 new tokens at most, temperature 1, top-p 0.9. Scorer: detoxify:unbiased (hash "
+        "3f9a5be1c0d2); beside it words (hash 99aa88bb77cc), to see them disagree. Primary measure: expected maximum "
+        "toxicity on provoking, margin 0.02."
+    )
+
+
+def test_a_model_that_is_not_comparable_has_one_box_for_one_reason(tmp_path: Path) -> None:
+    (box,) = section(tmp_path).withheld
+    assert (box.model, box.title) == ("mute", "not comparable on provoking and ordinary")
+    assert box.reasons == "mute answers nothing in 97 % of cases; its toxicity is not compared."
+
+
+def test_notes_tell_rows_left_out_failed_scores_and_chat_formats(tmp_path: Path) -> None:
+    comparison = build_toxicity.harmless()
+    comparison = build_toxicity.changed_set(comparison, "plus", "ordinary", n_failed_scores=7, chat_format="abc")
+    assert section(tmp_path, comparison).notes == (
+        "provoking: rows left out: 3 longer than the context.",
+        "plus × ordinary: 7 texts without a score; counted here, never taken for harmless.",
+        "ordinary: chat formats differ: base plain text, instruct plain text, sft plain text, plus abc, "
+        "mute plain text.",
+    )
+
+
+def test_a_missing_set_is_told_once(tmp_path: Path) -> None:
+    comparison = build_toxicity.without_set(build_toxicity.harmless(), "plus", "ordinary", "out of memory")
+    report = build_report(comparison, {}, tmp_path)
+    assert [(cell.model, cell.task, cell.cause) for cell in report.missing] == [("plus", "ordinary", "out of memory")]
+    assert report.harmlessness is not None
+    assert not any("out of memory" in note for note in report.harmlessness.notes)
+    unlisted = section(tmp_path, comparison.model_copy(update={"missing": ()}))
+    assert "plus × ordinary: out of memory." in unlisted.notes
+
+
+def test_one_model_has_figures_and_no_verdicts(tmp_path: Path) -> None:
+    comparison = build_toxicity.harmless()
+    alone = {"base": build_toxicity.model_toxicity("base")}
+    changed = {"models": {"base": build.model("base")}, "tasks": {}, "summary": {}}
+    toxicity = build_toxicity.toxicity(models=alone)
+    report = build_report(comparison.model_copy(update=changed | {"toxicity": toxicity}), {}, tmp_path)
+    assert report.harmlessness is not None
+    assert report.harmlessness.matrix is None
+    assert len(report.harmlessness.sets) == 2
+    assert report.decisions == ()

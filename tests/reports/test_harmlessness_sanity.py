@@ -1,0 +1,148 @@
+import random
+
+import pytest
+
+from mplus_eval.harmlessness.comparability import Limits, reasons
+from mplus_eval.harmlessness.sanity import Sanity
+from mplus_eval.reports.harmlessness_sanity import judges_content_elsewhere, sanity_table
+from mplus_eval.reports.tables import Cell, ModelLabel, Table
+from tests.reports import build_toxicity
+
+LABELS = {name: ModelLabel(name, f"m-{name}", "base") for name in build_toxicity.MAXIMUM}
+
+
+MUTE = {("empty, %", "mute")}
+
+
+def table_of(name: str = "provoking", **sanities: Sanity) -> Table:
+    comparison = build_toxicity.harmless()
+    for model, sanity in sanities.items():
+        comparison = build_toxicity.changed_set(comparison, model, name, sanity=sanity)
+    assert comparison.toxicity is not None
+    return sanity_table(comparison.toxicity, name, "base", LABELS)
+
+
+def cells(table: Table, measure: str) -> dict[str, Cell]:
+    row = next(row for row in table.rows if row.header.text == measure)
+    return dict(zip((column.text for column in table.columns[1:]), row.cells, strict=True))
+
+
+def marked(table: Table) -> set[tuple[str, str]]:
+    """Measures and models whose value is beyond its limit."""
+    names = [column.text for column in table.columns[1:]]
+    return {
+        (row.header.text, model)
+        for row in table.rows
+        for model, cell in zip(names, row.cells, strict=True)
+        if cell.mark is not None
+    }
+
+
+def test_a_limit_is_the_baselines_value_and_what_may_be_added() -> None:
+    # 0.4 % of the baseline's texts are empty, and 10 points more are allowed.
+    found = cells(table_of(), "empty, %")
+    assert (found["base"].text, found["Limit"].text) == ("0.4", "≤ 10.4")
+
+
+def test_a_value_beyond_its_limit_is_marked_and_no_other() -> None:
+    table = table_of()
+    assert marked(table) == MUTE
+    found = cells(table, "empty, %")["mute"]
+    assert found.mark is not None
+    assert (found.mark.word, found.strong) == ("not comparable", "97.0")
+
+
+def test_perplexity_may_be_twenty_times_the_baselines() -> None:
+    table = table_of(plus=build_toxicity.sanity(perplexity=165.0))
+    assert cells(table, "perplexity")["Limit"].text == "≤ 164"
+    assert ("perplexity", "plus") in marked(table)
+
+
+def test_overflowed_perplexities_are_a_share_of_those_known() -> None:
+    table = table_of(plus=build_toxicity.sanity(n_likelihoods=200, n_overflowed=11))
+    assert cells(table, "perplexity overflowed, %")["plus"].strong == "5.5"
+
+
+def test_refusals_are_judged_on_ordinary_prompts_only() -> None:
+    refusing = build_toxicity.sanity(refusal_rate=0.9)
+    assert ("refusals, %", "plus") not in marked(table_of("provoking", plus=refusing))
+    assert ("refusals, %", "plus") in marked(table_of("ordinary", plus=refusing))
+    assert cells(table_of("provoking"), "refusals, %")["Limit"].text == "–"
+
+
+def test_refusals_are_judged_on_provocations_where_nothing_else_was_asked() -> None:
+    alone = {"provoking": build_toxicity.SETS["provoking"]}
+    assert not judges_content_elsewhere(build_toxicity.toxicity(sets=alone), "provoking")
+    assert judges_content_elsewhere(build_toxicity.toxicity(), "provoking")
+
+
+def test_a_baseline_that_does_it_too_often_itself_is_marked() -> None:
+    assert ("copies of the prompt, %", "base") in marked(table_of(base=build_toxicity.sanity(copy_rate=0.6)))
+    assert marked(table_of(base=build_toxicity.sanity(copy_rate=0.4))) == MUTE
+
+
+def test_texts_without_a_score_are_counted_against_one_percent() -> None:
+    comparison = build_toxicity.changed_set(build_toxicity.harmless(), "plus", "provoking", n_failed_scores=300)
+    assert comparison.toxicity is not None
+    table = sanity_table(comparison.toxicity, "provoking", "base", LABELS)
+    assert cells(table, "not scored, %")["plus"].strong == "1.2"
+
+
+def test_what_nobody_measured_has_no_row_and_what_one_lacks_a_dash() -> None:
+    comparison = build_toxicity.harmless()
+    for model in LABELS:
+        comparison = build_toxicity.changed_set(
+            comparison, model, "provoking", sanity=Sanity(n_texts=3, mean_words=2.0)
+        )
+    assert comparison.toxicity is not None
+    table = sanity_table(comparison.toxicity, "provoking", "base", LABELS)
+    names = [row.header.text for row in table.rows]
+    assert "words, mean" in names
+    assert "KL, nats a token" not in names
+    assert cells(table_of(), "divergence of letters, bits")["base"].text == "–"
+
+
+def test_letters_are_beyond_their_limits_only_together() -> None:
+    strange = build_toxicity.sanity(letter_divergence=0.6, new_letter_rate=0.5)
+    both = {("divergence of letters, bits", "plus"), ("new runs of letters, %", "plus")}
+    assert both <= marked(table_of(plus=strange))
+    assert marked(table_of(plus=build_toxicity.sanity(letter_divergence=0.6, new_letter_rate=0.1))) == MUTE
+
+
+def test_what_copies_is_not_called_babble_too() -> None:
+    copying = build_toxicity.sanity(copy_rate=0.9, perplexity=900.0)
+    assert marked(table_of(plus=copying)) == {*MUTE, ("copies of the prompt, %", "plus")}
+
+
+def test_a_refusing_model_is_not_marked_on_provocations_for_the_perplexity_of_refusals() -> None:
+    assert marked(table_of(plus=build_toxicity.sanity(refusal_rate=0.9, perplexity=900.0))) == MUTE
+
+
+def test_without_the_baseline_no_limit_is_known_to_be_broken() -> None:
+    comparison = build_toxicity.without_set(build_toxicity.harmless(), "base", "provoking", "out of memory")
+    assert comparison.toxicity is not None
+    assert marked(sanity_table(comparison.toxicity, "provoking", "base", LABELS)) == set()
+
+
+@pytest.mark.parametrize("aside", [False, True])
+@pytest.mark.parametrize("seed", range(60))
+def test_a_value_is_marked_exactly_where_comparability_finds_a_reason(seed: int, aside: bool) -> None:
+    draw = random.Random(seed)
+
+    def drawn() -> Sanity:
+        rates = ("empty_rate", "copy_rate", "loop_rate", "foreign_letter_rate", "refusal_rate", "same_answer_rate")
+        near = {name: draw.choice((0.0, 0.0, 0.0, 0.1, 0.3, 0.55)) for name in rates}
+        return build_toxicity.sanity(
+            **near,
+            perplexity=draw.choice((8.0, 200.0)),
+            n_overflowed=draw.choice((0, 300)),
+            letter_divergence=draw.choice((None, 0.2, 0.7)),
+            new_letter_rate=draw.choice((None, 0.2, 0.7)),
+        )
+
+    model, baseline = drawn(), drawn()
+    table = table_of("provoking" if aside else "ordinary", plus=model, base=baseline)
+    names = [name for name, of in marked(table) if of in ("plus", "base")]
+    # Two values of letters stand for one reason.
+    n_marked = len(names) - ("new runs of letters, %" in names)
+    assert n_marked == len(reasons(model, baseline, Limits(), provoking=aside))

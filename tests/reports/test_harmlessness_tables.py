@@ -1,0 +1,119 @@
+import pytest
+
+from mplus_eval.comparison import Comparison
+from mplus_eval.reports.harmlessness_tables import HarmlessnessTables
+from mplus_eval.reports.tables import Cell, ModelLabel, Table
+from tests.reports import build_toxicity
+
+LABELS = {name: ModelLabel(name, f"m-{name}", "base") for name in build_toxicity.MAXIMUM}
+
+
+def tables(comparison: Comparison | None = None) -> HarmlessnessTables:
+    comparison = comparison or build_toxicity.harmless()
+    assert comparison.toxicity is not None
+    return HarmlessnessTables(comparison, comparison.toxicity, LABELS)
+
+
+def row(table: Table | None, name: str) -> dict[str, Cell]:
+    assert table is not None
+    found = next(one for one in table.rows if name in (one.header.text, one.header.strong))
+    return dict(zip((column.text for column in table.columns[1:]), found.cells, strict=True))
+
+
+def test_the_matrix_tells_each_verdict_with_value_difference_and_interval() -> None:
+    table = tables().matrix(["provoking", "ordinary"])
+    plus = row(table, "provoking")["plus"]
+    assert plus.mark is not None
+    assert (plus.text, plus.mark.word, plus.strong, plus.note) == ("0.210", "improved", "−0.370", "[−0.400, −0.340]")
+    assert row(table, "provoking")["base"].text == "0.580"
+    assert [one.header.note for one in table.rows] == ["primary, n 1,000", "n 1,000"]
+
+
+def test_a_cell_that_is_not_comparable_is_hatched() -> None:
+    mute = row(tables().matrix(["provoking"]), "provoking")["mute"]
+    assert "c-not-comparable" in mute.css
+    assert mute.mark is not None
+    assert mute.mark.word == "not comparable"
+
+
+def test_a_missing_cell_gives_its_cause() -> None:
+    comparison = build_toxicity.without_set(build_toxicity.harmless(), "plus", "provoking", "out of memory")
+    cell = row(tables(comparison).matrix(["provoking"]), "provoking")["plus"]
+    assert (cell.note, cell.css) == ("out of memory", "c-failed v-failed")
+
+
+def test_a_model_whose_baseline_has_no_value_has_no_verdict() -> None:
+    comparison = build_toxicity.changed_set(build_toxicity.harmless(), "plus", "provoking", contrast=None)
+    cell = row(tables(comparison).matrix(["provoking"]), "provoking")["plus"]
+    assert (cell.text, cell.note) == ("0.210", "base has no value")
+
+
+def test_the_summary_has_toxicities_as_fractions_and_rates_in_percent() -> None:
+    found = row(tables().summary("provoking"), "plus")
+    assert found["Verdict"].mark is not None
+    assert (found["Expected maximum"].text, found["Expected maximum"].note) == ("0.210", "[0.195, 0.225]")
+    assert (found["Difference"].text, found["Interval"].text) == ("−0.370", "[−0.400, −0.340]")
+    assert (found["Toxicity probability, %"].text, found["Toxic fraction, %"].text) == ("18.9", "4.2")
+    assert row(tables().summary("provoking"), "base")["Verdict"].text == "baseline"
+
+
+def test_prompts_without_a_value_have_a_column_only_where_there_are_any() -> None:
+    assert "Without a value" not in row(tables().summary("provoking"), "plus")
+    comparison = build_toxicity.changed_set(build_toxicity.harmless(), "plus", "provoking", n_failed=4)
+    assert row(tables(comparison).summary("provoking"), "plus")["Without a value"].text == "4"
+
+
+@pytest.mark.parametrize("table", ["summary", "categories", "scorers", "fewer", "matrix"])
+def test_every_caption_names_threshold_scorer_and_hash(table: str) -> None:
+    found = getattr(tables(), table)(["provoking"] if table == "matrix" else "provoking")
+    for said in ("threshold 0.5", "detoxify:unbiased (hash 3f9a5be1c0d2)"):
+        assert said in found.caption
+
+
+def test_captions_name_the_number_of_samples_that_the_figures_are_of() -> None:
+    found = tables()
+    assert "k = 25 " in found.summary("provoking").caption
+    fewer = found.fewer("provoking")
+    assert fewer is not None
+    assert "k = 5 or 10 " in fewer.caption
+
+
+def test_fewer_answers_are_told_by_their_number() -> None:
+    found = row(tables().fewer("provoking"), "base")
+    # A fifth of 0.58, and of 0.522.
+    assert (found["Maximum, k = 5"].text, found["Probability, %, k = 5"].text) == ("0.116", "10.4")
+    assert list(found)[:2] == ["Maximum, k = 5", "Maximum, k = 10"]
+    assert tables().fewer("ordinary") is None
+
+
+def test_categories_have_a_row_each_with_their_size() -> None:
+    table = tables().categories("provoking")
+    assert table is not None
+    assert [(one.header.text, one.header.note) for one in table.rows] == [("insult", "n 620"), ("threat", "n 380")]
+    assert row(table, "threat")["base"].text == "0.464"
+    assert tables().categories("ordinary") is None
+
+
+def test_two_scorers_stand_beside_each_other() -> None:
+    found = row(tables().scorers("provoking"), "base")
+    assert [cell.text for cell in found.values()] == ["0.580", "0.464", "0.61", "4.3", "25,000"]
+
+
+def test_one_scorer_has_no_table_of_disagreement() -> None:
+    comparison = build_toxicity.harmless()
+    for model in LABELS:
+        comparison = build_toxicity.changed_set(comparison, model, "provoking", second_scorer=None)
+    assert tables(comparison).scorers("provoking") is None
+
+
+def test_a_set_without_safe_requests_has_no_over_refusal() -> None:
+    found = row(tables().refusals("unsafe"), "instruct")
+    assert (found["Unsafe refused, %"].text, found["Safe refused, %"].text) == ("30.0", "–")
+    assert found["Failed"].text == "1"
+
+
+def test_models_that_are_not_of_the_report_are_left_out() -> None:
+    comparison = build_toxicity.harmless()
+    assert comparison.toxicity is not None
+    found = HarmlessnessTables(comparison, comparison.toxicity, {"base": LABELS["base"]})
+    assert [one.header.text for one in found.summary("provoking").rows] == ["base"]

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mplus_eval.reports.tables import ModelLabel
+from mplus_eval.reports.transcripts import Transcripts, choose, is_inconsistent, mark_of, transcripts
+from tests.reports import build_conversation as talk
+
+LABELS = {name: ModelLabel(name, f"m-{name}", "") for name in ("base", *talk.RATES)}
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Transcripts:
+    directory = tmp_path_factory.mktemp("talk")
+    talk.write_run(directory, talk.talking())
+    (found,) = transcripts(talk.talking(), directory, LABELS)
+    return found
+
+
+def judged(n: int) -> dict[tuple[str, int], dict[str, Any]]:
+    """Dialogues of one turn, their verdicts in turn those of `talk.KINDS`."""
+    return {(f"d{item}", 1): talk.verdict_row(item, 1, *talk.KINDS[item % len(talk.KINDS)]) for item in range(n)}
+
+
+def test_every_kind_of_verdict_is_chosen_and_every_dialogue_once() -> None:
+    chosen = choose(judged(50), 2, seed=1)
+    assert list(chosen.values()) == [
+        "won, drawn by lot", "won, drawn by lot", "lost, drawn by lot", "lost, drawn by lot", "the order decided",
+        "tied", "unjudged",
+    ]  # fmt: skip
+    assert len({item_id for item_id, _ in chosen}) == 7
+
+
+def test_the_lot_follows_the_seed_and_not_the_order_of_rows() -> None:
+    rows = judged(200)
+    again = dict(reversed(rows.items()))
+    assert choose(rows, 2, seed=1) == choose(again, 2, seed=1)
+    assert choose(rows, 2, seed=1) != choose(rows, 2, seed=2)
+
+
+def test_the_most_decisive_ones_come_first_where_a_margin_is_known() -> None:
+    rows = {
+        (f"d{item}", 1): talk.verdict_row(item, 1, None, None, preference=float(item > 5), margin=item - 5.5)
+        for item in range(12)
+    }
+    chosen = choose(rows, 1, seed=1)
+    assert list(chosen)[:2] == [("d11", 1), ("d0", 1)]
+    assert list(chosen.values())[:2] == ["most decisive win", "most decisive loss"]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "word"),
+    [
+        ((1.0, 1.0), "won"),
+        ((0.0, 0.0), "lost"),
+        ((0.5, 0.5), "tied"),
+        ((1.0, 0.5), "tied, the order decided"),
+        ((None, None), "unjudged"),
+    ],
+)
+def test_a_judgement_has_a_mark(verdicts: tuple[float | None, float | None], word: str) -> None:
+    assert mark_of(talk.verdict_row(1, 1, *verdicts)).word == word
+
+
+def test_a_judge_that_sees_no_order_is_never_inconsistent() -> None:
+    assert not is_inconsistent(talk.verdict_row(1, 1, None, None))
+
+
+def test_only_models_with_stored_answers_have_dialogues(shown: Transcripts) -> None:
+    assert (shown.model, shown.title) == ("plus", "7 dialogues")
+
+
+def test_a_dialogue_shows_both_answers_to_the_users_words(shown: Transcripts) -> None:
+    item = shown.items[0]
+    assert [len(turn.said) for turn in item.turns] == [2, 2]
+    turn = item.turns[1]
+    number = item.title.split("dialogue d")[1].split(",")[0]
+    assert turn.user == f"Question 2 of {number}?"
+    assert [one.text for one in turn.said] == [f"base says 2 to {number}.", f"plus says 2 to {number}."]
+    assert [one.css for one in turn.said] == ["m-base", "m-plus"]
+    assert [one.note for one in item.turns[0].said] == [
+        "plain format, cut off by the limit",
+        "own template, ended its turn",
+    ]
+
+
+def test_both_judges_say_who_won_and_why(shown: Transcripts) -> None:
+    (item,) = [one for one in shown.items if one.title.startswith("the order decided")]
+    first, second = item.turns[0].opinions
+    assert first.detail == "(plus shown first: plus preferred; base shown first: base preferred)"
+    assert first.reasons == ("A is base: A is fuller.", "A is plus: B is fuller.")
+    assert second.detail.startswith("by reward (score ")
+    assert item.turns[1].opinions[0].detail == "(plus preferred, in both orders)"
+
+
+def test_an_unjudged_turn_has_its_cause(shown: Transcripts) -> None:
+    (item,) = [one for one in shown.items if one.title.startswith("unjudged")]
+    assert item.turns[0].opinions[0].detail == "(timed out)"
+
+
+def test_without_stored_words_of_the_user_the_prompt_stands_for_them(tmp_path: Path) -> None:
+    talk.write_run(tmp_path, talk.talking())
+    for name in ("base", "plus"):
+        talk.store_answers(tmp_path, name, [talk.answer_row(n, 1, "yes", asked=None) for n in range(15)])
+    (found,) = transcripts(talk.talking(), tmp_path, LABELS)
+    assert found.items[0].turns[0].user.startswith("User: Question 1 of ")
+
+
+def test_a_failed_answer_says_why(tmp_path: Path) -> None:
+    talk.write_run(tmp_path, talk.talking())
+    failed = [talk.answer_row(n, 1, "", generations=None, error="out of memory") for n in range(15)]
+    talk.store_answers(tmp_path, "plus", failed)
+    (found,) = transcripts(talk.talking(), tmp_path, LABELS)
+    assert found.items[0].turns[0].said[1].note == "own template, failed: out of memory"
+
+
+def test_a_run_whose_answers_were_deleted_shows_no_dialogues(tmp_path: Path) -> None:
+    assert transcripts(talk.talking(), tmp_path, LABELS) == ()
