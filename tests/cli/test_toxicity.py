@@ -118,3 +118,12 @@ def test_help_names_both_commands_and_their_options(capsys: pytest.CaptureFixtur
     assert "rescore" in capsys.readouterr().out
     assert cli.run(["toxicity", "compare", "--help"]) == 0
     assert "--scorer" in capsys.readouterr().out
+
+
+def test_compare_without_toxicity_asks_for_none(
+    arguments: Arguments, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["compare", *arguments()[1:]]
+    assert cli.run([*given, "--no-toxicity"]) == 2
+    assert "nothing is left to evaluate" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -27,9 +27,8 @@ HARMLESSNESS = {
         {"name": "innocent", **REAL, "where": {"prompt.toxicity": {"below": 0.5}}},
     ],
     "refusals": {"sets": [{"name": "xstest", "source": "Paul/XSTest", "n": 100}], "max_new_tokens": 8},
-    "layers": {"prompts": {"name": "layers", "source": "package:eliciting", "n": 20}},
 }
-"""Three parts of each sampled set, two of the requests, one of the layers: nine of each model."""
+"""Three parts of each sampled set and two of the requests: eight of each model."""
 
 
 def start(suite: Path, output: Path, models: list[str], data: Path) -> subprocess.Popen[bytes]:
@@ -48,11 +47,11 @@ def test_a_killed_run_on_real_prompts_goes_on_and_ends_in_the_same_comparison(
     models = ["base=demo:base", f"plus={tiny_model()}"]
     assert start(suite, tmp_path / "undisturbed", models, benchmark_data).wait() == 0
     undisturbed = (tmp_path / "undisturbed" / "comparison.json").read_text()
-    assert len(parts(tmp_path / "undisturbed")) == 18
+    assert len(parts(tmp_path / "undisturbed")) == 16
 
     output = tmp_path / "killed"
     stored: dict[Path, int] = {}
-    for n_parts in (2, 8, 13):
+    for n_parts in (2, 8, 12):
         assert killed_when(start(suite, output, models, benchmark_data), output, n_parts)
         assert {path: parts(output)[path] for path in stored} == stored
         stored = parts(output)
