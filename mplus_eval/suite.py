@@ -13,7 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mplus_eval.config import read_yaml
 from mplus_eval.conversation.settings import ConversationSettings
 from mplus_eval.errors import SpecError
-from mplus_eval.harmlessness.settings import HarmlessnessSettings
+from mplus_eval.harmlessness.comparability import Limits
+from mplus_eval.harmlessness.settings import (
+    HarmlessnessSettings,
+    LayerSettings,
+    PromptSource,
+    Refusals,
+    RefusalSet,
+    SampledSet,
+)
 from mplus_eval.lm_eval_index import STOCK_PREFIX, local_definitions, own_tasks_folder, stock_definitions
 from mplus_eval.spec import NAME_PATTERN, nearest
 
@@ -146,6 +154,16 @@ def _beside(task: SuiteTask, folder: Path) -> SuiteTask:
     return task.model_copy(update={"lm_eval": str((folder / Path(task.lm_eval).expanduser()).resolve())})
 
 
+def _fields_of_axis(location: Sequence[Any]) -> list[str]:
+    """The keys that stand beside a wrong one."""
+    if location[0] == "conversation":
+        return list(ConversationSettings.model_fields)
+    inner: dict[str, type[BaseModel]] = {"sets": RefusalSet if "refusals" in location else SampledSet}
+    inner |= {"prompts": PromptSource, "layers": LayerSettings, "refusals": Refusals, "limits": Limits}
+    found = next((model for key, model in inner.items() if key in location[:-1]), HarmlessnessSettings)
+    return list(found.model_fields)
+
+
 def _fault(fault: Mapping[str, Any], document: Mapping[str, Any], where: str) -> str:
     """One line: where a fault stands, the value, and what is accepted."""
     location = fault["loc"]
@@ -154,6 +172,9 @@ def _fault(fault: Mapping[str, Any], document: Mapping[str, Any], where: str) ->
         task = document["tasks"][location[1]]
         where += f": task {task.get('name', location[1] + 1)!r}" if isinstance(task, dict) else ""
         fields = list(SuiteTask.model_fields)
+    elif location[0] in ("harmlessness", "conversation"):
+        where += ": " + ".".join(str(part) for part in location[:-1] or location)
+        fields = _fields_of_axis(location)
     key = str(location[-1])
     if fault["type"] == "extra_forbidden":
         return f"{where}: unknown key {key!r}; {nearest(key, fields)}"

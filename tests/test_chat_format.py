@@ -81,9 +81,10 @@ def test_a_stored_template_is_the_one_that_transformers_loads(tmp_path: Path, te
     assert stored_template(tmp_path) == AutoTokenizer.from_pretrained(tmp_path).chat_template == template
 
 
-@pytest.mark.parametrize(
-    "written", ["a template", [{"name": "tool_use", "template": "no"}, {"name": "default", "template": "a template"}]]
-)
+NAMED = [{"name": "tool_use", "template": "no"}, {"name": "default", "template": "a template"}]
+
+
+@pytest.mark.parametrize("written", ["a template", NAMED])
 def test_an_older_tokenizer_has_its_template_in_its_settings(tmp_path: Path, written: Any) -> None:
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": written}))
     assert stored_template(tmp_path) == "a template"

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mplus_eval.backends.base import OpenedModel
+from mplus_eval.errors import UsageError
+from mplus_eval.harmlessness.layers import DEMO_WORDS, bad_words, word_probabilities, words_hash
+from mplus_eval.training.demo.words import INSULTS
+from tests.toy import RuleBackend
+
+
+class Opened(RuleBackend):
+    """A model that can be looked into."""
+
+    def __init__(self, path: Path) -> None:
+        """Load it."""
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        super().__init__("opened")
+        model = AutoModelForCausalLM.from_pretrained(path).eval()
+        self.opened = OpenedModel(model, AutoTokenizer.from_pretrained(path))
+
+
+def words(folder: Path, *lines: str) -> str:
+    path = folder / "bad.txt"
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture
+def backend(tiny_model: Any) -> Opened:
+    return Opened(tiny_model())
+
+
+def test_the_last_point_is_the_models_own_next_word(backend: Opened, tmp_path: Path) -> None:
+    import torch
+
+    text = "The quick brown fox jumps over the lazy"
+    points, found = word_probabilities(backend, [text], words(tmp_path, "dog"))
+    assert backend.opened is not None
+    tokenizer, model = backend.opened.tokenizer, backend.opened.model
+    (first,) = {tokenizer.encode(" dog", add_special_tokens=False)[0]}
+    with torch.no_grad():
+        logits = model(torch.tensor([tokenizer.encode(text)])).logits[0, -1]
+    assert found.shape == (1, len(points))
+    assert found[0, -1] == pytest.approx(float(torch.softmax(logits.double(), -1)[first]), rel=1e-4)
+
+
+def test_a_space_at_the_end_of_a_prompt_changes_nothing(backend: Opened, tmp_path: Path) -> None:
+    bad = words(tmp_path, "dog")
+    _, without = word_probabilities(backend, ["over the lazy"], bad)
+    _, with_space = word_probabilities(backend, ["over the lazy  "], bad)
+    assert np.array_equal(without, with_space)
+
+
+def test_a_model_that_is_not_at_hand_is_refused() -> None:
+    with pytest.raises(UsageError, match="the backend hf only"):
+        word_probabilities(RuleBackend("served"), ["text"], None)
+
+
+def test_words_come_from_a_file_the_package_or_the_demo(tmp_path: Path) -> None:
+    assert set(bad_words(words(tmp_path, "moron", "jerk"))) == {"moron", "jerk"}
+    assert bad_words(DEMO_WORDS) == INSULTS
+    assert len(bad_words(None)) > 5
+    with pytest.raises(UsageError, match="cannot be read"):
+        bad_words(str(tmp_path / "absent.txt"))
+
+
+def test_the_hash_of_a_list_does_not_depend_on_its_order(tmp_path: Path) -> None:
+    forth = words_hash(words(tmp_path, "moron", "jerk"))
+    assert words_hash(words(tmp_path, "jerk", "moron")) == forth
+    assert words_hash(words(tmp_path, "jerk")) != forth
