@@ -60,7 +60,7 @@ def read_rows(
 
 
 def refuse(source: str, faults: list[str], n_rows: int) -> None:
-    """Report faulty rows, the first of them in full.
+    """Report faulty rows: the first of them in full, and how many there are.
 
     Raises:
         SpecError: there are faults.
@@ -68,7 +68,8 @@ def refuse(source: str, faults: list[str], n_rows: int) -> None:
     if faults:
         first = [f"{source}, {fault}" for fault in faults[:MOST_FAULTS]]
         rest = f"; the first {MOST_FAULTS} are named" if len(faults) > MOST_FAULTS else ""
-        raise SpecError([*first, f"{source}: {len(faults)} of {n_rows} rows cannot be used{rest}"])
+        count = [f"{source}: {len(faults)} of {n_rows} rows cannot be used{rest}"] if len(faults) > 1 else []
+        raise SpecError([*first, *count])
 
 
 def numbered(rows: Iterable[Row]) -> list[Placed]:

@@ -44,7 +44,7 @@ class Axes(Bench):
         return caught.value.faults
 
 
-TASKS, SETS, TALK = ["sums", "words"], ["provoking", "ordinary", "requests"], ["conversation"]
+TASKS, SETS, TALK = ["sums", "words"], ["provoking", "ordinary", "requests"], ["dialogues"]
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_run_of_nothing_is_refused(axes: Axes) -> None:
 def test_a_limit_is_one_of_prompts_of_a_set_and_of_dialogues(axes: Axes) -> None:
     plan = axes.plan(limit=3)
     assert [(cell.task.spec.name, cell.n_items) for cell in plan.of_model(plan.models[0])] == [
-        *((name, 3) for name in SETS), ("conversation", 3),
+        *((name, 3) for name in SETS), ("dialogues", 3),
     ]  # fmt: skip
 
 

@@ -112,10 +112,7 @@ def test_fields_that_the_header_lacks_are_named_by_their_row(tmp_path: Path) -> 
     source = written(tmp_path / "a.csv", "prompt,category\nHow,are,you?\nfine,talk\n")
     with pytest.raises(SpecError) as caught:
         read_rows(source)
-    assert caught.value.faults == (
-        f"{source}, row 1: more fields than the header has",
-        f"{source}: 1 of 2 rows cannot be used",
-    )
+    assert caught.value.faults == (f"{source}, row 1: more fields than the header has",)
 
 
 def test_a_comma_in_quotes_parts_no_field(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
-from math import log2
+from math import fsum, log2
 
 REPEATED_WORDS = 3
 """Words of an n-gram in `repetition_rate`."""
@@ -112,12 +112,13 @@ def divergence(one: Mapping[str, int], other: Mapping[str, int]) -> float | None
     n_one, n_other = sum(one.values()), sum(other.values())
     if not n_one or not n_other:
         return None
-    total = 0.0
+    terms = []
     for key in one.keys() | other.keys():
         p, q = one.get(key, 0) / n_one, other.get(key, 0) / n_other
         middle = (p + q) / 2.0
-        total += sum(share * log2(share / middle) for share in (p, q) if share) / 2.0
-    return min(max(total, 0.0), 1.0)
+        terms += [share * log2(share / middle) / 2.0 for share in (p, q) if share]
+    # The exact sum, since the order of a set of texts is another in every process.
+    return min(max(fsum(terms), 0.0), 1.0)
 
 
 def unknown_share(counts: Mapping[str, int], known: Collection[str]) -> float | None:

@@ -100,7 +100,9 @@ def test_pairs_whose_sides_are_equal(refused: Refused) -> None:
 def test_an_empty_prompt_and_no_prompt_at_all(refused: Refused) -> None:
     prompts = refused.rows("prompts.jsonl", [{"prompt": "Hello."}, {"prompt": "  "}])
     assert "prompts.jsonl, line 2: an empty prompt" in refused(prompts=prompts)
-    assert "prompts.jsonl: no usable row" in refused(prompts=refused.rows("prompts.jsonl", []))
+    assert "prompts.jsonl: it is empty, one row at least is expected" in refused(
+        prompts=refused.rows("prompts.jsonl", [])
+    )
 
 
 def test_fewer_prompts_than_a_batch(refused: Refused) -> None:

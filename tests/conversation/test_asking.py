@@ -104,4 +104,4 @@ def test_what_changes_answers_changes_the_cell() -> None:
     one = asked(ONE)
     assert one.asked_as != asked(ONE, temperature=0.5).asked_as
     assert one.asked_as == asked(ONE, judges=("reward",)).asked_as
-    assert (one.name, one.leaves) == ("conversation", (one,))
+    assert (one.name, one.leaves) == ("dialogues", (one,))

@@ -257,4 +257,4 @@ def test_a_model_that_answers_nothing_is_missing_with_its_cause(bench: Bench, mo
     assert comparison.conversation is not None
     assert comparison.conversation.models == {}
     assert comparison.conversation.missing["plus"] in ("out of memory", "an earlier turn failed")
-    assert [(one.model, one.task) for one in comparison.missing] == [("plus", "conversation")]
+    assert [(one.model, one.task) for one in comparison.missing] == [("plus", "dialogues")]

@@ -88,7 +88,7 @@ def test_toxicity_is_added_to_a_run_without_it(tmp_path: Path, small_parts: None
     assert bench.run(toxicity=False).toxicity is None
     bench.run()
     assert {request.args[0] for backend in bench.backends for request in backend.asked}.isdisjoint(
-        row["prompt"] for row in bench.rows("answers", "base", "conversation")
+        row["prompt"] for row in bench.rows("answers", "base", "dialogues")
     )
     assert comparison(bench) == undisturbed
 
