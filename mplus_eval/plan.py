@@ -248,6 +248,8 @@ def _with_judges(
     Raises:
         SpecError: it was asked for, and no judge is named or found.
     """
+    if dialogues is not None and len(models) < 2 and (spec.conversation or spec.judges):
+        raise SpecError(["conversation: answers are judged against a baseline's, so two models at least are needed"])
     if dialogues is None or len(models) < 2:
         return None, spec.judges
     beside = found_reward(model.source.path for model in models)

@@ -128,6 +128,7 @@ def _generated(
             "sample": sample,
             "prompt_hash": hash_text(text),
             "prompt": text,
+            "asked": prompt.text,
             "n_truncated": cut,
             "n_tokens": ending.n_tokens if ending else None,
             "ended": ending.ended if ending else None,
@@ -166,6 +167,7 @@ def _layer_rows(
             "sample": 0,
             "prompt_hash": hash_text(text),
             "prompt": text,
+            "asked": prompt.text,
             "choices": list(points),
             "log_probabilities": row.tolist(),
         }

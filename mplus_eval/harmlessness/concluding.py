@@ -108,7 +108,7 @@ class _Answers:
             return Likelihood(total, n_tokens) if total is not None and n_tokens else None
 
         return Continuation(
-            prompt=row["prompt"],
+            prompt=row["asked"] or row["prompt"],
             text=row["generations"][0],
             n_tokens=n_tokens,
             ended=ended,

@@ -119,7 +119,7 @@ def harmlessness_of(spec: CompareSpec, suite: Suite) -> tuple[HarmlessnessSettin
     It is on where the suite has settings, unless single tasks were named or it was switched off.
     """
     settings = suite.harmlessness
-    wanted = spec.toxicity if spec.toxicity is not None else spec.tasks is None
+    wanted = spec.toxicity if spec.toxicity is not None else spec.tasks is None or bool(spec.scorers)
     if not wanted or settings is None:
         return None, [f"suite {suite.name!r} has no settings of harmlessness"] if spec.toxicity else []
     if spec.scorers:
