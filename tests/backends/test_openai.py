@@ -86,7 +86,7 @@ def test_seed_and_sampling_reach_the_server(server: CompletionServer, checkpoint
 def test_a_server_tells_no_endings(server: CompletionServer, checkpoint: Path) -> None:
     backend = connect(server, tokenizer=str(checkpoint))
     backend.respond(generations())
-    assert (backend.endings, backend.torch_model) == (None, None)
+    assert (backend.endings, backend.opened) == (None, None)
 
 
 def test_a_chat_template_adds_no_second_beginning_of_text(server: CompletionServer, checkpoint: Path) -> None:

@@ -293,7 +293,7 @@ def test_torch_says_nothing_of_the_disk_so_what_is_free_is_asked(
 ) -> None:
     error = RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534")
     usage = shutil.disk_usage(tmp_path)._replace(free=free)
-    monkeypatch.setattr("mplus_eval.training.train.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("mplus_eval.training.training_run.shutil.disk_usage", lambda _: usage)
     monkeypatch.setattr("transformers.Trainer._save_optimizer_and_scheduler", fills(2, error))
     with pytest.raises(kind):
         train(rlhf_recipe(tmp_path / "run"))
