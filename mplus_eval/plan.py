@@ -15,7 +15,7 @@ from mplus_eval.backends import engine
 from mplus_eval.chat_format import PLAIN_FORMAT, PLAIN_TEMPLATE, stored_template
 from mplus_eval.conversation.asking import AskedDialogues
 from mplus_eval.conversation.dialogues import DialogueSet
-from mplus_eval.conversation.judge_source import ACCEPTED, found_reward, judge_source_faults
+from mplus_eval.conversation.judge_source import ACCEPTED, found_reward, judge_source_faults, resolved
 from mplus_eval.conversation.settings import ConversationSettings, conversation_of
 from mplus_eval.errors import SpecError
 from mplus_eval.fingerprint import hash_components, hash_file, hash_text, tokenizer_hash, weights_hash
@@ -120,7 +120,7 @@ class Plan:
     dialogues: AskedDialogues | None = None
     """What is asked in conversation; None where conversation is not evaluated."""
     judges: tuple[str, ...] = ()
-    """Sources of the judges, the one that decides first."""
+    """How the judges were named, the one that decides first; a bare `reward` lies beside one of the models."""
 
     @property
     def baseline(self) -> PlannedModel:
@@ -252,14 +252,14 @@ def _with_judges(
         raise SpecError(["conversation: answers are judged against a baseline's, so two models at least are needed"])
     if dialogues is None or len(models) < 2:
         return None, spec.judges
-    beside = found_reward(model.source.path for model in models)
-    if "reward" in spec.judges and beside is None:
-        raise SpecError(["judge 'reward': no reward model of mplus-eval train lies beside a model; write reward:PATH"])
-    named = [judge for judge in dialogues.spec.judges or ("reward",) if judge != "reward" or beside]
+    directories = [model.source.path for model in models]
+    found = found_reward(directories) is not None
+    named = [judge for judge in dialogues.spec.judges or ("reward",) if judge != "reward" or found or spec.judges]
     if not named and spec.conversation:
         fault = "conversation: no judge is named, and no reward model lies beside a model"
         raise SpecError([f"{fault}; accepted: {ACCEPTED}"])
-    judges = tuple(f"reward:{beside}" if judge == "reward" else judge for judge in named)
+    resolved(named, directories)
+    judges = tuple(named)
     return (dialogues, judges) if judges else (None, ())
 
 

@@ -235,11 +235,13 @@ def _judge(plan: Plan, directory: RunDirectory, failures: Failures, progress: Ru
     _judge_refusals(plan, directory, failures, progress)
     if plan.dialogues is None:
         return {}
+    from mplus_eval.conversation.judge_source import resolved
     from mplus_eval.conversation.judging import judge_all, judged_pairs
 
     pairs = judged_pairs(plan, failures)
+    judges = resolved(plan.judges, [model.source.path for model in plan.models])
     return judge_all(
-        plan.dialogues, pairs, plan.judges, directory, seed=plan.spec.seed, progress=progress.prepare, say=progress.say
+        plan.dialogues, pairs, judges, directory, seed=plan.spec.seed, progress=progress.prepare, say=progress.say
     )
 
 

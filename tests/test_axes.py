@@ -83,7 +83,7 @@ def test_a_reward_model_beside_a_model_judges_without_being_named(tmp_path: Path
     axes = Axes(tmp_path, judges=())
     (tmp_path / "reward").mkdir()
     record(9, name="reward", method="reward model").write(tmp_path / "reward")
-    assert axes.plan().judges == (f"reward:{tmp_path / 'reward'}",)
+    assert axes.plan().judges == ("reward",)
     assert axes.named() == [*TASKS, *SETS, *TALK]
 
 

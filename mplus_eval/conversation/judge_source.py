@@ -79,6 +79,18 @@ def found_reward(directories: Iterable[Path | None]) -> Path | None:
     return None
 
 
+def resolved(sources: Sequence[str], directories: Iterable[Path | None]) -> tuple[str, ...]:
+    """Judges with the reward model's directory in place of a bare `reward`.
+
+    Raises:
+        SpecError: none lies beside one of the checkpoints.
+    """
+    beside = found_reward(directories) if "reward" in sources else None
+    if "reward" in sources and beside is None:
+        raise SpecError(["judge 'reward': no reward model of mplus-eval train lies beside a model; write reward:PATH"])
+    return tuple(f"reward:{beside}" if source == "reward" else source for source in sources)
+
+
 def _endpoint(text: str) -> Endpoint:
     model, _, url = text.partition("@")
     return Endpoint(base_url=url, model=model)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mplus_eval.conversation.asking import AskedDialogues
 from mplus_eval.conversation.concluding import conclude_conversation
 from mplus_eval.conversation.dialogues import DialogueSet
-from mplus_eval.conversation.judge_source import judge_source_faults
+from mplus_eval.conversation.judge_source import judge_source_faults, resolved
 from mplus_eval.conversation.judges.human import export_pairs
 from mplus_eval.conversation.judging import Judged, judge_all, pairings
 from mplus_eval.conversation.record import Conversation
@@ -71,6 +71,7 @@ def rejudge(
     from mplus_eval.run import load
 
     comparison, directory, part = _stored(run_directory)
+    sources = resolved(judges, [_directory(model.source) for model in comparison.models.values()])
     if faults := [fault for judge in judges for fault in judge_source_faults(judge)]:
         raise SpecError(faults)
     asked = _asked(part, comparison, data_dir)
@@ -78,7 +79,7 @@ def rejudge(
         names = judge_all(
             asked,
             _judged(part, comparison, directory),
-            judges,
+            sources,
             directory,
             seed=comparison.seed,
             progress=progress or (lambda *_: None),
@@ -99,6 +100,15 @@ def rejudge(
         comparison.model_copy(update={"conversation": found}).write(directory.comparison)
         write_report(directory.path)
     return load(run_directory)
+
+
+def _directory(source: str) -> Path | None:
+    """Where a model lies, if it lies here."""
+    if source.startswith("demo:"):
+        from mplus_eval.training.demo.models import demo_recipe
+
+        return demo_recipe().output / source.removeprefix("demo:")
+    return Path(source) if Path(source).is_dir() else None
 
 
 def _stored(run_directory: Path) -> tuple[Comparison, RunDirectory, Conversation]:
