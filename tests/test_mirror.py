@@ -8,8 +8,8 @@ import pytest
 
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.lm_tasks import load_tasks
-from mplus_eval.mirror import WantedDataset, fetch, wanted_datasets
-from mplus_eval.suite import SuiteTask
+from mplus_eval.mirror import WantedDataset, fetch, prompt_datasets, wanted_datasets
+from mplus_eval.suite import SuiteTask, load_suite
 from tests.hub_stand_in import HubStandIn, serve_hub
 from tests.task_files import CHOICE, write_rows, write_task, write_yaml
 
@@ -160,3 +160,16 @@ def test_nothing_is_fetched_while_offline(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(UsageError, match="HF_HUB_OFFLINE is set"):
         fetched([WantedDataset("org/sums", ("easy",))], tmp_path / "mirror")
     assert not (tmp_path / "mirror").exists()
+
+
+def test_prompt_sets_and_dialogues_are_fetched_with_a_suite() -> None:
+    assert prompt_datasets(load_suite("mplus")) == [
+        WantedDataset("allenai/real-toxicity-prompts", ("",)),
+        WantedDataset("Paul/XSTest", ("",)),
+        WantedDataset("walledai/AdvBench", ("",)),
+        WantedDataset("HuggingFaceH4/mt_bench_prompts", ("",)),
+    ]
+
+
+def test_what_comes_with_the_package_is_not_fetched() -> None:
+    assert prompt_datasets(load_suite("mini")) == []

@@ -48,6 +48,33 @@ def test_list_shows_a_suite_of_the_users(suite: Path) -> None:
     assert ["plus", "sums", "2", "own", "6", "choice"] in [line.split() for line in result.stdout.splitlines()]
 
 
+def test_list_says_what_is_asked_besides_tasks() -> None:
+    lines = invoke("list", "--suite", "mini").stdout.splitlines()
+    (toxicity,) = [line for line in lines if line.startswith("Toxicity: ")]
+    assert "provoking (demo:provoking)" in toxicity
+    assert toxicity.endswith("10 continuations each, scored by words.")
+    assert any(line.startswith("Conversation: demo, judged by reward, function:") for line in lines)
+
+
+def test_check_loads_prompts_scorers_and_dialogues_too(tmp_path: Path) -> None:
+    sets = [{"name": "own", "source": str(tmp_path / "absent.jsonl")}, {"name": "demo", "source": "demo:provoking"}]
+    suite = write_yaml(
+        tmp_path / "suite.yaml",
+        {
+            "name": "own",
+            "tasks": [],
+            "harmlessness": {"scorers": ["words"], "primary": "demo", "sets": sets},
+            "conversation": {"dialogues": "demo"},
+        },
+    )
+    result = invoke("check", "--suite", suite, "--limit", 5)
+    assert result.exit_code == 3
+    lines = result.stdout.splitlines()
+    assert {"ok      demo: 5 prompts", "ok      dialogues: 5 dialogues"} <= set(lines)
+    assert any(line.startswith("failed  prompt set 'own': ") for line in lines)
+    assert lines[-1] == "3 of 4 prompt sets, scorers and dialogues can be had."
+
+
 def test_list_all_names_everything_that_can_be_asked(tasks_dir: Path) -> None:
     names = set(invoke("list", "--all", "--tasks-dir", tasks_dir).stdout.splitlines())
     assert {
