@@ -54,6 +54,10 @@ class RunDirectory:
         """The folder of what one judge, by its number from 1, says of one model against the baseline."""
         return self.path / "judgements" / str(judge) / model
 
+    def grades(self, model: str) -> Path:
+        """The folder of the grades that a language model gave one model's answers."""
+        return self.path / "judgements" / "grades" / model
+
     def refusals(self, model: str, prompt_set: str) -> Path:
         """The folder of what a language model says of one model's answers to a set of requests."""
         return self.path / "judgements" / "refusals" / model / prompt_set

@@ -58,6 +58,7 @@ class ConversationSection:
     turns: Table | None
     categories: Table | None
     agreement: Table | None
+    grades: Table | None
     text: Table
     notes: tuple[str, ...]
     transcripts: tuple[Transcripts, ...]
@@ -82,6 +83,7 @@ def conversation_section(
         turns=tables.turns(),
         categories=tables.categories(),
         agreement=tables.agreement(),
+        grades=tables.grades(),
         text=tables.text(),
         notes=tuple(_notes(tables)),
         transcripts=transcripts(comparison, directory, labels),

@@ -160,6 +160,36 @@ class ConversationTables:
         )
         return Table(caption, columns, rows)
 
+    def grades(self) -> Table | None:
+        """Single answers graded from 1 to 10, the baseline's among them; None where nobody graded."""
+        found = {self.comparison.baseline: self.conversation.baseline.grades}
+        found |= {model: one.grades for model, one in self.models.items()}
+        given = {model: one for model in self.labels if (one := found.get(model)) is not None}
+        if not given:
+            return None
+        categories = sorted({name for one in given.values() for name in one.by_category})
+        turns = sorted({name for one in given.values() for name in one.by_turn}, key=int)
+        headings = ("Grade", *(f"Turn {turn}" for turn in turns), *categories, "Graded", "Ungraded")
+        rows = tuple(
+            Row(
+                Cell(model),
+                (
+                    _grade_cell(one.mean),
+                    *(_grade_cell(one.by_turn.get(turn)) for turn in turns),
+                    *(_grade_cell(one.by_category.get(name)) for name in categories),
+                    number(formats.count(one.mean.n), one.mean.n),
+                    number(formats.count(one.n_ungraded), one.n_ungraded),
+                ),
+            )
+            for model, one in given.items()
+        )
+        judge = judge_named(next(iter(given.values())).judge)
+        caption = (
+            f"Each answer alone, graded from 1 to 10 by {judge}, with {self._confidence} intervals clustered by "
+            "dialogue; maths, coding and reasoning with a reference answer where there is one. Grades decide nothing."
+        )
+        return Table(caption, (Column("Model", False), *map(Column, headings)), rows)
+
     def text(self) -> Table:
         """What can be said of the answers without a judge, the baseline's among them."""
         headings = (
@@ -174,6 +204,14 @@ class ConversationTables:
             "Repetition: share of 4-word sequences that stood in the same answer before."
         )
         return Table(caption, (Column("Model", False), Column("Chat format", False), *map(Column, headings)), rows)
+
+
+def _grade_cell(found: Rate | None) -> Cell:
+    """A mean grade with its interval."""
+    if found is None or found.value is None or found.ci is None:
+        return NOTHING
+    low, high = found.ci
+    return Cell(f"{found.value:.2f}", note=f"[{low:.2f}, {high:.2f}]", key=f"{found.value:.6f}", css="n")
 
 
 def win_cell(wins: WinRecord | None) -> Cell:

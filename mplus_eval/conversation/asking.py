@@ -15,8 +15,13 @@ from mplus_eval.conversation.dialogues import Dialogue, DialogueSet
 from mplus_eval.conversation.format import prompt_of
 from mplus_eval.conversation.settings import ConversationSettings
 from mplus_eval.fingerprint import hash_text
+from mplus_eval.outcomes import read_part
+from mplus_eval.run_directory import RunDirectory
 
 Row = dict[str, Any]
+Key = tuple[str, int]
+"""A dialogue and a turn of it, counted from 0."""
+NO_ANSWER = "a model has no answer"
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,3 +139,13 @@ def _row(dialogue: Dialogue, turn: int, prompt: str, said: Row) -> Row:
         "asked": dialogue.turns[turn],
         **said,
     }
+
+
+def read_answers(directory: RunDirectory, model: str, name: str) -> dict[Key, str]:
+    """What a model said, by dialogue and turn; without what failed."""
+    found: dict[Key, str] = {}
+    for path in sorted(directory.answers(model, name).glob("part-*.parquet")):
+        for row in read_part(path, ["item_id", "sample", "generations"]):
+            if row["generations"]:
+                found[row["item_id"], row["sample"]] = row["generations"][0]
+    return found

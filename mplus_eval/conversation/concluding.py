@@ -13,12 +13,14 @@ from mplus_eval.contrast import seeded
 from mplus_eval.conversation.agreement import cohens_kappa
 from mplus_eval.conversation.bradley_terry import pairs_of, ratings
 from mplus_eval.conversation.dialogues import DialogueSet
+from mplus_eval.conversation.grading import conclude_grades, read_grades
 from mplus_eval.conversation.measures import ConversationMeasures, measure
 from mplus_eval.conversation.record import (
     AnswerText,
     BaselineConversation,
     Bias,
     Conversation,
+    Grades,
     JudgeAgreement,
     Judging,
     LengthControl,
@@ -72,7 +74,9 @@ def conclude_conversation(
         seed: of permutations and resampling.
         missing: why a model has no answers.
     """
-    run = _Conclusion(directory, name, tuple(judges), baseline, models, settings.margin, level, seed)
+    graders = [judge for judge, source in zip(judges, judge_sources, strict=False) if source.startswith("llm:")]
+    grader = graders[0] if graders and settings.grades else None
+    run = _Conclusion(directory, name, tuple(judges), baseline, models, settings.margin, level, seed, grader)
     return Conversation(
         name=name,
         dialogues=dialogues.source,
@@ -84,7 +88,9 @@ def conclude_conversation(
         split=settings.split,
         judge_sources=tuple(judge_sources),
         judges=dict(judges),
-        baseline=BaselineConversation(chat_format=run.chat_format(baseline), text=run.text(baseline)),
+        baseline=BaselineConversation(
+            chat_format=run.chat_format(baseline), text=run.text(baseline), grades=run.grades(baseline)
+        ),
         models={model: run.model(model) for model in models if model != baseline and run.has(model)},
         missing=dict(missing),
     )
@@ -100,6 +106,8 @@ class _Conclusion:
     margin: float
     level: float
     seed: int
+    grader: str | None = None
+    """Who graded single answers; None where nobody did."""
 
     @cached_property
     def tables(self) -> list[pd.DataFrame]:
@@ -147,6 +155,7 @@ class _Conclusion:
             **dict(self._judging(model, 0)),
             chat_format=self.chat_format(model),
             text=self.text(model),
+            grades=self.grades(model),
             second_judge=second,
             agreement=self._agreement(model) if second else None,
         )
@@ -183,6 +192,10 @@ class _Conclusion:
         both = self._rows(model, 0).merge(self._rows(model, 1), on=["item_id", "turn"], suffixes=("", "_second"))
         found = cohens_kappa(both["preference"], both["preference_second"], both["item_id"].tolist(), self.level)
         return JudgeAgreement.model_validate(asdict(found))
+
+    def grades(self, model: str) -> Grades | None:
+        """Those of the judge that graded; kept from another judge they would not be this run's."""
+        return conclude_grades(read_grades(self.directory, model), self.grader, self.level) if self.grader else None
 
     def chat_format(self, model: str) -> str:
         for path in sorted(self.directory.answers(model, self.name).glob("part-*.parquet")):

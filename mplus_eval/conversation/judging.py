@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from mplus_eval.conversation.asking import AskedDialogues
+from mplus_eval.conversation.asking import NO_ANSWER, AskedDialogues, Key, read_answers
 from mplus_eval.conversation.dialogues import Dialogue
+from mplus_eval.conversation.grading import answerings, grade_all
 from mplus_eval.conversation.judge_source import load_judge
 from mplus_eval.conversation.judges.account import Estimate
 from mplus_eval.conversation.judges.base import Judgement, Pairing, PairJudge, Question
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from mplus_eval.plan import Plan
 
 Row = dict[str, Any]
-Key = tuple[str, int]
-"""A dialogue and a turn of it, counted from 0."""
-NO_ANSWER = "a model has no answer"
 
 SCHEMA = pa.schema(
     [
@@ -53,11 +51,17 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Judged:
-    """One model to be judged against the baseline, by the fingerprints of both cells of answers."""
+    """One model to be judged against the baseline, with the fingerprints of both cells of answers."""
 
     model: str
     baseline: str
-    fingerprint: str
+    answers: str
+    baseline_answers: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Of both."""
+        return hash_components({"model": self.answers, "baseline": self.baseline_answers})
 
 
 def judge_all(
@@ -87,16 +91,27 @@ def judge_all(
     dialogues = asked.dialogues.dialogues
     every = [pairing for judged in pairs for pairing in pairings(judged, asked.name, dialogues, directory)]
     found: dict[str, str] = {}
+    graded = False
     for number, source in enumerate(sources, start=1):
         judge = load_judge(source, directory.path / "judgements" / "cache", every, seed)
         name = judge.name if judge.name not in found else f"{judge.name} {number}"
         found[name] = judge.fingerprint
+        grades = isinstance(judge, LlmJudge) and asked.spec.grades and not graded
         if isinstance(judge, LlmJudge) and every:
-            say(_cost(name, judge.estimate(every)))
+            single = answerings(asked, answered(pairs), directory) if grades else []
+            say(_cost(name, judge.estimate(every, single)))
+        if isinstance(judge, LlmJudge) and grades:
+            graded = True
+            grade_all(asked, answered(pairs), judge, directory, progress)
         for judged in pairs:
             title = f"{judged.model} · judged by {name}"
             judge_model(judged, asked.name, dialogues, directory, judge, number, partial(progress, title))
     return found
+
+
+def answered(pairs: Sequence[Judged]) -> dict[str, str]:
+    """The fingerprints of the answers of all models in the pairs."""
+    return {one.baseline: one.baseline_answers for one in pairs} | {one.model: one.answers for one in pairs}
 
 
 def _cost(name: str, estimate: Estimate) -> str:
@@ -115,12 +130,7 @@ def judged_pairs(plan: Plan, failures: Mapping[tuple[str, str], str]) -> list[Ju
     baseline = whole.pop(plan.spec.baseline, None)
     if baseline is None:
         return []
-    return [
-        Judged(
-            model, plan.spec.baseline, hash_components({"model": cell.fingerprint, "baseline": baseline.fingerprint})
-        )
-        for model, cell in whole.items()
-    ]
+    return [Judged(model, plan.spec.baseline, cell.fingerprint, baseline.fingerprint) for model, cell in whole.items()]
 
 
 def pairings(judged: Judged, name: str, dialogues: Sequence[Dialogue], directory: RunDirectory) -> list[Pairing]:
@@ -166,24 +176,18 @@ def judge_model(
     if not wanted and known:
         return
 
+    n_judged = 0
+
     def note(at: int, judgement: Judgement) -> None:
+        nonlocal n_judged
+        n_judged += 1
         rows[wanted[at][0]].update(_verdict(judgement))
-        on_judged(at + 1, len(wanted))
+        on_judged(n_judged, len(wanted))
 
     try:
         judge.judge([pairing for _, pairing in wanted], note)
     finally:
         write_part(place, list(rows.values()), SCHEMA, info)
-
-
-def read_answers(directory: RunDirectory, model: str, name: str) -> dict[Key, str]:
-    """What a model said, by dialogue and turn; without what failed."""
-    found: dict[Key, str] = {}
-    for path in sorted(directory.answers(model, name).glob("part-*.parquet")):
-        for row in read_part(path, ["item_id", "sample", "generations"]):
-            if row["generations"]:
-                found[row["item_id"], row["sample"]] = row["generations"][0]
-    return found
 
 
 def _known(place: Any, info: PartInfo) -> dict[Key, Row]:

@@ -93,6 +93,16 @@ class Judging(Record):
     tokens_out: int = 0
 
 
+class Grades(Record):
+    """Single answers graded from 1 to 10 by a language model; they decide nothing."""
+
+    judge: str
+    mean: Rate
+    n_ungraded: int
+    by_category: dict[str, Rate] = Field(default_factory=dict)
+    by_turn: dict[str, Rate] = Field(default_factory=dict)
+
+
 class JudgeAgreement(Record):
     """Two judges on the pairs that both judged (Cohen's kappa)."""
 
@@ -108,6 +118,7 @@ class ModelConversation(Judging):
 
     chat_format: str
     text: AnswerText
+    grades: Grades | None = None
     second_judge: Judging | None = None
     agreement: JudgeAgreement | None = None
 
@@ -122,6 +133,7 @@ class BaselineConversation(Record):
 
     chat_format: str
     text: AnswerText
+    grades: Grades | None = None
 
 
 class Conversation(Record):

@@ -15,7 +15,6 @@ from mplus_eval.conversation.judging import Judged, judge_all, pairings
 from mplus_eval.conversation.record import Conversation
 from mplus_eval.conversation.settings import ConversationSettings
 from mplus_eval.errors import SpecError, UsageError
-from mplus_eval.fingerprint import hash_components
 from mplus_eval.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -138,11 +137,7 @@ def _judged(part: Conversation, comparison: Comparison, directory: RunDirectory)
     stored = {model: directory.answered(model, part.name, 0) for model in comparison.models}
     baseline = stored[comparison.baseline]
     return [
-        Judged(
-            model,
-            comparison.baseline,
-            hash_components({"model": info.fingerprint, "baseline": baseline.fingerprint}),
-        )
+        Judged(model, comparison.baseline, info.fingerprint, baseline.fingerprint)
         for model, info in stored.items()
         if info is not None and baseline is not None and model != comparison.baseline
     ]

@@ -29,6 +29,7 @@ class ConversationSettings(BaseModel):
     judges: tuple[str, ...] = Field(
         default=(), max_length=2, description="the first decides; a reward model that is found is taken when empty"
     )
+    grades: bool = Field(default=True, description="whether a language model that judges also grades single answers")
     margin: Annotated[float, Field(gt=0, lt=0.5)] = MARGIN
 
 

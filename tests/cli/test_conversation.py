@@ -10,6 +10,8 @@ import pytest
 from mplus_eval import cli
 from mplus_eval.comparison import Comparison
 from mplus_eval.conversation.record import Conversation
+from mplus_eval.record import Verdict
+from tests.conversation.judges.server import NAME, Body, ChatServer, asked_text, grade, serving, verdict
 from tests.models import SENTENCES
 
 Run = Callable[..., int]
@@ -58,6 +60,40 @@ def test_conversation_alone_ends_in_a_report_and_is_judged_again(run: Run, tmp_p
 def fewer_words(prompt: str, answer: str, ended: bool) -> float:
     """A judge that prefers the shorter answer."""
     return -len(answer.split())
+
+
+def replies(body: Body) -> str:
+    """A judge that prefers the first answer, and grades by whether a reference stands there."""
+    text = asked_text(body)
+    if "Grade that answer" not in text:
+        return verdict("A")
+    return grade(9) if "Reference answer" in text else grade(4)
+
+
+def test_a_language_model_judges_in_both_orders_and_grades_single_answers(run: Run, tmp_path: Path) -> None:
+    rows = [
+        {"prompt": ["What is 1 + 1?"], "reference": ["2"], "category": "math", "id": 1},
+        {"prompt": ["Name a tree.", "Another?"], "category": "talk", "id": 2},
+    ]
+    with serving(ChatServer(replies)) as server:
+        (tmp_path / "dialogues.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        assert run("--judge", f"llm:{NAME}@{server.url}") == 0
+        found = conversation(tmp_path)
+        plus, n_asked = found.models["plus"], len(server.asked)
+        assert (plus.win_rate.ties, plus.bias.first_preferred.value) == (3, 1.0)
+        assert (plus.verdict, plus.bias.order_inconsistency.value) == (Verdict.UNDECIDED, 1.0)
+        for graded in (plus.grades, found.baseline.grades):
+            assert graded is not None
+            assert (graded.mean.n, graded.n_ungraded) == (3, 0)
+            assert graded.mean.value == pytest.approx((9 + 4 + 4) / 3)
+            assert {name: one.value for name, one in graded.by_category.items()} == {
+                "math": pytest.approx(9),
+                "talk": pytest.approx(4),
+            }
+        # Nothing is asked a second time: two orders of three pairs, and three answers of two models.
+        assert run("--judge", f"llm:{NAME}@{server.url}") == 0
+        assert len(server.asked) == n_asked == 2 * 3 + 3 * 2
+    assert "### Grades" in (tmp_path / "run" / "report.md").read_text()
 
 
 def fill_in(path: Path, verdict: str) -> int:
