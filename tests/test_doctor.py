@@ -153,3 +153,33 @@ def test_the_command_fails_when_something_required_is_missing(
     missing = Check("package trl", False, "missing", "pip install 'trl>=1.16,<2'")
     assert run(monkeypatch, [*PLENTY, missing]) == 2
     assert "To mend\n  package trl: pip install 'trl>=1.16,<2'\n" in capsys.readouterr().out
+
+
+def test_demo_models_are_found_where_the_demo_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mplus_eval.training.demo.models import demo_recipe
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = demo_recipe().output / "plus"
+    folder.mkdir(parents=True)
+    (folder / "training.json").write_text("{}")
+    found = {check.name: check.ok for check in doctor._demo()}
+    assert found == {
+        "demo model base": True,
+        "demo model instruct": None,
+        "demo model sft": None,
+        "demo model chosen": None,
+        "demo model plus": True,
+    }
+
+
+def test_a_scorer_that_is_not_here_comes_with_the_command_that_fetches_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    (check,) = doctor._scorer()
+    assert (check.ok, check.mend) == (None, "python -m mplus_eval.harmlessness.scorers detoxify:unbiased")
+    kept = tmp_path / "hub" / "checkpoints" / "toxic_debiased-c7548aa0.ckpt"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    (check,) = doctor._scorer()
+    assert (check.ok, check.mend) == (True, None)

@@ -123,6 +123,11 @@ def _kept(name: str) -> Path:
     return Path(torch.hub.get_dir(), "checkpoints", _url(name).rpartition("/")[2])
 
 
+def is_kept(source: str) -> bool:
+    """Whether a released model was downloaded already."""
+    return _kept(source.removeprefix(_PREFIX)).is_file()
+
+
 def _unreachable(source: str) -> list[str]:
     """One line that says how to mend it, when what has to be fetched is out of reach."""
     import httpx
