@@ -6,31 +6,25 @@ holds already. Nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 from mplus_eval.backends import engine
-from mplus_eval.chat_format import PLAIN_FORMAT, PLAIN_TEMPLATE, stored_template
+from mplus_eval.checked import check_all, with_judges
 from mplus_eval.conversation.asking import AskedDialogues
-from mplus_eval.conversation.dialogues import DialogueSet
-from mplus_eval.conversation.judge_source import ACCEPTED, found_reward, judge_source_faults, resolved
-from mplus_eval.conversation.settings import ConversationSettings, conversation_of
 from mplus_eval.errors import SpecError
-from mplus_eval.fingerprint import hash_components, hash_file, hash_text, tokenizer_hash, weights_hash
+from mplus_eval.fingerprint import hash_components
 from mplus_eval.harmlessness.asking import asked_as, parts_of
-from mplus_eval.harmlessness.prompt_sets import PromptSet, load_prompt_sets
-from mplus_eval.harmlessness.settings import HarmlessnessSettings, harmlessness_of
-from mplus_eval.lm_tasks import Leaf, LoadedTask, load_tasks
+from mplus_eval.harmlessness.prompt_sets import PromptSet
+from mplus_eval.harmlessness.settings import HarmlessnessSettings
+from mplus_eval.lm_tasks import Leaf, LoadedTask
+from mplus_eval.planned_models import PlannedModel, Preparing, planned_models
 from mplus_eval.run_directory import RunDirectory
 from mplus_eval.second_pass import composition, second_pass
-from mplus_eval.sources import Source, check_sources, resolve_source, train_demo_models
-from mplus_eval.spec import CompareSpec, ModelSpec
-from mplus_eval.suite import Suite, load_suite, resolve_tasks
+from mplus_eval.spec import CompareSpec
+from mplus_eval.suite import Suite
 
-Preparing = Callable[[str, int, int], None]
-"""Called with what is being prepared, and how much of it is done, of how much."""
+__all__ = ["BATCHES", "Cell", "Part", "Plan", "PlannedModel", "Preparing", "make_plan"]
 
 BATCHES = "batch composition"
 """The component that the second pass has besides those of the first."""
@@ -40,27 +34,6 @@ PART_ITEMS = 500
 
 PART_PROMPTS = 80
 """The same of a set of prompts, each of which is answered many times."""
-
-
-@dataclass(frozen=True)
-class PlannedModel:
-    """A model that was found, with the hashes of what it is made of."""
-
-    spec: ModelSpec
-    backend: str
-    source: Source
-    weights: str
-    tokenizer: str
-    chat_template: str
-    """How capability prompts are put to it: `plain`, or the hash of a template."""
-    talk_format: str = PLAIN_FORMAT
-    """How talk is put to it, where it is: the plain format, or the hash of a template of its own."""
-
-    @property
-    def fingerprint(self) -> str:
-        """One hash over weights, tokenizer and template."""
-        parts = {"weights": self.weights, "tokenizer": self.tokenizer, "chat_template": self.chat_template}
-        return hash_components(parts)
 
 
 @dataclass(frozen=True)
@@ -157,11 +130,11 @@ def make_plan(
     Raises:
         SpecError: with every fault found in suite, sources and tasks; or why the directory's run conflicts.
     """
-    checked = _checked(spec, preparing, faults)
+    checked = check_all(spec, preparing, faults)
     suite, loaded, settings, sets = checked.suite, checked.tasks, checked.harmlessness, checked.sets
     talks = checked.dialogues is not None or any(one.spec.chat for one in sets)
-    models = _planned_models(spec, preparing, talks=talks)
-    dialogues, judges = _with_judges(spec, checked.dialogues, models)
+    models = planned_models(spec, preparing, talks=talks)
+    dialogues, judges = with_judges(spec, checked.dialogues, models)
     cells = tuple(
         cell
         for model in models
@@ -182,171 +155,6 @@ def make_plan(
         cells += tuple(_cell(noise, task, limit, batches) for task in loaded)
     _refuse_conflicts(cells, directory)
     return Plan(spec, suite, loaded, models, cells, noise, settings, sets, dialogues, judges)
-
-
-@dataclass(frozen=True)
-class _Checked:
-    """What was found of what was asked for."""
-
-    suite: Suite
-    tasks: tuple[LoadedTask, ...]
-    harmlessness: HarmlessnessSettings | None
-    sets: tuple[PromptSet, ...]
-    dialogues: AskedDialogues | None
-
-
-def _checked(spec: CompareSpec, preparing: Preparing | None, known: Sequence[str]) -> _Checked:
-    """Load suite, tasks and prompts and look at every source; every fault of all of them at once."""
-    faults = [*known, *_folder_faults(spec), *_backend_faults(spec)]
-    suite: Suite | None = None
-    loaded: tuple[LoadedTask, ...] = ()
-    settings: HarmlessnessSettings | None = None
-    sets: tuple[PromptSet, ...] = ()
-    try:
-        check_sources(spec)
-    except SpecError as error:
-        faults += error.faults
-    try:
-        suite = load_suite(spec.suite)
-        loaded = tuple(_loaded_tasks(spec, suite, preparing)) if spec.capability else ()
-    except SpecError as error:
-        faults += error.faults
-    if suite is not None:
-        settings, found = harmlessness_of(spec, suite)
-        faults += found
-    dialogues = None
-    faults += [fault for judge in spec.judges for fault in judge_source_faults(judge)]
-    if suite is not None:
-        talk, found = conversation_of(spec, suite)
-        faults += found
-        if talk is not None:
-            dialogues, found = _loaded_dialogues(talk, spec)
-            faults += found
-    if settings is not None:
-        sets, found = load_prompt_sets(settings, seed=spec.seed, limit=spec.limit, data_dir=spec.data_dir)
-        faults += found
-    if faults or suite is None:
-        raise SpecError(faults)
-    return _Checked(suite, loaded, settings, sets, dialogues)
-
-
-def _loaded_dialogues(settings: ConversationSettings, spec: CompareSpec) -> tuple[AskedDialogues | None, list[str]]:
-    own = [judge for judge in settings.judges if judge not in spec.judges]
-    faults = [fault for judge in own for fault in judge_source_faults(judge)]
-    try:
-        found = DialogueSet.load(settings.dialogues, data_dir=spec.data_dir, limit=spec.limit, split=settings.split)
-    except SpecError as error:
-        return None, [*faults, *(f"dialogues: {fault}" for fault in error.faults)]
-    return AskedDialogues(settings, found), faults
-
-
-def _with_judges(
-    spec: CompareSpec, dialogues: AskedDialogues | None, models: Sequence[PlannedModel]
-) -> tuple[AskedDialogues | None, tuple[str, ...]]:
-    """Who judges; without a judge there is no conversation, unless it was asked for.
-
-    Raises:
-        SpecError: it was asked for, and no judge is named or found.
-    """
-    if dialogues is not None and len(models) < 2 and (spec.conversation or spec.judges):
-        raise SpecError(["conversation: answers are judged against a baseline's, so two models at least are needed"])
-    if dialogues is None or len(models) < 2:
-        return None, spec.judges
-    directories = [model.source.path for model in models]
-    found = found_reward(directories) is not None
-    named = [judge for judge in dialogues.spec.judges or ("reward",) if judge != "reward" or found or spec.judges]
-    if not named and spec.conversation:
-        fault = "conversation: no judge is named, and no reward model lies beside a model"
-        raise SpecError([f"{fault}; accepted: {ACCEPTED}"])
-    resolved(named, directories)
-    judges = tuple(named)
-    return (dialogues, judges) if judges else (None, ())
-
-
-def _loaded_tasks(spec: CompareSpec, suite: Suite, preparing: Preparing | None) -> list[LoadedTask]:
-    return load_tasks(
-        resolve_tasks(suite, spec.tasks, tasks_dir=spec.tasks_dir),
-        data_dir=spec.data_dir,
-        tasks_dir=spec.tasks_dir,
-        limit=spec.limit,
-        progress=(lambda _name, done, total: preparing("loading tasks", done, total)) if preparing else None,
-    )
-
-
-def _folder_faults(spec: CompareSpec) -> list[str]:
-    folders = (("--data-dir", spec.data_dir), ("--tasks-dir", spec.tasks_dir))
-    return [f"{label} {str(path)!r}: no such directory" for label, path in folders if path and not path.is_dir()]
-
-
-def _backend_faults(spec: CompareSpec) -> list[str]:
-    from mplus_eval.backends import vllm
-
-    wanted = {spec.backend_of(model) for model in spec.models}
-    return [vllm.MISSING] if "vllm" in wanted and not vllm.is_installed() else []
-
-
-def _planned_models(spec: CompareSpec, preparing: Preparing | None, *, talks: bool) -> tuple[PlannedModel, ...]:
-    found: list[PlannedModel] = []
-    faults: list[str] = []
-    train_demo_models(spec.models, preparing)
-    for model in spec.models:
-        try:
-            found.append(_planned_model(model, spec.backend_of(model), preparing, talks=talks))
-        except SpecError as error:
-            faults += error.faults
-    if faults:
-        raise SpecError(faults)
-    return tuple(found)
-
-
-def _planned_model(model: ModelSpec, backend: str, preparing: Preparing | None, *, talks: bool) -> PlannedModel:
-    source = resolve_source(model, backend, preparing)
-    if source.path is None:
-        # A server's own length decides where a prompt is cut.
-        served = hash_text(f"{source.base_url} {source.served_name} {source.max_length}")
-        vocabulary = tokenizer_hash(source.tokenizer) if source.tokenizer else "the server's"
-        templates = _template(model, source.tokenizer), _talk_format(model, source.tokenizer, talks)
-        return PlannedModel(model, backend, source, served, vocabulary, *templates)
-    weights = weights_hash(source.path)
-    if source.adapter:
-        weights = hash_components({"base": weights, "adapter": weights_hash(source.adapter)})
-    tokenizer = source.tokenizer or source.path
-    templates = _template(model, tokenizer), _talk_format(model, tokenizer, talks)
-    return PlannedModel(model, backend, source, weights, tokenizer_hash(tokenizer), *templates)
-
-
-def _template(model: ModelSpec, tokenizer: Path | None) -> str:
-    """How capability prompts are put to the model: `plain`, or the hash of a template."""
-    if model.chat_template is False:
-        return "plain"
-    if isinstance(model.chat_template, str):
-        return f"file {hash_file(Path(model.chat_template).expanduser())[:12]}"
-    template = _own_template(model, tokenizer)
-    if not template:
-        raise SpecError([f"model {model.name!r}: chat_template=true, but its tokenizer has no chat template"])
-    return f"own {hash_text(str(template))[:12]}"
-
-
-def _talk_format(model: ModelSpec, tokenizer: Path | None, talks: bool) -> str:
-    """How talk is put to the model: its own template where it has one, whatever capability prompts are put into."""
-    if not talks:
-        return PLAIN_FORMAT
-    if isinstance(model.chat_template, str):
-        return _template(model, tokenizer)
-    template = _own_template(model, tokenizer)
-    own = template and template != PLAIN_TEMPLATE
-    return f"own {hash_text(str(template))[:12]}" if own else PLAIN_FORMAT
-
-
-def _own_template(model: ModelSpec, tokenizer: Path | None) -> Any:
-    if tokenizer is None:
-        return None
-    if not model.trust_remote_code:
-        return stored_template(tokenizer)
-    # Code of a tokenizer's own may hold a template that no file does.
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=model.trust_remote_code).chat_template
 
 
 def _cell(model: PlannedModel, task: LoadedTask, limit: int | None, further: Mapping[str, str] | None = None) -> Cell:
