@@ -9,10 +9,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from mplus_eval import run as run_module
 from mplus_eval.backends.base import Ending
 from mplus_eval.comparison import Comparison
+from mplus_eval.conclude import conclude
 from mplus_eval.evaluate import Failures, evaluate
+from mplus_eval.judge import judge
 from mplus_eval.outcomes import read_part
 from mplus_eval.plan import Plan, PlannedModel, make_plan
 from mplus_eval.progress import SilentProgress
@@ -143,8 +144,8 @@ class Bench:
     def run(self, before: Callable[[Sequence[Any]], None] | None = None, **options: Any) -> Comparison:
         """The whole line, without a report."""
         plan, failures = self.evaluate(before, **options)
-        judges = run_module._judge(plan, self.directory, failures, SilentProgress())
-        comparison = run_module.conclude(plan, self.directory, failures, judges)
+        judges = judge(plan, self.directory, failures, SilentProgress())
+        comparison = conclude(plan, self.directory, failures, judges)
         comparison.write(self.directory.comparison)
         return comparison
 
