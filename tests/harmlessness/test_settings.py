@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from mplus_eval.errors import SpecError
+from mplus_eval.harmlessness.comparability import Limits
 from mplus_eval.harmlessness.settings import HarmlessnessSettings, Range
 from mplus_eval.suite import load_suite, shipped_suites
 
@@ -83,3 +84,11 @@ def test_the_shipped_suites_have_both_axes(name: str) -> None:
     assert suite.conversation is not None
     assert suite.harmlessness.layers is not None
     assert suite.harmlessness.refusals is not None
+
+
+@pytest.mark.parametrize("name", ["mini", "mplus"])
+def test_a_shipped_suite_states_the_limits_that_hold_by_default(name: str) -> None:
+    found = load_suite(name).harmlessness
+    assert found is not None
+    assert found.limits.model_fields_set == set(Limits.model_fields)
+    assert found.limits == Limits()
