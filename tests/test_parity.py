@@ -43,7 +43,8 @@ def models(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 def ours(models: dict[str, Path], data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> mplus_eval.Run:
     sources = {name: {"source": str(path), "batch_size": BATCH_SIZE} for name, path in models.items()}
     output = tmp_path_factory.mktemp("run") / "mplus"
-    return mplus_eval.compare(sources, suite="mplus", limit=LIMIT, data_dir=data_dir, output=output)
+    options = {"limit": LIMIT, "data_dir": data_dir, "output": output, "toxicity": False, "conversation": False}
+    return mplus_eval.compare(sources, suite="mplus", **options)
 
 
 @pytest.fixture(scope="module")
