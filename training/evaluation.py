@@ -14,6 +14,21 @@ if TYPE_CHECKING:
 EVALUATION = "evaluation"
 
 
+def check_evaluation(recipe: Recipe) -> None:
+    """Look at what an evaluation after hours of training would need, before them.
+
+    Raises:
+        SpecError: there is no such suite, or a scorer of it cannot be had.
+    """
+    from mplus_eval.errors import SpecError
+    from mplus_eval.harmlessness.scorers import scorer_faults
+    from mplus_eval.suite import load_suite
+
+    settings = load_suite(recipe.compare.suite).harmlessness
+    if faults := [fault for scorer in (settings.scorers if settings else ()) for fault in scorer_faults(scorer)]:
+        raise SpecError(f"compare: suite {recipe.compare.suite!r}: {fault}" for fault in faults)
+
+
 def trajectory_command(recipe: Recipe, directory: Path) -> list[str]:
     """The command line that evaluates the saved steps of a model that is being trained."""
     evaluation = recipe.compare

@@ -69,6 +69,10 @@ def train(
         Console().print(render(check_recipe(recipe, data_dir)))
         return
     stages = _stages(what, recipe)
+    if compare or any(stage.evaluate_every for stage in recipe.rlhf.values()):
+        from mplus_eval.training.evaluation import check_evaluation
+
+        check_evaluation(recipe)
     _train(recipe, stages, data_dir, Console(stderr=True, quiet=quiet))
     # In a group that this command started, the process that started it has the last word.
     if "RANK" not in os.environ:

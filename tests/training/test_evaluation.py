@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from mplus_eval.errors import SpecError
 from mplus_eval.spec import CompareSpec
-from mplus_eval.training.evaluation import EVALUATION, compare_trained, trajectory_command
+from mplus_eval.training.evaluation import EVALUATION, check_evaluation, compare_trained, trajectory_command
 from mplus_eval.training.recipe import Recipe
 from mplus_eval.training.train import train
 from mplus_eval.training_record import read_record
@@ -73,3 +74,13 @@ def test_only_models_with_saved_steps_besides_the_final_one_have_a_trajectory(
     ((spec, faults),) = asked
     assert faults == []
     assert [model.name for model in spec.models] == ["base", "plus", "short", "plus-step-10"]
+
+
+def test_what_a_later_evaluation_lacks_is_said_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    check_evaluation(rlhf_recipe(tmp_path / "run", COMPARE))
+    with pytest.raises(SpecError, match="compare: suite 'mplus': scorer 'detoxify:unbiased': "):
+        check_evaluation(rlhf_recipe(tmp_path / "run", {"compare": {"suite": "mplus"}}))
+    with pytest.raises(SpecError, match="suite 'mpluss': no such file or shipped suite"):
+        check_evaluation(rlhf_recipe(tmp_path / "run", {"compare": {"suite": "mpluss"}}))
