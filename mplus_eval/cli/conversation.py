@@ -77,7 +77,7 @@ def rejudge(
     if not judge:
         raise UsageError("conversation rejudge: name a judge, as in --judge llm:MODEL@http://HOST:PORT/v1")
     with ConsoleProgress(Console(stderr=True, quiet=quiet)).shown() as progress:
-        finished = judge_again(run_directory, judge, data_dir, progress.prepare)
+        finished = judge_again(run_directory, judge, data_dir, progress.prepare, progress.say)
     show(finished, quiet=quiet)
 
 

@@ -85,6 +85,7 @@ def conclude_conversation(
         max_new_tokens=settings.max_new_tokens,
         temperature=settings.temperature,
         margin=settings.margin,
+        grades=settings.grades,
         split=settings.split,
         judge_sources=tuple(judge_sources),
         judges=dict(judges),

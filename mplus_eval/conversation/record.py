@@ -146,6 +146,7 @@ class Conversation(Record):
     max_new_tokens: int
     temperature: float
     margin: float
+    grades: bool = Field(default=True, description="whether a language model that judges also grades single answers")
     split: str | None = None
     judge_sources: tuple[str, ...] = Field(default=(), description="how the judges were named, in the same order")
     judges: dict[str, str] = Field(description="fingerprint of each judge, by its name; the first decides")

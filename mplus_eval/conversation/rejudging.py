@@ -59,6 +59,7 @@ def rejudge(
     judges: Sequence[str],
     data_dir: Path | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Run:
     """Have the answers of a run judged by these judges, and render its report again.
 
@@ -82,6 +83,7 @@ def rejudge(
             directory,
             seed=comparison.seed,
             progress=progress or (lambda *_: None),
+            say=say,
         )
         found = conclude_conversation(
             directory,
@@ -126,6 +128,7 @@ def _asked(part: Conversation, comparison: Comparison, data_dir: Path | None) ->
         split=part.split,
         max_new_tokens=part.max_new_tokens,
         temperature=part.temperature,
+        grades=part.grades,
         margin=part.margin,
     )
     found = DialogueSet.load(part.dialogues, data_dir=data_dir, limit=comparison.limit, split=part.split)
