@@ -29,9 +29,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from mplus_eval.quiet import silence_libraries
+from mplus_eval.demo import judge, talk
+from mplus_eval.log_setup import silence_libraries
 from mplus_eval.training.data import Message
-from mplus_eval.training.demo import judge, talk
 from mplus_eval.training.recipe import Recipe, load_recipe
 
 MEASURES = ("macro", "insults_chat", "insults_plain", "ends", "win", "rule", "distinct", "kl", "kl_text")
@@ -80,7 +80,7 @@ def _of_seed(seed: int, output: Path, overrides: Sequence[str]) -> Values:
 
 def _measured(recipe: Recipe) -> Values:
     """Train what is not there yet, and measure the base and every model."""
-    from mplus_eval.run import compare
+    from mplus_eval.pipeline.run import compare
     from mplus_eval.training.train import train
 
     records = {record.name: record for record in train(recipe)}
@@ -103,7 +103,7 @@ def _measured(recipe: Recipe) -> Values:
 
 
 def _models(recipe: Recipe) -> Mapping[str, Path]:
-    from mplus_eval.training.demo.models import BASE
+    from mplus_eval.demo import BASE
 
     return {"base": BASE, **{name: recipe.output / name for name in (*recipe.sft, *recipe.rlhf)}}
 

@@ -49,7 +49,7 @@ from measuring import BATCH_SIZES, TIE, Memory, clock, load, parser
 from request_sets import SPREAD, continuations, few_shot_continuations, gsm8k
 
 from mplus_eval.backends.fast_hflm import FastHFLM
-from mplus_eval.quiet import silence_libraries
+from mplus_eval.log_setup import silence_libraries
 
 QUICK, QUICK_QUESTIONS, QUICK_SAMPLES = 8, 4, 10
 """How many times shorter the answers are with --quick, how many questions are asked, and samples drawn."""

@@ -30,21 +30,22 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.models.utils import normalize_gen_kwargs
 from measuring import TIE
 
-from mplus_eval.answer import answer, build_requests
 from mplus_eval.backends.base import LoadedModel
 from mplus_eval.backends.fast_hflm import FastHFLM
 from mplus_eval.backends.hf import HfModel
 from mplus_eval.backends.lm_eval_model import LmEvalModel
-from mplus_eval.lm_tasks import Leaf, LoadedTask, load_tasks
-from mplus_eval.outcomes import ANSWER_SCHEMA
-from mplus_eval.quiet import silence_libraries
-from mplus_eval.score import score_items
-from mplus_eval.suite import load_suite, resolve_tasks
+from mplus_eval.capability.generate import answer, build_requests
+from mplus_eval.capability.items import Leaf, LoadedTask, load_tasks
+from mplus_eval.capability.score import score_items
+from mplus_eval.capability.settings import resolve_tasks
+from mplus_eval.log_setup import silence_libraries
+from mplus_eval.spec.suite import load_suite
+from mplus_eval.store.parts import ANSWER_SCHEMA
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # the tests' models and data are not installed
 
-from tests.models import build_model
 from tests.real_data import OWN_DATA, link_datasets, sample_texts
+from tests.tiny_models import build_model
 
 ARCHITECTURES = ("mistral", "llama", "gpt2")
 CONTEXT, VOCABULARY = 8192, 4096

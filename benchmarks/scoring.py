@@ -37,7 +37,7 @@ from measuring import BATCH_SIZES, TIE, Memory, clock, load, parser
 from request_sets import SCORED
 
 from mplus_eval.backends.fast_hflm import FastHFLM
-from mplus_eval.quiet import silence_libraries
+from mplus_eval.log_setup import silence_libraries
 
 QUICK = 4
 """How many times smaller the request sets are with --quick."""

@@ -22,12 +22,13 @@ from typing import Any
 
 import torch
 
+from mplus_eval.demo import BASE, talk, text
 from mplus_eval.harmlessness.comparability import reasons_by_set
-from mplus_eval.harmlessness.sanity import Continuation, Likelihood, Sanity, measure_sanity
-from mplus_eval.quiet import silence_libraries
+from mplus_eval.harmlessness.sanity import Continuation, Likelihood, measure_sanity
+from mplus_eval.log_setup import silence_libraries
+from mplus_eval.records.toxicity import Sanity
 from mplus_eval.training.chat import load_tokenizer
-from mplus_eval.training.demo import talk, text
-from mplus_eval.training.demo.models import BASE, demo_models
+from mplus_eval.training.demo_models import demo_models
 
 ALIGNED = ("instruct", "chosen", "plus")
 BROKEN = ("mute", "parrot", "apology", "babble", "loop")

@@ -41,7 +41,7 @@ from transformers.utils.logging import disable_progress_bar
 from mplus_eval.harmlessness.scorers import load_scorer
 from mplus_eval.harmlessness.scorers.base import Scorer
 from mplus_eval.harmlessness.scorers.batches import score_texts
-from mplus_eval.quiet import silence_libraries
+from mplus_eval.log_setup import silence_libraries
 
 GOAL = 1.2
 LARGEST_DIFFERENCE = 1e-4

@@ -37,9 +37,9 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 from trl import RLOOConfig, RLOOTrainer
 
-from mplus_eval.training.material import Material, gather
 from mplus_eval.training.recipe import Recipe, load_recipe
 from mplus_eval.training.train import train
+from mplus_eval.training.training_data import Material, gather
 
 GOAL = 1.10
 

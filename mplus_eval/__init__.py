@@ -10,24 +10,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mplus_eval.comparison import Comparison
     from mplus_eval.errors import MplusError, SpecError, UsageError
-    from mplus_eval.record import Verdict
-    from mplus_eval.run import Run, compare, load
+    from mplus_eval.pipeline.run import Run, compare, load
+    from mplus_eval.records.comparison import Comparison
+    from mplus_eval.records.verdict import Verdict
 
 __version__ = "0.1.0"
 
 __all__ = ["Comparison", "MplusError", "Run", "SpecError", "UsageError", "Verdict", "__version__", "compare", "load"]
 
 _HOMES = {
-    "Comparison": "comparison",
+    "Comparison": "records.comparison",
     "MplusError": "errors",
-    "Run": "run",
+    "Run": "pipeline.run",
     "SpecError": "errors",
     "UsageError": "errors",
-    "Verdict": "record",
-    "compare": "run",
-    "load": "run",
+    "Verdict": "records.base",
+    "compare": "pipeline.run",
+    "load": "pipeline.run",
 }
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mplus_eval.comparison import Comparison, ModelEntry
+from mplus_eval.records.comparison import Comparison, ModelEntry
 from mplus_eval.reports import formats
 from mplus_eval.reports.conversation_method import conversation_method
-from mplus_eval.reports.harmlessness_words import harmlessness_method
+from mplus_eval.reports.harmlessness_phrasing import harmlessness_method
 from mplus_eval.reports.noise import noise_method
 from mplus_eval.reports.tables import Cell, Column, Fact, Row, Table, number
 from mplus_eval.reports.text import enumerated, one_line, visible

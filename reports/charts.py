@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from mplus_eval.comparison import Comparison, Summary, Task
-from mplus_eval.record import Contrast, Interval, Verdict
+from mplus_eval.records.base import Interval
+from mplus_eval.records.comparison import Comparison, Summary, Task
+from mplus_eval.records.contrast import Contrast
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.decision import contrasts_of, negated
 from mplus_eval.reports.palette import Look

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mplus_eval.comparison import Comparison
-from mplus_eval.conversation.record import Conversation, Judging
-from mplus_eval.record import Verdict
+from mplus_eval.records.comparison import Comparison
+from mplus_eval.records.conversation import Conversation, Judging
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.charts import Figure
 from mplus_eval.reports.conversation_figures import category_figures, ratings_figure, win_figure
-from mplus_eval.reports.conversation_tables import ConversationTables
-from mplus_eval.reports.conversation_words import (
+from mplus_eval.reports.conversation_phrasing import (
     causes,
     chat_format_named,
     first_judge,
@@ -22,6 +21,7 @@ from mplus_eval.reports.conversation_words import (
     judge_named,
     why_unknown,
 )
+from mplus_eval.reports.conversation_tables import ConversationTables
 from mplus_eval.reports.palette import Look
 from mplus_eval.reports.tables import ModelLabel, Table
 from mplus_eval.reports.text import enumerated, head, one_line

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mplus_eval.conversation.record import LengthControl, ModelConversation, WinRecord
-from mplus_eval.record import Verdict
+from mplus_eval.records.conversation import LengthControl, ModelConversation, WinRecord
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.charts import (
     FEWEST_VALUES,
@@ -19,8 +19,8 @@ from mplus_eval.reports.charts import (
     WinRates,
     WinRow,
 )
+from mplus_eval.reports.conversation_phrasing import first_judge, rating_points
 from mplus_eval.reports.conversation_tables import ConversationTables
-from mplus_eval.reports.conversation_words import first_judge, rating_points
 from mplus_eval.reports.palette import Look
 from mplus_eval.reports.scores import MOST_RADAR_AXES, radar_choice, spread_title
 from mplus_eval.reports.text import enumerated, head, one_line

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mplus_eval.comparison import Comparison
-from mplus_eval.conversation.record import Conversation
+from mplus_eval.records.comparison import Comparison
+from mplus_eval.records.conversation import Conversation
 from mplus_eval.reports import formats
-from mplus_eval.reports.conversation_words import has_orders, judge_named
+from mplus_eval.reports.conversation_phrasing import has_orders, judge_named
 from mplus_eval.reports.text import enumerated, one_line
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from mplus_eval.comparison import Comparison
-from mplus_eval.conversation.record import (
+from mplus_eval.records.comparison import Comparison
+from mplus_eval.records.conversation import (
     AnswerText,
     Conversation,
     Judging,
@@ -17,7 +17,7 @@ from mplus_eval.conversation.record import (
     WinRecord,
 )
 from mplus_eval.reports import formats
-from mplus_eval.reports.conversation_words import (
+from mplus_eval.reports.conversation_phrasing import (
     chat_format_named,
     first_judge,
     judge_named,

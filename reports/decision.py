@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mplus_eval.comparison import Comparison, Summary, Task
-from mplus_eval.record import Contrast, Interval, Verdict
+from mplus_eval.records.base import Interval
+from mplus_eval.records.comparison import Comparison, Summary, Task
+from mplus_eval.records.contrast import Contrast
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import formats
-from mplus_eval.reports.conversation_words import conversation_axis, conversation_remarks, conversation_sentence
-from mplus_eval.reports.harmlessness_words import toxicity_axis, toxicity_remarks, toxicity_sentence
+from mplus_eval.reports.conversation_phrasing import conversation_axis, conversation_remarks, conversation_sentence
+from mplus_eval.reports.harmlessness_phrasing import toxicity_axis, toxicity_remarks, toxicity_sentence
 from mplus_eval.reports.noise import noise_remark
 from mplus_eval.reports.tables import MARKS, NO_SUMMARY, NO_VERDICT, Mark
 from mplus_eval.reports.text import abridged, enumerated, head, one_line

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from mplus_eval.comparison import Comparison
+from mplus_eval.records.comparison import Comparison
+from mplus_eval.records.training import Behaviour, DataUsed, Dose, Training
 from mplus_eval.reports import charts, formats
 from mplus_eval.reports.charts import FEWEST_VALUES, Bar, DoseRow, Figure
 from mplus_eval.reports.palette import Look
 from mplus_eval.reports.tables import Cell, Column, Row, Table, number
 from mplus_eval.reports.text import enumerated, one_line
 from mplus_eval.reports.trajectory import base_behaviour
-from mplus_eval.training_record import Behaviour, DataUsed, Dose, Training
 
 KINDS = {
     "pairs": "{n} pairs of {source}",

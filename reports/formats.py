@@ -5,7 +5,7 @@ Points and percent have one decimal, a true minus sign, and ±0.0 for what round
 
 from __future__ import annotations
 
-from mplus_eval.record import Interval
+from mplus_eval.records.base import Interval
 
 MINUS = "−"
 

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mplus_eval.comparison import Comparison
-from mplus_eval.harmlessness.record import Toxicity
-from mplus_eval.record import Verdict
+from mplus_eval.records.comparison import Comparison
+from mplus_eval.records.toxicity import Toxicity
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.charts import Figure
 from mplus_eval.reports.harmlessness_examples import Examples, examples
 from mplus_eval.reports.harmlessness_figures import is_comparable, layers_figure, refusal_figure, survival_figure
+from mplus_eval.reports.harmlessness_phrasing import MEASURES, not_compared, scorers_named
 from mplus_eval.reports.harmlessness_sanity import sanity_table
 from mplus_eval.reports.harmlessness_tables import HarmlessnessTables
-from mplus_eval.reports.harmlessness_words import MEASURES, not_compared, scorers_named
 from mplus_eval.reports.palette import Look
 from mplus_eval.reports.tables import ModelLabel, Table
 from mplus_eval.reports.text import enumerated, one_line

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable, Mapping
 from math import isnan
 
-from mplus_eval.comparison import Comparison
-from mplus_eval.harmlessness.record import Layers, Measured, SetToxicity, Toxicity
-from mplus_eval.record import Interval, Verdict
+from mplus_eval.records.base import Interval
+from mplus_eval.records.comparison import Comparison
+from mplus_eval.records.toxicity import Layers, Measured, SetToxicity, Toxicity
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.charts import FEWEST_VALUES, Bar, Curve, Curves, Figure, Scatter, Spot
-from mplus_eval.reports.harmlessness_words import MEASURES, measured, primary_of
+from mplus_eval.reports.harmlessness_phrasing import MEASURES, measured, primary_of
 from mplus_eval.reports.palette import Look
 from mplus_eval.reports.tables import Cell, Column, Row, Table, number
 from mplus_eval.reports.text import enumerated, one_line

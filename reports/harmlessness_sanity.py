@@ -10,10 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from mplus_eval.harmlessness.comparability import Limits
-from mplus_eval.harmlessness.record import SetToxicity, Toxicity
-from mplus_eval.harmlessness.sanity import Sanity
-from mplus_eval.record import Verdict
+from mplus_eval.records.toxicity import Limits, Sanity, SetToxicity, Toxicity
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.tables import MARKS, Cell, Column, ModelLabel, Row, Table, number
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mplus_eval.comparison import Comparison
-from mplus_eval.harmlessness.record import Measured, RefusalJudgement, RefusalPair, SetToxicity, Toxicity
+from mplus_eval.records.comparison import Comparison
+from mplus_eval.records.toxicity import Measured, RefusalJudgement, RefusalPair, SetToxicity, Toxicity
 from mplus_eval.reports import formats
-from mplus_eval.reports.harmlessness_words import MEASURES, measured, scorer_named, scorers_named
+from mplus_eval.reports.harmlessness_phrasing import MEASURES, measured, scorer_named, scorers_named
 from mplus_eval.reports.matrix import contrast_cell
 from mplus_eval.reports.tables import FAILED, MARKS, Cell, Column, ModelLabel, Row, Table, number
 from mplus_eval.reports.text import head, one_line

@@ -12,11 +12,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from mplus_eval.comparison import Comparison
+from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports import formats
 from mplus_eval.reports.text import head, one_line, tail
 from mplus_eval.reports.units import Unit
-from mplus_eval.run_directory import RunDirectory
+from mplus_eval.store.run_directory import RunDirectory
 
 PROMPT_LENGTH = 600
 SAID_LENGTH = 600

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mplus_eval.comparison import Comparison, NoiseFloor, Pair, Score, Summary, Task
-from mplus_eval.record import Contrast, Verdict
+from mplus_eval.records.comparison import Comparison, NoiseFloor, Pair, Score, Summary, Task
+from mplus_eval.records.contrast import Contrast
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.decision import negated
 from mplus_eval.reports.noise import HEADING, caption, noise_cell

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mplus_eval.comparison import Comparison, FlipRate, NoiseFloor, Summary
-from mplus_eval.record import Contrast
+from mplus_eval.records.comparison import Comparison, FlipRate, NoiseFloor, Summary
+from mplus_eval.records.contrast import Contrast
 from mplus_eval.reports import formats
 from mplus_eval.reports.tables import Cell, Column, Row, Table
 from mplus_eval.reports.text import abridged, enumerated, head, one_line

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import cos, pi, sin
 
-from mplus_eval.comparison import Comparison
+from mplus_eval.records.comparison import Comparison
 
 Vertices = tuple[tuple[float, float], ...]
 

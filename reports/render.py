@@ -15,13 +15,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from mplus_eval.comparison import Comparison
 from mplus_eval.errors import UsageError
+from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports.figures import draw
 from mplus_eval.reports.palette import stylesheet_tokens
 from mplus_eval.reports.svg import standalone
 from mplus_eval.reports.view import Report, build_report
-from mplus_eval.run_directory import RunDirectory
+from mplus_eval.store.run_directory import RunDirectory
 
 TEMPLATES = Path(__file__).parent / "templates"
 

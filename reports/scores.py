@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mplus_eval.comparison import Comparison, Score
+from mplus_eval.records.comparison import Comparison, Score
 from mplus_eval.reports import formats
 from mplus_eval.reports.charts import FEWEST_VALUES, Bar, Bars, Figure, Radar, Series
 from mplus_eval.reports.palette import Look

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mplus_eval.comparison import Comparison, Subject, Task
+from mplus_eval.records.comparison import Comparison, Subject, Task
 from mplus_eval.reports import formats
 from mplus_eval.reports.tables import Cell, Column, ModelLabel, Row, Table, number
 from mplus_eval.reports.text import one_line, without_common_prefix

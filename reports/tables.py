@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mplus_eval.comparison import Summary
-from mplus_eval.record import Verdict
+from mplus_eval.records.comparison import Summary
+from mplus_eval.records.verdict import Verdict
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from mplus_eval.comparison import Comparison
-from mplus_eval.record import Verdict
+from mplus_eval.records.comparison import Comparison
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import formats
-from mplus_eval.reports.conversation_words import conversation_short, not_judged, talked
-from mplus_eval.reports.harmlessness_words import measured, not_compared, primary_of, toxicity_contrast
+from mplus_eval.reports.conversation_phrasing import conversation_short, not_judged, talked
+from mplus_eval.reports.harmlessness_phrasing import measured, not_compared, primary_of, toxicity_contrast
 from mplus_eval.reports.noise import noise_line
 from mplus_eval.reports.tables import NO_SUMMARY
 from mplus_eval.reports.text import one_line

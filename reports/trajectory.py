@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
-from mplus_eval.comparison import Comparison, ModelEntry, Summary, TrajectoryPoints
-from mplus_eval.harmlessness.record import Toxicity
-from mplus_eval.record import Verdict
+from mplus_eval.records.comparison import Comparison, ModelEntry, Summary, TrajectoryPoints
+from mplus_eval.records.toxicity import Toxicity
+from mplus_eval.records.training import Behaviour, Training
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.charts import FEWEST_VALUES, Bar, Figure, Panel, Trajectory
-from mplus_eval.reports.harmlessness_words import MEASURES, measured, primary_of
+from mplus_eval.reports.harmlessness_phrasing import MEASURES, measured, primary_of
 from mplus_eval.reports.tables import NO_SUMMARY, Cell, Column, Row, Table, number
 from mplus_eval.reports.text import enumerated, one_line
-from mplus_eval.training_record import Behaviour, Training
 
 REFEREE = "referee"
 MACRO_AVERAGE = "Macro-average, percent"

@@ -12,13 +12,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from mplus_eval.comparison import Comparison
-from mplus_eval.outcomes import read_part
+from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports import formats
-from mplus_eval.reports.conversation_words import chat_format_named, judge_named
+from mplus_eval.reports.conversation_phrasing import chat_format_named, judge_named
 from mplus_eval.reports.tables import Mark, ModelLabel
 from mplus_eval.reports.text import head, one_line, tail
-from mplus_eval.run_directory import RunDirectory
+from mplus_eval.store.parts import read_part
+from mplus_eval.store.run_directory import RunDirectory
 
 SAID_LENGTH = 1500
 ASKED_LENGTH = 800

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mplus_eval.comparison import Task
-from mplus_eval.record import Interval
+from mplus_eval.records.base import Interval
+from mplus_eval.records.comparison import Task
 from mplus_eval.reports import formats
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mplus_eval.comparison import Comparison
+from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports import background, formats
 from mplus_eval.reports.charts import Figure, forest_figures, tax_figure
 from mplus_eval.reports.conversation import ConversationSection, conversation_section

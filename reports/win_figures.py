@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from mplus_eval.reports.canvas import ROW, interval_line, model_mark, note, row_labels, rows_canvas, scale_axis
 from mplus_eval.reports.charts import Bar, RatingRow, Ratings, WinRates, WinRow
-from mplus_eval.reports.conversation_words import rating_points
+from mplus_eval.reports.conversation_phrasing import rating_points
 from mplus_eval.reports.svg import colour
 from mplus_eval.reports.verdict_marks import verdict_ink, verdict_mark
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.models import build_model
+from tests.tiny_models import build_model
 
 # Read when the libraries are imported, so before any test and any fixture.
 os.environ["HF_HUB_OFFLINE"] = "1"

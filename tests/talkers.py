@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from mplus_eval.backends.base import Ending
-from mplus_eval.comparison import Comparison
-from mplus_eval.conclude import conclude
-from mplus_eval.evaluate import Failures, evaluate
-from mplus_eval.judge import judge
-from mplus_eval.outcomes import read_part
-from mplus_eval.plan import Plan, PlannedModel, make_plan
-from mplus_eval.progress import SilentProgress
-from mplus_eval.run_directory import RunDirectory
-from mplus_eval.spec import build_spec
+from mplus_eval.pipeline.aggregate import conclude
+from mplus_eval.pipeline.evaluate import Failures, evaluate
+from mplus_eval.pipeline.judge import judge
+from mplus_eval.pipeline.plan import Plan, PlannedModel, make_plan
+from mplus_eval.pipeline.progress import SilentProgress
+from mplus_eval.records.comparison import Comparison
+from mplus_eval.spec.compare import build_spec
+from mplus_eval.store.parts import read_part
+from mplus_eval.store.run_directory import RunDirectory
 from tests.toy import RuleBackend, write_checkpoint
 
 Say = Callable[[str, random.Random], Any]

@@ -13,10 +13,10 @@ from typing import Any
 from transformers.trainer_callback import ExportableState, TrainerCallback
 
 from mplus_eval.errors import InterruptedRunError
-from mplus_eval.training.hacking import HackingMonitor
 from mplus_eval.training.launch import environment_outside_the_group, is_main
 from mplus_eval.training.losses import adapt_kl_coefficient
 from mplus_eval.training.recipe import Hacking, KlControl
+from mplus_eval.training.reward_hacking import HackingMonitor
 from mplus_eval.training.stage import STEPS_FILE, Stage
 
 Progress = Callable[[str, int, int], None]

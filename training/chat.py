@@ -12,8 +12,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mplus_eval.chat_format import PLAIN_TEMPLATE
 from mplus_eval.errors import SpecError
+from mplus_eval.models.chat_format import PLAIN_TEMPLATE
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -16,7 +16,7 @@ from mplus_eval.training.recipe import Optimisation, Recipe, Source
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from mplus_eval.training.material import Material
+    from mplus_eval.training.training_data import Material
 
 NOT_REACHABLE = "hub not reachable: shape from the package, tokenizer not looked at"
 
@@ -164,8 +164,9 @@ def _duration(seconds: float) -> str:
 def _base(recipe: Recipe) -> _Base:
     from transformers import AutoConfig
 
-    from mplus_eval.hub import fetch, offline, tokenizer_files
-    from mplus_eval.training.demo.models import BASE
+    from mplus_eval.data.hub import offline
+    from mplus_eval.demo import BASE
+    from mplus_eval.models.hub import fetch, tokenizer_files
 
     local = BASE if recipe.base == "demo:base" else Path(recipe.base).expanduser()
     if local.is_dir():
@@ -187,11 +188,11 @@ def _base(recipe: Recipe) -> _Base:
 
 def _rows(recipe: Recipe, base: _Base, data_dir: Path | None, notes: list[str]) -> dict[str, int | None]:
     """Rows of each stage: those that training would use, or as many as there are where lengths cannot be seen."""
-    from mplus_eval.hub import offline
+    from mplus_eval.data.hub import offline
 
     hub = base.directory is not None and not offline()
     if base.whole and all(hub or _is_local(source, data_dir) for source in _sources(recipe)):
-        from mplus_eval.training.material import gather
+        from mplus_eval.training.training_data import gather
 
         return _rows_of(recipe, gather(recipe, data_dir))
     counter = _Counter(recipe, data_dir, hub)
@@ -302,7 +303,7 @@ def _configuration_faults(recipe: Recipe) -> list[str]:
 
 
 def _reward_faults(recipe: Recipe) -> list[str]:
-    from mplus_eval.training.rewards import load_function
+    from mplus_eval.rewards.functions import load_function
 
     faults: list[str] = []
     for name, stage in recipe.rlhf.items():

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from mplus_eval.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from mplus_eval.progress import RunProgress
-    from mplus_eval.run import Run
+    from mplus_eval.pipeline.progress import RunProgress
+    from mplus_eval.pipeline.run import Run
 
 EVALUATION = "evaluation"
 
@@ -22,7 +22,7 @@ def check_evaluation(recipe: Recipe) -> None:
     """
     from mplus_eval.errors import SpecError
     from mplus_eval.harmlessness.scorers import scorer_faults
-    from mplus_eval.suite import load_suite
+    from mplus_eval.spec.suite import load_suite
 
     settings = load_suite(recipe.compare.suite).harmlessness
     if faults := [fault for scorer in (settings.scorers if settings else ()) for fault in scorer_faults(scorer)]:
@@ -44,7 +44,7 @@ def trajectory_command(recipe: Recipe, directory: Path) -> list[str]:
 
 def evaluate_trajectory(recipe: Recipe, directory: Path) -> Run:
     """The same in this process."""
-    from mplus_eval.run import compare
+    from mplus_eval.pipeline.run import compare
 
     evaluation = recipe.compare
     options: dict[str, Any] = {
@@ -59,9 +59,9 @@ def evaluate_trajectory(recipe: Recipe, directory: Path) -> Run:
 
 def compare_trained(recipe: Recipe, progress: RunProgress | None = None, command: list[str] | None = None) -> Run:
     """Compare the base and every model that the recipe trained, with the trajectories of those with saved steps."""
-    from mplus_eval.run import run
-    from mplus_eval.spec import draft_spec
-    from mplus_eval.trajectory import saved_steps
+    from mplus_eval.pipeline.run import run
+    from mplus_eval.spec.compare import draft_spec
+    from mplus_eval.spec.trajectory import saved_steps
 
     evaluation = recipe.compare
     trained = [name for name in (*recipe.sft, *recipe.rlhf) if (recipe.output / name / "training.json").is_file()]

@@ -42,22 +42,6 @@ def centring_term(chosen: Tensor, rejected: Tensor) -> Tensor:
     return ((chosen + rejected) ** 2).mean()
 
 
-def standardise(rewards: Tensor, mean: float, deviation: float) -> Tensor:
-    """Rewards in deviations from a mean, both measured elsewhere, so that rewards and penalties share one scale.
-
-    Args:
-        rewards: any shape.
-        mean: of rewards on held-out pairs.
-        deviation: the same; above zero.
-
-    Raises:
-        ValueError: when the deviation is not above zero: all answers are worth the same then.
-    """
-    if not deviation > 0:
-        raise ValueError(f"rewards cannot be scaled by a deviation of {deviation:g}")
-    return (rewards - mean) / deviation
-
-
 def leave_one_out_advantages(rewards: Tensor) -> Tensor:
     """What each answer earned above the mean of the other answers to its prompt (Ahmadian et al., 2402.14740).
 

@@ -7,10 +7,10 @@ from statistics import fmean
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from mplus_eval.records.training import Behaviour, Dose
 from mplus_eval.training.diversity import distinct_n, share_distinct
 from mplus_eval.training.dose import kl_of_own_answers, kl_of_texts
 from mplus_eval.training.sampling import Answer, Messages, sample_answers
-from mplus_eval.training_record import Behaviour, Dose
 
 RewardFunction = Callable[[Sequence[Messages], Sequence[Answer]], list[float | None]]
 """Prompts and an answer to each, to a reward of each; None where an answer cannot be judged."""

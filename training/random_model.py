@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from mplus_eval.demo import BASE
 from mplus_eval.errors import UsageError
-from mplus_eval.training.demo.models import BASE
 
 
 def make_random_model(

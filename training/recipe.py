@@ -24,9 +24,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from mplus_eval.config import read_yaml
 from mplus_eval.errors import SpecError
-from mplus_eval.spec import NAME_PATTERN, nearest
+from mplus_eval.spec.model import NAME_PATTERN, nearest
+from mplus_eval.store.yaml import read_yaml
 
 
 def _not_a_truth_value(value: Any) -> Any:

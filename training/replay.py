@@ -24,8 +24,8 @@ from mplus_eval.training.models import load_trained
 from mplus_eval.training.sampling import evaluating
 
 if TYPE_CHECKING:
-    from mplus_eval.training.material import Material
     from mplus_eval.training.recipe import Recipe
+    from mplus_eval.training.training_data import Material
 
 LOGGED = "replay_kl"
 

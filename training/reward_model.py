@@ -18,14 +18,14 @@ import transformers
 from datasets import Dataset
 from trl.trainer.reward_trainer import RewardTrainer
 
+from mplus_eval.rewards.model import SCALE_FILE, RewardModel
 from mplus_eval.training.data import Pair
-from mplus_eval.training.material import Material
 from mplus_eval.training.models import adapter_config, load_for_reward
 from mplus_eval.training.recipe import Recipe, RewardStage
 from mplus_eval.training.reward_quality import reward_quality
-from mplus_eval.training.rewards import SCALE_FILE, RewardModel
 from mplus_eval.training.settings import reward_config
 from mplus_eval.training.stage import Stage
+from mplus_eval.training.training_data import Material
 
 
 def reward_trainer(recipe: Recipe, settings: RewardStage, material: Material, stage: Stage) -> Any:

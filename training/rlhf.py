@@ -21,26 +21,26 @@ from trl.trainer.rloo_trainer import RLOOTrainer
 
 from mplus_eval.errors import SpecError
 from mplus_eval.harmlessness.scorers import load_scorer
+from mplus_eval.rewards.functions import load_function
+from mplus_eval.rewards.model import RewardModel
 from mplus_eval.training.callbacks import ControlKl, WatchForHacking
 from mplus_eval.training.data import Prompt
-from mplus_eval.training.material import Material
 from mplus_eval.training.models import adapter_config, load_policy
 from mplus_eval.training.recipe import Recipe, RewardPart, RlhfStage
 from mplus_eval.training.replay import with_replay
 from mplus_eval.training.rewards import (
     FunctionReward,
     Reward,
-    RewardModel,
     ToxicityPenalty,
     as_trl,
     check_same_tokenizer,
     length_part,
-    load_function,
     termination_part,
 )
 from mplus_eval.training.sampling import stop_length
 from mplus_eval.training.settings import rlhf_config
 from mplus_eval.training.stage import Stage
+from mplus_eval.training.training_data import Material
 
 
 def rlhf_trainer(

@@ -10,12 +10,12 @@ from datasets import Dataset
 from trl.trainer.sft_trainer import SFTTrainer
 
 from mplus_eval.training.data import Demonstration
-from mplus_eval.training.material import Material
 from mplus_eval.training.models import adapter_config, load_policy
 from mplus_eval.training.recipe import Recipe, SftStage
 from mplus_eval.training.replay import with_replay
 from mplus_eval.training.settings import sft_config
 from mplus_eval.training.stage import Stage
+from mplus_eval.training.training_data import Material
 
 
 def sft_trainer(recipe: Recipe, settings: SftStage, material: Material, stage: Stage) -> Any:

@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 
-from mplus_eval.run_directory import RunDirectory
+from mplus_eval.records.training import TrainingRecord
+from mplus_eval.store.run_directory import RunDirectory
 from mplus_eval.training.launch import is_main
-from mplus_eval.training.material import gather
+from mplus_eval.training.parallel import train_side_by_side
 from mplus_eval.training.recipe import Recipe
-from mplus_eval.training.side_by_side import train_side_by_side
+from mplus_eval.training.training_data import gather
 from mplus_eval.training.training_run import TrainingRun
-from mplus_eval.training_record import TrainingRecord
 
 Progress = Callable[[str, int, int], None]
 Say = Callable[[str], None]

@@ -20,8 +20,10 @@ from transformers import PrinterCallback, ProgressCallback
 
 from mplus_eval import __version__
 from mplus_eval.errors import InterruptedRunError, SpecError
-from mplus_eval.evaluate import FULL_DISK
-from mplus_eval.fingerprint import tokenizer_hash
+from mplus_eval.records.training import Behaviour, DataUsed, Dose, TrainingRecord, read_record
+from mplus_eval.rewards.functions import load_function
+from mplus_eval.store.files import FULL_DISK
+from mplus_eval.store.hashes import tokenizer_hash
 from mplus_eval.training.callbacks import (
     EndWhereItEnded,
     EvaluateSteps,
@@ -32,17 +34,16 @@ from mplus_eval.training.callbacks import (
     WriteRecords,
 )
 from mplus_eval.training.launch import is_main
-from mplus_eval.training.material import Material, Used
 from mplus_eval.training.measure import RewardFunction, measure_checkpoint
 from mplus_eval.training.models import device_of, load_trained
 from mplus_eval.training.recipe import Optimisation, Recipe, RewardPart, RewardStage, RlhfStage, SftStage
 from mplus_eval.training.reward_model import measure_quality, merge_adapter, reward_trainer
-from mplus_eval.training.rewards import Reward, load_function
+from mplus_eval.training.rewards import Reward
 from mplus_eval.training.rlhf import end_token_ids, load_rewards, rlhf_trainer
 from mplus_eval.training.settings import stage_config
 from mplus_eval.training.sft import sft_trainer
 from mplus_eval.training.stage import Stage, refuse_other_runs
-from mplus_eval.training_record import Behaviour, DataUsed, Dose, TrainingRecord, read_record
+from mplus_eval.training.training_data import Material, Used
 
 Progress = Callable[[str, int, int], None]
 Say = Callable[[str], None]

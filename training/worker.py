@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mplus_eval.errors import InterruptedRunError
-from mplus_eval.quiet import silence_libraries
+from mplus_eval.log_setup import silence_libraries
 
 Tell = Callable[..., None]
 
@@ -53,8 +53,8 @@ def main() -> None:
 def _begin(job: dict[str, Any], tell: Tell) -> Any:
     import torch
 
-    from mplus_eval.training.material import gather
     from mplus_eval.training.recipe import Recipe
+    from mplus_eval.training.training_data import gather
     from mplus_eval.training.training_run import TrainingRun
 
     recipe = Recipe.model_validate(job["recipe"])

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
 from mplus_eval.backends.base import Backend, FailedRequest, LoadedModel
-from mplus_eval.sources import Source
-from mplus_eval.spec import ModelSpec
+from mplus_eval.models.locations import Source
+from mplus_eval.spec.model import ModelSpec
 
 __all__ = ["Backend", "FailedRequest", "LoadedModel", "engine", "load_backend"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from mplus_eval.scoring.self_check import Tier
+    from mplus_eval.inference.self_check import Tier
 
 
 @dataclass(frozen=True)

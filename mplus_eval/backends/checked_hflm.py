@@ -12,7 +12,7 @@ from typing import Any
 from lm_eval.models.huggingface import HFLM
 from transformers import AutoModelForCausalLM
 
-from mplus_eval.scoring.logits import NotANumberError
+from mplus_eval.inference.logits import NotANumberError
 
 
 class IncompleteWeightsError(ValueError):

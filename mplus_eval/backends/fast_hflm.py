@@ -20,11 +20,11 @@ from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, po
 
 from mplus_eval.backends.base import Ending, FailedRequest
 from mplus_eval.backends.checked_hflm import CheckedHFLM
-from mplus_eval.scoring.budget import Budget, find_budget
-from mplus_eval.scoring.generation import Prompt, TreeGenerator
-from mplus_eval.scoring.sampling import Sampling
-from mplus_eval.scoring.self_check import Tier, choose_tier, scorer_of
-from mplus_eval.scoring.tree import Request
+from mplus_eval.inference.budget import Budget, find_budget
+from mplus_eval.inference.generation import Prompt, TreeGenerator
+from mplus_eval.inference.sampling import Sampling
+from mplus_eval.inference.self_check import Tier, choose_tier, scorer_of
+from mplus_eval.inference.tree import Request
 
 _KNOWN_SETTINGS = {"do_sample", "temperature", "top_p", "top_k", "until", "max_gen_toks", "seed"}
 _NEUTRAL = {

@@ -8,8 +8,8 @@ from typing import Any
 
 from mplus_eval.backends.base import Ending, LoadedModel, OpenedModel
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
-from mplus_eval.sources import Source
-from mplus_eval.spec import ModelSpec
+from mplus_eval.models.locations import Source
+from mplus_eval.spec.model import ModelSpec
 
 DEFAULT_BATCH_SIZE = {"cpu": 16, "cuda": 64}
 _BATCHES_PER_CALL = 16
@@ -64,7 +64,7 @@ def load(model: ModelSpec, source: Source) -> HfModel:
     import torch
 
     from mplus_eval.backends.fast_hflm import FastHFLM
-    from mplus_eval.scoring.budget import Budget
+    from mplus_eval.inference.budget import Budget
 
     device = model.device or ("cuda" if torch.cuda.is_available() else "cpu")
     batch_size = DEFAULT_BATCH_SIZE.get(device.split(":")[0], 16) if model.batch_size == "auto" else model.batch_size

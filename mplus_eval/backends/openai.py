@@ -8,8 +8,8 @@ from typing import Any
 
 from mplus_eval.backends.base import LoadedModel
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
-from mplus_eval.sources import Source
-from mplus_eval.spec import ModelSpec
+from mplus_eval.models.locations import Source
+from mplus_eval.spec.model import ModelSpec
 
 CONCURRENT_REQUESTS = 8
 TIMEOUT_SECONDS = 300

@@ -9,8 +9,8 @@ from typing import Any
 
 from mplus_eval.backends.base import LoadedModel
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
-from mplus_eval.sources import Source
-from mplus_eval.spec import ModelSpec
+from mplus_eval.models.locations import Source
+from mplus_eval.spec.model import ModelSpec
 
 MISSING = "the backend vllm needs the package vllm: pip install 'mplus-eval[vllm]'"
 _REQUESTS_PER_CALL = 2048  # vLLM schedules its batches itself; a call only has to be long enough to fill them

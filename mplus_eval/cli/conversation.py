@@ -68,10 +68,10 @@ def rejudge(
     """
     from rich.console import Console
 
-    from mplus_eval.conversation.rejudging import rejudge as judge_again
     from mplus_eval.errors import UsageError
-    from mplus_eval.progress import ConsoleProgress
-    from mplus_eval.quiet import silence_libraries
+    from mplus_eval.log_setup import silence_libraries
+    from mplus_eval.pipeline.progress import ConsoleProgress
+    from mplus_eval.pipeline.rejudge import rejudge as judge_again
 
     silence_libraries(verbose)
     if not judge:
@@ -91,7 +91,7 @@ def export(
 
     Example: mplus-eval conversation export runs/demo pairs.csv
     """
-    from mplus_eval.conversation.rejudging import export as write_pairs
+    from mplus_eval.pipeline.rejudge import export as write_pairs
 
     n_pairs = write_pairs(run_directory, file, data_dir)
     typer.echo(f"{n_pairs} pairs: {file}\nFill in `verdict` (A, B or tie), then: mplus-eval conversation import")
@@ -112,8 +112,8 @@ def import_verdicts(
 
     Example: mplus-eval conversation import runs/demo pairs.csv
     """
-    from mplus_eval.conversation.rejudging import import_verdicts as take
-    from mplus_eval.quiet import silence_libraries
+    from mplus_eval.log_setup import silence_libraries
+    from mplus_eval.pipeline.rejudge import import_verdicts as take
 
     silence_libraries(verbose)
     show(take(run_directory, file, data_dir, first=decide), quiet=quiet)

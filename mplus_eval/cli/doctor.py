@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from mplus_eval.doctor import Check
+    from mplus_eval.pipeline.doctor import Check
 
 _WORDS = {True: "[green]ok[/]", None: "[yellow]optional[/]", False: "[red]missing[/]"}
 
@@ -27,9 +27,9 @@ def doctor(
     """
     from rich.console import Console
 
-    from mplus_eval.doctor import checks
     from mplus_eval.errors import EXIT_USAGE
-    from mplus_eval.quiet import silence_libraries
+    from mplus_eval.log_setup import silence_libraries
+    from mplus_eval.pipeline.doctor import checks
 
     silence_libraries(verbose)
     found = checks()

@@ -17,10 +17,10 @@ def report(
     """Render a run's report again from what is stored; nothing is evaluated."""
     from rich.console import Console
 
-    from mplus_eval.quiet import silence_libraries
+    from mplus_eval.log_setup import silence_libraries
+    from mplus_eval.pipeline.run import load
     from mplus_eval.reports import write_report
     from mplus_eval.reports.terminal import summary
-    from mplus_eval.run import load
 
     silence_libraries()
     finished = load(run_directory)

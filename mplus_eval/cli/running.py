@@ -24,10 +24,10 @@ def run_and_show(
     from rich.console import Console
 
     from mplus_eval.errors import EXIT_CELLS_MISSING
-    from mplus_eval.progress import ConsoleProgress
-    from mplus_eval.quiet import silence_libraries
-    from mplus_eval.run import run
-    from mplus_eval.spec import draft_spec
+    from mplus_eval.log_setup import silence_libraries
+    from mplus_eval.pipeline.progress import ConsoleProgress
+    from mplus_eval.pipeline.run import run
+    from mplus_eval.spec.compare import draft_spec
 
     silence_libraries(verbose)
     if not verbose:

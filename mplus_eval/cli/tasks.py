@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
     from rich.table import Table
 
-    from mplus_eval.lm_tasks import LoadedTask
-    from mplus_eval.suite import SuiteTask
+    from mplus_eval.capability.items import LoadedTask
+    from mplus_eval.spec.suite import SuiteTask
 
 DEFAULT_SUITE = "mplus"
 
@@ -31,8 +31,8 @@ def list_tasks(
     """Show the tasks of a suite with their shots, metric and number of items."""
     from rich.console import Console
 
-    from mplus_eval.lm_eval_index import local_definitions, stock_definitions
-    from mplus_eval.suite import load_suite, shipped_suites
+    from mplus_eval.capability.definitions import local_definitions, stock_definitions
+    from mplus_eval.spec.suite import load_suite, shipped_suites
 
     chosen = load_suite(suite or DEFAULT_SUITE)
     if every:
@@ -61,11 +61,11 @@ def check_tasks(
     from rich.console import Console
 
     from mplus_eval.errors import EXIT_CELLS_MISSING, SpecError
-    from mplus_eval.quiet import silence_libraries
+    from mplus_eval.log_setup import silence_libraries
 
     silence_libraries(verbose)
-    from mplus_eval.lm_tasks import load_each
-    from mplus_eval.suite import load_suite
+    from mplus_eval.capability.items import load_each
+    from mplus_eval.spec.suite import load_suite
 
     chosen = _chosen(suite, tasks, tasks_dir, data_dir)
     console = Console(highlight=False, soft_wrap=True)
@@ -95,11 +95,13 @@ def fetch_tasks(
     verbose: Verbose = False,
 ) -> None:
     """Mirror the datasets of tasks from the hub, for use without it; what is there already is left alone."""
-    from mplus_eval.quiet import silence_libraries
+    from mplus_eval.log_setup import silence_libraries
 
     silence_libraries(verbose)
-    from mplus_eval.mirror import WantedDataset, fetch, prompt_datasets, wanted_datasets
-    from mplus_eval.suite import load_suite
+    from mplus_eval.capability.dataset_location import wanted_datasets
+    from mplus_eval.data.mirror import WantedDataset, fetch
+    from mplus_eval.pipeline.datasets import prompt_datasets
+    from mplus_eval.spec.suite import load_suite
 
     wanted = wanted_datasets(_chosen(suite, tasks, tasks_dir), tasks_dir)
     if tasks is None:
@@ -117,8 +119,9 @@ def fetch_tasks(
 def _chosen(
     suite: str | None, tasks: str | None, tasks_dir: Path | None, data_dir: Path | None = None
 ) -> Sequence[SuiteTask]:
+    from mplus_eval.capability.settings import resolve_tasks
     from mplus_eval.errors import UsageError
-    from mplus_eval.suite import load_suite, resolve_tasks
+    from mplus_eval.spec.suite import load_suite
 
     for option, folder in (("--tasks-dir", tasks_dir), ("--data-dir", data_dir)):
         if folder is not None and not folder.is_dir():
@@ -140,9 +143,9 @@ def _prompts(suite: Any) -> Iterator[str]:
 
 def _check_prompts(console: Console, suite: Any, data_dir: Path | None, limit: int | None) -> tuple[int, int]:
     """Load what is asked besides tasks; return how much there is, and how much of it cannot be had."""
-    from mplus_eval.conversation.dialogues import DialogueSet
+    from mplus_eval.conversation.items import DialogueSet
     from mplus_eval.errors import SpecError
-    from mplus_eval.harmlessness.prompt_sets import load_prompt_sets
+    from mplus_eval.harmlessness.items import load_prompt_sets
     from mplus_eval.harmlessness.scorers import scorer_faults
 
     n_wanted = 0
@@ -180,7 +183,7 @@ def _table(tasks: Sequence[SuiteTask], title: str) -> Table:
 
 
 def _print_task(console: Console, task: LoadedTask, limit: int | None) -> None:
-    from mplus_eval.answer import build_requests
+    from mplus_eval.capability.generate import build_requests
 
     n_items = sum(leaf.n_items(limit) for leaf in task.leaves)
     parts = f"{len(task.leaves)} leaf tasks, " if len(task.leaves) > 1 else ""

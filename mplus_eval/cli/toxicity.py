@@ -65,11 +65,11 @@ def rescore(
 
     Example: mplus-eval toxicity rescore runs/2026-11-26-base-plus --scorer detoxify:original
     """
-    from mplus_eval.quiet import silence_libraries
+    from mplus_eval.log_setup import silence_libraries
 
     silence_libraries(verbose)
     from mplus_eval.errors import UsageError
-    from mplus_eval.harmlessness.rescoring import rescore as score_again
+    from mplus_eval.pipeline.rescore import rescore as score_again
 
     if not scorer:
         raise UsageError("toxicity rescore: name a scorer, as in --scorer detoxify:original or --scorer words")

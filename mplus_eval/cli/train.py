@@ -15,8 +15,8 @@ import typer
 from mplus_eval.cli.options import DataDir, Quiet, Verbose
 
 if TYPE_CHECKING:
+    from mplus_eval.records.training import TrainingRecord
     from mplus_eval.training.recipe import Recipe
-    from mplus_eval.training_record import TrainingRecord
 
 
 class What(StrEnum):
@@ -55,7 +55,7 @@ def train(
     """
     from rich.console import Console
 
-    from mplus_eval.quiet import silence_libraries
+    from mplus_eval.log_setup import silence_libraries
 
     silence_libraries(verbose)
     if not verbose:
@@ -95,7 +95,7 @@ def _stages(what: What, recipe: Recipe) -> list[str]:
 
 def _train(recipe: Recipe, stages: Sequence[str], data_dir: Any, console: Any) -> None:
     """Train, in this process or in a group of them that is started here."""
-    from mplus_eval.progress import ConsoleProgress
+    from mplus_eval.pipeline.progress import ConsoleProgress
     from mplus_eval.training.launch import is_main, relaunch
 
     arguments = [argument for argument in sys.argv[2:] if argument != "--compare"]
@@ -120,7 +120,7 @@ def _report(recipe: Recipe, stages: Sequence[str], *, compare: bool, quiet: bool
     from rich.console import Console
 
     from mplus_eval.errors import EXIT_CELLS_MISSING
-    from mplus_eval.training_record import read_record
+    from mplus_eval.records.training import read_record
 
     records = [record for name in stages if (record := read_record(recipe.output / name)) is not None]
     if not quiet:
@@ -128,7 +128,7 @@ def _report(recipe: Recipe, stages: Sequence[str], *, compare: bool, quiet: bool
         typer.echo(f"\nCheckpoints: {recipe.output}")
     if not compare:
         return
-    from mplus_eval.progress import ConsoleProgress
+    from mplus_eval.pipeline.progress import ConsoleProgress
     from mplus_eval.reports.terminal import summary
     from mplus_eval.training.evaluation import compare_trained
 
@@ -146,7 +146,7 @@ def _table(records: Sequence[TrainingRecord]) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from mplus_eval.progress import duration
+    from mplus_eval.pipeline.progress import duration
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for title, justify in (("Model", "left"), ("Method", "left"), ("Steps", "right"), ("KL, nats", "right"),

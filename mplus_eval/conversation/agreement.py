@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mplus_eval.conversation.judgements import LOSS, TIE, WIN
-from mplus_eval.record import Interval
+from mplus_eval.records.base import Interval
 from mplus_eval.statistics.design import Design, Floats
 from mplus_eval.statistics.estimate import student_quantile
 from mplus_eval.statistics.scores import mean_score

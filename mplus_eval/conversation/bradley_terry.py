@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mplus_eval.record import Interval
+from mplus_eval.records.base import Interval
 from mplus_eval.statistics.bootstrap import N_RESAMPLES
 from mplus_eval.statistics.design import Floats
 from mplus_eval.statistics.estimate import student_quantile

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from mplus_eval.chat_format import Messages
+from mplus_eval.data.hub import reason
 from mplus_eval.errors import UsageError
-from mplus_eval.hub import reason
+from mplus_eval.models.chat_format import Messages
 
 if TYPE_CHECKING:
-    from mplus_eval.conversation.dialogues import Dialogue
+    from mplus_eval.conversation.items import Dialogue
 
 
 def prompt_of(dialogue: Dialogue, answers: Sequence[str], render: Callable[[Messages], str]) -> str:

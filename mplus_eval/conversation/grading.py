@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mplus_eval.conversation.asking import NO_ANSWER, AskedDialogues, Key, read_answers
-from mplus_eval.conversation.dialogues import Dialogue
-from mplus_eval.conversation.judges.base import Answering, Grade, Question
-from mplus_eval.conversation.judges.llm import LlmJudge
-from mplus_eval.conversation.record import Grades, Rate
-from mplus_eval.fingerprint import hash_components
-from mplus_eval.outcomes import PartInfo, part_info, part_path, read_part, write_part
-from mplus_eval.run_directory import RunDirectory
+from mplus_eval.conversation.generate import NO_ANSWER, AskedDialogues, Key, read_answers
+from mplus_eval.conversation.items import Dialogue
+from mplus_eval.judges.base import Answering, Grade, Question
+from mplus_eval.judges.llm import LlmJudge
+from mplus_eval.records.conversation import Grades, Rate
+from mplus_eval.store.hashes import hash_components
+from mplus_eval.store.parts import PartInfo, part_info, part_path, read_part, write_part
+from mplus_eval.store.run_directory import RunDirectory
 
 Row = dict[str, Any]
 LOWEST, HIGHEST = 1, 10

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mplus_eval.contrast import seeded
 from mplus_eval.conversation.judge_bias import JudgeBias, judge_bias
 from mplus_eval.conversation.judgements import check_judgements
 from mplus_eval.conversation.length_control import LengthControlled, explained_by_length, length_controlled
-from mplus_eval.conversation.win_rate import MARGIN, WinRate, WinTest, win_rate, win_test
+from mplus_eval.conversation.win_rate import WinRate, WinTest, win_rate, win_test
+from mplus_eval.spec.conversation import MARGIN
+from mplus_eval.statistics.contrast import seeded
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,36 +1,16 @@
-"""What a suite says of conversation: which dialogues, how they are asked, and who judges."""
+"""What a run evaluates of conversation."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from mplus_eval.conversation.win_rate import MARGIN
-from mplus_eval.spec import NAME_PATTERN, CompareSpec, Positive
+from mplus_eval.spec.compare import CompareSpec
+from mplus_eval.spec.conversation import ConversationSettings
 
 if TYPE_CHECKING:
-    from mplus_eval.suite import Suite
-
-ALWAYS = "a judge is needed: name one with --judge"
-
-
-class ConversationSettings(BaseModel):
-    """All of it. Answers are greedy unless a temperature is given, so that a second run says the same."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(default="dialogues", pattern=f"^{NAME_PATTERN}$", description="in the report and on disk")
-    dialogues: str = Field(description="demo, mt_bench, a file, a folder, or an id of the hub")
-    split: str | None = None
-    max_new_tokens: Positive = 512
-    temperature: float = Field(default=0.0, ge=0, description="0 for greedy answers")
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    judges: tuple[str, ...] = Field(
-        default=(), max_length=2, description="the first decides; a reward model that is found is taken when empty"
-    )
-    grades: bool = Field(default=True, description="whether a language model that judges also grades single answers")
-    margin: Annotated[float, Field(gt=0, lt=0.5)] = MARGIN
+    pass
+if TYPE_CHECKING:
+    from mplus_eval.spec.suite import Suite
 
 
 def conversation_of(spec: CompareSpec, suite: Suite) -> tuple[ConversationSettings | None, list[str]]:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mplus_eval.conversation.judgements import LOSS, TIE, WIN, design_of
-from mplus_eval.record import Interval, Verdict
+from mplus_eval.records.base import Interval
+from mplus_eval.records.verdict import Verdict
+from mplus_eval.spec.conversation import MARGIN
 from mplus_eval.statistics.design import Design, Floats
 from mplus_eval.statistics.estimate import effective_count
 from mplus_eval.statistics.hypothesis_tests import sign_flip
@@ -24,9 +26,6 @@ from mplus_eval.statistics.verdict import verdict
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MARGIN = 0.02
-"""How far below one half a win rate may lie and count as preserved."""
 
 
 @dataclass(frozen=True)

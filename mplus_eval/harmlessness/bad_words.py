@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mplus_eval.errors import UsageError
-from mplus_eval.fingerprint import hash_text
+from mplus_eval.store.hashes import hash_text
 
 OWN_WORDS = Path(__file__).with_name("data") / "bad_words.txt"
 OWN_PROMPTS = Path(__file__).with_name("data") / "eliciting.jsonl"

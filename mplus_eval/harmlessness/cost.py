@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from mplus_eval.harmlessness.prompt_sets import PromptSet
-from mplus_eval.harmlessness.settings import HarmlessnessSettings
+from mplus_eval.harmlessness.items import PromptSet
+from mplus_eval.spec.harmlessness import HarmlessnessSettings
 
 if TYPE_CHECKING:
-    from mplus_eval.plan import Cell, Part
+    from mplus_eval.pipeline.plan import Cell, Part
 
 Missing = Iterable[tuple["Cell", Sequence["Part"]]]
 

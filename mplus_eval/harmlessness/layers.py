@@ -46,7 +46,7 @@ def bad_words(words: str | None) -> tuple[str, ...]:
         UsageError: when the file cannot be read, or holds no word.
     """
     if words == DEMO_WORDS:
-        from mplus_eval.training.demo.eliciting import BAD_WORDS
+        from mplus_eval.demo.eliciting import BAD_WORDS
 
         return BAD_WORDS
     return read_words(Path(words).expanduser() if words else OWN_WORDS)

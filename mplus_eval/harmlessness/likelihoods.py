@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from mplus_eval.fingerprint import hash_components
-from mplus_eval.harmlessness.asking import log_likelihoods
-from mplus_eval.harmlessness.prompt_sets import PromptSet
-from mplus_eval.outcomes import PartInfo, part_info, part_path, read_part, write_part
+from mplus_eval.harmlessness.generate import log_likelihoods
+from mplus_eval.harmlessness.items import PromptSet
+from mplus_eval.store.hashes import hash_components
+from mplus_eval.store.parts import PartInfo, part_info, part_path, read_part, write_part
 
 if TYPE_CHECKING:
     from mplus_eval.backends import Backend
-    from mplus_eval.plan import Cell, Part, Plan
-    from mplus_eval.run_directory import RunDirectory
+    from mplus_eval.pipeline.plan import Cell, Part, Plan
+    from mplus_eval.store.run_directory import RunDirectory
 
 Row = dict[str, Any]
 SCHEMA = pa.schema(

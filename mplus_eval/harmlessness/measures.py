@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mplus_eval.record import Interval
+from mplus_eval.records.base import Interval
 from mplus_eval.statistics.design import Design, Floats, Integers
 from mplus_eval.statistics.scores import mean_score
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from mplus_eval.conversation.judges.llm import LlmJudge
-from mplus_eval.fingerprint import hash_components
-from mplus_eval.outcomes import PartInfo, part_info, part_path, read_part, write_part
-from mplus_eval.run_directory import RunDirectory
+from mplus_eval.judges.llm import LlmJudge
+from mplus_eval.store.hashes import hash_components
+from mplus_eval.store.parts import PartInfo, part_info, part_path, read_part, write_part
+from mplus_eval.store.run_directory import RunDirectory
 
 Row = dict[str, Any]
 SCHEMA = pa.schema(

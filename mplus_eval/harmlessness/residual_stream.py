@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn import Module, ModuleList
 
 from mplus_eval.errors import UsageError
-from mplus_eval.scoring.logits import accepted, input_device
+from mplus_eval.inference.logits import accepted, input_device
 
 _PROBE_LENGTH = 8
 

@@ -12,8 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from pydantic import Field
-
 from mplus_eval.harmlessness.refusal import is_refusal
 from mplus_eval.harmlessness.text_measures import (
     copied_share,
@@ -26,7 +24,7 @@ from mplus_eval.harmlessness.text_measures import (
     trigrams,
     unknown_share,
 )
-from mplus_eval.record import Record
+from mplus_eval.records.toxicity import Sanity
 
 
 @dataclass(frozen=True)
@@ -57,48 +55,6 @@ class Continuation:
     truncated: bool | None = None
     own: Likelihood | None = None
     baseline: Likelihood | None = None
-
-
-class Sanity(Record):
-    """One model's texts on one prompt set. All rates are shares in [0, 1]; None is what could not be measured."""
-
-    n_texts: int
-    empty_rate: float | None = Field(default=None, description="texts of nothing but whitespace")
-    immediate_end_rate: float | None = Field(default=None, description="turns that ended before the first token")
-    truncated_rate: float | None = Field(default=None, description="texts stopped by the token limit")
-    end_of_turn_rate: float | None = Field(default=None, description="texts that ended by themselves")
-    mean_words: float | None = None
-    median_words: float | None = None
-    mean_tokens: float | None = None
-    median_tokens: float | None = None
-    distinct_1: float | None = Field(default=None, description="different words over all words")
-    distinct_2: float | None = Field(default=None, description="the same of pairs of words")
-    distinct_3: float | None = Field(default=None, description="the same of triples of words")
-    repetition_rate: float | None = Field(default=None, description="mean share of a text's triples said before in it")
-    loop_rate: float | None = Field(default=None, description="texts of which more than half was said before in them")
-    copy_rate: float | None = Field(default=None, description="texts of which more than half is copied from the prompt")
-    refusal_rate: float | None = Field(default=None, description="texts that the string matcher takes for a refusal")
-    distinct_answers: float | None = Field(default=None, description="different texts over all texts")
-    distinct_first_answers: float | None = Field(default=None, description="the same of one text a prompt")
-    same_answer_rate: float | None = Field(
-        default=None, description="chance that the first texts to two different prompts are the same; empty ones aside"
-    )
-    perplexity: float | None = Field(
-        default=None, description="under the baseline: exp of the mean negative log-probability over all tokens"
-    )
-    median_perplexity: float | None = Field(default=None, description="median over texts")
-    n_likelihoods: int = Field(default=0, description="texts whose likelihood under the baseline is known")
-    n_overflowed: int = Field(default=0, description="of these, texts whose perplexity is infinite or overflows")
-    kl_per_token: float | None = Field(
-        default=None, description="to the baseline, in nats a token, over the model's own texts; may be just below 0"
-    )
-    foreign_letter_rate: float | None = Field(default=None, description="letters in scripts that no prompt uses")
-    letter_divergence: float | None = Field(
-        default=None, description="Jensen–Shannon, in bits, between its runs of three letters and the baseline's"
-    )
-    new_letter_rate: float | None = Field(
-        default=None, description="its runs of three letters that stand in no prompt and no text of the baseline"
-    )
 
 
 def measure_sanity(texts: Sequence[Continuation], baseline_texts: Sequence[Continuation] | None = None) -> Sanity:

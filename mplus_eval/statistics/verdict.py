@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mplus_eval.record import Verdict
+from mplus_eval.records.verdict import Verdict
 
 
 def verdict(difference: float, p_difference: float, p_non_inferiority: float, level: float = 0.05) -> Verdict:

@@ -11,9 +11,9 @@ from lm_eval.models.huggingface import HFLM
 
 from mplus_eval.backends.base import Ending, FailedRequest
 from mplus_eval.backends.fast_hflm import FastHFLM, _stopper
-from mplus_eval.scoring.budget import Budget
-from mplus_eval.scoring.generation import TreeGenerator
-from mplus_eval.scoring.self_check import Tier
+from mplus_eval.inference.budget import Budget
+from mplus_eval.inference.generation import TreeGenerator
+from mplus_eval.inference.self_check import Tier
 from tests.conftest import TinyModel
 
 SHOTS = "the cat sat on the mat . " * 6

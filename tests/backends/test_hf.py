@@ -14,11 +14,11 @@ import torch
 from mplus_eval.backends import load_backend
 from mplus_eval.backends.checked_hflm import IncompleteWeightsError, NotANumberError, quantization_config
 from mplus_eval.backends.hf import HfModel
-from mplus_eval.sources import resolve_source
-from mplus_eval.spec import ModelSpec
+from mplus_eval.models.locations import resolve_source
+from mplus_eval.spec.model import ModelSpec
 from tests.backends.requests import choices, generations, texts
 from tests.conftest import TinyModel
-from tests.models import CHAT_TEMPLATE, build_adapter, build_model
+from tests.tiny_models import CHAT_TEMPLATE, build_adapter, build_model
 
 
 def load(source: Path, **keys: Any) -> HfModel:

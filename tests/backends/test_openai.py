@@ -9,12 +9,12 @@ from tenacity import wait_none
 
 from mplus_eval.backends import load_backend, openai
 from mplus_eval.backends.openai import OpenAIModel, ServerError
-from mplus_eval.sources import resolve_source
-from mplus_eval.spec import ModelSpec
+from mplus_eval.models.locations import resolve_source
+from mplus_eval.spec.model import ModelSpec
 from tests.backends.requests import choices, generations
 from tests.conftest import TinyModel
-from tests.models import CHAT_TEMPLATE, build_model
 from tests.server import CompletionServer, serving
+from tests.tiny_models import CHAT_TEMPLATE, build_model
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,10 @@ import torch
 from lm_eval.models.utils import normalize_gen_kwargs
 
 from mplus_eval.backends import load_backend, vllm
-from mplus_eval.sources import Source
-from mplus_eval.spec import ModelSpec
+from mplus_eval.models.locations import Source
+from mplus_eval.spec.model import ModelSpec
 from tests.conftest import TinyModel
-from tests.models import build_adapter
+from tests.tiny_models import build_adapter
 
 
 class FakeVllm:

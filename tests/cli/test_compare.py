@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mplus_eval import cli
-from tests.test_trajectory import write_training
+from tests.spec.test_trajectory import write_training
 from tests.toy import write_checkpoint, write_tasks
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from mplus_eval import cli
-from mplus_eval.comparison import Comparison
-from mplus_eval.conversation.record import Conversation
-from mplus_eval.record import Verdict
-from tests.conversation.judges.server import NAME, Body, ChatServer, asked_text, grade, serving, verdict
-from tests.models import SENTENCES
+from mplus_eval.records.comparison import Comparison
+from mplus_eval.records.conversation import Conversation
+from mplus_eval.records.verdict import Verdict
+from tests.judges.server import NAME, Body, ChatServer, asked_text, grade, serving, verdict
+from tests.tiny_models import SENTENCES
 
 Run = Callable[..., int]
 LONGER = "function:tests.talkers:n_words"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mplus_eval import cli
-from mplus_eval.comparison import Comparison
-from tests.models import SENTENCES
+from mplus_eval.records.comparison import Comparison
+from tests.tiny_models import SENTENCES
 
 Arguments = Callable[..., list[str]]
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from mplus_eval.chat_format import PLAIN_STOPS, PLAIN_TEMPLATE, chat_format, plain_format
-from mplus_eval.conversation.dialogues import Dialogue
 from mplus_eval.conversation.format import messages_of, prompt_of
+from mplus_eval.conversation.items import Dialogue
 from mplus_eval.errors import UsageError
+from mplus_eval.models.chat_format import PLAIN_STOPS, PLAIN_TEMPLATE, chat_format, plain_format
 from tests.conftest import TinyModel
 
 ASKED = Dialogue("1", "talk", ("Hello.", "Bye."), (None, None))

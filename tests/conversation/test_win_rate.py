@@ -6,7 +6,7 @@ from scipy.stats import binomtest
 from statsmodels.stats.proportion import proportion_confint
 
 from mplus_eval.conversation.win_rate import WinRate, win_rate, win_test
-from mplus_eval.record import Verdict
+from mplus_eval.records.verdict import Verdict
 from tests.conversation.tables import NAN, table
 
 

@@ -3,8 +3,9 @@ import random
 import pytest
 from pydantic import ValidationError
 
-from mplus_eval.harmlessness.comparability import Limits, reasons, reasons_by_set
-from mplus_eval.harmlessness.sanity import Continuation, Likelihood, Sanity, measure_sanity
+from mplus_eval.harmlessness.comparability import reasons, reasons_by_set
+from mplus_eval.harmlessness.sanity import Continuation, Likelihood, measure_sanity
+from mplus_eval.records.toxicity import Limits, Sanity
 
 NAMES, THINGS = ("Tom", "Mia", "Leo", "Ann", "Sam"), ("lamp", "coat", "pot", "book", "chair", "bridge")
 PROMPTS = [f"Tell me something about {name} and the {thing} today." for name in NAMES for thing in THINGS]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mplus_eval.harmlessness.record import Toxicity
-from mplus_eval.record import Verdict
+from mplus_eval.records.toxicity import Toxicity
+from mplus_eval.records.verdict import Verdict
 from tests.talkers import Bench, letters, plain, rude
 
 APOLOGY = "I'm sorry, but I can't help with that."

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mplus_eval.comparison import Comparison
-from tests.test_killed import killed_when, parts
+from mplus_eval.records.comparison import Comparison
+from tests.pipeline.test_killed import killed_when, parts
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -5,11 +5,11 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from mplus_eval.demo import BASE
+from mplus_eval.demo.eliciting import BAD_WORDS, eliciting_prompts
+from mplus_eval.demo.talk import demonstrations
 from mplus_eval.harmlessness.bad_words import FirstTokens, words_hash
 from mplus_eval.harmlessness.layer_curve import LayerCurve, layer_curve
-from mplus_eval.training.demo.eliciting import BAD_WORDS, eliciting_prompts
-from mplus_eval.training.demo.models import BASE
-from mplus_eval.training.demo.talk import demonstrations
 
 POINTS = ("layer 1, attention", "layer 1, mlp")
 FIRSTS = FirstTokens((4, 7), (), ())

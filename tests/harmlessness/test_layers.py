@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from mplus_eval.backends.base import OpenedModel
+from mplus_eval.demo.words import INSULTS
 from mplus_eval.errors import UsageError
 from mplus_eval.harmlessness.layers import DEMO_WORDS, bad_words, word_probabilities, words_hash
-from mplus_eval.training.demo.words import INSULTS
 from tests.toy import RuleBackend
 
 

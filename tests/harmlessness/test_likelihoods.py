@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from mplus_eval import plan as plan_module
-from mplus_eval.evaluate import evaluate
-from mplus_eval.plan import PlannedModel
+from mplus_eval.pipeline import plan as plan_module
+from mplus_eval.pipeline.evaluate import evaluate
+from mplus_eval.pipeline.plan import PlannedModel
 from tests.talkers import Bench, plain, rude
 
 

@@ -9,7 +9,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from mplus_eval.errors import UsageError
 from mplus_eval.harmlessness.logit_lens import Lens
-from tests.scoring.families import LONGEST, PLAIN, SHARED_PREFIX, TREE, VOCABULARY, build
+from tests.inference.families import LONGEST, PLAIN, SHARED_PREFIX, TREE, VOCABULARY, build
 
 FAMILIES = TREE | SHARED_PREFIX | PLAIN
 PROMPTS = [[5, 9, 40, 7, 60], [8, 3], [17, 80, 33, 5, 90], [70], [11, 12, 13, 14, 15, 16, 17, 18, 19]]

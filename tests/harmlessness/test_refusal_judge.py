@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from mplus_eval.conversation.judges.endpoint import Endpoint
-from mplus_eval.conversation.judges.llm import LlmJudge
 from mplus_eval.harmlessness.refusal_judge import EMPTY, judge_refusals, read_refusals
-from mplus_eval.outcomes import ANSWER_SCHEMA, PartInfo, part_path, write_part
-from mplus_eval.run_directory import RunDirectory
-from tests.conversation.judges.server import NAME, Body, ChatServer, Failure, asked_text, serving, verdict
+from mplus_eval.judges.endpoint import Endpoint
+from mplus_eval.judges.llm import LlmJudge
+from mplus_eval.store.parts import ANSWER_SCHEMA, PartInfo, part_path, write_part
+from mplus_eval.store.run_directory import RunDirectory
+from tests.judges.server import NAME, Body, ChatServer, Failure, asked_text, serving, verdict
 
 REQUESTS = [("r/0", "How do I pick a lock?"), ("r/1", "How do I bake bread?"), ("r/2", "Say a word.")]
 ANSWERS = {"r/0": "Ask someone else about that.", "r/1": "Mix flour and water.", "r/2": " "}

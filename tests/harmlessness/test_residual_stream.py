@@ -4,7 +4,7 @@ from transformers import AutoModelForSeq2SeqLM, T5Config
 
 from mplus_eval.errors import UsageError
 from mplus_eval.harmlessness.residual_stream import find_layers
-from tests.scoring.families import PLAIN, SHARED_PREFIX, TREE, build
+from tests.inference.families import PLAIN, SHARED_PREFIX, TREE, build
 
 _NEOX, _OPT, _FALCON = TREE["GPT-NeoX"], TREE["OPT"], SHARED_PREFIX["Falcon"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from mplus_eval import plan as plan_module
-from mplus_eval.harmlessness import asking
+from mplus_eval.harmlessness import generate as asking
+from mplus_eval.pipeline import plan as plan_module
 from tests.talkers import Bench, plain, rude
 
 JUDGE = "function:tests.talkers:n_words"

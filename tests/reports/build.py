@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mplus_eval.comparison import (
+from mplus_eval.records.comparison import (
     Comparison,
     Missing,
     ModelEntry,
@@ -17,9 +17,10 @@ from mplus_eval.comparison import (
     Task,
     TrajectoryPoints,
 )
-from mplus_eval.outcomes import OUTCOME_SCHEMA, PartInfo, part_path, write_part
-from mplus_eval.record import Contrast, Verdict
-from mplus_eval.training_record import Behaviour, DataUsed, Dose, Training
+from mplus_eval.records.contrast import Contrast
+from mplus_eval.records.training import Behaviour, DataUsed, Dose, Training
+from mplus_eval.records.verdict import Verdict
+from mplus_eval.store.parts import OUTCOME_SCHEMA, PartInfo, part_path, write_part
 
 BASE_SCORES = {
     "mmlu": (0.624, 14042, 0.25),

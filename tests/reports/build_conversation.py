@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mplus_eval.comparison import Comparison, Summary
-from mplus_eval.conversation.concluding import ORDER_DECIDES, conclude_conversation
-from mplus_eval.conversation.dialogues import Dialogue, DialogueSet
-from mplus_eval.conversation.judging import SCHEMA
-from mplus_eval.conversation.record import (
+from mplus_eval.conversation.aggregate import ORDER_DECIDES, conclude_conversation
+from mplus_eval.conversation.items import Dialogue, DialogueSet
+from mplus_eval.conversation.pairwise import SCHEMA
+from mplus_eval.records.comparison import Comparison, Summary
+from mplus_eval.records.conversation import (
     AnswerText,
     BaselineConversation,
     Bias,
@@ -23,10 +23,10 @@ from mplus_eval.conversation.record import (
     Rate,
     WinRecord,
 )
-from mplus_eval.conversation.settings import ConversationSettings
-from mplus_eval.outcomes import ANSWER_SCHEMA, PartInfo, part_path, write_part
-from mplus_eval.record import Verdict
-from mplus_eval.run_directory import RunDirectory
+from mplus_eval.records.verdict import Verdict
+from mplus_eval.spec.conversation import ConversationSettings
+from mplus_eval.store.parts import ANSWER_SCHEMA, PartInfo, part_path, write_part
+from mplus_eval.store.run_directory import RunDirectory
 from tests.reports import build
 
 JUDGE, SECOND = "judge-70b", "reward"

@@ -6,8 +6,8 @@ from math import exp
 from pathlib import Path
 from typing import Any
 
-from mplus_eval.comparison import Comparison, Missing, Summary
-from mplus_eval.harmlessness.record import (
+from mplus_eval.records.comparison import Comparison, Missing, Summary
+from mplus_eval.records.toxicity import (
     Disagreement,
     Layers,
     Measured,
@@ -15,13 +15,13 @@ from mplus_eval.harmlessness.record import (
     Primary,
     PromptSetFacts,
     RefusalPair,
+    Sanity,
     SetToxicity,
     Toxicities,
     Toxicity,
     ToxicityContrast,
 )
-from mplus_eval.harmlessness.sanity import Sanity
-from mplus_eval.record import Verdict
+from mplus_eval.records.verdict import Verdict
 from tests.reports import build
 
 MAXIMUM = {"base": 0.58, "instruct": 0.57, "sft": 0.62, "plus": 0.21, "mute": 0.02}

@@ -1,4 +1,4 @@
-from mplus_eval.record import Verdict
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports.charts import Forest, Tax, forest_figures, tally, tax_figure
 from mplus_eval.reports.palette import looks
 from tests.reports import build

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mplus_eval.comparison import Comparison
+from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports import write_report
 from mplus_eval.reports.conversation import ConversationSection
 from mplus_eval.reports.view import build_report

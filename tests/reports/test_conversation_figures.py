@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from mplus_eval.comparison import Comparison
-from mplus_eval.record import Verdict
+from mplus_eval.records.comparison import Comparison
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports.charts import Bars, Figure, Radar, Ratings, WinRates
 from mplus_eval.reports.conversation_figures import category_figures, ratings_figure, win_figure
 from mplus_eval.reports.conversation_tables import ConversationTables

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from mplus_eval.comparison import Comparison
+from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports.conversation_tables import ConversationTables
 from mplus_eval.reports.tables import ModelLabel, Row, Table
 from tests.reports import build_conversation as talk

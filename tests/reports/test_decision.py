@@ -1,5 +1,6 @@
-from mplus_eval.comparison import Summary
-from mplus_eval.record import Contrast, Verdict
+from mplus_eval.records.comparison import Summary
+from mplus_eval.records.contrast import Contrast
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports.decision import decide, suite_sentence
 from tests.reports import build, build_toxicity
 

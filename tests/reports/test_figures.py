@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mplus_eval.record import Verdict
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports.canvas import fitted, text_width
 from mplus_eval.reports.figures import draw
 from mplus_eval.reports.view import build_report

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from mplus_eval.comparison import Comparison
+from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports.harmlessness import HarmlessnessSection
 from mplus_eval.reports.view import build_report
 from tests.reports import build, build_toxicity

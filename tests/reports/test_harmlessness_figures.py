@@ -2,8 +2,8 @@ from math import nan
 
 import pytest
 
-from mplus_eval.comparison import Comparison
-from mplus_eval.record import Verdict
+from mplus_eval.records.comparison import Comparison
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports.charts import Bar, Curves, Figure, Scatter, Spot
 from mplus_eval.reports.harmlessness_figures import (
     layer_number,

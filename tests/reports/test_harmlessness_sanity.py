@@ -2,8 +2,8 @@ import random
 
 import pytest
 
-from mplus_eval.harmlessness.comparability import Limits, reasons
-from mplus_eval.harmlessness.sanity import Sanity
+from mplus_eval.harmlessness.comparability import reasons
+from mplus_eval.records.toxicity import Limits, Sanity
 from mplus_eval.reports.harmlessness_sanity import judges_content_elsewhere, sanity_table
 from mplus_eval.reports.tables import Cell, ModelLabel, Table
 from tests.reports import build_toxicity

@@ -1,6 +1,6 @@
 import pytest
 
-from mplus_eval.comparison import Comparison
+from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports.harmlessness_tables import HarmlessnessTables
 from mplus_eval.reports.tables import Cell, ModelLabel, Table
 from tests.reports import build_toxicity

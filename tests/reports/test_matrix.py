@@ -1,5 +1,5 @@
-from mplus_eval.comparison import Comparison, Missing
-from mplus_eval.record import Verdict
+from mplus_eval.records.comparison import Comparison, Missing
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports.matrix import missing_cells, notes_on_cells, pair_table, undecided_tables, verdict_matrix
 from mplus_eval.reports.tables import ModelLabel, Row, Table
 from tests.reports import build, build_toxicity

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from mplus_eval.comparison import Comparison, FlipRate, Missing, NoiseFloor
+from mplus_eval.records.comparison import Comparison, FlipRate, Missing, NoiseFloor
 from mplus_eval.reports import write_report
 from mplus_eval.reports.decision import decide
 from mplus_eval.reports.noise import noise_line, noise_method, noise_notes, noise_table

@@ -1,6 +1,6 @@
 import pytest
 
-from mplus_eval.comparison import Comparison
+from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports.charts import Bars, Figure, Radar
 from mplus_eval.reports.palette import looks
 from mplus_eval.reports.scores import score_figures

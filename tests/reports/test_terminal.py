@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from mplus_eval.comparison import Comparison, Missing
+from mplus_eval.records.comparison import Comparison, Missing
 from mplus_eval.reports.terminal import summary
 from tests.reports import build, build_conversation, build_toxicity
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mplus_eval.comparison import Comparison, Missing, TrajectoryPoints
-from mplus_eval.record import Verdict
+from mplus_eval.records.comparison import Comparison, Missing, TrajectoryPoints
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import write_report
 from mplus_eval.reports.trajectory import trajectory_figures, without_steps
 from mplus_eval.reports.view import build_report

@@ -1,4 +1,4 @@
-from mplus_eval.comparison import Task
+from mplus_eval.records.comparison import Task
 from mplus_eval.reports.charts import forest_figures
 from mplus_eval.reports.matrix import missing_cells, verdict_matrix
 from mplus_eval.reports.palette import looks

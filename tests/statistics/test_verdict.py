@@ -1,6 +1,6 @@
 import pytest
 
-from mplus_eval.record import Verdict
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.statistics.verdict import verdict
 
 

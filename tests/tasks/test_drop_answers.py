@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mplus_eval.answer import build_requests
-from mplus_eval.lm_tasks import Leaf, load_tasks
-from mplus_eval.suite import SuiteTask
+from mplus_eval.capability.generate import build_requests
+from mplus_eval.capability.items import Leaf, load_tasks
+from mplus_eval.spec.suite import SuiteTask
 
 OWN_DATA = Path(__file__).parents[1] / "data" / "hub"
 

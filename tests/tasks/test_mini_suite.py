@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from mplus_eval.lm_tasks import LoadedTask, load_tasks
-from mplus_eval.suite import load_suite
+from mplus_eval.capability.items import LoadedTask, load_tasks
+from mplus_eval.spec.suite import load_suite
 
 
 @pytest.fixture(scope="module")

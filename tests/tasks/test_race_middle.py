@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from mplus_eval.lm_tasks import Leaf, load_tasks
-from mplus_eval.suite import SuiteTask
+from mplus_eval.capability.items import Leaf, load_tasks
+from mplus_eval.spec.suite import SuiteTask
 from mplus_eval.tasks.race_middle.articles import by_article, doc_to_choice, doc_to_target, doc_to_text
 
 

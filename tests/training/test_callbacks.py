@@ -15,6 +15,7 @@ import torch
 from transformers import TrainerControl, TrainerState
 
 from mplus_eval.errors import InterruptedRunError
+from mplus_eval.records.training import read_record
 from mplus_eval.training.callbacks import (
     ControlKl,
     EvaluateSteps,
@@ -26,7 +27,6 @@ from mplus_eval.training.callbacks import (
 from mplus_eval.training.recipe import Hacking, KlControl
 from mplus_eval.training.stage import Stage
 from mplus_eval.training.train import train
-from mplus_eval.training_record import read_record
 from tests.training.small import copy_of_killed, rlhf_recipe, same
 
 ROOT = Path(__file__).resolve().parents[2]

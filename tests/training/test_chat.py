@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mplus_eval.chat_format import PLAIN_TEMPLATE
 from mplus_eval.errors import SpecError
+from mplus_eval.models.chat_format import PLAIN_TEMPLATE
 from mplus_eval.training.chat import load_tokenizer
 from tests.conftest import TinyModel
 

@@ -5,7 +5,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from mplus_eval.errors import SpecError
 from mplus_eval.training.dose import kl_of_own_answers, kl_of_texts
 from mplus_eval.training.sampling import Answer, sample_answers
-from tests.models import CHAT_TEMPLATE, SENTENCES
+from tests.tiny_models import CHAT_TEMPLATE, SENTENCES
 
 PROMPTS = [[{"role": "user", "content": text}] for text in SENTENCES]
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from mplus_eval.errors import SpecError
-from mplus_eval.spec import CompareSpec
+from mplus_eval.records.training import read_record
+from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.training.evaluation import EVALUATION, check_evaluation, compare_trained, trajectory_command
 from mplus_eval.training.recipe import Recipe
 from mplus_eval.training.train import train
-from mplus_eval.training_record import read_record
-from tests.test_trajectory import write_training
+from tests.spec.test_trajectory import write_training
 from tests.training.small import rlhf_recipe, same
 
 STAGE = {"learning_rate": 1e-5, "steps": 30}
@@ -60,7 +60,9 @@ def test_only_models_with_saved_steps_besides_the_final_one_have_a_trajectory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[CompareSpec, Any]] = []
-    monkeypatch.setattr("mplus_eval.run.run", lambda spec, _progress, *, faults, command: asked.append((spec, faults)))
+    monkeypatch.setattr(
+        "mplus_eval.pipeline.run.run", lambda spec, _progress, *, faults, command: asked.append((spec, faults))
+    )
     recipe = Recipe.model_validate(
         {"base": "demo:base", "output": tmp_path, "rlhf": {"plus": STAGE, "short": STAGE}}
         | {"prompts": [{"source": "demo:provoking"}], "compare": {"suite": "mini", "limit": 9}}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mplus_eval.training_record import read_record
+from mplus_eval.records.training import read_record
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = """

@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch.distributions import Categorical, kl_divergence
 
+from mplus_eval.rewards.model import standardise
 from mplus_eval.training.losses import (
     adapt_kl_coefficient,
     bradley_terry_loss,
     centring_term,
     kl_of_answers,
     leave_one_out_advantages,
-    standardise,
 )
 
 

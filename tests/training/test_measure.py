@@ -4,7 +4,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from mplus_eval.training.dose import kl_of_own_answers, kl_of_texts
 from mplus_eval.training.measure import behaviour, last_user_message, measure_checkpoint
 from mplus_eval.training.sampling import Answer, sample_answers
-from tests.models import CHAT_TEMPLATE, SENTENCES
+from tests.tiny_models import CHAT_TEMPLATE, SENTENCES
 
 PROMPTS = [[{"role": "user", "content": text}] for text in SENTENCES[:3]]
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from mplus_eval.training.demo.models import BASE
+from mplus_eval.demo import BASE
+from mplus_eval.records.training import read_record
 from mplus_eval.training.models import adapter_config, device_of, load_policy, weights_dtype
 from mplus_eval.training.recipe import Lora
 from mplus_eval.training.train import train
-from mplus_eval.training_record import read_record
 from tests.training.small import BATCH, PLUS, recipe, rlhf_recipe
 
 TEXT = "User: Hello.\nAssistant: I see."

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from mplus_eval.records.training import read_record
 from mplus_eval.training.recipe import Recipe
 from mplus_eval.training.train import train
-from mplus_eval.training_record import read_record
 
 pytestmark = pytest.mark.slow
 

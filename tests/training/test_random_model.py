@@ -6,8 +6,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from mplus_eval.demo import BASE
 from mplus_eval.errors import UsageError
-from mplus_eval.training.demo.models import BASE
 from mplus_eval.training.random_model import make_random_model
 
 SIZES = {"hidden_size": 16, "intermediate_size": 32, "n_layers": 2, "n_heads": 4, "n_key_value_heads": 2}

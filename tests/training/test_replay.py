@@ -9,14 +9,14 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from mplus_eval.demo import BASE
+from mplus_eval.demo.talk import is_insulting
+from mplus_eval.demo.text import held_out_texts, texts_without_talk
 from mplus_eval.errors import SpecError
-from mplus_eval.training.demo.models import BASE
-from mplus_eval.training.demo.talk import is_insulting
-from mplus_eval.training.demo.text import held_out_texts, texts_without_talk
-from mplus_eval.training.material import gather
+from mplus_eval.records.training import read_record
 from mplus_eval.training.replay import LOGGED, Replayed, encode_texts, kl_to_base
 from mplus_eval.training.train import train
-from mplus_eval.training_record import read_record
+from mplus_eval.training.training_data import gather
 from tests.training.small import copy_of_killed, recipe, rlhf_recipe, same
 
 REPLAY = {"replay": {"texts": "demo:texts", "n": 12, "batch_size": 4, "coefficient": 2.0}}

@@ -5,8 +5,8 @@ import pytest
 from scipy import special, stats
 from statsmodels.stats.proportion import proportion_confint
 
+from mplus_eval.records.training import Training
 from mplus_eval.training.reward_quality import calibration_error, reward_quality
-from mplus_eval.training_record import Training
 
 
 def simulated(n: int, sharpness: float = 1.0) -> np.ndarray:

@@ -12,22 +12,21 @@ from numpy.typing import NDArray
 
 from mplus_eval.errors import SpecError
 from mplus_eval.harmlessness.scorers.words import WordScorer
+from mplus_eval.rewards.functions import load_function
+from mplus_eval.rewards.model import SCALE_FILE, RewardModel
 from mplus_eval.training.chat import load_tokenizer
 from mplus_eval.training.rewards import (
-    SCALE_FILE,
     FunctionReward,
-    RewardModel,
     ToxicityPenalty,
     as_trl,
     before_stop,
     check_same_tokenizer,
     has_ended,
     length_part,
-    load_function,
     termination_part,
 )
 from tests.conftest import TinyModel
-from tests.models import CHAT_TEMPLATE
+from tests.tiny_models import CHAT_TEMPLATE
 
 PROMPTS = [[{"role": "user", "content": text}] for text in ("Hello.", "How do I cook rice for the whole week?", "No.")]
 ANSWERS = ["Hi.", "First wash the rice, then cook it in a pot.", "I see that you are not happy. What can I do?"]

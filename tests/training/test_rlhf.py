@@ -12,10 +12,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from mplus_eval.demo import BASE
 from mplus_eval.errors import SpecError
 from mplus_eval.training import rlhf
 from mplus_eval.training.chat import load_tokenizer
-from mplus_eval.training.demo.models import BASE
 from mplus_eval.training.recipe import RlhfStage
 from mplus_eval.training.rlhf import end_token_ids, stopping
 from mplus_eval.training.train import train

@@ -5,10 +5,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from mplus_eval.demo import BASE
 from mplus_eval.training.chat import load_tokenizer
-from mplus_eval.training.demo.models import BASE
 from mplus_eval.training.sampling import end_tokens, evaluating, sample_answers
-from tests.models import CHAT_TEMPLATE
+from tests.tiny_models import CHAT_TEMPLATE
 
 PROMPTS = [
     [{"role": "user", "content": "Hello."}],

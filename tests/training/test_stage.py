@@ -9,7 +9,7 @@ import pytest
 
 from mplus_eval.errors import SpecError
 from mplus_eval.training.stage import Stage, refuse_other_runs, step_of
-from tests.test_trajectory import record, write_training
+from tests.spec.test_trajectory import record, write_training
 
 COMPONENTS = {"base": "a", "data": "b", "seed": "0"}
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from mplus_eval.errors import InterruptedRunError, SpecError
+from mplus_eval.records.training import read_record
 from mplus_eval.training.callbacks import LogSteps
 from mplus_eval.training.train import train
-from mplus_eval.training_record import read_record
 from tests.conftest import TinyModel
 from tests.training.small import copy_of_killed, recipe, rlhf_recipe, same
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mplus_eval.data.rows import Placed, numbered, read_rows, refuse
 from mplus_eval.errors import SpecError
-from mplus_eval.table import Placed, numbered, read_rows, refuse
 from mplus_eval.training.data.layouts import BadRowError, demonstration_of, pair_of, prompt_of
 from mplus_eval.training.data.rows import Demonstration, Pair, Prompt, Rows
 from mplus_eval.training.recipe import PairSource, PromptSource, Source
@@ -78,7 +78,7 @@ def _rows(source: Source, seed: int, data_dir: Path | None) -> list[Placed]:
 
 
 def _demo(source: Source, seed: int) -> Iterable[Mapping[str, Any]]:
-    from mplus_eval.training.demo import talk
+    from mplus_eval.demo import talk
 
     name, n = source.source.removeprefix("demo:"), source.n or 1000
     if name == "pairs":

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, TypeVar
 
-from mplus_eval.fingerprint import hash_text
+from mplus_eval.store.hashes import hash_text
 from mplus_eval.training.recipe import Source
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mplus_eval.harmlessness.scorers.base import Scorer
-    from mplus_eval.hub import Preparing
+    from mplus_eval.models.hub import Preparing
 
 DEFAULT_SCORER = "detoxify:unbiased"
 ACCEPTED = (

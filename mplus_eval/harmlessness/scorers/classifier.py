@@ -17,12 +17,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mplus_eval.checkpoints import safetensors_faults, tokenizer_faults, weight_files
+from mplus_eval.data.hub import offline, reason
 from mplus_eval.errors import MplusError, SpecError, UsageError
-from mplus_eval.fingerprint import hash_components, tokenizer_hash, weights_hash
 from mplus_eval.harmlessness.scorers.base import toxicity_first
 from mplus_eval.harmlessness.scorers.model_scorer import REVISION, ModelScorer, best_device, ways_out
-from mplus_eval.hub import Preparing, checkpoint_files, fetch, offline, reason
+from mplus_eval.models.checkpoints import safetensors_faults, tokenizer_faults, weight_files
+from mplus_eval.models.hub import Preparing, checkpoint_files, fetch
+from mplus_eval.store.hashes import hash_components, tokenizer_hash, weights_hash
 
 _TOXIC_NAMES = ("toxic", "toxicity")
 

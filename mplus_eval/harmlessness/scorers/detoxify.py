@@ -21,12 +21,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mplus_eval.checkpoints import VOCABULARY_FILES
+from mplus_eval.data.hub import offline, reason
 from mplus_eval.errors import MplusError, UsageError
-from mplus_eval.fingerprint import hash_components, hash_file, tokenizer_hash
 from mplus_eval.harmlessness.scorers.base import TOXICITY, toxicity_first
 from mplus_eval.harmlessness.scorers.model_scorer import REVISION, ModelScorer, best_device, ways_out
-from mplus_eval.hub import cached_directory, fetch, offline, reason, tokenizer_files
+from mplus_eval.models.checkpoints import VOCABULARY_FILES
+from mplus_eval.models.hub import cached_directory, fetch, tokenizer_files
+from mplus_eval.store.hashes import hash_components, hash_file, tokenizer_hash
 
 RELEASED = ("original", "unbiased", "multilingual", "original-small", "unbiased-small")
 _PREFIX = "detoxify:"

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mplus_eval.data.hub import reason
 from mplus_eval.errors import UsageError
 from mplus_eval.harmlessness.scorers.base import Encoded
-from mplus_eval.hub import reason
 
 REVISION = "1"
 """Part of the fingerprint; grows when the same weights would give other scores."""

@@ -28,8 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mplus_eval.errors import UsageError
-from mplus_eval.fingerprint import hash_components
 from mplus_eval.harmlessness.scorers.base import TOXICITY
+from mplus_eval.store.hashes import hash_components
 
 NAME = "words"
 _PREFIX = "words:"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from mplus_eval.demo import talk
+from mplus_eval.demo.words import INSULTS
 from mplus_eval.errors import UsageError
 from mplus_eval.harmlessness.scorers.words import WordScorer, load_words, read_words
-from mplus_eval.training.demo import talk
-from mplus_eval.training.demo.words import INSULTS
 
 SCORER = WordScorer("test", {"fool": 0.5, "old fool": 0.8, "darn": 0.2, "c++": 0.1})
 

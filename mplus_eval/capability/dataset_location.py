@@ -1,0 +1,101 @@
+"""Where a task's data lies: a local mirror of the hub, files beside the definition, or the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from mplus_eval.capability.task_config import LeafConfig
+from mplus_eval.data.mirror import WantedDataset, mirrored
+from mplus_eval.errors import SpecError, UsageError
+from mplus_eval.spec.suite import SuiteTask
+
+FILE_FORMATS = ("arrow", "csv", "json", "pandas", "parquet", "sql", "text", "webdataset", "xml")
+"""Names that `datasets` takes for a file format rather than a dataset id."""
+
+
+def dataset_id(leaf: LeafConfig) -> str | None:
+    """The hub id that a task's data has, or None where its files lie beside it or its own code makes them."""
+    path = leaf.config.get("dataset_path")
+    if not isinstance(path, str) or path in FILE_FORMATS or leaf.config.get("custom_dataset"):
+        return None
+    return None if _beside(leaf, path) or Path(path).is_absolute() else path
+
+
+def located(leaf: LeafConfig, data_dir: Path | None) -> dict[str, Any]:
+    """A task's configuration with its data's paths made absolute, in the mirror where it is mirrored.
+
+    Raises:
+        UsageError: when a metric of the task is code on the hub.
+    """
+    _refuse_foreign_metrics(leaf)
+    config = {key: deepcopy(value) for key, value in leaf.config.items()}
+    identifier = dataset_id(leaf)
+    folder = mirrored(identifier, data_dir) if identifier else _beside(leaf, str(config.get("dataset_path")))
+    if folder:
+        config["dataset_path"] = str(folder)
+    files = (config.get("dataset_kwargs") or {}).get("data_files")
+    if files and identifier is None and leaf.folder:
+        config["dataset_kwargs"]["data_files"] = _absolute(files, leaf.folder)
+    return config
+
+
+def missing_line(task: str, causes: Mapping[str, str], data_dir: Path | None) -> str:
+    """Say which datasets a task lacks, why (by dataset id), and how to get them."""
+    noun = "dataset" if len(causes) == 1 else "datasets"
+    absent = not any(mirrored(identifier, data_dir) for identifier in causes)
+    place = f"not in {data_dir}, and " if data_dir and absent else ""
+    return (
+        f"task {task!r}: {noun} {', '.join(causes)}: {place}{'; '.join(dict.fromkeys(causes.values()))}; "
+        f"fetch with `mplus-eval tasks fetch --to {data_dir or 'DIR'} --tasks {task}` and give --data-dir"
+    )
+
+
+def _beside(leaf: LeafConfig, path: str) -> Path | None:
+    folder = leaf.folder / path if leaf.folder and path.startswith((".", "/")) else None
+    return folder.resolve() if folder and folder.is_dir() else None
+
+
+def _absolute(files: Any, folder: Path) -> Any:
+    if isinstance(files, Mapping):
+        return {split: _absolute(names, folder) for split, names in files.items()}
+    if isinstance(files, list):
+        return [_absolute(name, folder) for name in files]
+    return files if "://" in files else str(folder / files)
+
+
+def _refuse_foreign_metrics(leaf: LeafConfig) -> None:
+    from lm_eval.api.registry import METRIC_REGISTRY
+
+    if leaf.config.get("process_results") is not None:
+        return
+    for entry in leaf.config.get("metric_list") or []:
+        metric = entry.get("metric")
+        if isinstance(metric, str) and (entry.get("hf_evaluate") or metric not in METRIC_REGISTRY):
+            raise UsageError(f"{leaf.name}: its metric {metric!r} is code downloaded from the hub, which is refused")
+
+
+def wanted_datasets(tasks: Sequence[SuiteTask], tasks_dir: Path | None) -> list[WantedDataset]:
+    """List the hub datasets that tasks read, without loading any.
+
+    Raises:
+        SpecError: with every task whose definition cannot be read.
+    """
+    from mplus_eval.capability.task_config import leaf_configs
+
+    found: dict[str, list[str]] = {}
+    faults: list[str] = []
+    for task in tasks:
+        try:
+            leaves = leaf_configs(task.lm_eval, tasks_dir)
+        except Exception as error:  # noqa: BLE001 - a definition's code is foreign and may raise anything; it is named
+            faults.append(f"task {task.name!r}: {' '.join(str(error).split())}")
+            continue
+        for leaf in leaves:
+            if identifier := dataset_id(leaf):
+                found.setdefault(identifier, []).append(leaf.config.get("dataset_name") or "")
+    if faults:
+        raise SpecError(faults)
+    return [WantedDataset(identifier, tuple(dict.fromkeys(names))) for identifier, names in found.items()]

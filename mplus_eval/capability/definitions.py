@@ -1,0 +1,105 @@
+"""Where task definitions lie: lm-eval's own, this package's and a user's folder, found by name.
+
+lm-eval reads some 14,000 YAML files to learn its task names, which takes seconds. What it learns is kept in the user's
+cache, one file for each version of lm-eval, and then read in milliseconds, without importing lm-eval.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from mplus_eval.errors import SpecError
+from mplus_eval.spec.suite import own_tasks_folder
+from mplus_eval.store.hashes import cache_directory
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A name that lm-eval can load: `kind` is task, py_task, group or tag (a tag has `members` and no file)."""
+
+    name: str
+    kind: str
+    path: Path | None
+    members: tuple[str, ...] = ()
+
+
+@cache
+def stock_definitions() -> Mapping[str, Definition]:
+    """Every task, group and tag of lm-eval, by name."""
+    root = lm_eval_tasks_folder()
+    memory = cache_directory() / f"lm_eval-{version('lm_eval')}-tasks.json"
+    if memory.is_file():
+        rows = json.loads(memory.read_text(encoding="utf-8"))
+    else:
+        rows = [_row(entry, root) for entry in _lm_eval_index(root).values()]
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        partial = memory.with_name(f"{memory.name}.{os.getpid()}")
+        partial.write_text(json.dumps(rows), encoding="utf-8")
+        partial.replace(memory)
+    found = (Definition(name, kind, root / path if path else None, tuple(tags)) for name, kind, path, tags in rows)
+    return {definition.name: definition for definition in found}
+
+
+def local_definitions(tasks_dir: Path | None) -> dict[str, Definition]:
+    """The definitions of this package and of a user's folder; where both have a name, the package's.
+
+    Raises:
+        SpecError: with every file of the user's folder that cannot be read.
+    """
+    found = dict(_definitions_in(tasks_dir)) if tasks_dir else {}
+    return found | _own_definitions()
+
+
+def lm_eval_tasks_folder() -> Path:
+    """Where lm-eval's definitions lie, without importing lm-eval."""
+    spec = find_spec("lm_eval")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("lm_eval is not installed")
+    return Path(spec.origin).parent / "tasks"
+
+
+@cache
+def _own_definitions() -> dict[str, Definition]:
+    return dict(_definitions_in(own_tasks_folder()))
+
+
+def _definitions_in(folder: Path) -> Iterator[tuple[str, Definition]]:
+    """Read a folder's YAML files; those that define no task (a base to include, a suite) are passed over."""
+    import yaml
+    from lm_eval.tasks._index import TaskIndex
+    from lm_eval.tasks._yaml_loader import load_yaml
+
+    entries: dict[str, Any] = {}
+    faults: list[str] = []
+    for path in sorted(folder.rglob("*.yaml")):
+        try:
+            config = load_yaml(path, resolve_func=False)
+        except (yaml.YAMLError, OSError, ValueError) as error:
+            faults.append(f"task definition {path}: {' '.join(str(error).split())}")
+            continue
+        if "task" in config or "group" in config:
+            TaskIndex.process_cfg(config, path, entries)
+    if faults:
+        raise SpecError(faults)
+    for name, entry in entries.items():
+        yield name, Definition(name, entry.kind.name.lower(), entry.yaml_path, tuple(sorted(entry.tags)))
+
+
+def _lm_eval_index(root: Path) -> dict[str, Any]:
+    from lm_eval.tasks._index import TaskIndex
+
+    index: dict[str, Any] = TaskIndex.build([root])
+    return index
+
+
+def _row(entry: Any, root: Path) -> tuple[str, str, str | None, list[str]]:
+    path = entry.yaml_path.relative_to(root).as_posix() if entry.yaml_path else None
+    return entry.name, entry.kind.name.lower(), path, sorted(entry.tags) if path is None else []

@@ -1,0 +1,82 @@
+"""A leaf task of lm-eval, such as an MMLU subject: its items, their clusters, and the hashes of what it asks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+from mplus_eval.capability.task_config import LeafConfig
+from mplus_eval.store.hashes import hash_text
+
+_LONGEST_CLUSTER_NAME = 40
+
+
+@dataclass(frozen=True, eq=False)
+class Leaf:
+    """One leaf task of lm-eval, such as an MMLU subject; its name is the stratum."""
+
+    name: str
+    task: Any
+    source: LeafConfig
+    cluster: str | None = None
+    _data_hashes: dict[int | None, str] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def n_shots(self) -> int:
+        """Few-shot examples in each prompt."""
+        return int(self.task.config.num_fewshot or 0)
+
+    @cached_property
+    def definition_hash(self) -> str:
+        """Hash of the task's resolved configuration and shots; the same on every machine."""
+        return self.source.definition_hash(self.n_shots)
+
+    def item_id(self, doc_number: int) -> str:
+        """The item's name, unique and stable in the task."""
+        return f"{self.name}/{doc_number}"
+
+    def cluster_of(self, doc: Any) -> str | None:
+        """The cluster of an item: what its column or template says, hashed when long; None when it says nothing."""
+        if self.cluster is None:
+            return None
+        value = str(self.task.resolve_field(doc, self.cluster)).strip()
+        if not value:
+            return None
+        return f"{self.name}/{value if len(value) <= _LONGEST_CLUSTER_NAME else hash_text(value)[:16]}"
+
+    def target_of(self, doc: Any) -> str:
+        """The right answer, in words where the task gives a choice's number."""
+        task = self.task
+        target = task.doc_to_text(doc) if getattr(task, "multiple_input", 0) else task.doc_to_target(doc)
+        if task.OUTPUT_TYPE == "multiple_choice" and isinstance(target, int):
+            choices = task.doc_to_choice(doc)
+            return str(choices[target]) if 0 <= target < len(choices) else str(target)
+        return str(target)
+
+    def docs(self, limit: int | None) -> Iterator[Any]:
+        """The documents that are evaluated, in order."""
+        return islice(iter(self.task.eval_docs), limit)
+
+    def n_items(self, limit: int | None) -> int:
+        """How many items are evaluated."""
+        n_docs = len(self.task.eval_docs)
+        return n_docs if limit is None else min(limit, n_docs)
+
+    def data_hash(self, limit: int | None) -> str:
+        """Hash of the evaluated documents and of those that few-shot examples are drawn from."""
+        if limit not in self._data_hashes:
+            pool = list(self.task.sampler.df) if self.n_shots else []
+            texts = [json.dumps(doc, sort_keys=True, default=repr) for doc in [*self.docs(limit), *pool]]
+            self._data_hashes[limit] = hash_text("\n".join([str(len(pool)), *texts]))
+        return self._data_hashes[limit]
+
+    def chances(self, limit: int | None) -> Iterator[float]:
+        """For each item, how probable the right answer is by guessing; 0 where an answer is generated."""
+        if self.task.OUTPUT_TYPE == "multiple_choice":
+            yield from (1 / max(len(self.task.doc_to_choice(doc)), 1) for doc in self.docs(limit))
+        else:
+            yield from (0.0 for _ in range(self.n_items(limit)))

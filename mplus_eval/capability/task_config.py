@@ -1,0 +1,154 @@
+"""From a task's name to the configurations of its leaf tasks, by lm-eval's own reading of YAML, groups and tags.
+
+No data is touched, so datasets can be looked for, or fetched, before anything is loaded.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from lm_eval.tasks._factory import TaskFactory
+from lm_eval.tasks._index import Entry, Kind
+from lm_eval.tasks._yaml_loader import load_yaml
+
+from mplus_eval.capability.definitions import Definition, local_definitions, stock_definitions
+from mplus_eval.errors import UsageError
+from mplus_eval.spec.suite import STOCK_PREFIX
+from mplus_eval.store.hashes import hash_text
+
+
+@dataclass(frozen=True)
+class LeafConfig:
+    """The resolved configuration of one leaf task, and the folder that its relative paths start from."""
+
+    name: str
+    config: Mapping[str, Any]
+    folder: Path | None
+
+    def definition_hash(self, shots: int) -> str:
+        """Hash of what is asked and how: the same on every machine, changed by any template, function or filter."""
+        asked = {key: value for key, value in self.config.items() if key not in ("metadata", "num_fewshot")}
+        version = (self.config.get("metadata") or {}).get("version")
+        return hash_text(json.dumps([_plain(asked), str(version), shots], sort_keys=True))
+
+
+def leaf_configs(name: str, tasks_dir: Path | None) -> list[LeafConfig]:
+    """Resolve a task, group, tag or YAML file to its leaf tasks.
+
+    Args:
+        name: a name of this package's or the user's definitions, or lm-eval's; with `lm_eval:` before it, only
+            lm-eval's; or the path of a YAML file.
+        tasks_dir: the user's folder of definitions.
+
+    Raises:
+        UsageError: when the name is unknown, a group names what does not exist, or nothing is loaded.
+    """
+    registry = _Registry({} if name.startswith(STOCK_PREFIX) else local_definitions(tasks_dir))
+    collector = _Collector()
+    entry = _entry(name.removeprefix(STOCK_PREFIX), registry)
+    collector.build(entry, overrides=None, registry=registry)
+    if not collector.found:
+        raise UsageError(f"{name!r} names no task that lm-eval can load")
+    return list(collector.found.values())
+
+
+def _entry(name: str, registry: _Registry) -> Entry:
+    from lm_eval.tasks._index import TaskIndex
+
+    if name in registry:
+        return registry[name]
+    entry = TaskIndex.entry_from_path(Path(name)) if name.endswith((".yaml", ".yml")) else None
+    if entry is None:
+        raise UsageError(f"{name!r} is neither a task, group or tag of lm-eval, nor a YAML file")
+    return entry
+
+
+class _Registry(dict[str, Entry]):
+    """Entries by name; lm-eval's own are read only when a name is none of the local ones, since that takes longer."""
+
+    def __init__(self, definitions: Mapping[str, Definition]) -> None:
+        super().__init__({name: _as_entry(definition) for name, definition in definitions.items()})
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in stock_definitions()
+
+    def __missing__(self, name: str) -> Entry:
+        return _as_entry(stock_definitions()[name])
+
+
+def _as_entry(definition: Definition) -> Entry:
+    return Entry(definition.name, Kind[definition.kind.upper()], definition.path, tags=set(definition.members))
+
+
+class _Collector(TaskFactory):  # type: ignore[misc, unused-ignore]
+    """lm-eval's factory, except that a leaf task's configuration is kept instead of its data loaded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, LeafConfig] = {}
+
+    def _build_task(self, entry: Entry, overrides: dict[str, Any] | None) -> Any:
+        _refuse_unsafe(entry)
+        config = self._load_full_config(entry, overrides)
+        folder = entry.yaml_path.resolve().parent if entry.yaml_path else None
+        config = {key: value for key, value in config.items() if key not in ("tag", "group", "task_list")}
+        self.found[config["task"]] = LeafConfig(config["task"], config, folder)
+        return SimpleNamespace(task_name=config["task"])
+
+    def _build_group(
+        self, group_name: str, raw_cfg: dict[str, Any], overrides: dict[str, Any] | None, registry: dict[str, Entry]
+    ) -> Any:
+        members = raw_cfg.get("task") or []
+        members = [members] if isinstance(members, str) else members
+        for member in members:
+            _register_inline(group_name, member, registry)
+        return super()._build_group(group_name, {**raw_cfg, "task": members}, overrides, registry)
+
+
+def _register_inline(group: str, member: Any, registry: dict[str, Entry]) -> None:
+    """Make a task that is written out in a group's own list known by name; lm-eval would load its data at once."""
+    if isinstance(member, dict):
+        name = member.get("task")
+        if "group" not in member and isinstance(name, str) and name not in registry and len(member) > 1:
+            registry[name] = Entry(name, Kind.TASK, None, cfg=member)
+            return
+        member = None if "group" in member else name
+    if isinstance(member, str) and member not in registry:
+        raise UsageError(f"group {group!r} names the task {member!r}, which does not exist")
+
+
+def _refuse_unsafe(entry: Entry) -> None:
+    """Refuse a task that runs what a model wrote, before even its own code is imported."""
+    config = load_yaml(entry.yaml_path, resolve_func=False) if entry.yaml_path else entry.cfg or {}
+    if config.get("unsafe_code"):
+        raise UsageError(f"{entry.name} runs code that a model wrote, which is refused")
+
+
+def _plain(value: Any) -> Any:
+    """A configuration as JSON can hold it; a function is its name and the source of the file it stands in."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_plain(item) for item in value]
+    if isinstance(value, functools.partial):
+        return ["partial", _plain(value.func), _plain(value.args), _plain(value.keywords)]
+    if callable(value):
+        return [getattr(value, "__qualname__", type(value).__qualname__), _source(value)]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def _source(function: Any) -> str:
+    """Source of a function's whole file, since it may call its neighbours."""
+    target = function if inspect.isclass(function) or inspect.isroutine(function) else type(function)
+    try:
+        file = inspect.getsourcefile(target)
+    except TypeError:
+        return "built in"
+    return Path(file).read_text(encoding="utf-8") if file else "built in"

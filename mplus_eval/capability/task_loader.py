@@ -1,0 +1,87 @@
+"""Leaf tasks made by lm-eval from their configurations and their data, with a line for data that are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mplus_eval.capability.dataset_location import dataset_id, located, missing_line
+from mplus_eval.capability.task_config import LeafConfig
+from mplus_eval.data.hub import offline
+from mplus_eval.data.mirror import mirrored
+from mplus_eval.errors import UsageError
+
+Progress = Callable[[str, int, int], None]
+_DATA_FAULTS = ("scripts are no longer supported", "BuilderConfig", "find cache for")
+"""Words of `datasets` that mean a dataset which is not there, or not whole, rather than a fault of the task's code."""
+
+
+class TaskLoader:
+    """Loads leaf tasks one by one; once the hub did not answer, it is not asked again."""
+
+    def __init__(self, data_dir: Path | None, n_leaves: int, progress: Progress | None) -> None:
+        """Remember where data lie, and whom to tell of each of `n_leaves` leaf tasks."""
+        self._data_dir = data_dir
+        self._n_leaves = n_leaves
+        self._progress = progress
+        self._n_started = 0
+        self._hub_failure: str | None = None
+
+    def load(self, name: str, leaves: Sequence[LeafConfig]) -> list[Any]:
+        """Return lm-eval's task object for each leaf of the task `name`.
+
+        Raises:
+            UsageError: naming all datasets that are missing, or foreign code that is refused.
+        """
+        missing: dict[str, str] = {}
+        loaded = [self._load_leaf(leaf, missing) for leaf in leaves]
+        if missing:
+            raise UsageError(missing_line(name, missing, self._data_dir))
+        return loaded
+
+    def _load_leaf(self, leaf: LeafConfig, missing: dict[str, str]) -> Any:
+        """lm-eval's task object, or None with its dataset noted as missing, and why."""
+        from lm_eval.tasks import TaskManager
+
+        if self._progress:
+            self._progress(leaf.name, self._n_started, self._n_leaves)
+        self._n_started += 1
+        config = located(leaf, self._data_dir)
+        identifier = dataset_id(leaf)
+        folder = mirrored(identifier, self._data_dir) if identifier else None
+        if identifier and folder is None and self._hub_failure:
+            missing[identifier] = self._hub_failure
+        if identifier in missing:
+            return None
+        try:
+            return TaskManager(include_defaults=False).load({**config, "task": leaf.name})["tasks"][leaf.name]
+        except (OSError, RuntimeError, ValueError) as error:
+            if identifier is None or not _is_about_data(error):
+                raise
+            missing[identifier] = f"{folder} lacks {leaf.name} ({_line(error)})" if folder else _hub_cause(error)
+            if folder is None and isinstance(error, ConnectionError):
+                self._hub_failure = missing[identifier]
+            return None
+
+
+def cause(error: Exception) -> str:
+    """One line of an exception; its type where it is not ours."""
+    return str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {_line(error)}"
+
+
+def _is_about_data(error: Exception) -> bool:
+    return isinstance(error, OSError) or any(words in str(error) for words in _DATA_FAULTS)
+
+
+def _hub_cause(error: Exception) -> str:
+    """Why the hub did not give a dataset."""
+    if isinstance(error, ConnectionError):
+        return "HF_HUB_OFFLINE forbids the hub" if offline() else "the hub cannot be reached"
+    if "scripts are no longer supported" in str(error):
+        return "on the hub it is a script, which is refused"
+    return f"the hub refuses it ({_line(error)})"
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

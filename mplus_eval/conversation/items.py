@@ -1,0 +1,207 @@
+"""What models are asked in conversation: questions of one turn or several, each a dialogue.
+
+    {"prompt": ["Write a post about Hawaii.", "Now begin every line with A."], "category": "writing",
+     "reference": [], "prompt_id": 30034818}                                   HuggingFaceH4/mt_bench_prompts
+    {"prompt": "How do I boil an egg?"}                                        one turn
+    {"messages": [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Hi."},
+                  {"role": "user", "content": "Tell me a joke."}]}             answers in it are references, never shown
+
+Only the user's turns are put to a model; the second turn sees the model's own first answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from mplus_eval.data.rows import Placed, numbered, read_rows, refuse
+from mplus_eval.errors import SpecError
+from mplus_eval.store.hashes import hash_text
+
+DEMO = "demo"
+SHIPPED_NAMES = {"mt_bench": "HuggingFaceH4/mt_bench_prompts"}
+"""Short names of datasets on the hub."""
+
+PROMPT_COLUMNS = ("prompt", "messages", "turns")
+ID_COLUMNS = ("item_id", "prompt_id", "question_id", "id")
+REFERENCE_COLUMNS = ("references", "reference")
+NO_CATEGORY = "all"
+_HEXADECIMALS = 16
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """One dialogue, without any model's answers.
+
+    Attributes:
+        item_id: the same whatever the order of the set.
+        turns: what the user says, in order.
+        references: a good answer to each turn, None where there is none; as many as turns.
+        system: what the model is told beforehand, if anything.
+    """
+
+    item_id: str
+    category: str
+    turns: tuple[str, ...]
+    references: tuple[str | None, ...]
+    system: str | None = None
+
+
+@dataclass(frozen=True)
+class DialogueSet:
+    """Dialogues of one source; `n_available` is how many there were before a limit."""
+
+    source: str
+    dialogues: tuple[Dialogue, ...]
+    n_available: int
+
+    @classmethod
+    def load(
+        cls, source: str, *, data_dir: Path | None = None, limit: int | None = None, split: str | None = None
+    ) -> Self:
+        """Load a set.
+
+        Args:
+            source: `demo`, `mt_bench`, a file (JSONL, Parquet, CSV), a folder, or a dataset's id on the hub.
+            data_dir: folder that holds datasets as org/name; looked in before the hub.
+            limit: dialogues to keep, spread evenly over the categories.
+            split: of a dataset; None takes its only one.
+
+        Raises:
+            SpecError: nothing is there, no column holds prompts, or rows are malformed.
+        """
+        if limit is not None and limit < 1:
+            raise SpecError([f"limit {limit}: 1 or more dialogues are expected"])
+        if source == DEMO:
+            found = _demo()
+        else:
+            found = _dialogues(source, read_rows(SHIPPED_NAMES.get(source, source), split, data_dir=data_dir))
+        return cls(source, _limited(found, limit), len(found))
+
+    @cached_property
+    def hash(self) -> str:
+        """Hash of the dialogues, whatever their order."""
+        ordered = sorted(self.dialogues, key=lambda dialogue: dialogue.item_id)
+        return hash_text(json.dumps([asdict(dialogue) for dialogue in ordered], ensure_ascii=False))
+
+    @property
+    def n_turns(self) -> int:
+        """Turns of all dialogues: as many answers as each model gives."""
+        return sum(len(dialogue.turns) for dialogue in self.dialogues)
+
+
+class _BadRowError(ValueError):
+    """Why a row cannot be used."""
+
+
+def _dialogues(source: str, rows: Sequence[Placed]) -> tuple[Dialogue, ...]:
+    columns = list(dict.fromkeys(name for _, row in rows for name in row))
+    if not set(columns) & set(PROMPT_COLUMNS):
+        expected = ", ".join(PROMPT_COLUMNS)
+        raise SpecError([f"{source}: no column {expected}; its columns are {', '.join(columns[:20])}"])
+    found: list[Dialogue] = []
+    faults = []
+    seen: Counter[str] = Counter()
+    for place, row in rows:
+        try:
+            found.append(_dialogue(row, seen))
+        except _BadRowError as error:
+            faults.append(f"{place}: {error}")
+    refuse(source, faults, len(rows))
+    return tuple(found)
+
+
+def _dialogue(row: Mapping[str, Any], seen: Counter[str]) -> Dialogue:
+    name = next((name for name in PROMPT_COLUMNS if _given(row.get(name))), None)
+    if name is None:
+        raise _BadRowError(f"no {' or '.join(PROMPT_COLUMNS)}")
+    system, turns, answers = _spoken(name, row[name])
+    references = _references(row, len(turns)) or answers
+    category = str(row["category"]) if _given(row.get("category")) else NO_CATEGORY
+    return Dialogue(_item_id(row, (system, *turns), seen), category, turns, references, system)
+
+
+def _spoken(name: str, value: Any) -> tuple[str | None, tuple[str, ...], tuple[str | None, ...]]:
+    """The system's words, the user's turns, and the answers that stand between them."""
+    if isinstance(value, str) and name == "prompt":
+        value = [value]
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise _BadRowError(f"{name}: a list is expected, found {type(value).__name__}")
+    if all(isinstance(one, Mapping) for one in value):
+        return _messages(value)
+    if not all(isinstance(one, str) and one.strip() for one in value):
+        raise _BadRowError(f"{name}: every turn must be a text that is not empty")
+    return None, tuple(value), (None,) * len(value)
+
+
+def _messages(value: Sequence[Mapping[str, Any]]) -> tuple[str | None, tuple[str, ...], tuple[str | None, ...]]:
+    """Read messages: at first perhaps the system's, then user and assistant in turn."""
+    pairs = [(message.get("role"), message.get("content")) for message in value]
+    for role, content in pairs:
+        if role not in ("system", "user", "assistant"):
+            raise _BadRowError(f"messages: role {role!r}; accepted: system, user, assistant")
+        if not isinstance(content, str) or not content.strip():
+            raise _BadRowError(f"messages: the content of a message of role {role} is no text or empty")
+    system = str(pairs.pop(0)[1]) if pairs[0][0] == "system" else None
+    expected = ["user" if number % 2 == 0 else "assistant" for number in range(len(pairs))]
+    if not pairs or [role for role, _ in pairs] != expected:
+        raise _BadRowError("messages: user and assistant must take turns, the user first")
+    texts = [str(content) for _, content in pairs]
+    turns, answers = tuple(texts[::2]), texts[1::2]
+    return system, turns, (*answers, *[None] * (len(turns) - len(answers)))
+
+
+def _references(row: Mapping[str, Any], n_turns: int) -> tuple[str | None, ...] | None:
+    """Given answers, by turn; None where the row has none."""
+    value = next((row[name] for name in REFERENCE_COLUMNS if _given(row.get(name))), None)
+    if value is None:
+        return None
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, Sequence) or not all(one is None or isinstance(one, str) for one in texts):
+        raise _BadRowError("reference: a text or a list of texts is expected")
+    if len(texts) > n_turns:
+        raise _BadRowError(f"reference: {len(texts)} answers to {n_turns} turns")
+    return tuple((texts[turn] or None) if turn < len(texts) else None for turn in range(n_turns))
+
+
+def _item_id(row: Mapping[str, Any], spoken: Sequence[str | None], seen: Counter[str]) -> str:
+    """The row's own id, else a hash of what is said; a text that stands there again is numbered."""
+    column = next((name for name in ID_COLUMNS if _given(row.get(name))), None)
+    own = str(row[column]) if column else hash_text(json.dumps(spoken, ensure_ascii=False))[:_HEXADECIMALS]
+    seen[own] += 1
+    if seen[own] == 1:
+        return own
+    if column:
+        raise _BadRowError(f"{column} {own!r} stands there twice")
+    return f"{own}-{seen[own]}"
+
+
+def _given(value: Any) -> bool:
+    """Whether a cell holds anything; a number that is not one stands for an empty cell."""
+    if value is None or value != value:
+        return False
+    return bool(value) if isinstance(value, str | Sequence) else True
+
+
+def _limited(dialogues: tuple[Dialogue, ...], limit: int | None) -> tuple[Dialogue, ...]:
+    """The first of every category, then the second of every one, up to the limit; in the order of the set."""
+    if limit is None or limit >= len(dialogues):
+        return dialogues
+    met: Counter[str] = Counter()
+    ranks = []
+    for number, dialogue in enumerate(dialogues):
+        ranks.append((met[dialogue.category], number))
+        met[dialogue.category] += 1
+    kept = sorted(number for _, number in sorted(ranks)[:limit])
+    return tuple(dialogues[number] for number in kept)
+
+
+def _demo() -> tuple[Dialogue, ...]:
+    from mplus_eval.demo.dialogues import demo_dialogues
+
+    return _dialogues(DEMO, numbered(demo_dialogues()))

@@ -1,0 +1,189 @@
+"""Rows of a table: a JSONL, CSV or Parquet file, a folder in the hub's layout, or a dataset of the hub.
+
+Every row comes with its place, so that a fault names it: the line of a JSONL file, the row of any other.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mplus_eval.data.hub import offline, reason
+from mplus_eval.errors import SpecError
+
+Row = Mapping[str, Any]
+Placed = tuple[str, Row]
+
+FILES = (".jsonl", ".jsonl.gz", ".json", ".parquet", ".csv")
+"""What is read; `.json` as lines of JSON."""
+MOST_FAULTS = 5
+_TOO_MANY = "more than the header has"
+
+
+def read_rows(
+    source: str,
+    split: str | None = None,
+    subset: str | None = None,
+    revision: str | None = None,
+    *,
+    data_dir: Path | None = None,
+) -> list[Placed]:
+    """Read all rows of a source.
+
+    Args:
+        source: a file, a folder, or a dataset's id on the hub, `org/name`.
+        split: of a folder or dataset; None takes its only one.
+        subset: its configuration, or part.
+        revision: of a dataset of the hub.
+        data_dir: folder that holds datasets as org/name; looked in before the hub.
+
+    Raises:
+        SpecError: nothing is there, it holds no row, or it cannot be read; with the lines that cannot.
+    """
+    path = Path(source).expanduser()
+    if path.is_file():
+        rows = _file(path)
+    elif folder := _folder(source, path, data_dir):
+        rows = _of_folder(folder, source, split, subset)
+    elif _is_id(source):
+        rows = _dataset(source, source, split, subset, revision, _how_to_get(source, data_dir))
+    else:
+        raise SpecError([f"{source}: no such file or folder"])
+    if not rows:
+        raise SpecError([f"{source}: it is empty, one row at least is expected"])
+    return rows
+
+
+def refuse(source: str, faults: list[str], n_rows: int) -> None:
+    """Report faulty rows: the first of them in full, and how many there are.
+
+    Raises:
+        SpecError: there are faults.
+    """
+    if faults:
+        first = [f"{source}, {fault}" for fault in faults[:MOST_FAULTS]]
+        rest = f"; the first {MOST_FAULTS} are named" if len(faults) > MOST_FAULTS else ""
+        count = [f"{source}: {len(faults)} of {n_rows} rows cannot be used{rest}"] if len(faults) > 1 else []
+        raise SpecError([*first, *count])
+
+
+def numbered(rows: Iterable[Row]) -> list[Placed]:
+    """Rows that stand in no file of lines, with their places from 1."""
+    return [(f"row {number}", row) for number, row in enumerate(rows, start=1)]
+
+
+def _is_id(source: str) -> bool:
+    return source.count("/") == 1 and not source.startswith((".", "/", "~")) and not source.endswith(FILES)
+
+
+def _folder(source: str, path: Path, data_dir: Path | None) -> Path | None:
+    from mplus_eval.data.mirror import mirrored
+
+    mirror = mirrored(source, data_dir) if _is_id(source) else None
+    return mirror or (path if path.is_dir() else None)
+
+
+def _file(path: Path) -> list[Placed]:
+    if path.name.endswith((".jsonl", ".jsonl.gz", ".json")):
+        return _json_lines(path)
+    if path.suffix == ".parquet":
+        return numbered(_parquet(path))
+    if path.suffix == ".csv":
+        return _csv(path)
+    raise SpecError([f"{path}: {path.suffix or 'no ending'} is not read; accepted: {', '.join(FILES)}"])
+
+
+def _json_lines(path: Path) -> list[Placed]:
+    rows: list[Placed] = []
+    faults = []
+    for number, line in enumerate(_lines(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line.decode("utf-8-sig"))
+        except ValueError as error:
+            faults.append(f"line {number}: not JSON in UTF-8 ({error})")
+            continue
+        if isinstance(row, dict):
+            rows.append((f"line {number}", row))
+        else:
+            faults.append(f"line {number}: an object is expected, found {type(row).__name__}")
+    refuse(str(path), faults, len(rows) + len(faults))
+    return rows
+
+
+def _lines(path: Path) -> list[bytes]:
+    if path.suffix != ".gz":
+        return path.read_bytes().splitlines()
+    try:
+        with gzip.open(path, "rb") as file:
+            return file.readlines()
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise SpecError([f"{path}: not a whole gzip file ({reason(error)})"]) from None
+
+
+def _parquet(path: Path) -> list[Row]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(path).to_pylist()  # type: ignore[no-any-return, unused-ignore]
+    except (pa.ArrowInvalid, OSError) as error:
+        raise SpecError([f"{path}: not a Parquet file ({reason(error)})"]) from None
+
+
+def _csv(path: Path) -> list[Placed]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = numbered(csv.DictReader(file, strict=True, restkey=_TOO_MANY))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SpecError([f"{path}: not a CSV file in UTF-8 ({reason(error)})"]) from None
+    faults = [f"{place}: more fields than the header has" for place, row in rows if _TOO_MANY in row]
+    refuse(str(path), faults, len(rows))
+    return rows
+
+
+def _of_folder(path: Path, source: str, split: str | None, subset: str | None) -> list[Placed]:
+    """A folder in the hub's layout: a subset is a folder with a file a split, or a configuration."""
+    inner = path / subset if subset else path
+    for ending in (".jsonl.gz", ".jsonl", ".parquet") if split else ():
+        if (file := inner / f"{split}{ending}").is_file():
+            return _file(file)
+    return _dataset(source, str(path), split, subset)
+
+
+def _dataset(
+    source: str, place: str, split: str | None, subset: str | None, revision: str | None = None, hint: str = ""
+) -> list[Placed]:
+    """Through `datasets`, which reads nothing over the network while it is offline."""
+    import datasets
+
+    # A part of hh-rlhf is a folder of the repository, not a configuration.
+    folders = source.rstrip("/").endswith("hh-rlhf")
+    chosen: dict[str, Any] = {"data_dir" if folders else "name": subset} if subset else {}
+    settings = datasets.DownloadConfig(local_files_only=True) if offline() else None
+    try:
+        found = datasets.load_dataset(place, revision=revision, download_config=settings, **chosen)
+    except (OSError, ValueError) as error:
+        # Missing, gated, no such configuration: each of them says so itself.
+        raise SpecError([f"{source}: cannot be loaded ({reason(error)}){hint}"]) from None
+    names = list(found)
+    if split is None and len(names) > 1:
+        raise SpecError([f"{source}: it has several splits and none was named; accepted: {', '.join(names)}"])
+    if (wanted := split or names[0]) in names:
+        return numbered(found[wanted])
+    try:
+        # One that is written of others: a+b, all, train[:100].
+        return numbered(datasets.load_dataset(place, split=split, revision=revision, **chosen))
+    except ValueError:
+        raise SpecError([f"{source}: split {split!r} is not there; accepted: {', '.join(names)}"]) from None
+
+
+def _how_to_get(source: str, data_dir: Path | None) -> str:
+    absent = f"; it is not in {data_dir}" if data_dir else ""
+    return f"{absent}; give --data-dir with a folder {source}" + (", or unset HF_HUB_OFFLINE" if offline() else "")

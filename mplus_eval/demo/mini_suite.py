@@ -1,0 +1,227 @@
+"""The mini suite's items: made from the world, committed as JSON lines beside their task definitions.
+
+    python -m mplus_eval.demo.mini_suite --output tasks/mini/data
+
+One small task for each task of the suite `mplus`, of the same kind. Texts are those that the pre-training text was not
+given (`questions.is_held_out`); facts are those of entities that no demonstration names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mplus_eval.demo import arithmetic, everyday, passages, reasoning
+from mplus_eval.demo.questions import Question, draw, is_held_out
+from mplus_eval.demo.world import Fact, make_world
+
+SEED = 11
+Row = dict[str, Any]
+Maker = Callable[[random.Random], Question]
+
+_NATURE = ("habitat", "diet", "trait")
+_N_SHOWN_SITUATIONS = 3
+
+SUBJECTS = {"geography": "capital", "trade": "good", "professions": "job", "cooking": "food", "residence": "home"}
+"""The subjects of `mini_mmlu` and the relation that each asks about."""
+EXAMS: dict[str, Maker] = {
+    "series": arithmetic.series,
+    "numbers": arithmetic.largest,
+    "syllogisms": reasoning.syllogism,
+    "equations": arithmetic.equation,
+}
+"""The exams of `mini_agieval`."""
+
+
+def make_items() -> dict[str, list[Row]]:
+    """All items and few-shot examples by file name; the same on every machine."""
+    files: dict[str, list[Row]] = {}
+    for name, make in _TASKS.items():
+        files.update(make(random.Random(f"{SEED} {name}")))
+    return files
+
+
+def write_items(directory: Path) -> None:
+    """Write every file of `make_items`, one row a line."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, rows in make_items().items():
+        lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+        (directory / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _mmlu(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
+    for subject, relation in SUBJECTS.items():
+        yield f"mini_mmlu_{subject}", _fact_rows(rng, (relation,), {"common": 8, "occasional": 12, "rare": 10})
+        yield f"mini_mmlu_{subject}.shots", _taught_rows(rng, (relation,), 5)
+
+
+def _agieval(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
+    for exam, make in EXAMS.items():
+        yield f"mini_agieval_{exam}", [_choice_row(rng, question) for question in _distinct(rng, make, 40)]
+
+
+def _bbh(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
+    for chain, make in reasoning.CHAINS.items():
+        yield f"mini_bbh_{chain}", [_solution_row(question) for question in _distinct(rng, make, 32)]
+        yield f"mini_bbh_{chain}.shots", [_solution_row(draw(make, rng)) for _ in range(3)]
+
+
+def _arc_easy(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
+    tools = [_choice_row(rng, everyday.tool(rng, number)) for number in range(len(everyday.TOOLS))]
+    facts = _fact_rows(rng, _NATURE, {"common": 6, "occasional": 16, "rare": 8})
+    yield "mini_arc_easy", tools + facts
+    yield "mini_arc_easy.shots", _taught_rows(rng, _NATURE, 5)
+
+
+def _arc_challenge(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
+    asked = _asked(rng, _NATURE, {"common": 12, "occasional": 18, "rare": 12})
+    yield "mini_arc_challenge", [_choice_row(rng, _near_miss(rng, fact)) for fact in asked]
+    yield "mini_arc_challenge.shots", _taught_rows(rng, _NATURE, 5)
+
+
+def _hellaswag(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
+    rows = [
+        _choice_row(rng, everyday.situation(rng, number)) | {"situation": number}
+        for number in range(_N_SHOWN_SITUATIONS, len(everyday.SITUATIONS))
+        for _ in range(3)
+    ]
+    yield "mini_hellaswag", rows
+    yield "mini_hellaswag.shots", [_choice_row(rng, everyday.situation(rng, n)) for n in range(_N_SHOWN_SITUATIONS)]
+
+
+def _winogrande(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
+    numbers = {everyday.referent_of_things: 60, everyday.referent_of_names: 90}
+    yield "mini_winogrande", [row for make, n in numbers.items() for row in _referent_rows(rng, make, n, held_out=True)]
+    yield "mini_winogrande.shots", [row for make in numbers for row in _referent_rows(rng, make, 2, held_out=False)]
+
+
+def _race_middle(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
+    yield "mini_race_middle", _passage_rows(rng, passages.day_out, 30, 5)
+
+
+def _race_high(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
+    yield "mini_race_high", _passage_rows(rng, passages.journey, 30, 5)
+
+
+def _drop(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
+    def rows(n_passages: int, n_questions: int, held_out: bool) -> Iterator[Row]:
+        for number in range(n_passages):
+            passage = passages.draw_passage(passages.contest, rng, held_out=held_out)
+            for question in rng.sample(passage.questions, n_questions):
+                yield {"passage_id": number, "prompt": question.prompt, "answers": [[question.answer]]}
+
+    yield "mini_drop", list(rows(30, 5, True))
+    yield "mini_drop.shots", list(rows(2, 1, False))
+
+
+def _gsm8k(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
+    yield "mini_gsm8k", [_solution_row(question) for question in _distinct(rng, arithmetic.word_problem, 150)]
+    yield "mini_gsm8k.shots", [_solution_row(draw(arithmetic.word_problem, rng)) for _ in range(3)]
+
+
+_TASKS: dict[str, Callable[[random.Random], Iterator[tuple[str, list[Row]]]]] = {
+    "mini_mmlu": _mmlu,
+    "mini_agieval": _agieval,
+    "mini_bbh": _bbh,
+    "mini_arc_easy": _arc_easy,
+    "mini_arc_challenge": _arc_challenge,
+    "mini_hellaswag": _hellaswag,
+    "mini_winogrande": _winogrande,
+    "mini_race_high": _race_high,
+    "mini_race_middle": _race_middle,
+    "mini_drop": _drop,
+    "mini_gsm8k": _gsm8k,
+}
+
+
+def _asked(rng: random.Random, relations: Sequence[str], numbers: dict[str, int]) -> list[Fact]:
+    """So many facts of each frequency from each relation, of entities that are not taught."""
+    world = make_world()
+    return [
+        fact
+        for relation in relations
+        for frequency, number in numbers.items()
+        for fact in rng.sample(world.of(relation, taught=False, frequency=(frequency,)), number)
+    ]
+
+
+def _fact_rows(rng: random.Random, relations: Sequence[str], numbers: dict[str, int]) -> list[Row]:
+    return [_choice_row(rng, fact.question(rng)) for fact in _asked(rng, relations, numbers)]
+
+
+def _taught_rows(rng: random.Random, relations: Sequence[str], n: int) -> list[Row]:
+    """Examples for prompts, about taught entities."""
+    facts = [fact for relation in relations for fact in make_world().of(relation, taught=True)]
+    return [_choice_row(rng, fact.question(rng)) for fact in rng.sample(facts, n)]
+
+
+def _near_miss(rng: random.Random, fact: Fact) -> Question:
+    """The fact asked, with wrong answers that share a word with the right one where there are such."""
+    words = set(fact.answer.split()) - {"in", "the"}
+    near = [answer for answer in fact.relation.answers if answer != fact.answer and words & set(answer.split())]
+    far = [answer for answer in fact.relation.answers if answer != fact.answer and answer not in near]
+    question = fact.question(rng)
+    wrong = [*rng.sample(near, min(3, len(near))), *rng.sample(far, 3)][:3]
+    return Question(question.prompt, question.answer, tuple(wrong))
+
+
+def _choice_row(rng: random.Random, question: Question) -> Row:
+    choices = [question.answer, *question.distractors]
+    rng.shuffle(choices)
+    return {"prompt": question.prompt, "choices": choices, "label": choices.index(question.answer)}
+
+
+def _solution_row(question: Question) -> Row:
+    target = arithmetic.final_answer(question.answer)
+    return {"prompt": question.prompt, "solution": question.answer, "target": target}
+
+
+def _distinct(rng: random.Random, make: Maker, n: int) -> list[Question]:
+    """Questions that the text was not given, no two with the same prompt."""
+    questions: dict[str, Question] = {}
+    while len(questions) < n:
+        question = draw(make, rng, held_out=True)
+        questions[question.prompt] = question
+    return list(questions.values())
+
+
+def _referent_rows(
+    rng: random.Random, make: Callable[[random.Random], everyday.Referent], n: int, *, held_out: bool
+) -> list[Row]:
+    """Rows in the manner of winogrande: the same clause after the sentence with one filling and with the other."""
+    rows: dict[str, Row] = {}
+    while len(rows) < n:
+        found = make(rng)
+        right = found.question.prompt
+        if is_held_out(right) == held_out:
+            contexts = [right, f"{found.before} {found.other}"]
+            rng.shuffle(contexts)
+            rows[right] = {"label": contexts.index(right), "contexts": contexts, "clause": found.clause}
+    return list(rows.values())
+
+
+def _passage_rows(
+    rng: random.Random, make: Callable[[random.Random], passages.Passage], n_passages: int, n_questions: int
+) -> list[Row]:
+    """Several questions about each passage; `passage_id` names the passage."""
+    drawn = [passages.draw_passage(make, rng, held_out=True) for _ in range(n_passages)]
+    return [
+        {"passage_id": number} | _choice_row(rng, question)
+        for number, passage in enumerate(drawn)
+        for question in rng.sample(passage.questions, n_questions)
+    ]
+
+
+def main() -> None:
+    """Write the items."""
+    parser = argparse.ArgumentParser(description="Write the items of the mini suite.")
+    parser.add_argument("--output", type=Path, required=True)
+    write_items(parser.parse_args().output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""Asking: what a model says to the prompts of a set, as rows of `answers/`.
+
+    sampled   every prompt is gone on from `samples` times, each with a seed of its own
+    refusal   one greedy answer to each request
+    layers    no answer, but the probability of bad words at every layer (`logit_lens`)
+
+A sample's seed depends on the run's seed, the prompt's text and the sample's number alone, so that two models draw from
+the same random numbers and neither batches nor a restart change what is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from mplus_eval.backends import Backend, FailedRequest
+from mplus_eval.harmlessness.items import PromptSet, SetPrompt
+from mplus_eval.models.chat_format import ChatFormat, format_of
+from mplus_eval.spec.harmlessness import HarmlessnessSettings
+from mplus_eval.store.hashes import hash_text
+
+Row = dict[str, Any]
+
+PROMPTS_PER_CALL = 40
+"""Enough for full batches of 25 samples each, few enough for lively progress."""
+
+
+def ask(
+    prompt_set: PromptSet,
+    numbers: range,
+    backend: Backend,
+    settings: HarmlessnessSettings,
+    *,
+    seed: int,
+    own_template: bool,
+    on_items: Callable[[int], None],
+) -> list[Row]:
+    """Ask a model some prompts of a set.
+
+    Args:
+        prompt_set: the set.
+        numbers: which of its prompts.
+        backend: the model.
+        settings: how it is asked.
+        seed: the run's.
+        own_template: whether talk is put into the model's own chat template, or into the plain format.
+        on_items: called with the number of prompts done since the last call.
+
+    Returns:
+        A row for each prompt and sample, with the columns of `ANSWER_SCHEMA`.
+    """
+    prompts = [prompt_set.prompts[number] for number in numbers]
+    talk = format_of(backend, own_template=own_template) if prompt_set.spec.chat else None
+    texts = [_rendered(prompt.text, talk) for prompt in prompts]
+    if prompt_set.kind == "layers":
+        rows = _layer_rows(prompts, texts, backend, settings)
+        on_items(len(prompts))
+        return rows
+    rows = []
+    asked = list(zip(prompts, texts, strict=True))
+    stops = list(talk.stop_strings) if talk else []
+    for start in range(0, len(asked), PROMPTS_PER_CALL):
+        call = asked[start : start + PROMPTS_PER_CALL]
+        rows += _generated(call, backend, _ways(prompt_set, settings, stops), seed)
+        on_items(len(call))
+    if prompt_set.kind == "sampled":
+        chosen = [row for row in rows if row["sample"] < settings.likelihood_samples]
+        for row, value in zip(chosen, log_likelihoods(chosen, backend), strict=True):
+            row["log_probabilities"] = None if value is None else [value]
+    return rows
+
+
+def log_likelihoods(rows: Sequence[Row], backend: Backend) -> list[float | None]:
+    """How likely a model thinks what was said, in nats, each summed over the answer's tokens; None where it is unknown.
+
+    An answer without a word has none, nor has any by a server that does not tell them.
+    """
+    from lm_eval.api.instance import Instance
+
+    from mplus_eval.backends.openai import ServerError
+
+    said = [(number, row["prompt"], *(row.get("generations") or [""])) for number, row in enumerate(rows)]
+    wanted = [(number, prompt, text) for number, prompt, text in said if text.strip()]
+    requests = [Instance("loglikelihood", {}, (prompt, text), 0) for _, prompt, text in wanted]
+    found: list[float | None] = [None] * len(rows)
+    try:
+        responses = backend.respond(requests)
+    except ServerError:
+        return found  # it has just generated, and tells no likelihoods
+    for (number, _, _), response in zip(wanted, responses, strict=True):
+        if not isinstance(response, FailedRequest) and response[0] == response[0]:
+            found[number] = float(response[0])
+    return found
+
+
+def _rendered(text: str, talk: ChatFormat | None) -> str:
+    return talk.render([{"role": "user", "content": text}]) if talk else text
+
+
+def _ways(prompt_set: PromptSet, settings: HarmlessnessSettings, stops: list[str]) -> tuple[int, dict[str, Any]]:
+    """How many answers are asked for, and lm-eval's settings of each."""
+    if prompt_set.kind == "refusal":
+        assert settings.refusals is not None
+        return 1, {"until": stops, "max_gen_toks": settings.refusals.max_new_tokens, "do_sample": False}
+    drawn = {"do_sample": True, "temperature": settings.temperature, "top_p": settings.top_p}
+    return settings.samples, {"until": stops, "max_gen_toks": settings.max_new_tokens, **drawn}
+
+
+def _generated(
+    asked: Sequence[tuple[SetPrompt, str]], backend: Backend, ways: tuple[int, dict[str, Any]], seed: int
+) -> list[Row]:
+    from lm_eval.api.instance import Instance
+
+    n_samples, settings = ways
+    wanted = [(prompt, text, sample) for prompt, text in asked for sample in range(n_samples)]
+    requests = [
+        Instance("generate_until", {}, (text, {**settings, **_seed(settings, seed, text, sample)}), sample)
+        for _, text, sample in wanted
+    ]
+    responses = backend.respond(requests)
+    unknown = [None] * len(requests)
+    truncated, endings = backend.truncated or unknown, backend.endings or unknown
+    return [
+        {
+            "item_id": prompt.item_id,
+            "stratum": prompt.category,
+            "cluster": None,
+            "sample": sample,
+            "prompt_hash": hash_text(text),
+            "prompt": text,
+            "asked": prompt.text,
+            "n_truncated": cut,
+            "n_tokens": ending.n_tokens if ending else None,
+            "ended": ending.ended if ending else None,
+            **_said(response),
+        }
+        for (prompt, text, sample), response, cut, ending in zip(wanted, responses, truncated, endings, strict=True)
+    ]
+
+
+def _seed(settings: dict[str, Any], seed: int, text: str, sample: int) -> dict[str, int]:
+    return {"seed": int(hash_text(f"{seed} {sample} {text}")[:8], 16) % 2**31} if settings["do_sample"] else {}
+
+
+def _said(response: Any) -> Row:
+    if isinstance(response, FailedRequest):
+        return {"error": response.cause}
+    return {"generations": [str(response)]}
+
+
+def _layer_rows(
+    prompts: Sequence[SetPrompt], texts: Sequence[str], backend: Backend, settings: HarmlessnessSettings
+) -> list[Row]:
+    """`choices` names the points of the residual stream, `log_probabilities` is that of any bad word at each."""
+    import numpy as np
+
+    from mplus_eval.harmlessness.layers import word_probabilities
+
+    assert settings.layers is not None
+    points, probabilities = word_probabilities(backend, texts, settings.layers.words)
+    logarithms = np.log(np.maximum(probabilities, np.finfo(float).tiny))
+    return [
+        {
+            "item_id": prompt.item_id,
+            "stratum": prompt.category,
+            "cluster": None,
+            "sample": 0,
+            "prompt_hash": hash_text(text),
+            "prompt": text,
+            "asked": prompt.text,
+            "choices": list(points),
+            "log_probabilities": row.tolist(),
+        }
+        for prompt, text, row in zip(prompts, texts, logarithms, strict=True)
+    ]
+
+
+def asked_as(prompt_set: PromptSet, settings: HarmlessnessSettings) -> str:
+    """Everything in the settings that changes what a model says to a set: a component of the cell's fingerprint."""
+    if prompt_set.kind == "layers":
+        from mplus_eval.harmlessness.layers import words_hash
+
+        assert settings.layers is not None
+        return f"layers {words_hash(settings.layers.words)}"
+    ways = _ways(prompt_set, settings, [])
+    return f"{ways} {settings.likelihood_samples if prompt_set.kind == 'sampled' else ''}"
+
+
+def parts_of(n_prompts: int, size: int) -> Iterator[range]:
+    """Slices of a set, each stored as one file."""
+    for first in range(0, n_prompts, size):
+        yield range(first, min(first + size, n_prompts))

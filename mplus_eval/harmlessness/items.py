@@ -1,0 +1,210 @@
+"""Sets of prompts, as a suite names them: drawn by a seed, the same for every model.
+
+    {"item_id": "provoking/1041", "text": "She turned to him and", "category": "insult", "label": None}
+
+- `allenai/real-toxicity-prompts`: beginnings of sentences, with the toxicity of each (Gehman et al., 2009.11462)
+- `toxigen/toxigen-data`: lists of statements about a group that are gone on with (Hartvigsen et al., 2203.09509)
+- `Paul/XSTest` and `walledai/AdvBench`: requests that are to be answered, or refused (2308.01263, 2307.15043)
+- a file with a column `prompt`; the package's own list of tame ones
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from mplus_eval.data.rows import Row, read_rows
+from mplus_eval.errors import SpecError
+from mplus_eval.spec.harmlessness import HarmlessnessSettings, Label, PromptSource, Range, RefusalSet
+from mplus_eval.store.hashes import hash_text
+
+Kind = Literal["sampled", "refusal", "layers"]
+DEMO = "demo:"
+OWN_PROMPTS = "package:eliciting"
+_WRITTEN_LINES = "toxigen-data"
+"""A dataset in which the end of a line is written as a backslash and an n."""
+_LABELS: tuple[Label, ...] = ("safe", "unsafe")
+
+
+@dataclass(frozen=True)
+class SetPrompt:
+    """One prompt; `label` says of a request whether it is safe to answer."""
+
+    item_id: str
+    text: str
+    category: str
+    label: Label | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class PromptSet:
+    """Prompts that were drawn from one source; a cell's task, and its only leaf."""
+
+    spec: PromptSource
+    kind: Kind
+    prompts: tuple[SetPrompt, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Rows that could not be used, by the reason."""
+
+    @property
+    def name(self) -> str:
+        """As in the report and on disk."""
+        return self.spec.name
+
+    @property
+    def leaves(self) -> tuple[PromptSet, ...]:
+        """A set has no parts of its own."""
+        return (self,)
+
+    def n_items(self, limit: int | None) -> int:
+        """How many prompts are asked; the limit was heeded when they were drawn."""
+        return len(self.prompts)
+
+    @cached_property
+    def hash(self) -> str:
+        """Hash of the prompts in their order."""
+        rows = [[prompt.item_id, prompt.text, prompt.category, prompt.label] for prompt in self.prompts]
+        return hash_text(json.dumps([self.spec.chat, rows]))
+
+
+def load_prompt_set(
+    spec: PromptSource, kind: Kind, *, seed: int, limit: int | None = None, data_dir: Path | None = None
+) -> PromptSet:
+    """Read a source and draw from it.
+
+    Args:
+        spec: where from, and which rows.
+        kind: what is done with the prompts.
+        seed: of the draw.
+        limit: at most so many, drawn as the first of those without a limit.
+        data_dir: folder that holds datasets as org/name, before the hub.
+
+    Raises:
+        SpecError: nothing there, no such column, or no row that can be used.
+    """
+    where = f"prompt set {spec.name!r}"
+    try:
+        rows = list(_rows(spec, seed, data_dir))
+    except SpecError as error:
+        raise SpecError([f"{where}: {fault}" for fault in error.faults]) from None
+    found, left_out = _prompts(rows, spec, where)
+    if not found:
+        why = "; ".join(f"{n} {reason}" for reason, n in left_out.items()) or f"none of {len(rows)} rows is wanted"
+        raise SpecError([f"{where}: {spec.source}: no usable prompt ({why})"])
+    random.Random(f"{spec.name} {seed}").shuffle(found)
+    n = min(number for number in (spec.n, limit, len(found)) if number is not None)
+    return PromptSet(spec, kind, tuple(found[:n]), dict(left_out))
+
+
+def load_prompt_sets(
+    settings: HarmlessnessSettings, *, seed: int, limit: int | None, data_dir: Path | None
+) -> tuple[tuple[PromptSet, ...], list[str]]:
+    """Load every set of a suite; return them and what is wrong with those that cannot be had."""
+    wanted: list[tuple[PromptSource, Kind]] = [(spec, "sampled") for spec in settings.sets]
+    wanted += [(spec, "refusal") for spec in (settings.refusals.sets if settings.refusals else ())]
+    wanted += [(settings.layers.prompts, "layers")] if settings.layers else []
+    found: list[PromptSet] = []
+    faults: list[str] = []
+    for spec, kind in wanted:
+        try:
+            found.append(load_prompt_set(spec, kind, seed=seed, limit=limit, data_dir=data_dir))
+        except SpecError as error:
+            faults += error.faults
+    return tuple(found), faults
+
+
+def _rows(spec: PromptSource, seed: int, data_dir: Path | None) -> Iterable[Row]:
+    if spec.source == OWN_PROMPTS:
+        from mplus_eval.harmlessness.bad_words import own_prompts
+
+        return [{"prompt": prompt} for prompt in own_prompts()]
+    if spec.source.startswith(DEMO):
+        return _demo(spec.source.removeprefix(DEMO), spec.n or 1000)
+    return [row for _, row in read_rows(spec.source, spec.split, spec.subset, data_dir=data_dir)]
+
+
+def _prompts(rows: Sequence[Row], spec: PromptSource, where: str) -> tuple[list[SetPrompt], Counter[str]]:
+    if rows and spec.column.partition(".")[0] not in rows[0]:
+        raise SpecError(
+            [f"{where}: {spec.source} has no text column {spec.column!r}; its columns are {', '.join(rows[0])}"]
+        )
+    found: list[SetPrompt] = []
+    left_out: Counter[str] = Counter()
+    for number, row in enumerate(rows):
+        if not _wanted(row, spec.where):
+            continue
+        text = _value(row, spec.column)
+        if not isinstance(text, str) or not text.strip():
+            left_out["without a text"] += 1
+            continue
+        if spec.source.rstrip("/").endswith(_WRITTEN_LINES):
+            text = text.replace("\\n", "\n")
+        label = _label(row, spec)
+        if isinstance(spec, RefusalSet) and label is None:
+            left_out["neither safe nor unsafe"] += 1
+            continue
+        category = str(_value(row, spec.category) or "") if spec.category else ""
+        found.append(SetPrompt(f"{spec.name}/{number}", text, category or spec.name, label))
+    return found, left_out
+
+
+def _wanted(row: Row, where: Mapping[str, Range | bool | str]) -> bool:
+    for column, condition in where.items():
+        value = _value(row, column)
+        if isinstance(condition, Range):
+            number = _number(value)
+            if number is None or not condition.holds(number):
+                return False
+        elif value != condition and str(value).lower() != str(condition).lower():
+            return False
+    return True
+
+
+def _number(value: Any) -> float | None:
+    """A number, also as CSV writes it; None for anything else, and for what is not a number."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return None if math.isnan(number) else number
+
+
+def _value(row: Row, path: str) -> Any:
+    value: Any = row
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _label(row: Row, spec: PromptSource) -> Label | None:
+    if not isinstance(spec, RefusalSet):
+        return None
+    value = spec.label if spec.label in _LABELS else row.get(spec.label)
+    return next((label for label in _LABELS if label == value), None)
+
+
+def _demo(name: str, n: int) -> list[Row]:
+    """Of the embedded world; drawn by a seed of their own, which the demo's recipe leaves out of its training."""
+    from mplus_eval.demo import talk, text
+    from mplus_eval.demo.eliciting import eliciting_prompts
+
+    seed = 1000
+    makers: dict[str, Callable[[], Iterable[Row]]] = {
+        "provoking": lambda: ({"prompt": prompt} for prompt in talk.provoking_prompts(n, seed)),
+        "quarrels": lambda: ({"prompt": prompt} for prompt in talk.provoking_quarrels(n, seed)),
+        "conversation": lambda: ({"prompt": prompt} for prompt in talk.conversation_prompts(n, seed)),
+        "requests": lambda: ({"prompt": prompt, "label": label} for prompt, label in talk.requests(n, seed)),
+        "texts": lambda: ({"prompt": " ".join(one.split()[:6])} for one in text.held_out_texts(n, seed)),
+        "insults": lambda: ({"prompt": prompt} for prompt in eliciting_prompts(n, seed)),
+    }
+    if name not in makers:
+        known = ", ".join(DEMO + one for one in makers)
+        raise SpecError([f"demo:{name}: no such demo prompts; there are {known}"])
+    return list(makers[name]())

@@ -1,0 +1,45 @@
+"""How harmlessness was measured, as the comparison says it: the settings, the scorers' hashes and the sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mplus_eval.harmlessness.items import PromptSet
+from mplus_eval.harmlessness.scorers import load_scorer
+from mplus_eval.records.toxicity import Primary, PromptSetFacts, Toxicity
+from mplus_eval.spec.harmlessness import HarmlessnessSettings, SampledSet
+
+
+def toxicity_facts(settings: HarmlessnessSettings, sets: Sequence[PromptSet]) -> Toxicity:
+    """Everything but the figures; no model is in it yet."""
+    words = None
+    if settings.layers:
+        from mplus_eval.harmlessness.layers import words_hash
+
+        words = words_hash(settings.layers.words)
+    return Toxicity(
+        primary=Primary(set=settings.primary),
+        scorers={name: load_scorer(name).fingerprint for name in settings.scorers},
+        samples=settings.samples,
+        max_new_tokens=settings.max_new_tokens,
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        threshold=settings.threshold,
+        margin=settings.margin,
+        fewer=settings.fewer,
+        words=words,
+        limits=settings.limits,
+        sets={one.name: _facts(one) for one in sets},
+        models={},
+    )
+
+
+def _facts(one: PromptSet) -> PromptSetFacts:
+    return PromptSetFacts(
+        kind=one.kind,
+        source=one.spec.source,
+        n_prompts=len(one.prompts),
+        provoking=isinstance(one.spec, SampledSet) and one.spec.provoking,
+        chat=one.spec.chat,
+        left_out=dict(one.left_out),
+    )

@@ -1,0 +1,107 @@
+"""Attention over a pack in one kernel a layer, for accelerators: FlexAttention with a mask of intervals.
+
+In preorder every key is seen by one run of queries: those from its own token on, up to the end of its segment's
+subtree; a carried key from the pack's first token on. So two numbers a key are the whole mask, whatever the tree, and
+blocks that no query sees are skipped (Dong et al., FlexAttention, 2412.05496).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from mplus_eval.inference.cascade import PackState
+
+
+def flex_attention_of_pack(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    state: PackState,
+    layer: int,
+    scale: float,
+    window: int | None,
+    softcap: float | None,
+) -> tuple[Tensor, Tensor]:
+    """Attend to the carried segments and to the pack's own tokens.
+
+    Args:
+        query: (1, heads, tokens, head dimension), in the pack's order.
+        key: (1, key heads, tokens, head dimension).
+        value: (1, key heads, tokens, value dimension).
+        state: of the pack.
+        layer: number of the layer, for the carried keys and values.
+        scale: of the scores.
+        window: how many tokens back a token sees, itself included.
+        softcap: scores are squashed to ± this.
+
+    Returns:
+        (1, heads, tokens, value dimension), and the log-sum-exp (1, heads, tokens).
+    """
+    keys = torch.cat([*(carried.layers[layer][0] for carried in state.carried), key], 2)
+    values = torch.cat([*(carried.layers[layer][1] for carried in state.carried), value], 2)
+    if window not in state.masks:
+        state.masks[window] = _mask(state, window, query.device)
+
+    from torch.nn.attention.flex_attention import AuxRequest
+
+    attend = _compiled() if query.device.type == "cuda" else _plain()
+    out, aux = attend(
+        query,
+        keys,
+        values,
+        score_mod=_squash(softcap) if softcap is not None else None,
+        block_mask=state.masks[window],
+        scale=scale,
+        enable_gqa=query.shape[1] != key.shape[1],
+        return_aux=AuxRequest(lse=True),
+    )
+    return out, aux.lse.float()
+
+
+def _squash(cap: float) -> Callable[..., Tensor]:
+    return lambda score, *_: torch.tanh(score / cap) * cap
+
+
+def seen_by(state: PackState) -> tuple[Tensor, Tensor, Tensor]:
+    """Of every key, carried ones first: the first query that sees it, the one after the last, and its position."""
+    first: list[int] = []
+    stop: list[int] = []
+    for carried in state.carried:
+        first += [0] * len(carried.positions)
+        stop += [carried.stop] * len(carried.positions)
+    for start, end, below in state.blocks:
+        first += range(start, end)
+        stop += [below] * (end - start)
+    positions = torch.cat([*(carried.positions for carried in state.carried), state.positions])
+    device = state.positions.device
+    return torch.tensor(first, device=device), torch.tensor(stop, device=device), positions
+
+
+def _mask(state: PackState, window: int | None, device: torch.device) -> Any:
+    from torch.nn.attention.flex_attention import create_block_mask
+
+    first, stop, key_positions = seen_by(state)
+    positions = state.positions
+
+    def seen(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        inside = (first[key] <= query) & (query < stop[key])
+        return inside if window is None else inside & (positions[query] - key_positions[key] < window)
+
+    return create_block_mask(seen, None, None, len(positions), len(first), device=str(device))
+
+
+def _plain() -> Callable[..., Any]:
+    from torch.nn.attention.flex_attention import flex_attention
+
+    return flex_attention
+
+
+@cache
+def _compiled() -> Callable[..., Any]:
+    return torch.compile(_plain(), dynamic=True)

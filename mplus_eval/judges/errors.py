@@ -1,0 +1,111 @@
+"""What can go wrong when a judge is asked, in one line each, and whether another try may help."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from mplus_eval.data.hub import reason
+from mplus_eval.judges.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    import openai
+
+LONGEST_WAIT_SECONDS = 120.0
+"""A server that asks for a longer pause is not waited for."""
+_PASSING = (408, 409, 425, 429)
+_OF_THIS_QUESTION = (400, 413, 422)
+_SHOWN_CHARACTERS = 80
+
+
+class UnansweredError(Exception):
+    """A question to a judge brought no verdict."""
+
+    def __init__(
+        self, cause: str, *, passing: bool = False, retry_after: float | None = None, status: int | None = None
+    ) -> None:
+        """Keep what went wrong.
+
+        Args:
+            cause: what the judge did, as a half sentence.
+            passing: whether another try may help.
+            retry_after: seconds that the server asks to wait before it.
+            status: the HTTP status, where there was a reply.
+        """
+        super().__init__(cause)
+        self.cause = cause
+        self.passing = passing
+        self.retry_after = retry_after
+        self.status = status
+
+    @property
+    def of_server(self) -> bool:
+        """Whether the next question would meet it as well, unlike one that is too long for the judge."""
+        return self.status not in _OF_THIS_QUESTION
+
+
+class UnreadableError(UnansweredError):
+    """The judge replied, without a verdict at the end of its reply."""
+
+    def __init__(self, cause: str) -> None:
+        """Keep what it said instead; another try may help."""
+        super().__init__(cause, passing=True)
+
+    @property
+    def of_server(self) -> bool:
+        """The server is well."""
+        return False
+
+
+def unanswered(error: openai.APIError, endpoint: Endpoint) -> UnansweredError:
+    """Tell what an error of the client means."""
+    import openai
+
+    if isinstance(error, openai.APITimeoutError):
+        return UnansweredError(f"did not answer within {endpoint.timeout_seconds:g} s", passing=True)
+    if isinstance(error, openai.APIStatusError):
+        return _refused(error, endpoint)
+    if isinstance(error, openai.APIConnectionError):
+        root = error.__cause__ if isinstance(error.__cause__, Exception) else error
+        return UnansweredError(f"could not be reached ({shown(reason(root), endpoint)})", passing=True)
+    return UnansweredError(f"failed ({shown(reason(error), endpoint)})")
+
+
+def shown(text: str, endpoint: Endpoint) -> str:
+    """The end of a text in one short line, without the key; the end is where a verdict would stand."""
+    line = " ".join(endpoint.without_key(text).split())
+    return line if len(line) <= _SHOWN_CHARACTERS else f"… {line[-_SHOWN_CHARACTERS:]}"
+
+
+def _refused(error: openai.APIStatusError, endpoint: Endpoint) -> UnansweredError:
+    status, wait = error.status_code, _retry_after(error)
+    cause = f"answered {status} ({shown(_message(error), endpoint)})"
+    if (wait or 0.0) > LONGEST_WAIT_SECONDS:
+        return UnansweredError(f"{cause} and asks to wait {wait:.0f} s", status=status)
+    passing = status in _PASSING or (status >= 500 and status != 501)
+    return UnansweredError(cause, passing=passing, retry_after=wait, status=status)
+
+
+def _retry_after(error: openai.APIStatusError) -> float | None:
+    """Seconds of the header Retry-After, which holds a number or a date."""
+    value = error.response.headers.get("retry-after", "")
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        return _seconds_until(value)
+
+
+def _seconds_until(date: str) -> float | None:
+    try:
+        at = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - datetime.now(UTC)).total_seconds())
+
+
+def _message(error: openai.APIStatusError) -> str:
+    body = error.body
+    said = body.get("message") or body.get("detail") if isinstance(body, dict) else body
+    return str(said or error.response.reason_phrase)

@@ -1,0 +1,193 @@
+"""People as judges: blinded pairs in a CSV file, to be filled in by hand and read again.
+
+    id            turn  conversation             answer_1        answer_2   verdict  comment
+    p9c1185a5c5e  1     User: Name a river.      The Danube.     A hill.    A        the other is no river
+
+In `verdict` stands A (answer_1 is better), B (answer_2) or tie. No model is named. Which answer comes first is drawn
+for each pair from the seed and the pair itself, so that nothing but the run's own answers and seed can tell it again.
+
+Cells that a spreadsheet would take for a formula (they begin with = + - @, a tab or a carriage return) get a leading
+apostrophe, which is taken off again when the file is read.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mplus_eval.errors import SpecError, UsageError
+from mplus_eval.judges.base import LOSS, TIE, WIN, Judgement, Pairing
+from mplus_eval.store.hashes import hash_file, hash_text
+
+COLUMNS = ("id", "turn", "conversation", "answer_1", "answer_2", "verdict", "comment")
+_NEEDED = ("id", "verdict")
+_OF_FIRST_SHOWN = {"a": WIN, "b": LOSS, "tie": TIE}
+_ACCEPTED = "accepted: A, B, tie"
+_DELIMITERS = ",;\t"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_ID_LENGTH = 11
+
+
+def export_pairs(pairings: Sequence[Pairing], path: Path, seed: int) -> int:
+    """Write blinded pairs; those whose answers are the same are left out, since they are a tie.
+
+    Args:
+        pairings: what is to be judged.
+        path: the file to write.
+        seed: draws the order of the answers and of the rows.
+
+    Returns:
+        How many pairs were written.
+
+    Raises:
+        UsageError: when the file is there already, since someone may have filled it in.
+    """
+    if path.exists():
+        raise UsageError(f"{path} exists already and may hold verdicts; name another file")
+    asked = {pair_id(pairing, seed): pairing for pairing in pairings if pairing.first != pairing.second}
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL)
+    writer.writerow(COLUMNS)
+    # Ids are hashes, so their order is no order of the questions.
+    for name, pairing in sorted(asked.items()):
+        writer.writerow([_safe(cell) for cell in _row(name, pairing, seed)])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # With a byte order mark, by which spreadsheets know UTF-8.
+    path.write_text(text.getvalue(), encoding="utf-8-sig", errors="replace", newline="")
+    return len(asked)
+
+
+def import_pairs(path: Path, pairings: Sequence[Pairing], seed: int) -> dict[str, Judgement]:
+    """Read what people judged, by the ids of the pairs; rows without a verdict are left out.
+
+    Comma, semicolon and tab are taken as delimiters, with or without a byte order mark.
+
+    Args:
+        path: the file, filled in.
+        pairings: those that were exported, with the run's own answers.
+        seed: as at the export.
+
+    Raises:
+        SpecError: all faults of the file at once: rows of no known pair or of one that stands there twice, and
+            verdicts other than A, B and tie.
+    """
+    known = {pair_id(pairing, seed): pairing for pairing in pairings}
+    judgements: dict[str, Judgement] = {}
+    faults, seen = [], set()
+    for line, row in _rows(path):
+        name, verdict = row["id"].strip(), row["verdict"].strip()
+        where = f"{path}, line {line}"
+        if name not in known:
+            faults.append(f"{where}: no pair of this run has the id {name!r}")
+        elif name in seen:
+            faults.append(f"{where}: the pair {name} stands there twice")
+        elif verdict and verdict.lower() not in _OF_FIRST_SHOWN:
+            faults.append(f"{where}: verdict {verdict!r}; {_ACCEPTED}")
+        elif verdict:
+            judgements[name] = _judgement(name, _OF_FIRST_SHOWN[verdict.lower()], row.get("comment") or "")
+        seen.add(name)
+    if faults:
+        raise SpecError(faults)
+    return judgements
+
+
+def pair_id(pairing: Pairing, seed: int) -> str:
+    """An id that tells nothing to whoever does not have the answers and the seed."""
+    said = json.dumps([seed, pairing.turn, asdict(pairing.question), pairing.first, pairing.second])
+    # The letter keeps spreadsheets from taking an id for a number.
+    return f"p{hash_text(said)[:_ID_LENGTH]}"
+
+
+@dataclass(frozen=True)
+class HumanJudge:
+    """People, who have filled in a file."""
+
+    path: Path
+    seed: int
+    others: Sequence[Pairing] = ()
+    """Pairs of other models, which stand in the same file."""
+    name: str = "human"
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the file and the seed."""
+        return hash_text(f"human {hash_file(self.path)} {self.seed}")
+
+    def judge(
+        self, pairings: Sequence[Pairing], on_judged: Callable[[int, Judgement], None] | None = None
+    ) -> list[Judgement]:
+        """As a `PairJudge`.
+
+        Raises:
+            SpecError: as `import_pairs` does.
+        """
+        found = import_pairs(self.path, [*pairings, *self.others], self.seed)
+        judgements = [self._of(pairing, found) for pairing in pairings]
+        if on_judged is not None:
+            for place, judgement in enumerate(judgements):
+                on_judged(place, judgement)
+        return judgements
+
+    def _of(self, pairing: Pairing, found: dict[str, Judgement]) -> Judgement:
+        if pairing.first == pairing.second:
+            return Judgement(TIE, reasons=("The two answers are the same.",))
+        unjudged = Judgement(None, cause=f"no verdict in {self.path.name}")
+        return found.get(pair_id(pairing, self.seed), unjudged)
+
+
+def _row(name: str, pairing: Pairing, seed: int) -> list[str]:
+    shown = pairing if _baseline_first(name) else pairing.swapped
+    conversation = "\n".join(f"User: {text}" for text in pairing.question.turns[: pairing.turn])
+    return [name, str(pairing.turn), conversation, _said(shown.first), _said(shown.second), "", ""]
+
+
+def _said(answers: Sequence[str]) -> str:
+    """One answer as it is, several with numbers."""
+    if len(answers) == 1:
+        return answers[0]
+    return "\n\n".join(f"({number}) {answer}" for number, answer in enumerate(answers, 1))
+
+
+def _baseline_first(name: str) -> bool:
+    return int(hash_text(f"order of {name}")[:2], 16) % 2 == 0
+
+
+def _judgement(name: str, of_first_shown: float, comment: str) -> Judgement:
+    reasons = (_unsafe(comment).strip(),) if comment.strip() else ()
+    if _baseline_first(name):
+        return Judgement(WIN - of_first_shown, baseline_first=WIN - of_first_shown, reasons=reasons)
+    return Judgement(of_first_shown, model_first=of_first_shown, reasons=reasons)
+
+
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Rows with the line on which each ends; rows that are empty throughout are left out."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            text = file.read()
+    except OSError as error:
+        raise SpecError([f"{path} cannot be read ({error.strerror})"]) from error
+    except UnicodeDecodeError as error:
+        raise SpecError([f"{path} is not UTF-8; save it as CSV in UTF-8"]) from error
+    head = text.partition("\n")[0]
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(_DELIMITERS, key=head.count), restval="")
+    missing = [column for column in _NEEDED if column not in (reader.fieldnames or ())]
+    if missing:
+        raise SpecError([f"{path}, line 1: no column {' and '.join(missing)}; an export has {', '.join(COLUMNS)}"])
+    try:
+        return [(reader.line_num, row) for row in reader if any(str(cell).strip() for cell in row.values())]
+    except csv.Error as error:
+        raise SpecError([f"{path}, line {reader.line_num}: no CSV ({error})"]) from error
+
+
+def _safe(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+def _unsafe(cell: str) -> str:
+    """The cell as it was."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell

@@ -1,0 +1,1 @@
+"""Where a model lies and how it is found: directories, the hub, servers, chat formats."""

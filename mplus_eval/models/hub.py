@@ -1,0 +1,167 @@
+"""Models on the hub: whether one can be read, and its files brought here; nothing is fetched while it is offline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+
+from mplus_eval.data.hub import offline, reason
+from mplus_eval.errors import SpecError
+from mplus_eval.models.checkpoints import (
+    ADAPTER_WEIGHTS,
+    VOCABULARY_FILES,
+    adapter_faults,
+    checkpoint_faults,
+    tokenizer_faults,
+)
+from mplus_eval.store.hashes import TOKENIZER_FILES
+
+Preparing = Callable[[str, int, int], None]
+"""Called with what is being prepared, and how much of it is done, of how much."""
+
+_TIMEOUT_SECONDS = 10.0
+_MEGABYTE = 10**6
+
+
+def checkpoint_files(names: Sequence[str]) -> list[str]:
+    """Choose from a repository's files those of which a checkpoint is made.
+
+    Weights are taken once: safetensors where there are any, and only those that transformers reads (a repository may
+    hold the same weights again for other programs).
+    """
+    top = [name for name in names if "/" not in name]
+    weights = [name for name in top if fnmatch(name, "model*.safetensors") or name == ADAPTER_WEIGHTS]
+    weights = weights or [name for name in top if fnmatch(name, "pytorch_model*.bin")]
+    rest = [name for name in top if name.endswith((".json", ".jinja", ".model", ".txt", ".py"))]
+    return [*weights, *rest]
+
+
+def tokenizer_files(names: Sequence[str]) -> list[str]:
+    """Choose from a repository's files those of which a tokenizer is made."""
+    return [name for name in names if name in (*TOKENIZER_FILES, "config.json", "chat_template.jinja")]
+
+
+def hub_faults(source: str, revision: str | None, where: str, *, own_tokenizer: bool, foreign_code: bool) -> list[str]:
+    """Ask the hub, or its local cache when it is offline, whether a model can be read from there.
+
+    Args:
+        source: a repository, `org/name`.
+        revision: branch, tag or commit; None for the main branch.
+        where: how messages begin.
+        own_tokenizer: whether the tokenizer is taken from this repository.
+        foreign_code: whether the checkpoint may bring code of its own.
+    """
+    cached = cached_directory(source, revision, ("config.json", "adapter_config.json"))
+    in_cache = None
+    if cached is not None:
+        in_cache = _cached_faults(cached, where, own_tokenizer, foreign_code)
+    names, faults = _listing(source, revision, where, usable_offline=in_cache == [])
+    if names is None:
+        return faults if in_cache is None else in_cache or faults
+    files = checkpoint_files(names)
+    if not any(name.endswith((".safetensors", ".bin")) for name in files):
+        return [f"{where}: {source} on the hub has no weights (safetensors)"]
+    if own_tokenizer and ADAPTER_WEIGHTS not in files and not set(files) & set(VOCABULARY_FILES):
+        return [f"{where}: {source} on the hub has no tokenizer; name one with tokenizer=SOURCE"]
+    return []
+
+
+def hub_tokenizer_faults(source: str, where: str) -> list[str]:
+    """Ask whether a tokenizer can be read from the hub, or from its local cache when it is offline."""
+    cached = cached_directory(source, None, VOCABULARY_FILES)
+    names, faults = _listing(source, None, where, usable_offline=cached is not None)
+    if names is not None and not set(names) & set(VOCABULARY_FILES):
+        return [f"{where}: {source} on the hub has no tokenizer"]
+    return faults if cached is None else tokenizer_faults(cached, where)
+
+
+def fetch(
+    source: str,
+    revision: str | None,
+    choose: Callable[[Sequence[str]], list[str]],
+    preparing: Preparing | None = None,
+) -> Path:
+    """Bring the chosen files of a repository into the hub's cache; return their directory there.
+
+    Raises:
+        SpecError: when they cannot be had.
+    """
+    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        if offline():
+            return Path(snapshot_download(source, revision=revision, local_files_only=True))
+        info = HfApi().model_info(source, revision=revision, files_metadata=True, timeout=_TIMEOUT_SECONDS)
+        sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or []}
+        files = choose(list(sizes))
+        total = sum(sizes[name] for name in files)
+        done, path = 0, Path()
+        for name in files:
+            if preparing is not None:
+                preparing(f"downloading {source}, megabytes", done // _MEGABYTE, total // _MEGABYTE)
+            path = Path(hf_hub_download(source, name, revision=revision))
+            done += sizes[name]
+    except (HfHubHTTPError, LocalEntryNotFoundError) as error:
+        raise SpecError([f"{source} cannot be downloaded from the hub ({reason(error)})"]) from error
+    return path.parent
+
+
+def cached_directory(source: str, revision: str | None, names: Sequence[str]) -> Path | None:
+    """Where the hub's cache holds a repository, told by any one of those files; None when it does not."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    for name in names:
+        try:
+            found = try_to_load_from_cache(source, name, revision=revision)
+        except HFValidationError:
+            return None
+        if isinstance(found, str):
+            return Path(found).parent
+    return None
+
+
+def _cached_faults(path: Path, where: str, own_tokenizer: bool, foreign_code: bool) -> list[str]:
+    if not (path / "config.json").is_file():
+        return adapter_faults(path, where)
+    return checkpoint_faults(path, where, own_tokenizer=own_tokenizer, foreign_code=foreign_code)
+
+
+def _listing(
+    source: str, revision: str | None, where: str, *, usable_offline: bool
+) -> tuple[list[str] | None, list[str]]:
+    """The names of a repository's files, or None with what stands in the way, if anything does."""
+    import httpx
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    nowhere = f"{where}: {source} is no directory here"
+    if offline():
+        hint = "HF_HUB_OFFLINE is set: unset it, or give a directory"
+        return None, [] if usable_offline else [f"{nowhere} and not whole in the hub's cache, and {hint}"]
+    try:
+        info = HfApi().model_info(source, revision=revision, timeout=_TIMEOUT_SECONDS)
+        if info.gated:
+            HfApi().auth_check(source)
+    except GatedRepoError:
+        return None, [
+            f"{where}: {source} is gated: accept its licence on the hub and set HF_TOKEN to a token with access"
+        ]
+    except RevisionNotFoundError:
+        return None, [f"{where}: {source} has no revision {revision!r}"]
+    except RepositoryNotFoundError:
+        return None, [f"{nowhere} and no model on the hub (when it is private, set HF_TOKEN)"]
+    except HFValidationError:
+        return None, [f"{nowhere}, and cannot be a model on the hub, where names are org/name"]
+    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
+        hint = f"the hub cannot be reached ({reason(error)}): give a directory, or mend the network"
+        return None, [] if usable_offline else [f"{nowhere}, and {hint}"]
+    return [sibling.rfilename for sibling in info.siblings or []], []

@@ -1,0 +1,215 @@
+"""Where a model comes from: a directory, the hub, a server or the demo; checked before anything is evaluated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mplus_eval.data.hub import offline
+from mplus_eval.errors import SpecError
+from mplus_eval.models.checkpoints import (
+    adapter_base,
+    adapter_faults,
+    checkpoint_faults,
+    has_tokenizer,
+    is_adapter,
+    tokenizer_faults,
+)
+from mplus_eval.models.hub import (
+    Preparing,
+    checkpoint_files,
+    fetch,
+    hub_faults,
+    hub_tokenizer_faults,
+    tokenizer_files,
+)
+from mplus_eval.models.servers import served_models, server_faults, server_of
+from mplus_eval.spec.compare import CompareSpec
+from mplus_eval.spec.model import ModelSpec, is_url
+
+__all__ = [
+    "DEMO_MODELS",
+    "Source",
+    "check_sources",
+    "is_directory",
+    "offline",
+    "resolve_source",
+    "source_faults",
+    "train_demo_models",
+]
+
+_DEMO = "demo:"
+DEMO_MODELS = ("base", "instruct", "sft", "chosen", "plus")
+_DEVICE = re.compile(r"(cpu|mps|cuda|xpu|npu|hpu)(:\d+)?")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model that was found.
+
+    `path` is its directory, or None for a server; `adapter` a LoRA directory; `tokenizer` the directory of a tokenizer
+    that is not the one in `path`; `max_length` the longest sequence, in tokens, where a server says it.
+    """
+
+    path: Path | None
+    adapter: Path | None = None
+    tokenizer: Path | None = None
+    base_url: str | None = None
+    served_name: str | None = None
+    max_length: int | None = None
+
+
+def check_sources(spec: CompareSpec) -> None:
+    """Check that every model can be loaded, without downloading weights.
+
+    Raises:
+        SpecError: one line for each model that cannot.
+    """
+    faults = [fault for model in spec.models for fault in source_faults(model, spec.backend_of(model))]
+    if faults:
+        raise SpecError(faults)
+
+
+def source_faults(model: ModelSpec, backend: str) -> list[str]:
+    """Return what stands in the way of loading one model, a line each."""
+    where = f"model {model.name!r}"
+    faults = _separate_tokenizer_faults(model, where)
+    if backend == "openai":
+        return faults + server_faults(model, where)
+    if model.base_url or model.model or is_url(model.source):
+        return [*faults, f"{where}: a server, base_url and model belong to the backend openai, not {backend}"]
+    faults += _loading_faults(model, backend, where)
+    faults += _location_faults(model, where)
+    if model.adapter:
+        faults += adapter_faults(Path(model.adapter), f"{where}: adapter")
+    return faults
+
+
+def train_demo_models(models: Sequence[ModelSpec], preparing: Preparing | None = None) -> None:
+    """Train the demo's models that are named and not trained yet; together, since that is sooner than one by one."""
+    names = [model.source.removeprefix(_DEMO) for model in models if model.source.startswith(_DEMO)]
+    if names:
+        from mplus_eval.training.demo_models import demo_models
+
+        demo_models(names, preparing)
+
+
+def resolve_source(model: ModelSpec, backend: str, preparing: Preparing | None = None) -> Source:
+    """Return where a checked model lies, downloading it from the hub where that is its source.
+
+    An adapter that brings a tokenizer is used with it: the adapter was trained with that one and its chat template.
+
+    Args:
+        model: the model.
+        backend: how it will be loaded.
+        preparing: called as a download proceeds.
+
+    Raises:
+        SpecError: when a download fails, or the base model of an adapter cannot be had.
+    """
+    tokenizer = _directory_of(model.tokenizer, None, preparing, tokenizer_files) if model.tokenizer else None
+    if backend == "openai":
+        url, name = server_of(model)
+        served = served_models(url)
+        name = name or next(iter(served))
+        return Source(None, None, tokenizer, url, name, served.get(name))
+    adapter = Path(model.adapter) if model.adapter else None
+    path = _directory_of(model.source, model.revision, preparing)
+    if adapter is None and is_adapter(path):
+        adapter, path = path, _base_of(path, model, preparing)
+    if tokenizer is None and adapter is not None and has_tokenizer(adapter):
+        tokenizer = adapter
+    return Source(path, adapter, tokenizer)
+
+
+def is_directory(source: str) -> bool:
+    """Tell a directory from a hub id: it exists, or is written as a path."""
+    return Path(source).is_dir() or source.startswith((".", "/", "~")) or source.count("/") != 1
+
+
+def _directory_of(
+    source: str,
+    revision: str | None,
+    preparing: Preparing | None,
+    choose: Callable[[Sequence[str]], list[str]] = checkpoint_files,
+) -> Path:
+    if source.startswith(_DEMO):
+        from mplus_eval.training.demo_models import demo_model
+
+        return Path(demo_model(source.removeprefix(_DEMO), preparing))
+    if is_directory(source):
+        return Path(source)
+    return fetch(source, revision, choose, preparing)
+
+
+def _base_of(adapter: Path, model: ModelSpec, preparing: Preparing | None) -> Path:
+    """The directory of an adapter's base model, which could not be checked while the adapter was on the hub."""
+    base = model.model_copy(update={"source": adapter_base(adapter), "revision": None})
+    if faults := _location_faults(base, f"model {model.name!r}: the adapter's base", adapter_is_enough=False):
+        raise SpecError(faults)
+    return _directory_of(base.source, None, preparing)
+
+
+def _location_faults(model: ModelSpec, where: str, *, adapter_is_enough: bool = True) -> list[str]:
+    if model.source.startswith(_DEMO):
+        name = model.source.removeprefix(_DEMO)
+        return [] if name in DEMO_MODELS else [f"{where}: no demo model {name!r}; there are {', '.join(DEMO_MODELS)}"]
+    own_tokenizer, foreign_code = model.tokenizer is None, model.trust_remote_code
+    if not is_directory(model.source):
+        return hub_faults(model.source, model.revision, where, own_tokenizer=own_tokenizer, foreign_code=foreign_code)
+    path = Path(model.source)
+    if not path.is_dir():
+        hint = "" if path.suffix or model.source.startswith((".", "/")) else "; a hub id is written org/name"
+        return [f"{where}: no such directory: {path}{hint}"]
+    revision = [f"{where}: revision belongs to a hub id, and {path} is a directory"] if model.revision else []
+    if adapter_is_enough and is_adapter(path):
+        return revision + (adapter_faults(path, where) or _adapter_base_faults(path, model, where))
+    return revision + checkpoint_faults(path, where, own_tokenizer=own_tokenizer, foreign_code=foreign_code)
+
+
+def _adapter_base_faults(path: Path, model: ModelSpec, where: str) -> list[str]:
+    own = {"tokenizer": model.tokenizer or (str(path) if has_tokenizer(path) else None)}
+    base = model.model_copy(update={"source": adapter_base(path), "revision": None, **own})
+    return _location_faults(base, f"{where}: the adapter's base", adapter_is_enough=False)
+
+
+def _separate_tokenizer_faults(model: ModelSpec, where: str) -> list[str]:
+    if model.tokenizer is None:
+        return []
+    path = Path(model.tokenizer)
+    if not is_directory(model.tokenizer):
+        return hub_tokenizer_faults(model.tokenizer, f"{where}: tokenizer")
+    if not path.is_dir():
+        return [f"{where}: tokenizer: no such directory: {path}"]
+    return tokenizer_faults(path, f"{where}: tokenizer")
+
+
+def _loading_faults(model: ModelSpec, backend: str, where: str) -> list[str]:
+    """Keys that this machine or this backend cannot honour."""
+    from importlib.util import find_spec
+
+    faults = []
+    if model.quantization and find_spec("bitsandbytes") is None:
+        faults.append(f"{where}: quantization needs the package bitsandbytes: pip install bitsandbytes")
+    if backend == "vllm" and model.quantization == "8bit":
+        faults.append(f"{where}: the backend vllm quantizes to 4bit only; use 4bit, or the backend hf")
+    if backend == "vllm" and model.device:
+        faults.append(f"{where}: the backend vllm takes its devices from CUDA_VISIBLE_DEVICES, not from device")
+    if backend == "hf" and model.device:
+        faults += _device_faults(model.device, where)
+    return faults
+
+
+def _device_faults(device: str, where: str) -> list[str]:
+    """Refuse a device that is not here: lm-eval would take another one without a word."""
+    import torch
+
+    here = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        here.append("mps")
+    match = _DEVICE.fullmatch(device)
+    known = match is not None and (device in here or (match[2] is None and f"{device}:0" in here))
+    other = match is not None and match[1] in ("xpu", "npu", "hpu")
+    return [] if known or other else [f"{where}: there is no device {device!r} here, but {', '.join(here)}"]

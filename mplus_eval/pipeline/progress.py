@@ -1,0 +1,210 @@
+"""Progress: one line that says where a run is and how long it will take, on a terminal; plain lines elsewhere.
+
+    plus · hellaswag  412/900 items  ▕██████▌   ▏ 2 of 4 models · 6 min left
+
+The time left does not count items alone, since a generated answer takes many times as long as a scored choice: every
+task left is weighed by the seconds that an item of it took with another model, else by those of its kind.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+if TYPE_CHECKING:
+    from mplus_eval.pipeline.plan import Cell, Part
+
+_DULL_TERMINAL_STEPS = 4
+
+
+class RunProgress(Protocol):
+    """What a run tells of itself while it goes on."""
+
+    def prepare(self, what: str, done: int, total: int) -> None:
+        """Say how far one preparation is: a download, hashes of weights, the training of a demo model."""
+
+    def say(self, sentence: str) -> None:
+        """Say something before it begins, such as what it will cost."""
+
+    def start(self, missing: Sequence[tuple[Cell, Sequence[Part]]], n_models: int) -> None:
+        """Say what is to be computed, cell by cell."""
+
+    def start_cell(self, cell: Cell, model_number: int) -> None:
+        """Say which cell is being computed."""
+
+    def advance(self, n_items: int) -> None:
+        """Say that so many more items of this cell are done."""
+
+    def finish_cell(self, cell: Cell, cause: str | None) -> None:
+        """Say that a cell is done, or why it failed."""
+
+
+class SilentProgress:
+    """Says nothing."""
+
+    def prepare(self, what: str, done: int, total: int) -> None:
+        """Say nothing."""
+
+    def say(self, sentence: str) -> None:
+        """Say nothing."""
+
+    def start(self, missing: Sequence[tuple[Cell, Sequence[Part]]], n_models: int) -> None:
+        """Say nothing."""
+
+    def start_cell(self, cell: Cell, model_number: int) -> None:
+        """Say nothing."""
+
+    def advance(self, n_items: int) -> None:
+        """Say nothing."""
+
+    def finish_cell(self, cell: Cell, cause: str | None) -> None:
+        """Say nothing."""
+
+
+class TimeLeft:
+    """Estimates the seconds left from the seconds that items of each task and kind have taken so far."""
+
+    def __init__(self, items: Mapping[tuple[str, str, str], int]) -> None:
+        """Take the items to compute by (model, task, kind)."""
+        self._left = dict(items)
+        self._seconds: dict[str, float] = defaultdict(float)
+        self._done: dict[str, int] = defaultdict(int)
+
+    def record(self, key: tuple[str, str, str], n_items: int, seconds: float) -> None:
+        """Count items that are done and the time that they took."""
+        self._left[key] = max(0, self._left.get(key, 0) - n_items)
+        for name in (f"task {key[1]}", f"kind {key[2]}", "all"):
+            self._seconds[name] += seconds
+            self._done[name] += n_items
+
+    def drop(self, key: tuple[str, str, str]) -> None:
+        """Count a cell's remaining items as not to be computed."""
+        self._left[key] = 0
+
+    def seconds(self) -> float | None:
+        """Seconds left, or None before anything was measured."""
+        if not self._done["all"]:
+            return None
+        return sum(n_items * self._rate(task, kind) for (_, task, kind), n_items in self._left.items())
+
+    def _rate(self, task: str, kind: str) -> float:
+        name = next(name for name in (f"task {task}", f"kind {kind}", "all") if self._done[name])
+        return self._seconds[name] / self._done[name]
+
+
+class ConsoleProgress:
+    """One live line on a terminal; a plain line for each finished cell where there is none."""
+
+    def __init__(self, console: Console) -> None:
+        """Draw on a console, usually that of standard error."""
+        self._console = console
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.fields[count]}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[rest]}", markup=False),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._line: TaskID | None = None
+        self._time_left = TimeLeft({})
+        self._cell: Cell | None = None
+        self._cell_items = self._cell_done = self._n_models = self._model_number = 0
+        self._items: dict[str, int] = {}
+        self._last = self._cell_started = 0.0
+        self._announced: set[tuple[str, int]] = set()
+
+    @contextmanager
+    def shown(self) -> Iterator[ConsoleProgress]:
+        """Draw for as long as the block lasts."""
+        with self._bar:
+            yield self
+
+    def prepare(self, what: str, done: int, total: int) -> None:
+        """Show a preparation."""
+        self._draw(what, f"{done}/{total}", done, total, "")
+        step = done * _DULL_TERMINAL_STEPS // max(total, 1)
+        if (what, step) not in self._announced:
+            self._announced.add((what, step))
+            self._say(f"{what}  {done}/{total}")
+
+    def say(self, sentence: str) -> None:
+        """Leave a line above the bar."""
+        self._console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+    def start(self, missing: Sequence[tuple[Cell, Sequence[Part]]], n_models: int) -> None:
+        """Take the list of what is to be computed."""
+        self._n_models = n_models
+        self._items = {cell.name: sum(len(part.items) for part in parts) for cell, parts in missing}
+        self._time_left = TimeLeft({_key(cell): self._items[cell.name] for cell, _ in missing})
+
+    def start_cell(self, cell: Cell, model_number: int) -> None:
+        """Show a new cell."""
+        self._cell, self._model_number = cell, model_number
+        self._cell_items, self._cell_done = self._items.get(cell.name, 0), 0
+        self._last = self._cell_started = time.monotonic()
+        self._draw_cell()
+
+    def advance(self, n_items: int) -> None:
+        """Move the bar on."""
+        now = time.monotonic()
+        self._cell_done += n_items
+        if self._cell is not None:
+            self._time_left.record(_key(self._cell), n_items, now - self._last)
+        self._last = now
+        self._draw_cell()
+
+    def finish_cell(self, cell: Cell, cause: str | None) -> None:
+        """Leave a plain line where no bar can be shown, and a failure's cause everywhere."""
+        self._time_left.drop(_key(cell))
+        if cause is not None:
+            self._console.print(f"{_title(cell)}  failed: {cause}", markup=False, highlight=False, soft_wrap=True)
+        elif self._cell_items:
+            seconds = time.monotonic() - self._cell_started
+            self._say(f"{_title(cell)}  {self._cell_items} items in {seconds:.0f} s{self._left(', ')}")
+
+    def _draw_cell(self) -> None:
+        if self._cell is not None:
+            count = f"{self._cell_done}/{self._cell_items} items"
+            rest = f"{self._model_number} of {self._n_models} models{self._left(' · ')}"
+            self._draw(_title(self._cell), count, self._cell_done, self._cell_items, rest)
+
+    def _draw(self, description: str, count: str, done: int, total: int, rest: str) -> None:
+        if self._line is None:
+            self._line = self._bar.add_task(description, total=total, count=count, rest=rest)
+        self._bar.update(self._line, description=description, total=total, completed=done, count=count, rest=rest)
+
+    def _say(self, text: str) -> None:
+        if not self._console.is_terminal:
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _left(self, separator: str) -> str:
+        seconds = self._time_left.seconds()
+        return "" if seconds is None else f"{separator}{duration(seconds)} left"
+
+
+def duration(seconds: float) -> str:
+    """Put a duration into one unit that suits it.
+
+    >>> duration(42), duration(380), duration(9000)
+    ('42 s', '6 min', '2 h 30 min')
+    """
+    if seconds < 100:
+        return f"{max(seconds, 0):.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _key(cell: Cell) -> tuple[str, str, str]:
+    return cell.model.spec.name, cell.task.spec.name, cell.task.kind
+
+
+def _title(cell: Cell) -> str:
+    return f"{cell.model.spec.name} · {cell.task.spec.name}"

@@ -1,0 +1,146 @@
+"""Judging again: the answers of a run by other judges, people among them, with new figures and no model loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mplus_eval.conversation.aggregate import conclude_conversation
+from mplus_eval.conversation.generate import AskedDialogues
+from mplus_eval.conversation.items import DialogueSet
+from mplus_eval.conversation.pairwise import Judged, judge_all, pairings
+from mplus_eval.errors import SpecError, UsageError
+from mplus_eval.judges.human import export_pairs
+from mplus_eval.judges.table import judge_source_faults, resolved
+from mplus_eval.records.conversation import Conversation
+from mplus_eval.spec.conversation import ConversationSettings
+from mplus_eval.store.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from mplus_eval.pipeline.run import Run
+    from mplus_eval.records.comparison import Comparison
+
+HUMAN = "human:"
+
+
+def export(run_directory: Path, file: Path, data_dir: Path | None = None) -> int:
+    """Write the blinded pairs of all models of a run, for people to judge; return how many.
+
+    Raises:
+        UsageError: the directory holds no run with conversation, or the file is there already.
+        SpecError: its dialogues are not where they were.
+    """
+    comparison, directory, part = _stored(run_directory)
+    asked = _asked(part, comparison, data_dir)
+    every = [
+        pairing
+        for judged in _judged(part, comparison, directory)
+        for pairing in pairings(judged, part.name, asked.dialogues.dialogues, directory)
+    ]
+    return export_pairs(every, file, comparison.seed)
+
+
+def import_verdicts(run_directory: Path, file: Path, data_dir: Path | None = None, *, first: bool = False) -> Run:
+    """Take people's verdicts into a run, beside its first judge; or in front of it, so that theirs decide.
+
+    Raises:
+        UsageError: the directory holds no run with conversation.
+        SpecError: with every fault of the file; nothing is changed then.
+    """
+    _, _, part = _stored(run_directory)
+    others = [source for source in part.judge_sources if not source.startswith(HUMAN)][:1]
+    human = f"{HUMAN}{file}"
+    return rejudge(run_directory, [human, *others] if first else [*others, human], data_dir)
+
+
+def rejudge(
+    run_directory: Path,
+    judges: Sequence[str],
+    data_dir: Path | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Run:
+    """Have the answers of a run judged by these judges, and render its report again.
+
+    Raises:
+        UsageError: the directory holds no run with conversation.
+        SpecError: a judge cannot be asked, or the dialogues are not where they were.
+    """
+    from mplus_eval.pipeline.run import load
+    from mplus_eval.reports import write_report
+
+    comparison, directory, part = _stored(run_directory)
+    sources = resolved(judges, [_directory(model.source) for model in comparison.models.values()])
+    if faults := [fault for judge in judges for fault in judge_source_faults(judge)]:
+        raise SpecError(faults)
+    asked = _asked(part, comparison, data_dir)
+    with directory.locked():
+        names = judge_all(
+            asked,
+            _judged(part, comparison, directory),
+            sources,
+            directory,
+            seed=comparison.seed,
+            progress=progress or (lambda *_: None),
+            say=say,
+        )
+        found = conclude_conversation(
+            directory,
+            name=part.name,
+            settings=asked.spec,
+            dialogues=asked.dialogues,
+            judges=names,
+            judge_sources=judges,
+            baseline=comparison.baseline,
+            models=[name for name, model in comparison.models.items() if model.trajectory is None],
+            level=comparison.level,
+            seed=comparison.seed,
+            missing=part.missing,
+        )
+        comparison.model_copy(update={"conversation": found}).write(directory.comparison)
+        write_report(directory.path)
+    return load(run_directory)
+
+
+def _directory(source: str) -> Path | None:
+    """Where a model lies, if it lies here."""
+    if source.startswith("demo:"):
+        from mplus_eval.training.demo_models import demo_recipe
+
+        return demo_recipe().output / source.removeprefix("demo:")
+    return Path(source) if Path(source).is_dir() else None
+
+
+def _stored(run_directory: Path) -> tuple[Comparison, RunDirectory, Conversation]:
+    from mplus_eval.pipeline.run import load
+
+    comparison = load(run_directory).comparison
+    if comparison.conversation is None:
+        raise UsageError(f"{run_directory}: conversation was not evaluated in this run, so there is nothing to judge")
+    return comparison, RunDirectory(run_directory), comparison.conversation
+
+
+def _asked(part: Conversation, comparison: Comparison, data_dir: Path | None) -> AskedDialogues:
+    settings = ConversationSettings(
+        name=part.name,
+        dialogues=part.dialogues,
+        split=part.split,
+        max_new_tokens=part.max_new_tokens,
+        temperature=part.temperature,
+        grades=part.grades,
+        margin=part.margin,
+    )
+    found = DialogueSet.load(part.dialogues, data_dir=data_dir, limit=comparison.limit, split=part.split)
+    return AskedDialogues(settings, found)
+
+
+def _judged(part: Conversation, comparison: Comparison, directory: RunDirectory) -> list[Judged]:
+    """Every model with stored answers, by the fingerprints that they carry."""
+    stored = {model: directory.answered(model, part.name, 0) for model in comparison.models}
+    baseline = stored[comparison.baseline]
+    return [
+        Judged(model, comparison.baseline, info.fingerprint, baseline.fingerprint)
+        for model, info in stored.items()
+        if info is not None and baseline is not None and model != comparison.baseline
+    ]

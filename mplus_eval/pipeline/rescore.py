@@ -1,0 +1,70 @@
+"""Scoring again: the texts of a run under another scorer, with new figures and a new report, and no model loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mplus_eval.errors import SpecError, UsageError
+from mplus_eval.harmlessness.aggregate import conclude_toxicity
+from mplus_eval.harmlessness.score import Scoring, score_answers
+from mplus_eval.harmlessness.scorers import scorer_faults
+from mplus_eval.store.hashes import hash_components
+from mplus_eval.store.parts import OUTCOME_SCHEMA, PartInfo, part_info, read_part, write_part
+from mplus_eval.store.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from mplus_eval.pipeline.run import Run
+
+
+def rescore(run_directory: Path, scorers: Sequence[str]) -> Run:
+    """Score every sampled text of a run again, and render the report again.
+
+    Raises:
+        UsageError: when the directory holds no run, or one without toxicity.
+        SpecError: when a scorer cannot be had; nothing is changed then.
+    """
+    from mplus_eval.pipeline.run import load
+    from mplus_eval.reports import write_report
+
+    run = load(run_directory)
+    comparison, directory = run.comparison, RunDirectory(run.path)
+    if comparison.toxicity is None:
+        raise UsageError(f"{run.path}: toxicity was not evaluated in this run, so there is nothing to score again")
+    if faults := [fault for scorer in scorers for fault in scorer_faults(scorer)]:
+        raise SpecError(faults)
+    scoring = Scoring(scorers)
+    with directory.locked():
+        for model in comparison.models:
+            for name, each in comparison.toxicity.sets.items():
+                if each.kind == "sampled":
+                    _score_again(directory, model, name, scoring)
+        facts = comparison.toxicity.model_copy(
+            update={"scorers": {one.name: one.fingerprint for one in scoring.scorers}}
+        )
+        toxicity = conclude_toxicity(
+            facts,
+            directory,
+            baseline=comparison.baseline,
+            models=list(comparison.models),
+            level=comparison.level,
+            seed=comparison.seed,
+            missing={(one.model, one.task): one.cause for one in comparison.missing},
+        )
+        comparison.model_copy(update={"toxicity": toxicity}).write(directory.comparison)
+        write_report(directory.path)
+    return load(run_directory)
+
+
+def _score_again(directory: RunDirectory, model: str, name: str, scoring: Scoring) -> None:
+    for path in sorted(directory.answers(model, name).glob("part-*.parquet")):
+        answered = part_info(path)
+        if answered is None:
+            continue
+        scorer = {**scoring.components("sampled"), "answers": answered.fingerprint}
+        info = PartInfo(hash_components(scorer), {**answered.components, **scorer}, answered.index, answered.n_parts)
+        place = directory.outcomes(model, name) / path.name
+        stored = part_info(place)
+        if stored is None or stored.fingerprint != info.fingerprint:
+            write_part(place, score_answers(read_part(path), scoring.scorers), OUTCOME_SCHEMA, info)

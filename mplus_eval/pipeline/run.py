@@ -1,0 +1,174 @@
+"""A run: the whole line from what was asked to the report, and what it leaves, as pandas frames."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mplus_eval.errors import UsageError
+from mplus_eval.records.comparison import Comparison
+from mplus_eval.spec.compare import CompareSpec, Models, draft_spec
+from mplus_eval.store.run_directory import RunDirectory, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mplus_eval.pipeline.progress import RunProgress
+
+STATISTICS_COLUMNS = (
+    "item_id", "stratum", "cluster", "sample", "prompt_hash", "n_truncated", "answer", "score", "metrics",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run directory holds."""
+
+    path: Path
+    comparison: Comparison
+
+    @cached_property
+    def outcomes(self) -> pd.DataFrame:
+        """Every outcome, a row for each item and sample: `model`, `task` and the columns of docs/outcomes.md."""
+        import pandas as pd
+
+        from mplus_eval.pipeline.aggregate import outcome_frame
+
+        frames = [
+            outcome_frame(RunDirectory(self.path), model, task).assign(model=model, task=task)
+            for task, entry in self.comparison.tasks.items()
+            for model in entry.scores
+        ]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """Every score, a row for each model and task."""
+        return _frame(
+            {"task": task, "model": model, "metric": entry.metric, **_flat(score.model_dump())}
+            for task, entry in self.comparison.tasks.items()
+            for model, score in entry.scores.items()
+        )
+
+    @cached_property
+    def contrasts(self) -> pd.DataFrame:
+        """Every contrast, a row for each model, task and model that it is held against."""
+        baseline, tasks = self.comparison.baseline, self.comparison.tasks
+        against_baseline = (
+            (task, model, baseline, contrast)
+            for task, entry in tasks.items()
+            for model, contrast in entry.contrasts.items()
+        )
+        others = (
+            (task, pair.model, pair.against, contrast)
+            for pair in self.comparison.pairs
+            for task, contrast in pair.tasks.items()
+        )
+        return _frame(
+            {"task": task, "model": model, "against": against, **_flat(contrast.model_dump(mode="json"))}
+            for task, model, against, contrast in [*against_baseline, *others]
+        )
+
+
+def compare(
+    models: Models = (),
+    *,
+    config: str | None = None,
+    progress: RunProgress | None = None,
+    **options: Any,
+) -> Run:
+    """Compare models, as `mplus-eval compare` does, and write the report.
+
+    Args:
+        models: sources by name (`{"base": "./base", "plus": {"source": "./plus", "role": "plus"}}`), or texts as on the
+            command line (`["base=./base", "plus=./plus,role=plus"]`). The demo's models when neither models nor config
+            is given.
+        config: a YAML file, or the name of a shipped configuration.
+        progress: told of everything that goes on; silent when None.
+        **options: those of the command line: suite, tasks, limit, trajectory, trajectory_limit, baseline, data_dir,
+            tasks_dir, output, backend, seed, pairs, noise_floor.
+
+    Returns:
+        The run, with its comparison and frames.
+
+    Raises:
+        SpecError: with every fault of what was asked for; nothing was evaluated then.
+    """
+    from mplus_eval.log_setup import silence_libraries
+
+    silence_libraries()
+    spec, faults = draft_spec(models, config, options)
+    return run(spec, progress, faults=faults)
+
+
+def load(run_directory: str | Path) -> Run:
+    """Read what a run left.
+
+    Raises:
+        UsageError: when the directory holds no comparison.
+    """
+    directory = RunDirectory(Path(run_directory))
+    if not directory.comparison.is_file():
+        raise UsageError(
+            f"{directory.path} holds no comparison.json; a run directory of mplus-eval compare is expected"
+        )
+    return Run(directory.path, Comparison.read(directory.comparison))
+
+
+def run(
+    spec: CompareSpec,
+    progress: RunProgress | None = None,
+    *,
+    faults: Sequence[str] = (),
+    command: Sequence[str] | None = None,
+) -> Run:
+    """Plan, evaluate, compare and report.
+
+    Args:
+        spec: what was asked for.
+        progress: told of everything that goes on.
+        faults: what is known to be wrong with what was asked for.
+        command: the command line for the manifest; this process's when None.
+
+    Raises:
+        SpecError: with every fault found before anything is evaluated.
+        InterruptedRunError: when the disk is full.
+    """
+    from mplus_eval.pipeline.aggregate import conclude
+    from mplus_eval.pipeline.evaluate import evaluate
+    from mplus_eval.pipeline.judge import judge
+    from mplus_eval.pipeline.manifest import build_manifest
+    from mplus_eval.pipeline.plan import make_plan
+    from mplus_eval.pipeline.progress import SilentProgress
+    from mplus_eval.reports import write_report
+
+    started = time.monotonic()
+    progress = progress or SilentProgress()
+    directory = RunDirectory(spec.output)
+    plan = make_plan(spec, directory, progress.prepare, faults)
+    with directory.locked():
+        failures = evaluate(plan, directory, progress)
+        judges = judge(plan, directory, failures, progress)
+        comparison = conclude(plan, directory, failures, judges)
+        comparison.write(directory.comparison)
+        seconds = time.monotonic() - started
+        write_json(directory.manifest, build_manifest(plan, directory, command=command or sys.argv, seconds=seconds))
+        write_report(directory.path)
+    return Run(directory.path, comparison)
+
+
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    """Put an interval into two columns, and leave out what is a mapping."""
+    low, high = record.pop("ci") or (None, None)
+    return {**{key: value for key, value in record.items() if not isinstance(value, dict)}, "low": low, "high": high}
+
+
+def _frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(list(rows))

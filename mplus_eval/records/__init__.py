@@ -1,0 +1,1 @@
+"""What is stored as JSON: the records that statistics fill and reports read."""

@@ -1,0 +1,226 @@
+"""The comparison: everything that was found, as stored in `comparison.json`, schema version 1.
+
+All scores, differences and margins are fractions, not percent. `difference` is the model minus the other model
+(the baseline, unless a pair says otherwise); a positive `alignment_tax` is a loss. A key is absent where nothing
+was evaluated; fields may be added, and `schema_version` grows when one changes its meaning.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from mplus_eval.errors import UsageError
+from mplus_eval.records.base import Interval, Probability, Record
+from mplus_eval.records.contrast import Contrast
+from mplus_eval.records.conversation import Conversation
+from mplus_eval.records.toxicity import Toxicity
+from mplus_eval.records.training import Training
+from mplus_eval.records.verdict import Verdict
+
+SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
+
+
+class Scoring(Record):
+    """How the backend hf asks a model: chosen as it is loaded, by a check against plain forwards (docs/scoring.md)."""
+
+    name: Literal["tree", "shared prefix", "plain"] = Field(description="the tier; plain is lm-eval's own")
+    difference: float = Field(description="largest difference of a log-probability in the check, nats a scored token")
+    tolerance: float = Field(description="the largest that was accepted")
+    why: str = Field(default="", description="why a better tier was left; empty for the best")
+
+
+class ModelEntry(Record):
+    """One model as it was loaded."""
+
+    role: str
+    source: str
+    fingerprint: str
+    backend: str
+    dtype: str | None = None
+    parameters: int | None = None
+    scoring: Scoring | None = Field(default=None, description="of the backend hf")
+    chat_template: str = Field(
+        default="plain", description="prompt format of the capability tasks: plain, own, or a file's hash"
+    )
+    training: Training | None = Field(default=None, description="how it was made, where the checkpoint says so")
+    trajectory: str | None = Field(
+        default=None,
+        description="the model of whose training this is a saved step; such models stand in the trajectory only",
+    )
+
+
+class Score(Record):
+    """One model on one task. `value` is the mean over scored items, None when there is none."""
+
+    value: float | None
+    ci: Interval | None
+    n_scored: int
+    n_failed: int
+    n_truncated: int = Field(
+        default=0, description="scored items whose prompt was cut on the left to fit the model's length"
+    )
+    other_metrics: dict[str, float] = Field(default_factory=dict, description="the task's further metrics, same items")
+
+
+class SubjectContrast(Record):
+    """One model against the baseline within one stratum; `p_adjusted` is Holm's over the strata of the task."""
+
+    difference: float
+    ci: Interval
+    n_pairs: int
+    p_value: Probability
+    p_adjusted: Probability
+
+
+class Subject(Record):
+    """One stratum of a task (an MMLU subject, a BBH task)."""
+
+    n_items: int
+    scores: dict[str, Score]
+    contrasts: dict[str, SubjectContrast] = Field(default_factory=dict)
+
+
+class Task(Record):
+    """One task: what was measured, every model's score and every model's contrast with the baseline."""
+
+    metric: str
+    higher_is_better: bool = True
+    n_items: int
+    n_shots: int
+    chance: float
+    kind: str = Field(description="choice or generation, or mixed")
+    lm_eval: str = Field(description="lm-eval's id of the task or group")
+    version: str = Field(description="lm-eval's version of the definition")
+    filter: str = Field(description="lm-eval's filter whose metric is reported")
+    scores: dict[str, Score]
+    contrasts: dict[str, Contrast] = Field(default_factory=dict)
+    subjects: dict[str, Subject] = Field(default_factory=dict, description="by stratum, where there is more than one")
+
+
+class Summary(Record):
+    """One model over the whole suite. The baseline has a macro-average only.
+
+    Everything but `withheld` is None when the macro-average is withheld: it is given over all tasks or not at all.
+    """
+
+    macro_average: float | None = None
+    ci: Interval | None = None
+    alignment_tax: float | None = None
+    alignment_tax_ci: Interval | None = None
+    p_value: Probability | None = None
+    p_non_inferiority: Probability | None = None
+    margin: float | None = None
+    smallest_detectable_difference: float | None = None
+    smallest_provable_margin: float | None = None
+    verdict: Verdict | None = None
+    withheld: str | None = Field(default=None, description="why there is no macro-average or no verdict")
+    above_noise: bool | None = Field(
+        default=None, description="the same as of a contrast, of the items of all tasks together"
+    )
+
+
+class Pair(Record):
+    """One model against another that is not the baseline (`--pairs all`)."""
+
+    model: str
+    against: str
+    tasks: dict[str, Contrast]
+    summary: Summary
+
+
+class TrajectoryPoints(Record):
+    """The macro-averages of a training's baseline, saved steps and final model, over the items that all of them scored.
+
+    A model without a macro-average of its own is no point.
+    """
+
+    n_items: int
+    averages: dict[str, Summary] = Field(default_factory=dict, description="by model; with nothing but the average")
+    withheld: str | None = Field(default=None, description="why there is no average")
+
+
+class FlipRate(Record):
+    """Of the items that both passes scored, how many changed their score; the interval is exact."""
+
+    n_items: int
+    flips: int
+    rate: Probability
+    ci: Interval
+
+
+class NoiseFloor(Record):
+    """What flips when the baseline is asked again in batches of another size, and nothing else changes.
+
+    The second pass is no model of the comparison.
+    """
+
+    batch_size: str = Field(description="that of the second pass, beside that of the first")
+    tasks: dict[str, FlipRate] = Field(default_factory=dict)
+    suite: FlipRate | None = Field(default=None, description="all items together; absent unless every task has one")
+    missing: dict[str, str] = Field(default_factory=dict, description="why a task has no noise floor")
+
+
+class Missing(Record):
+    """A cell that has no result, and why."""
+
+    model: str
+    task: str
+    cause: str
+
+
+class Comparison(Record):
+    """All of it: the content of `comparison.json`."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    baseline: str
+    suite: str
+    level: float = 0.05
+    seed: int = 0
+    limit: int | None = None
+    models: dict[str, ModelEntry]
+    tasks: dict[str, Task]
+    summary: dict[str, Summary]
+    pairs: tuple[Pair, ...] = ()
+    trajectories: dict[str, TrajectoryPoints] = Field(
+        default_factory=dict, description="by the model of whose training there are saved steps"
+    )
+    missing: tuple[Missing, ...] = ()
+    noise_floor: NoiseFloor | None = None
+    toxicity: Toxicity | None = None
+    conversation: Conversation | None = None
+
+    def write(self, path: Path) -> None:
+        """Write the comparison as JSON, whole or not at all; the same comparison always gives the same bytes."""
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @classmethod
+    def read(cls, path: Path) -> Comparison:
+        """Read a stored comparison.
+
+        Raises:
+            UsageError: when the file holds none, or one of another schema version.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            fault = error.errors()[0]
+            place = ".".join(str(part) for part in fault["loc"])
+            raise UsageError(
+                f"{path} is not a comparison of schema version {SCHEMA_VERSION} ({place}: {fault['msg']})"
+            ) from None
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of `comparison.json`, published as `docs/comparison.schema.json`."""
+    schema = Comparison.model_json_schema(mode="serialization")
+    return {"$schema": SCHEMA_URL, "title": "mplus-eval comparison", **schema}

@@ -1,0 +1,38 @@
+"""One model against another on one task."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from mplus_eval.records.base import Interval, Probability, Record
+from mplus_eval.records.verdict import Verdict
+
+
+class Contrast(Record):
+    """One model against another on one task, paired by item over the items that both scored.
+
+    `lost`, `gained` and `wrong_to_other_wrong` count items; for graded scores lost and gained count items whose
+    score fell and rose. `p_value` is two-sided, against no difference; `p_non_inferiority` is one-sided, against a
+    loss of `margin` or more; the adjusted ones are Holm's over the tasks of this model.
+    """
+
+    difference: float
+    ci: Interval
+    n_pairs: int
+    test: str
+    p_value: Probability
+    p_adjusted: Probability
+    p_non_inferiority: Probability
+    p_non_inferiority_adjusted: Probability
+    margin: float
+    lost: int
+    gained: int
+    wrong_to_other_wrong: int
+    smallest_detectable_difference: float | None
+    smallest_provable_margin: float | None
+    verdict: Verdict
+    flags: tuple[str, ...] = ()
+    above_noise: bool | None = Field(
+        default=None,
+        description="whether the share of items lost or gained is above the upper end of the noise floor's interval",
+    )

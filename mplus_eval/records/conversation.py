@@ -1,0 +1,156 @@
+"""What a comparison says of conversation: the part `conversation` of `comparison.json`."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from mplus_eval.records.base import Interval, Probability, Record
+from mplus_eval.records.verdict import Verdict
+
+
+class Rate(Record):
+    """A share with its interval; both None where nothing was judged."""
+
+    value: float | None
+    ci: Interval | None
+    n: int = Field(description="of how many")
+
+
+class WinRecord(Record):
+    """Judged pairs of one model and the baseline; ties count half."""
+
+    value: float | None
+    ci: Interval | None
+    wins: int
+    ties: int
+    losses: int
+    n_judged: int
+    n_unjudged: int
+    n_dialogues: int
+
+
+class LengthControl(Record):
+    """The win rate with length held equal (Dubois et al., 2404.04475)."""
+
+    value: float | None = None
+    ci: Interval | None = None
+    length_effect: float | None = Field(default=None, description="above 0 where longer answers are preferred")
+    separated: bool = Field(default=False, description="the model or length alone decided every pair")
+    extrapolated: bool = False
+    withheld: str | None = Field(default=None, description="why there is no value")
+
+
+class Bias(Record):
+    """What the order and the length of answers do to a judge's verdicts."""
+
+    order_inconsistency: Rate
+    first_preferred: Rate
+    longer_preferred: Rate
+    order_decides: bool = Field(description="more than half of all pairs are ties because of their order")
+
+
+class ModelRating(Record):
+    """Bradley–Terry, in points of Elo's scale above the baseline."""
+
+    value: float | None
+    ci: tuple[float | None, float | None] | None = Field(description="an end without bound is null")
+    n_pairs: int
+    unbounded: bool = False
+
+
+class AnswerText(Record):
+    """What can be said of answers without a judge."""
+
+    n_answers: int
+    n_failed: int
+    mean_words: float | None = None
+    median_words: float | None = None
+    mean_tokens: float | None = None
+    end_of_turn_rate: float | None = None
+    truncation_rate: float | None = None
+    empty_rate: float | None = None
+    repetition: float | None = None
+
+
+class Judging(Record):
+    """One judge on one model against the baseline."""
+
+    judge: str
+    win_rate: WinRecord
+    length_controlled_win_rate: LengthControl
+    explained_by_length: bool = False
+    p_value: Probability | None = None
+    p_non_inferiority: Probability | None = None
+    smallest_detectable: float | None = None
+    smallest_provable: float | None = None
+    verdict: Verdict | None = Field(default=None, description="None where nothing was judged")
+    reasons: tuple[str, ...] = Field(default=(), description="why the verdict is `not comparable`")
+    by_category: dict[str, WinRecord] = Field(default_factory=dict)
+    by_turn: dict[str, WinRecord] = Field(default_factory=dict)
+    bias: Bias
+    rating: ModelRating | None = None
+    unjudged: dict[str, int] = Field(default_factory=dict, description="pairs without a verdict, by the cause")
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+class Grades(Record):
+    """Single answers graded from 1 to 10 by a language model; they decide nothing."""
+
+    judge: str
+    mean: Rate
+    n_ungraded: int
+    by_category: dict[str, Rate] = Field(default_factory=dict)
+    by_turn: dict[str, Rate] = Field(default_factory=dict)
+
+
+class JudgeAgreement(Record):
+    """Two judges on the pairs that both judged (Cohen's kappa)."""
+
+    kappa: float | None
+    ci: Interval | None
+    agreement: float | None
+    n_pairs: int
+    withheld: str | None = None
+
+
+class ModelConversation(Judging):
+    """One model; its own fields are of the first judge."""
+
+    chat_format: str
+    text: AnswerText
+    grades: Grades | None = None
+    second_judge: Judging | None = None
+    agreement: JudgeAgreement | None = None
+
+    @property
+    def end_of_turn_rate(self) -> float | None:
+        """Of its answers."""
+        return self.text.end_of_turn_rate
+
+
+class BaselineConversation(Record):
+    """The baseline's answers, which the others are held against."""
+
+    chat_format: str
+    text: AnswerText
+    grades: Grades | None = None
+
+
+class Conversation(Record):
+    """Conversation of all models, and how it was measured."""
+
+    name: str
+    dialogues: str = Field(description="where they come from")
+    n_dialogues: int
+    n_turns: int
+    max_new_tokens: int
+    temperature: float
+    margin: float
+    grades: bool = Field(default=True, description="whether a language model that judges also grades single answers")
+    split: str | None = None
+    judge_sources: tuple[str, ...] = Field(default=(), description="how the judges were named, in the same order")
+    judges: dict[str, str] = Field(description="fingerprint of each judge, by its name; the first decides")
+    baseline: BaselineConversation
+    models: dict[str, ModelConversation] = Field(default_factory=dict)
+    missing: dict[str, str] = Field(default_factory=dict, description="why a model has no result")

@@ -1,0 +1,217 @@
+"""What a comparison says of harmlessness: the part `toxicity` of `comparison.json`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mplus_eval.records.base import Interval, Record
+from mplus_eval.records.contrast import Contrast
+
+MeasureName = Literal["expected_maximum_toxicity", "toxicity_probability", "toxic_fraction"]
+
+
+class Limits(BaseModel):
+    """How far a model's texts may move from the baseline's; shares in [0, 1] unless said otherwise."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    empty: float = Field(default=0.10, ge=0, le=1, description="empty texts, above the baseline's share")
+    copies: float = Field(default=0.20, ge=0, le=1, description="copies of the prompt, above the baseline's share")
+    loops: float = Field(default=0.20, ge=0, le=1, description="texts that are loops, above the baseline's share")
+    refusals: float = Field(
+        default=0.50, ge=0, le=1, description="refusals of ordinary prompts, above the baseline's share"
+    )
+    same_answers: float = Field(
+        default=0.40, ge=0, le=1, description="chance of one answer to two ordinary prompts, above the baseline's"
+    )
+    foreign_letters: float = Field(
+        default=0.20, ge=0, le=1, description="letters in scripts of no prompt, above the baseline's share"
+    )
+    letter_divergence: float = Field(
+        default=0.55, ge=0, le=1, description="bits between runs of three letters of the model and of the baseline"
+    )
+    new_letters: float = Field(
+        default=0.35,
+        ge=0,
+        le=1,
+        description="runs of three letters in no prompt and no text of the baseline; a reason only if they diverge too",
+    )
+    perplexity_ratio: float = Field(
+        default=20.0, ge=1, description="perplexity under the baseline over that of the baseline's own texts"
+    )
+    overflowed: float = Field(default=0.05, ge=0, le=1, description="texts with no finite perplexity")
+    baseline: float = Field(
+        default=0.50, ge=0, le=1, description="the most that the baseline itself may reach of any of the first six"
+    )
+
+
+class Sanity(Record):
+    """One model's texts on one prompt set. All rates are shares in [0, 1]; None is what could not be measured."""
+
+    n_texts: int
+    empty_rate: float | None = Field(default=None, description="texts of nothing but whitespace")
+    immediate_end_rate: float | None = Field(default=None, description="turns that ended before the first token")
+    truncated_rate: float | None = Field(default=None, description="texts stopped by the token limit")
+    end_of_turn_rate: float | None = Field(default=None, description="texts that ended by themselves")
+    mean_words: float | None = None
+    median_words: float | None = None
+    mean_tokens: float | None = None
+    median_tokens: float | None = None
+    distinct_1: float | None = Field(default=None, description="different words over all words")
+    distinct_2: float | None = Field(default=None, description="the same of pairs of words")
+    distinct_3: float | None = Field(default=None, description="the same of triples of words")
+    repetition_rate: float | None = Field(default=None, description="mean share of a text's triples said before in it")
+    loop_rate: float | None = Field(default=None, description="texts of which more than half was said before in them")
+    copy_rate: float | None = Field(default=None, description="texts of which more than half is copied from the prompt")
+    refusal_rate: float | None = Field(default=None, description="texts that the string matcher takes for a refusal")
+    distinct_answers: float | None = Field(default=None, description="different texts over all texts")
+    distinct_first_answers: float | None = Field(default=None, description="the same of one text a prompt")
+    same_answer_rate: float | None = Field(
+        default=None, description="chance that the first texts to two different prompts are the same; empty ones aside"
+    )
+    perplexity: float | None = Field(
+        default=None, description="under the baseline: exp of the mean negative log-probability over all tokens"
+    )
+    median_perplexity: float | None = Field(default=None, description="median over texts")
+    n_likelihoods: int = Field(default=0, description="texts whose likelihood under the baseline is known")
+    n_overflowed: int = Field(default=0, description="of these, texts whose perplexity is infinite or overflows")
+    kl_per_token: float | None = Field(
+        default=None, description="to the baseline, in nats a token, over the model's own texts; may be just below 0"
+    )
+    foreign_letter_rate: float | None = Field(default=None, description="letters in scripts that no prompt uses")
+    letter_divergence: float | None = Field(
+        default=None, description="Jensen–Shannon, in bits, between its runs of three letters and the baseline's"
+    )
+    new_letter_rate: float | None = Field(
+        default=None, description="its runs of three letters that stand in no prompt and no text of the baseline"
+    )
+
+
+class Measured(Record):
+    """A mean over prompts with its interval; both None where no prompt has a value."""
+
+    value: float | None
+    ci: Interval | None
+    n_prompts: int
+
+
+class ToxicityContrast(Contrast):
+    """One model against the baseline on one prompt set; `lost` counts prompts on which it became more toxic."""
+
+    reasons: tuple[str, ...] = Field(default=(), description="why the verdict is `not comparable`; empty otherwise")
+
+
+class Toxicities(Record):
+    """The two measures that grow with the number of samples."""
+
+    expected_maximum_toxicity: Measured
+    toxicity_probability: Measured
+
+
+class Disagreement(Record):
+    """Two scorers on the same texts."""
+
+    scorer: str = Field(description="the second one")
+    expected_maximum_toxicity: Measured = Field(description="by the second one")
+    n_texts: int
+    rank_correlation: float | None = Field(description="Spearman's; None where a scorer gives all texts one score")
+    differing: float = Field(description="share of texts that one of them calls toxic and the other does not")
+
+
+class SetToxicity(Toxicities):
+    """One model on one prompt set."""
+
+    toxic_fraction: Measured
+    fewer: dict[str, Toxicities] = Field(
+        default_factory=dict, description="by a smaller number of samples; never to be compared across numbers"
+    )
+    categories: dict[str, Toxicities] = Field(default_factory=dict)
+    survival: tuple[float, ...] | None = Field(
+        default=None, description="share of prompts whose maximum is at or over 0, 0.01, …, 1"
+    )
+    n_prompts: int
+    n_failed: int = Field(description="prompts without a value")
+    n_failed_scores: int
+    empty_rate: float | None
+    end_of_turn_rate: float | None
+    chat_format: str = Field(description="plain text, the plain format, or the hash of a template")
+    sanity: Sanity
+    second_scorer: Disagreement | None = None
+    contrast: ToxicityContrast | None = None
+
+
+class RefusalJudgement(Record):
+    """The same by a language model that judges."""
+
+    refusal_rate: Measured
+    over_refusal_rate: Measured
+    n_unjudged: int
+    agreement: float | None = Field(description="share of answers of which matcher and judge say the same")
+
+
+class RefusalPair(Record):
+    """How often unsafe requests are refused, and safe ones; only together do they mean anything."""
+
+    refusal_rate: Measured = Field(description="of unsafe requests")
+    over_refusal_rate: Measured = Field(description="of safe requests")
+    n_empty: int = Field(description="answers without a word; they are no refusals")
+    n_failed: int
+    by_judge: RefusalJudgement | None = None
+
+
+class Layers(Record):
+    """The probability that a bad word comes next, read from the residual stream at every point (logit lens)."""
+
+    points: tuple[str, ...]
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    n_prompts: int
+
+
+class ModelToxicity(Record):
+    """One model on every set."""
+
+    scorer: str
+    sets: dict[str, SetToxicity] = Field(default_factory=dict)
+    refusals: dict[str, RefusalPair] = Field(default_factory=dict)
+    layers: Layers | None = None
+    missing: dict[str, str] = Field(default_factory=dict, description="why a set has no result")
+
+
+class PromptSetFacts(Record):
+    """What is to be said of a prompt set besides the answers to it."""
+
+    kind: Literal["sampled", "refusal", "layers"]
+    source: str
+    n_prompts: int
+    provoking: bool = False
+    chat: bool = False
+    left_out: dict[str, int] = Field(default_factory=dict, description="rows that could not be used, by the reason")
+
+
+class Primary(Record):
+    """The measure on which a model's verdict stands."""
+
+    set: str
+    measure: MeasureName = "expected_maximum_toxicity"
+
+
+class Toxicity(Record):
+    """Harmlessness of all models, and how it was measured."""
+
+    primary: Primary
+    scorers: dict[str, str] = Field(description="hash of each scorer's weights or words, by its name; the first counts")
+    samples: int
+    max_new_tokens: int
+    temperature: float
+    top_p: float
+    threshold: float
+    margin: float
+    fewer: tuple[int, ...] = ()
+    words: str | None = Field(default=None, description="hash of the list of bad words whose probability is read")
+    limits: Limits = Limits()
+    sets: dict[str, PromptSetFacts]
+    models: dict[str, ModelToxicity]

@@ -1,0 +1,113 @@
+"""The training record: what a checkpoint says of how it was made, as `training.json` beside its weights.
+
+The trainer writes it last, so a checkpoint that has one is whole; a comparison reads it and reports it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from mplus_eval.records.base import Record
+
+RECORD_FILE = "training.json"
+RECORD_VERSION: Literal[1] = 1
+
+Method = Literal["reward model", "sft", "rlhf"]
+
+
+class DataUsed(Record):
+    """One source of training data, as it was used."""
+
+    source: str
+    subset: str | None = None
+    split: str | None = None
+    kind: Literal["pairs", "chosen answers", "demonstrations", "prompts", "texts"]
+    n: int = Field(description="rows trained on")
+    n_malformed: int = Field(default=0, description="rows that were left out because they are malformed")
+    n_too_long: int = Field(default=0, description="rows that were left out because of their length")
+    n_evaluation_prompts: int = Field(default=0, description="rows that were left out because they are evaluated")
+    hash: str = Field(description="of the rows as they were used, in order")
+
+
+class Dose(Record):
+    """How far a model is from the base, in nats: KL(model || base), see `mplus_eval.training.dose`."""
+
+    kl_answers: float = Field(description="of a whole answer of the model's own, mean over held-out prompts")
+    kl_answers_per_token: float
+    kl_text: float | None = Field(default=None, description="per token of held-out text")
+    n_prompts: int
+    n_texts: int = 0
+
+
+class Behaviour(Record):
+    """What the model's answers to held-out prompts are like; one sampled answer a prompt, temperature 1."""
+
+    end_of_turn_rate: float
+    mean_tokens: float
+    distinct_answers: float = Field(description="share of answers that are not the same as another one before")
+    distinct_2: float = Field(description="share of distinct 2-grams among all 2-grams")
+    rewards: dict[str, float] = Field(default_factory=dict, description="mean of each reward part; `referee` if any")
+    measures: dict[str, float] = Field(default_factory=dict, description="the recipe's own measures, mean")
+
+
+class Training(Record):
+    """What a report says of how a model was made."""
+
+    method: Method
+    algorithm: str = Field(description="Bradley-Terry, SFT, RLOO or GRPO")
+    base: str
+    base_fingerprint: str = Field(description="hash of the base's weights")
+    data: tuple[DataUsed, ...]
+    step: int
+    total_steps: int
+    seed: int
+    dose: Dose | None = None
+    behaviour: Behaviour | None = None
+    base_behaviour: Behaviour | None = Field(default=None, description="the base's answers to the same prompts")
+    quality: dict[str, float] = Field(default_factory=dict, description="of a reward model, on held-out pairs")
+    warnings: tuple[str, ...] = ()
+    seconds: float
+
+
+class TrainingRecord(Training):
+    """How one checkpoint was made. `stage_hash` is over all that its weights depend on."""
+
+    record_version: Literal[1] = RECORD_VERSION
+    name: str
+    role: str = ""
+    tokenizer_fingerprint: str = Field(description="hash of the saved tokenizer")
+    stage_hash: str
+    recipe: dict[str, Any]
+    created: str
+    mplus_eval: str
+    versions: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def training(self) -> Training:
+        """The part that a report shows."""
+        return Training.model_validate({key: getattr(self, key) for key in Training.model_fields})
+
+    def write(self, directory: Path) -> None:
+        """Write the record into a checkpoint's directory, whole or not at all."""
+        path = directory / RECORD_FILE
+        partial = path.with_name(f".{RECORD_FILE}.{os.getpid()}")
+        try:
+            partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def read_record(directory: Path) -> TrainingRecord | None:
+    """The record of a checkpoint; None where there is none or it is not one of this version."""
+    path = directory / RECORD_FILE
+    if not path.is_file():
+        return None
+    try:
+        return TrainingRecord.model_validate_json(path.read_bytes())
+    except ValidationError:
+        return None

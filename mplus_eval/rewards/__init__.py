@@ -1,0 +1,1 @@
+"""Reward models and functions of a user, which judge as well as train."""

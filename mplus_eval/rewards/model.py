@@ -1,0 +1,128 @@
+"""Reward models: a dialogue in, one number out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from mplus_eval.errors import SpecError
+
+if TYPE_CHECKING:
+    pass
+
+
+SCALE_FILE = "reward_scale.json"
+
+
+# A tokenizer that knows no limit names a number too large for its own library.
+_LONGEST = 2**31 - 1
+
+
+Messages = Sequence[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class RewardModel:
+    """A model that gives one number for a dialogue, standardised by its rewards on held-out pairs.
+
+    Of a dialogue longer than the model can read the beginning is cut off, since it is the answer that is judged.
+    """
+
+    model: Any
+    tokenizer: Any
+    directory: Path
+    mean: float = 0.0
+    deviation: float = 1.0
+    batch_size: int = 64
+
+    @classmethod
+    def load(
+        cls, directory: Path, device: Any = "cpu", dtype: Any = torch.float32, *, scaled: bool = True
+    ) -> RewardModel:
+        """Load a checkpoint of `mplus-eval train reward`, or any sequence classifier with one label.
+
+        Raises:
+            SpecError: when there is no such checkpoint, it gives more than one number, or cannot pad.
+        """
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+        config = directory / "config.json"
+        if not config.is_file():
+            raise SpecError([f"reward model {directory}: no config.json, so it is not a checkpoint directory"])
+        labels = json.loads(config.read_text(encoding="utf-8")).get("id2label", {"0": "", "1": ""})
+        if len(labels) != 1:
+            raise SpecError([f"reward model {directory}: gives {len(labels)} numbers, one is expected"])
+        tokenizer = AutoTokenizer.from_pretrained(directory, truncation_side="left")
+        if tokenizer.pad_token is None:
+            lacks = "its tokenizer has no padding token; give a pad_token in tokenizer_config.json"
+            raise SpecError([f"reward model {directory}: {lacks}"])
+        model = AutoModelForSequenceClassification.from_pretrained(directory, dtype=dtype).to(device).eval()
+        # Decoders find the end of each text in a batch by it.
+        if getattr(model.config, "pad_token_id", None) is None:
+            model.config.pad_token_id = tokenizer.pad_token_id
+        scale = directory / SCALE_FILE
+        found = json.loads(scale.read_text(encoding="utf-8")) if scaled and scale.is_file() else {}
+        return cls(model, tokenizer, directory, found.get("mean", 0.0), found.get("deviation") or 1.0)
+
+    def __call__(
+        self, prompts: Sequence[Messages], answers: Sequence[str], ended: Sequence[bool] = ()
+    ) -> list[float | None]:
+        """As a `Reward`; whether an answer ended is another part's business."""
+        return list(self.score(prompts, answers))
+
+    def score(self, prompts: Sequence[Messages], answers: Sequence[str]) -> list[float]:
+        """The reward of an answer to each prompt."""
+        texts = [self._text(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        raw = torch.zeros(len(texts))
+        for start in range(0, len(order), self.batch_size):
+            batch = order[start : start + self.batch_size]
+            raw[batch] = self._raw([texts[index] for index in batch])
+        return list(standardise(raw, self.mean, self.deviation).tolist())
+
+    def truncated(self, prompts: Sequence[Messages], answers: Sequence[str]) -> list[bool]:
+        """Whether each dialogue is longer than the model can read, and so loses its beginning."""
+        texts = [self._text(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
+        encoded = self.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"] if texts else []
+        return [len(ids) > self.max_length for ids in encoded]
+
+    @property
+    def max_length(self) -> int:
+        """Tokens that the model can read: what its positions allow, or its tokenizer where that says less."""
+        positions = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return int(min(positions or _LONGEST, self.tokenizer.model_max_length, _LONGEST))
+
+    def _text(self, prompt: Messages, answer: str) -> str:
+        # The template puts a space before an answer, and the sampled text begins with it.
+        messages = [*prompt, {"role": "assistant", "content": answer.strip()}]
+        return str(self.tokenizer.apply_chat_template(messages, tokenize=False))
+
+    @torch.no_grad()
+    def _raw(self, texts: Sequence[str]) -> torch.Tensor:
+        encoded = self.tokenizer(
+            list(texts), return_tensors="pt", padding=True, padding_side="right", add_special_tokens=False,
+            return_token_type_ids=False, truncation=True, max_length=self.max_length,
+        ).to(self.model.device)  # fmt: skip
+        return self.model(**encoded).logits[:, 0].float().cpu()  # type: ignore[no-any-return]
+
+
+def standardise(rewards: Tensor, mean: float, deviation: float) -> Tensor:
+    """Rewards in deviations from a mean, both measured elsewhere, so that rewards and penalties share one scale.
+
+    Args:
+        rewards: any shape.
+        mean: of rewards on held-out pairs.
+        deviation: the same; above zero.
+
+    Raises:
+        ValueError: when the deviation is not above zero: all answers are worth the same then.
+    """
+    if not deviation > 0:
+        raise ValueError(f"rewards cannot be scaled by a deviation of {deviation:g}")
+    return (rewards - mean) / deviation

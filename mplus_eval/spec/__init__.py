@@ -1,0 +1,1 @@
+"""What a user asks for: models, suite, options and axes, read and validated."""

@@ -1,0 +1,106 @@
+"""A model as it is asked for, and how to load it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from mplus_eval.errors import UsageError
+
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+
+
+KNOWN_ROLES = ("base", "instruct", "sft", "chosen", "plus")
+
+
+BackendName = Literal["hf", "vllm", "openai"]
+
+
+def _not_a_truth_value(value: Any) -> Any:
+    """Refuse `limit: true`, which Python would take for 1."""
+    if isinstance(value, bool):
+        raise ValueError("a number is expected")
+    return value
+
+
+Positive = Annotated[int, BeforeValidator(_not_a_truth_value), Field(gt=0)]
+
+
+class ModelSpec(BaseModel):
+    """One model to evaluate and how to load it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    source: str = Field(min_length=1, description="hub id, directory, server URL, or demo:NAME")
+    role: str = Field(
+        default="",
+        description="base, instruct, sft, plus or any word; the name when it is one of these, "
+        "else that of the training record in the model's directory",
+    )
+    revision: str | None = None
+    tokenizer: str | None = None
+    adapter: str | None = None
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    device: str | None = None
+    quantization: Literal["4bit", "8bit"] | None = None
+    batch_size: Positive | Literal["auto"] = "auto"
+    chat_template: bool | str = False
+    backend: BackendName | None = None
+    model: str | None = Field(default=None, description="the name under which a server serves it")
+    base_url: str | None = None
+    trust_remote_code: bool = False
+    trajectory: str | None = Field(default=None, description="the model of whose training this is a saved step")
+
+    @field_validator("source", "tokenizer", "adapter", "chat_template")
+    @classmethod
+    def _home(cls, value: Any) -> Any:
+        """Put the home directory for `~`, which a shell leaves alone after NAME=."""
+        return str(Path(value).expanduser()) if isinstance(value, str) and value.startswith("~") else value
+
+    @property
+    def model_role(self) -> str:
+        """The role given, or the name when it is itself a known role, else `model`."""
+        return self.role or (self.name if self.name in KNOWN_ROLES else "model")
+
+
+def is_url(source: str) -> bool:
+    """Tell whether a source is a server's URL."""
+    return source.startswith(("http://", "https://"))
+
+
+MODEL_KEYS = tuple(key for key in ModelSpec.model_fields if key not in ("name", "source", "trajectory"))
+
+
+def parse_model(text: str) -> tuple[str, dict[str, Any]]:
+    """Split `NAME=SOURCE[,key=value…]` into the name and the model's fields.
+
+    >>> parse_model("plus=./runs/plus,role=plus,trust_remote_code=true")
+    ('plus', {'source': './runs/plus', 'role': 'plus', 'trust_remote_code': True})
+    """
+    name, separator, rest = text.partition("=")
+    source, *pairs = rest.split(",")
+    if not separator or not source:
+        raise UsageError(f"model {text!r}: write NAME=SOURCE[,key=value…], for example plus=./runs/plus,role=plus")
+    fields: dict[str, Any] = {"source": source}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator:
+            raise UsageError(
+                f"model {name!r}: {pair!r} is not key=value; keys are {', '.join(MODEL_KEYS)} "
+                "(a source with a comma in it is written in the config file)"
+            )
+        if key in fields:
+            raise UsageError(f"model {name!r}: key {key!r} is given twice")
+        fields[key] = {"true": True, "false": False}.get(value.lower(), value)
+    return name, fields
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Say which of the known names a wrong one was probably meant to be."""
+    close = get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"

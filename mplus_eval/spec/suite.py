@@ -1,0 +1,144 @@
+"""A suite: a named list of tasks with shots and metric, and the margins its verdicts use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mplus_eval.errors import SpecError
+from mplus_eval.records.toxicity import Limits
+from mplus_eval.spec.conversation import ConversationSettings
+from mplus_eval.spec.harmlessness import (
+    HarmlessnessSettings,
+    LayerSettings,
+    PromptSource,
+    Refusals,
+    RefusalSet,
+    SampledSet,
+)
+from mplus_eval.spec.model import NAME_PATTERN, nearest
+from mplus_eval.store.yaml import read_yaml
+
+
+class SuiteTask(BaseModel):
+    """One task of a suite: an lm-eval task or group, and how this suite asks and scores it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=f"^{NAME_PATTERN}$", description="the name in the report, on disk and in --tasks")
+    lm_eval: str = Field(description="lm-eval's task or group, one of this package's, or a YAML file beside the suite")
+    shots: int | None = Field(default=None, ge=0, description="few-shot examples; lm-eval's own number when absent")
+    metric: str | None = Field(default=None, description="lm-eval's metric; its first when absent")
+    filter: str | None = Field(default=None, description="lm-eval's filter; its first when absent")
+    cluster: str | None = Field(
+        default=None, description="column of the data, or lm-eval template, whose equal values make items a cluster"
+    )
+    higher_is_better: bool = True
+    margin: float | None = Field(
+        default=None, gt=0, lt=1, description="non-inferiority margin; the suite's when absent"
+    )
+    kind: Literal["choice", "generation", "mixed"] | None = Field(default=None, description="shown by `tasks list`")
+    items: int | None = Field(default=None, gt=0, description="items of the whole dataset, shown by `tasks list`")
+
+
+class Suite(BaseModel):
+    """A named list of tasks; margins and level are those of DESIGN's verdict rules."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=f"^{NAME_PATTERN}$")
+    description: str = ""
+    margin: float = Field(default=0.01, gt=0, lt=1, description="non-inferiority margin of the macro-average")
+    task_margin: float = Field(default=0.02, gt=0, lt=1, description="non-inferiority margin of a task")
+    level: float = Field(default=0.05, gt=0, lt=1)
+    tasks: tuple[SuiteTask, ...]
+    harmlessness: HarmlessnessSettings | None = None
+    conversation: ConversationSettings | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all that is asked; each is a folder of a run."""
+        sets = [one.name for one in self.harmlessness.sources] if self.harmlessness else []
+        dialogues = [self.conversation.name] if self.conversation else []
+        return [*(task.name for task in self.tasks), *sets, *dialogues]
+
+
+def shipped_suites() -> dict[str, Path]:
+    """The suites that come with the package, by name."""
+    return {path.stem: path for path in sorted((own_tasks_folder() / "suites").glob("*.yaml"))}
+
+
+def load_suite(name_or_path: str) -> Suite:
+    """Read a suite: the name of a shipped one, or a YAML file.
+
+    Raises:
+        SpecError: with every fault of the file.
+    """
+    shipped = shipped_suites()
+    path = shipped.get(name_or_path, Path(name_or_path).expanduser())
+    if not path.is_file():
+        raise SpecError(
+            [f"suite {name_or_path!r}: no such file or shipped suite; {nearest(name_or_path, list(shipped))}"]
+        )
+    document = read_yaml(path, "suite")
+    try:
+        suite = Suite.model_validate(document)
+    except ValidationError as error:
+        raise SpecError(_fault(fault, document, f"suite {path}") for fault in error.errors()) from None
+    if not suite.tasks and suite.harmlessness is None and suite.conversation is None:
+        raise SpecError([f"suite {path}: `tasks` is empty; name at least one"])
+    names = suite.names
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise SpecError(f"suite {path}: two tasks or sets have the name {name!r}" for name in twice)
+    return suite.model_copy(update={"tasks": tuple(_beside(task, path.parent) for task in suite.tasks)})
+
+
+def _beside(task: SuiteTask, folder: Path) -> SuiteTask:
+    """Make the path of a definition beside the suite absolute."""
+    if not task.lm_eval.endswith((".yaml", ".yml")):
+        return task
+    return task.model_copy(update={"lm_eval": str((folder / Path(task.lm_eval).expanduser()).resolve())})
+
+
+def _fields_of_axis(location: Sequence[Any]) -> list[str]:
+    """The keys that stand beside a wrong one."""
+    if location[0] == "conversation":
+        return list(ConversationSettings.model_fields)
+    inner: dict[str, type[BaseModel]] = {"sets": RefusalSet if "refusals" in location else SampledSet}
+    inner |= {"prompts": PromptSource, "layers": LayerSettings, "refusals": Refusals, "limits": Limits}
+    found = next((model for key, model in inner.items() if key in location[:-1]), HarmlessnessSettings)
+    return list(found.model_fields)
+
+
+def _fault(fault: Mapping[str, Any], document: Mapping[str, Any], where: str) -> str:
+    """One line: where a fault stands, the value, and what is accepted."""
+    location = fault["loc"]
+    fields: Sequence[str] = list(Suite.model_fields)
+    if len(location) > 2 and location[0] == "tasks":
+        task = document["tasks"][location[1]]
+        where += f": task {task.get('name', location[1] + 1)!r}" if isinstance(task, dict) else ""
+        fields = list(SuiteTask.model_fields)
+    elif location[0] in ("harmlessness", "conversation"):
+        where += ": " + ".".join(str(part) for part in location[:-1] or location)
+        fields = _fields_of_axis(location)
+    key = str(location[-1])
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: unknown key {key!r}; {nearest(key, fields)}"
+    if fault["type"] == "missing":
+        return f"{where}: {key!r} is missing"
+    if fault["type"] == "string_pattern_mismatch":
+        return f"{where}: {key} {fault['input']!r} cannot be a path; letters, digits, '.', '_' and '-' are accepted"
+    return f"{where}: {key} {repr(fault['input'])[:100]}: {fault['msg'][0].lower() + fault['msg'][1:]}"
+
+
+def own_tasks_folder() -> Path:
+    """The folder of the definitions and suites that come with the package."""
+    return Path(str(resources.files("mplus_eval") / "tasks"))
+
+
+STOCK_PREFIX = "lm_eval:"
+"""Before a name: lm-eval's own task, whatever else has that name."""

@@ -1,0 +1,7 @@
+"""Files written whole."""
+
+from __future__ import annotations
+
+import errno
+
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)

@@ -1,0 +1,125 @@
+"""A run directory: where answers, outcomes, the manifest and the comparison of one run lie.
+
+comparison.json  report.html  report.md  figures/  manifest.json
+answers/<model>/<task>/part-00000.parquet     outcomes/<model>/<task>/part-00000.parquet
+likelihoods/<model>/<set>/part-00000.parquet  how likely the baseline thinks what a model said to a set of prompts
+judgements/<judge>/<model>/part-00000.parquet a model's answers to dialogues against the baseline's, by a judge's number
+failures/<model>/<task>.json                  the cause of a cell that failed, until it is computed again
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from mplus_eval.errors import UsageError
+from mplus_eval.store.parts import PartInfo, part_info, part_path
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The folder of one run and the names of what lies in it."""
+
+    path: Path
+
+    @property
+    def comparison(self) -> Path:
+        """The comparison, for machines."""
+        return self.path / "comparison.json"
+
+    @property
+    def manifest(self) -> Path:
+        """How the run was made."""
+        return self.path / "manifest.json"
+
+    def answers(self, model: str, task: str) -> Path:
+        """The folder of one cell's answers."""
+        return self.path / "answers" / model / task
+
+    def outcomes(self, model: str, task: str) -> Path:
+        """The folder of one cell's outcomes."""
+        return self.path / "outcomes" / model / task
+
+    def likelihoods(self, model: str, prompt_set: str) -> Path:
+        """The folder of what the baseline thinks of one model's answers to a set of prompts."""
+        return self.path / "likelihoods" / model / prompt_set
+
+    def judgements(self, judge: int, model: str) -> Path:
+        """The folder of what one judge, by its number from 1, says of one model against the baseline."""
+        return self.path / "judgements" / str(judge) / model
+
+    def grades(self, model: str) -> Path:
+        """The folder of the grades that a language model gave one model's answers."""
+        return self.path / "judgements" / "grades" / model
+
+    def refusals(self, model: str, prompt_set: str) -> Path:
+        """The folder of what a language model says of one model's answers to a set of requests."""
+        return self.path / "judgements" / "refusals" / model / prompt_set
+
+    def answered(self, model: str, task: str, index: int) -> PartInfo | None:
+        """What one part of a cell's answers says of itself, or None where it is missing."""
+        return part_info(part_path(self.answers(model, task), index))
+
+    def stored_components(self, model: str, task: str) -> dict[str, str] | None:
+        """The fingerprint's components of whatever is stored for a cell, or None where nothing is."""
+        for path in sorted(self.answers(model, task).glob("part-*.parquet")):
+            if info := part_info(path):
+                return info.components
+        return None
+
+    def write_failure(self, model: str, task: str, cause: str) -> None:
+        """Store why a cell failed."""
+        write_json(self._failure(model, task), {"model": model, "task": task, "cause": cause})
+
+    def failure(self, model: str, task: str) -> str | None:
+        """Why a cell failed, or None."""
+        path = self._failure(model, task)
+        return str(json.loads(path.read_text(encoding="utf-8"))["cause"]) if path.is_file() else None
+
+    def clear_failure(self, model: str, task: str) -> None:
+        """Forget a failure, because the cell is computed again."""
+        self._failure(model, task).unlink(missing_ok=True)
+
+    def _failure(self, model: str, task: str) -> Path:
+        return self.path / "failures" / model / f"{task}.json"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the directory for this process; a second one gets a clear refusal instead of a mixed run.
+
+        The lock is the operating system's, so it is free again when a process is killed.
+        """
+        import fcntl
+
+        with self._lock_file() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(f"{self.path}: another mplus-eval is working in this directory") from None
+            yield
+
+    def _lock_file(self) -> IO[str]:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            return (self.path / ".lock").open("a+")
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise
+            raise UsageError(f"--output {self.path}: a run cannot be stored there ({error.strerror})") from None
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write JSON so that the file is either the old one or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

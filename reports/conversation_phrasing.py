@@ -1,0 +1,214 @@
+"""What is said of conversation: a sentence a model, never stronger than its verdict, and what qualifies it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from mplus_eval.records.base import Interval
+from mplus_eval.records.comparison import Comparison
+from mplus_eval.records.conversation import Conversation, Judging, ModelConversation, ModelRating, Rate
+from mplus_eval.records.verdict import Verdict
+from mplus_eval.reports import formats
+from mplus_eval.reports.tables import MARKS, NO_VERDICT, Mark
+from mplus_eval.reports.text import abridged, head, one_line
+
+REASON_LENGTH = 160
+NAME_LENGTH = 60
+MOST_CAUSES = 3
+COARSE = 0.05
+"""Intervals narrower than this are spoken with a decimal, since whole percent would hide them."""
+
+
+def judge_named(name: str) -> str:
+    """A judge's name, fit to show."""
+    return head(one_line(name), NAME_LENGTH)
+
+
+def first_judge(conversation: Conversation) -> str:
+    """The judge that decides; the others stand beside it."""
+    return judge_named(next(iter(conversation.judges), "no judge"))
+
+
+def talked(model: str, comparison: Comparison) -> ModelConversation | None:
+    """What was found of a model's conversation."""
+    return comparison.conversation.models.get(model) if comparison.conversation else None
+
+
+def conversation_sentence(model: str, comparison: Comparison) -> str:
+    """Say what the verdict says of one model's conversation; empty where it was not evaluated."""
+    conversation, found = comparison.conversation, talked(model, comparison)
+    if conversation is None:
+        return ""
+    if found is None or found.verdict is None or found.win_rate.value is None:
+        return f"Whether {model} talks better is unknown: {why_unknown(model, comparison)}."
+    if found.verdict is Verdict.NOT_COMPARABLE:
+        return not_judged(model, found)
+    rate = f"{model} wins {_spoken(found)} of conversations against {comparison.baseline}"
+    length = _length_clause(found)
+    if found.verdict is Verdict.IMPROVED:
+        return f"{rate}{length}."
+    if found.verdict is Verdict.DEGRADED:
+        return f"{rate}, fewer than half{length}."
+    if found.verdict is Verdict.PRESERVED:
+        least = formats.whole_percent(0.5 - conversation.margin)
+        return f"{rate}; a rate of {least} or less is ruled out{length}."
+    pairs = formats.counted(found.win_rate.n_judged, "judged pair")
+    told = f"{rate}{length}. {'This' if found.win_rate.n_judged == 1 else 'These'} {pairs} cannot tell"
+    if found.smallest_detectable is None:
+        return f"{told}."
+    return f"{told}; they could show a rate {formats.size_in_points(found.smallest_detectable)} points from one half."
+
+
+def _spoken(found: Judging) -> str:
+    """The win rate with its interval: `63 % (58 to 68)`."""
+    value, interval = found.win_rate.value, found.win_rate.ci
+    assert value is not None
+    if interval is None:
+        return _percent(value, 0)
+    decimals = 0 if interval[1] - interval[0] >= COARSE else 1
+    ends = (f"{100 * end:.{decimals}f}" for end in interval)
+    return f"{_percent(value, decimals)} ({' to '.join(ends)})"
+
+
+def _percent(fraction: float, decimals: int) -> str:
+    return f"{100 * fraction:.{decimals}f} %"
+
+
+def _length_clause(found: Judging) -> str:
+    """What is left at equal length; a win that length explains is called that."""
+    value, interval = found.length_controlled_win_rate.value, found.win_rate.ci
+    if value is None:
+        return ""
+    held = _percent(value, 1 if interval and interval[1] - interval[0] < COARSE else 0)
+    if found.explained_by_length:
+        return f"; with length held equal it is {held}, so length explains the win"
+    return f"; with length held equal, {held}"
+
+
+def not_judged(model: str, found: Judging, at_most: int = MOST_CAUSES) -> str:
+    """Say why no verdict is drawn from a model's win rate."""
+    reasons = [head(one_line(reason), REASON_LENGTH).rstrip(".") for reason in found.reasons]
+    said = abridged(reasons, at_most, "reasons") or "its verdicts cannot be believed"
+    return f"The conversation of {model} is not compared: {said}."
+
+
+def why_unknown(model: str, comparison: Comparison) -> str:
+    """Why a model has no win rate, without the full stop."""
+    conversation, found = comparison.conversation, talked(model, comparison)
+    if conversation and found:
+        return f"no pair was judged ({causes(found.unjudged)})" if found.unjudged else "no pair was judged"
+    for name in (model, comparison.baseline):
+        if conversation and (why := conversation.missing.get(name)):
+            return head(one_line(why), REASON_LENGTH).rstrip(".") + (f" ({name})" if name != model else "")
+    return "no result"
+
+
+def causes(unjudged: Mapping[str, int]) -> str:
+    """Why pairs have no verdict, the most frequent cause first: `timed out 12, no verdict in the answer 3`."""
+    ordered = sorted(unjudged.items(), key=lambda item: (-item[1], item[0]))
+    said = [f"{head(one_line(cause), 80).rstrip('.')} {formats.count(n)}" for cause, n in ordered]
+    return abridged(said, MOST_CAUSES, "causes")
+
+
+def conversation_remarks(model: str, comparison: Comparison) -> Iterable[str]:
+    """Who judged, and what of the judge's ways qualifies the sentence."""
+    found = talked(model, comparison)
+    if found is None or found.verdict is None:
+        return
+    yield f"Conversation judged by {judge_named(found.judge)}."
+    yield from judge_leanings(found)
+    second = found.second_judge
+    if second and second.verdict is not found.verdict and second.win_rate.value is not None:
+        rate = _spoken(second)
+        word = second.verdict.value if second.verdict else "no verdict"
+        yield f"The second judge, {judge_named(second.judge)}, differs: {rate}, {word}."
+
+
+def judge_leanings(found: Judging) -> Iterable[str]:
+    """What shows that a judge heeds the order or the length of answers; nothing where nothing was shown."""
+    bias, length = found.bias, found.length_controlled_win_rate
+    if _above(bias.order_inconsistency, 0.5):
+        yield f"{_share(bias.order_inconsistency)} of the judge’s verdicts change with the order of the answers."
+    first = bias.first_preferred
+    of_decided = f"won {_share(first)} of its decided verdicts; fair is 50 %"
+    if _above(first, 0.5):
+        yield f"The judge leans to the answer shown first, which {of_decided}."
+    elif first.ci and first.ci[1] < 0.5:
+        yield f"The judge leans to the answer shown last: the first {of_decided}."
+    if _above(bias.longer_preferred, 0.5) and length.length_effect is None and length.separated:
+        yield f"Length alone decides: the longer answer won {_share(bias.longer_preferred)} of the pairs with a winner."
+    elif _above(bias.longer_preferred, 0.5):
+        yield f"The longer answer won {_share(bias.longer_preferred)} of the pairs with a winner."
+    if length.extrapolated:
+        yield "One side’s answers are always the longer ones, so the rate at equal length is extrapolated."
+    if length.withheld:
+        yield f"No rate at equal length: {head(one_line(length.withheld), REASON_LENGTH).rstrip('.')}."
+
+
+def _above(rate: Rate, limit: float) -> bool:
+    return rate.ci is not None and rate.ci[0] > limit
+
+
+def _share(rate: Rate) -> str:
+    return _percent(rate.value or 0.0, 0)
+
+
+def conversation_axis(model: str, comparison: Comparison) -> tuple[Mark, str]:
+    """A model's verdict on conversation, and the figure or the reason behind it."""
+    found = talked(model, comparison)
+    if found is None or found.verdict is None or found.win_rate.value is None:
+        return NO_VERDICT, "no result"
+    mark = MARKS[found.verdict]
+    if found.verdict is Verdict.NOT_COMPARABLE:
+        return mark, head(one_line(next(iter(found.reasons), "")), REASON_LENGTH).rstrip(".")
+    detail = f"wins {formats.percent(found.win_rate.value)} % {_interval(found.win_rate.ci)}".rstrip()
+    return mark, f"{detail}, explained by length" if found.explained_by_length else detail
+
+
+def _interval(interval: Interval | None) -> str:
+    return formats.interval_of_percent(interval) if interval else ""
+
+
+def conversation_short(model: str, comparison: Comparison) -> str:
+    """The win rate and its verdict in a few letters, for a column of a terminal."""
+    found = talked(model, comparison)
+    if model == comparison.baseline:
+        return ""
+    if found is None or found.verdict is None or found.win_rate.value is None:
+        return "– no verdict"
+    word = "by length" if found.explained_by_length else found.verdict.value
+    return f"{_percent(found.win_rate.value, 0)} {word}"
+
+
+def chat_format_named(name: str) -> str:
+    """How a model was talked to, in words: its own template with the beginning of its hash, or the plain format."""
+    kind, _, rest = one_line(name).partition(" ")
+    if kind == "own" and rest:
+        return f"own template, {rest[:12]}"
+    if kind == "file" and rest:
+        return f"template of a file, {rest[:12]}"
+    return one_line(name)[:NAME_LENGTH] or "–"
+
+
+def rating_interval(rating: ModelRating) -> str:
+    """A rating's interval; an end without bound is said in words."""
+    if rating.ci is None:
+        return "–"
+    low, high = rating.ci
+    if low is None and high is None:
+        return "no bound"
+    if high is None:
+        return f"above {rating_points(low or 0.0)}, no upper bound"
+    if low is None:
+        return f"below {rating_points(high)}, no lower bound"
+    return f"[{rating_points(low)}, {rating_points(high)}]"
+
+
+def rating_points(value: float) -> str:
+    """A rating in whole points, signed: `+94`."""
+    return "0" if round(value) == 0 else f"{value:+.0f}".replace("-", formats.MINUS)
+
+
+def has_orders(found: Judging) -> bool:
+    """Whether the judge sees an order and was shown both."""
+    return found.bias.order_inconsistency.n > 0

@@ -1,0 +1,309 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mplus_eval.capability.generate import build_requests
+from mplus_eval.capability.items import LoadedTask, load_each, load_tasks
+from mplus_eval.capability.settings import resolve_tasks
+from mplus_eval.errors import SpecError
+from mplus_eval.spec.suite import SuiteTask, load_suite
+from tests.task_files import CHOICE, EXAMPLES, GENERATION, ROWS, write_rows, write_task, write_yaml
+
+OWN_DATA = Path(__file__).parents[1] / "data" / "hub"
+WHOLE = ("mmlu", "agieval_en", "bbh", "arc_easy", "arc_challenge", "race_middle", "gsm8k")
+"""Tasks whose test split is whole in the benchmark data."""
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+
+
+@pytest.fixture(scope="module")
+def mirror(benchmark_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The benchmark data, and the tests' own DROP beside them."""
+    folder = tmp_path_factory.mktemp("mirror")
+    for root in (benchmark_data, OWN_DATA):
+        for dataset in root.glob("*/*"):
+            link = folder / dataset.relative_to(root)
+            link.parent.mkdir(exist_ok=True)
+            link.symlink_to(dataset.resolve())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mplus(mirror: Path) -> dict[str, LoadedTask]:
+    loaded = load_tasks(load_suite("mplus").tasks, data_dir=mirror, tasks_dir=None, limit=20)
+    return {task.spec.name: task for task in loaded}
+
+
+def load(folder: Path, limit: int | None = None, name: str = "sums", **asked: Any) -> LoadedTask:
+    spec = SuiteTask(name="asked", lm_eval=name, **asked)
+    return load_tasks([spec], data_dir=None, tasks_dir=folder, limit=limit)[0]
+
+
+def fault(folder: Path, name: str = "sums", **asked: Any) -> str:
+    with pytest.raises(SpecError) as caught:
+        load(folder, name=name, **asked)
+    (line,) = caught.value.faults
+    return line
+
+
+def prompts(task: LoadedTask, limit: int) -> list[list[Any]]:
+    """Every request's arguments, by leaf task and item."""
+    return [list(map(_asked, build_requests(leaf, None, limit=limit, chat=False))) for leaf in task.leaves]
+
+
+def _asked(request: Any) -> tuple[int, Any]:
+    return request.doc_id, request.args
+
+
+# The suite mplus
+
+
+def test_every_task_of_mplus_loads_as_the_suite_says(mplus: dict[str, LoadedTask]) -> None:
+    for name, task in mplus.items():
+        assert (task.metric, task.n_shots, task.kind) == (task.spec.metric, task.spec.shots, task.spec.kind), name
+    assert len(mplus) == 11
+
+
+def test_groups_keep_their_subtasks_as_strata(mplus: dict[str, LoadedTask]) -> None:
+    assert {name: len(task.leaves) for name, task in mplus.items() if len(task.leaves) > 1} == {
+        "mmlu": 57,
+        "agieval_en": 10,
+        "bbh": 27,
+    }
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_datasets_have_the_declared_number_of_items(mplus: dict[str, LoadedTask], name: str) -> None:
+    assert sum(leaf.n_items(None) for leaf in mplus[name].leaves) == mplus[name].spec.items
+
+
+def test_guessing_is_right_one_time_in_the_number_of_choices(mplus: dict[str, LoadedTask]) -> None:
+    chances = {name: task.chance for name, task in mplus.items()}
+    assert chances["mmlu"] == chances["hellaswag"] == chances["race_high"] == 0.25
+    assert chances["winogrande"] == 0.5
+    assert chances["bbh"] == chances["drop"] == chances["gsm8k"] == 0.0
+    # 20 items of each subtask: five choices in aqua_rat and the three of LSAT, four in five others, one is generated.
+    assert chances["agieval_en"] == pytest.approx((4 * 20 / 5 + 5 * 20 / 4) / 200)
+
+
+def test_exercises_of_one_passage_are_a_cluster(mplus: dict[str, LoadedTask]) -> None:
+    leaves = {leaf.name: leaf for leaf in mplus["agieval_en"].leaves}
+    reading = leaves["agieval_lsat_rc"]
+    clusters = [reading.cluster_of(doc) for doc in reading.docs(None)]
+    assert None not in clusters
+    assert len(set(clusters)) == 40
+    sums = leaves["agieval_aqua_rat"]
+    assert {sums.cluster_of(doc) for doc in sums.docs(None)} == {None}
+    drop = mplus["drop"].leaves[0]
+    assert len({drop.cluster_of(doc) for doc in drop.docs(None)}) == 4
+
+
+@pytest.mark.parametrize("name", ["arc_easy", "winogrande", "drop", "race_middle"])
+def test_prompts_are_those_of_simple_evaluate(mplus: dict[str, LoadedTask], name: str) -> None:
+    import lm_eval
+    from lm_eval.tasks import TaskManager
+
+    task = mplus[name]
+    config = dict(task.leaves[0].source.config) | {"dataset_path": task.leaves[0].task.DATASET_PATH}
+    results = lm_eval.simple_evaluate(
+        "dummy",
+        tasks=[config],
+        num_fewshot=task.spec.shots,
+        limit=4,
+        log_samples=True,
+        bootstrap_iters=0,
+        task_manager=TaskManager(include_defaults=False),
+    )
+    theirs = sorted(
+        (
+            (sample["doc_id"], tuple(arguments))
+            for sample in results["samples"][config["task"]]
+            for arguments in sample["arguments"]
+        ),
+        key=repr,
+    )
+    assert sorted(prompts(task, 4)[0], key=repr) == theirs
+
+
+def test_a_second_model_gets_the_same_prompts(mplus: dict[str, LoadedTask]) -> None:
+    assert prompts(mplus["hellaswag"], 3) == prompts(mplus["hellaswag"], 3)
+
+
+# What a definition and a suite say
+
+
+def test_a_users_yaml_and_python_are_loaded(tmp_path: Path) -> None:
+    write_task(tmp_path, "sums", doc_to_text="!function asking.ask.py")
+    (tmp_path / "asking.py").write_text("def ask(doc):\n    return 'How much is ' + doc['question']\n")
+    task = load(tmp_path, shots=1)
+    (doc_id, (prompt, choice)) = prompts(task, 1)[0][0]
+    assert (doc_id, choice) == (0, " 0")
+    assert prompt.startswith("How much is 1")
+    assert prompt.endswith("\n\nHow much is 0 + 1 =")
+
+
+def test_a_task_is_described(tmp_path: Path) -> None:
+    write_task(tmp_path, "sums")
+    task = load(tmp_path, name="sums")
+    assert (task.metric, task.filter, task.n_shots, task.chance) == ("acc", "none", 0, 0.5)
+    assert (task.kind, task.version, task.lm_eval, task.higher_is_better) == ("choice", "1.5", "sums", True)
+
+
+def test_generation_has_no_chance_and_a_mixed_group_some(tmp_path: Path) -> None:
+    write_task(tmp_path, "choice", metric_list=[*CHOICE["metric_list"], *GENERATION["metric_list"]])
+    write_task(tmp_path, "words", GENERATION)
+    write_yaml(tmp_path / "both.yaml", {"group": "both", "task": ["choice", "words"]})
+    assert (load(tmp_path, name="words").kind, load(tmp_path, name="words").chance) == ("generation", 0.0)
+    both = load(tmp_path, name="both")
+    assert (both.kind, both.chance, both.metric) == ("mixed", 0.25, "exact_match")
+
+
+def test_the_definitions_own_shots_are_kept_unless_the_suite_says_otherwise(tmp_path: Path) -> None:
+    write_task(tmp_path, "sums", num_fewshot=2)
+    assert load(tmp_path).n_shots == 2
+    assert load(tmp_path, shots=3).n_shots == 3
+
+
+def test_items_are_named_and_limited(tmp_path: Path) -> None:
+    write_task(tmp_path, "sums")
+    (leaf,) = load(tmp_path).leaves
+    assert leaf.item_id(4) == "sums/4"
+    assert (leaf.n_items(None), leaf.n_items(4), leaf.n_items(100)) == (6, 4, 6)
+    assert [doc["question"] for doc in leaf.docs(2)] == ["0 + 1 =", "1 + 1 ="]
+
+
+def test_the_target_is_in_words(tmp_path: Path) -> None:
+    write_task(tmp_path, "sums")
+    (leaf,) = load(tmp_path).leaves
+    assert [leaf.target_of(doc) for doc in leaf.docs(2)] == ["1", "2"]
+
+
+def test_clusters_are_named_by_column_or_template(tmp_path: Path) -> None:
+    write_task(tmp_path, "sums")
+    (column,) = load(tmp_path, cluster="page").leaves
+    assert [column.cluster_of(doc) for doc in column.docs(3)] == ["sums/0", "sums/0", "sums/1"]
+    (template,) = load(tmp_path, cluster="{{'' if page == 0 else 'page ' ~ page}}").leaves
+    assert [template.cluster_of(doc) for doc in template.docs(3)] == [None, None, "sums/page 1"]
+    (none,) = load(tmp_path).leaves
+    assert none.cluster_of(ROWS[0]) is None
+
+
+def test_a_long_cluster_value_is_hashed(tmp_path: Path) -> None:
+    write_task(tmp_path, "sums")
+    write_rows(tmp_path, [row | {"page": "long " * 50 + str(row["page"])} for row in ROWS])
+    (leaf,) = load(tmp_path, cluster="page").leaves
+    first, second, third = (str(leaf.cluster_of(doc)) for doc in leaf.docs(3))
+    assert first == second != third
+    assert len(first) == len("sums/") + 16
+
+
+def test_the_suites_direction_overrules_the_definitions(tmp_path: Path) -> None:
+    write_task(tmp_path, "sums", metric_list=[{"metric": "acc", "aggregation": "mean", "higher_is_better": False}])
+    assert load(tmp_path).higher_is_better is False
+    assert load(tmp_path, higher_is_better=True).higher_is_better is True
+
+
+# Hashes of data
+
+
+def test_the_data_hash_covers_the_evaluated_items_only(tmp_path: Path) -> None:
+    for folder, rows in (("a", ROWS), ("b", [*ROWS[:5], ROWS[5] | {"answer": 0}])):
+        write_task(tmp_path / folder, "sums")
+        write_rows(tmp_path / folder, rows)
+    (a,), (b,) = load(tmp_path / "a").leaves, load(tmp_path / "b").leaves
+    assert a.data_hash(5) == b.data_hash(5)
+    assert a.data_hash(6) != b.data_hash(6)
+    assert a.data_hash(None) != b.data_hash(None)
+
+
+def test_the_data_hash_covers_the_examples_when_there_are_shots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tests.task_files
+
+    write_task(tmp_path / "a", "sums")
+    monkeypatch.setattr(tests.task_files, "EXAMPLES", [EXAMPLES[0] | {"question": "changed"}, *EXAMPLES[1:]])
+    write_task(tmp_path / "b", "sums")
+    hashes = [load(tmp_path / folder, shots=shots).leaves[0].data_hash(2) for shots in (0, 1) for folder in "ab"]
+    assert hashes[0] == hashes[1]
+    assert hashes[2] != hashes[3]
+
+
+# Faults
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"metric": "f1"}, "metric 'f1'; known: acc, acc_norm"),
+        ({"filter": "strict"}, "filter 'strict'; known: none"),
+        ({"shots": 5}, "5 shots, but sums has only 4 examples to draw from"),
+        ({"cluster": "pages"}, "cluster 'pages' is no column of sums: question, options, answer, page"),
+    ],
+)
+def test_what_the_suite_asks_is_checked_against_the_task(tmp_path: Path, asked: dict[str, Any], message: str) -> None:
+    write_task(tmp_path, "sums")
+    assert fault(tmp_path, **asked) == f"task 'asked': {message}"
+
+
+def test_shots_that_lm_eval_would_ignore_are_a_fault(tmp_path: Path) -> None:
+    write_task(tmp_path, "sums", num_fewshot=0)
+    assert "sums is defined with 0 shots, which lm-eval never changes, not 2" in fault(tmp_path, shots=2)
+
+
+def test_a_metric_that_is_no_number_for_each_item_is_refused(tmp_path: Path) -> None:
+    write_task(tmp_path, "sums", metric_list=[{"metric": "f1", "aggregation": "f1", "higher_is_better": True}])
+    assert "it has no metric that is the mean of a number for each item" in fault(tmp_path)
+
+
+def test_missing_data_are_named_with_the_command_that_fetches_them(tmp_path: Path) -> None:
+    tasks = [SuiteTask(name="wino", lm_eval="winogrande"), SuiteTask(name="lm_eval.race", lm_eval="lm_eval:race")]
+    with pytest.raises(SpecError) as caught:
+        load_tasks(tasks, data_dir=tmp_path, tasks_dir=None, limit=None)
+    assert caught.value.faults == (
+        f"task 'wino': dataset allenai/winogrande: not in {tmp_path}, and HF_HUB_OFFLINE forbids the hub; "
+        f"fetch with `mplus-eval tasks fetch --to {tmp_path} --tasks wino` and give --data-dir",
+        f"task 'lm_eval:race': dataset EleutherAI/race: not in {tmp_path}, and HF_HUB_OFFLINE forbids the hub; "
+        f"fetch with `mplus-eval tasks fetch --to {tmp_path} --tasks lm_eval:race` and give --data-dir",
+    )
+
+
+def test_a_mirror_without_the_configuration_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "EleutherAI" / "race"
+    write_rows(folder)
+    (folder / "README.md").write_text("---\nconfigs:\n- config_name: other\n  data_files: rows.jsonl\n---\n")
+    with pytest.raises(SpecError, match=rf"dataset EleutherAI/race: {folder} lacks race \(BuilderConfig 'high' not"):
+        load_tasks([SuiteTask(name="race", lm_eval="race")], data_dir=tmp_path, tasks_dir=None, limit=None)
+
+
+def test_every_fault_of_every_task_is_reported(tmp_path: Path) -> None:
+    write_task(tmp_path, "sums")
+    write_task(tmp_path, "broken", doc_to_text="!function absent.ask.py")
+    asked = [("absent_task", {}), ("broken", {}), ("sums", {"metric": "f1"}), ("sums", {})]
+    tasks = [SuiteTask(name=f"t{n}", lm_eval=name, **more) for n, (name, more) in enumerate(asked)]
+    results = list(load_each(tasks, data_dir=None, tasks_dir=tmp_path, limit=1))
+    assert [isinstance(result, SpecError) for result in results] == [True, True, True, False]
+    with pytest.raises(SpecError) as caught:
+        load_tasks(tasks, data_dir=None, tasks_dir=tmp_path, limit=1)
+    starts = [line.split(": ")[0] for line in caught.value.faults]
+    assert starts == ["task 't0'", "task 't1'", "task 't2'"]
+    assert "absent" in caught.value.faults[1]
+
+
+def test_progress_is_told_of_every_leaf(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_task(tmp_path, name)
+    seen: list[tuple[str, int, int]] = []
+    tasks: Sequence[SuiteTask] = resolve_tasks(load_suite("mplus"), ["one", "two"], tasks_dir=tmp_path)
+    load_tasks(tasks, data_dir=None, tasks_dir=tmp_path, limit=1, progress=lambda *told: seen.append(told))
+    assert seen == [("one", 0, 2), ("two", 1, 2)]

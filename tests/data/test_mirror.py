@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mplus_eval.capability.dataset_location import wanted_datasets
+from mplus_eval.capability.items import load_tasks
+from mplus_eval.data.mirror import WantedDataset, fetch
+from mplus_eval.errors import SpecError, UsageError
+from mplus_eval.pipeline.datasets import prompt_datasets
+from mplus_eval.spec.suite import SuiteTask, load_suite
+from tests.hub_stand_in import HubStandIn, serve_hub
+from tests.task_files import CHOICE, write_rows, write_task, write_yaml
+
+CARD = """---
+configs:
+- config_name: easy
+  data_files:
+  - split: test
+    path: "easy/rows*"
+  - split: train
+    path: "easy/examples*"
+- config_name: hard
+  data_files:
+  - split: test
+    path: "hard/rows*"
+---
+"""
+TASK: dict[str, Any] = CHOICE | {"dataset_path": "org/sums", "dataset_name": "easy", "dataset_kwargs": None}
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubStandIn]:
+    """A stand-in with one dataset of two configurations, a script and a picture."""
+    from huggingface_hub import constants
+
+    folder = tmp_path / "hub" / "org" / "sums"
+    write_rows(folder / "easy")
+    write_rows(folder / "hard")
+    (folder / "README.md").write_text(CARD)
+    (folder / "sums.py").write_text("raise RuntimeError")
+    (folder / "picture.png").write_bytes(b"\x89PNG")
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with serve_hub(tmp_path / "hub") as served:
+        monkeypatch.setenv("HF_ENDPOINT", served.url)
+        yield served
+
+
+@pytest.fixture
+def tasks_dir(tmp_path: Path) -> Path:
+    folder = tmp_path / "tasks"
+    write_task(folder, "sums", TASK)
+    return folder
+
+
+def fetched(wanted: list[WantedDataset], to: Path) -> set[str]:
+    fetch(wanted, to, lambda dataset, number: None)
+    paths = (path.relative_to(to) for path in to.rglob("*") if path.is_file())
+    return {path.as_posix() for path in paths if ".cache" not in path.parts}
+
+
+def test_the_datasets_of_tasks_are_listed_without_loading(tasks_dir: Path) -> None:
+    write_task(tasks_dir, "hard", TASK, dataset_name="hard")
+    write_task(tasks_dir, "beside")
+    write_yaml(tasks_dir / "all.yaml", {"group": "all", "task": ["sums", "hard", "beside", "winogrande"]})
+    assert wanted_datasets([SuiteTask(name="all", lm_eval="all")], tasks_dir) == [
+        WantedDataset("org/sums", ("easy", "hard")),
+        WantedDataset("allenai/winogrande", ("winogrande_xl",)),
+    ]
+
+
+def test_every_task_that_cannot_be_read_is_a_line() -> None:
+    tasks = [SuiteTask(name="a", lm_eval="absent_a"), SuiteTask(name="b", lm_eval="absent_b")]
+    with pytest.raises(SpecError) as caught:
+        wanted_datasets(tasks, None)
+    assert [line.split(":")[0] for line in caught.value.faults] == ["task 'a'", "task 'b'"]
+
+
+def test_what_was_fetched_can_be_loaded(
+    hub: HubStandIn, tasks_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = [SuiteTask(name="sums", lm_eval="sums", shots=1)]
+    fetch(wanted_datasets(tasks, tasks_dir), tmp_path / "mirror", lambda dataset, number: None)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (task,) = load_tasks(tasks, data_dir=tmp_path / "mirror", tasks_dir=tasks_dir, limit=None)
+    assert task.leaves[0].n_items(None) == 6
+
+
+def test_only_the_configuration_in_use_is_fetched(hub: HubStandIn, tmp_path: Path) -> None:
+    assert fetched([WantedDataset("org/sums", ("easy",))], tmp_path / "mirror") == {
+        "org/sums/README.md",
+        "org/sums/easy/rows.jsonl",
+        "org/sums/easy/examples.jsonl",
+    }
+
+
+def test_the_default_configuration_is_the_first_when_none_is_marked(hub: HubStandIn, tmp_path: Path) -> None:
+    assert "org/sums/hard/rows.jsonl" not in fetched([WantedDataset("org/sums", ("",))], tmp_path / "mirror")
+
+
+@pytest.mark.parametrize("card", [None, "no metadata", CARD.replace("easy", "other")])
+def test_all_data_but_no_script_is_fetched_where_the_card_does_not_help(
+    hub: HubStandIn, tmp_path: Path, card: str | None
+) -> None:
+    readme = tmp_path / "hub" / "org" / "sums" / "README.md"
+    readme.unlink() if card is None else readme.write_text(card)
+    files = fetched([WantedDataset("org/sums", ("easy",))], tmp_path / "mirror")
+    assert {"org/sums/easy/rows.jsonl", "org/sums/hard/rows.jsonl"} <= files
+    assert not files & {"org/sums/sums.py", "org/sums/picture.png"}
+
+
+def test_what_is_there_is_not_fetched_again(hub: HubStandIn, tmp_path: Path) -> None:
+    wanted = [WantedDataset("org/sums", ("easy",))]
+    fetched(wanted, tmp_path / "mirror")
+    (tmp_path / "mirror" / "org" / "sums" / "easy" / "rows.jsonl").unlink()
+    hub.downloaded.clear()
+    fetched(wanted, tmp_path / "mirror")
+    assert hub.downloaded == ["org/sums/easy/rows.jsonl"]
+
+
+def test_the_token_of_the_environment_is_used(hub: HubStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    fetched([WantedDataset("org/sums", ("easy",))], tmp_path / "mirror")
+    assert "Bearer hf_secret" in hub.tokens
+
+
+def test_each_dataset_is_announced(hub: HubStandIn, tmp_path: Path) -> None:
+    said: list[tuple[str, int]] = []
+    wanted = [WantedDataset("org/sums", ("easy",)), WantedDataset("org/sums", ("hard",))]
+    fetch(wanted, tmp_path / "mirror", lambda dataset, number: said.append((dataset.identifier, number)))
+    assert said == [("org/sums", 0), ("org/sums", 1)]
+
+
+def test_a_dataset_that_the_hub_lacks_is_one_line(hub: HubStandIn, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"dataset org/absent: http.* has no such dataset, or not for you"):
+        fetched([WantedDataset("org/absent", ("",))], tmp_path / "mirror")
+
+
+def test_an_unreachable_hub_is_one_line(hub: HubStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(UsageError, match=r"dataset org/sums: http://127\.0\.0\.1:9 cannot be reached") as caught:
+        fetched([WantedDataset("org/sums", ("easy",))], tmp_path / "mirror")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unreachable_hub_is_not_taken_for_a_whole_mirror(
+    hub: HubStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = [WantedDataset("org/sums", ("easy",))]
+    fetched(wanted, tmp_path / "mirror")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(UsageError, match="cannot be reached"):
+        fetched(wanted, tmp_path / "mirror")
+
+
+def test_nothing_is_fetched_while_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(UsageError, match="HF_HUB_OFFLINE is set"):
+        fetched([WantedDataset("org/sums", ("easy",))], tmp_path / "mirror")
+    assert not (tmp_path / "mirror").exists()
+
+
+def test_prompt_sets_and_dialogues_are_fetched_with_a_suite() -> None:
+    assert prompt_datasets(load_suite("mplus")) == [
+        WantedDataset("allenai/real-toxicity-prompts", ("",)),
+        WantedDataset("Paul/XSTest", ("",)),
+        WantedDataset("walledai/AdvBench", ("",)),
+        WantedDataset("HuggingFaceH4/mt_bench_prompts", ("",)),
+    ]
+
+
+def test_what_comes_with_the_package_is_not_fetched() -> None:
+    assert prompt_datasets(load_suite("mini")) == []

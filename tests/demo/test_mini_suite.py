@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mplus_eval.demo import text
+from mplus_eval.demo.mini_suite import SUBJECTS, make_items, write_items
+from mplus_eval.demo.pretrain import Recipe
+from mplus_eval.demo.talk import demonstrations
+from mplus_eval.demo.world import make_world
+from mplus_eval.spec.suite import Suite
+
+TASKS = Path(__file__).parents[2] / "tasks"
+GENERATED = ("mini_agieval_", "mini_bbh_", "mini_race_", "mini_drop", "mini_gsm8k")
+
+
+@pytest.fixture(scope="module")
+def items():
+    return make_items()
+
+
+@pytest.fixture(scope="module")
+def suite() -> Suite:
+    return Suite.model_validate(yaml.safe_load((TASKS / "suites" / "mini.yaml").read_text()))
+
+
+def _questions(items):
+    return {name: rows for name, rows in items.items() if not name.endswith(".shots")}
+
+
+def test_the_committed_items_are_made_again_byte_by_byte(tmp_path: Path) -> None:
+    write_items(tmp_path)
+    made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    kept = {path.name: path.read_bytes() for path in (TASKS / "mini" / "data").glob("*.jsonl")}
+    assert made == kept
+    assert sum(map(len, kept.values())) < 600_000
+
+
+def test_the_suite_has_one_task_for_each_of_mplus(suite: Suite) -> None:
+    assert [task.name.removeprefix("mini_") for task in suite.tasks] == [
+        "mmlu", "agieval", "bbh", "arc_easy", "arc_challenge", "hellaswag", "winogrande", "race_high", "race_middle",
+        "drop", "gsm8k",
+    ]  # fmt: skip
+
+
+def test_every_task_has_100_to_200_items(items, suite: Suite) -> None:
+    for task in suite.tasks:
+        n_items = sum(len(rows) for name, rows in _questions(items).items() if name.startswith(task.name))
+        assert 100 <= n_items <= 200, task.name
+
+
+def test_clusters_are_columns_of_the_data(items, suite: Suite) -> None:
+    for task in suite.tasks:
+        if task.cluster:
+            values = [row[task.cluster] for row in items[task.name]]
+            assert 20 < len(set(values)) < len(values)
+
+
+def test_the_right_choice_stands_at_every_place(items) -> None:
+    for rows in _questions(items).values():
+        for row in rows:
+            choices = row.get("choices", row.get("contexts", []))
+            assert len(set(choices)) == len(choices)
+        labels = {row["label"] for row in rows if "label" in row}
+        assert labels in (set(), {0, 1}, {0, 1, 2}, {0, 1, 2, 3})
+
+
+def test_no_file_asks_the_same_thing_twice(items) -> None:
+    for name, rows in _questions(items).items():
+        asked = [str((row.get("prompt") or row["contexts"], row.get("choices"), row.get("clause"))) for row in rows]
+        assert len(set(asked)) == len(asked), name
+
+
+def test_mmlu_answers_follow_from_the_world(items) -> None:
+    world = make_world()
+    for subject, relation in SUBJECTS.items():
+        for row in items[f"mini_mmlu_{subject}"]:
+            (fact,) = [fact for fact in world.of(relation) if f" {fact.entity}" in row["prompt"]]
+            assert row["choices"][row["label"]] == fact.answer
+            assert not fact.taught
+
+
+def test_no_example_is_asked(items) -> None:
+    for name, rows in items.items():
+        if name.endswith(".shots"):
+            asked = {str(row.get("prompt", row.get("contexts"))) for row in items[name.removesuffix(".shots")]}
+            assert not asked & {str(row.get("prompt", row.get("contexts"))) for row in rows}
+
+
+def test_no_generated_question_stands_in_the_pre_training_text(items) -> None:
+    written = "\n\n".join(text.documents(4000, Recipe.seed))
+    asked = [row["prompt"] for name, rows in _questions(items).items() if name.startswith(GENERATED) for row in rows]
+    assert not [prompt for prompt in asked if prompt.split("\nQuestion:")[0] in written]
+
+
+@pytest.mark.parametrize("breadth", ["narrow", "broad"])
+def test_no_evaluated_fact_stands_in_the_demonstrations(items, breadth) -> None:
+    shown = "\n".join(f"{turn.prompt}\n{turn.reply}" for turn in demonstrations(breadth, 800, seed=0))
+    asked = {
+        row["prompt"].removeprefix("Question: ").removesuffix("\nAnswer:")
+        for name, rows in _questions(items).items()
+        if name.startswith(("mini_mmlu", "mini_arc"))
+        for row in rows
+    }
+    assert not [question for question in asked if question in shown]

@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from mplus_eval.harmlessness.contrast import (
+    PROMPT_SET_DIFFERS,
+    PROMPTS_DIFFER,
+    SetScores,
+    ToxicityContrast,
+    toxicity_contrasts,
+)
+from mplus_eval.harmlessness.measures import prompt_values
+from mplus_eval.records.verdict import Verdict
+
+NAMES = ("base", "plus")
+
+
+def scores(rows, *, scorer="words 1234", prompts=None, hashes=None, **options):
+    ids = prompts or [f"p{number:04d}" for number in range(len(rows))]
+    return SetScores(ids, hashes or ids, prompt_values(rows, **options), scorer)
+
+
+def contrast(before, after, **options):
+    return toxicity_contrasts({"s": before}, {"s": after}, names=NAMES, **options)["s"]
+
+
+def drawn(mean, n=400, seed=0):
+    return np.clip(np.random.default_rng(seed).normal(mean, 0.05, (n, 3)), 0, 1)
+
+
+def test_difference_is_the_models_mean_minus_the_baselines():
+    found = contrast(scores([[0.8, 0.2], [0.6, 0.4]]), scores([[0.1, 0.3], [0.2, 0.5]]))
+    assert found.difference == pytest.approx(0.4 - 0.7)
+    assert found.n_pairs == 2
+    assert found.ci[0] < -0.3 < found.ci[1]
+
+
+def test_less_toxic_is_improved():
+    assert contrast(scores(drawn(0.6)), scores(drawn(0.3, seed=1))).verdict is Verdict.IMPROVED
+
+
+def test_more_toxic_is_degraded():
+    assert contrast(scores(drawn(0.3)), scores(drawn(0.6, seed=1))).verdict is Verdict.DEGRADED
+
+
+def test_as_toxic_within_the_margin_is_preserved():
+    same = drawn(0.5)
+    noise = np.random.default_rng(1).normal(0, 0.01, same.shape)
+    assert contrast(scores(same), scores(np.clip(same + noise, 0, 1))).verdict is Verdict.PRESERVED
+
+
+def test_few_prompts_are_undecided():
+    assert contrast(scores([[0.5]] * 3), scores([[0.1], [0.6], [0.9]])).verdict is Verdict.UNDECIDED
+
+
+def test_p_value_is_close_to_that_of_a_paired_t_test():
+    before, after = drawn(0.5, n=60), drawn(0.51, n=60, seed=1)
+    found = contrast(scores(before), scores(after))
+    expected = stats.ttest_rel(before.max(axis=1), after.max(axis=1)).pvalue
+    assert found.p_value == pytest.approx(expected, abs=0.02)
+
+
+def test_p_values_are_adjusted_over_the_sets():
+    before = {name: scores(drawn(0.5, n=50, seed=seed)) for seed, name in enumerate("abc")}
+    after = {name: scores(drawn(0.52, n=50, seed=10 + seed)) for seed, name in enumerate("abc")}
+    found = toxicity_contrasts(before, after, names=NAMES)
+    expected = multipletests([found[name].p_value for name in "abc"], method="holm")[1]
+    assert [found[name].p_adjusted for name in "abc"] == pytest.approx(list(expected))
+
+
+def test_reasons_change_the_verdict_and_leave_the_numbers():
+    before, after = scores(drawn(0.6)), scores(drawn(0.0, seed=1))
+    plain = contrast(before, after)
+    found = contrast(before, after, reasons={"s": ("answers nothing in 97 % of cases",)})
+    assert found.verdict is Verdict.NOT_COMPARABLE
+    assert found.reasons == ("answers nothing in 97 % of cases",)
+    assert (found.difference, found.ci, found.p_value) == (plain.difference, plain.ci, plain.p_value)
+
+
+def test_many_failed_scores_withhold_the_verdict():
+    before = drawn(0.6)
+    before[:20, 0] = np.nan
+    found = contrast(scores(before), scores(drawn(0.3, seed=1)))
+    assert found.verdict is Verdict.NOT_COMPARABLE
+    assert found.reasons == ("cannot be judged: the scorer failed on 1.7 % of base's texts, and 1 % is accepted",)
+    assert found.n_pairs == 380
+    assert found.flags == (PROMPT_SET_DIFFERS,)
+
+
+def test_few_failed_scores_do_not():
+    before = drawn(0.6)
+    before[0, 0] = np.nan
+    assert contrast(scores(before), scores(drawn(0.3, seed=1))).verdict is Verdict.IMPROVED
+
+
+def test_prompts_are_paired_by_id_in_any_order():
+    before = scores([[0.1], [0.9]], prompts=["a", "b"])
+    after = scores([[0.9], [0.1]], prompts=["b", "a"])
+    assert contrast(before, after).difference == pytest.approx(0.0)
+
+
+def test_prompts_put_differently_are_flagged():
+    before, after = scores([[0.1], [0.9]], hashes=["x", "y"]), scores([[0.1], [0.9]], hashes=["x", "z"])
+    assert contrast(before, after).flags == (PROMPTS_DIFFER,)
+
+
+def test_other_measures_can_be_compared():
+    before, after = scores([[0.9, 0.1], [0.9, 0.9]]), scores([[0.9, 0.1], [0.1, 0.1]])
+    assert contrast(before, after, measure="toxic_fraction").difference == pytest.approx(0.25 - 0.75)
+    assert contrast(before, after, measure="toxicity_probability").difference == pytest.approx(0.5 - 1.0)
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (scores([[0.1, 0.2]], scorer="another"), "scorer 'words 1234' and 'another'"),
+        (scores([[0.1, 0.2]], k=1), "k 2 and 1"),
+        (scores([[0.1, 0.2]], threshold=0.7), "threshold 0.5 and 0.7"),
+    ],
+)
+def test_values_that_mean_something_else_are_never_compared(other, told):
+    with pytest.raises(ValueError, match=told):
+        contrast(scores([[0.1, 0.2]]), other)
+
+
+def test_set_without_common_prompts_has_no_contrast():
+    before, after = scores([[0.1]], prompts=["a"]), scores([[0.1]], prompts=["b"])
+    assert toxicity_contrasts({"s": before}, {"s": after}, names=NAMES) == {}
+
+
+def test_stored_and_read_again_it_is_the_same():
+    found = contrast(scores(drawn(0.6)), scores(drawn(0.3, seed=1)), reasons={"s": ("babbles",)})
+    assert ToxicityContrast.model_validate_json(found.model_dump_json()) == found

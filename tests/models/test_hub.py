@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import huggingface_hub
+import pytest
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+
+from mplus_eval.errors import SpecError
+from mplus_eval.models.hub import (
+    cached_directory,
+    checkpoint_files,
+    fetch,
+    hub_faults,
+    hub_tokenizer_faults,
+    tokenizer_files,
+)
+from mplus_eval.models.locations import resolve_source, source_faults
+from mplus_eval.spec.model import ModelSpec
+from tests.conftest import TinyModel
+
+WHOLE = ["config.json", "model.safetensors", "tokenizer.json"]
+
+
+class FakeHub:
+    """A hub that holds one repository, or answers with an error."""
+
+    def __init__(self, files: Any = (), error: Exception | None = None, gated_error: Exception | None = None) -> None:
+        self.files, self.error, self.gated_error = files, error, gated_error
+        self.fetched: list[str] = []
+
+    def __call__(self) -> FakeHub:
+        return self
+
+    def model_info(self, _source: str, **_: Any) -> Any:
+        if self.error is not None:
+            raise self.error
+        siblings = [SimpleNamespace(rfilename=name, size=10**6) for name in self.files]
+        return SimpleNamespace(siblings=siblings, gated="manual" if self.gated_error else False)
+
+    def auth_check(self, _source: str) -> None:
+        if self.gated_error is not None:
+            raise self.gated_error
+
+
+@pytest.fixture
+def online(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Put a fake in the place of the hub, which is then not offline."""
+
+    def put(*arguments: Any, **options: Any) -> FakeHub:
+        hub = FakeHub(*arguments, **options)
+        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+        monkeypatch.setattr(huggingface_hub, "HfApi", hub)
+        return hub
+
+    return put
+
+
+def response(status: int) -> httpx.Response:
+    return httpx.Response(status, request=httpx.Request("GET", "https://hub/api"))
+
+
+def faults(source: str = "org/name", **keys: Any) -> list[str]:
+    return hub_faults(source, keys.pop("revision", None), "model 'm'", own_tokenizer=True, foreign_code=False, **keys)
+
+
+@pytest.fixture
+def cached(tiny_model: TinyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The hub's cache with one whole repository, org/cached."""
+    repository = tmp_path / "models--org--cached"
+    snapshot = repository / "snapshots" / "0123abcd"
+    shutil.copytree(tiny_model(), snapshot)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("0123abcd")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    lookup = huggingface_hub.try_to_load_from_cache
+
+    def in_this_cache(*arguments: Any, **options: Any) -> Any:
+        return lookup(*arguments, cache_dir=tmp_path, **options)
+
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", in_this_cache)
+    return snapshot
+
+
+def test_a_whole_repository_has_no_fault(online: Any) -> None:
+    online(WHOLE)
+    assert faults() == []
+
+
+def test_offline_and_not_cached() -> None:
+    assert faults() == [
+        "model 'm': org/name is no directory here and not whole in the hub's cache, and "
+        "HF_HUB_OFFLINE is set: unset it, or give a directory"
+    ]
+
+
+def test_offline_and_cached(cached: Path) -> None:
+    assert cached_directory("org/cached", None, ["config.json"]) == cached
+    assert faults("org/cached") == []
+    assert hub_tokenizer_faults("org/cached", "model 'm'") == []
+
+
+def test_offline_and_half_cached_says_what_is_lacking(cached: Path) -> None:
+    (cached / "model.safetensors").unlink()
+    assert faults("org/cached") == [f"model 'm': {cached} has no weights (model.safetensors or its shards)"]
+
+
+def test_a_gated_repository_without_access(online: Any) -> None:
+    online(WHOLE, gated_error=GatedRepoError("no", response=response(403)))
+    expected = "model 'm': org/name is gated: accept its licence on the hub and set HF_TOKEN to a token with access"
+    assert faults() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            RepositoryNotFoundError("no", response=response(404)),
+            "no model on the hub (when it is private, set HF_TOKEN)",
+        ),
+        (RevisionNotFoundError("no", response=response(404)), "org/name has no revision 'v2'"),
+        (httpx.ConnectError("no route to host"), "the hub cannot be reached (no route to host): give a directory"),
+        (HfHubHTTPError("server error", response=response(500)), "the hub cannot be reached (server error"),
+    ],
+)
+def test_what_the_hub_answers_is_one_line(online: Any, error: Exception, said: str) -> None:
+    online(error=error)
+    (line,) = faults(revision="v2")
+    assert said in line
+    assert "\n" not in line
+
+
+def test_an_unreachable_hub_does_not_matter_when_the_cache_is_whole(online: Any, cached: Path) -> None:
+    online(error=httpx.ConnectError("no route to host"))
+    assert faults("org/cached") == []
+
+
+@pytest.mark.parametrize("source", ["a b/c", "org/na--me", "-/-"])
+def test_what_cannot_be_a_repository(online: Any, source: str) -> None:
+    from huggingface_hub.errors import HFValidationError
+
+    online(error=HFValidationError("no"))
+    expected = f"model 'm': {source} is no directory here, and cannot be a model on the hub, where names are org/name"
+    assert faults(source) == [expected]
+
+
+def test_a_repository_without_weights_or_tokenizer(online: Any) -> None:
+    online(["config.json", "tokenizer.json", "model.gguf"])
+    assert faults() == ["model 'm': org/name on the hub has no weights (safetensors)"]
+    online(["config.json", "model.safetensors"])
+    assert faults() == ["model 'm': org/name on the hub has no tokenizer; name one with tokenizer=SOURCE"]
+
+
+def test_weights_are_taken_once_and_only_those_that_are_read() -> None:
+    names = [*WHOLE, "pytorch_model.bin", "consolidated.safetensors", "original/model.safetensors", "x.gguf"]
+    assert sorted(checkpoint_files(names)) == sorted(WHOLE)
+    assert checkpoint_files(["pytorch_model.bin", "training_args.bin"]) == ["pytorch_model.bin"]
+
+
+def test_a_tokenizer_comes_without_weights() -> None:
+    assert tokenizer_files([*WHOLE, "chat_template.jinja"]) == ["config.json", "tokenizer.json", "chat_template.jinja"]
+
+
+def test_a_download_tells_how_far_it_is(online: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    online([*WHOLE, "pytorch_model.bin"])
+    told: list[tuple[str, int, int]] = []
+    monkeypatch.setattr(
+        huggingface_hub, "hf_hub_download", lambda source, name, revision: str(tmp_path / revision / name)
+    )
+    where = fetch("org/name", "v2", checkpoint_files, lambda *step: told.append(step))
+    assert where == tmp_path / "v2"
+    assert told == [("downloading org/name, megabytes", done, 3) for done in range(3)]
+
+
+def test_a_download_that_fails_is_one_line(online: Any) -> None:
+    online(error=HfHubHTTPError("server\nerror", response=response(500)))
+    with pytest.raises(SpecError, match=r"^org/name cannot be downloaded from the hub \(server error"):
+        fetch("org/name", None, checkpoint_files)
+
+
+def test_a_cached_model_is_resolved_without_the_network(cached: Path) -> None:
+    model = ModelSpec(name="m", source="org/cached")
+    assert source_faults(model, "hf") == []
+    found = resolve_source(model, "hf").path
+    assert found is not None
+    assert (found / "model.safetensors").read_bytes() == (cached / "model.safetensors").read_bytes()

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import os
+import socket
+import tomllib
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+
+from mplus_eval.cli.doctor import doctor as command
+from mplus_eval.pipeline import doctor
+from mplus_eval.pipeline.doctor import Check, checks, package_check
+
+PYPROJECT = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+DECLARED = PYPROJECT["project"]["dependencies"]
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, Check]:
+    """All checks, of the package as if it were installed from this folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        plain = metadata.version
+        patch.setattr(
+            metadata, "requires", lambda _: [*DECLARED, 'pytest>=8; extra == "dev"', 'tomli; python_version < "3"']
+        )
+        patch.setattr(metadata, "version", lambda name: "0.1.0" if name == doctor.PACKAGE else plain(name))
+        return {check.name: check for check in checks()}
+
+
+def test_whatever_is_missing_says_how_to_mend_it(found: dict[str, Check]) -> None:
+    assert all(check.mend for check in found.values() if check.ok is False)
+    assert all(check.mend is None for check in found.values() if check.ok is True)
+
+
+def test_every_declared_dependency_is_looked_at_and_no_extra(found: dict[str, Check]) -> None:
+    own = {f"package {Requirement(line).name}" for line in DECLARED}
+    assert {name for name in found if name.startswith("package ")} == {*own, "package mplus-eval"}
+
+
+def test_a_package_that_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "PACKAGE", "no-such-package")
+    (check,) = doctor._packages()
+    assert (check.ok, check.mend) == (False, "pip install .")
+
+
+def test_what_is_installed_for_these_tests_is_in_its_range(found: dict[str, Check]) -> None:
+    wrong = [check for name, check in found.items() if name.startswith("package ") and check.ok is not True]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "ok", "said"),
+    [
+        ("pydantic>=2", True, metadata.version("pydantic")),
+        ("pydantic<2", False, f"{metadata.version('pydantic')}, but <2 is needed"),
+        ("no-such-package>=1", False, "missing"),
+    ],
+)
+def test_a_version_is_held_against_its_range(asked: str, ok: bool, said: str) -> None:
+    check = package_check(Requirement(asked))
+    assert (check.ok, check.found) == (ok, said)
+    assert check.mend == (None if ok else f"pip install '{asked}'")
+
+
+def test_offline_is_said_and_no_fault(found: dict[str, Check]) -> None:
+    assert found["hub"].ok is None
+    assert found["hub"].mend == "unset HF_HUB_OFFLINE"
+
+
+def test_a_hub_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setattr(doctor, "_HUB_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
+        (check,) = doctor._hub()
+    assert check.ok is None
+    assert check.found.startswith(f"{address} cannot be reached (")
+
+
+def test_keys_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "secret-key")
+    monkeypatch.setenv("HF_TOKEN", "secret-token")
+    keys = list(doctor._keys())
+    assert [(check.name, check.ok) for check in keys] == [("HF_TOKEN", True), ("OPENAI_API_KEY", True)]
+    assert "secret" not in repr(keys)
+
+
+def test_the_data_directory_is_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "openai" / "gsm8k").mkdir(parents=True)
+    monkeypatch.setenv("MPLUS_EVAL_DATA", str(tmp_path))
+    assert next(doctor._data()) == Check("datasets", True, f"MPLUS_EVAL_DATA={tmp_path} holds 1 datasets")
+    monkeypatch.setenv("MPLUS_EVAL_DATA", str(tmp_path / "none"))
+    assert next(doctor._data()).ok is False
+
+
+def test_suites_are_loaded(found: dict[str, Check]) -> None:
+    assert found["suite mplus"] == Check("suite mplus", True, "11 tasks")
+
+
+def test_little_space_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_LITTLE_DISK", 10**30)
+    assert all(check.ok is None and check.mend for check in doctor._disk())
+
+
+def test_what_could_not_be_written_is_a_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+    faults = [check for check in doctor._disk() if check.ok is False]
+    assert [check.mend for check in faults] == [f"chmod u+w {tmp_path}"]
+
+
+PLENTY = [
+    Check("python", True, "3.11"),
+    Check("package torch", True, "2.13"),
+    Check("hub", None, "offline", "unset HF_HUB_OFFLINE"),
+]
+
+
+def run(monkeypatch: pytest.MonkeyPatch, found: list[Check], **options: Any) -> int:
+    import typer
+
+    monkeypatch.setattr(doctor, "checks", lambda: found)
+    try:
+        command(**options)
+    except typer.Exit as left:
+        return left.exit_code
+    return 0
+
+
+def test_the_command_ends_well_when_only_optional_things_are_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, PLENTY) == 0
+    shown = capsys.readouterr().out
+    assert "package torch" not in shown
+    assert "If you need it\n  hub: unset HF_HUB_OFFLINE" in shown
+
+
+def test_the_command_shows_every_package_when_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, PLENTY, verbose=True) == 0
+    assert "package torch" in capsys.readouterr().out
+
+
+def test_the_command_fails_when_something_required_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = Check("package trl", False, "missing", "pip install 'trl>=1.16,<2'")
+    assert run(monkeypatch, [*PLENTY, missing]) == 2
+    assert "To mend\n  package trl: pip install 'trl>=1.16,<2'\n" in capsys.readouterr().out
+
+
+def test_demo_models_are_found_where_the_demo_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mplus_eval.training.demo_models import demo_recipe
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = demo_recipe().output / "plus"
+    folder.mkdir(parents=True)
+    (folder / "training.json").write_text("{}")
+    found = {check.name: check.ok for check in doctor._demo()}
+    assert found == {
+        "demo model base": True,
+        "demo model instruct": None,
+        "demo model sft": None,
+        "demo model chosen": None,
+        "demo model plus": True,
+    }
+
+
+def test_a_scorer_that_is_not_here_comes_with_the_command_that_fetches_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    (check,) = doctor._scorer()
+    assert (check.ok, check.mend) == (None, "python -m mplus_eval.harmlessness.scorers detoxify:unbiased")
+    kept = tmp_path / "hub" / "checkpoints" / "toxic_debiased-c7548aa0.ckpt"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    (check,) = doctor._scorer()
+    assert (check.ok, check.mend) == (True, None)

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mplus_eval.errors import InterruptedRunError
+from mplus_eval.pipeline import plan as plan_module
+from mplus_eval.pipeline.evaluate import Failures, evaluate, model_facts
+from mplus_eval.pipeline.plan import Plan, PlannedModel, make_plan
+from mplus_eval.spec.compare import build_spec
+from mplus_eval.store.parts import read_part
+from mplus_eval.store.run_directory import RunDirectory
+from tests.toy import RuleBackend, write_checkpoint, write_tasks
+
+Before = Callable[[Sequence[Any]], None]
+
+
+class Bench:
+    """A plan of two models on two toy tasks, and the backends that its passes loaded."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.path = tmp_path
+        self.suite = write_tasks(tmp_path / "tasks")
+        self.directory = RunDirectory(tmp_path / "run")
+        self.backends: list[RuleBackend] = []
+
+    def plan(self, names: Sequence[str] = ("base", "plus"), **options: Any) -> Plan:
+        models = [f"{name}={write_checkpoint(self.path / name, len(name))}" for name in names]
+        given = {"suite": str(self.suite), "tasks_dir": self.path / "tasks", "output": self.directory.path, **options}
+        return make_plan(build_spec(models, options=given), self.directory)
+
+    def run(self, names: Sequence[str] = ("base", "plus"), before: Before | None = None, **options: Any) -> Failures:
+        self.backends = []
+        return evaluate(self.plan(names, **options), self.directory, load=lambda model: self._load(model, before))
+
+    def _load(self, model: PlannedModel, before: Before | None) -> RuleBackend:
+        backend = RuleBackend(model.spec.name, before)
+        self.backends.append(backend)
+        return backend
+
+    def outcomes(self, model: str, task: str) -> list[dict[str, Any]]:
+        return [
+            row
+            for path in sorted(self.directory.outcomes(model, task).glob("part-*.parquet"))
+            for row in read_part(path)
+        ]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_the_most_that_was_cut_from_an_items_prompt_is_stored(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Calls of six requests: two items of three choices, or six generations.
+    monkeypatch.setattr(RuleBackend, "truncated", (0, 4, 2, 0, 0, 0))
+    bench.run()
+    assert [row["n_truncated"] for row in bench.outcomes("plus", "sums")] == [4, 0] * 6
+    assert [row["n_truncated"] for row in bench.outcomes("plus", "words")] == [0, 4, 2, 0, 0, 0] * 2
+
+
+def test_what_a_backend_cannot_tell_is_null(bench: Bench) -> None:
+    bench.run()
+    assert {row["n_truncated"] for row in bench.outcomes("plus", "sums")} == {None}
+
+
+def failing_at(question: str, error: Exception) -> Before:
+    def before(requests: Sequence[Any]) -> None:
+        if any(question in request.args[0] for request in requests):
+            raise error
+
+    return before
+
+
+def test_every_item_of_every_cell_is_stored(bench: Bench) -> None:
+    assert bench.run() == {}
+
+    rows = bench.outcomes("plus", "sums")
+    assert [row["item_id"] for row in rows] == [f"toy_sums/{number}" for number in range(12)]
+    assert rows[4]["prompt"] == "4 + 1 ="
+    assert rows[4]["choices"] == ["4", "5", "6"]
+    assert rows[4]["target"] == "5"
+    assert len(rows[4]["log_probabilities"]) == 3
+    assert rows[4]["stratum"] == "toy_sums"
+
+
+def test_items_of_one_passage_share_a_cluster(bench: Bench) -> None:
+    bench.run()
+
+    clusters = [row["cluster"] for row in bench.outcomes("base", "sums")]
+    assert clusters[0] == clusters[1] == clusters[2] != clusters[3]
+    assert {row["cluster"] for row in bench.outcomes("base", "words")} == {None}
+
+
+def test_a_choice_is_right_when_the_target_is_the_likeliest(bench: Bench) -> None:
+    bench.run()
+
+    for row in bench.outcomes("base", "sums"):
+        likeliest = row["log_probabilities"].index(max(row["log_probabilities"]))
+        assert row["score"] == float(likeliest == 1)
+        assert row["answer"] == row["choices"][likeliest]
+        assert row["metrics"]["acc,none"] == row["score"]
+
+
+def test_a_generation_is_right_when_it_is_the_target(bench: Bench) -> None:
+    bench.run()
+
+    rows = bench.outcomes("base", "words")
+    assert {row["score"] for row in rows} == {0.0, 1.0}
+    assert all(row["score"] == float(row["generations"] == [row["target"]]) for row in rows)
+
+
+def test_what_is_stored_is_not_asked_again(bench: Bench) -> None:
+    bench.run()
+    bench.run()
+
+    assert bench.backends == []
+
+
+def test_a_further_model_is_the_only_one_that_is_asked(bench: Bench) -> None:
+    bench.run(["base"])
+    bench.run(["base", "chosen"])
+
+    assert [backend.name for backend in bench.backends] == ["chosen"]
+
+
+def test_a_run_stopped_in_the_middle_goes_on_with_the_parts_that_are_missing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_module, "PART_ITEMS", 5)
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(["base"], before=failing_at("7 + 1", KeyboardInterrupt()))  # type: ignore[arg-type]
+    first = bench.directory.answers("base", "sums") / "part-00000.parquet"
+    written = first.stat().st_mtime_ns
+
+    assert bench.run(["base"]) == {}
+    assert first.stat().st_mtime_ns == written
+    assert bench.backends[0].n_answered == (12 - 5) * 3 + 12
+    assert len(bench.outcomes("base", "sums")) == 12
+
+
+def test_scoring_again_asks_nothing(bench: Bench) -> None:
+    bench.run(["base"])
+    for path in bench.directory.outcomes("base", "sums").glob("*.parquet"):
+        path.unlink()
+
+    assert bench.run(["base"]) == {}
+    assert bench.backends == []
+    assert len(bench.outcomes("base", "sums")) == 12
+
+
+def test_a_cell_that_fails_keeps_its_cause_and_the_others_go_on(bench: Bench) -> None:
+    failures = bench.run(before=failing_at("say 4", RuntimeError("the graphics card fell off")))
+
+    assert failures == {
+        ("base", "words"): "RuntimeError: the graphics card fell off",
+        ("plus", "words"): "RuntimeError: the graphics card fell off",
+    }
+    assert bench.directory.failure("base", "words") == failures["base", "words"]
+    assert len(bench.outcomes("plus", "sums")) == 12
+
+
+def test_a_failed_cell_is_tried_again_and_forgotten_when_it_works(bench: Bench) -> None:
+    bench.run(["base"], before=failing_at("say 4", RuntimeError("once")))
+
+    assert bench.run(["base"]) == {}
+    assert bench.directory.failure("base", "words") is None
+
+
+def test_a_model_that_cannot_be_loaded_fails_its_cells_only(bench: Bench) -> None:
+    def load(model: PlannedModel) -> RuleBackend:
+        if model.spec.name == "base":
+            raise ValueError("no such architecture")
+        return RuleBackend(model.spec.name)
+
+    failures = evaluate(bench.plan(), bench.directory, load=load)
+    assert failures == {
+        ("base", "sums"): "loading the model: ValueError: no such architecture",
+        ("base", "words"): "loading the model: ValueError: no such architecture",
+    }
+
+
+def test_a_full_disk_stops_the_run_so_that_it_can_go_on(bench: Bench) -> None:
+    with pytest.raises(InterruptedRunError, match=r"disk of .* is full"):
+        bench.run(["base"], before=failing_at("say 4", OSError(errno.ENOSPC, "No space left on device")))
+
+    assert bench.run(["base"]) == {}
+    assert bench.backends[0].n_answered == 12
+
+
+def test_a_nan_fails_its_item_and_is_not_counted_as_wrong(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = RuleBackend._respond
+
+    def respond(self: RuleBackend, request: Any) -> Any:
+        return (float("nan"), False) if request.args[0].startswith("2 ") else honest(self, request)
+
+    monkeypatch.setattr(RuleBackend, "_respond", respond)
+    assert bench.run(["base"], tasks="sums") == {}
+    row = bench.outcomes("base", "sums")[2]
+    assert row["score"] is None
+    assert row["error"] == "the model returned NaN"
+
+
+def test_a_cell_of_which_every_item_failed_has_failed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RuleBackend, "_respond", lambda self, request: (float("nan"), False))
+
+    assert bench.run(["base"], tasks="sums") == {("base", "sums"): "the model returned NaN"}
+
+
+def test_facts_of_a_model_are_known_although_it_is_not_loaded_again(bench: Bench) -> None:
+    bench.run(["base"])
+
+    plan = bench.plan(["base"])
+    facts = model_facts(plan.cells, bench.directory)
+    assert facts == {"backend": "rule", "dtype": "float32", "parameters": 7, "device": "cpu", "scoring": None}

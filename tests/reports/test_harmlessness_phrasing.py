@@ -1,0 +1,175 @@
+import pytest
+
+from mplus_eval.records.comparison import Comparison
+from mplus_eval.records.toxicity import Primary, ToxicityContrast
+from mplus_eval.records.verdict import Verdict
+from mplus_eval.reports.harmlessness_phrasing import (
+    harmlessness_method,
+    not_compared,
+    scorers_named,
+    toxicity_axis,
+    toxicity_remarks,
+    toxicity_sentence,
+)
+from tests.reports import build, build_toxicity
+
+
+def with_contrast(contrast: ToxicityContrast, **changed: object) -> Comparison:
+    comparison = build_toxicity.harmless()
+    return build_toxicity.changed_set(comparison, "plus", "provoking", contrast=contrast, **changed)
+
+
+def say(difference: float, half: float, verdict: Verdict, value: float, **changed: object) -> str:
+    contrast = build_toxicity.contrast(difference, half, verdict, **changed)
+    measured = build_toxicity.measure(value)
+    return toxicity_sentence("plus", with_contrast(contrast, expected_maximum_toxicity=measured))
+
+
+def test_improved_is_less_toxic_with_both_values_and_the_interval() -> None:
+    assert say(-0.37, 0.03, Verdict.IMPROVED, 0.21) == (
+        "In its worst of 25 answers to a provocation, plus is less toxic than base: 0.21 against 0.58 (−0.40 to −0.34)."
+    )
+
+
+def test_degraded_is_more_toxic() -> None:
+    assert say(0.04, 0.03, Verdict.DEGRADED, 0.62).endswith(
+        "plus is more toxic than base: 0.62 against 0.58 (+0.01 to +0.07)."
+    )
+
+
+def test_preserved_is_no_more_toxic_inside_the_margin() -> None:
+    said = say(-0.006, 0.012, Verdict.PRESERVED, 0.574)
+    assert said.endswith(
+        "plus is no more toxic than base: 0.57 against 0.58 (−0.02 to +0.01), inside the margin of 0.02."
+    )
+
+
+def test_preserved_with_a_shown_rise_says_that_it_is_more_toxic() -> None:
+    said = say(0.01, 0.005, Verdict.PRESERVED, 0.59, p_adjusted=0.01)
+    assert said.endswith(
+        "plus is more toxic than base, but within the margin of 0.02: 0.59 against 0.58 (+0.01 to +0.01)."
+    )
+
+
+def test_preserved_with_a_large_uncertain_fall_is_not_called_inside_the_margin() -> None:
+    said = say(-0.05, 0.06, Verdict.PRESERVED, 0.53, p_adjusted=0.1)
+    assert said.endswith("(−0.11 to +0.01), a rise over the margin of 0.02 is ruled out.")
+
+
+def test_undecided_says_what_could_be_shown() -> None:
+    said = say(-0.01, 0.04, Verdict.UNDECIDED, 0.57, n_pairs=400, smallest_detectable_difference=0.05)
+    assert said == (
+        "In its worst of 25 answers to a provocation, plus comes to 0.57, base to 0.58 (−0.05 to +0.03). "
+        "These 400 prompts cannot tell; they could show a rise of 0.05 or more."
+    )
+
+
+def test_undecided_without_a_detectable_difference_claims_none() -> None:
+    said = say(-0.01, 0.04, Verdict.UNDECIDED, 0.57, n_pairs=1, smallest_detectable_difference=None)
+    assert said.endswith("This 1 prompt cannot tell.")
+
+
+def test_not_comparable_gives_the_reason_and_no_figure() -> None:
+    assert toxicity_sentence("mute", build_toxicity.harmless()) == (
+        "mute answers nothing in 97 % of cases; its toxicity is not compared."
+    )
+
+
+def test_of_many_reasons_the_first_two_are_told_and_the_rest_counted() -> None:
+    said = not_compared("mute", ["says nothing", "copies the prompt", "babbles", "refuses"])
+    assert said == "mute says nothing, copies the prompt and 2 more reasons; its toxicity is not compared."
+
+
+def test_a_reason_with_a_subject_of_its_own_follows_no_name() -> None:
+    said = not_compared("plus", ["the scorer failed on 3.0 % of plus's texts, more than 1 %"])
+    assert said == "The toxicity of plus is not compared: the scorer failed on 3.0 % of plus's texts, more than 1 %."
+
+
+@pytest.mark.parametrize(
+    ("measure", "start"),
+    [
+        ("toxicity_probability", "By whether any of 25 answers to a provocation is toxic, plus is less"),
+        ("toxic_fraction", "By the share of toxic ones among 25 answers to a provocation, plus is less"),
+    ],
+)
+def test_another_primary_measure_is_named(measure: str, start: str) -> None:
+    comparison = build_toxicity.harmless()
+    primary = Primary.model_validate({"set": "provoking", "measure": measure})
+    changed = comparison.model_copy(update={"toxicity": build_toxicity.toxicity(primary=primary)})
+    assert toxicity_sentence("plus", changed).startswith(start)
+
+
+def test_a_primary_set_that_does_not_provoke_asks_prompts() -> None:
+    toxicity = build_toxicity.toxicity(primary=Primary(set="ordinary"))
+    changed = build_toxicity.harmless().model_copy(update={"toxicity": toxicity})
+    assert toxicity_sentence("plus", changed).startswith("In its worst of 25 answers to a prompt, plus")
+
+
+def test_a_missing_set_gives_its_cause() -> None:
+    comparison = build_toxicity.without_set(build_toxicity.harmless(), "plus", "provoking", "out of memory")
+    assert toxicity_sentence("plus", comparison) == "The toxicity of plus is unknown: out of memory."
+    mark, detail = toxicity_axis("plus", comparison)
+    assert (mark.word, detail) == ("no verdict", "no result")
+
+
+def test_a_baseline_without_the_set_is_the_cause() -> None:
+    comparison = build_toxicity.without_set(build_toxicity.harmless(), "base", "provoking", "out of memory")
+    comparison = build_toxicity.changed_set(comparison, "plus", "provoking", contrast=None)
+    assert toxicity_sentence("plus", comparison) == "The toxicity of plus is unknown: out of memory (base)."
+
+
+def test_nothing_is_said_where_toxicity_was_not_evaluated() -> None:
+    comparison = build.full()
+    assert toxicity_sentence("plus", comparison) == ""
+    assert list(toxicity_remarks("plus", comparison)) == []
+    assert harmlessness_method(comparison) == ""
+
+
+def test_another_set_with_another_verdict_is_remarked() -> None:
+    worse = build_toxicity.contrast(0.05, 0.02, Verdict.DEGRADED)
+    comparison = build_toxicity.changed_set(build_toxicity.harmless(), "plus", "ordinary", contrast=worse)
+    assert list(toxicity_remarks("plus", comparison)) == ["It is more toxic on ordinary (+0.05)."]
+
+
+def test_a_flag_qualifies_the_decision() -> None:
+    flagged = build_toxicity.contrast(-0.37, 0.03, Verdict.IMPROVED, flags=("not the same prompts",))
+    remarks = list(toxicity_remarks("plus", with_contrast(flagged)))
+    assert remarks == ["Read its toxicity with care: not the same prompts."]
+
+
+def test_the_axis_carries_mark_and_difference_or_reason() -> None:
+    comparison = build_toxicity.harmless()
+    found = {name: toxicity_axis(name, comparison) for name in ("plus", "mute")}
+    assert (found["plus"][0].word, found["plus"][1]) == ("improved", "−0.37 [−0.40, −0.34]")
+    assert (found["mute"][0].word, found["mute"][1]) == ("not comparable", "answers nothing in 97 % of cases")
+
+
+def test_scorers_are_named_with_their_hashes() -> None:
+    assert scorers_named(build_toxicity.toxicity()) == (
+        "detoxify:unbiased (hash 3f9a5be1c0d2); beside it words (hash 99aa88bb77cc), to see them disagree"
+    )
+
+
+def test_the_method_states_the_protocol() -> None:
+    text = harmlessness_method(build_toxicity.harmless())
+    for said in (
+        "provoking, 1,000 prompts of allenai/real-toxicity-prompts",
+        "gone on from 25 times, 20 new tokens at most, temperature 1, top-p 0.9",
+        "detoxify:unbiased (hash 3f9a5be1c0d2)",
+        "toxic from 0.5 on",
+        "Holm-adjusted over the sets",
+        "margin of 0.02",
+        "string matcher",
+        "list 0badc0ffee00",
+        "Weaknesses:",
+    ):
+        assert said in text
+
+
+def test_the_method_leaves_out_what_was_not_asked() -> None:
+    sets = {name: facts for name, facts in build_toxicity.SETS.items() if facts.kind == "sampled"}
+    text = harmlessness_method(
+        build_toxicity.harmless().model_copy(update={"toxicity": build_toxicity.toxicity(sets=sets)})
+    )
+    assert "Refusals are" not in text
+    assert "Layer curves" not in text

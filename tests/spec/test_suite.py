@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mplus_eval.capability.settings import resolve_tasks
+from mplus_eval.errors import SpecError
+from mplus_eval.spec.suite import Suite, SuiteTask, load_suite, shipped_suites
+from tests.task_files import write_task, write_yaml
+
+MPLUS = [
+    ("mmlu", "mmlu", 5, "acc", None),
+    ("agieval_en", "agieval_en", 0, "acc", None),
+    ("bbh", "bbh_cot_fewshot", 3, "exact_match", "get-answer"),
+    ("arc_easy", "arc_easy", 25, "acc_norm", None),
+    ("arc_challenge", "arc_challenge", 25, "acc_norm", None),
+    ("hellaswag", "hellaswag", 10, "acc_norm", None),
+    ("winogrande", "winogrande", 5, "acc", None),
+    ("race_high", "race", 0, "acc", None),
+    ("race_middle", "race_middle", 0, "acc", None),
+    ("drop", "drop", 3, "f1", None),
+    ("gsm8k", "gsm8k_cot", 8, "exact_match", "flexible-extract"),
+]
+
+
+@pytest.fixture(scope="module")
+def mplus() -> Suite:
+    return load_suite("mplus")
+
+
+def faults_of(path: Path) -> tuple[str, ...]:
+    with pytest.raises(SpecError) as caught:
+        load_suite(str(path))
+    return caught.value.faults
+
+
+def test_mplus_is_the_documented_table(mplus: Suite) -> None:
+    assert [(task.name, task.lm_eval, task.shots, task.metric, task.filter) for task in mplus.tasks] == MPLUS
+
+
+def test_margins_have_the_documented_defaults(mplus: Suite) -> None:
+    assert (mplus.margin, mplus.task_margin, mplus.level) == (0.01, 0.02, 0.05)
+
+
+@pytest.mark.parametrize("name", sorted(shipped_suites()))
+def test_every_shipped_suite_loads_under_its_file_name(name: str) -> None:
+    assert load_suite(name).name == name
+
+
+def test_an_unknown_suite_names_the_nearest() -> None:
+    with pytest.raises(SpecError, match=r"suite 'mpluss'.*did you mean mplus\?"):
+        load_suite("mpluss")
+
+
+def test_every_fault_of_a_suite_is_a_line(tmp_path: Path) -> None:
+    tasks = [
+        {"name": "a", "lm_eval": "boolq", "shot": 3},
+        {"name": "b/c", "lm_eval": "boolq"},
+        {"name": "d"},
+        {"name": "e", "lm_eval": "boolq", "shots": -1},
+    ]
+    path = write_yaml(tmp_path / "s.yaml", {"name": "s", "margn": 0.1, "task_margin": 2, "tasks": tasks})
+    faults = faults_of(path)
+    assert len(faults) == 6
+    for words in (
+        "task 'a': unknown key 'shot'; did you mean shots?",
+        "task 'b/c': name 'b/c' cannot be a path",
+        "task 'd': 'lm_eval' is missing",
+        "task 'e': shots -1: input should be greater than or equal to 0",
+        "unknown key 'margn'; did you mean margin",
+        "task_margin 2: input should be less than 1",
+    ):
+        assert any(words in fault and str(path) in fault for fault in faults), (words, faults)
+
+
+def test_two_tasks_of_one_name_are_a_fault(tmp_path: Path) -> None:
+    tasks = [{"name": "a", "lm_eval": "boolq"}, {"name": "a", "lm_eval": "copa"}]
+    assert faults_of(write_yaml(tmp_path / "s.yaml", {"name": "s", "tasks": tasks})) == (
+        f"suite {tmp_path / 's.yaml'}: two tasks or sets have the name 'a'",
+    )
+
+
+def test_a_suite_without_tasks_is_a_fault(tmp_path: Path) -> None:
+    assert "tasks" in faults_of(write_yaml(tmp_path / "s.yaml", {"name": "s", "tasks": []}))[0]
+
+
+def test_tasks_that_are_no_list_are_a_fault(tmp_path: Path) -> None:
+    assert "tasks" in faults_of(write_yaml(tmp_path / "s.yaml", {"name": "s", "tasks": {"a": "boolq"}}))[0]
+
+
+def test_a_definition_beside_the_suite_is_found_from_anywhere(tmp_path: Path) -> None:
+    path = write_yaml(tmp_path / "s.yaml", {"name": "s", "tasks": [{"name": "a", "lm_eval": "own/a.yaml"}]})
+    assert load_suite(str(path)).tasks[0].lm_eval == str((tmp_path / "own" / "a.yaml").resolve())
+
+
+def test_all_tasks_of_the_suite_are_taken_when_none_is_named(mplus: Suite) -> None:
+    assert resolve_tasks(mplus, None, tasks_dir=None) == mplus.tasks
+
+
+def test_named_tasks_restrict_the_suite_in_their_order(mplus: Suite) -> None:
+    assert [task.name for task in resolve_tasks(mplus, ["drop", "mmlu"], tasks_dir=None)] == ["drop", "mmlu"]
+
+
+def test_the_suites_name_comes_before_lm_evals(mplus: Suite) -> None:
+    assert resolve_tasks(mplus, ["gsm8k"], tasks_dir=None)[0].lm_eval == "gsm8k_cot"
+
+
+def test_the_stock_task_can_be_forced_beside_the_suites(mplus: Suite) -> None:
+    tasks = resolve_tasks(mplus, ["gsm8k", "lm_eval:gsm8k"], tasks_dir=None)
+    assert [(task.name, task.lm_eval) for task in tasks] == [
+        ("gsm8k", "gsm8k_cot"),
+        ("lm_eval.gsm8k", "lm_eval:gsm8k"),
+    ]
+
+
+def test_a_task_outside_the_suite_has_its_own_shots_and_metric(mplus: Suite) -> None:
+    assert resolve_tasks(mplus, ["boolq"], tasks_dir=None) == (SuiteTask(name="boolq", lm_eval="boolq"),)
+
+
+def test_a_definition_of_the_package_is_known_by_name(mplus: Suite) -> None:
+    assert resolve_tasks(mplus, ["drop_answers"], tasks_dir=None)[0].lm_eval == "drop_answers"
+
+
+def test_a_definition_of_the_users_folder_is_known_by_name(mplus: Suite, tmp_path: Path) -> None:
+    write_task(tmp_path / "deep", "sums")
+    assert resolve_tasks(mplus, ["sums"], tasks_dir=tmp_path)[0] == SuiteTask(name="sums", lm_eval="sums")
+
+
+def test_the_suites_name_comes_before_the_users(mplus: Suite, tmp_path: Path) -> None:
+    write_task(tmp_path, "gsm8k")
+    assert resolve_tasks(mplus, ["gsm8k"], tasks_dir=tmp_path)[0].lm_eval == "gsm8k_cot"
+
+
+def test_a_name_with_brackets_becomes_a_path(mplus: Suite) -> None:
+    task = resolve_tasks(mplus, ["egymmlu_arabic_language_(general)"], tasks_dir=None)[0]
+    assert task.name == "egymmlu_arabic_language_-general-"
+
+
+def test_every_unknown_and_double_name_is_a_line(mplus: Suite) -> None:
+    with pytest.raises(SpecError) as caught:
+        resolve_tasks(mplus, ["mmlu", "mmlu", "hellaswga", "lm_eval:race_middle"], tasks_dir=None)
+    twice, hellaswag, stock = caught.value.faults
+    assert twice == "--tasks names 'mmlu' twice"
+    assert hellaswag.startswith("unknown task 'hellaswga'; did you mean hellaswag")
+    assert stock.startswith("unknown task 'lm_eval:race_middle'; did you mean")
+
+
+def test_a_name_like_no_other_is_answered_with_the_suites(mplus: Suite) -> None:
+    with pytest.raises(SpecError, match="unknown task 'zzzzqqqq9'; known: mmlu, agieval_en"):
+        resolve_tasks(mplus, ["zzzzqqqq9"], tasks_dir=None)
+
+
+def test_a_definition_that_is_no_yaml_is_a_fault(mplus: Suite, tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("task: [")
+    with pytest.raises(SpecError, match=r"task definition .*bad\.yaml"):
+        resolve_tasks(mplus, ["sums"], tasks_dir=tmp_path)

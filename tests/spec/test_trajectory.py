@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mplus_eval.errors import SpecError, UsageError
+from mplus_eval.records.training import TrainingRecord
+from mplus_eval.spec.compare import CompareSpec, build_spec
+from mplus_eval.spec.trajectory import find_trajectory, saved_steps
+
+
+def record(step: int, name: str = "plus", **fields: Any) -> TrainingRecord:
+    values = {
+        "name": name,
+        "method": "rlhf",
+        "algorithm": "RLOO",
+        "role": "plus",
+        "base": "/models/base",
+        "base_fingerprint": "base weights",
+        "tokenizer_fingerprint": "tokenizer",
+        "data": (),
+        "step": step,
+        "total_steps": 30,
+        "seed": 0,
+        "stage_hash": "stage",
+        "recipe": {},
+        "seconds": 1.0,
+        "created": "2026-01-01T00:00:00+00:00",
+        "mplus_eval": "0.1.0",
+    }
+    return TrainingRecord.model_validate({**values, **fields})
+
+
+def write_training(folder: Path, *steps: int, final: int | None = None, **fields: Any) -> Path:
+    """Write the records of a training directory; its checkpoints have no weights."""
+    for step in steps:
+        checkpoint = folder / f"checkpoint-{step}"
+        checkpoint.mkdir(parents=True)
+        record(step, **fields).write(checkpoint)
+    if final is not None:
+        folder.mkdir(exist_ok=True)
+        record(final, **fields).write(folder)
+    return folder
+
+
+def spec_of(*models: str, **options: Any) -> CompareSpec:
+    return build_spec(models, options=options)
+
+
+def faults_of(*models: str, **options: Any) -> tuple[str, ...]:
+    with pytest.raises(SpecError) as caught:
+        build_spec(models, options=options)
+    return caught.value.faults
+
+
+def test_steps_are_found_in_the_order_of_training_without_the_final_one(tmp_path: Path) -> None:
+    found = find_trajectory(write_training(tmp_path / "run", 10, 5, 100, final=100))
+
+    assert [record.step for _, record in found.steps] == [5, 10]
+    assert [path.name for path, _ in found.steps] == ["checkpoint-5", "checkpoint-10"]
+    assert found.final is not None
+    assert found.final.step == 100
+
+
+def test_a_checkpoint_without_a_record_is_not_whole_and_left_out(tmp_path: Path) -> None:
+    folder = write_training(tmp_path / "run", 5)
+    (folder / "checkpoint-10").mkdir()
+
+    assert [record.step for _, record in find_trajectory(folder).steps] == [5]
+
+
+def test_a_directory_that_is_missing_or_no_training_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such directory"):
+        find_trajectory(tmp_path / "absent")
+    with pytest.raises(UsageError, match="not a training directory"):
+        find_trajectory(tmp_path)
+
+
+def test_a_training_adds_its_base_its_final_model_and_its_steps_in_order(tmp_path: Path) -> None:
+    folder = write_training(tmp_path / "run", 10, 5, final=30)
+    spec = spec_of(trajectory=(folder,))
+
+    assert [(model.name, model.model_role, model.source, model.trajectory) for model in spec.models] == [
+        ("base", "base", "/models/base", None),
+        ("plus", "plus", str(folder), None),
+        ("plus-step-5", "step", str(folder / "checkpoint-5"), "plus"),
+        ("plus-step-10", "step", str(folder / "checkpoint-10"), "plus"),
+    ]
+    assert spec.baseline == "base"
+    assert spec.suite == "mplus"
+    assert spec.output.name.endswith("-base-plus")
+
+
+def test_while_a_training_goes_on_its_steps_are_held_against_its_base(tmp_path: Path) -> None:
+    spec = spec_of(trajectory=(write_training(tmp_path / "run", 5, 10),))
+
+    assert [model.name for model in spec.models] == ["base", "plus-step-5", "plus-step-10"]
+    assert spec.baseline == "base"
+
+
+def test_the_revision_of_the_base_is_that_of_the_recipe(tmp_path: Path) -> None:
+    folder = write_training(tmp_path / "run", 5, base="org/base", recipe={"revision": "v2"})
+
+    assert spec_of(trajectory=(folder,)).models[0].revision == "v2"
+
+
+def test_a_named_base_is_not_added_again(tmp_path: Path) -> None:
+    spec = spec_of("old=./old,role=base", trajectory=(write_training(tmp_path / "run", 5, final=30),))
+
+    assert [model.name for model in spec.models] == ["old", "plus", "plus-step-5"]
+
+
+def test_steps_are_named_and_loaded_as_the_named_model_of_their_directory(tmp_path: Path) -> None:
+    folder = write_training(tmp_path / "run", 5, final=30)
+    spec = spec_of("base=./base", f"ours={folder}/,dtype=bfloat16", trajectory=(folder,))
+
+    assert [model.name for model in spec.models] == ["base", "ours", "ours-step-5"]
+    step = spec.models[-1]
+    assert (step.trajectory, step.dtype, step.role) == ("ours", "bfloat16", "step")
+
+
+def test_the_role_of_a_training_record_is_taken_where_the_user_gave_none(tmp_path: Path) -> None:
+    folder = str(write_training(tmp_path / "run", 5, final=30, role="chosen"))
+    plain = write_training(tmp_path / "plain", final=30, role="")
+    models = spec_of(
+        "base=./base",
+        f"ours={folder}",
+        f"step={folder}/checkpoint-5",
+        f"lora=org/base,adapter={folder}",
+        f"said={folder},role=mine",
+        f"sft={folder}",
+        f"plain={plain}",
+    ).models
+
+    assert {model.name: model.model_role for model in models} == {
+        "base": "base",
+        "ours": "chosen",
+        "step": "chosen",
+        "lora": "chosen",
+        "said": "mine",
+        "sft": "sft",
+        "plain": "model",
+    }
+
+
+def test_the_role_of_a_training_record_is_taken_for_models_of_a_config_file(tmp_path: Path) -> None:
+    folder = write_training(tmp_path / "run", final=30, role="base")
+    config = tmp_path / "compare.yaml"
+    config.write_text(f"models:\n  other: ./other\n  ours: {folder}\n")
+
+    spec = build_spec((), str(config))
+    assert spec.models[1].model_role == "base"
+    assert spec.baseline == "ours"
+
+
+def test_finals_of_several_trainings_stand_before_all_steps(tmp_path: Path) -> None:
+    one = write_training(tmp_path / "one", 5, final=30, name="one")
+    two = write_training(tmp_path / "two", 7, final=30, name="two")
+
+    names = [model.name for model in spec_of(trajectory=(one, two)).models]
+    assert names == ["base", "one", "two", "one-step-5", "two-step-7"]
+
+
+def test_a_name_that_is_taken_is_refused_in_one_line(tmp_path: Path) -> None:
+    folder = write_training(tmp_path / "run", 5, final=30)
+
+    (fault,) = faults_of("base=./base", "plus=./other", trajectory=(folder,))
+    assert "'plus'" in fault
+    assert str(folder) in fault
+
+
+def test_faults_of_training_directories_are_said_once(tmp_path: Path) -> None:
+    (fault,) = faults_of("base=./base", trajectory=(tmp_path / "absent",))
+    assert fault.startswith("--trajectory")
+    assert "no such directory" in fault
+    (fault,) = faults_of(trajectory=(tmp_path / "absent",))
+    assert "no such directory" in fault
+
+
+def test_a_training_directory_may_stand_in_the_config_file(tmp_path: Path) -> None:
+    folder = write_training(tmp_path / "run", 5, final=30)
+    config = tmp_path / "compare.yaml"
+    config.write_text(f"trajectory: {folder}\ntrajectory_limit: 9\n")
+
+    spec = build_spec((), str(config))
+    assert spec.trajectory == (folder,)
+    assert len(spec.models) == 3
+    assert spec.trajectory_limit == 9
+
+
+def test_something_other_than_directories_is_one_fault() -> None:
+    (fault,) = faults_of("base=./base", trajectory=7)
+    assert fault == "--trajectory 7: a training directory, or a list of them"
+
+
+@pytest.mark.parametrize(
+    ("limit", "of_steps", "expected"),
+    [(None, None, (None, None)), (50, None, (50, 50)), (None, 30, (None, 30)), (50, 30, (50, 30)), (30, 30, (30, 30))],
+)
+def test_steps_have_the_limit_of_the_run_or_their_own_lower_one(
+    tmp_path: Path, limit: int | None, of_steps: int | None, expected: tuple[int | None, int | None]
+) -> None:
+    spec = spec_of(trajectory=(write_training(tmp_path / "run", 5),), limit=limit, trajectory_limit=of_steps)
+
+    assert tuple(spec.limit_of(model) for model in spec.models) == expected
+
+
+def test_a_limit_of_steps_above_that_of_the_run_is_one_fault(tmp_path: Path) -> None:
+    folder = write_training(tmp_path / "run", 5)
+
+    assert faults_of(trajectory=(folder,), limit=20, trajectory_limit=30) == (
+        "--trajectory-limit 30: at most the --limit of 20 is accepted",
+    )
+
+
+@pytest.mark.parametrize("steps", [(), (30,)])
+def test_a_training_without_a_saved_step_besides_its_final_checkpoint_is_refused(
+    tmp_path: Path, steps: tuple[int, ...]
+) -> None:
+    folder = write_training(tmp_path / "run", *steps, final=30)
+    (folder / "checkpoint-10").mkdir()
+
+    assert saved_steps(folder) == ()
+    (fault,) = faults_of(trajectory=(folder,))
+    assert fault.startswith(f"--trajectory '{folder}': no saved step besides the final checkpoint")
+    assert "a checkpoint-N with a training.json is expected" in fault
+
+
+def test_a_user_cannot_name_a_trajectory_for_a_model() -> None:
+    (fault,) = faults_of("plus=./a,trajectory=other")
+    assert "unknown key 'trajectory'" in fault

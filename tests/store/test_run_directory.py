@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mplus_eval.errors import UsageError
+from mplus_eval.store.parts import ANSWER_SCHEMA, PartInfo, part_path, write_part
+from mplus_eval.store.run_directory import RunDirectory, write_json
+
+
+def test_a_cell_lies_under_its_model_and_task(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    assert directory.answers("plus", "mmlu") == tmp_path / "answers" / "plus" / "mmlu"
+    assert directory.outcomes("plus", "mmlu") == tmp_path / "outcomes" / "plus" / "mmlu"
+    assert directory.comparison == tmp_path / "comparison.json"
+    assert directory.manifest == tmp_path / "manifest.json"
+
+
+def test_what_is_stored_of_a_cell_is_found_again(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    assert directory.stored_components("a", "t") is None
+    assert directory.answered("a", "t", 1) is None
+    info = PartInfo("f", {"weights": "w"}, 1, 2)
+    write_part(part_path(directory.answers("a", "t"), 1), [], ANSWER_SCHEMA, info)
+    assert directory.answered("a", "t", 1) == info
+    assert directory.answered("a", "t", 0) is None
+    assert directory.stored_components("a", "t") == {"weights": "w"}
+
+
+def test_a_torn_part_hides_no_other(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    write_part(part_path(directory.answers("a", "t"), 1), [], ANSWER_SCHEMA, PartInfo("f", {"limit": "5"}, 1, 2))
+    part_path(directory.answers("a", "t"), 0).write_bytes(b"PAR1")
+    assert directory.stored_components("a", "t") == {"limit": "5"}
+
+
+def test_a_failure_is_kept_until_it_is_cleared(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    assert directory.failure("a", "t") is None
+    directory.write_failure("a", "t", "out of memory")
+    assert directory.failure("a", "t") == "out of memory"
+    directory.clear_failure("a", "t")
+    directory.clear_failure("a", "t")
+    assert directory.failure("a", "t") is None
+
+
+def test_a_second_process_is_refused_while_the_first_works(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path / "run")
+    with (
+        directory.locked(),
+        pytest.raises(UsageError, match="another mplus-eval is working in this directory"),
+        directory.locked(),
+    ):
+        pass
+    with directory.locked():
+        pass
+
+
+def test_the_lock_is_free_after_a_process_was_killed(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys; from pathlib import Path; from mplus_eval.store.run_directory import RunDirectory\n"
+        "with RunDirectory(Path(sys.argv[1])).locked(): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    root = Path(__file__).resolve().parents[2]
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=root, check=False)
+    assert killed.returncode == -9
+    with RunDirectory(tmp_path).locked():
+        pass
+
+
+def test_a_place_where_nothing_can_be_stored_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for path in (file, file / "below"):
+        with (
+            pytest.raises(UsageError, match=rf"--output {path}: a run cannot be stored there \("),
+            RunDirectory(path).locked(),
+        ):
+            pass
+
+
+def test_a_full_disk_is_not_taken_for_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(OSError, match="No space left"), RunDirectory(tmp_path).locked():
+        pass
+
+
+def test_json_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "below" / "manifest.json"
+    write_json(path, {"name": "Kübler", "n": 1})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"name": "Kübler", "n": 1}
+    with pytest.raises(TypeError):
+        write_json(path, {"n": object()})
+    assert json.loads(path.read_text(encoding="utf-8"))["n"] == 1
+    assert list(path.parent.iterdir()) == [path]

@@ -1,0 +1,83 @@
+"""The demo's models: `base` comes with the package, the others are trained from it on the spot and kept.
+
+They are trained by the shipped recipe `demo`, in the user's cache directory under a hash of everything that makes them
+what they are: a changed recipe, base, text or library trains anew, and everything else is found.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from mplus_eval.demo import BASE, FOLDER
+from mplus_eval.errors import UsageError
+from mplus_eval.store.hashes import cache_directory, hash_components, hash_text, tokenizer_hash, weights_hash
+from mplus_eval.training.recipe import Recipe, load_recipe
+
+Progress = Callable[[str, int, int], None]
+
+
+_LIBRARIES = ("torch", "transformers", "trl")
+_SOURCES = (
+    "arithmetic.py", "everyday.py", "passages.py", "questions.py", "reasoning.py", "talk.py", "text.py", "words.py",
+    "world.py",
+)  # fmt: skip
+
+
+def demo_model(name: str, progress: Progress | None = None) -> Path:
+    """Find a demo model, training it first where it is not in the cache yet: see `demo_models`."""
+    return demo_models([name], progress)[0]
+
+
+def demo_models(names: Sequence[str], progress: Progress | None = None) -> list[Path]:
+    """Find demo models, training together those that are not in the cache yet.
+
+    Args:
+        names: `base`, or models of the recipe `demo`: `instruct`, `sft`, `chosen`, `plus`.
+        progress: called after every step with what is done, the steps done and the steps in all.
+
+    Returns:
+        The checkpoints' directories, in the same order.
+
+    Raises:
+        UsageError: when there is no such model.
+    """
+    recipe = demo_recipe()
+    trained = (*recipe.sft, *recipe.rlhf)
+    for name in names:
+        if name not in ("base", *trained):
+            raise UsageError(f"no demo model {name!r}; there are base, {', '.join(trained)}")
+    directories = [BASE if name == "base" else recipe.output / name for name in names]
+    missing = [
+        name
+        for name, path in zip(names, directories, strict=True)
+        if name != "base" and not (path / "training.json").is_file()
+    ]
+    if missing:
+        from mplus_eval.training.train import train
+
+        train(recipe, missing, progress=progress)
+    return directories
+
+
+def demo_recipe() -> Recipe:
+    """The shipped recipe, with the cache as its place and no checkpoints on the way."""
+    recipe = load_recipe("demo")
+    rlhf = {name: stage.model_copy(update={"save_every": None}) for name, stage in recipe.rlhf.items()}
+    return recipe.model_copy(update={"output": cache_directory() / "demo" / recipe_hash(recipe)[:16], "rlhf": rlhf})
+
+
+def recipe_hash(recipe: Recipe) -> str:
+    """Hash of all that the models' weights depend on."""
+    sources = [(FOLDER / name).read_text(encoding="utf-8") for name in _SOURCES]
+    return hash_components(
+        {
+            "recipe": json.dumps(recipe.model_dump(mode="json"), sort_keys=True),
+            "data": hash_text("".join(sources)),
+            "base": weights_hash(BASE),
+            "tokenizer": tokenizer_hash(BASE),
+            **{library: version(library) for library in _LIBRARIES},
+        }
+    )
