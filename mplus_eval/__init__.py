@@ -25,7 +25,7 @@ _HOMES = {
     "Run": "pipeline.run",
     "SpecError": "errors",
     "UsageError": "errors",
-    "Verdict": "records.base",
+    "Verdict": "records.verdict",
     "compare": "pipeline.run",
     "load": "pipeline.run",
 }
