@@ -10,10 +10,10 @@ from tests.conftest import TinyModel
 
 SCRIPT = """
 import sys
-from mplus_eval.quiet import silence_libraries
+from mplus_eval.log_setup import silence_libraries
 silence_libraries()
 from mplus_eval.backends import load_backend
-from mplus_eval.sources import resolve_source, source_faults
+from mplus_eval.models.locations import resolve_source, source_faults
 from mplus_eval.spec import ModelSpec
 from tests.backends.requests import choices, generations, texts
 model = ModelSpec(name="m", source=sys.argv[1])
@@ -24,7 +24,7 @@ for requests in (choices(), generations(), texts()):
 """
 WARNING = """
 import logging, sys
-from mplus_eval.quiet import silence_libraries
+from mplus_eval.log_setup import silence_libraries
 silence_libraries(verbose="-v" in sys.argv)
 logging.getLogger("lm_eval.models.huggingface").warning("a warning of a library's")
 """
