@@ -14,7 +14,7 @@ from mplus_eval.log_setup import silence_libraries
 silence_libraries()
 from mplus_eval.backends import load_backend
 from mplus_eval.models.locations import resolve_source, source_faults
-from mplus_eval.spec import ModelSpec
+from mplus_eval.spec.model import ModelSpec
 from tests.backends.requests import choices, generations, texts
 model = ModelSpec(name="m", source=sys.argv[1])
 assert source_faults(model, "hf") == []
