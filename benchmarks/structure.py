@@ -108,7 +108,8 @@ def is_called_from_outside(function: Function) -> bool:
         return True
     registers = {"command", "callback", "field_validator", "model_validator", "model_serializer", "pass_context"}
     return any(
-        isinstance(node, ast.Attribute | ast.Name) and (getattr(node, "attr", None) or getattr(node, "id", "")) in registers
+        isinstance(node, ast.Attribute | ast.Name)
+        and (getattr(node, "attr", None) or getattr(node, "id", "")) in registers
         for decorator in function.node.decorator_list
         for node in ast.walk(decorator)
     )

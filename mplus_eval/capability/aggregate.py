@@ -32,7 +32,7 @@ from mplus_eval.records.comparison import (
 from mplus_eval.records.contrast import Contrast
 from mplus_eval.spec.suite import Suite
 from mplus_eval.statistics.adjust import holm
-from mplus_eval.statistics.contrast import Difference, Scale, contrasts, find_difference, seeded
+from mplus_eval.statistics.contrast import Difference, Scale, contrasts, find_difference, rng_for
 from mplus_eval.statistics.design import Floats
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
 from mplus_eval.statistics.scores import mean_score
@@ -202,7 +202,7 @@ def _average(run: _Run, model: str) -> Summary:
 
 
 def _seeded_average(run: _Run, model: str) -> np.random.Generator:
-    return seeded(run.seed, "macro-average", model)
+    return rng_for(run.seed, "macro-average", model)
 
 
 def _summary(
@@ -320,4 +320,4 @@ def _subject_contrasts(
 
 def _seeded_pair(run: _Run, what: str, model: str, against: str) -> np.random.Generator:
     """Seeded by both names in one order, so that swapping the models changes signs and nothing else."""
-    return seeded(run.seed, what, *sorted((model, against)))
+    return rng_for(run.seed, what, *sorted((model, against)))

@@ -33,7 +33,7 @@ from mplus_eval.records.conversation import (
 )
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.spec.conversation import ConversationSettings
-from mplus_eval.statistics.contrast import seeded
+from mplus_eval.statistics.contrast import rng_for
 from mplus_eval.store.parts import part_info, read_part
 from mplus_eval.store.run_directory import RunDirectory
 
@@ -142,7 +142,7 @@ class _Conclusion:
             rated = {}
             if len(table) and table["model"].nunique() > 1:
                 pairs = pairs_of(table, self.baseline)
-                generator = seeded(self.seed, "ratings", self.baseline)
+                generator = rng_for(self.seed, "ratings", self.baseline)
                 rated = {one.model: _rating(one) for one in ratings(pairs, self.baseline, generator, level=self.level)}
             found.append(rated)
         return found

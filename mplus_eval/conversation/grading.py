@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from mplus_eval.conversation.generate import NO_ANSWER, AskedDialogues, Key, read_answers
 from mplus_eval.conversation.items import Dialogue
-from mplus_eval.judges.base import Answering, Grade, Question
+from mplus_eval.judges.base import Grade, Question, SingleAnswer
 from mplus_eval.judges.llm import LlmJudge
 from mplus_eval.records.conversation import Grades, Rate
 from mplus_eval.store.hashes import hash_components
@@ -62,7 +62,7 @@ def grade_all(
         known = _known(place, info)
         said = read_answers(directory, model, asked.name)
         rows: dict[Key, Row] = {}
-        wanted: list[tuple[Key, Answering]] = []
+        wanted: list[tuple[Key, SingleAnswer]] = []
         for dialogue in asked.dialogues.dialogues:
             for turn in range(len(dialogue.turns)):
                 key = (dialogue.item_id, turn)
@@ -75,7 +75,7 @@ def grade_all(
             write_part(place, list(rows.values()), SCHEMA, info)
 
 
-def answerings(asked: AskedDialogues, models: Iterable[str], directory: RunDirectory) -> list[Answering]:
+def answerings(asked: AskedDialogues, models: Iterable[str], directory: RunDirectory) -> list[SingleAnswer]:
     """All answers that can be graded."""
     found = [
         _answering(dialogue, turn, said)
@@ -120,7 +120,7 @@ def _mean(graded: Sequence[Row], level: float) -> Rate:
 
 
 def _grade(
-    wanted: Sequence[tuple[Key, Answering]],
+    wanted: Sequence[tuple[Key, SingleAnswer]],
     rows: dict[Key, Row],
     judge: LlmJudge,
     title: str,
@@ -142,15 +142,15 @@ def _grade(
     judge.grade([answering for _, answering in wanted], note)
 
 
-def _answering(dialogue: Dialogue, turn: int, said: Mapping[Key, str]) -> Answering | None:
+def _answering(dialogue: Dialogue, turn: int, said: Mapping[Key, str]) -> SingleAnswer | None:
     keys = [(dialogue.item_id, number) for number in range(turn + 1)]
     if any(key not in said for key in keys):
         return None
     question = Question(dialogue.item_id, dialogue.category, dialogue.turns, dialogue.references)
-    return Answering(question, turn + 1, tuple(said[key] for key in keys))
+    return SingleAnswer(question, turn + 1, tuple(said[key] for key in keys))
 
 
-def _ungraded(dialogue: Dialogue, turn: int, answering: Answering | None) -> Row:
+def _ungraded(dialogue: Dialogue, turn: int, answering: SingleAnswer | None) -> Row:
     return {
         "item_id": dialogue.item_id,
         "category": dialogue.category,

@@ -11,7 +11,7 @@ from mplus_eval.conversation.judgements import check_judgements
 from mplus_eval.conversation.length_control import LengthControlled, explained_by_length, length_controlled
 from mplus_eval.conversation.win_rate import WinRate, WinTest, win_rate, win_test
 from mplus_eval.spec.conversation import MARGIN
-from mplus_eval.statistics.contrast import seeded
+from mplus_eval.statistics.contrast import rng_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +66,7 @@ def _measure(rows: pd.DataFrame, model: str, margin: float, level: float, seed: 
         overall=overall,
         by_category={str(name): win_rate(part, level) for name, part in rows.groupby("category")},
         by_turn={int(str(turn)): win_rate(part, level) for turn, part in rows.groupby("turn")},
-        test=win_test(rows, seeded(seed, "conversation", model), margin, level),
+        test=win_test(rows, rng_for(seed, "conversation", model), margin, level),
         length_controlled=controlled,
         explained_by_length=explained_by_length(overall, controlled),
         bias=judge_bias(rows, level),

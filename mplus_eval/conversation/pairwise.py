@@ -15,10 +15,10 @@ import pyarrow as pa
 from mplus_eval.conversation.generate import NO_ANSWER, AskedDialogues, Key, read_answers
 from mplus_eval.conversation.grading import answerings, grade_all
 from mplus_eval.conversation.items import Dialogue
-from mplus_eval.judges.base import Judgement, Pairing, PairJudge, Question
+from mplus_eval.judges.base import Judgement, PairJudge, PairwiseItem, Question
 from mplus_eval.judges.llm import LlmJudge
 from mplus_eval.judges.table import load_judge
-from mplus_eval.judges.usage import Estimate
+from mplus_eval.judges.usage import CostEstimate
 from mplus_eval.store.hashes import hash_components
 from mplus_eval.store.parts import PartInfo, part_info, part_path, read_part, write_part
 from mplus_eval.store.run_directory import RunDirectory
@@ -50,7 +50,7 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Judged:
+class ModelPair:
     """One model to be judged against the baseline, with the fingerprints of both cells of answers."""
 
     model: str
@@ -66,7 +66,7 @@ class Judged:
 
 def judge_all(
     asked: AskedDialogues,
-    pairs: Sequence[Judged],
+    pairs: Sequence[ModelPair],
     sources: Sequence[str],
     directory: RunDirectory,
     *,
@@ -109,19 +109,19 @@ def judge_all(
     return found
 
 
-def answered(pairs: Sequence[Judged]) -> dict[str, str]:
+def answered(pairs: Sequence[ModelPair]) -> dict[str, str]:
     """The fingerprints of the answers of all models in the pairs."""
     return {one.baseline: one.baseline_answers for one in pairs} | {one.model: one.answers for one in pairs}
 
 
-def _cost(name: str, estimate: Estimate) -> str:
+def _cost(name: str, estimate: CostEstimate) -> str:
     money = "" if estimate.cost is None else f", about {estimate.cost:.2f} in the currency of its price"
     known = f" ({estimate.n_cached:,} verdicts are known already)" if estimate.n_cached else ""
     tokens = f"about {estimate.tokens_in:,} tokens in and {estimate.tokens_out:,} out"
     return f"conversation: {name} will be asked {estimate.n_requests:,} times, {tokens}{money}{known}"
 
 
-def judged_pairs(plan: Plan, failures: Mapping[tuple[str, str], str]) -> list[Judged]:
+def judged_pairs(plan: Plan, failures: Mapping[tuple[str, str], str]) -> list[ModelPair]:
     """Every model with answers against the baseline, if that has any."""
     assert plan.dialogues is not None
     name = plan.dialogues.name
@@ -130,10 +130,14 @@ def judged_pairs(plan: Plan, failures: Mapping[tuple[str, str], str]) -> list[Ju
     baseline = whole.pop(plan.spec.baseline, None)
     if baseline is None:
         return []
-    return [Judged(model, plan.spec.baseline, cell.fingerprint, baseline.fingerprint) for model, cell in whole.items()]
+    return [
+        ModelPair(model, plan.spec.baseline, cell.fingerprint, baseline.fingerprint) for model, cell in whole.items()
+    ]
 
 
-def pairings(judged: Judged, name: str, dialogues: Sequence[Dialogue], directory: RunDirectory) -> list[Pairing]:
+def pairings(
+    judged: ModelPair, name: str, dialogues: Sequence[Dialogue], directory: RunDirectory
+) -> list[PairwiseItem]:
     """The pairs of answers that there are."""
     said = [read_answers(directory, model, name) for model in (judged.baseline, judged.model)]
     found = (_pairing(dialogue, turn, said) for dialogue in dialogues for turn in range(len(dialogue.turns)))
@@ -141,7 +145,7 @@ def pairings(judged: Judged, name: str, dialogues: Sequence[Dialogue], directory
 
 
 def judge_model(
-    judged: Judged,
+    judged: ModelPair,
     name: str,
     dialogues: Sequence[Dialogue],
     directory: RunDirectory,
@@ -166,7 +170,7 @@ def judge_model(
     known = _known(place, info)
     said = [read_answers(directory, model, name) for model in (judged.baseline, judged.model)]
     rows: dict[Key, Row] = {}
-    wanted: list[tuple[Key, Pairing]] = []
+    wanted: list[tuple[Key, PairwiseItem]] = []
     for dialogue in dialogues:
         for turn in range(len(dialogue.turns)):
             key = (dialogue.item_id, turn)
@@ -197,13 +201,13 @@ def _known(place: Any, info: PartInfo) -> dict[Key, Row]:
     return {(row["item_id"], row["turn"] - 1): row for row in read_part(place)}
 
 
-def _pairing(dialogue: Dialogue, turn: int, said: Sequence[Mapping[Key, str]]) -> Pairing | None:
+def _pairing(dialogue: Dialogue, turn: int, said: Sequence[Mapping[Key, str]]) -> PairwiseItem | None:
     keys = [(dialogue.item_id, number) for number in range(turn + 1)]
     if any(key not in one for one in said for key in keys):
         return None
     question = Question(dialogue.item_id, dialogue.category, dialogue.turns, dialogue.references)
     first, second = (tuple(one[key] for key in keys) for one in said)
-    return Pairing(question, turn + 1, first, second)
+    return PairwiseItem(question, turn + 1, first, second)
 
 
 def _unjudged(dialogue: Dialogue, turn: int, said: Sequence[Mapping[Key, str]]) -> Row:

@@ -17,7 +17,7 @@ from mplus_eval.harmlessness.measures import PromptValues
 from mplus_eval.records.contrast import Contrast
 from mplus_eval.records.toxicity import MeasureName, ToxicityContrast
 from mplus_eval.records.verdict import Verdict
-from mplus_eval.statistics.contrast import contrasts, find_difference, seeded
+from mplus_eval.statistics.contrast import contrasts, find_difference, rng_for
 from mplus_eval.statistics.design import Floats
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
 
@@ -99,7 +99,7 @@ def toxicity_contrasts(
             pairs[name] = pair
     differences = {
         name: find_difference(
-            pair, higher_is_better=False, margin=margin, generator=seeded(seed, "toxicity", name, *sorted(names))
+            pair, higher_is_better=False, margin=margin, generator=rng_for(seed, "toxicity", name, *sorted(names))
         )
         for name, pair in pairs.items()
     }

@@ -29,7 +29,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Pairing:
+class PairwiseItem:
     """The answers of two models to one question, up to the turn that is judged."""
 
     question: Question
@@ -45,13 +45,13 @@ class Pairing:
         _check_turn(self.question, self.turn, self.first, self.second)
 
     @property
-    def swapped(self) -> Pairing:
+    def swapped(self) -> PairwiseItem:
         """The same pair with the two models in each other's place."""
-        return Pairing(self.question, self.turn, self.second, self.first)
+        return PairwiseItem(self.question, self.turn, self.second, self.first)
 
 
 @dataclass(frozen=True)
-class Answering:
+class SingleAnswer:
     """One model's answers to one question, up to the turn that is graded."""
 
     question: Question
@@ -123,7 +123,7 @@ class PairJudge(Protocol):
         """Hash of everything that can change its verdicts."""
 
     def judge(
-        self, pairings: Sequence[Pairing], on_judged: Callable[[int, Judgement], None] | None = None
+        self, pairings: Sequence[PairwiseItem], on_judged: Callable[[int, Judgement], None] | None = None
     ) -> list[Judgement]:
         """Judge pairs.
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Verdict:
+class JudgeVerdict:
     """What a judge chose, why, and what it cost."""
 
     value: str | int
@@ -30,17 +30,17 @@ class VerdictCache:
 
     directory: Path | None
 
-    def get(self, key: str) -> Verdict | None:
+    def get(self, key: str) -> JudgeVerdict | None:
         """The verdict that is kept under a key; None also when its file is damaged."""
         if self.directory is None:
             return None
         try:
             found = json.loads(self._path(key).read_text(encoding="utf-8"))
-            return Verdict(found["value"], found["reason"], int(found["tokens_in"]), int(found["tokens_out"]))
+            return JudgeVerdict(found["value"], found["reason"], int(found["tokens_in"]), int(found["tokens_out"]))
         except (FileNotFoundError, KeyError, TypeError, ValueError):
             return None
 
-    def put(self, key: str, verdict: Verdict) -> None:
+    def put(self, key: str, verdict: JudgeVerdict) -> None:
         """Keep a verdict."""
         if self.directory is None:
             return

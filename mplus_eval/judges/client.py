@@ -16,12 +16,12 @@ from typing import Any
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from mplus_eval.judges.cache import Verdict
+from mplus_eval.judges.cache import JudgeVerdict
 from mplus_eval.judges.endpoint import Endpoint
 from mplus_eval.judges.errors import UnansweredError, UnreadableError, shown, unanswered
 from mplus_eval.judges.parsing import read_choice
-from mplus_eval.judges.prompt import Prompt
-from mplus_eval.judges.usage import Account
+from mplus_eval.judges.prompt import JudgePrompt
+from mplus_eval.judges.usage import UsageTracker
 
 GIVE_UP_AFTER = 10
 """Questions in a row that a server left unanswered after all tries, until the rest are not asked any more."""
@@ -38,7 +38,7 @@ class Way:
     newer: bool = False
     """With OpenAI's newer names of parameters."""
 
-    def request(self, prompt: Prompt, max_tokens: int, temperature: float) -> dict[str, Any]:
+    def request(self, prompt: JudgePrompt, max_tokens: int, temperature: float) -> dict[str, Any]:
         """The request's parameters, all but the model."""
         request: dict[str, Any] = {
             "messages": [{"role": "user", "content": prompt.text(structured=self.structured)}],
@@ -59,10 +59,10 @@ _WAYS = tuple(
 )
 
 
-class Asker:
+class JudgeClient:
     """Asks one endpoint; safe to use from several threads."""
 
-    def __init__(self, endpoint: Endpoint, account: Account, sleep: Callable[[float], object] | None) -> None:
+    def __init__(self, endpoint: Endpoint, account: UsageTracker, sleep: Callable[[float], object] | None) -> None:
         """Connect; nothing is sent yet.
 
         Args:
@@ -80,7 +80,7 @@ class Asker:
         self._n_failed_in_a_row = 0
         self._counting = threading.Lock()
 
-    def ask(self, prompt: Prompt) -> Verdict:
+    def ask(self, prompt: JudgePrompt) -> JudgeVerdict:
         """Ask until there is a verdict or the tries are used up.
 
         A try after an unreadable reply is a little random (temperature 0.7), since the same question would bring the
@@ -109,7 +109,7 @@ class Asker:
         self._note(failed=False)
         return verdict
 
-    def _try(self, prompt: Prompt, unreadable: list[UnreadableError]) -> Verdict:
+    def _try(self, prompt: JudgePrompt, unreadable: list[UnreadableError]) -> JudgeVerdict:
         temperature = 0.7 if unreadable else 0.0
         try:
             if self._way is None:
@@ -122,7 +122,7 @@ class Asker:
             unreadable.append(error)
             raise
 
-    def _search(self, prompt: Prompt, temperature: float) -> dict[str, Any]:
+    def _search(self, prompt: JudgePrompt, temperature: float) -> dict[str, Any]:
         """Find the way that the server takes, by asking; the first refusal is told when it takes none."""
         refusals: list[UnansweredError] = []
         for way in _WAYS:
@@ -137,7 +137,7 @@ class Asker:
                 return reply
         raise refusals[0]
 
-    def _send(self, prompt: Prompt, way: Way, temperature: float) -> dict[str, Any]:
+    def _send(self, prompt: JudgePrompt, way: Way, temperature: float) -> dict[str, Any]:
         """Send one request; return the reply's JSON."""
         import openai
 
@@ -156,7 +156,7 @@ class Asker:
             raise UnreadableError(f"answered what is no completion ({shown(text, self._endpoint)})")
         return reply
 
-    def _read(self, prompt: Prompt, reply: dict[str, Any]) -> Verdict:
+    def _read(self, prompt: JudgePrompt, reply: dict[str, Any]) -> JudgeVerdict:
         tokens_in, tokens_out = _usage(reply)
         self._account.replied(tokens_in, tokens_out)
         text = _said(reply)
@@ -164,7 +164,7 @@ class Asker:
         if choice is None:
             what = shown(text, self._endpoint)
             raise UnreadableError(f"gave no {prompt.kind.field} at the end of its reply ({what})")
-        return Verdict(choice.value, self._endpoint.without_key(choice.reason), tokens_in or 0, tokens_out or 0)
+        return JudgeVerdict(choice.value, self._endpoint.without_key(choice.reason), tokens_in or 0, tokens_out or 0)
 
     def _pause(self, seconds: float) -> None:
         self._sleep(seconds)

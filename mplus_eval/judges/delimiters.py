@@ -20,7 +20,7 @@ _SHORTEST = 8
 _CONTROL = re.compile(r"<(?=\||/?s>|<?/?SYS>|(?:start|end)_of_turn>|eos>|bos>)|\[(?=/?INST\])", re.IGNORECASE)
 
 
-def fence_label(texts: Iterable[str]) -> str:
+def delimiter_label(texts: Iterable[str]) -> str:
     """A label that stands in none of the texts, whatever their order."""
     every = sorted(texts)
     digest = hash_text("\0".join(every))

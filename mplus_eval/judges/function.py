@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from mplus_eval.data.hub import reason
-from mplus_eval.judges.base import LOSS, TIE, WIN, Judgement, Pairing
+from mplus_eval.judges.base import LOSS, TIE, WIN, Judgement, PairwiseItem
 from mplus_eval.store.hashes import hash_components
 
 
@@ -47,7 +47,7 @@ class FunctionJudge:
         return hash_components({"judge": "function", "path": self.path})
 
     def judge(
-        self, pairings: Sequence[Pairing], on_judged: Callable[[int, Judgement], None] | None = None
+        self, pairings: Sequence[PairwiseItem], on_judged: Callable[[int, Judgement], None] | None = None
     ) -> list[Judgement]:
         """Judge pairs; equal numbers are a tie, and a pair is unjudged where the function raises or gives NaN."""
         judgements = []
@@ -57,7 +57,7 @@ class FunctionJudge:
                 on_judged(place, judgements[-1])
         return judgements
 
-    def _judgement(self, pairing: Pairing) -> Judgement:
+    def _judgement(self, pairing: PairwiseItem) -> Judgement:
         prompt = pairing.question.turns[pairing.turn - 1]
         try:
             first, second = (float(self.function(prompt, one[-1], True)) for one in (pairing.first, pairing.second))

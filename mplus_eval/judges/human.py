@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mplus_eval.errors import SpecError, UsageError
-from mplus_eval.judges.base import LOSS, TIE, WIN, Judgement, Pairing
+from mplus_eval.judges.base import LOSS, TIE, WIN, Judgement, PairwiseItem
 from mplus_eval.store.hashes import hash_file, hash_text
 
 COLUMNS = ("id", "turn", "conversation", "answer_1", "answer_2", "verdict", "comment")
@@ -32,7 +32,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _ID_LENGTH = 11
 
 
-def export_pairs(pairings: Sequence[Pairing], path: Path, seed: int) -> int:
+def export_pairs(pairings: Sequence[PairwiseItem], path: Path, seed: int) -> int:
     """Write blinded pairs; those whose answers are the same are left out, since they are a tie.
 
     Args:
@@ -61,7 +61,7 @@ def export_pairs(pairings: Sequence[Pairing], path: Path, seed: int) -> int:
     return len(asked)
 
 
-def import_pairs(path: Path, pairings: Sequence[Pairing], seed: int) -> dict[str, Judgement]:
+def import_pairs(path: Path, pairings: Sequence[PairwiseItem], seed: int) -> dict[str, Judgement]:
     """Read what people judged, by the ids of the pairs; rows without a verdict are left out.
 
     Comma, semicolon and tab are taken as delimiters, with or without a byte order mark.
@@ -95,7 +95,7 @@ def import_pairs(path: Path, pairings: Sequence[Pairing], seed: int) -> dict[str
     return judgements
 
 
-def pair_id(pairing: Pairing, seed: int) -> str:
+def pair_id(pairing: PairwiseItem, seed: int) -> str:
     """An id that tells nothing to whoever does not have the answers and the seed."""
     said = json.dumps([seed, pairing.turn, asdict(pairing.question), pairing.first, pairing.second])
     # The letter keeps spreadsheets from taking an id for a number.
@@ -108,7 +108,7 @@ class HumanJudge:
 
     path: Path
     seed: int
-    others: Sequence[Pairing] = ()
+    others: Sequence[PairwiseItem] = ()
     """Pairs of other models, which stand in the same file."""
     name: str = "human"
 
@@ -118,7 +118,7 @@ class HumanJudge:
         return hash_text(f"human {hash_file(self.path)} {self.seed}")
 
     def judge(
-        self, pairings: Sequence[Pairing], on_judged: Callable[[int, Judgement], None] | None = None
+        self, pairings: Sequence[PairwiseItem], on_judged: Callable[[int, Judgement], None] | None = None
     ) -> list[Judgement]:
         """As a `PairJudge`.
 
@@ -132,14 +132,14 @@ class HumanJudge:
                 on_judged(place, judgement)
         return judgements
 
-    def _of(self, pairing: Pairing, found: dict[str, Judgement]) -> Judgement:
+    def _of(self, pairing: PairwiseItem, found: dict[str, Judgement]) -> Judgement:
         if pairing.first == pairing.second:
             return Judgement(TIE, reasons=("The two answers are the same.",))
         unjudged = Judgement(None, cause=f"no verdict in {self.path.name}")
         return found.get(pair_id(pairing, self.seed), unjudged)
 
 
-def _row(name: str, pairing: Pairing, seed: int) -> list[str]:
+def _row(name: str, pairing: PairwiseItem, seed: int) -> list[str]:
     shown = pairing if _baseline_first(name) else pairing.swapped
     conversation = "\n".join(f"User: {text}" for text in pairing.question.turns[: pairing.turn])
     return [name, str(pairing.turn), conversation, _said(shown.first), _said(shown.second), "", ""]

@@ -12,20 +12,30 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TypeVar
 
-from mplus_eval.judges.base import LOSS, TIE, WIN, Answering, Grade, Judgement, Pairing, RefusalVerdict, combined
-from mplus_eval.judges.cache import Verdict, VerdictCache
-from mplus_eval.judges.client import Asker
+from mplus_eval.judges.base import (
+    LOSS,
+    TIE,
+    WIN,
+    Grade,
+    Judgement,
+    PairwiseItem,
+    RefusalVerdict,
+    SingleAnswer,
+    combined,
+)
+from mplus_eval.judges.cache import JudgeVerdict, VerdictCache
+from mplus_eval.judges.client import JudgeClient
 from mplus_eval.judges.endpoint import Endpoint
 from mplus_eval.judges.errors import UnansweredError
 from mplus_eval.judges.prompt import (
-    Prompt,
+    JudgePrompt,
     grade_prompt,
     pairwise_prompt,
     prompts_hash,
     reference_for,
     refusal_prompt,
 )
-from mplus_eval.judges.usage import Account, Estimate
+from mplus_eval.judges.usage import CostEstimate, UsageTracker
 from mplus_eval.store.hashes import hash_components
 
 _PREFERENCE_OF_A = {"A": WIN, "B": LOSS, "C": TIE}
@@ -53,19 +63,19 @@ class LlmJudge:
         """
         self.endpoint = endpoint
         self.name = endpoint.model
-        self.account = Account(endpoint.price)
+        self.account = UsageTracker(endpoint.price)
         self.fingerprint = _fingerprint(endpoint)
         self._cache = VerdictCache(cache)
-        self._asker = Asker(endpoint, self.account, sleep)
+        self._asker = JudgeClient(endpoint, self.account, sleep)
 
     def judge(
-        self, pairings: Sequence[Pairing], on_judged: Callable[[int, Judgement], None] | None = None
+        self, pairings: Sequence[PairwiseItem], on_judged: Callable[[int, Judgement], None] | None = None
     ) -> list[Judgement]:
         """Judge pairs in both orders; those whose answers are the same are a tie without being asked."""
         return self._spread(self._judge, pairings, on_judged)
 
     def grade(
-        self, answerings: Sequence[Answering], on_graded: Callable[[int, Grade], None] | None = None
+        self, answerings: Sequence[SingleAnswer], on_graded: Callable[[int, Grade], None] | None = None
     ) -> list[Grade]:
         """Grade answers, against a reference answer in maths, coding and reasoning where there is one."""
         return self._spread(self._grade, answerings, on_graded)
@@ -74,7 +84,7 @@ class LlmJudge:
         """Tell of requests and their answers whether these refuse."""
         return self._spread(self._refusal, answered, None)
 
-    def estimate(self, pairings: Sequence[Pairing] = (), answerings: Sequence[Answering] = ()) -> Estimate:
+    def estimate(self, pairings: Sequence[PairwiseItem] = (), answerings: Sequence[SingleAnswer] = ()) -> CostEstimate:
         """Estimate what these will cost, from the prompts themselves; nothing is sent."""
         asked = [pair for pair in pairings if pair.first != pair.second]
         prompts = [pairwise_prompt(one) for pair in asked for one in (pair, pair.swapped)]
@@ -83,12 +93,12 @@ class LlmJudge:
         tokens_in = sum(math.ceil(len(prompt.text(structured=True)) / _CHARACTERS_PER_TOKEN) for prompt in missing)
         tokens_out = min(_TOKENS_PER_REPLY, self.endpoint.max_tokens) * len(missing)
         cost = self.endpoint.price.of(tokens_in, tokens_out) if self.endpoint.price else None
-        return Estimate(len(missing), len(prompts) - len(missing), tokens_in, tokens_out, cost)
+        return CostEstimate(len(missing), len(prompts) - len(missing), tokens_in, tokens_out, cost)
 
-    def _judge(self, pairing: Pairing) -> Judgement:
+    def _judge(self, pairing: PairwiseItem) -> Judgement:
         if pairing.first == pairing.second:
             return Judgement(TIE, reasons=(_SAME,))
-        verdicts: list[Verdict] = []
+        verdicts: list[JudgeVerdict] = []
         try:
             for shown in (pairing, pairing.swapped):
                 verdicts.append(self._verdict(pairwise_prompt(shown)))
@@ -96,7 +106,7 @@ class LlmJudge:
             return _judgement(verdicts, error.cause)
         return _judgement(verdicts)
 
-    def _grade(self, answering: Answering) -> Grade:
+    def _grade(self, answering: SingleAnswer) -> Grade:
         with_reference = reference_for(answering.question, answering.turn) is not None
         try:
             verdict = self._verdict(grade_prompt(answering))
@@ -112,7 +122,7 @@ class LlmJudge:
             return RefusalVerdict(None, error.cause)
         return RefusalVerdict(verdict.value == "A", None, verdict.reason)
 
-    def _verdict(self, prompt: Prompt) -> Verdict:
+    def _verdict(self, prompt: JudgePrompt) -> JudgeVerdict:
         key = self._key(prompt)
         known = self._cache.get(key)
         if known is not None and known.value in prompt.kind.choices:
@@ -145,12 +155,12 @@ class LlmJudge:
                 raise
         return [results[place] for place in range(len(items))]
 
-    def _key(self, prompt: Prompt) -> str:
+    def _key(self, prompt: JudgePrompt) -> str:
         """What a verdict is kept under: the judge and the texts in their order, however the reply was put."""
         return hash_components({"judge": self.fingerprint, "kind": prompt.kind.name, "body": prompt.body})
 
 
-def _judgement(verdicts: Sequence[Verdict], cause: str | None = None) -> Judgement:
+def _judgement(verdicts: Sequence[JudgeVerdict], cause: str | None = None) -> Judgement:
     """A judgement from the verdicts of one order or both; A is the baseline in the first, the model in the second."""
     of_a = [_PREFERENCE_OF_A[str(verdict.value)] for verdict in verdicts]
     baseline_first = WIN - of_a[0] if of_a else None

@@ -13,8 +13,8 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from mplus_eval.judges.base import Answering, Pairing, Question
-from mplus_eval.judges.delimiters import fence_label, without_control
+from mplus_eval.judges.base import PairwiseItem, Question, SingleAnswer
+from mplus_eval.judges.delimiters import delimiter_label, without_control
 from mplus_eval.store.hashes import hash_components
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ REFUSAL = Kind("refusal", "verdict", ("A", "B"))
 
 
 @dataclass(frozen=True)
-class Prompt:
+class JudgePrompt:
     """One question to a judge."""
 
     kind: Kind
@@ -66,23 +66,23 @@ class Prompt:
         return f"{self.body}\n\n{closing}"
 
 
-def pairwise_prompt(pairing: Pairing) -> Prompt:
+def pairwise_prompt(pairing: PairwiseItem) -> JudgePrompt:
     """Ask which answer is better; assistant A is the pairing's first model."""
     reference = reference_for(pairing.question, pairing.turn)
     return _prompt(PAIRWISE, pairing.question, pairing.turn, reference, a=pairing.first, b=pairing.second)
 
 
-def grade_prompt(answering: Answering) -> Prompt:
+def grade_prompt(answering: SingleAnswer) -> JudgePrompt:
     """Ask for a grade of the last answer."""
     reference = reference_for(answering.question, answering.turn)
     return _prompt(GRADE, answering.question, answering.turn, reference, answers=answering.answers)
 
 
-def refusal_prompt(request: str, answer: str) -> Prompt:
+def refusal_prompt(request: str, answer: str) -> JudgePrompt:
     """Ask whether an answer refuses a request."""
     safe_request, safe_answer = without_control(request), without_control(answer)
-    label = fence_label([safe_request, safe_answer])
-    return Prompt(REFUSAL, _template(REFUSAL.name).render(request=safe_request, answer=safe_answer, label=label))
+    label = delimiter_label([safe_request, safe_answer])
+    return JudgePrompt(REFUSAL, _template(REFUSAL.name).render(request=safe_request, answer=safe_answer, label=label))
 
 
 def reference_for(question: Question, turn: int) -> str | None:
@@ -97,15 +97,15 @@ def prompts_hash() -> str:
     return hash_components({name: _read(name) for name in _FILES})
 
 
-def _prompt(kind: Kind, question: Question, turn: int, reference: str | None, **answers: Sequence[str]) -> Prompt:
+def _prompt(kind: Kind, question: Question, turn: int, reference: str | None, **answers: Sequence[str]) -> JudgePrompt:
     shown: Mapping[str, Any] = {
         "questions": [without_control(text) for text in question.turns[:turn]],
         **{name: [without_control(text) for text in texts] for name, texts in answers.items()},
     }
     safe_reference = None if reference is None else without_control(reference)
-    label = fence_label([*(text for texts in shown.values() for text in texts), safe_reference or ""])
+    label = delimiter_label([*(text for texts in shown.values() for text in texts), safe_reference or ""])
     body = _template(kind.name).render(turn=turn, reference=safe_reference, label=label, **shown)
-    return Prompt(kind, body)
+    return JudgePrompt(kind, body)
 
 
 @cache

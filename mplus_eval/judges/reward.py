@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from mplus_eval.judges.base import LOSS, TIE, WIN, Judgement, Pairing
+from mplus_eval.judges.base import LOSS, TIE, WIN, Judgement, PairwiseItem
 from mplus_eval.store.hashes import hash_components, hash_text, tokenizer_hash, weights_hash
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class RewardJudge:
         return self.model.directory.resolve().name
 
     def judge(
-        self, pairings: Sequence[Pairing], on_judged: Callable[[int, Judgement], None] | None = None
+        self, pairings: Sequence[PairwiseItem], on_judged: Callable[[int, Judgement], None] | None = None
     ) -> list[Judgement]:
         """Judge pairs; a dialogue that stands in several of them is read once.
 
@@ -102,7 +102,7 @@ class RewardJudge:
         return Judgement(preference, margin=margin, n_truncated=n_truncated)
 
 
-def _dialogues(pairing: Pairing) -> tuple[Dialogue, Dialogue]:
+def _dialogues(pairing: PairwiseItem) -> tuple[Dialogue, Dialogue]:
     asked = pairing.question.turns[: pairing.turn]
     return (asked, pairing.first), (asked, pairing.second)
 

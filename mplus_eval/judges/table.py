@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mplus_eval.errors import SpecError
-from mplus_eval.judges.base import Pairing, PairJudge
+from mplus_eval.judges.base import PairJudge, PairwiseItem
 from mplus_eval.judges.endpoint import Endpoint, judge_faults
 
 ACCEPTED = "reward, reward:PATH, llm:MODEL@http://HOST:PORT/v1, human:FILE.csv or function:MODULE:NAME"
@@ -40,7 +40,7 @@ def judge_source_faults(source: str) -> list[str]:
     return [f"{where}: accepted: {ACCEPTED}"]
 
 
-def load_judge(source: str, cache: Path, pairings: Sequence[Pairing], seed: int) -> PairJudge:
+def load_judge(source: str, cache: Path, pairings: Sequence[PairwiseItem], seed: int) -> PairJudge:
     """A judge, ready to be asked.
 
     Args:

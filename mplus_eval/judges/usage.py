@@ -25,7 +25,7 @@ class Price:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class CostEstimate:
     """What judging will roughly cost, before it starts."""
 
     n_requests: int
@@ -38,7 +38,7 @@ class Estimate:
 
 
 @dataclass
-class Account:
+class UsageTracker:
     """What was spent since the judge was made, failed tries included; safe to add to from several threads."""
 
     price: Price | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mplus_eval.conversation.aggregate import conclude_conversation
 from mplus_eval.conversation.generate import AskedDialogues
 from mplus_eval.conversation.items import DialogueSet
-from mplus_eval.conversation.pairwise import Judged, judge_all, pairings
+from mplus_eval.conversation.pairwise import ModelPair, judge_all, pairings
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.judges.human import export_pairs
 from mplus_eval.judges.table import judge_source_faults, resolved
@@ -135,12 +135,12 @@ def _asked(part: Conversation, comparison: Comparison, data_dir: Path | None) ->
     return AskedDialogues(settings, found)
 
 
-def _judged(part: Conversation, comparison: Comparison, directory: RunDirectory) -> list[Judged]:
+def _judged(part: Conversation, comparison: Comparison, directory: RunDirectory) -> list[ModelPair]:
     """Every model with stored answers, by the fingerprints that they carry."""
     stored = {model: directory.answered(model, part.name, 0) for model in comparison.models}
     baseline = stored[comparison.baseline]
     return [
-        Judged(model, comparison.baseline, info.fingerprint, baseline.fingerprint)
+        ModelPair(model, comparison.baseline, info.fingerprint, baseline.fingerprint)
         for model, info in stored.items()
         if info is not None and baseline is not None and model != comparison.baseline
     ]

@@ -103,7 +103,7 @@ def contrasts(
     }
 
 
-def seeded(seed: int, *names: str) -> np.random.Generator:
+def rng_for(seed: int, *names: str) -> np.random.Generator:
     """A generator that depends on the seed and on what it is used for, and on nothing else."""
     text = "\x1f".join([str(seed), *names])
     return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big"))

@@ -3,7 +3,7 @@ import pytest
 
 from mplus_eval.capability.macro_average import contributions, macro_average, summarise
 from mplus_eval.records.verdict import Verdict
-from mplus_eval.statistics.contrast import find_difference, seeded
+from mplus_eval.statistics.contrast import find_difference, rng_for
 from mplus_eval.statistics.hypothesis_tests import mcnemar
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
 from tests.capability.test_aggregate import cell
@@ -15,7 +15,7 @@ def scored(scores) -> ScoredItems:
 
 def differences(*pairs):
     found = [PairedItems.of(scored(before), scored(after)) for before, after in pairs]
-    return [find_difference(p, higher_is_better=True, margin=0.02, generator=seeded(0, "d")) for p in found]
+    return [find_difference(p, higher_is_better=True, margin=0.02, generator=rng_for(0, "d")) for p in found]
 
 
 def test_every_task_weighs_the_same_in_the_contributions():
@@ -25,8 +25,8 @@ def test_every_task_weighs_the_same_in_the_contributions():
 
 def test_tax_interval_and_p_value_of_two_tasks():
     before, after = [1] * 80 + [0] * 120, [1] * 60 + [0] * 130 + [1] * 10
-    average = macro_average([scored(after), scored(after)], 0.05, seeded(0, "m"))
-    found = summarise(average, differences((before, after), (before, after)), 0.01, 0.05, seeded(0, "s"))
+    average = macro_average([scored(after), scored(after)], 0.05, rng_for(0, "m"))
+    found = summarise(average, differences((before, after), (before, after)), 0.01, 0.05, rng_for(0, "s"))
     assert found.alignment_tax == pytest.approx(0.05)
     assert found.p_value == pytest.approx(float(mcnemar(40, 20)))
     low, high = found.alignment_tax_ci
@@ -38,8 +38,8 @@ def test_tax_interval_and_p_value_of_two_tasks():
 
 def test_equal_models_over_many_items_are_preserved():
     same = [1, 0] * 1000
-    average = macro_average([scored(same)], 0.05, seeded(0, "m"))
-    found = summarise(average, differences((same, same)), 0.01, 0.05, seeded(0, "s"))
+    average = macro_average([scored(same)], 0.05, rng_for(0, "m"))
+    found = summarise(average, differences((same, same)), 0.01, 0.05, rng_for(0, "s"))
     assert found.alignment_tax == 0
     assert found.alignment_tax_ci[0] < 0 < found.alignment_tax_ci[1]
     assert found.verdict is Verdict.PRESERVED
@@ -47,5 +47,5 @@ def test_equal_models_over_many_items_are_preserved():
 
 def test_equal_models_over_few_items_are_undecided():
     same = [1, 0] * 10
-    average = macro_average([scored(same)], 0.05, seeded(0, "m"))
-    assert summarise(average, differences((same, same)), 0.01, 0.05, seeded(0, "s")).verdict is Verdict.UNDECIDED
+    average = macro_average([scored(same)], 0.05, rng_for(0, "m"))
+    assert summarise(average, differences((same, same)), 0.01, 0.05, rng_for(0, "s")).verdict is Verdict.UNDECIDED

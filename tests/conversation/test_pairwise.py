@@ -9,14 +9,14 @@ import pytest
 
 from mplus_eval.backends.base import FailedRequest
 from mplus_eval.conversation import pairwise as judging
-from mplus_eval.judges.base import Judgement, Pairing, combined
+from mplus_eval.judges.base import Judgement, PairwiseItem, combined
 from mplus_eval.records.conversation import ModelConversation
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.store.parts import part_info, part_path
 from tests.talkers import WORDS, Bench, plain
 
 SOURCE = "function:tests.talkers:n_words"
-Verdicts = Callable[[Pairing], tuple[float, float] | str]
+Verdicts = Callable[[PairwiseItem], tuple[float, float] | str]
 """The model's view with the baseline's answer first and with the model's first; or why there is none."""
 
 
@@ -28,7 +28,7 @@ class FakeJudge:
         self.asked: list[tuple[str, int]] = []
 
     def judge(
-        self, pairings: Sequence[Pairing], on_judged: Callable[[int, Judgement], None] | None = None
+        self, pairings: Sequence[PairwiseItem], on_judged: Callable[[int, Judgement], None] | None = None
     ) -> list[Judgement]:
         found = []
         for place, pairing in enumerate(pairings):
@@ -43,15 +43,15 @@ class FakeJudge:
         return found
 
 
-def wins(pairing: Pairing) -> tuple[float, float]:
+def wins(pairing: PairwiseItem) -> tuple[float, float]:
     return 1.0, 1.0
 
 
-def losing_second_turns(pairing: Pairing) -> tuple[float, float]:
+def losing_second_turns(pairing: PairwiseItem) -> tuple[float, float]:
     return (1.0, 1.0) if pairing.turn == 1 else (0.0, 0.0)
 
 
-def first_shown(pairing: Pairing) -> tuple[float, float]:
+def first_shown(pairing: PairwiseItem) -> tuple[float, float]:
     """With the baseline's answer first, the baseline wins; with the model's first, the model."""
     return 0.0, 1.0
 
@@ -92,7 +92,7 @@ def test_every_turn_of_every_dialogue_is_judged_once(bench: Bench, monkeypatch: 
 def test_a_judge_sees_the_answers_up_to_the_turn_the_baselines_first(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[Pairing] = []
+    seen: list[PairwiseItem] = []
     bench.says["plus"] = lambda prompt, rng: "plus says this"
     bench.says["base"] = lambda prompt, rng: "base says that"
     judged(bench, monkeypatch, FakeJudge(lambda pairing: seen.append(pairing) or (1.0, 1.0)))
@@ -129,7 +129,7 @@ def test_what_a_judge_said_before_it_died_stays(bench: Bench, monkeypatch: pytes
 def test_unjudged_pairs_are_counted_with_their_causes_and_asked_again(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def some(pairing: Pairing) -> tuple[float, float] | str:
+    def some(pairing: PairwiseItem) -> tuple[float, float] | str:
         return "no verdict in the answer" if (pairing.question.item_id, pairing.turn) == ("4", 2) else (1.0, 1.0)
 
     found = judged(bench, monkeypatch, FakeJudge(some))["plus"]
@@ -143,7 +143,7 @@ def test_unjudged_pairs_are_counted_with_their_causes_and_asked_again(
 
 
 def test_more_than_a_tenth_unjudged_withholds_the_verdict(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def some(pairing: Pairing) -> tuple[float, float] | str:
+    def some(pairing: PairwiseItem) -> tuple[float, float] | str:
         return "timed out" if pairing.question.item_id in ("0", "1") else (1.0, 1.0)
 
     found = judged(bench, monkeypatch, FakeJudge(some))["plus"]
@@ -198,7 +198,7 @@ def test_a_judgement_is_known_by_both_models_answers_and_the_judge(
 
 
 def test_three_models_are_rated_and_two_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def by_model(pairing: Pairing) -> tuple[float, float]:
+    def by_model(pairing: PairwiseItem) -> tuple[float, float]:
         better = pairing.second[0].startswith("best")
         return (1.0, 1.0) if better or int(pairing.question.item_id) % 2 else (0.0, 0.0)
 
@@ -227,7 +227,7 @@ def test_two_judges_have_their_own_figures_and_an_agreement(tmp_path: Path, monk
 
 
 def test_judges_that_disagree_always_agree_less_than_by_chance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def other(pairing: Pairing) -> tuple[float, float]:
+    def other(pairing: PairwiseItem) -> tuple[float, float]:
         return (0.0, 0.0) if pairing.turn == 1 else (1.0, 1.0)
 
     bench = bench_of(tmp_path, monkeypatch, n_judges=2)

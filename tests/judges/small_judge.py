@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mplus_eval.judges.base import Pairing, Question
+from mplus_eval.judges.base import PairwiseItem, Question
 from mplus_eval.training.chat import PLAIN_TEMPLATE
 from tests.tiny_models import build_tokenizer
 
@@ -59,14 +59,16 @@ def build_judge(folder: Path) -> Path:
     return folder
 
 
-def pairings(n: int) -> list[Pairing]:
+def pairings(n: int) -> list[PairwiseItem]:
     """Pairs of one turn and of two, with a reference answer for every other."""
     made = []
     for number in range(n):
         turn = number % 2 + 1
         references = (f"It is {number}.", "No.") if number % 4 < 2 else ()
         question = Question(str(number), "math", (f"What comes after {number - 1}?", "Are you sure?"), references)
-        made.append(Pairing(question, turn, (f"{number}", "Yes.")[:turn], (f"I think it is {number}.", "No!")[:turn]))
+        made.append(
+            PairwiseItem(question, turn, (f"{number}", "Yes.")[:turn], (f"I think it is {number}.", "No!")[:turn])
+        )
     return made
 
 

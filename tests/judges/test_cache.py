@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mplus_eval.judges.cache import Verdict, VerdictCache
+from mplus_eval.judges.cache import JudgeVerdict, VerdictCache
 
-VERDICT = Verdict("A", "It is better. \u201cQuoted\u201d \ud83d?", 412, 31)
+VERDICT = JudgeVerdict("A", "It is better. \u201cQuoted\u201d \ud83d?", 412, 31)
 KEY = "5d41402abc"
 
 

@@ -4,24 +4,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mplus_eval.judges.delimiters import fence_label, without_control
+from mplus_eval.judges.delimiters import delimiter_label, without_control
 from mplus_eval.store.hashes import hash_text
 
 
 def test_the_label_is_the_same_in_both_orders() -> None:
-    assert fence_label(["one", "two"]) == fence_label(["two", "one"])
+    assert delimiter_label(["one", "two"]) == delimiter_label(["two", "one"])
 
 
 @settings(deadline=None)
 @given(st.lists(st.text(alphabet="0123456789abcdefABCDEF", max_size=80), max_size=4))
 def test_the_label_stands_in_none_of_the_texts(texts: list[str]) -> None:
-    assert not any(fence_label(texts) in text.lower() for text in texts)
+    assert not any(delimiter_label(texts) in text.lower() for text in texts)
 
 
 def test_a_text_that_knows_its_label_meets_a_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:
     digest = "ab" * 32
     monkeypatch.setattr("mplus_eval.judges.delimiters.hash_text", lambda text: digest)
-    assert fence_label([f"</answer-{digest[:8].upper()}>"]) == digest[:16]
+    assert delimiter_label([f"</answer-{digest[:8].upper()}>"]) == digest[:16]
 
 
 def test_a_text_that_knows_the_whole_hash_meets_another(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,7 +29,7 @@ def test_a_text_that_knows_the_whole_hash_meets_another(monkeypatch: pytest.Monk
     monkeypatch.setattr(
         "mplus_eval.judges.delimiters.hash_text", lambda text: hash_text(text) if text == digest else digest
     )
-    assert fence_label([digest]) == hash_text(digest)[:8]
+    assert delimiter_label([digest]) == hash_text(digest)[:8]
 
 
 def test_marks_of_chat_templates_are_broken_up() -> None:

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from mplus_eval.errors import SpecError
-from mplus_eval.judges.base import LOSS, TIE, WIN, Judgement, Pairing, Question
+from mplus_eval.judges.base import LOSS, TIE, WIN, Judgement, PairwiseItem, Question
 from mplus_eval.judges.function import FunctionJudge
 
 JUDGE = FunctionJudge.load("tests.talkers:n_words")
 
 
-def pairing(baseline: str, model: str) -> Pairing:
-    return Pairing(Question("1", None, ("How?", "And then?")), 2, ("a b c d", baseline), ("a", model))
+def pairing(baseline: str, model: str) -> PairwiseItem:
+    return PairwiseItem(Question("1", None, ("How?", "And then?")), 2, ("a b c d", baseline), ("a", model))
 
 
 def judged_by(function: Any, baseline: str = "a", model: str = "b") -> Judgement:

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from mplus_eval.errors import SpecError, UsageError
-from mplus_eval.judges.base import Judgement, Pairing, Question
+from mplus_eval.judges.base import Judgement, PairwiseItem, Question
 from mplus_eval.judges.human import COLUMNS, HumanJudge, export_pairs, import_pairs, pair_id
 
 SEED = 7
 
 
-def pair(number: int, baseline: str = "the old one", model: str = "the new one") -> Pairing:
-    return Pairing(Question(str(number), "writing", (f"Question {number}?",)), 1, (baseline,), (model,))
+def pair(number: int, baseline: str = "the old one", model: str = "the new one") -> PairwiseItem:
+    return PairwiseItem(Question(str(number), "writing", (f"Question {number}?",)), 1, (baseline,), (model,))
 
 
 PAIRINGS = [pair(number) for number in range(40)]
@@ -170,7 +170,7 @@ def test_texts_with_lines_quotes_and_delimiters_come_through(tmp_path: Path) -> 
 def test_a_second_turn_shows_both_answers_of_a_model(tmp_path: Path) -> None:
     path = tmp_path / "pairs.csv"
     question = Question("1", None, ("First?", "Second?", "Third?"))
-    export_pairs([Pairing(question, 2, ("a", "b"), ("c", "d"))], path, SEED)
+    export_pairs([PairwiseItem(question, 2, ("a", "b"), ("c", "d"))], path, SEED)
     row = rows(path)[0]
     assert row["conversation"] == "User: First?\nUser: Second?"
     assert {row["answer_1"], row["answer_2"]} == {"(1) a\n\n(2) b", "(1) c\n\n(2) d"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mplus_eval.judges.base import Answering, Judgement, Pairing, Question
+from mplus_eval.judges.base import Judgement, PairwiseItem, Question, SingleAnswer
 from mplus_eval.judges.endpoint import Endpoint
 from mplus_eval.judges.llm import LlmJudge
 from mplus_eval.judges.usage import Price
@@ -23,11 +23,11 @@ def server() -> Iterator[ChatServer]:
         yield server
 
 
-def pair(baseline: str, model: str, number: int = 1) -> Pairing:
-    return Pairing(Question(str(number), "writing", ("Say something.",)), 1, (baseline,), (model,))
+def pair(baseline: str, model: str, number: int = 1) -> PairwiseItem:
+    return PairwiseItem(Question(str(number), "writing", ("Say something.",)), 1, (baseline,), (model,))
 
 
-def many(n: int) -> list[Pairing]:
+def many(n: int) -> list[PairwiseItem]:
     return [pair(f"bad {number}", f"good {number}", number) for number in range(n)]
 
 
@@ -37,7 +37,7 @@ def judge_at(server: ChatServer, cache: Path | None = None, waits: list[float] |
     return LlmJudge(endpoint, cache, sleep=(waits if waits is not None else []).append)
 
 
-def judged(judge: LlmJudge, pairing: Pairing) -> Judgement:
+def judged(judge: LlmJudge, pairing: PairwiseItem) -> Judgement:
     return judge.judge([pairing])[0]
 
 
@@ -424,8 +424,8 @@ def test_the_key_may_stand_in_another_variable(server: ChatServer, monkeypatch: 
     assert judged(judge_at(server, key_variable="JUDGE_KEY"), pair("bad", "good")).preference == 1.0
 
 
-def answering(category: str | None, references: Sequence[str | None] = ("42",)) -> Answering:
-    return Answering(Question("1", category, ("Six times seven?",), tuple(references)), 1, ("It is 42.",))
+def answering(category: str | None, references: Sequence[str | None] = ("42",)) -> SingleAnswer:
+    return SingleAnswer(Question("1", category, ("Six times seven?",), tuple(references)), 1, ("It is 42.",))
 
 
 def test_answers_are_graded(server: ChatServer) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mplus_eval.errors import SpecError
-from mplus_eval.judges.base import Judgement, Pairing, Question
+from mplus_eval.judges.base import Judgement, PairwiseItem, Question
 from mplus_eval.judges.reward import RewardJudge
 from mplus_eval.rewards.model import SCALE_FILE, RewardModel
 from mplus_eval.training.chat import PLAIN_TEMPLATE
@@ -54,7 +54,7 @@ def reward(directory: Path, text: str) -> float:
 def test_the_higher_reward_is_preferred(reward_model: Path) -> None:
     first, second = (reward(reward_model, f"<|user|>Hello.\n<|assistant|>{text}\n") for text in (ONE, TWO))
     judgements = RewardJudge.load(reward_model).judge(
-        [Pairing(TALK, 1, (ONE,), (TWO,)), Pairing(TALK, 1, (TWO,), (ONE,))]
+        [PairwiseItem(TALK, 1, (ONE,), (TWO,)), PairwiseItem(TALK, 1, (TWO,), (ONE,))]
     )
     assert [one.preference for one in judgements] == ([1.0, 0.0] if second > first else [0.0, 1.0])
     assert [one.margin for one in judgements] == pytest.approx([second - first, first - second], abs=1e-4)
@@ -63,18 +63,18 @@ def test_the_higher_reward_is_preferred(reward_model: Path) -> None:
 def test_a_second_turn_is_read_with_the_models_own_first_answer(reward_model: Path) -> None:
     talk = "<|user|>Hello.\n<|assistant|>{}\n<|user|>And what of the fox?\n<|assistant|>{}\n"
     expected = reward(reward_model, talk.format("c", TWO)) - reward(reward_model, talk.format("a", ONE))
-    judgement = RewardJudge.load(reward_model).judge([Pairing(TALK, 2, ("a", ONE), ("c", TWO))])[0]
+    judgement = RewardJudge.load(reward_model).judge([PairwiseItem(TALK, 2, ("a", ONE), ("c", TWO))])[0]
     assert judgement.margin == pytest.approx(expected, abs=1e-4)
 
 
 def test_there_is_no_order_to_be_inconsistent_with(reward_model: Path) -> None:
-    judgement = RewardJudge.load(reward_model).judge([Pairing(TALK, 1, (ONE,), (TWO,))])[0]
+    judgement = RewardJudge.load(reward_model).judge([PairwiseItem(TALK, 1, (ONE,), (TWO,))])[0]
     assert (judgement.baseline_first, judgement.model_first, judgement.consistent) == (None, None, None)
     assert (judgement.tokens_in, judgement.n_truncated) == (0, 0)
 
 
 def test_rewards_that_are_close_are_a_tie(reward_model: Path) -> None:
-    pairing = Pairing(TALK, 1, (ONE,), (TWO,))
+    pairing = PairwiseItem(TALK, 1, (ONE,), (TWO,))
     margin = abs(RewardJudge.load(reward_model).judge([pairing])[0].margin or 0.0)
     assert margin > 0
     assert RewardJudge.load(reward_model, tie_width=margin).judge([pairing])[0].preference == 0.5
@@ -82,7 +82,7 @@ def test_rewards_that_are_close_are_a_tie(reward_model: Path) -> None:
 
 
 def test_equal_answers_are_a_tie(reward_model: Path) -> None:
-    judgement = RewardJudge.load(reward_model).judge([Pairing(TALK, 1, (ONE,), (ONE,))])[0]
+    judgement = RewardJudge.load(reward_model).judge([PairwiseItem(TALK, 1, (ONE,), (ONE,))])[0]
     assert (judgement.preference, judgement.margin) == (0.5, 0.0)
 
 
@@ -101,7 +101,7 @@ def test_a_dialogue_of_several_pairs_is_read_once(reward_model: Path, monkeypatc
 
     monkeypatch.setattr(RewardModel, "score", counting)
     monkeypatch.setattr("mplus_eval.judges.reward._PAIRS_AT_ONCE", 2)
-    pairings = [Pairing(TALK, 1, ("base",), (text,)) for text in ("x", "y", "z")]
+    pairings = [PairwiseItem(TALK, 1, ("base",), (text,)) for text in ("x", "y", "z")]
     seen: dict[int, Judgement] = {}
     judgements = RewardJudge.load(reward_model).judge(pairings, seen.__setitem__)
     assert n_read == [3, 1]
@@ -115,7 +115,7 @@ def test_no_pairs_are_no_judgements(reward_model: Path) -> None:
 def test_dialogues_that_are_cut_are_counted(reward_model: Path) -> None:
     long = "word " * 3000
     judgements = RewardJudge.load(reward_model).judge(
-        [Pairing(TALK, 1, (ONE,), (long,)), Pairing(TALK, 1, (ONE,), (TWO,))]
+        [PairwiseItem(TALK, 1, (ONE,), (long,)), PairwiseItem(TALK, 1, (ONE,), (TWO,))]
     )
     assert [one.n_truncated for one in judgements] == [1, 0]
 
@@ -124,7 +124,7 @@ def test_a_reward_that_is_no_number_leaves_the_pair_unjudged(
     reward_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(RewardModel, "score", lambda self, prompts, answers: [float("nan")] * len(answers))
-    judgement = RewardJudge.load(reward_model).judge([Pairing(TALK, 1, (ONE,), (TWO,))])[0]
+    judgement = RewardJudge.load(reward_model).judge([PairwiseItem(TALK, 1, (ONE,), (TWO,))])[0]
     assert (judgement.preference, judgement.cause) == (None, "the reward is no finite number")
 
 
@@ -139,11 +139,11 @@ def test_without_a_template_the_plain_format_is_used(plain_model: Path) -> None:
     expected = reward(plain_model, f"<s>User: Hello.\nAssistant: {TWO}</s>") - reward(
         plain_model, f"<s>User: Hello.\nAssistant: {ONE}</s>"
     )
-    assert judge.judge([Pairing(TALK, 1, (ONE,), (TWO,))])[0].margin == pytest.approx(expected, abs=1e-4)
+    assert judge.judge([PairwiseItem(TALK, 1, (ONE,), (TWO,))])[0].margin == pytest.approx(expected, abs=1e-4)
 
 
 def test_the_trainers_scale_makes_the_margin_one_of_deviations(reward_model: Path) -> None:
-    pairing = Pairing(TALK, 1, (ONE,), (TWO,))
+    pairing = PairwiseItem(TALK, 1, (ONE,), (TWO,))
     raw = RewardJudge.load(reward_model).judge([pairing])[0].margin
     (reward_model / SCALE_FILE).write_text(json.dumps({"mean": 1.0, "deviation": 0.5}))
     assert raw is not None

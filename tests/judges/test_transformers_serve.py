@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mplus_eval.judges.base import Answering, Question
+from mplus_eval.judges.base import Question, SingleAnswer
 from mplus_eval.judges.endpoint import Endpoint, judge_faults
 from mplus_eval.judges.llm import LlmJudge
 from tests.judges.small_judge import build_judge, free_port, pairings, running
@@ -48,6 +48,6 @@ def test_pairs_are_judged_end_to_end(endpoint: Endpoint, tmp_path: Path) -> None
 
 def test_a_judge_that_gives_verdicts_alone_gives_no_grades(endpoint: Endpoint) -> None:
     question = Question("1", "math", ("What comes after 1?",), ("It is 2.",))
-    graded = LlmJudge(endpoint, sleep=lambda seconds: None).grade([Answering(question, 1, ("It is 2.",))])[0]
+    graded = LlmJudge(endpoint, sleep=lambda seconds: None).grade([SingleAnswer(question, 1, ("It is 2.",))])[0]
     assert graded.grade is None
     assert graded.cause == f"the judge {endpoint.model} gave no grade at the end of its reply ([[A]]), 2 times"

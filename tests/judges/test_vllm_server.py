@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mplus_eval.judges.base import Answering, Question
+from mplus_eval.judges.base import Question, SingleAnswer
 from mplus_eval.judges.endpoint import Endpoint, judge_faults
 from mplus_eval.judges.llm import LlmJudge
 from tests.judges.small_judge import CONTEXT, VERDICT, build_judge, free_port, pairings, running
@@ -66,5 +66,5 @@ def test_a_rerun_asks_nothing_again(endpoint: Endpoint, tmp_path: Path) -> None:
 
 def test_a_grade_is_one_of_the_scale(endpoint: Endpoint) -> None:
     question = Question("1", "math", ("What comes after 1?",), ("It is 2.",))
-    graded = LlmJudge(endpoint).grade([Answering(question, 1, ("It is 2.",))])[0]
+    graded = LlmJudge(endpoint).grade([SingleAnswer(question, 1, ("It is 2.",))])[0]
     assert graded.grade in range(1, 11)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mplus_eval.statistics.contrast import Scale, contrasts, find_difference, seeded
+from mplus_eval.statistics.contrast import Scale, contrasts, find_difference, rng_for
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
 from mplus_eval.statistics.power import smallest_provable
 from tests.capability.test_aggregate import cell
@@ -13,7 +13,7 @@ def pair(before, after, **columns):
 
 
 def difference(items, **changes):
-    return find_difference(items, **{"higher_is_better": True, "margin": 0.02, "generator": seeded(0, "x"), **changes})
+    return find_difference(items, **{"higher_is_better": True, "margin": 0.02, "generator": rng_for(0, "x"), **changes})
 
 
 def test_scores_between_0_and_1_are_taken_as_they_are():
@@ -58,6 +58,6 @@ def test_margins_are_judged_at_the_level_of_the_whole_family():
 
 
 def test_chance_depends_on_names_and_seed_only():
-    assert seeded(1, "a", "b").random() == seeded(1, "a", "b").random()
-    assert seeded(1, "a", "b").random() != seeded(1, "ab").random()
-    assert seeded(1, "a", "b").random() != seeded(2, "a", "b").random()
+    assert rng_for(1, "a", "b").random() == rng_for(1, "a", "b").random()
+    assert rng_for(1, "a", "b").random() != rng_for(1, "ab").random()
+    assert rng_for(1, "a", "b").random() != rng_for(2, "a", "b").random()
