@@ -173,12 +173,11 @@ class EvaluateSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
         every: int,
         command: Sequence[str],
         *,
-        own_process: bool,
-        evaluate: Callable[[], object],
+        evaluate: Callable[[], object] | None,
         warn: Callable[[str], None],
     ) -> None:
-        self._every, self._command, self._own_process, self._evaluate = every, list(command), own_process, evaluate
-        self._warn = warn
+        """Evaluate every so many steps: by `evaluate` in this process, or by the command where that is None."""
+        self._every, self._command, self._evaluate, self._warn = every, list(command), evaluate, warn
         self._running: subprocess.Popen[bytes] | None = None
         self._behind = False
 
@@ -186,7 +185,7 @@ class EvaluateSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
         """Called by the trainer, after the step's record was written."""
         if state.global_step % self._every or not is_main():
             return
-        if not self._own_process:
+        if self._evaluate is not None:
             with _same_random_state():
                 self._evaluate()
         elif self._running is None or self._running.poll() is not None:

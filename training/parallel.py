@@ -19,6 +19,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from mplus_eval.errors import InterruptedRunError
+from mplus_eval.training.evaluation import Evaluate
 from mplus_eval.training.recipe import Recipe
 
 Progress = Callable[[str, int, int], None]
@@ -32,6 +33,7 @@ def train_side_by_side(
     progress: Progress,
     say: Say,
     data_dir: Path | None,
+    evaluate: Evaluate | None,
 ) -> None:
     """Train stages, `recipe.stages_at_once` at a time.
 
@@ -41,6 +43,7 @@ def train_side_by_side(
         progress: called with the names of what is being trained and their steps together.
         say: told of warnings in a sentence.
         data_dir: folder that holds datasets as org/name, before the hub.
+        evaluate: evaluates the saved steps of a stage; the processes look it up by its module and name.
 
     Raises:
         InterruptedRunError: as one stage says; the others are given up and go on from their last checkpoints.
@@ -48,7 +51,11 @@ def train_side_by_side(
     """
     n_workers = min(recipe.stages_at_once, max(map(len, rounds), default=0))
     together = _Together(progress)
-    job = {"recipe": recipe.model_dump(mode="json"), "data_dir": str(data_dir) if data_dir else None}
+    job = {
+        "recipe": recipe.model_dump(mode="json"),
+        "data_dir": str(data_dir) if data_dir else None,
+        "evaluate": f"{evaluate.__module__}:{evaluate.__qualname__}" if evaluate else None,
+    }
     # The processes are ended first, and with them what the threads wait for.
     with ThreadPoolExecutor(n_workers) as threads, ExitStack() as stack:
         workers = [stack.enter_context(_worker(job)) for _ in range(n_workers)]

@@ -11,6 +11,7 @@ import torch
 
 from mplus_eval.records.training import TrainingRecord
 from mplus_eval.store.run_directory import RunDirectory
+from mplus_eval.training.evaluation import Evaluate
 from mplus_eval.training.launch import is_main
 from mplus_eval.training.parallel import train_side_by_side
 from mplus_eval.training.recipe import Recipe
@@ -20,10 +21,6 @@ from mplus_eval.training.training_run import TrainingRun
 Progress = Callable[[str, int, int], None]
 Say = Callable[[str], None]
 
-_LIBRARIES = ("torch", "transformers", "trl", "accelerate", "peft")
-# Neither changes what is trained, only what is kept of it and looked at.
-_WITHOUT_EFFECT = {"save_every", "keep", "evaluate_every", "evaluate_in", "role"}
-
 
 def train(
     recipe: Recipe,
@@ -32,6 +29,7 @@ def train(
     progress: Progress | None = None,
     say: Say | None = None,
     data_dir: Path | None = None,
+    evaluate: Evaluate | None = None,
 ) -> tuple[TrainingRecord, ...]:
     """Train the stages of a recipe that are not complete yet.
 
@@ -41,6 +39,8 @@ def train(
         progress: called after every step with what is done, the steps done and the steps in all.
         say: told of warnings in a sentence.
         data_dir: folder that holds datasets as org/name, before the hub.
+        evaluate: evaluates the saved steps of a stage; needed where a stage has `evaluate_in: rank 0`. With
+            `stages_at_once` above 1 a function that can be imported.
 
     Returns:
         The record of every stage.
@@ -50,7 +50,9 @@ def train(
         InterruptedRunError: at a step that is not a number, or on a full disk; the last good checkpoint is named.
     """
     with _threads(recipe.threads):
-        run = TrainingRun(recipe, gather(recipe, data_dir), progress or (lambda *_: None), say or (lambda _: None))
+        run = TrainingRun(
+            recipe, gather(recipe, data_dir), progress or (lambda *_: None), say or (lambda _: None), evaluate
+        )
         wanted = run.with_needed(stages or recipe.stages)
         run.check(wanted)
         with _locked(recipe.output):
@@ -65,7 +67,9 @@ def _train_side_by_side(run: TrainingRun, wanted: Sequence[str], data_dir: Path 
     needed = [name for name in missing if name in ("reward", "referee")]
     rounds = [names for names in (needed, [name for name in missing if name not in needed]) if names]
     if any(len(names) > 1 for names in rounds):
-        train_side_by_side(run.recipe, rounds, progress=run.progress, say=run.say, data_dir=data_dir)
+        train_side_by_side(
+            run.recipe, rounds, progress=run.progress, say=run.say, data_dir=data_dir, evaluate=run.evaluate
+        )
 
 
 @contextmanager

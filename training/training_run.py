@@ -33,6 +33,7 @@ from mplus_eval.training.callbacks import (
     WatchForHacking,
     WriteRecords,
 )
+from mplus_eval.training.evaluation import Evaluate, trajectory_command
 from mplus_eval.training.launch import is_main
 from mplus_eval.training.measure import RewardFunction, measure_checkpoint
 from mplus_eval.training.models import device_of, load_trained
@@ -61,6 +62,8 @@ class TrainingRun:
     material: Material
     progress: Progress
     say: Say
+    evaluate: Evaluate | None = None
+    """Evaluates the saved steps of a stage, where that is to happen in this process."""
     base_behaviours: dict[tuple[str, ...], Behaviour] = field(default_factory=dict)
     """By the rewards that judged it."""
 
@@ -82,6 +85,8 @@ class TrainingRun:
             faults += self._setting_faults(name)
             if isinstance(settings := self.settings(name), RlhfStage):
                 faults += self._reward_faults(name, settings)
+                if settings.evaluate_every and settings.evaluate_in == "rank 0" and self.evaluate is None:
+                    faults.append(f"rlhf.{name}: evaluate_in: rank 0 needs an evaluation, and none was handed in")
         for path in self.recipe.check.measures.values():
             try:
                 load_function(path)
@@ -229,14 +234,14 @@ class TrainingRun:
         settings = self.settings(name)
         if not isinstance(settings, RlhfStage) or not settings.evaluate_every:
             return
-        from mplus_eval.training.evaluation import evaluate_trajectory, trajectory_command
-
+        evaluate = self.evaluate
         trainer.add_callback(
             EvaluateSteps(
                 settings.evaluate_every,
                 trajectory_command(self.recipe, stage.directory),
-                own_process=settings.evaluate_in == "process",
-                evaluate=lambda: evaluate_trajectory(self.recipe, stage.directory),
+                evaluate=(lambda: evaluate(self.recipe, stage.directory))
+                if evaluate and settings.evaluate_in == "rank 0"
+                else None,
                 warn=self.say,
             )
         )

@@ -3,7 +3,7 @@
 Lines of JSON. In: the recipe first, then names of stages, one after the other; at the end of input, whatever is being
 trained is given up, since whoever asked for it is gone. Out: what a stage tells of itself, and how it ended.
 
-    in   {"recipe": {…}, "data_dir": null}
+    in   {"recipe": {…}, "data_dir": null, "evaluate": "mplus_eval.pipeline.trained:evaluate_trajectory"}
     in   {"stage": "plus"}
     out  {"progress": ["plus", 12, 40]}
     out  {"say": "plus: the reward rises while …"}
@@ -53,6 +53,7 @@ def main() -> None:
 def _begin(job: dict[str, Any], tell: Tell) -> Any:
     import torch
 
+    from mplus_eval.rewards.functions import load_function
     from mplus_eval.training.recipe import Recipe
     from mplus_eval.training.training_data import gather
     from mplus_eval.training.training_run import TrainingRun
@@ -65,6 +66,7 @@ def _begin(job: dict[str, Any], tell: Tell) -> Any:
         gather(recipe, data_dir),
         progress=lambda *step: tell(progress=step),
         say=lambda sentence: tell(say=sentence),
+        evaluate=load_function(job["evaluate"]) if job["evaluate"] else None,
     )
 
 

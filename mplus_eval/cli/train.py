@@ -104,6 +104,7 @@ def _train(recipe: Recipe, stages: Sequence[str], data_dir: Any, console: Any) -
         if finished.returncode:
             raise typer.Exit(finished.returncode)
         return
+    from mplus_eval.pipeline.trained import evaluate_trajectory
     from mplus_eval.training.train import train as run_training
 
     with ConsoleProgress(console).shown() as progress:
@@ -113,6 +114,7 @@ def _train(recipe: Recipe, stages: Sequence[str], data_dir: Any, console: Any) -
             progress=progress.prepare if is_main() else None,
             say=lambda sentence: console.print(f"warning: {sentence}", markup=False, highlight=False),
             data_dir=data_dir,
+            evaluate=evaluate_trajectory,
         )
 
 
@@ -129,8 +131,8 @@ def _report(recipe: Recipe, stages: Sequence[str], *, compare: bool, quiet: bool
     if not compare:
         return
     from mplus_eval.pipeline.progress import ConsoleProgress
+    from mplus_eval.pipeline.trained import compare_trained
     from mplus_eval.reports.terminal import summary
-    from mplus_eval.training.evaluation import compare_trained
 
     with ConsoleProgress(Console(stderr=True, quiet=quiet)).shown() as progress:
         finished = compare_trained(recipe, progress, sys.argv)

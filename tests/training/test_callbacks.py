@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -115,10 +116,9 @@ def test_the_watch_goes_on_from_what_the_checkpoint_kept() -> None:
     assert len(said) == 1
 
 
-def evaluation(command: list[str], *, own_process: bool, evaluate: Any = lambda: None) -> tuple[Any, list[str]]:
+def evaluation(command: list[str], evaluate: Callable[[], None] | None = None) -> tuple[Any, list[str]]:
     said: list[str] = []
-    callback = EvaluateSteps(2, command, own_process=own_process, evaluate=evaluate, warn=said.append)
-    return callback, said
+    return EvaluateSteps(2, command, evaluate=evaluate, warn=said.append), said
 
 
 def test_evaluating_in_this_process_leaves_every_random_state_as_it_was() -> None:
@@ -130,7 +130,7 @@ def test_evaluating_in_this_process_leaves_every_random_state_as_it_was() -> Non
         return random.random(), float(np.random.rand()), float(torch.rand(1))
 
     calls: list[int] = []
-    callback, _ = evaluation([], own_process=False, evaluate=drawing)
+    callback, _ = evaluation([], drawing)
     for seed in (random.seed, np.random.seed, torch.manual_seed):
         seed(7)
     wanted = draws()
@@ -164,7 +164,7 @@ class Processes:
 def test_steps_saved_while_one_evaluation_runs_wait_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     processes = Processes()
     monkeypatch.setattr("mplus_eval.training.callbacks.subprocess.Popen", processes)
-    callback, said = evaluation(["compare", "x"], own_process=True)
+    callback, said = evaluation(["compare", "x"])
     for step in (1, 2, 4):
         callback.on_save(None, at(step), None)
     assert processes.started == [[sys.executable, "-m", "mplus_eval", "compare", "x"]]
@@ -177,7 +177,7 @@ def test_steps_saved_while_one_evaluation_runs_wait_for_the_next(monkeypatch: py
 
 def test_an_evaluation_that_fails_is_said_and_training_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mplus_eval.training.callbacks.subprocess.Popen", Processes(code=2))
-    callback, said = evaluation(["compare"], own_process=True)
+    callback, said = evaluation(["compare"])
     callback.on_save(None, at(2), None)
     callback.on_train_end(None, at(2), None)
     assert said == ["an evaluation of the saved steps ended with exit code 2; training goes on"]

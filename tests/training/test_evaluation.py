@@ -1,49 +1,19 @@
-"""Evaluation while training goes on: it happens, and it changes nothing of what is trained."""
+"""What an evaluation of trained models needs is looked at before training, and its command says what is evaluated."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mplus_eval.errors import SpecError
-from mplus_eval.records.training import read_record
-from mplus_eval.spec.compare import CompareSpec
-from mplus_eval.training.evaluation import EVALUATION, check_evaluation, compare_trained, trajectory_command
+from mplus_eval.training.evaluation import check_evaluation, trajectory_command
 from mplus_eval.training.recipe import Recipe
 from mplus_eval.training.train import train
-from tests.spec.test_trajectory import write_training
-from tests.training.small import rlhf_recipe, same
+from tests.training.small import PLUS, rlhf_recipe
 
-STAGE = {"learning_rate": 1e-5, "steps": 30}
 COMPARE = {"compare": {"suite": "mini", "limit": 2}}
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("undisturbed")
-    train(rlhf_recipe(output))
-    return output / "plus"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("where", ["process", "rank 0"])
-def test_evaluating_gives_results_and_does_not_change_what_is_trained(
-    where: str, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The process of its own is started as a user's shell would start it, from the project's root.
-    monkeypatch.chdir(Path(__file__).resolve().parents[2])
-    train(rlhf_recipe(tmp_path, COMPARE, evaluate_every=2, evaluate_in=where))
-    directory = tmp_path / "plus"
-
-    assert same(directory, undisturbed)
-    found = json.loads((directory / EVALUATION / "comparison.json").read_text())
-    assert list(found["models"]) == ["base", "plus-step-2", "plus-step-4"]
-    record = read_record(directory)
-    assert record is not None
-    assert record.dose is not None
 
 
 def test_the_command_names_what_is_evaluated(tmp_path: Path) -> None:
@@ -56,28 +26,6 @@ def test_the_command_names_what_is_evaluated(tmp_path: Path) -> None:
     assert limited[-5:] == ["--limit", "3", "--data-dir", "data", "--quiet"]
 
 
-def test_only_models_with_saved_steps_besides_the_final_one_have_a_trajectory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[tuple[CompareSpec, Any]] = []
-    monkeypatch.setattr(
-        "mplus_eval.pipeline.run.run", lambda spec, _progress, *, faults, command: asked.append((spec, faults))
-    )
-    recipe = Recipe.model_validate(
-        {"base": "demo:base", "output": tmp_path, "rlhf": {"plus": STAGE, "short": STAGE}}
-        | {"prompts": [{"source": "demo:provoking"}], "compare": {"suite": "mini", "limit": 9}}
-        | {"reward": STAGE, "pairs": [{"source": "demo:pairs"}]}
-    )
-    write_training(tmp_path / "plus", 10, 30, final=30)
-    write_training(tmp_path / "short", 30, final=30, name="short")
-
-    compare_trained(recipe)
-
-    ((spec, faults),) = asked
-    assert faults == []
-    assert [model.name for model in spec.models] == ["base", "plus", "short", "plus-step-10"]
-
-
 def test_what_a_later_evaluation_lacks_is_said_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
@@ -86,3 +34,31 @@ def test_what_a_later_evaluation_lacks_is_said_before_training(tmp_path: Path, m
         check_evaluation(rlhf_recipe(tmp_path / "run", {"compare": {"suite": "mplus"}}))
     with pytest.raises(SpecError, match="suite 'mpluss': no such file or shipped suite"):
         check_evaluation(rlhf_recipe(tmp_path / "run", {"compare": {"suite": "mpluss"}}))
+
+
+def note_saved_steps(recipe: Recipe, directory: Path) -> None:
+    """An evaluation that notes which steps it saw, beside the stage's directory."""
+    steps = sorted(path.name for path in directory.glob("checkpoint-*"))
+    (recipe.output / f"{directory.name}-seen-{len(steps)}").write_text(" ".join(steps))
+
+
+def test_the_evaluation_that_is_handed_in_sees_the_saved_steps(tmp_path: Path) -> None:
+    train(rlhf_recipe(tmp_path, evaluate_every=2, evaluate_in="rank 0"), evaluate=note_saved_steps)
+    assert (tmp_path / "plus-seen-1").read_text() == "checkpoint-2"
+    assert (tmp_path / "plus-seen-2").read_text() == "checkpoint-2 checkpoint-4"
+
+
+@pytest.mark.slow
+def test_processes_that_train_at_the_same_time_find_the_evaluation_by_its_name(tmp_path: Path) -> None:
+    rewards = {"vowels": {"kind": "function", "source": "tests.training.small:share_of_vowels"}}
+    stage = {**PLUS, "steps": 2, "rewards": rewards, "evaluate_every": 2, "evaluate_in": "rank 0"}
+    recipe = rlhf_recipe(tmp_path, {"stages_at_once": 2, "rlhf": {"first": stage, "second": stage}})
+    train(recipe, evaluate=note_saved_steps)
+    assert (tmp_path / "first-seen-1").is_file()
+    assert (tmp_path / "second-seen-1").is_file()
+
+
+def test_without_an_evaluation_a_recipe_that_asks_for_one_in_this_process_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"rlhf\.plus: evaluate_in: rank 0 needs an evaluation, and none was handed in"):
+        train(rlhf_recipe(tmp_path / "run", evaluate_every=2, evaluate_in="rank 0"))
+    assert not (tmp_path / "run").exists()
