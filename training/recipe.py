@@ -25,7 +25,8 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from mplus_eval.errors import SpecError
-from mplus_eval.spec.model import NAME_PATTERN, nearest
+from mplus_eval.spec.faults import nearest
+from mplus_eval.spec.fields import NAME_PATTERN
 from mplus_eval.store.yaml import read_yaml
 
 

@@ -12,7 +12,7 @@ from trl.trainer.rloo_config import RLOOConfig
 from trl.trainer.sft_config import SFTConfig
 
 from mplus_eval.errors import SpecError
-from mplus_eval.spec.model import nearest
+from mplus_eval.spec.faults import nearest
 from mplus_eval.training.recipe import Optimisation, Recipe, RewardStage, RlhfStage, SftStage
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from mplus_eval.capability.subtask import Leaf
 from mplus_eval.capability.task_config import LeafConfig, leaf_configs
 from mplus_eval.capability.task_loader import Progress, TaskLoader, cause
 from mplus_eval.errors import SpecError, UsageError
-from mplus_eval.spec.model import nearest
+from mplus_eval.spec.faults import nearest
 from mplus_eval.spec.suite import STOCK_PREFIX, SuiteTask
 
 __all__ = ["FEWSHOT_SEED", "Leaf", "LoadedTask", "load_each", "load_tasks"]

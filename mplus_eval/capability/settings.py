@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mplus_eval.capability.definitions import local_definitions, stock_definitions
 from mplus_eval.errors import SpecError
-from mplus_eval.spec.model import nearest
+from mplus_eval.spec.faults import nearest
 from mplus_eval.spec.suite import STOCK_PREFIX, Suite, SuiteTask
 
 

@@ -20,52 +20,44 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.records.training import read_record
 from mplus_eval.spec.config import load_config
-from mplus_eval.spec.model import (
-    KNOWN_ROLES,
-    MODEL_KEYS,
-    NAME_PATTERN,
-    BackendName,
-    ModelSpec,
-    Positive,
-    _not_a_truth_value,
-    is_url,
-    nearest,
-    parse_model,
-)
+from mplus_eval.spec.faults import faults_of, nearest
+from mplus_eval.spec.fields import NAME_PATTERN, Accepts, Fields, Positive, WholeNumber
+from mplus_eval.spec.model import KNOWN_ROLES, MODEL_KEYS, BackendName, ModelSpec, is_url, parse_model
 
 Models = Sequence[str] | Mapping[str, str | Path | Mapping[str, Any]]
 """Models as they are asked for: texts of the command line, or sources by name."""
 
 
-class CompareSpec(BaseModel):
-    """Everything that one comparison needs to know."""
+_TRUE_OR_FALSE = Accepts("true or false")
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+class CompareSpec(Fields):
+    """Everything that one comparison needs to know."""
 
     models: tuple[ModelSpec, ...]
     suite: str
     tasks: tuple[str, ...] | None = None
     tasks_dir: Path | None = None
-    limit: Positive | None = None
-    trajectory: tuple[Path, ...] = ()
-    trajectory_limit: Positive | None = None
+    limit: Annotated[Positive | None, Accepts("a whole number above 0")] = None
+    trajectory: Annotated[tuple[Path, ...], Accepts("a training directory, or a list of them")] = ()
+    trajectory_limit: Annotated[Positive | None, Accepts("a whole number above 0")] = None
     baseline: str
     data_dir: Path | None = None
     output: Path
     backend: BackendName = "hf"
-    seed: Annotated[int, BeforeValidator(_not_a_truth_value), Field(ge=0)] = 0
+    seed: Annotated[WholeNumber, Accepts("a whole number, 0 or above")] = 0
     pairs: Literal["baseline", "all"] = "baseline"
-    noise_floor: bool = False
-    capability: bool = True
-    toxicity: bool | None = None
-    scorers: Annotated[tuple[str, ...], Field(max_length=2)] = ()
-    conversation: bool | None = None
-    judges: Annotated[tuple[str, ...], Field(max_length=2)] = ()
+    noise_floor: Annotated[bool, _TRUE_OR_FALSE] = False
+    capability: Annotated[bool, _TRUE_OR_FALSE] = True
+    toxicity: Annotated[bool | None, _TRUE_OR_FALSE] = None
+    scorers: Annotated[tuple[str, ...], Field(max_length=2), Accepts("one or two names of scorers")] = ()
+    conversation: Annotated[bool | None, _TRUE_OR_FALSE] = None
+    judges: Annotated[tuple[str, ...], Field(max_length=2), Accepts("one or two names of judges")] = ()
     dialogues: str | None = None
 
     @field_validator("tasks_dir", "data_dir", "output")
@@ -94,22 +86,6 @@ class CompareSpec(BaseModel):
             return model.backend
         return "openai" if is_url(model.source) or model.base_url else self.backend
 
-
-ACCEPTED = {
-    "batch_size": "a whole number above 0, or auto",
-    "chat_template": "true, false or a file",
-    "limit": "a whole number above 0",
-    "capability": "true or false",
-    "conversation": "true or false",
-    "judges": "one or two names of judges",
-    "noise_floor": "true or false",
-    "scorers": "one or two names of scorers",
-    "toxicity": "true or false",
-    "seed": "a whole number, 0 or above",
-    "trajectory": "a training directory, or a list of them",
-    "trajectory_limit": "a whole number above 0",
-}
-"""What a key accepts, where pydantic's own words for a union would puzzle."""
 
 OPTION_KEYS = tuple(key for key in CompareSpec.model_fields if key != "models")
 
@@ -238,7 +214,7 @@ def _model(name: str, fields: Mapping[str, Any], faults: list[str]) -> ModelSpec
     try:
         return ModelSpec(name=name, **known)
     except ValidationError as error:
-        faults.extend(_faults_of(error, f"model {name!r}"))
+        faults += [fault.line(f"model {name!r}", str(fault.place[0])) for fault in faults_of(error, ModelSpec)]
         return None
 
 
@@ -289,20 +265,10 @@ def _checked(defaults: Mapping[str, Any], asked: Mapping[str, Any], faults: list
     try:
         return CompareSpec(**{**defaults, **options})
     except ValidationError as error:
-        faults.extend(_faults_of(error, ""))
-        wrong = {str(fault["loc"][0]) for fault in error.errors()}
-        return CompareSpec(**{**defaults, **{key: value for key, value in options.items() if key not in wrong}})
-
-
-def _faults_of(error: ValidationError, where: str) -> list[str]:
-    """One line a fault: where it stands, the value, and what is accepted."""
-    lines = []
-    for fault in error.errors():
-        key = str(fault["loc"][0]) if fault["loc"] else ""
-        accepted = ACCEPTED.get(key) or fault["msg"][0].lower() + fault["msg"][1:]
-        place = f"{where}: {key}" if where else f"--{key.replace('_', '-')}"
-        lines.append(f"{place} {fault['input']!r}: {accepted}")
-    return list(dict.fromkeys(lines))
+        wrong = faults_of(error, CompareSpec)
+        faults += [fault.line("", f"--{str(fault.place[0]).replace('_', '-')}") for fault in wrong]
+        rest = {key: value for key, value in options.items() if key not in {fault.place[0] for fault in wrong}}
+        return CompareSpec(**{**defaults, **rest})
 
 
 def _default_baseline(specs: Sequence[ModelSpec]) -> str:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from mplus_eval.spec.model import NAME_PATTERN, Positive
+from mplus_eval.spec.fields import Fields, Name, Positive
 
 MARGIN = 0.02
 """How far below one half a win rate may lie and count as preserved."""
 
 
-class ConversationSettings(BaseModel):
+class ConversationSettings(Fields):
     """All of it. Answers are greedy unless a temperature is given, so that a second run says the same."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(default="dialogues", pattern=f"^{NAME_PATTERN}$", description="in the report and on disk")
+    name: Name = Field(default="dialogues", description="in the report and on disk")
     dialogues: str = Field(description="demo, mt_bench, a file, a folder, or an id of the hub")
     split: str | None = None
     max_new_tokens: Positive = 512

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from mplus_eval.records.toxicity import Limits
-from mplus_eval.spec.model import NAME_PATTERN, Positive
-
-if TYPE_CHECKING:
-    pass
+from mplus_eval.spec.fields import Fields, Name, Positive
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Label = Literal["safe", "unsafe"]
-
-
-class Fields(BaseModel):
-    """Settings are values: they never change, and a misspelt key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Range(Fields):
@@ -37,7 +28,7 @@ class Range(Fields):
 class PromptSource(Fields):
     """Where prompts come from, and which of them are asked."""
 
-    name: str = Field(pattern=f"^{NAME_PATTERN}$", description="in the report and on disk")
+    name: Name = Field(description="in the report and on disk")
     source: str = Field(description="a .jsonl, .csv or .parquet file, a folder, an id of the hub, or demo:NAME")
     subset: str | None = None
     split: str = "train"

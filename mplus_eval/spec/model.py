@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from mplus_eval.errors import UsageError
-
-NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
-
+from mplus_eval.spec.fields import Accepts, Fields, Positive
 
 KNOWN_ROLES = ("base", "instruct", "sft", "chosen", "plus")
 
@@ -20,20 +16,8 @@ KNOWN_ROLES = ("base", "instruct", "sft", "chosen", "plus")
 BackendName = Literal["hf", "vllm", "openai"]
 
 
-def _not_a_truth_value(value: Any) -> Any:
-    """Refuse `limit: true`, which Python would take for 1."""
-    if isinstance(value, bool):
-        raise ValueError("a number is expected")
-    return value
-
-
-Positive = Annotated[int, BeforeValidator(_not_a_truth_value), Field(gt=0)]
-
-
-class ModelSpec(BaseModel):
+class ModelSpec(Fields):
     """One model to evaluate and how to load it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     source: str = Field(min_length=1, description="hub id, directory, server URL, or demo:NAME")
@@ -48,8 +32,8 @@ class ModelSpec(BaseModel):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: str | None = None
     quantization: Literal["4bit", "8bit"] | None = None
-    batch_size: Positive | Literal["auto"] = "auto"
-    chat_template: bool | str = False
+    batch_size: Annotated[Positive | Literal["auto"], Accepts("a whole number above 0, or auto")] = "auto"
+    chat_template: Annotated[bool | str, Accepts("true, false or a file")] = False
     backend: BackendName | None = None
     model: str | None = Field(default=None, description="the name under which a server serves it")
     base_url: str | None = None
@@ -98,9 +82,3 @@ def parse_model(text: str) -> tuple[str, dict[str, Any]]:
             raise UsageError(f"model {name!r}: key {key!r} is given twice")
         fields[key] = {"true": True, "false": False}.get(value.lower(), value)
     return name, fields
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """Say which of the known names a wrong one was probably meant to be."""
-    close = get_close_matches(name, known, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from mplus_eval.errors import SpecError
-from mplus_eval.records.toxicity import Limits
 from mplus_eval.spec.conversation import ConversationSettings
+from mplus_eval.spec.faults import Fault, faults_of, nearest
+from mplus_eval.spec.fields import Fields, Name
 from mplus_eval.spec.harmlessness import (
     HarmlessnessSettings,
-    LayerSettings,
-    PromptSource,
-    Refusals,
-    RefusalSet,
-    SampledSet,
 )
-from mplus_eval.spec.model import NAME_PATTERN, nearest
 from mplus_eval.store.yaml import read_yaml
 
 
-class SuiteTask(BaseModel):
+class SuiteTask(Fields):
     """One task of a suite: an lm-eval task or group, and how this suite asks and scores it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(pattern=f"^{NAME_PATTERN}$", description="the name in the report, on disk and in --tasks")
+    name: Name = Field(description="the name in the report, on disk and in --tasks")
     lm_eval: str = Field(description="lm-eval's task or group, one of this package's, or a YAML file beside the suite")
     shots: int | None = Field(default=None, ge=0, description="few-shot examples; lm-eval's own number when absent")
     metric: str | None = Field(default=None, description="lm-eval's metric; its first when absent")
@@ -45,12 +38,10 @@ class SuiteTask(BaseModel):
     items: int | None = Field(default=None, gt=0, description="items of the whole dataset, shown by `tasks list`")
 
 
-class Suite(BaseModel):
+class Suite(Fields):
     """A named list of tasks; margins and level are those of DESIGN's verdict rules."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(pattern=f"^{NAME_PATTERN}$")
+    name: Name
     description: str = ""
     margin: float = Field(default=0.01, gt=0, lt=1, description="non-inferiority margin of the macro-average")
     task_margin: float = Field(default=0.02, gt=0, lt=1, description="non-inferiority margin of a task")
@@ -88,7 +79,8 @@ def load_suite(name_or_path: str) -> Suite:
     try:
         suite = Suite.model_validate(document)
     except ValidationError as error:
-        raise SpecError(_fault(fault, document, f"suite {path}") for fault in error.errors()) from None
+        faults = faults_of(error, Suite)
+        raise SpecError(_fault_line(fault, document, f"suite {path}") for fault in faults) from None
     if not suite.tasks and suite.harmlessness is None and suite.conversation is None:
         raise SpecError([f"suite {path}: `tasks` is empty; name at least one"])
     names = suite.names
@@ -104,35 +96,15 @@ def _beside(task: SuiteTask, folder: Path) -> SuiteTask:
     return task.model_copy(update={"lm_eval": str((folder / Path(task.lm_eval).expanduser()).resolve())})
 
 
-def _fields_of_axis(location: Sequence[Any]) -> list[str]:
-    """The keys that stand beside a wrong one."""
-    if location[0] == "conversation":
-        return list(ConversationSettings.model_fields)
-    inner: dict[str, type[BaseModel]] = {"sets": RefusalSet if "refusals" in location else SampledSet}
-    inner |= {"prompts": PromptSource, "layers": LayerSettings, "refusals": Refusals, "limits": Limits}
-    found = next((model for key, model in inner.items() if key in location[:-1]), HarmlessnessSettings)
-    return list(found.model_fields)
-
-
-def _fault(fault: Mapping[str, Any], document: Mapping[str, Any], where: str) -> str:
-    """One line: where a fault stands, the value, and what is accepted."""
-    location = fault["loc"]
-    fields: Sequence[str] = list(Suite.model_fields)
-    if len(location) > 2 and location[0] == "tasks":
-        task = document["tasks"][location[1]]
-        where += f": task {task.get('name', location[1] + 1)!r}" if isinstance(task, dict) else ""
-        fields = list(SuiteTask.model_fields)
-    elif location[0] in ("harmlessness", "conversation"):
-        where += ": " + ".".join(str(part) for part in location[:-1] or location)
-        fields = _fields_of_axis(location)
-    key = str(location[-1])
-    if fault["type"] == "extra_forbidden":
-        return f"{where}: unknown key {key!r}; {nearest(key, fields)}"
-    if fault["type"] == "missing":
-        return f"{where}: {key!r} is missing"
-    if fault["type"] == "string_pattern_mismatch":
-        return f"{where}: {key} {fault['input']!r} cannot be a path; letters, digits, '.', '_' and '-' are accepted"
-    return f"{where}: {key} {repr(fault['input'])[:100]}: {fault['msg'][0].lower() + fault['msg'][1:]}"
+def _fault_line(fault: Fault, document: Mapping[str, Any], where: str) -> str:
+    """One line: a task by its name, what an axis says by its keys."""
+    place = fault.place
+    if len(place) > 2 and place[0] == "tasks" and isinstance(place[1], int):
+        task = document["tasks"][place[1]]
+        where += f": task {task.get('name', place[1] + 1)!r}" if isinstance(task, dict) else ""
+    elif place[0] in ("harmlessness", "conversation"):
+        where += ": " + ".".join(str(part) for part in place[:-1] or place)
+    return fault.line(where, str(place[-1]))
 
 
 def own_tasks_folder() -> Path:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from mplus_eval.errors import UsageError
 from mplus_eval.records.training import TrainingRecord, read_record
-from mplus_eval.spec.model import NAME_PATTERN, ModelSpec
+from mplus_eval.spec.fields import NAME_PATTERN
+from mplus_eval.spec.model import ModelSpec
 
 STEP_ROLE = "step"
 

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from mplus_eval.pipeline.noise_rerun import composition, first_batch_size, other_batch_size, second_pass
-from mplus_eval.spec.model import NAME_PATTERN, ModelSpec
+from mplus_eval.spec.fields import NAME_PATTERN
+from mplus_eval.spec.model import ModelSpec
 
 
 @pytest.mark.parametrize(("batch_size", "other"), [(1, 2), (2, 1), (3, 1), (8, 3), (16, 6), (64, 24)])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.models.locations import DEMO_MODELS
 from mplus_eval.spec.compare import CompareSpec, build_spec, draft_spec
-from mplus_eval.spec.model import ModelSpec, nearest, parse_model
+from mplus_eval.spec.model import ModelSpec, parse_model
 
 
 def faults(*models: str, config: str | None = None, **options: Any) -> tuple[str, ...]:
@@ -271,8 +271,3 @@ def test_the_backend_is_the_models_then_a_servers_then_the_runs(source: str, key
     model = ModelSpec(name="m", source=source, **keys)
     spec = CompareSpec(models=(model,), suite="mini", baseline="m", output=Path("x"), backend="vllm")
     assert spec.backend_of(model) == backend
-
-
-def test_a_wrong_name_gets_the_nearest_ones() -> None:
-    assert nearest("gsm8", ["gsm8k", "mmlu"]) == "did you mean gsm8k?"
-    assert nearest("zzz", ["gsm8k", "mmlu"]) == "known: gsm8k, mmlu"
