@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from mplus_eval.backends.base import Ending
+from mplus_eval.backends.base import Response
 from mplus_eval.pipeline.aggregate import conclude
 from mplus_eval.pipeline.evaluate import Failures, evaluate
 from mplus_eval.pipeline.judge import judge
@@ -21,8 +21,8 @@ from mplus_eval.store.parts import read_part
 from mplus_eval.store.run_directory import RunDirectory
 from tests.toy import RuleBackend, write_checkpoint
 
-Say = Callable[[str, random.Random], Any]
-"""What a model says to a prompt, by the numbers of the request's seed: a text, or a `FailedRequest`."""
+Say = Callable[[str, random.Random], str | Response]
+"""What a model says to a prompt, by the numbers of the request's seed: a text, or that it failed."""
 
 TEXT = """
 the river runs past our mill every morning while children carry bread over a narrow bridge to their school where
@@ -55,20 +55,20 @@ class Talker(RuleBackend):
         self.say = say
         self.asked: list[Any] = []
 
-    def respond(self, requests: Sequence[Any]) -> list[Any]:
+    def respond(self, requests: Sequence[Any]) -> list[Response]:
         """Answer requests of one type."""
         responses = super().respond(requests)
         self.asked += requests
-        texts = [response if isinstance(response, str) else "" for response in responses]
-        self.endings = [Ending(len(text.split()), True) for text in texts]
         return responses
 
-    def _respond(self, request: Any) -> Any:
+    def _respond(self, request: Any) -> Response:
         prompt, said = request.args
         if request.request_type == "generate_until":
-            return self.say(prompt, random.Random(f"{said.get('seed')} {prompt}"))
+            text = self.say(prompt, random.Random(f"{said.get('seed')} {prompt}"))
+            return Response(text, n_tokens=len(text.split()), ended=True) if isinstance(text, str) else text
         known = {*WORDS, "idiot"}
-        return sum(-1.0 if word in known else -9.0 for word in said.split()), False
+        value = sum(-1.0 if word in known else -9.0 for word in said.split())
+        return Response(log_probability=value, is_greedy=False)
 
 
 def plain(prompt: str, rng: random.Random) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mplus_eval.backends.base import Ending, LoadedModel, OpenedModel
+from mplus_eval.backends.base import LoadedModel, OpenedModel, Response
 
 CHOICE = """
 task: toy_sums
@@ -70,8 +70,6 @@ class RuleBackend:
 
     facts = LoadedModel("rule", "float32", 7, "cpu")
     requests_per_call = 6
-    truncated: Sequence[int] | None = None
-    endings: Sequence[Ending] | None = None
     opened: OpenedModel | None = None
 
     def __init__(self, name: str, before: Callable[[Sequence[Any]], None] | None = None) -> None:
@@ -79,7 +77,7 @@ class RuleBackend:
         self.name, self.before = name, before
         self.n_answered = 0
 
-    def respond(self, requests: Sequence[Any]) -> list[Any]:
+    def respond(self, requests: Sequence[Any]) -> list[Response]:
         """Answer requests of one type."""
         if self.before is not None:
             self.before(requests)
@@ -93,12 +91,12 @@ class RuleBackend:
     def close(self) -> None:
         """Do nothing."""
 
-    def _respond(self, request: Any) -> Any:
+    def _respond(self, request: Any) -> Response:
         digest = hashlib.sha256(f"{self.name}|{request.args[0]}|{request.args[1]}".encode()).digest()
         if request.request_type == "generate_until":
             number = request.args[0].split()[-1].rstrip(":")
-            return number if digest[0] < 160 else "none"
-        return -float(digest[0]) / 10 - 0.1, digest[1] < 128
+            return Response(text=number if digest[0] < 160 else "none")
+        return Response(log_probability=-float(digest[0]) / 10 - 0.1, is_greedy=digest[1] < 128)
 
 
 def write_checkpoint(folder: Path, seed: int = 0) -> Path:

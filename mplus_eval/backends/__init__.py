@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
-from mplus_eval.backends.base import Backend, FailedRequest, LoadedModel
+from mplus_eval.backends.base import Backend, LoadedModel, Response
 from mplus_eval.models.locations import Source
 from mplus_eval.spec.model import ModelSpec
 
-__all__ = ["Backend", "FailedRequest", "LoadedModel", "engine", "load_backend"]
+__all__ = ["Backend", "LoadedModel", "Response", "engine", "load_backend"]
 
 _ENGINE_PACKAGES = {"hf": ("lm_eval", "transformers", "torch"), "vllm": ("lm_eval", "vllm"), "openai": ("lm_eval",)}
 

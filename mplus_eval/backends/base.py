@@ -1,4 +1,4 @@
-"""What every backend offers: answers to lm-eval's requests, and a few facts about the model that gives them."""
+"""What every backend offers: responses to lm-eval's requests, and a few facts about the model that gives them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from lm_eval.api.instance import Instance
+
     from mplus_eval.inference.self_check import Tier
 
 
@@ -23,20 +25,26 @@ class LoadedModel:
 
 
 @dataclass(frozen=True)
-class FailedRequest:
-    """Stands in place of a response: this request could not be answered, the others were."""
+class Response:
+    """What a backend gives for one request; None is what this kind of request has not or the backend cannot tell.
 
-    cause: str
+    A `generate_until` request gets a text, a `loglikelihood` request a log-probability and whether it is greedy, a
+    `loglikelihood_rolling` request a log-probability; any of them, in their place, an error.
+    """
 
-
-@dataclass(frozen=True)
-class Ending:
-    """How a generated text came to its end."""
-
-    n_tokens: int
-    """Generated; the one that ended it is not counted."""
-    ended: bool
+    text: str | None = None
+    log_probability: float | None = None
+    """Natural, summed over the continuation's tokens; NaN where the model's logits are."""
+    is_greedy: bool | None = None
+    """Whether each token of the continuation is the likeliest one."""
+    n_tokens: int | None = None
+    """Generated; the one that ended the text is not counted."""
+    ended: bool | None = None
     """Whether the model ended by itself, by an end token or a stop string, rather than at the limit."""
+    n_truncated: int | None = None
+    """Tokens cut from the left of the prompt; told of a request that failed too."""
+    error: str | None = None
+    """Why this request could not be answered, while the others were."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +56,7 @@ class OpenedModel:
 
 
 class Backend(Protocol):
-    """A model that is loaded and can be asked.
-
-    Requests and responses are lm-eval's: a `loglikelihood` request is answered by (log-probability, is greedy), a
-    `loglikelihood_rolling` request by a log-probability, a `generate_until` request by a text; any of
-    them by a `FailedRequest`.
-    """
+    """A model that is loaded and can be asked; requests are lm-eval's."""
 
     @property
     def facts(self) -> LoadedModel:
@@ -67,15 +70,7 @@ class Backend(Protocol):
     def opened(self) -> OpenedModel | None:
         """The model of transformers itself, where it is in this process."""
 
-    @property
-    def truncated(self) -> Sequence[int] | None:
-        """For each request of the newest `respond`, tokens cut from the left of its context; None where not known."""
-
-    @property
-    def endings(self) -> Sequence[Ending] | None:
-        """For each `generate_until` request of the newest `respond`, how its text ended; None where not known."""
-
-    def respond(self, requests: Sequence[Any]) -> list[Any]:
+    def respond(self, requests: Sequence[Instance]) -> list[Response]:
         """Answer requests of one type, in their order."""
 
     def render_chat(self, messages: list[dict[str, str]], add_generation_prompt: bool = True) -> str:

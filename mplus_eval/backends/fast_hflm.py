@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -18,8 +19,9 @@ from lm_eval.api.model import CacheHook
 from lm_eval.models.huggingface import _add_special_kwargs, has_bos_prefix
 from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
 
-from mplus_eval.backends.base import Ending, FailedRequest
+from mplus_eval.backends.base import Response
 from mplus_eval.backends.checked_hflm import CheckedHFLM
+from mplus_eval.backends.lm_eval_private import EncodedPair, encode_pairs
 from mplus_eval.inference.budget import Budget, find_budget
 from mplus_eval.inference.generation import Prompt, TreeGenerator
 from mplus_eval.inference.sampling import Sampling
@@ -52,10 +54,6 @@ class FastHFLM(CheckedHFLM):
         """
         super().__init__(*args, **kwargs)
         self._ids_of: dict[str, list[int]] = {}
-        self.truncated: list[int] = []
-        """For each request of the newest call, tokens cut from the left of its context."""
-        self.endings: list[Ending] | None = None
-        """For each request of the newest call, how its text ended; None where no text was generated here."""
         self.budget = budget or find_budget(self.model)
         self.tier: Tier = choose_tier(self.model, self.max_length, self.budget)
 
@@ -76,46 +74,77 @@ class FastHFLM(CheckedHFLM):
             return list(known)
         return list(super().tok_encode(string, add_special_tokens, left_truncate_len, **kwargs))
 
-    def loglikelihood(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[Any]:
-        """As `HFLM`'s; texts are encoded once each, in a batch."""
+    def respond(self, requests: Sequence[Instance]) -> list[Response]:
+        """Answer requests of one type, in their order, with all that is known of each response."""
+        if not requests:
+            return []
+        if requests[0].request_type == "generate_until":
+            return self.generate(requests)
+        if requests[0].request_type == "loglikelihood":
+            return self.score(requests)
+        # HFLM cuts nothing off a whole text.
+        values = self.loglikelihood_rolling(list(requests), disable_tqdm=True)
+        return [Response(log_probability=float(value), n_truncated=0) for value in values]
+
+    def loglikelihood(self, requests: Sequence[Instance], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
+        """As `HFLM`'s.
+
+        Raises:
+            ValueError: when a request cannot be scored.
+        """
+        return _as_pairs(self.score(requests))
+
+    def score(self, requests: Sequence[Instance]) -> list[Response]:
+        """What `loglikelihood` says; texts are encoded once each, in a batch."""
         pairs = [_moved_spaces(*request.args) for request in requests if request.args[0]]
         with self._encoded([text for context, whole in pairs for text in (context, whole)]):
-            return list(super().loglikelihood(list(requests), disable_tqdm=disable_tqdm))
+            encoded = encode_pairs(self, requests)
+        return self._score_tokens(encoded)
 
-    def loglikelihood_rolling(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[float]:
-        """As `HFLM`'s, which cuts nothing off a text."""
-        found = list(super().loglikelihood_rolling(list(requests), disable_tqdm=disable_tqdm))
-        self.truncated = [0] * len(requests)
-        return found
+    def _loglikelihood_tokens(
+        self, requests: Sequence[EncodedPair], disable_tqdm: bool = True, override_bs: int | None = None
+    ) -> list[tuple[float, bool]]:
+        return _as_pairs(self._score_tokens(requests, override_bs))
 
-    def _loglikelihood_tokens(self, requests: Any, disable_tqdm: bool = True, override_bs: int | None = None) -> Any:
-        self.endings = None
-        self.truncated = [
+    def _score_tokens(self, requests: Sequence[EncodedPair], override_bs: int | None = None) -> list[Response]:
+        cut = [
             max(0, len(context) + len(continuation) - (self.max_length + 1)) for _, context, continuation in requests
         ]
         scorer = scorer_of(self.tier, self.model, self.budget)
         if scorer is None:
-            return super()._loglikelihood_tokens(requests, disable_tqdm, override_bs)
-        found: list[Any] = [self._fault(context, continuation) for _, context, continuation in requests]
-        sound = [number for number, fault in enumerate(found) if fault is None]
-        wanted = [Request(*self._fitted(*requests[number][1:])) for number in sound]
+            scores = super()._loglikelihood_tokens(list(requests), True, override_bs)
+            return [
+                Response(log_probability=float(value), is_greedy=bool(greedy), n_truncated=n_truncated)
+                for (value, greedy), n_truncated in zip(scores, cut, strict=True)
+            ]
+        errors = [self._error(context, continuation) for _, context, continuation in requests]
+        sound = [request for request, error in zip(requests, errors, strict=True) if error is None]
         with self.nan_in_answers():
-            scores = scorer.score(wanted)
-        for number, score in zip(sound, scores, strict=True):
-            found[number] = score
-            if requests[number][0] is not None:
-                self.cache_hook.add_partial("loglikelihood", requests[number][0], score)
-        return found
+            scores = scorer.score([Request(*self._fitted(context, continuation)) for _, context, continuation in sound])
+        for (texts, _, _), score in zip(sound, scores, strict=True):
+            if texts is not None:
+                self.cache_hook.add_partial("loglikelihood", texts, score)
+        next_score = iter(scores)
+        return [
+            Response(None, *next(next_score), n_truncated=n_truncated)
+            if error is None
+            else Response(error=error, n_truncated=n_truncated)
+            for error, n_truncated in zip(errors, cut, strict=True)
+        ]
 
-    def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[str]:
+    def generate_until(self, requests: Sequence[Instance], disable_tqdm: bool = False) -> list[str]:
         """As `HFLM`'s at batch size 1, whatever is computed together; a sampled text depends on its `seed` alone."""
-        self.endings = None
+        return [str(response.text) for response in self.generate(requests, disable_tqdm)]
+
+    def generate(self, requests: Sequence[Instance], disable_tqdm: bool = True) -> list[Response]:
+        """What `generate_until` says; how a text ended is not known where `HFLM` itself generates it."""
         with self._encoded([request.args[0] for request in requests]):
             encoded = [self.tok_encode(request.args[0]) for request in requests]
         rooms = [self._room(request.args[1]) for request in requests]
-        self.truncated = [max(0, len(ids) - room) for ids, room in zip(encoded, rooms, strict=True)]
+        cut = [max(0, len(ids) - room) for ids, room in zip(encoded, rooms, strict=True)]
         if self.tier.name != "tree" or not all(self._is_plain(request.args[1]) for request in requests):
-            return self._generated_by_hflm(requests, disable_tqdm)
+            texts = self._generated_by_hflm(requests, disable_tqdm)
+            return [Response(text=text, n_truncated=n_truncated) for text, n_truncated in zip(texts, cut, strict=True)]
         eos = self.tok_decode(self.eot_token_id, skip_special_tokens=False)
         fitted = [tuple(ids[-room:]) for ids, room in zip(encoded, rooms, strict=True)]
         asked = [
@@ -124,14 +153,11 @@ class FastHFLM(CheckedHFLM):
         ]
         generator = TreeGenerator(self.model, self.budget, slots=self.budget.slots, cached_tokens=self.budget.cached)
         made = generator.generate([prompt for prompt, _ in asked])
-        self.endings = [
-            self._ending(prompt, until, tokens) for (prompt, until), tokens in zip(asked, made, strict=True)
-        ]
-        texts = []
-        for request, (_, until), tokens in zip(requests, asked, made, strict=True):
-            texts.append(self._text(list(tokens), until))
-            self.cache_hook.add_partial("generate_until", request.args, texts[-1])
-        return texts
+        responses = []
+        for request, (prompt, until), tokens, n_truncated in zip(requests, asked, made, cut, strict=True):
+            responses.append(replace(self._response(prompt, until, tokens), n_truncated=n_truncated))
+            self.cache_hook.add_partial("generate_until", request.args, responses[-1].text)
+        return responses
 
     def _generated_by_hflm(self, requests: Sequence[Any], disable_tqdm: bool) -> list[str]:
         """By `HFLM` itself, to which a `seed` is unknown: one number generator, seeded by all seeds, for all requests.
@@ -204,11 +230,11 @@ class FastHFLM(CheckedHFLM):
             )
         )
 
-    def _ending(self, prompt: Prompt, until: list[str], tokens: tuple[int, ...]) -> Ending:
-        """How a text ended; a stop string that is one token is not counted either."""
+    def _response(self, prompt: Prompt, until: list[str], tokens: tuple[int, ...]) -> Response:
+        """The text and how it ended; a stop string that is one token is not counted either."""
         by_token = bool(tokens) and (tokens[-1] in prompt.end_tokens or self._is_stop(tokens[-1], until))
         by_text = prompt.stopped is not None and bool(tokens) and prompt.stopped(tokens)
-        return Ending(len(tokens) - by_token, by_token or by_text)
+        return Response(self._text(list(tokens), until), n_tokens=len(tokens) - by_token, ended=by_token or by_text)
 
     def _is_stop(self, token: int, until: list[str]) -> bool:
         return self.tok_decode([token], skip_special_tokens=False) in until
@@ -229,17 +255,15 @@ class FastHFLM(CheckedHFLM):
         configured = self.model.generation_config.eos_token_id
         return frozenset(configured if isinstance(configured, list) else [configured]) - {None}
 
-    def _fault(self, context: Sequence[int], continuation: Sequence[int]) -> FailedRequest | None:
+    def _error(self, context: Sequence[int], continuation: Sequence[int]) -> str | None:
         """Why a request cannot be scored."""
         if not continuation:
-            return FailedRequest("the continuation is empty")
+            return "the continuation is empty"
         if len(continuation) > self.max_length:
-            return FailedRequest(
-                f"the continuation has {len(continuation)} tokens, the model's length is {self.max_length}"
-            )
+            return f"the continuation has {len(continuation)} tokens, the model's length is {self.max_length}"
         highest, known = max(*context, *continuation), self.model.get_input_embeddings().num_embeddings
         if highest >= known:
-            return FailedRequest(f"token id {highest} is outside the model's vocabulary of {known}")
+            return f"token id {highest} is outside the model's vocabulary of {known}"
         return None
 
     def _fitted(self, context: Sequence[int], continuation: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -258,6 +282,16 @@ class FastHFLM(CheckedHFLM):
             yield
         finally:
             self._ids_of = {}
+
+
+def _as_pairs(responses: Sequence[Response]) -> list[tuple[float, bool]]:
+    """As lm-eval's models answer; they have no word for a request that failed."""
+    pairs = []
+    for response in responses:
+        if response.log_probability is None or response.is_greedy is None:
+            raise ValueError(response.error)
+        pairs.append((response.log_probability, response.is_greedy))
+    return pairs
 
 
 def _moved_spaces(context: str, continuation: str) -> tuple[str, str]:

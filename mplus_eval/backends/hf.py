@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mplus_eval.backends.base import Ending, LoadedModel, OpenedModel
+from mplus_eval.backends.base import LoadedModel, OpenedModel, Response
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
 from mplus_eval.models.locations import Source
 from mplus_eval.spec.model import ModelSpec
+
+if TYPE_CHECKING:
+    from lm_eval.api.instance import Instance
+
+    from mplus_eval.backends.fast_hflm import FastHFLM
 
 DEFAULT_BATCH_SIZE = {"cpu": 16, "cuda": 64}
 _BATCHES_PER_CALL = 16
@@ -18,17 +23,7 @@ _BATCHES_PER_CALL = 16
 class HfModel(LmEvalModel):
     """A transformers model; out of memory halves what is computed at once and goes on."""
 
-    @property
-    def truncated(self) -> Sequence[int]:
-        """For each request of the newest `respond`, tokens cut from the left of its context."""
-        found: Sequence[int] = self.lm.truncated
-        return found
-
-    @property
-    def endings(self) -> Sequence[Ending] | None:
-        """For each request of the newest `respond`, how its text ended; None where HFLM itself generated it."""
-        found: Sequence[Ending] | None = self.lm.endings
-        return found
+    lm: FastHFLM
 
     @property
     def opened(self) -> OpenedModel:
@@ -36,15 +31,15 @@ class HfModel(LmEvalModel):
         model = self.lm.model
         return OpenedModel(model.get_base_model() if hasattr(model, "get_base_model") else model, self.lm.tokenizer)
 
-    def respond(self, requests: Sequence[Any]) -> list[Any]:
-        """Answer requests, halving what is computed at once for as long as the memory does not suffice.
+    def respond(self, requests: Sequence[Instance]) -> list[Response]:
+        """Answer requests of one type, halving what is computed at once for as long as the memory does not suffice.
 
         Raises:
             MemoryError: when it does not suffice for one request at a time.
         """
         while True:
             try:
-                return super().respond(requests)
+                return self.lm.respond(requests)
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
                     raise

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mplus_eval.backends.base import Ending, LoadedModel, OpenedModel
+from mplus_eval.backends.base import LoadedModel, OpenedModel, Response
+
+if TYPE_CHECKING:
+    from lm_eval.api.instance import Instance
 
 
 class LmEvalModel:
@@ -23,22 +26,17 @@ class LmEvalModel:
         """Not in this process, or not of transformers."""
         return None
 
-    @property
-    def truncated(self) -> Sequence[int] | None:
-        """Not known: lm-eval's classes do not tell."""
-        return None
-
-    @property
-    def endings(self) -> Sequence[Ending] | None:
-        """Not known: lm-eval's classes return texts only."""
-        return None
-
-    def respond(self, requests: Sequence[Any]) -> list[Any]:
-        """Answer requests of one type, in their order."""
+    def respond(self, requests: Sequence[Instance]) -> list[Response]:
+        """Answer requests of one type, in their order; what was cut and how a text ended is not known here."""
         if not requests:
             return []
-        method = getattr(self.lm, requests[0].request_type)
-        return list(method(list(requests), disable_tqdm=True))
+        request_type = requests[0].request_type
+        answers = getattr(self.lm, request_type)(list(requests), disable_tqdm=True)
+        if request_type == "generate_until":
+            return [Response(text=str(text)) for text in answers]
+        if request_type == "loglikelihood":
+            return [Response(log_probability=float(value), is_greedy=bool(greedy)) for value, greedy in answers]
+        return [Response(log_probability=float(value)) for value in answers]
 
     def render_chat(self, messages: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
         """Put messages into the model's chat template."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from mplus_eval.backends.base import LoadedModel
+from mplus_eval.backends.base import LoadedModel, Response
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
 from mplus_eval.models.locations import Source
 from mplus_eval.spec.model import ModelSpec
+
+if TYPE_CHECKING:
+    from lm_eval.api.instance import Instance
 
 CONCURRENT_REQUESTS = 8
 TIMEOUT_SECONDS = 300
@@ -24,7 +28,7 @@ class ServerError(RuntimeError):
 class OpenAIModel(LmEvalModel):
     """A served model; a request that fails is tried `TRIES` times in all."""
 
-    def respond(self, requests: Sequence[Any]) -> list[Any]:
+    def respond(self, requests: Sequence[Instance]) -> list[Response]:
         """Answer requests of one type, in their order.
 
         Raises:
@@ -34,8 +38,12 @@ class OpenAIModel(LmEvalModel):
         from requests import RequestException
 
         try:
+            # A text that can be stored: JSON allows halves of surrogate pairs, which no encoding has.
             return [
-                _text(response) if isinstance(response, str) else response for response in super().respond(requests)
+                response
+                if (text := response.text) is None
+                else replace(response, text=text.encode("utf-8", "replace").decode("utf-8"))
+                for response in super().respond(requests)
             ]
         except aiohttp.ClientResponseError as error:
             raise ServerError(self._says(f"answered {error.status} {error.message}")) from error
@@ -49,11 +57,6 @@ class OpenAIModel(LmEvalModel):
 
     def _says(self, what: str) -> str:
         return f"the server {self.lm.base_url} {what}, {TRIES} times"
-
-
-def _text(response: str) -> str:
-    """A text that can be stored: JSON allows halves of surrogate pairs, which no encoding has."""
-    return response.encode("utf-8", "replace").decode("utf-8")
 
 
 def load(model: ModelSpec, source: Source) -> OpenAIModel:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from mplus_eval.backends import Backend, FailedRequest
+from mplus_eval.backends import Backend, Response
 from mplus_eval.capability.items import FEWSHOT_SEED, Leaf
 from mplus_eval.store.hashes import hash_text
 
@@ -55,27 +55,26 @@ def answer(leaf: Leaf, requests: Sequence[Any], backend: Backend, on_items: Call
     """
     rows: list[Row] = []
     for call in _calls(requests, backend.requests_per_call):
-        for request_type, group in groupby(sorted(call, key=_type), key=_type):
-            _respond(backend, list(group), request_type)
+        responses = _responses(backend, call)
         items = list(_by_item(call))
         for item in items:
-            rows.extend(_rows(leaf, item))
+            rows.extend(_rows(leaf, item, [next(responses) for _ in item]))
         on_items(len(items))
     return rows
 
 
-def _type(request: Any) -> str:
-    return str(request.request_type)
+def _responses(backend: Backend, requests: Sequence[Any]) -> Iterator[list[Response]]:
+    """For every request its responses, one a sample; a backend is asked requests of one type at once."""
+    responses: list[list[Response]] = [[] for _ in requests]
 
+    def request_type(place: int) -> str:
+        return str(requests[place].request_type)
 
-def _respond(backend: Backend, requests: Sequence[Any], request_type: str) -> None:
-    repeated = [request for request in requests for _ in range(request.repeats or 1)]
-    for request in requests:
-        request.resps, request.truncated = [], None
-    for request, response in zip(repeated, backend.respond(repeated), strict=True):
-        request.resps.append(response)
-    for request, n_tokens in zip(repeated, backend.truncated or (), strict=backend.truncated is not None):
-        request.truncated = n_tokens
+    for _, group in groupby(sorted(range(len(requests)), key=request_type), key=request_type):
+        places = [place for place in group for _ in range(requests[place].repeats or 1)]
+        for place, response in zip(places, backend.respond([requests[place] for place in places]), strict=True):
+            responses[place].append(response)
+    return iter(responses)
 
 
 def _by_item(requests: Sequence[Any]) -> Iterator[list[Any]]:
@@ -95,11 +94,11 @@ def _calls(requests: Sequence[Any], size: int) -> Iterator[list[Any]]:
         yield call
 
 
-def _rows(leaf: Leaf, requests: Sequence[Any]) -> Iterator[Row]:
+def _rows(leaf: Leaf, requests: Sequence[Any], responses: Sequence[list[Response]]) -> Iterator[Row]:
     """One row a sample; the requests of an item are its choices, or its one generation."""
     first = requests[0]
     prompt = str(first.args[0])
-    for sample in range(first.repeats or 1):
+    for sample, given in enumerate(zip(*responses, strict=True)):
         yield {
             "item_id": leaf.item_id(first.doc_id),
             "stratum": leaf.name,
@@ -108,28 +107,26 @@ def _rows(leaf: Leaf, requests: Sequence[Any]) -> Iterator[Row]:
             "prompt_hash": hash_text(prompt),
             "prompt": prompt,
             "choices": _choices(leaf, requests),
-            "n_truncated": max((one.truncated for one in requests if one.truncated is not None), default=None),
-            **_said(_type(first), [request.resps[sample] for request in requests]),
+            "n_truncated": max((n for response in given if (n := response.n_truncated) is not None), default=None),
+            **_columns(given),
         }
 
 
 def _choices(leaf: Leaf, requests: Sequence[Any]) -> list[str] | None:
-    if _type(requests[0]) != "loglikelihood":
+    if requests[0].request_type != "loglikelihood":
         return None
     if leaf.task.OUTPUT_TYPE == "multiple_choice":
         return [str(choice) for choice in leaf.task.doc_to_choice(requests[0].doc)]
     return [str(request.args[1]) for request in requests]
 
 
-def _said(request_type: str, responses: Sequence[Any]) -> Row:
+def _columns(responses: Sequence[Response]) -> Row:
     """The columns that hold a model's responses to one item; NaN is a failure, not a number."""
-    if failed := next((one for one in responses if isinstance(one, FailedRequest)), None):
-        return {"error": failed.cause}
-    if request_type == "generate_until":
-        return {"generations": [str(text) for text in responses]}
-    if request_type == "loglikelihood":
-        values, greedy = [float(value) for value, _ in responses], [bool(flag) for _, flag in responses]
-    else:
-        values, greedy = [float(value) for value in responses], None
+    if failed := [response.error for response in responses if response.error is not None]:
+        return {"error": failed[0]}
+    if texts := [response.text for response in responses if response.text is not None]:
+        return {"generations": texts}
+    values = [response.log_probability for response in responses if response.log_probability is not None]
+    greedy = [response.is_greedy for response in responses if response.is_greedy is not None] or None
     error = "the model returned NaN" if any(math.isnan(value) for value in values) else None
     return {"log_probabilities": values, "greedy": greedy, "error": error}

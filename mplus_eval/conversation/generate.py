@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mplus_eval.backends import Backend, FailedRequest
+from mplus_eval.backends import Backend, Response
 from mplus_eval.conversation.format import prompt_of
 from mplus_eval.conversation.items import Dialogue, DialogueSet
 from mplus_eval.models.chat_format import ChatFormat, format_of
@@ -102,23 +102,15 @@ def _answered(
     requests = [
         Instance("generate_until", {}, (prompt, {**ways, **_drawn(settings, seed, prompt)}), 0) for prompt in prompts
     ]
-    responses = backend.respond(requests)
-    unknown = [None] * len(requests)
-    truncated, endings = backend.truncated or unknown, backend.endings or unknown
     return [
-        _row(
-            dialogue,
-            turn,
-            prompt,
-            {
-                "n_truncated": cut,
-                "n_tokens": ending.n_tokens if ending else None,
-                "ended": ending.ended if ending else None,
-                **({"error": said.cause} if isinstance(said, FailedRequest) else {"generations": [str(said).strip()]}),
-            },
-        )
-        for dialogue, prompt, said, cut, ending in zip(dialogues, prompts, responses, truncated, endings, strict=True)
+        _row(dialogue, turn, prompt, _columns(response))
+        for dialogue, prompt, response in zip(dialogues, prompts, backend.respond(requests), strict=True)
     ]
+
+
+def _columns(response: Response) -> Row:
+    told = {"n_truncated": response.n_truncated, "n_tokens": response.n_tokens, "ended": response.ended}
+    return told | ({"error": response.error} if response.text is None else {"generations": [response.text.strip()]})
 
 
 def _drawn(settings: ConversationSettings, seed: int, prompt: str) -> dict[str, Any]:

@@ -10,10 +10,11 @@ the same random numbers and neither batches nor a restart change what is said.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from mplus_eval.backends import Backend, FailedRequest
+from mplus_eval.backends import Backend, Response
 from mplus_eval.harmlessness.items import PromptSet, SetPrompt
 from mplus_eval.models.chat_format import ChatFormat, format_of
 from mplus_eval.spec.harmlessness import HarmlessnessSettings
@@ -88,8 +89,8 @@ def log_likelihoods(rows: Sequence[Row], backend: Backend) -> list[float | None]
     except ServerError:
         return found  # it has just generated, and tells no likelihoods
     for (number, _, _), response in zip(wanted, responses, strict=True):
-        if not isinstance(response, FailedRequest) and response[0] == response[0]:
-            found[number] = float(response[0])
+        if (value := response.log_probability) is not None and not math.isnan(value):
+            found[number] = value
     return found
 
 
@@ -117,9 +118,6 @@ def _generated(
         Instance("generate_until", {}, (text, {**settings, **_seed(settings, seed, text, sample)}), sample)
         for _, text, sample in wanted
     ]
-    responses = backend.respond(requests)
-    unknown = [None] * len(requests)
-    truncated, endings = backend.truncated or unknown, backend.endings or unknown
     return [
         {
             "item_id": prompt.item_id,
@@ -129,12 +127,9 @@ def _generated(
             "prompt_hash": hash_text(text),
             "prompt": text,
             "asked": prompt.text,
-            "n_truncated": cut,
-            "n_tokens": ending.n_tokens if ending else None,
-            "ended": ending.ended if ending else None,
-            **_said(response),
+            **_columns(response),
         }
-        for (prompt, text, sample), response, cut, ending in zip(wanted, responses, truncated, endings, strict=True)
+        for (prompt, text, sample), response in zip(wanted, backend.respond(requests), strict=True)
     ]
 
 
@@ -142,10 +137,9 @@ def _seed(settings: dict[str, Any], seed: int, text: str, sample: int) -> dict[s
     return {"seed": int(hash_text(f"{seed} {sample} {text}")[:8], 16) % 2**31} if settings["do_sample"] else {}
 
 
-def _said(response: Any) -> Row:
-    if isinstance(response, FailedRequest):
-        return {"error": response.cause}
-    return {"generations": [str(response)]}
+def _columns(response: Response) -> Row:
+    told = {"n_truncated": response.n_truncated, "n_tokens": response.n_tokens, "ended": response.ended}
+    return told | ({"generations": [response.text]} if response.error is None else {"error": response.error})
 
 
 def _layer_rows(

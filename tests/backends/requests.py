@@ -1,8 +1,11 @@
-"""Requests of lm-eval's three types, as tasks make them."""
+"""Requests of lm-eval's three types, as tasks make them, and what is read from their responses."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+from mplus_eval.backends import Response
 
 CONTEXTS = ("Question: what is one plus two? Answer:", "A river runs from the mountain", "")
 CONTINUATIONS = (" three", " four", " the sea; no")
@@ -22,6 +25,11 @@ def generations(n_tokens: int = 8) -> list[Any]:
 def texts() -> list[Any]:
     """Two texts whose whole log-probability is asked."""
     return [_instance("loglikelihood_rolling", text) for text in ("The dog sleeps on.", "0 1 2 3")]
+
+
+def log_probabilities(responses: Sequence[Response]) -> list[float | None]:
+    """Of each response."""
+    return [response.log_probability for response in responses]
 
 
 def _instance(request_type: str, *arguments: Any) -> Any:

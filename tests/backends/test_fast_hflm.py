@@ -9,11 +9,12 @@ import torch
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
-from mplus_eval.backends.base import Ending, FailedRequest
+from mplus_eval.backends import Response
 from mplus_eval.backends.fast_hflm import FastHFLM, _stopper
 from mplus_eval.inference.budget import Budget
 from mplus_eval.inference.generation import TreeGenerator
 from mplus_eval.inference.self_check import Tier
+from tests.backends.requests import log_probabilities
 from tests.conftest import TinyModel
 
 SHOTS = "the cat sat on the mat . " * 6
@@ -66,13 +67,14 @@ def test_long_contexts_lose_their_beginning_as_in_lm_eval(tiny_model: TinyModel,
     expected = HFLM(pretrained=str(tiny_model()), device="cpu", batch_size=1, max_length=16)
     before, tiered._max_length = tiered._max_length, 16
     try:
-        found = tiered.loglikelihood(requests, disable_tqdm=True)
+        responses = tiered.respond(requests)
     finally:
         tiered._max_length = before
     lengths = [sum(map(len, tiered._encode_pair(*one.args))) for one in requests]
-    assert tiered.truncated == [length - 17 for length in lengths]  # the last token is never an input
+    # The last token is never an input.
+    assert [response.n_truncated for response in responses] == [length - 17 for length in lengths]
     values = [value for value, _ in expected.loglikelihood(requests, disable_tqdm=True)]
-    assert [value for value, _ in found] == pytest.approx(values, abs=1e-4)
+    assert log_probabilities(responses) == pytest.approx(values, abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -91,10 +93,10 @@ def test_every_tier_generates_as_lm_eval_does(tiered: FastHFLM, theirs: HFLM, se
 def test_what_is_cut_from_a_prompt_is_counted(tiered: FastHFLM, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiered, "_max_length", 32)
     prompts = [SHOTS + "the dog", "on"]
-    tiered.generate_until([generation(text, until=[], max_gen_toks=4) for text in prompts], disable_tqdm=True)
-    assert tiered.truncated == [len(tiered.tok_encode(prompts[0])) - 28, 0]
-    tiered.loglikelihood_rolling([Instance("loglikelihood_rolling", {}, (prompts[0],), 0)], disable_tqdm=True)
-    assert tiered.truncated == [0]
+    made = tiered.respond([generation(text, until=[], max_gen_toks=4) for text in prompts])
+    assert [response.n_truncated for response in made] == [len(tiered.tok_encode(prompts[0])) - 28, 0]
+    (whole,) = tiered.respond([Instance("loglikelihood_rolling", {}, (prompts[0],), 0)])
+    assert whole.n_truncated == 0
 
 
 def test_samples_do_not_depend_on_what_is_generated_beside_them(
@@ -144,12 +146,13 @@ def test_seeds_serve_where_hflm_generates_too(ours: FastHFLM, monkeypatch: pytes
     assert [(len(one["input_ids"]), one["top_k"], "seed" in one) for one in batches] == [(4, 0, False)]
     assert ours.generate_until(requests, disable_tqdm=True) == found
     assert ours.generate_until([sampled(seed) for seed in (5, 6, 7, 8)], disable_tqdm=True) != found
-    assert ours.endings is None
+    for response in ours.respond(requests):
+        assert (response.n_tokens, response.ended) == (None, None)
 
 
 def test_a_text_that_the_limit_cuts_has_not_ended(ours: FastHFLM) -> None:
-    ours.generate_until([generation(SHOTS, until=[], max_gen_toks=n) for n in (1, 5)], disable_tqdm=True)
-    assert ours.endings == [Ending(1, ended=False), Ending(5, ended=False)]
+    responses = ours.respond([generation(SHOTS, until=[], max_gen_toks=n) for n in (1, 5)])
+    assert [(response.n_tokens, response.ended) for response in responses] == [(1, False), (5, False)]
 
 
 def test_a_stop_string_ends_a_text(ours: FastHFLM) -> None:
@@ -158,11 +161,11 @@ def test_a_stop_string_ends_a_text(ours: FastHFLM) -> None:
     tokens = ours.tok_encode(whole, add_special_tokens=False)
     text = ours.tok_decode(tokens[:6])
     stop = text[-3:]
-    cut = ours.generate_until([generation(asked, until=[stop], max_gen_toks=12)], disable_tqdm=True)[0]
-    assert cut == whole[: whole.index(stop)]
-    assert ours.endings is not None
-    assert ours.endings[0].ended
-    assert ours.endings[0].n_tokens <= 6
+    (cut,) = ours.respond([generation(asked, until=[stop], max_gen_toks=12)])
+    assert cut.text == whole[: whole.index(stop)]
+    assert cut.ended
+    assert cut.n_tokens is not None
+    assert cut.n_tokens <= 6
 
 
 @pytest.mark.parametrize("by", ["configuration", "stop string"])
@@ -182,14 +185,8 @@ def test_the_token_that_ends_a_text_is_not_counted(ours: FastHFLM, monkeypatch: 
         monkeypatch.setattr(ours.model.generation_config, "eos_token_id", [first])
     else:
         asked.args[1]["until"] = [ours.tok_decode([first], skip_special_tokens=False)]
-    ours.generate_until([asked], disable_tqdm=True)
-    assert ours.endings == [Ending(0, ended=True)]
-
-
-def test_scores_have_no_endings(ours: FastHFLM) -> None:
-    ours.generate_until([sampled(1)], disable_tqdm=True)
-    ours.loglikelihood([request(*CHOICES[0])], disable_tqdm=True)
-    assert ours.endings is None
+    (response,) = ours.respond([asked])
+    assert (response.n_tokens, response.ended) == (0, True)
 
 
 def test_settings_beyond_sampling_are_left_to_transformers(ours: FastHFLM, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,17 +196,24 @@ def test_settings_beyond_sampling_are_left_to_transformers(ours: FastHFLM, monke
     assert not ours._is_plain({"until": ["\n"]})
 
 
-def test_what_cannot_be_scored_is_said_of_that_request_alone(ours: FastHFLM) -> None:
+def test_what_cannot_be_scored_is_said_of_that_request_alone(ours: FastHFLM, monkeypatch: pytest.MonkeyPatch) -> None:
     width = ours.model.get_input_embeddings().num_embeddings
-    asked = [(("a", "b"), [1, 2], [3]), (("a", ""), [1, 2], []), (("a", "b"), [1, width], [3])]
-    asked.append((("a", "long"), [1], [3] * (ours.max_length + 1)))
-    found = ours._loglikelihood_tokens(asked)
-    assert isinstance(found[0], tuple)
-    assert found[1:] == [
-        FailedRequest("the continuation is empty"),
-        FailedRequest(f"token id {width} is outside the model's vocabulary of {width}"),
-        FailedRequest(f"the continuation has {ours.max_length + 1} tokens, the model's length is {ours.max_length}"),
+    encoded = [(("a", "b"), [1, 2], [3]), (("a", ""), [1, 2], []), (("a", "b"), [1, width], [3])]
+    encoded.append((("a", "long"), [1], [3] * (ours.max_length + 1)))
+    monkeypatch.setattr("mplus_eval.backends.fast_hflm.encode_pairs", lambda lm, requests: encoded)
+    sound, *failed = ours.score([])
+    assert sound.error is None
+    assert sound.log_probability is not None
+    assert failed == [
+        Response(error="the continuation is empty", n_truncated=0),
+        Response(error=f"token id {width} is outside the model's vocabulary of {width}", n_truncated=0),
+        Response(
+            error=f"the continuation has {ours.max_length + 1} tokens, the model's length is {ours.max_length}",
+            n_truncated=1,
+        ),
     ]
+    with pytest.raises(ValueError, match="the continuation is empty"):
+        ours.loglikelihood([])
 
 
 def test_lm_evals_cache_hook_sees_every_answer(ours: FastHFLM, monkeypatch: pytest.MonkeyPatch) -> None:

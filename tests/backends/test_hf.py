@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import torch
 
-from mplus_eval.backends import load_backend
+from mplus_eval.backends import Response, load_backend
 from mplus_eval.backends.checked_hflm import IncompleteWeightsError, NotANumberError, quantization_config
 from mplus_eval.backends.hf import HfModel
 from mplus_eval.models.locations import resolve_source
 from mplus_eval.spec.model import ModelSpec
-from tests.backends.requests import choices, generations, texts
+from tests.backends.requests import choices, generations, log_probabilities, texts
 from tests.conftest import TinyModel
 from tests.tiny_models import CHAT_TEMPLATE, build_adapter, build_model
 
@@ -34,10 +34,6 @@ def reference(source: Path, **options: Any) -> Any:
     return HFLM(pretrained=str(source), device="cpu", batch_size=1, **options)
 
 
-def values(responses: list[Any]) -> list[float]:
-    return [value for value, _ in responses]
-
-
 @pytest.fixture(scope="module")
 def adapter(tiny_model: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_adapter(tmp_path_factory.mktemp("adapter"), tiny_model(), seed=3)
@@ -46,17 +42,19 @@ def adapter(tiny_model: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.mark.parametrize("architecture", ["mistral", "llama", "gpt2"])
 def test_choices_are_answered_as_by_lm_eval_itself(tiny_model: TinyModel, architecture: str) -> None:
     path = tiny_model(architecture=architecture)
-    answers = load(path).respond(choices())
+    responses = load(path).respond(choices())
     expected = reference(path).loglikelihood(choices(), disable_tqdm=True)
-    assert values(answers) == pytest.approx(values(expected), abs=1e-4)
-    assert [greedy for _, greedy in answers] == [greedy for _, greedy in expected]
+    assert log_probabilities(responses) == pytest.approx([value for value, _ in expected], abs=1e-4)
+    assert [response.is_greedy for response in responses] == [greedy for _, greedy in expected]
 
 
 def test_generations_and_whole_texts_are_answered_as_by_lm_eval_itself(tiny_model: TinyModel) -> None:
     path = tiny_model()
     backend, own = load(path), reference(path)
-    assert backend.respond(generations()) == own.generate_until(generations(), disable_tqdm=True)
-    assert backend.respond(texts()) == pytest.approx(own.loglikelihood_rolling(texts(), disable_tqdm=True), abs=1e-4)
+    made = [response.text for response in backend.respond(generations())]
+    assert made == own.generate_until(generations(), disable_tqdm=True)
+    whole = log_probabilities(backend.respond(texts()))
+    assert whole == pytest.approx(own.loglikelihood_rolling(texts(), disable_tqdm=True), abs=1e-4)
 
 
 def test_a_log_probability_is_the_sum_over_the_continuations_tokens(tiny_model: TinyModel) -> None:
@@ -69,35 +67,33 @@ def test_a_log_probability_is_the_sum_over_the_continuations_tokens(tiny_model: 
     with torch.no_grad():
         table = model(torch.tensor([whole])).logits[0].log_softmax(-1)
     expected = sum(float(table[place - 1, whole[place]]) for place in range(len(context), len(whole)))
-    assert load(path).respond([request])[0][0] == pytest.approx(expected, abs=1e-4)
+    assert load(path).respond([request])[0].log_probability == pytest.approx(expected, abs=1e-4)
 
 
 def test_the_batch_size_changes_no_answer(tiny_model: TinyModel) -> None:
     single, batched = load(tiny_model(), batch_size=1), load(tiny_model(), batch_size=7)
     assert (single.requests_per_call, batched.requests_per_call) == (16, 112)
-    assert values(single.respond(choices())) == pytest.approx(values(batched.respond(choices())), abs=1e-4)
+    expected = log_probabilities(single.respond(choices()))
+    assert log_probabilities(batched.respond(choices())) == pytest.approx(expected, abs=1e-4)
     assert single.respond(generations()) == batched.respond(generations())
 
 
-def test_what_was_cut_from_a_context_is_told_of_the_newest_requests(tmp_path: Path) -> None:
+def test_what_was_cut_from_a_context_is_told(tmp_path: Path) -> None:
     backend = load(build_model(tmp_path, context=16))
     asked = [request for request in choices() if request.args[0]]
-    backend.respond(asked)
+    n_truncated = [response.n_truncated for response in backend.respond(asked)]
     lengths = [sum(map(len, backend.lm._encode_pair(*request.args))) for request in asked]
-    assert backend.truncated == [max(0, length - 17) for length in lengths]
-    assert max(backend.truncated) > 0
-    backend.respond(generations(2))
-    assert len(backend.truncated) == len(generations())
+    assert n_truncated == [max(0, length - 17) for length in lengths]
+    assert max(lengths) > 17
 
 
-def test_endings_are_told_of_the_newest_generations(tiny_model: TinyModel) -> None:
+def test_endings_are_told_of_generations_alone(tiny_model: TinyModel) -> None:
     backend = load(tiny_model())
-    assert backend.endings is None
-    backend.respond(generations(n_tokens=3))
-    assert backend.endings is not None
-    assert [one.n_tokens <= 3 for one in backend.endings] == [True, True]
-    backend.respond(texts())
-    assert backend.endings is None
+    for response in backend.respond(generations(n_tokens=3)):
+        assert response.n_tokens is not None
+        assert response.n_tokens <= 3
+    for response in (*backend.respond(texts()), *backend.respond(choices())):
+        assert (response.n_tokens, response.ended) == (None, None)
 
 
 def test_the_torch_model_is_transformers_own_under_an_adapter_too(tiny_model: TinyModel, adapter: Path) -> None:
@@ -120,12 +116,13 @@ def test_facts_are_of_the_model_as_loaded(tiny_model: TinyModel) -> None:
 
 
 def test_an_adapter_is_put_on_its_base(tiny_model: TinyModel, adapter: Path) -> None:
-    expected = values(reference(tiny_model(), peft=str(adapter)).loglikelihood(choices(), disable_tqdm=True))
-    by_directory = values(load(adapter).respond(choices()))
-    by_key = values(load(tiny_model(), adapter=str(adapter)).respond(choices()))
+    answers = reference(tiny_model(), peft=str(adapter)).loglikelihood(choices(), disable_tqdm=True)
+    expected = [value for value, _ in answers]
+    by_directory = log_probabilities(load(adapter).respond(choices()))
+    by_key = log_probabilities(load(tiny_model(), adapter=str(adapter)).respond(choices()))
     assert by_directory == pytest.approx(expected, abs=1e-4)
     assert by_key == pytest.approx(expected, abs=1e-4)
-    assert by_key != pytest.approx(values(load(tiny_model()).respond(choices())), abs=0.1)
+    assert by_key != pytest.approx(log_probabilities(load(tiny_model()).respond(choices())), abs=0.1)
 
 
 def test_a_tokenizer_of_its_own_may_lie_beside_an_adapter(tiny_model: TinyModel, adapter: Path, tmp_path: Path) -> None:
@@ -155,7 +152,9 @@ def test_nan_logits_are_a_failure_and_not_an_answer(tiny_model: TinyModel) -> No
     backend = load(tiny_model())
     with torch.no_grad():
         next(backend.lm.model.parameters()).fill_(float("nan"))
-    assert all(math.isnan(value) for value in values(backend.respond(choices())))
+    for response in backend.respond(choices()):
+        assert response.log_probability is not None
+        assert math.isnan(response.log_probability)
     with pytest.raises(NotANumberError, match="the model returned NaN logits"):
         backend.respond(generations())
 
@@ -173,12 +172,11 @@ class Crowded:
         self.at_once //= 2
         return True
 
-    def loglikelihood(self, requests: list[Any], disable_tqdm: bool) -> list[Any]:
-        assert disable_tqdm
+    def respond(self, requests: list[Any]) -> list[Response]:
         self.tried.append(self.at_once)
         if self.at_once > self.room:
             raise self.error
-        return [(-1.0, False) for _ in requests]
+        return [Response(log_probability=-1.0) for _ in requests]
 
 
 OUT_OF_MEMORY = (
@@ -190,7 +188,7 @@ OUT_OF_MEMORY = (
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=["gpu", "cpu"])
 def test_out_of_memory_halves_the_batch_and_goes_on(error: RuntimeError) -> None:
     lm = Crowded(8, error)
-    assert HfModel(lm, None, 16).respond(choices()) == [(-1.0, False)] * 9  # type: ignore[arg-type]
+    assert HfModel(lm, None, 16).respond(choices()) == [Response(log_probability=-1.0)] * 9  # type: ignore[arg-type]
     assert lm.tried == [8, 4, 2]
     HfModel(lm, None, 16).respond(choices())  # type: ignore[arg-type]
     assert lm.tried == [8, 4, 2, 2]

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from tenacity import wait_none
 
-from mplus_eval.backends import load_backend, openai
+from mplus_eval.backends import Response, load_backend, openai
 from mplus_eval.backends.openai import OpenAIModel, ServerError
 from mplus_eval.models.locations import resolve_source
 from mplus_eval.spec.model import ModelSpec
-from tests.backends.requests import choices, generations
+from tests.backends.requests import choices, generations, log_probabilities
 from tests.conftest import TinyModel
 from tests.server import CompletionServer, serving
 from tests.tiny_models import CHAT_TEMPLATE, build_model
@@ -47,24 +47,25 @@ def local(checkpoint: Path) -> Any:
 
 
 def test_choices_get_the_answers_of_the_backend_hf(server: CompletionServer, checkpoint: Path) -> None:
-    answers = connect(server, tokenizer=str(checkpoint)).respond(choices())
+    responses = connect(server, tokenizer=str(checkpoint)).respond(choices())
     expected = local(checkpoint).respond(choices())
-    assert [value for value, _ in answers] == pytest.approx([value for value, _ in expected], abs=1e-3)
-    assert [greedy for _, greedy in answers] == [greedy for _, greedy in expected]
+    assert log_probabilities(responses) == pytest.approx(log_probabilities(expected), abs=1e-3)
+    assert [response.is_greedy for response in responses] == [response.is_greedy for response in expected]
 
 
 def test_generations_get_the_answers_of_the_backend_hf(server: CompletionServer, checkpoint: Path) -> None:
-    expected = local(checkpoint).respond(generations())
-    assert connect(server, tokenizer=str(checkpoint)).respond(generations()) == expected
+    expected = [response.text for response in local(checkpoint).respond(generations())]
+    responses = connect(server, tokenizer=str(checkpoint)).respond(generations())
+    assert [response.text for response in responses] == expected
 
 
 def test_the_servers_own_tokenizer_serves_where_none_is_named(server: CompletionServer, tiny_model: TinyModel) -> None:
     # A tokenizer that begins no text with a token of its own, so that lm-eval's remote one cuts it the same way.
     without_bos = tiny_model(architecture="gpt2", context=512)
     with serving(CompletionServer(without_bos)) as other:
-        answers = connect(other).respond(choices()[:6])
+        responses = connect(other).respond(choices()[:6])
     expected = local(without_bos).respond(choices()[:6])
-    assert [value for value, _ in answers] == pytest.approx([value for value, _ in expected], abs=1e-3)
+    assert log_probabilities(responses) == pytest.approx(log_probabilities(expected), abs=1e-3)
 
 
 def test_the_servers_name_and_length_are_used(server: CompletionServer, checkpoint: Path) -> None:
@@ -83,10 +84,11 @@ def test_seed_and_sampling_reach_the_server(server: CompletionServer, checkpoint
     assert sorted(asked) == [(0, 0.7, 0.9), (1, 0.7, 0.9)]
 
 
-def test_a_server_tells_no_endings(server: CompletionServer, checkpoint: Path) -> None:
+def test_a_server_tells_neither_endings_nor_what_was_cut(server: CompletionServer, checkpoint: Path) -> None:
     backend = connect(server, tokenizer=str(checkpoint))
-    backend.respond(generations())
-    assert (backend.endings, backend.opened) == (None, None)
+    for response in backend.respond(generations()):
+        assert response == Response(text=response.text)
+    assert backend.opened is None
 
 
 def test_a_chat_template_adds_no_second_beginning_of_text(server: CompletionServer, checkpoint: Path) -> None:
@@ -107,7 +109,7 @@ def test_the_key_is_taken_from_the_environment(
 def test_a_passing_failure_is_tried_again(server: CompletionServer, checkpoint: Path) -> None:
     backend = connect(server, tokenizer=str(checkpoint))
     server.failures = [500, 503]
-    assert backend.respond(generations()[:1]) == local(checkpoint).respond(generations()[:1])
+    assert backend.respond(generations()[:1])[0].text == local(checkpoint).respond(generations()[:1])[0].text
     assert len(server.completions) == 3
 
 
@@ -142,7 +144,7 @@ def test_a_silent_server_is_given_up(checkpoint: Path, monkeypatch: pytest.Monke
 
 def test_half_a_surrogate_pair_becomes_a_text_that_can_be_stored(server: CompletionServer, checkpoint: Path) -> None:
     server.broken_reply = {"choices": [{"index": 0, "text": "a\ud83d b"}]}
-    assert connect(server, tokenizer=str(checkpoint)).respond(generations()[:1]) == ["a? b"]
+    assert connect(server, tokenizer=str(checkpoint)).respond(generations()[:1]) == [Response("a? b")]
 
 
 def test_a_reply_without_log_probabilities_is_one_line(server: CompletionServer, checkpoint: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from scipy.stats import beta
 
 import mplus_eval
 from mplus_eval import reports
+from mplus_eval.backends import Response
 from mplus_eval.capability.noise_floor import SecondPass, flip_rate, is_above
 from mplus_eval.pipeline import evaluate as evaluate_module
 from mplus_eval.records.comparison import Comparison, NoiseFloor
@@ -161,14 +163,15 @@ class BatchedBackend(RuleBackend):
         super().__init__(model.name.removesuffix("~noise"), before)
         self.batch_size = 16 if model.batch_size == "auto" else model.batch_size
 
-    def respond(self, requests: Sequence[Any]) -> list[Any]:
-        answers = super().respond(requests)
-        return [self._turned(place, answer) for place, answer in enumerate(answers)]
+    def respond(self, requests: Sequence[Any]) -> list[Response]:
+        return [self._turned(place, response) for place, response in enumerate(super().respond(requests))]
 
-    def _turned(self, place: int, answer: Any) -> Any:
+    def _turned(self, place: int, response: Response) -> Response:
         if place // self.batch_size % 2 == 0:
-            return answer
-        return "none" if isinstance(answer, str) else (-26.0 - answer[0], answer[1])
+            return response
+        if response.log_probability is None:
+            return Response(text="none")
+        return replace(response, log_probability=-26.0 - response.log_probability)
 
 
 class Runs:

@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from mplus_eval.backends.base import FailedRequest
+from mplus_eval.backends.base import Response
 from mplus_eval.conversation.generate import AskedDialogues, ask_dialogues
 from mplus_eval.conversation.items import Dialogue, DialogueSet
 from mplus_eval.spec.conversation import ConversationSettings
@@ -52,8 +52,8 @@ def test_a_model_without_a_template_is_asked_in_the_plain_format() -> None:
 
 
 def test_a_turn_after_one_that_failed_fails_too() -> None:
-    def say(prompt: str, rng: random.Random) -> Any:
-        return FailedRequest("out of memory") if prompt == "<user>Who are you?" else "five"
+    def say(prompt: str, rng: random.Random) -> str | Response:
+        return Response(error="out of memory") if prompt == "<user>Who are you?" else "five"
 
     found = {(row["item_id"], row["sample"]): row for row in rows_of(Talker("m", say), asked(TWO, ONE))}
     assert found["1", 0]["error"] == "out of memory"

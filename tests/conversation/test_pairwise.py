@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mplus_eval.backends.base import FailedRequest
+from mplus_eval.backends.base import Response
 from mplus_eval.conversation import pairwise as judging
 from mplus_eval.judges.base import Judgement, PairwiseItem, combined
 from mplus_eval.records.conversation import ModelConversation
@@ -166,8 +166,8 @@ def test_a_judge_that_prefers_what_it_is_shown_first_is_exposed(bench: Bench, mo
 
 
 def test_a_pair_without_both_answers_is_not_shown_to_a_judge(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def say(prompt: str, rng: random.Random) -> Any:
-        return FailedRequest("out of memory") if "a river" in prompt else plain(prompt, rng)
+    def say(prompt: str, rng: random.Random) -> str | Response:
+        return Response(error="out of memory") if "a river" in prompt else plain(prompt, rng)
 
     bench.says["plus"] = say
     judge = FakeJudge(wins)
@@ -251,7 +251,7 @@ def test_a_function_of_ones_own_judges_and_its_liking_of_length_is_shown(bench: 
 
 
 def test_a_model_that_answers_nothing_is_missing_with_its_cause(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench.says["plus"] = lambda prompt, rng: FailedRequest("out of memory")
+    bench.says["plus"] = lambda prompt, rng: Response(error="out of memory")
     monkeypatch.setattr(judging, "load_judge", lambda *_: FakeJudge(wins))
     comparison = bench.run(toxicity=False, conversation=True)
     assert comparison.conversation is not None

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from mplus_eval.backends.base import Ending, FailedRequest
+from mplus_eval.backends.base import Response
 from mplus_eval.backends.openai import ServerError
 from mplus_eval.harmlessness import generate as asking
 from mplus_eval.harmlessness.generate import ask, asked_as, log_likelihoods, parts_of
@@ -92,34 +93,27 @@ def test_a_model_is_asked_as_the_settings_say() -> None:
     assert ways == {"until": [], "max_gen_toks": 7, "do_sample": True, "temperature": 0.7, "top_p": 0.8}
 
 
-def test_endings_and_what_was_cut_are_stored(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Cut(Talker):
-        def respond(self, requests: Sequence[Any]) -> list[Any]:
-            responses = super().respond(requests)
-            self.endings = [Ending(number, number != 1) for number in range(len(requests))]
-            self.truncated = [10 * number for number in range(len(requests))]
-            return responses
+def test_endings_and_what_was_cut_are_stored() -> None:
+    numbers = itertools.count()
 
-    rows = asked(Cut("m", dice), prompts(1))
+    def say(prompt: str, rng: random.Random) -> Response:
+        number = next(numbers)
+        return Response("the river", n_tokens=number, ended=number != 1, n_truncated=10 * number)
+
+    rows = asked(Talker("m", say), prompts(1))
     assert [row["n_tokens"] for row in rows] == [0, 1, 2]
     assert [row["ended"] for row in rows] == [True, False, True]
     assert [row["n_truncated"] for row in rows] == [0, 10, 20]
 
 
-def test_what_a_backend_cannot_tell_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Silent(Talker):
-        def respond(self, requests: Sequence[Any]) -> list[Any]:
-            responses = super().respond(requests)
-            self.endings = None
-            return responses
-
-    (row, *_) = asked(Silent("m", dice), prompts(1))
+def test_what_a_backend_cannot_tell_is_none() -> None:
+    (row, *_) = asked(Talker("m", lambda prompt, rng: Response("the river")), prompts(1))
     assert (row["n_tokens"], row["ended"], row["n_truncated"]) == (None, None, None)
 
 
 def test_a_request_that_failed_is_a_row_with_its_cause() -> None:
-    def say(prompt: str, rng: random.Random) -> Any:
-        return FailedRequest("the prompt has no tokens") if prompt == "prompt 1" else "the river"
+    def say(prompt: str, rng: random.Random) -> str | Response:
+        return Response(error="the prompt has no tokens") if prompt == "prompt 1" else "the river"
 
     rows = asked(Talker("m", say), prompts(2))
     assert [row.get("error") for row in rows] == [None] * 3 + ["the prompt has no tokens"] * 3
@@ -134,8 +128,11 @@ def test_the_first_samples_have_their_likelihood_and_an_empty_answer_has_none() 
 
 def test_a_likelihood_that_is_no_number_is_unknown() -> None:
     class Odd(Talker):
-        def _respond(self, request: Any) -> Any:
-            return {"a": (float("nan"), False), "b": FailedRequest("no"), "c": (-3, True)}[request.args[1]]
+        def _respond(self, request: Any) -> Response:
+            failed = Response(error="no")
+            return {"a": Response(log_probability=float("nan")), "b": failed}.get(
+                request.args[1], Response(log_probability=-3.0)
+            )
 
     rows = [{"prompt": "p", "generations": [text]} for text in "abc"]
     assert log_likelihoods(rows, Odd("m", dice)) == [None, None, -3.0]
@@ -143,7 +140,7 @@ def test_a_likelihood_that_is_no_number_is_unknown() -> None:
 
 def test_a_server_that_tells_no_likelihoods_is_asked_all_the_same() -> None:
     class Served(Talker):
-        def respond(self, requests: Sequence[Any]) -> list[Any]:
+        def respond(self, requests: Sequence[Any]) -> list[Response]:
             if requests[0].request_type == "loglikelihood":
                 raise ServerError("prompt log-probabilities need echo and logprobs")
             return super().respond(requests)

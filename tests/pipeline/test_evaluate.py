@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mplus_eval.backends import Response
 from mplus_eval.errors import InterruptedRunError
 from mplus_eval.pipeline import plan as plan_module
 from mplus_eval.pipeline.evaluate import Failures, evaluate, model_facts
@@ -57,7 +59,13 @@ def bench(tmp_path: Path) -> Bench:
 
 def test_the_most_that_was_cut_from_an_items_prompt_is_stored(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     # Calls of six requests: two items of three choices, or six generations.
-    monkeypatch.setattr(RuleBackend, "truncated", (0, 4, 2, 0, 0, 0))
+    honest = RuleBackend.respond
+
+    def respond(self: RuleBackend, requests: Sequence[Any]) -> list[Response]:
+        cut = (0, 4, 2, 0, 0, 0)
+        return [replace(response, n_truncated=n) for response, n in zip(honest(self, requests), cut, strict=True)]
+
+    monkeypatch.setattr(RuleBackend, "respond", respond)
     bench.run()
     assert [row["n_truncated"] for row in bench.outcomes("plus", "sums")] == [4, 0] * 6
     assert [row["n_truncated"] for row in bench.outcomes("plus", "words")] == [0, 4, 2, 0, 0, 0] * 2
@@ -192,11 +200,14 @@ def test_a_full_disk_stops_the_run_so_that_it_can_go_on(bench: Bench) -> None:
     assert bench.backends[0].n_answered == 12
 
 
+NAN = Response(log_probability=float("nan"), is_greedy=False)
+
+
 def test_a_nan_fails_its_item_and_is_not_counted_as_wrong(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     honest = RuleBackend._respond
 
-    def respond(self: RuleBackend, request: Any) -> Any:
-        return (float("nan"), False) if request.args[0].startswith("2 ") else honest(self, request)
+    def respond(self: RuleBackend, request: Any) -> Response:
+        return NAN if request.args[0].startswith("2 ") else honest(self, request)
 
     monkeypatch.setattr(RuleBackend, "_respond", respond)
     assert bench.run(["base"], tasks="sums") == {}
@@ -206,7 +217,7 @@ def test_a_nan_fails_its_item_and_is_not_counted_as_wrong(bench: Bench, monkeypa
 
 
 def test_a_cell_of_which_every_item_failed_has_failed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RuleBackend, "_respond", lambda self, request: (float("nan"), False))
+    monkeypatch.setattr(RuleBackend, "_respond", lambda self, request: NAN)
 
     assert bench.run(["base"], tasks="sums") == {("base", "sums"): "the model returned NaN"}
 
