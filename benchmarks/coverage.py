@@ -26,6 +26,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from printout import add_write, printed
 from simulated import Sample, chunks, draw, make_sample, seeded
 
 from mplus_eval.statistics.bootstrap import resampled_means
@@ -258,14 +259,19 @@ SECTIONS: tuple[Callable[[int, int], Iterator[Row]], ...] = (
 )
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Simulate, print, and say by the exit code whether every goal was met."""
+def main() -> int:
+    """Read what is asked for, and simulate."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--replications", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="30 replications at most: shows the form, proves nothing")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    options = parser.parse_args(arguments)
+    add_write(parser)
+    return printed(parser.parse_args(), simulate, "coverage")
+
+
+def simulate(options: argparse.Namespace) -> int:
+    """Simulate, print, and say by the exit code whether every goal was met."""
     n_replications = min(options.replications, 30) if options.quick else options.replications
     started, rows = time.process_time(), list[Row]()
     if not options.json:

@@ -29,6 +29,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from printout import add_write, printed
+
 from mplus_eval.demo import judge, talk
 from mplus_eval.log_setup import silence_libraries
 from mplus_eval.training.data import Message
@@ -45,8 +47,12 @@ Values = dict[str, dict[str, float]]
 
 
 def main() -> int:
+    """Read what is asked for, and measure."""
+    return printed(_parser().parse_args(), measure, "demo_seeds")
+
+
+def measure(arguments: argparse.Namespace) -> int:
     """Train and measure every seed, and print what came out."""
-    arguments = _parser().parse_args()
     silence_libraries()
     values = [_of_seed(seed, arguments.output, arguments.overrides) for seed in arguments.seeds]
     _print_models(values)
@@ -60,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="fields of the recipe")
     parser.add_argument("--seeds", nargs="+", type=int, default=[41, 42, 43, 44, 45])
     parser.add_argument("--output", type=Path, default=Path("runs/demo-seeds"))
+    add_write(parser)
     return parser
 
 

@@ -46,6 +46,7 @@ import torch
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 from measuring import BATCH_SIZES, TIE, Memory, clock, load, parser
+from printout import printed
 from request_sets import SPREAD, continuations, few_shot_continuations, gsm8k
 
 from mplus_eval.backends.fast_hflm import FastHFLM
@@ -144,11 +145,13 @@ class _Set:
 
 
 def main() -> int:
+    """Read what is asked for, and measure."""
+    quick = f"{QUICK_QUESTIONS} questions, answers {QUICK} times shorter, {QUICK_SAMPLES} samples"
+    return printed(parser(__doc__.partition("\n")[0], quick).parse_args(), measure, "generation")
+
+
+def measure(arguments: argparse.Namespace) -> int:
     """Measure and print."""
-    arguments = parser(
-        __doc__.partition("\n")[0],
-        f"{QUICK_QUESTIONS} questions, answers {QUICK} times shorter, {QUICK_SAMPLES} samples",
-    ).parse_args()
     silence_libraries()
     torch.set_num_threads(arguments.threads)
     rows = [row for size, sets in _plan(arguments) for row in _rows(arguments, size, sets)]

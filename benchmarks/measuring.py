@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from printout import add_write
 from request_sets import random_model, tokenizer
 
 BATCH_SIZES = (1, 8, 16)
@@ -27,6 +28,7 @@ def parser(description: str, quick: str) -> argparse.ArgumentParser:
     found.add_argument("--seed", type=int, default=0)
     found.add_argument("--quick", action="store_true", help=quick)
     found.add_argument("--json", type=Path, metavar="FILE")
+    add_write(found)
     return found
 
 

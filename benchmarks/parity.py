@@ -29,6 +29,7 @@ import torch
 from lm_eval.models.huggingface import HFLM
 from lm_eval.models.utils import normalize_gen_kwargs
 from measuring import TIE
+from printout import add_write, printed
 
 from mplus_eval.backends.base import LoadedModel
 from mplus_eval.backends.fast_hflm import FastHFLM
@@ -71,8 +72,12 @@ class Found:
 
 
 def main() -> int:
+    """Read what is asked for, and compare."""
+    return printed(_parser().parse_args(), measure, "parity")
+
+
+def measure(arguments: argparse.Namespace) -> int:
     """Compare and print."""
-    arguments = _parser().parse_args()
     silence_libraries()
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:
@@ -107,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", type=Path, metavar="DIR", help="a checkpoint; three small random ones by default")
     parser.add_argument("--tasks", metavar="NAMES", help="of the suite, with commas between; all by default")
     parser.add_argument("--threads", type=int, default=1)
+    add_write(parser)
     return parser
 
 

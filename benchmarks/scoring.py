@@ -34,6 +34,7 @@ from typing import Any
 import torch
 from lm_eval.models.huggingface import HFLM
 from measuring import BATCH_SIZES, TIE, Memory, clock, load, parser
+from printout import printed
 from request_sets import SCORED
 
 from mplus_eval.backends.fast_hflm import FastHFLM
@@ -71,8 +72,12 @@ class Row:
 
 
 def main() -> int:
+    """Read what is asked for, and measure."""
+    return printed(_parser().parse_args(), measure, "scoring")
+
+
+def measure(arguments: argparse.Namespace) -> int:
     """Measure and print."""
-    arguments = _parser().parse_args()
     silence_libraries()
     torch.set_num_threads(arguments.threads)
     model, encoder = load(arguments)

@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from printout import add_write, printed
+
 ROOT = Path(__file__).resolve().parents[1]
 MOST_LINES, MOST_FUNCTION_LINES, MOST_PARAMETERS = 300, 60, 8
 MOST_USED_ONCE, MOST_ANY = 0.30, 0.06
@@ -116,10 +118,16 @@ def is_called_from_outside(function: Function) -> bool:
 
 
 def main() -> int:
-    """Print the figures; 1 when a goal is missed."""
+    """Read what is asked for, and count."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*", help="folders of mplus_eval to list by place")
-    wanted = parser.parse_args().folders
+    add_write(parser)
+    return printed(parser.parse_args(), count, "structure")
+
+
+def count(arguments: argparse.Namespace) -> int:
+    """Print the figures; 1 when a goal is missed."""
+    wanted = arguments.folders
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in python_files()}
     everything = functions(trees)
     lines = {path: path.read_text(encoding="utf-8").count("\n") for path in trees}

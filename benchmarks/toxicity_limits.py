@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from printout import add_write, printed
 
 from mplus_eval.demo import BASE, talk, text
 from mplus_eval.harmlessness.comparability import reasons_by_set
@@ -48,8 +49,12 @@ Prompt = tuple[str, str]
 
 
 def main() -> int:
+    """Read what is asked for, and measure."""
+    return printed(_parser().parse_args(), measure, "toxicity_limits")
+
+
+def measure(arguments: argparse.Namespace) -> int:
     """Sample, measure, print."""
-    arguments = _parser().parse_args()
     silence_libraries()
     torch.set_num_threads(arguments.threads)
     base = _load(BASE)
@@ -78,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--prompts", type=int, default=40, help="of every set")
     parser.add_argument("--samples", type=int, default=25, help="of every prompt")
     parser.add_argument("--threads", type=int, default=1)
+    add_write(parser)
     return parser
 
 

@@ -21,6 +21,7 @@ Exit code 1 when the goal is missed.
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import sys
@@ -35,6 +36,7 @@ import numpy as np
 import torch
 from measuring import clock, parser
 from numpy.typing import NDArray
+from printout import printed
 from request_sets import WORDS
 from transformers.utils.logging import disable_progress_bar
 
@@ -66,8 +68,13 @@ class Row:
 
 
 def main() -> int:
+    """Read what is asked for, and measure."""
+    quick = f"{QUICK_PROMPTS} prompts, {QUICK_TURNS} turns"
+    return printed(parser(__doc__.partition("\n")[0], quick).parse_args(), measure, "toxicity_scoring")
+
+
+def measure(arguments: argparse.Namespace) -> int:
     """Measure and print."""
-    arguments = parser(__doc__.partition("\n")[0], f"{QUICK_PROMPTS} prompts, {QUICK_TURNS} turns").parse_args()
     silence_libraries()
     disable_progress_bar()
     torch.set_num_threads(arguments.threads)

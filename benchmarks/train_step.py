@@ -26,6 +26,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
+from printout import add_write, printed
 from safetensors.torch import load_file
 from transformers import (
     AutoModelForCausalLM,
@@ -195,14 +196,19 @@ def report(ours: list[Times], theirs: list[Times], equal: bool) -> float:
     return found["processor"]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Measure, print, and say by the exit code whether the goal was met."""
+def main() -> int:
+    """Read what is asked for, and measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=10, help="counted steps of a round, beside one to warm up")
     parser.add_argument("--referee", action="store_true", help="with the referee on our side")
     parser.add_argument("--quick", action="store_true", help="one round of 2 steps: shows the form, proves nothing")
-    options = parser.parse_args(arguments)
+    add_write(parser)
+    return printed(parser.parse_args(), measure, "train_step")
+
+
+def measure(options: argparse.Namespace) -> int:
+    """Measure, print, and say by the exit code whether the goal was met."""
     n_rounds, n_steps = (1, 2) if options.quick else (options.rounds, options.steps)
     torch.set_num_threads(1)
     disable_progress_bar()
