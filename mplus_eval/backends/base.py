@@ -47,6 +47,10 @@ class Response:
     """Why this request could not be answered, while the others were."""
 
 
+class ServerError(RuntimeError):
+    """A server did not answer a request, however often it was tried."""
+
+
 @dataclass(frozen=True)
 class OpenedModel:
     """A model of transformers with its tokenizer, to be looked into."""

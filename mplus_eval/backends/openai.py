@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mplus_eval.backends.base import LoadedModel, Response
+from mplus_eval.backends.base import LoadedModel, Response, ServerError
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
 from mplus_eval.models.locations import Source
 from mplus_eval.spec.model import ModelSpec
@@ -19,10 +19,6 @@ CONCURRENT_REQUESTS = 8
 TIMEOUT_SECONDS = 300
 TRIES = 3
 _REQUESTS_PER_CALL = 64
-
-
-class ServerError(RuntimeError):
-    """A server did not answer a request, `TRIES` times over."""
 
 
 class OpenAIModel(LmEvalModel):

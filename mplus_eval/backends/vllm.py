@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
 from mplus_eval.models.locations import Source
 from mplus_eval.spec.model import ModelSpec
 
-MISSING = "the backend vllm needs the package vllm: pip install 'mplus-eval[vllm]'"
 _REQUESTS_PER_CALL = 2048  # vLLM schedules its batches itself; a call only has to be long enough to fill them
 _DEFAULT_RANK = 16
 
@@ -28,11 +26,6 @@ class VllmModel(LmEvalModel):
             self.lm.model.llm_engine.engine_core.shutdown()
         super().close()
         gc.collect()
-
-
-def is_installed() -> bool:
-    """Tell whether vllm can be imported."""
-    return find_spec("vllm") is not None
 
 
 def load(model: ModelSpec, source: Source) -> VllmModel:

@@ -9,6 +9,7 @@ import typer
 
 from mplus_eval.cli.options import DataDir, Judges, Models, Output, Quiet, Scorers, Suite, Tasks, TasksDir, Verbose
 from mplus_eval.cli.running import run_and_show
+from mplus_eval.spec.backends import BACKENDS, either
 
 
 def compare(
@@ -36,7 +37,7 @@ def compare(
     ] = None,
     data_dir: DataDir = None,
     output: Output = None,
-    backend: Annotated[str | None, typer.Option(help="hf, vllm or openai, where a model names none.")] = None,
+    backend: Annotated[str | None, typer.Option(help=f"{either(BACKENDS)}, where a model names none.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the statistics' random draws.")] = None,
     pairs: Annotated[str | None, typer.Option(help="baseline, or all for every pair of models.")] = None,
     noise_floor: Annotated[

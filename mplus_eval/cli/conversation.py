@@ -10,6 +10,7 @@ import typer
 from mplus_eval.cli.default_command import DefaultCommandGroup
 from mplus_eval.cli.options import DataDir, Dialogues, Judges, Models, Output, Quiet, Suite, Verbose
 from mplus_eval.cli.running import run_and_show, show
+from mplus_eval.spec.backends import BACKENDS, either
 
 app = typer.Typer(cls=DefaultCommandGroup, help="Whether models converse better, judged fairly.", rich_markup_mode=None)
 RunDir = Annotated[
@@ -28,7 +29,7 @@ def conversation(
     baseline: Annotated[str | None, typer.Option(help="The model that others are held against.")] = None,
     data_dir: DataDir = None,
     output: Output = None,
-    backend: Annotated[str | None, typer.Option(help="hf, vllm or openai, where a model names none.")] = None,
+    backend: Annotated[str | None, typer.Option(help=f"{either(BACKENDS)}, where a model names none.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of samples and statistics.")] = None,
     verbose: Verbose = False,
     quiet: Quiet = False,

@@ -10,6 +10,7 @@ import typer
 from mplus_eval.cli.default_command import DefaultCommandGroup
 from mplus_eval.cli.options import DataDir, Models, Output, Quiet, Scorers, Suite, Verbose
 from mplus_eval.cli.running import run_and_show, show
+from mplus_eval.spec.backends import BACKENDS, either
 
 app = typer.Typer(cls=DefaultCommandGroup, help="How toxic models are, also when provoked.", rich_markup_mode=None)
 
@@ -28,7 +29,7 @@ def toxicity(
     baseline: Annotated[str | None, typer.Option(help="The model that others are held against.")] = None,
     data_dir: DataDir = None,
     output: Output = None,
-    backend: Annotated[str | None, typer.Option(help="hf, vllm or openai, where a model names none.")] = None,
+    backend: Annotated[str | None, typer.Option(help=f"{either(BACKENDS)}, where a model names none.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of prompts, samples and statistics.")] = None,
     verbose: Verbose = False,
     quiet: Quiet = False,

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from mplus_eval.backends import Backend, Response
+from mplus_eval.backends import Backend, Response, ServerError
 from mplus_eval.harmlessness.items import PromptSet, SetPrompt
 from mplus_eval.models.chat_format import ChatFormat, format_of
 from mplus_eval.spec.harmlessness import HarmlessnessSettings
@@ -77,8 +77,6 @@ def log_likelihoods(rows: Sequence[Row], backend: Backend) -> list[float | None]
     An answer without a word has none, nor has any by a server that does not tell them.
     """
     from lm_eval.api.instance import Instance
-
-    from mplus_eval.backends.openai import ServerError
 
     said = [(number, row["prompt"], *(row.get("generations") or [""])) for number, row in enumerate(rows)]
     wanted = [(number, prompt, text) for number, prompt, text in said if text.strip()]

@@ -26,6 +26,7 @@ from mplus_eval.models.hub import (
     tokenizer_files,
 )
 from mplus_eval.models.servers import served_models, server_faults, server_of
+from mplus_eval.spec.backends import BACKENDS, BackendInfo, either
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.model import ModelSpec, is_url
 
@@ -76,11 +77,12 @@ def source_faults(model: ModelSpec, backend: str) -> list[str]:
     """Return what stands in the way of loading one model, a line each."""
     where = f"model {model.name!r}"
     faults = _separate_tokenizer_faults(model, where)
-    if backend == "openai":
-        return faults + server_faults(model, where)
+    if BACKENDS[backend].server:
+        return faults + server_faults(model, BACKENDS[backend], where)
     if model.base_url or model.model or is_url(model.source):
-        return [*faults, f"{where}: a server, base_url and model belong to the backend openai, not {backend}"]
-    faults += _loading_faults(model, backend, where)
+        servers = either([name for name, each in BACKENDS.items() if each.server])
+        return [*faults, f"{where}: a server, base_url and model belong to the backend {servers}, not {backend}"]
+    faults += _loading_faults(model, BACKENDS[backend], where)
     faults += _location_faults(model, where)
     if model.adapter:
         faults += adapter_faults(Path(model.adapter), f"{where}: adapter")
@@ -110,9 +112,9 @@ def resolve_source(model: ModelSpec, backend: str, preparing: Preparing | None =
         SpecError: when a download fails, or the base model of an adapter cannot be had.
     """
     tokenizer = _directory_of(model.tokenizer, None, preparing, tokenizer_files) if model.tokenizer else None
-    if backend == "openai":
+    if server := BACKENDS[backend].server:
         url, name = server_of(model)
-        served = served_models(url)
+        served = served_models(url, server)
         name = name or next(iter(served))
         return Source(None, None, tokenizer, url, name, served.get(name))
     adapter = Path(model.adapter) if model.adapter else None
@@ -186,18 +188,17 @@ def _separate_tokenizer_faults(model: ModelSpec, where: str) -> list[str]:
     return tokenizer_faults(path, f"{where}: tokenizer")
 
 
-def _loading_faults(model: ModelSpec, backend: str, where: str) -> list[str]:
+def _loading_faults(model: ModelSpec, backend: BackendInfo, where: str) -> list[str]:
     """Keys that this machine or this backend cannot honour."""
     from importlib.util import find_spec
 
     faults = []
     if model.quantization and find_spec("bitsandbytes") is None:
         faults.append(f"{where}: quantization needs the package bitsandbytes: pip install bitsandbytes")
-    if backend == "vllm" and model.quantization == "8bit":
-        faults.append(f"{where}: the backend vllm quantizes to 4bit only; use 4bit, or the backend hf")
-    if backend == "vllm" and model.device:
-        faults.append(f"{where}: the backend vllm takes its devices from CUDA_VISIBLE_DEVICES, not from device")
-    if backend == "hf" and model.device:
+    for refusal in backend.refusals:
+        if (value := getattr(model, refusal.key)) and refusal.value in (None, value):
+            faults.append(f"{where}: the backend {backend.name} {refusal.why}")
+    if backend.takes_local_devices and model.device:
         faults += _device_faults(model.device, where)
     return faults
 

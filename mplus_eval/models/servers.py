@@ -6,16 +6,18 @@ import os
 from urllib.parse import urlsplit
 
 from mplus_eval.data.hub import reason
+from mplus_eval.spec.backends import BackendInfo, ServerApi
 from mplus_eval.spec.model import ModelSpec, is_url
 
 _TIMEOUT_SECONDS = 10.0
 _MEANINGLESS_KEYS = ("revision", "adapter", "device", "quantization")
 
 
-def server_faults(model: ModelSpec, where: str) -> list[str]:
+def server_faults(model: ModelSpec, backend: BackendInfo, where: str) -> list[str]:
     """Return what stands in the way of asking a server, a line each."""
+    api = backend.server
+    assert api is not None
     url, wanted = server_of(model)
-    where_at = f"{where}: the server {url}"
     faults = [
         f"{where}: {key} does not apply to a server, which has loaded its model already"
         for key in _MEANINGLESS_KEYS
@@ -24,11 +26,11 @@ def server_faults(model: ModelSpec, where: str) -> list[str]:
     if model.chat_template is not False and model.tokenizer is None:
         faults.append(f"{where}: with a server, chat_template needs tokenizer=SOURCE")
     if not is_url(url):
-        return [*faults, f"{where}: the backend openai needs base_url=http://HOST:PORT/v1"]
+        return [*faults, f"{where}: the backend {backend.name} needs base_url={api.url}"]
     parts = urlsplit(url)
     if parts.query or parts.username or parts.password:
-        return [*faults, f"{where}: a server is written http://HOST:PORT/v1; its key is read from OPENAI_API_KEY"]
-    return faults + _reply_faults(url, wanted, model.tokenizer is None, where, where_at)
+        return [*faults, f"{where}: a server is written {api.url}; its key is read from {api.key_variable}"]
+    return faults + _reply_faults(url, api, wanted, model.tokenizer is None, where)
 
 
 def server_of(model: ModelSpec) -> tuple[str, str | None]:
@@ -37,24 +39,25 @@ def server_of(model: ModelSpec) -> tuple[str, str | None]:
     return url.rstrip("/"), model.model or (None if is_url(model.source) else model.source)
 
 
-def served_models(url: str) -> dict[str, int | None]:
+def served_models(url: str, api: ServerApi) -> dict[str, int | None]:
     """The models that a server offers, with the longest sequence in tokens where it says (vLLM's does)."""
     import httpx
 
-    reply = httpx.get(f"{url}/models", headers=_headers(), timeout=_TIMEOUT_SECONDS)
+    reply = httpx.get(f"{url}/models", headers=_headers(api), timeout=_TIMEOUT_SECONDS)
     lengths = {str(entry["id"]): entry.get("max_model_len") for entry in reply.raise_for_status().json()["data"]}
     return {name: length if isinstance(length, int) else None for name, length in lengths.items()}
 
 
-def _reply_faults(url: str, wanted: str | None, needs_tokenizer: bool, where: str, where_at: str) -> list[str]:
+def _reply_faults(url: str, api: ServerApi, wanted: str | None, needs_tokenizer: bool, where: str) -> list[str]:
     import httpx
 
+    where_at = f"{where}: the server {url}"
     try:
-        served = served_models(url)
+        served = served_models(url, api)
     except httpx.HTTPStatusError as error:
         status = error.response.status_code
         if status in (401, 403):
-            return [f"{where_at} refuses the key; set OPENAI_API_KEY"]
+            return [f"{where_at} refuses the key; set {api.key_variable}"]
         return [f"{where_at} answers {status} to /models; base_url usually ends in /v1"]
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return [f"{where}: cannot reach the server {url} ({reason(error)})"]
@@ -65,22 +68,22 @@ def _reply_faults(url: str, wanted: str | None, needs_tokenizer: bool, where: st
         return [f"{where_at} serves {len(served)} models ({names}); say which with model=NAME"]
     if wanted is not None and wanted not in served:
         return [f"{where_at} does not serve {wanted!r}; it serves {names}"]
-    if needs_tokenizer and not _has_tokenizer(url):
+    if needs_tokenizer and not _has_tokenizer(url, api):
         return [f"{where_at} offers no tokenizer (vLLM's /tokenizer_info); name the model's with tokenizer=SOURCE"]
     return []
 
 
-def _has_tokenizer(url: str) -> bool:
+def _has_tokenizer(url: str, api: ServerApi) -> bool:
     """Tell whether lm-eval can tokenize with the server, whose paths for this stand beside /v1."""
     import httpx
 
     try:
-        reply = httpx.get(f"{url.removesuffix('/v1')}/tokenizer_info", headers=_headers(), timeout=_TIMEOUT_SECONDS)
+        reply = httpx.get(f"{url.removesuffix('/v1')}/tokenizer_info", headers=_headers(api), timeout=_TIMEOUT_SECONDS)
     except httpx.HTTPError:
         return False
     return reply.is_success
 
 
-def _headers() -> dict[str, str]:
-    key = os.environ.get("OPENAI_API_KEY", "")
+def _headers(api: ServerApi) -> dict[str, str]:
+    key = os.environ.get(api.key_variable, "")
     return {"Authorization": f"Bearer {key}"} if key else {}

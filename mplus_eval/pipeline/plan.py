@@ -18,6 +18,7 @@ from mplus_eval.harmlessness.items import PromptSet
 from mplus_eval.models.resolved import PlannedModel, Preparing, planned_models
 from mplus_eval.pipeline.noise_rerun import composition, second_pass
 from mplus_eval.pipeline.validate import check_all, with_judges
+from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.harmlessness import HarmlessnessSettings
 from mplus_eval.spec.suite import Suite
@@ -179,7 +180,7 @@ def _is_asked(model: PlannedModel, prompt_set: PromptSet, settings: Harmlessness
     """Saved steps of a training answer the primary set only; a layer is looked at where the model is at hand."""
     if model.spec.trajectory is not None:
         return prompt_set.name == settings.primary
-    return prompt_set.kind != "layers" or model.backend == "hf"
+    return prompt_set.kind != "layers" or BACKENDS[model.backend].opens_layers
 
 
 def _set_cell(model: PlannedModel, prompt_set: PromptSet, settings: HarmlessnessSettings, spec: CompareSpec) -> Cell:

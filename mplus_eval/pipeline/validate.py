@@ -16,6 +16,7 @@ from mplus_eval.harmlessness.settings import harmlessness_of
 from mplus_eval.judges.table import ACCEPTED, found_reward, judge_source_faults, resolved
 from mplus_eval.models.locations import check_sources
 from mplus_eval.models.resolved import PlannedModel, Preparing
+from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.conversation import ConversationSettings
 from mplus_eval.spec.harmlessness import HarmlessnessSettings
@@ -117,7 +118,5 @@ def _folder_faults(spec: CompareSpec) -> list[str]:
 
 
 def _backend_faults(spec: CompareSpec) -> list[str]:
-    from mplus_eval.backends import vllm
-
     wanted = {spec.backend_of(model) for model in spec.models}
-    return [vllm.MISSING] if "vllm" in wanted and not vllm.is_installed() else []
+    return [missing for name, backend in BACKENDS.items() if name in wanted and (missing := backend.missing)]

@@ -24,6 +24,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.records.training import read_record
+from mplus_eval.spec.backends import BACKENDS, DEFAULT_BACKEND, URL_BACKEND, either
 from mplus_eval.spec.config import load_config
 from mplus_eval.spec.faults import faults_of, nearest
 from mplus_eval.spec.fields import NAME_PATTERN, Accepts, Fields, Positive, WholeNumber
@@ -49,7 +50,7 @@ class CompareSpec(Fields):
     baseline: str
     data_dir: Path | None = None
     output: Path
-    backend: BackendName = "hf"
+    backend: BackendName = DEFAULT_BACKEND
     seed: Annotated[WholeNumber, Accepts("a whole number, 0 or above")] = 0
     pairs: Literal["baseline", "all"] = "baseline"
     noise_floor: Annotated[bool, _TRUE_OR_FALSE] = False
@@ -84,7 +85,7 @@ class CompareSpec(Fields):
         """The backend of one model: its own, a server's when its source is a URL, or the run's."""
         if model.backend is not None:
             return model.backend
-        return "openai" if is_url(model.source) or model.base_url else self.backend
+        return URL_BACKEND if is_url(model.source) or model.base_url else self.backend
 
 
 OPTION_KEYS = tuple(key for key in CompareSpec.model_fields if key != "models")
@@ -237,14 +238,13 @@ def _with_trajectories(specs: tuple[ModelSpec, ...], asked: Any, faults: list[st
 
 def _noise_floor_faults(spec: CompareSpec) -> list[str]:
     """Refuse a baseline whose batches are not composed here."""
-    backends = {model.name: spec.backend_of(model) for model in spec.models}
-    backend = backends.get(spec.baseline, "hf")
-    if backend == "hf":
-        return []
-    who = "a model server" if backend == "openai" else "vllm"
+    backends = [BACKENDS[spec.backend_of(model)] for model in spec.models if model.name == spec.baseline]
+    accepted = either([backend.name for backend in BACKENDS.values() if backend.composes_batches])
     return [
-        f"--noise-floor: {who} composes the batches of baseline {spec.baseline!r} by itself; "
-        "a baseline with the backend hf is accepted"
+        f"--noise-floor: {'a model server' if backend.server else backend.name} composes the batches of baseline "
+        f"{spec.baseline!r} by itself; a baseline with the backend {accepted} is accepted"
+        for backend in backends
+        if not backend.composes_batches
     ]
 
 

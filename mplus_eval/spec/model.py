@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from mplus_eval.errors import UsageError
+from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.spec.fields import Accepts, Fields, Positive
 
 KNOWN_ROLES = ("base", "instruct", "sft", "chosen", "plus")
 
-
-BackendName = Literal["hf", "vllm", "openai"]
+if TYPE_CHECKING:
+    BackendName = str
+else:
+    # For pydantic, which says the names that are accepted.
+    BackendName = Literal[tuple(BACKENDS)]
 
 
 class ModelSpec(Fields):

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import inspect
+import sys
+from importlib import import_module
 from importlib.metadata import version
+from types import ModuleType
 
 import pytest
 import torch
 
-from mplus_eval.backends import engine
+from mplus_eval.backends import engine, load_backend
+from mplus_eval.spec.backends import BACKENDS, BackendInfo
 
 
 def test_the_engine_names_the_versions_that_numbers_depend_on() -> None:
@@ -17,8 +21,21 @@ def test_the_engine_names_the_versions_that_numbers_depend_on() -> None:
 
 
 def test_an_absent_engine_is_called_absent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mplus_eval.backends._ENGINE_PACKAGES", {"vllm": ("no-such-package",)})
+    monkeypatch.setitem(BACKENDS, "vllm", BackendInfo("vllm", engine_packages=("no-such-package",)))
     assert engine("vllm") == "vllm no-such-package absent"
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_each_backend_has_a_module_that_loads_models(name: str) -> None:
+    parameters = inspect.signature(import_module(f"mplus_eval.backends.{name}").load).parameters
+    assert list(parameters) == ["model", "source"]
+
+
+def test_a_backend_is_a_line_in_the_table_and_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = ModuleType("mplus_eval.backends.other")
+    monkeypatch.setitem(sys.modules, other.__name__, other)
+    monkeypatch.setattr(other, "load", lambda model, source: (model, source), raising=False)
+    assert load_backend("other", "a model", "its place") == ("a model", "its place")  # type: ignore[arg-type, comparison-overlap]
 
 
 @pytest.mark.parametrize("request_type", ["loglikelihood", "loglikelihood_rolling", "generate_until"])

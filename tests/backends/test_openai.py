@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tenacity import wait_none
 
-from mplus_eval.backends import Response, load_backend, openai
-from mplus_eval.backends.openai import OpenAIModel, ServerError
+from mplus_eval.backends import Response, ServerError, load_backend, openai
+from mplus_eval.backends.openai import OpenAIModel
 from mplus_eval.models.locations import resolve_source
 from mplus_eval.spec.model import ModelSpec
 from tests.backends.requests import choices, generations, log_probabilities

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from mplus_eval.backends.base import Response
-from mplus_eval.backends.openai import ServerError
+from mplus_eval.backends import Response, ServerError
 from mplus_eval.harmlessness import generate as asking
 from mplus_eval.harmlessness.generate import ask, asked_as, log_likelihoods, parts_of
 from mplus_eval.harmlessness.items import PromptSet, SetPrompt

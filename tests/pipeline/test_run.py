@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.pipeline.progress import SilentProgress
 from mplus_eval.records.comparison import Summary
 from mplus_eval.records.training import Dose
+from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.store.hashes import weights_hash
 from tests.server import CompletionServer, serving
 from tests.spec.test_trajectory import record
@@ -141,7 +143,7 @@ def test_the_vllm_backend_is_asked_as_the_others_are(
         lm.model.llm_engine = SimpleNamespace(model_config=SimpleNamespace(dtype="torch.float32"), engine_core=core)
         return lm
 
-    monkeypatch.setattr(vllm, "is_installed", lambda: True)
+    monkeypatch.setitem(BACKENDS, "vllm", replace(BACKENDS["vllm"], extra=None))
     monkeypatch.setattr(vllm, "_lm_class", lambda: stand_in)
     suite = write_tasks(tmp_path / "tasks")
     models = {"here": str(tiny_model()), "vllm": {"source": str(tiny_model()), "backend": "vllm"}}
