@@ -13,7 +13,7 @@ from mplus_eval.backends.base import Response
 from mplus_eval.pipeline.aggregate import conclude
 from mplus_eval.pipeline.evaluate import Failures, evaluate
 from mplus_eval.pipeline.judge import judge
-from mplus_eval.pipeline.plan import Plan, PlannedModel, make_plan
+from mplus_eval.pipeline.plan import Plan, ResolvedModel, make_plan
 from mplus_eval.pipeline.progress import SilentProgress
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.spec.compare import build_spec
@@ -149,7 +149,7 @@ class Bench:
         comparison.write(self.directory.comparison)
         return comparison
 
-    def _load(self, model: PlannedModel, before: Callable[[Sequence[Any]], None] | None) -> Talker:
+    def _load(self, model: ResolvedModel, before: Callable[[Sequence[Any]], None] | None) -> Talker:
         backend = Talker(model.spec.name, self.says[model.spec.name], before)
         self.backends.append(backend)
         return backend

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mplus_eval.errors import SpecError
-from mplus_eval.models.locations import resolve_source, source_faults
+from mplus_eval.models.locations import demo_names, resolve_source, source_faults
 from mplus_eval.records.training import DataUsed
 from mplus_eval.spec.model import ModelSpec
 from mplus_eval.store.hashes import hash_text, tokenizer_hash, weights_hash
@@ -109,7 +109,9 @@ def _base(recipe: Recipe) -> Path:
     model = ModelSpec(name="base", source=recipe.base, role="base", revision=recipe.revision, model=None)
     if faults := source_faults(model, "hf"):
         raise SpecError([fault.replace("model 'base'", "base") for fault in faults])
-    source = resolve_source(model, "hf")
+    from mplus_eval.training.demo_models import demo_model
+
+    source = resolve_source(model, "hf", {name: demo_model(name) for name in demo_names([model])})
     if source.path is None or source.adapter:
         raise SpecError([f"base {recipe.base!r}: a whole checkpoint is expected, not an adapter"])
     return source.path

@@ -7,16 +7,16 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from mplus_eval.backends.base import Backend, LoadedModel, Response, ServerError
-from mplus_eval.models.locations import Source
+from mplus_eval.models.locations import ModelLocation
 from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.spec.model import ModelSpec
 
 __all__ = ["Backend", "LoadedModel", "Response", "ServerError", "engine", "load_backend"]
 
 
-def load_backend(name: str, model: ModelSpec, source: Source) -> Backend:
+def load_backend(name: str, model: ModelSpec, source: ModelLocation) -> Backend:
     """Load one model with the backend of that name, by the function `load` of the module of that name."""
-    load: Callable[[ModelSpec, Source], Backend] = import_module(f"{__name__}.{name}").load
+    load: Callable[[ModelSpec, ModelLocation], Backend] = import_module(f"{__name__}.{name}").load
     return load(model, source)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mplus_eval.backends.base import LoadedModel, OpenedModel, Response
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
-from mplus_eval.models.locations import Source
+from mplus_eval.models.locations import ModelLocation
 from mplus_eval.spec.model import ModelSpec
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class HfModel(LmEvalModel):
         _free()
 
 
-def load(model: ModelSpec, source: Source) -> HfModel:
+def load(model: ModelSpec, source: ModelLocation) -> HfModel:
     """Load a checkpoint directory, with its adapter where it has one."""
     import torch
 

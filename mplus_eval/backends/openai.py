@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mplus_eval.backends.base import LoadedModel, Response, ServerError
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
-from mplus_eval.models.locations import Source
+from mplus_eval.models.locations import ModelLocation
 from mplus_eval.spec.model import ModelSpec
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class OpenAIModel(LmEvalModel):
         return f"the server {self.lm.base_url} {what}, {TRIES} times"
 
 
-def load(model: ModelSpec, source: Source) -> OpenAIModel:
+def load(model: ModelSpec, source: ModelLocation) -> OpenAIModel:
     """Connect to a server.
 
     The server must answer `/completions` with `echo` and `logprobs` for the choice tasks, as vLLM's does.
@@ -67,7 +67,7 @@ def load(model: ModelSpec, source: Source) -> OpenAIModel:
     return OpenAIModel(lm, LoadedModel("openai", None, None, None), _REQUESTS_PER_CALL)
 
 
-def arguments(model: ModelSpec, source: Source) -> dict[str, Any]:
+def arguments(model: ModelSpec, source: ModelLocation) -> dict[str, Any]:
     """Translate a model's keys into those of lm-eval's `LocalCompletionsAPI`.
 
     Without a tokenizer the server's own (`/tokenizer_info`, vLLM's) is used. With one, a plain prompt gets the special

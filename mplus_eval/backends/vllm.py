@@ -8,7 +8,7 @@ from typing import Any
 
 from mplus_eval.backends.base import LoadedModel
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
-from mplus_eval.models.locations import Source
+from mplus_eval.models.locations import ModelLocation
 from mplus_eval.spec.model import ModelSpec
 
 _REQUESTS_PER_CALL = 2048  # vLLM schedules its batches itself; a call only has to be long enough to fill them
@@ -28,7 +28,7 @@ class VllmModel(LmEvalModel):
         gc.collect()
 
 
-def load(model: ModelSpec, source: Source) -> VllmModel:
+def load(model: ModelSpec, source: ModelLocation) -> VllmModel:
     """Load a checkpoint directory into vLLM."""
     lm = _lm_class()(**arguments(model, source))
     set_chat_template(lm, model.chat_template)
@@ -36,7 +36,7 @@ def load(model: ModelSpec, source: Source) -> VllmModel:
     return VllmModel(lm, LoadedModel("vllm", dtype, None, None), _REQUESTS_PER_CALL)
 
 
-def arguments(model: ModelSpec, source: Source) -> dict[str, Any]:
+def arguments(model: ModelSpec, source: ModelLocation) -> dict[str, Any]:
     """Translate a model's keys into those of lm-eval's `VLLM`."""
     given = {
         "pretrained": str(source.path),

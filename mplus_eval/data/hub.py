@@ -4,6 +4,19 @@ from __future__ import annotations
 
 import os
 
+TABLE_FILES = (".jsonl", ".jsonl.gz", ".json", ".parquet", ".csv")
+"""Endings of the files whose rows are read; `.json` as lines of JSON."""
+
+
+def is_hub_id(source: str) -> bool:
+    """Tell an id of the hub, `org/name`, from how paths, files of rows and what comes with the package are written.
+
+    >>> is_hub_id("allenai/ai2_arc"), is_hub_id("./runs/plus"), is_hub_id("pairs/train.jsonl"), is_hub_id("demo:base")
+    (True, False, False, False)
+    """
+    written_otherwise = source.startswith((".", "/", "~")) or source.endswith(TABLE_FILES) or ":" in source
+    return source.count("/") == 1 and not written_otherwise
+
 
 def offline() -> bool:
     """Tell whether the user forbade the hub's network (`HF_HUB_OFFLINE` or `TRANSFORMERS_OFFLINE`)."""

@@ -25,11 +25,6 @@ class WantedDataset:
     configurations: tuple[str, ...]
 
 
-def is_dataset_id(source: str) -> bool:
-    """Tell an id of the hub from a path and from what comes with the package."""
-    return source.count("/") == 1 and ":" not in source and source[0] not in "./~" and not Path(source).exists()
-
-
 def fetch(wanted: Sequence[WantedDataset], folder: Path, progress: Callable[[WantedDataset, int], None]) -> None:
     """Download datasets; files that are there and unchanged are left alone, so an interrupted fetch goes on.
 

@@ -13,14 +13,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mplus_eval.data.hub import offline, reason
+from mplus_eval.data.hub import TABLE_FILES, is_hub_id, offline, reason
 from mplus_eval.errors import SpecError
 
 Row = Mapping[str, Any]
 Placed = tuple[str, Row]
 
-FILES = (".jsonl", ".jsonl.gz", ".json", ".parquet", ".csv")
-"""What is read; `.json` as lines of JSON."""
 MOST_FAULTS = 5
 _TOO_MANY = "more than the header has"
 
@@ -50,7 +48,7 @@ def read_rows(
         rows = _file(path)
     elif folder := _folder(source, path, data_dir):
         rows = _of_folder(folder, source, split, subset)
-    elif _is_id(source):
+    elif is_hub_id(source):
         rows = _dataset(source, source, split, subset, revision, _how_to_get(source, data_dir))
     else:
         raise SpecError([f"{source}: no such file or folder"])
@@ -77,14 +75,10 @@ def numbered(rows: Iterable[Row]) -> list[Placed]:
     return [(f"row {number}", row) for number, row in enumerate(rows, start=1)]
 
 
-def _is_id(source: str) -> bool:
-    return source.count("/") == 1 and not source.startswith((".", "/", "~")) and not source.endswith(FILES)
-
-
 def _folder(source: str, path: Path, data_dir: Path | None) -> Path | None:
     from mplus_eval.data.mirror import mirrored
 
-    mirror = mirrored(source, data_dir) if _is_id(source) else None
+    mirror = mirrored(source, data_dir) if is_hub_id(source) else None
     return mirror or (path if path.is_dir() else None)
 
 
@@ -95,7 +89,7 @@ def _file(path: Path) -> list[Placed]:
         return numbered(_parquet(path))
     if path.suffix == ".csv":
         return _csv(path)
-    raise SpecError([f"{path}: {path.suffix or 'no ending'} is not read; accepted: {', '.join(FILES)}"])
+    raise SpecError([f"{path}: {path.suffix or 'no ending'} is not read; accepted: {', '.join(TABLE_FILES)}"])
 
 
 def _json_lines(path: Path) -> list[Placed]:

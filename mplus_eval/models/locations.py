@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from mplus_eval.data.hub import offline
+from mplus_eval.data.hub import is_hub_id
+from mplus_eval.demo import BASE
+from mplus_eval.demo import MODELS as DEMO_MODELS
 from mplus_eval.errors import SpecError
 from mplus_eval.models.checkpoints import (
     adapter_base,
@@ -30,24 +33,12 @@ from mplus_eval.spec.backends import BACKENDS, BackendInfo, either
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.model import ModelSpec, is_url
 
-__all__ = [
-    "DEMO_MODELS",
-    "Source",
-    "check_sources",
-    "is_directory",
-    "offline",
-    "resolve_source",
-    "source_faults",
-    "train_demo_models",
-]
-
 _DEMO = "demo:"
-DEMO_MODELS = ("base", "instruct", "sft", "chosen", "plus")
 _DEVICE = re.compile(r"(cpu|mps|cuda|xpu|npu|hpu)(:\d+)?")
 
 
 @dataclass(frozen=True)
-class Source:
+class ModelLocation:
     """A model that was found.
 
     `path` is its directory, or None for a server; `adapter` a LoRA directory; `tokenizer` the directory of a tokenizer
@@ -89,16 +80,23 @@ def source_faults(model: ModelSpec, backend: str) -> list[str]:
     return faults
 
 
-def train_demo_models(models: Sequence[ModelSpec], preparing: Preparing | None = None) -> None:
-    """Train the demo's models that are named and not trained yet; together, since that is sooner than one by one."""
-    names = [model.source.removeprefix(_DEMO) for model in models if model.source.startswith(_DEMO)]
-    if names:
-        from mplus_eval.training.demo_models import demo_models
-
-        demo_models(names, preparing)
+def demo_names(models: Iterable[ModelSpec]) -> list[str]:
+    """Which of the demo's models these are, or are adapters of, each once."""
+    places = ((model.source, Path(model.source)) for model in models)
+    sources = [adapter_base(path) if is_adapter(path) else source for source, path in places]
+    return list(dict.fromkeys(source.removeprefix(_DEMO) for source in sources if source.startswith(_DEMO)))
 
 
-def resolve_source(model: ModelSpec, backend: str, preparing: Preparing | None = None) -> Source:
+def kind_of(source: str) -> Literal["demo", "hub", "directory"]:
+    """What a source that is no server's URL is; a directory that exists comes before the hub."""
+    if source.startswith(_DEMO):
+        return "demo"
+    return "hub" if is_hub_id(source) and not Path(source).is_dir() else "directory"
+
+
+def resolve_source(
+    model: ModelSpec, backend: str, demo: Mapping[str, Path] | None = None, preparing: Preparing | None = None
+) -> ModelLocation:
     """Return where a checked model lies, downloading it from the hub where that is its source.
 
     An adapter that brings a tokenizer is used with it: the adapter was trained with that one and its chat template.
@@ -106,61 +104,57 @@ def resolve_source(model: ModelSpec, backend: str, preparing: Preparing | None =
     Args:
         model: the model.
         backend: how it will be loaded.
+        demo: directories of the demo's models that are trained; its base is always known.
         preparing: called as a download proceeds.
 
     Raises:
         SpecError: when a download fails, or the base model of an adapter cannot be had.
     """
-    tokenizer = _directory_of(model.tokenizer, None, preparing, tokenizer_files) if model.tokenizer else None
+
+    def directory_of(
+        source: str, revision: str | None = None, choose: Callable[[Sequence[str]], list[str]] = checkpoint_files
+    ) -> Path:
+        match kind_of(source):
+            case "demo":
+                name = source.removeprefix(_DEMO)
+                if (directory := {"base": BASE, **(demo or {})}.get(name)) is None:
+                    raise SpecError([f"model {model.name!r}: the demo's model {name!r} is not trained; name it too"])
+                return directory
+            case "hub":
+                return fetch(source, revision, choose, preparing)
+            case "directory":
+                return Path(source)
+
+    tokenizer = directory_of(model.tokenizer, choose=tokenizer_files) if model.tokenizer else None
     if server := BACKENDS[backend].server:
         url, name = server_of(model)
         served = served_models(url, server)
         name = name or next(iter(served))
-        return Source(None, None, tokenizer, url, name, served.get(name))
+        return ModelLocation(None, None, tokenizer, url, name, served.get(name))
     adapter = Path(model.adapter) if model.adapter else None
-    path = _directory_of(model.source, model.revision, preparing)
+    path = directory_of(model.source, model.revision)
     if adapter is None and is_adapter(path):
-        adapter, path = path, _base_of(path, model, preparing)
+        adapter, base = path, model.model_copy(update={"source": adapter_base(path), "revision": None})
+        # It could not be checked while the adapter was on the hub.
+        if faults := _location_faults(base, f"model {model.name!r}: the adapter's base", adapter_is_enough=False):
+            raise SpecError(faults)
+        path = directory_of(base.source)
     if tokenizer is None and adapter is not None and has_tokenizer(adapter):
         tokenizer = adapter
-    return Source(path, adapter, tokenizer)
-
-
-def is_directory(source: str) -> bool:
-    """Tell a directory from a hub id: it exists, or is written as a path."""
-    return Path(source).is_dir() or source.startswith((".", "/", "~")) or source.count("/") != 1
-
-
-def _directory_of(
-    source: str,
-    revision: str | None,
-    preparing: Preparing | None,
-    choose: Callable[[Sequence[str]], list[str]] = checkpoint_files,
-) -> Path:
-    if source.startswith(_DEMO):
-        from mplus_eval.training.demo_models import demo_model
-
-        return Path(demo_model(source.removeprefix(_DEMO), preparing))
-    if is_directory(source):
-        return Path(source)
-    return fetch(source, revision, choose, preparing)
-
-
-def _base_of(adapter: Path, model: ModelSpec, preparing: Preparing | None) -> Path:
-    """The directory of an adapter's base model, which could not be checked while the adapter was on the hub."""
-    base = model.model_copy(update={"source": adapter_base(adapter), "revision": None})
-    if faults := _location_faults(base, f"model {model.name!r}: the adapter's base", adapter_is_enough=False):
-        raise SpecError(faults)
-    return _directory_of(base.source, None, preparing)
+    return ModelLocation(path, adapter, tokenizer)
 
 
 def _location_faults(model: ModelSpec, where: str, *, adapter_is_enough: bool = True) -> list[str]:
-    if model.source.startswith(_DEMO):
-        name = model.source.removeprefix(_DEMO)
-        return [] if name in DEMO_MODELS else [f"{where}: no demo model {name!r}; there are {', '.join(DEMO_MODELS)}"]
     own_tokenizer, foreign_code = model.tokenizer is None, model.trust_remote_code
-    if not is_directory(model.source):
-        return hub_faults(model.source, model.revision, where, own_tokenizer=own_tokenizer, foreign_code=foreign_code)
+    match kind_of(model.source):
+        case "demo":
+            name = model.source.removeprefix(_DEMO)
+            known = ", ".join(DEMO_MODELS)
+            return [] if name in DEMO_MODELS else [f"{where}: no demo model {name!r}; there are {known}"]
+        case "hub":
+            return hub_faults(
+                model.source, model.revision, where, own_tokenizer=own_tokenizer, foreign_code=foreign_code
+            )
     path = Path(model.source)
     if not path.is_dir():
         hint = "" if path.suffix or model.source.startswith((".", "/")) else "; a hub id is written org/name"
@@ -180,9 +174,9 @@ def _adapter_base_faults(path: Path, model: ModelSpec, where: str) -> list[str]:
 def _separate_tokenizer_faults(model: ModelSpec, where: str) -> list[str]:
     if model.tokenizer is None:
         return []
-    path = Path(model.tokenizer)
-    if not is_directory(model.tokenizer):
+    if kind_of(model.tokenizer) == "hub":
         return hub_tokenizer_faults(model.tokenizer, f"{where}: tokenizer")
+    path = Path(model.tokenizer)
     if not path.is_dir():
         return [f"{where}: tokenizer: no such directory: {path}"]
     return tokenizer_faults(path, f"{where}: tokenizer")

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mplus_eval.errors import SpecError
 from mplus_eval.models.chat_format import PLAIN_FORMAT, PLAIN_TEMPLATE, stored_template
-from mplus_eval.models.locations import Source, resolve_source, train_demo_models
+from mplus_eval.models.hub import Preparing
+from mplus_eval.models.locations import ModelLocation, resolve_source
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.model import ModelSpec
 from mplus_eval.store.hashes import hash_components, hash_file, hash_text, tokenizer_hash, weights_hash
 
-Preparing = Callable[[str, int, int], None]
-"""Called with what is being prepared, and how much of it is done, of how much."""
-
 
 @dataclass(frozen=True)
-class PlannedModel:
+class ResolvedModel:
     """A model that was found, with the hashes of what it is made of."""
 
     spec: ModelSpec
     backend: str
-    source: Source
+    location: ModelLocation
     weights: str
     tokenizer: str
     chat_template: str
@@ -39,23 +37,25 @@ class PlannedModel:
         return hash_components(parts)
 
 
-def planned_models(spec: CompareSpec, preparing: Preparing | None, *, talks: bool) -> tuple[PlannedModel, ...]:
-    """Find every model, downloading and training what is not here.
+def resolved_models(
+    spec: CompareSpec, demo: Mapping[str, Path], preparing: Preparing | None, *, talks: bool
+) -> tuple[ResolvedModel, ...]:
+    """Find every model, downloading what is not here.
 
     Args:
         spec: which models.
-        preparing: called as downloads, hashes and demo models proceed.
+        demo: directories of the demo's models that are among them.
+        preparing: called as downloads proceed.
         talks: whether talk is put to them, so that their chat formats matter.
 
     Raises:
         SpecError: with a line for each that cannot be had.
     """
-    found: list[PlannedModel] = []
+    found: list[ResolvedModel] = []
     faults: list[str] = []
-    train_demo_models(spec.models, preparing)
     for model in spec.models:
         try:
-            found.append(_planned_model(model, spec.backend_of(model), preparing, talks=talks))
+            found.append(_resolved_model(model, spec.backend_of(model), demo, preparing, talks=talks))
         except SpecError as error:
             faults += error.faults
     if faults:
@@ -63,20 +63,22 @@ def planned_models(spec: CompareSpec, preparing: Preparing | None, *, talks: boo
     return tuple(found)
 
 
-def _planned_model(model: ModelSpec, backend: str, preparing: Preparing | None, *, talks: bool) -> PlannedModel:
-    source = resolve_source(model, backend, preparing)
-    if source.path is None:
+def _resolved_model(
+    model: ModelSpec, backend: str, demo: Mapping[str, Path], preparing: Preparing | None, *, talks: bool
+) -> ResolvedModel:
+    location = resolve_source(model, backend, demo, preparing)
+    if location.path is None:
         # A server's own length decides where a prompt is cut.
-        served = hash_text(f"{source.base_url} {source.served_name} {source.max_length}")
-        vocabulary = tokenizer_hash(source.tokenizer) if source.tokenizer else "the server's"
-        templates = _template(model, source.tokenizer), _talk_format(model, source.tokenizer, talks)
-        return PlannedModel(model, backend, source, served, vocabulary, *templates)
-    weights = weights_hash(source.path)
-    if source.adapter:
-        weights = hash_components({"base": weights, "adapter": weights_hash(source.adapter)})
-    tokenizer = source.tokenizer or source.path
+        served = hash_text(f"{location.base_url} {location.served_name} {location.max_length}")
+        vocabulary = tokenizer_hash(location.tokenizer) if location.tokenizer else "the server's"
+        templates = _template(model, location.tokenizer), _talk_format(model, location.tokenizer, talks)
+        return ResolvedModel(model, backend, location, served, vocabulary, *templates)
+    weights = weights_hash(location.path)
+    if location.adapter:
+        weights = hash_components({"base": weights, "adapter": weights_hash(location.adapter)})
+    tokenizer = location.tokenizer or location.path
     templates = _template(model, tokenizer), _talk_format(model, tokenizer, talks)
-    return PlannedModel(model, backend, source, weights, tokenizer_hash(tokenizer), *templates)
+    return ResolvedModel(model, backend, location, weights, tokenizer_hash(tokenizer), *templates)
 
 
 def _template(model: ModelSpec, tokenizer: Path | None) -> str:

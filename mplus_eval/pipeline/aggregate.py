@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mplus_eval.capability.items import LoadedTask
     from mplus_eval.capability.noise_floor import SecondPass
     from mplus_eval.pipeline.evaluate import Failures
-    from mplus_eval.pipeline.plan import Plan, PlannedModel
+    from mplus_eval.pipeline.plan import Plan, ResolvedModel
     from mplus_eval.records.conversation import Conversation
     from mplus_eval.records.toxicity import Toxicity
 
@@ -114,7 +114,7 @@ def _conversation(
 
 
 def _second_pass(
-    plan: Plan, noise: PlannedModel, outcomes: Mapping[tuple[str, str], pd.DataFrame], failures: Failures
+    plan: Plan, noise: ResolvedModel, outcomes: Mapping[tuple[str, str], pd.DataFrame], failures: Failures
 ) -> SecondPass:
     from mplus_eval.capability.noise_floor import SecondPass
     from mplus_eval.pipeline.plan import BATCHES
@@ -138,7 +138,7 @@ def outcome_frame(directory: RunDirectory, model: str, task: str, columns: Seque
     return pd.DataFrame(rows)
 
 
-def _model_entry(plan: Plan, model: PlannedModel, directory: RunDirectory) -> ModelEntry:
+def _model_entry(plan: Plan, model: ResolvedModel, directory: RunDirectory) -> ModelEntry:
     from mplus_eval.pipeline.evaluate import model_facts
 
     facts = model_facts(plan.of_model(model), directory)
@@ -156,9 +156,9 @@ def _model_entry(plan: Plan, model: PlannedModel, directory: RunDirectory) -> Mo
     )
 
 
-def _training(plan: Plan, model: PlannedModel) -> Training | None:
+def _training(plan: Plan, model: ResolvedModel) -> Training | None:
     """How a model was made, where its checkpoint says so; without a distance to other weights than the baseline's."""
-    directory = model.source.adapter or model.source.path
+    directory = model.location.adapter or model.location.path
     record = read_record(directory) if directory else None
     if record is None:
         return None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from mplus_eval.data.mirror import WantedDataset, is_dataset_id
+from pathlib import Path
+
+from mplus_eval.data.hub import is_hub_id
+from mplus_eval.data.mirror import WantedDataset
 from mplus_eval.spec.suite import Suite
 
 
@@ -18,6 +21,6 @@ def prompt_datasets(suite: Suite) -> list[WantedDataset]:
         sources.append((SHIPPED_NAMES.get(dialogues, dialogues), ""))
     found: dict[str, list[str]] = {}
     for source, subset in sources:
-        if is_dataset_id(source):
+        if is_hub_id(source) and not Path(source).exists():
             found.setdefault(source, []).append(subset)
     return [WantedDataset(identifier, tuple(dict.fromkeys(names))) for identifier, names in found.items()]

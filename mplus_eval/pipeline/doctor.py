@@ -150,11 +150,11 @@ def _demo() -> Iterator[Check]:
     yield Check("demo model base", whole, "comes with the package" if whole else f"missing in {base}", mend)
     if not whole:
         return
-    from mplus_eval.models.locations import DEMO_MODELS
+    from mplus_eval.demo import MODELS
     from mplus_eval.training.demo_models import demo_recipe
 
     folder = demo_recipe().output
-    for name in DEMO_MODELS[1:]:
+    for name in MODELS[1:]:
         kept = (folder / name / "training.json").is_file()
         found = "in the cache" if kept else "not trained yet; the first run of the demo trains it"
         yield Check(f"demo model {name}", True if kept else None, found, None if kept else "mplus-eval compare")

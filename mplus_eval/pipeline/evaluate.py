@@ -24,14 +24,14 @@ from mplus_eval.harmlessness.generate import ask
 from mplus_eval.harmlessness.items import PromptSet
 from mplus_eval.harmlessness.likelihoods import Wanted, judge_likelihoods, missing_likelihoods
 from mplus_eval.models.chat_format import PLAIN_FORMAT
-from mplus_eval.pipeline.plan import Cell, Part, Plan, PlannedModel
+from mplus_eval.pipeline.plan import Cell, Part, Plan, ResolvedModel
 from mplus_eval.pipeline.progress import RunProgress, SilentProgress
 from mplus_eval.pipeline.score import CellScores
 from mplus_eval.store.files import FULL_DISK
 from mplus_eval.store.parts import ANSWER_SCHEMA, PartInfo, part_path, read_part, write_part
 from mplus_eval.store.run_directory import RunDirectory
 
-Loader = Callable[[PlannedModel], Backend]
+Loader = Callable[[ResolvedModel], Backend]
 Answers = Iterator[tuple[Part, list[Row]]]
 Failures = dict[tuple[str, str], str]
 """Why a cell failed, by model and task."""
@@ -93,8 +93,8 @@ def _stored(cell: Cell, part: Part, directory: RunDirectory) -> PartInfo | None:
     return info if same else None
 
 
-def _load(model: PlannedModel) -> Backend:
-    return load_backend(model.backend, model.spec, model.source)
+def _load(model: ResolvedModel) -> Backend:
+    return load_backend(model.backend, model.spec, model.location)
 
 
 @dataclass
@@ -118,7 +118,7 @@ class _Evaluation:
             self._model(model, number, missing)
         return self.failures
 
-    def _model(self, model: PlannedModel, number: int, missing: dict[str, list[Part]]) -> None:
+    def _model(self, model: ResolvedModel, number: int, missing: dict[str, list[Part]]) -> None:
         cells = self.plan.of_model(model)
         backend, cause = None, None
         # What the others said is complete by now: the baseline comes last.
@@ -157,7 +157,7 @@ class _Evaluation:
             if why is not None:
                 self._note(cell, f"asking the baseline how likely this is: {why}")
 
-    def _loaded(self, model: PlannedModel) -> tuple[Backend | None, str | None]:
+    def _loaded(self, model: ResolvedModel) -> tuple[Backend | None, str | None]:
         try:
             return self.load(model), None
         except Exception as error:  # noqa: BLE001 - any failure to load is this model's; the others go on

@@ -25,7 +25,7 @@ def judge(plan: Plan, directory: RunDirectory, failures: Failures, progress: Run
     from mplus_eval.judges.table import resolved
 
     pairs = judged_pairs(plan, failures)
-    judges = resolved(plan.judges, [model.source.path for model in plan.models])
+    judges = resolved(plan.judges, [model.location.path for model in plan.models])
     return judge_all(
         plan.dialogues, pairs, judges, directory, seed=plan.spec.seed, progress=progress.prepare, say=progress.say
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from mplus_eval.backends import engine
 from mplus_eval.capability.items import Leaf, LoadedTask
@@ -15,17 +16,20 @@ from mplus_eval.conversation.generate import AskedDialogues
 from mplus_eval.errors import SpecError
 from mplus_eval.harmlessness.generate import asked_as, parts_of
 from mplus_eval.harmlessness.items import PromptSet
-from mplus_eval.models.resolved import PlannedModel, Preparing, planned_models
+from mplus_eval.models.hub import Preparing
+from mplus_eval.models.locations import demo_names
+from mplus_eval.models.resolved import ResolvedModel, resolved_models
 from mplus_eval.pipeline.noise_rerun import composition, second_pass
 from mplus_eval.pipeline.validate import check_all, with_judges
 from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.harmlessness import HarmlessnessSettings
+from mplus_eval.spec.model import ModelSpec
 from mplus_eval.spec.suite import Suite
 from mplus_eval.store.hashes import hash_components
 from mplus_eval.store.run_directory import RunDirectory
 
-__all__ = ["BATCHES", "Cell", "Part", "Plan", "PlannedModel", "Preparing", "make_plan"]
+__all__ = ["BATCHES", "Cell", "Part", "Plan", "Preparing", "ResolvedModel", "make_plan"]
 
 BATCHES = "batch composition"
 """The component that the second pass has besides those of the first."""
@@ -53,7 +57,7 @@ class Cell:
     `components` are what its fingerprint is made of, kept so that a conflict has a reason.
     """
 
-    model: PlannedModel
+    model: ResolvedModel
     task: LoadedTask | PromptSet | AskedDialogues
     components: dict[str, str]
     parts: tuple[Part, ...]
@@ -85,9 +89,9 @@ class Plan:
     spec: CompareSpec
     suite: Suite
     tasks: tuple[LoadedTask, ...]
-    models: tuple[PlannedModel, ...]
+    models: tuple[ResolvedModel, ...]
     cells: tuple[Cell, ...]
-    noise: PlannedModel | None = None
+    noise: ResolvedModel | None = None
     harmlessness: HarmlessnessSettings | None = None
     """How the sets are asked and scored; None where harmlessness is not evaluated."""
     sets: tuple[PromptSet, ...] = ()
@@ -97,12 +101,12 @@ class Plan:
     """How the judges were named, the one that decides first; a bare `reward` lies beside one of the models."""
 
     @property
-    def baseline(self) -> PlannedModel:
+    def baseline(self) -> ResolvedModel:
         """The model that the others are held against."""
         return next(model for model in self.models if model.spec.name == self.spec.baseline)
 
     @property
-    def passes(self) -> tuple[PlannedModel, ...]:
+    def passes(self) -> tuple[ResolvedModel, ...]:
         """The models in the order in which they are asked, the second pass among them.
 
         With harmlessness the baseline comes after the others, since it is asked how likely it thinks what they said.
@@ -112,7 +116,7 @@ class Plan:
             models = (*(model for model in models if model is not self.baseline), self.baseline)
         return models if self.noise is None else (*models, self.noise)
 
-    def of_model(self, model: PlannedModel) -> tuple[Cell, ...]:
+    def of_model(self, model: ResolvedModel) -> tuple[Cell, ...]:
         """One model's cells."""
         return tuple(cell for cell in self.cells if cell.model is model)
 
@@ -134,7 +138,7 @@ def make_plan(
     checked = check_all(spec, preparing, faults)
     suite, loaded, settings, sets = checked.suite, checked.tasks, checked.harmlessness, checked.sets
     talks = checked.dialogues is not None or any(one.spec.chat for one in sets)
-    models = planned_models(spec, preparing, talks=talks)
+    models = resolved_models(spec, _demo_directories(spec.models, preparing), preparing, talks=talks)
     dialogues, judges = with_judges(spec, checked.dialogues, models)
     cells = tuple(
         cell
@@ -158,7 +162,16 @@ def make_plan(
     return Plan(spec, suite, loaded, models, cells, noise, settings, sets, dialogues, judges)
 
 
-def _cell(model: PlannedModel, task: LoadedTask, limit: int | None, further: Mapping[str, str] | None = None) -> Cell:
+def _demo_directories(models: Sequence[ModelSpec], preparing: Preparing | None) -> dict[str, Path]:
+    """Where the demo's models lie that are named; those not trained yet are first, together, which is sooner."""
+    if not (names := demo_names(models)):
+        return {}
+    from mplus_eval.training.demo_models import demo_models
+
+    return dict(zip(names, demo_models(names, preparing), strict=True))
+
+
+def _cell(model: ResolvedModel, task: LoadedTask, limit: int | None, further: Mapping[str, str] | None = None) -> Cell:
     """One model on one task; `further` components are what is peculiar to this pass."""
     leaves = {leaf.name: leaf for leaf in task.leaves}
     components = {
@@ -176,14 +189,14 @@ def _cell(model: PlannedModel, task: LoadedTask, limit: int | None, further: Map
     return Cell(model, task, components, _parts(task, limit))
 
 
-def _is_asked(model: PlannedModel, prompt_set: PromptSet, settings: HarmlessnessSettings) -> bool:
+def _is_asked(model: ResolvedModel, prompt_set: PromptSet, settings: HarmlessnessSettings) -> bool:
     """Saved steps of a training answer the primary set only; a layer is looked at where the model is at hand."""
     if model.spec.trajectory is not None:
         return prompt_set.name == settings.primary
     return prompt_set.kind != "layers" or BACKENDS[model.backend].opens_layers
 
 
-def _set_cell(model: PlannedModel, prompt_set: PromptSet, settings: HarmlessnessSettings, spec: CompareSpec) -> Cell:
+def _set_cell(model: ResolvedModel, prompt_set: PromptSet, settings: HarmlessnessSettings, spec: CompareSpec) -> Cell:
     """One model on one set of prompts."""
     limit = spec.limit_of(model.spec)
     components = {
@@ -201,7 +214,7 @@ def _set_cell(model: PlannedModel, prompt_set: PromptSet, settings: Harmlessness
     return Cell(model, prompt_set, components, tuple(Part(i, prompt_set, each) for i, each in enumerate(slices)))
 
 
-def _dialogue_cell(model: PlannedModel, asked: AskedDialogues, spec: CompareSpec) -> Cell:
+def _dialogue_cell(model: ResolvedModel, asked: AskedDialogues, spec: CompareSpec) -> Cell:
     """One model on the dialogues."""
     components = {
         "weights": model.weights,

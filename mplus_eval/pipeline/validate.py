@@ -14,8 +14,9 @@ from mplus_eval.errors import SpecError
 from mplus_eval.harmlessness.items import PromptSet, load_prompt_sets
 from mplus_eval.harmlessness.settings import harmlessness_of
 from mplus_eval.judges.table import ACCEPTED, found_reward, judge_source_faults, resolved
+from mplus_eval.models.hub import Preparing
 from mplus_eval.models.locations import check_sources
-from mplus_eval.models.resolved import PlannedModel, Preparing
+from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.conversation import ConversationSettings
@@ -80,7 +81,7 @@ def _loaded_dialogues(settings: ConversationSettings, spec: CompareSpec) -> tupl
 
 
 def with_judges(
-    spec: CompareSpec, dialogues: AskedDialogues | None, models: Sequence[PlannedModel]
+    spec: CompareSpec, dialogues: AskedDialogues | None, models: Sequence[ResolvedModel]
 ) -> tuple[AskedDialogues | None, tuple[str, ...]]:
     """Who judges; without a judge there is no conversation, unless it was asked for.
 
@@ -91,7 +92,7 @@ def with_judges(
         raise SpecError(["conversation: answers are judged against a baseline's, so two models at least are needed"])
     if dialogues is None or len(models) < 2:
         return None, spec.judges
-    directories = [model.source.path for model in models]
+    directories = [model.location.path for model in models]
     found = found_reward(directories) is not None
     named = [judge for judge in dialogues.spec.judges or ("reward",) if judge != "reward" or found or spec.judges]
     if not named and spec.conversation:

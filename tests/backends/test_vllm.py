@@ -11,7 +11,7 @@ import torch
 from lm_eval.models.utils import normalize_gen_kwargs
 
 from mplus_eval.backends import load_backend, vllm
-from mplus_eval.models.locations import Source
+from mplus_eval.models.locations import ModelLocation
 from mplus_eval.spec.model import ModelSpec
 from tests.conftest import TinyModel
 from tests.tiny_models import build_adapter
@@ -79,7 +79,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_plain_case_names_directory_dtype_and_batch() -> None:
     model = ModelSpec(name="m", source="./m", dtype="bfloat16", batch_size=8)
-    assert vllm.arguments(model, Source(Path("m"))) == {
+    assert vllm.arguments(model, ModelLocation(Path("m"))) == {
         "pretrained": "m",
         "dtype": "bfloat16",
         "batch_size": 8,
@@ -90,7 +90,7 @@ def test_the_plain_case_names_directory_dtype_and_batch() -> None:
 def test_every_argument_is_one_that_lm_eval_takes(tiny_model: TinyModel, tmp_path: Path) -> None:
     adapter = build_adapter(tmp_path, tiny_model())
     model = ModelSpec(name="m", source="./m", quantization="4bit", trust_remote_code=True)
-    arguments = vllm.arguments(model, Source(tiny_model(), adapter, tokenizer=tiny_model()))
+    arguments = vllm.arguments(model, ModelLocation(tiny_model(), adapter, tokenizer=tiny_model()))
     assert set(arguments) <= accepted_arguments()
     assert arguments["lora_local_path"] == str(adapter)
     assert arguments["tokenizer"] == str(tiny_model())
@@ -100,13 +100,13 @@ def test_every_argument_is_one_that_lm_eval_takes(tiny_model: TinyModel, tmp_pat
 @pytest.mark.parametrize(("rank", "room"), [(4, 16), (16, 16), (17, 32), (64, 64)])
 def test_room_is_made_for_the_adapters_rank(tmp_path: Path, rank: int, room: int) -> None:
     (tmp_path / "adapter_config.json").write_text(f'{{"r": {rank}}}')
-    arguments = vllm.arguments(ModelSpec(name="m", source="./m"), Source(Path("m"), tmp_path))
+    arguments = vllm.arguments(ModelSpec(name="m", source="./m"), ModelLocation(Path("m"), tmp_path))
     assert arguments["max_lora_rank"] == room
 
 
 @pytest.mark.usefixtures("fake")
 def test_facts_come_from_the_engine() -> None:
-    facts = load_backend("vllm", ModelSpec(name="m", source="./m"), Source(Path("m"))).facts
+    facts = load_backend("vllm", ModelSpec(name="m", source="./m"), ModelLocation(Path("m"))).facts
     assert (facts.backend, facts.dtype, facts.parameters) == ("vllm", "bfloat16", None)
 
 
@@ -115,14 +115,14 @@ def test_a_templates_file_replaces_the_one_found_when_loading(tmp_path: Path) ->
     template = tmp_path / "template.jinja"
     template.write_text("mine")
     backend: Any = load_backend(
-        "vllm", ModelSpec(name="m", source="./m", chat_template=str(template)), Source(Path("m"))
+        "vllm", ModelSpec(name="m", source="./m", chat_template=str(template)), ModelLocation(Path("m"))
     )
     assert (backend.lm.hf_chat_template, backend.lm.tokenizer.chat_template) == ("mine", "mine")
 
 
 @pytest.mark.usefixtures("fake")
 def test_closing_stops_the_engine_once() -> None:
-    backend: Any = load_backend("vllm", ModelSpec(name="m", source="./m"), Source(Path("m")))
+    backend: Any = load_backend("vllm", ModelSpec(name="m", source="./m"), ModelLocation(Path("m")))
     lm = backend.lm
     backend.close()
     backend.close()

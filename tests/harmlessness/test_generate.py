@@ -195,11 +195,11 @@ def test_parts_cover_a_set() -> None:
 
 def test_a_prompt_longer_than_the_context_is_cut_and_counted(tiny_model: Any) -> None:
     from mplus_eval.backends.hf import load
-    from mplus_eval.models.locations import Source
+    from mplus_eval.models.locations import ModelLocation
     from mplus_eval.spec.model import ModelSpec
 
     path = tiny_model(context=64)
-    backend = load(ModelSpec(name="m", source=str(path), device="cpu"), Source(path))
+    backend = load(ModelSpec(name="m", source=str(path), device="cpu"), ModelLocation(path))
     long = PromptSet(
         SampledSet(name="set", source="x"),
         "sampled",

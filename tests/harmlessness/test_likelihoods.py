@@ -8,7 +8,7 @@ import pytest
 
 from mplus_eval.pipeline import plan as plan_module
 from mplus_eval.pipeline.evaluate import evaluate
-from mplus_eval.pipeline.plan import PlannedModel
+from mplus_eval.pipeline.plan import ResolvedModel
 from tests.talkers import Bench, plain, rude
 
 
@@ -117,7 +117,7 @@ def test_a_set_of_which_the_baseline_cannot_be_asked_has_failed_until_it_can(ben
 def test_a_baseline_that_cannot_be_loaded_is_the_cause_where_it_has_answers(bench: Bench) -> None:
     without_likelihoods(bench)
 
-    def load(model: PlannedModel) -> Any:
+    def load(model: ResolvedModel) -> Any:
         raise ValueError("no such architecture")
 
     failures = evaluate(bench.plan(), bench.directory, load=load)

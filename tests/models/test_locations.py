@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import torch
 
+from mplus_eval.demo import BASE
 from mplus_eval.errors import SpecError
-from mplus_eval.models.locations import check_sources, is_directory, resolve_source, source_faults
+from mplus_eval.models.locations import check_sources, demo_names, kind_of, resolve_source, source_faults
 from mplus_eval.spec.compare import build_spec
 from mplus_eval.spec.model import ModelSpec
 from tests.conftest import TinyModel
@@ -264,17 +265,47 @@ def test_the_demos_models_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "expected"),
-    [("./a", True), ("/a/b", True), ("a/b/c", True), ("name", True), ("org/name", False)],
+    ("source", "kind"),
+    [
+        ("./a", "directory"),
+        ("/a/b", "directory"),
+        ("a/b/c", "directory"),
+        ("name", "directory"),
+        ("org/name", "hub"),
+        ("demo:other", "demo"),
+    ],
 )
-def test_a_hub_id_has_one_slash_in_its_middle(source: str, expected: bool) -> None:
-    assert is_directory(source) is expected
+def test_a_source_is_told_by_how_it_is_written(source: str, kind: str) -> None:
+    assert kind_of(source) == kind
+
+
+def test_the_demos_models_are_named_that_are_asked_for_or_adapted(checkpoint: Path, tmp_path: Path) -> None:
+    adapter = build_adapter(tmp_path / "adapter", checkpoint)
+    config = adapter / "adapter_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "base_model_name_or_path": "demo:plus"}))
+    sources = ["demo:sft", "demo:base", str(adapter), str(checkpoint), "org/name", "demo:sft"]
+
+    assert demo_names([ModelSpec(name="m", source=source) for source in sources]) == ["sft", "base", "plus"]
+
+
+def test_a_demo_model_lies_where_it_was_trained(tmp_path: Path) -> None:
+    places = [
+        resolve_source(ModelSpec(name="m", source=f"demo:{name}"), "hf", {"plus": tmp_path}).path
+        for name in ("base", "plus")
+    ]
+
+    assert places == [BASE, tmp_path]
+
+
+def test_a_demo_model_that_is_not_trained_is_a_fault() -> None:
+    with pytest.raises(SpecError, match="the demo's model 'sft' is not trained"):
+        resolve_source(ModelSpec(name="m", source="demo:sft"), "hf")
 
 
 def test_an_existing_directory_comes_before_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "org" / "name").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
-    assert is_directory("org/name")
+    assert kind_of("org/name") == "directory"
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from mplus_eval.backends import Response
 from mplus_eval.errors import InterruptedRunError
 from mplus_eval.pipeline import plan as plan_module
 from mplus_eval.pipeline.evaluate import Failures, evaluate, model_facts
-from mplus_eval.pipeline.plan import Plan, PlannedModel, make_plan
+from mplus_eval.pipeline.plan import Plan, ResolvedModel, make_plan
 from mplus_eval.spec.compare import build_spec
 from mplus_eval.store.parts import read_part
 from mplus_eval.store.run_directory import RunDirectory
@@ -39,7 +39,7 @@ class Bench:
         self.backends = []
         return evaluate(self.plan(names, **options), self.directory, load=lambda model: self._load(model, before))
 
-    def _load(self, model: PlannedModel, before: Before | None) -> RuleBackend:
+    def _load(self, model: ResolvedModel, before: Before | None) -> RuleBackend:
         backend = RuleBackend(model.spec.name, before)
         self.backends.append(backend)
         return backend
@@ -180,7 +180,7 @@ def test_a_failed_cell_is_tried_again_and_forgotten_when_it_works(bench: Bench) 
 
 
 def test_a_model_that_cannot_be_loaded_fails_its_cells_only(bench: Bench) -> None:
-    def load(model: PlannedModel) -> RuleBackend:
+    def load(model: ResolvedModel) -> RuleBackend:
         if model.spec.name == "base":
             raise ValueError("no such architecture")
         return RuleBackend(model.spec.name)

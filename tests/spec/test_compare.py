@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mplus_eval.demo import MODELS
 from mplus_eval.errors import SpecError, UsageError
-from mplus_eval.models.locations import DEMO_MODELS
 from mplus_eval.spec.compare import CompareSpec, build_spec, draft_spec
 from mplus_eval.spec.model import ModelSpec, parse_model
 
@@ -113,7 +113,7 @@ def test_a_name_that_is_a_role_gives_the_role() -> None:
 
 def test_no_model_at_all_means_the_demo() -> None:
     spec = build_spec()
-    assert [model.source for model in spec.models] == [f"demo:{name}" for name in DEMO_MODELS]
+    assert [model.source for model in spec.models] == [f"demo:{name}" for name in MODELS]
     assert spec.suite == "mini"
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from mplus_eval.demo import MODELS
 from mplus_eval.errors import UsageError
 from mplus_eval.models.chat_format import PLAIN_TEMPLATE
-from mplus_eval.models.locations import DEMO_MODELS
 from mplus_eval.records.training import read_record
 from mplus_eval.store.hashes import weights_hash
 from mplus_eval.training import demo_models as models
@@ -28,7 +28,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_demo_model_that_a_spec_may_name_exists() -> None:
     recipe = models.demo_recipe()
-    assert set(DEMO_MODELS) == {"base", *recipe.sft, *recipe.rlhf}
+    assert set(MODELS) == {"base", *recipe.sft, *recipe.rlhf}
 
 
 def test_the_base_is_the_packaged_directory() -> None:
