@@ -16,12 +16,12 @@ from typing import Any
 import torch
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import CacheHook
-from lm_eval.models.huggingface import _add_special_kwargs, has_bos_prefix
+from lm_eval.models.huggingface import has_bos_prefix
 from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
 
 from mplus_eval.backends.base import Response
 from mplus_eval.backends.checked_hflm import CheckedHFLM
-from mplus_eval.backends.lm_eval_private import EncodedPair, encode_pairs
+from mplus_eval.backends.lm_eval_private import EncodedPair, encode_pairs, special_token_settings
 from mplus_eval.inference.budget import Budget, find_budget
 from mplus_eval.inference.generation import Prompt, TreeGenerator
 from mplus_eval.inference.sampling import Sampling
@@ -276,7 +276,7 @@ class FastHFLM(CheckedHFLM):
         begin = self.tokenizer.decode(self.prefix_token_id)
         distinct = [text for text in dict.fromkeys(texts) if not has_bos_prefix(text, begin)]
         if distinct:
-            ids = self.tokenizer(distinct, **_add_special_kwargs(None, self.add_bos_token))["input_ids"]
+            ids = self.tokenizer(distinct, **special_token_settings(self.add_bos_token))["input_ids"]
             self._ids_of = dict(zip(distinct, ids, strict=True))
         try:
             yield

@@ -74,8 +74,8 @@ def _own_definitions() -> dict[str, Definition]:
 def _definitions_in(folder: Path) -> Iterator[tuple[str, Definition]]:
     """Read a folder's YAML files; those that define no task (a base to include, a suite) are passed over."""
     import yaml
-    from lm_eval.tasks._index import TaskIndex
-    from lm_eval.tasks._yaml_loader import load_yaml
+
+    from mplus_eval.backends.lm_eval_private import TaskIndex, load_yaml
 
     entries: dict[str, Any] = {}
     faults: list[str] = []
@@ -94,7 +94,7 @@ def _definitions_in(folder: Path) -> Iterator[tuple[str, Definition]]:
 
 
 def _lm_eval_index(root: Path) -> dict[str, Any]:
-    from lm_eval.tasks._index import TaskIndex
+    from mplus_eval.backends.lm_eval_private import TaskIndex
 
     index: dict[str, Any] = TaskIndex.build([root])
     return index

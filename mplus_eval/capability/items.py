@@ -96,10 +96,12 @@ def _attempt(task: SuiteTask, action: Callable[[], T]) -> T | SpecError:
 
 
 def _loaded(spec: SuiteTask, configs: Sequence[LeafConfig], loader: TaskLoader, limit: int | None) -> LoadedTask:
+    from mplus_eval.backends.lm_eval_private import filter_names
+
     tasks = loader.load(spec.lm_eval if spec.lm_eval.startswith(STOCK_PREFIX) else spec.name, configs)
     leaves = tuple(_leaf(spec, config, task) for config, task in zip(configs, tasks, strict=True))
     metric = _chosen("metric", spec.metric, [_item_metrics(leaf) for leaf in leaves])
-    filter_name = _chosen("filter", spec.filter, [[each.name for each in leaf.task._filters] for leaf in leaves])
+    filter_name = _chosen("filter", spec.filter, [filter_names(leaf.task) for leaf in leaves])
     chances = [chance for leaf in leaves for chance in leaf.chances(limit)]
     higher = bool(leaves[0].task.higher_is_better().get(metric, True))
     return LoadedTask(

@@ -39,10 +39,12 @@ def score_items(loaded: LoadedTask, leaf: Leaf, answers: Sequence[Row], numbers:
 def _scored(
     loaded: LoadedTask, leaf: Leaf, items: Mapping[str, list[Row]], docs: Mapping[str, Any]
 ) -> Iterator[tuple[str, Row]]:
+    from mplus_eval.backends.lm_eval_private import set_requests
+
     requests = {item_id: _requests(leaf, number, docs[item_id], items[item_id]) for number, item_id in enumerate(items)}
     if not requests:
         return
-    leaf.task._instances = [request for group in requests.values() for request in group]
+    set_requests(leaf.task, [request for group in requests.values() for request in group])
     leaf.task.apply_filters()
     for item_id, group in requests.items():
         try:

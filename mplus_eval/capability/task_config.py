@@ -14,10 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from lm_eval.tasks._factory import TaskFactory
-from lm_eval.tasks._index import Entry, Kind
-from lm_eval.tasks._yaml_loader import load_yaml
-
+from mplus_eval.backends.lm_eval_private import Entry, Kind, OpenTaskFactory, TaskIndex, load_yaml
 from mplus_eval.capability.definitions import Definition, local_definitions, stock_definitions
 from mplus_eval.errors import UsageError
 from mplus_eval.spec.suite import STOCK_PREFIX
@@ -60,8 +57,6 @@ def leaf_configs(name: str, tasks_dir: Path | None) -> list[LeafConfig]:
 
 
 def _entry(name: str, registry: _Registry) -> Entry:
-    from lm_eval.tasks._index import TaskIndex
-
     if name in registry:
         return registry[name]
     entry = TaskIndex.entry_from_path(Path(name)) if name.endswith((".yaml", ".yml")) else None
@@ -87,29 +82,31 @@ def _as_entry(definition: Definition) -> Entry:
     return Entry(definition.name, Kind[definition.kind.upper()], definition.path, tags=set(definition.members))
 
 
-class _Collector(TaskFactory):  # type: ignore[misc, unused-ignore]
+class _Collector(OpenTaskFactory):
     """lm-eval's factory, except that a leaf task's configuration is kept instead of its data loaded."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found: dict[str, LeafConfig] = {}
 
-    def _build_task(self, entry: Entry, overrides: dict[str, Any] | None) -> Any:
+    def build_task(self, entry: Entry, overrides: Mapping[str, Any] | None) -> object:
+        """Keep the configuration of a leaf task."""
         _refuse_unsafe(entry)
-        config = self._load_full_config(entry, overrides)
+        config = self.full_config(entry, overrides)
         folder = entry.yaml_path.resolve().parent if entry.yaml_path else None
         config = {key: value for key, value in config.items() if key not in ("tag", "group", "task_list")}
         self.found[config["task"]] = LeafConfig(config["task"], config, folder)
         return SimpleNamespace(task_name=config["task"])
 
-    def _build_group(
-        self, group_name: str, raw_cfg: dict[str, Any], overrides: dict[str, Any] | None, registry: dict[str, Entry]
-    ) -> Any:
-        members = raw_cfg.get("task") or []
+    def build_group(
+        self, name: str, config: dict[str, Any], overrides: Mapping[str, Any] | None, registry: dict[str, Entry]
+    ) -> object:
+        """Keep the configurations of a group's leaf tasks, those that are written out in it among them."""
+        members = config.get("task") or []
         members = [members] if isinstance(members, str) else members
         for member in members:
-            _register_inline(group_name, member, registry)
-        return super()._build_group(group_name, {**raw_cfg, "task": members}, overrides, registry)
+            _register_inline(name, member, registry)
+        return super().build_group(name, {**config, "task": members}, overrides, registry)
 
 
 def _register_inline(group: str, member: Any, registry: dict[str, Entry]) -> None:

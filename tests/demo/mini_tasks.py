@@ -31,7 +31,7 @@ def leaf_config(name: str) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    from lm_eval.tasks._yaml_loader import load_yaml
+    from mplus_eval.backends.lm_eval_private import load_yaml
 
     config = dict(load_yaml(path, resolve_func=True))
     included = config.pop("include", None)

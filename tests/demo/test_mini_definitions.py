@@ -74,9 +74,11 @@ def test_a_right_generation_scores_one_and_a_wrong_one_nothing(leaves, task) -> 
 def _score(leaf, doc, generation: str, task: dict[str, object]) -> float:
     from lm_eval.api.instance import Instance
 
+    from mplus_eval.backends.lm_eval_private import set_requests
+
     request = Instance("generate_until", doc, ("", {}), 0, ("task", 0, 1))
     request.resps = [generation]
-    leaf._instances = [request]
+    set_requests(leaf, [request])
     leaf.apply_filters()
     filtered = request.filtered_resps[task.get("filter", "none")]
     return leaf.process_results(doc, [filtered])[task["metric"]]
