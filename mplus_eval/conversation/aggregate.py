@@ -17,6 +17,7 @@ from mplus_eval.conversation.measures import ConversationMeasures, measure
 from mplus_eval.conversation.text_statistics import AnswerText as Answer
 from mplus_eval.conversation.text_statistics import text_statistics
 from mplus_eval.conversation.win_rate import Proportion, WinRate
+from mplus_eval.judges import judge_kind
 from mplus_eval.records.conversation import (
     AnswerText,
     BaselineConversation,
@@ -74,7 +75,7 @@ def conclude_conversation(
         seed: of permutations and resampling.
         missing: why a model has no answers.
     """
-    graders = [judge for judge, source in zip(judges, judge_sources, strict=False) if source.startswith("llm:")]
+    graders = [judge for judge, source in zip(judges, judge_sources, strict=False) if judge_kind(source).grades]
     grader = graders[0] if graders and settings.grades else None
     run = _Conclusion(directory, name, tuple(judges), baseline, models, settings.margin, level, seed, grader)
     return Conversation(

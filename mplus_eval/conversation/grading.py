@@ -16,8 +16,7 @@ import pyarrow as pa
 
 from mplus_eval.conversation.generate import NO_ANSWER, AskedDialogues, Key, read_answers
 from mplus_eval.conversation.items import Dialogue
-from mplus_eval.judges.base import Grade, Question, SingleAnswer
-from mplus_eval.judges.llm import LlmJudge
+from mplus_eval.judges.base import AnswerGrader, Grade, Question, SingleAnswer
 from mplus_eval.records.conversation import Grades, Rate
 from mplus_eval.store.hashes import hash_components
 from mplus_eval.store.parts import PartInfo, part_info, part_path, read_part, write_part
@@ -42,7 +41,7 @@ SCHEMA = pa.schema(
 def grade_all(
     asked: AskedDialogues,
     models: Mapping[str, str],
-    judge: LlmJudge,
+    judge: AnswerGrader,
     directory: RunDirectory,
     progress: Callable[[str, int, int], None],
 ) -> None:
@@ -122,7 +121,7 @@ def _mean(graded: Sequence[Row], level: float) -> Rate:
 def _grade(
     wanted: Sequence[tuple[Key, SingleAnswer]],
     rows: dict[Key, Row],
-    judge: LlmJudge,
+    judge: AnswerGrader,
     title: str,
     progress: Callable[[str, int, int], None],
 ) -> None:

@@ -15,9 +15,8 @@ import pyarrow as pa
 from mplus_eval.conversation.generate import NO_ANSWER, AskedDialogues, Key, read_answers
 from mplus_eval.conversation.grading import answerings, grade_all
 from mplus_eval.conversation.items import Dialogue
-from mplus_eval.judges.base import Judgement, PairJudge, PairwiseItem, Question
-from mplus_eval.judges.llm import LlmJudge
-from mplus_eval.judges.table import load_judge
+from mplus_eval.judges import JudgeContext, load_judge
+from mplus_eval.judges.base import AnswerGrader, Judgement, PaidJudge, PairJudge, PairwiseItem, Question
 from mplus_eval.judges.usage import CostEstimate
 from mplus_eval.store.hashes import hash_components
 from mplus_eval.store.parts import PartInfo, part_info, part_path, read_part, write_part
@@ -90,17 +89,18 @@ def judge_all(
     """
     dialogues = asked.dialogues.dialogues
     every = [pairing for judged in pairs for pairing in pairings(judged, asked.name, dialogues, directory)]
+    context = JudgeContext(directory.path / "judgements" / "cache", every, seed)
     found: dict[str, str] = {}
     graded = False
     for number, source in enumerate(sources, start=1):
-        judge = load_judge(source, directory.path / "judgements" / "cache", every, seed)
+        judge = load_judge(source, context)
         name = judge.name if judge.name not in found else f"{judge.name} {number}"
         found[name] = judge.fingerprint
-        grades = isinstance(judge, LlmJudge) and asked.spec.grades and not graded
-        if isinstance(judge, LlmJudge) and every:
+        grades = isinstance(judge, AnswerGrader) and asked.spec.grades and not graded
+        if isinstance(judge, PaidJudge) and every:
             single = answerings(asked, answered(pairs), directory) if grades else []
             say(_cost(name, judge.estimate(every, single)))
-        if isinstance(judge, LlmJudge) and grades:
+        if isinstance(judge, AnswerGrader) and grades:
             graded = True
             grade_all(asked, answered(pairs), judge, directory, progress)
         for judged in pairs:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mplus_eval.judges.llm import LlmJudge
+from mplus_eval.judges.base import RefusalJudge
 from mplus_eval.store.hashes import hash_components
 from mplus_eval.store.parts import PartInfo, part_info, part_path, read_part, write_part
 from mplus_eval.store.run_directory import RunDirectory
@@ -32,7 +32,7 @@ EMPTY = "the answer is empty"
 def judge_refusals(
     cells: Mapping[tuple[str, str], Sequence[tuple[str, str]]],
     directory: RunDirectory,
-    judge: LlmJudge,
+    judge: RefusalJudge,
     progress: Callable[[str, int, int], None],
 ) -> None:
     """Ask about every answer that has no verdict yet, and store what is said.
@@ -54,8 +54,8 @@ def judge_refusals(
         if not wanted and known:
             continue
         title = f"{model} · refusals of {name} judged by {judge.name}"
-        for start in range(0, len(wanted), judge.endpoint.concurrency):
-            asked = wanted[start : start + judge.endpoint.concurrency]
+        for start in range(0, len(wanted), judge.concurrency):
+            asked = wanted[start : start + judge.concurrency]
             verdicts = judge.refusals([(text, answers[item]) for item, text in asked])
             for (item, _), said in zip(asked, verdicts, strict=True):
                 rows[item] |= {"refused": said.refused, "cause": said.cause}

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from mplus_eval.judges.usage import CostEstimate
 
 WIN, TIE, LOSS = 1.0, 0.5, 0.0
 
@@ -111,6 +114,10 @@ class RefusalVerdict:
     reason: str = ""
 
 
+OnJudged = Callable[[int, Judgement], None]
+"""Told the place of each pair and its judgement."""
+
+
 class PairJudge(Protocol):
     """A judge of pairs."""
 
@@ -122,18 +129,74 @@ class PairJudge(Protocol):
     def fingerprint(self) -> str:
         """Hash of everything that can change its verdicts."""
 
-    def judge(
-        self, pairings: Sequence[PairwiseItem], on_judged: Callable[[int, Judgement], None] | None = None
-    ) -> list[Judgement]:
+    def judge(self, items: Sequence[PairwiseItem], on_judged: OnJudged | None = None) -> list[Judgement]:
         """Judge pairs.
 
         Args:
-            pairings: what to judge.
+            items: what to judge.
             on_judged: called in this thread with the place of each pair and its judgement, as soon as there is one.
 
         Returns:
             A judgement for each pair, in their order.
         """
+
+
+@runtime_checkable
+class AnswerGrader(Protocol):
+    """A judge that also grades single answers."""
+
+    @property
+    def name(self) -> str:
+        """How reports call it."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything that can change its grades."""
+
+    def grade(
+        self, answers: Sequence[SingleAnswer], on_graded: Callable[[int, Grade], None] | None = None
+    ) -> list[Grade]:
+        """A grade for each answer, in their order; `on_graded` as in `PairJudge.judge`."""
+
+
+@runtime_checkable
+class RefusalJudge(Protocol):
+    """A judge that also tells whether an answer refuses what was asked for."""
+
+    @property
+    def name(self) -> str:
+        """How reports call it."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything that can change its verdicts."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many answers it looks at in the same time."""
+
+    def refusals(self, answered: Sequence[tuple[str, str]]) -> list[RefusalVerdict]:
+        """A verdict for each request and its answer, in their order."""
+
+
+@runtime_checkable
+class PaidJudge(Protocol):
+    """A judge whose verdicts cost tokens."""
+
+    def estimate(self, pairs: Sequence[PairwiseItem] = (), answers: Sequence[SingleAnswer] = ()) -> CostEstimate:
+        """What judging these pairs and grading these answers will roughly cost."""
+
+
+@dataclass(frozen=True)
+class JudgeContext:
+    """What of a run a judge may need when it is made."""
+
+    cache: Path
+    """Where a language model's verdicts are kept."""
+    items: Sequence[PairwiseItem]
+    """All pairs of all models, which stand in one file of people's verdicts."""
+    seed: int
+    """With which that file was exported."""
 
 
 def combined(baseline_first: float, model_first: float) -> float:
@@ -146,6 +209,6 @@ def combined(baseline_first: float, model_first: float) -> float:
 
 
 def _check_turn(question: Question, turn: int, *answers: tuple[str, ...]) -> None:
-    if not 1 <= turn <= len(question.turns) or any(len(one) != turn for one in answers):
-        counts = ", ".join(str(len(one)) for one in answers)
+    if not 1 <= turn <= len(question.turns) or any(len(texts) != turn for texts in answers):
+        counts = ", ".join(str(len(texts)) for texts in answers)
         raise ValueError(f"{question.item_id}: turn {turn} of {len(question.turns)} with {counts} answers")

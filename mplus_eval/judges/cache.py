@@ -35,8 +35,8 @@ class VerdictCache:
         if self.directory is None:
             return None
         try:
-            found = json.loads(self._path(key).read_text(encoding="utf-8"))
-            return JudgeVerdict(found["value"], found["reason"], int(found["tokens_in"]), int(found["tokens_out"]))
+            fields = json.loads(self._path(key).read_text(encoding="utf-8"))
+            return JudgeVerdict(fields["value"], fields["reason"], int(fields["tokens_in"]), int(fields["tokens_out"]))
         except (FileNotFoundError, KeyError, TypeError, ValueError):
             return None
 

@@ -1,9 +1,9 @@
-"""One question to a judge behind an endpoint: asked in the way that the server takes, and again when it fails.
+"""One question to a judge behind an endpoint: asked in the format that the server takes, and again when it fails.
 
 Servers differ. Some hold a reply to a JSON Schema, some refuse the length limit in it, some refuse schemas; newer
 models of OpenAI want `max_completion_tokens` and no temperature. None of this is announced, so until a first reply has
-come every way is tried in turn while the server answers that it does not understand (400, 404, 422 or 501), and the
-way that worked is kept.
+come every format is tried in turn while the server answers that it does not understand (400, 404, 422 or 501), and the
+format that worked is kept.
 """
 
 from __future__ import annotations
@@ -14,7 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    sleep_using_event,
+    stop_after_attempt,
+    wait_random_exponential,
+)
 
 from mplus_eval.judges.cache import JudgeVerdict
 from mplus_eval.judges.endpoint import Endpoint
@@ -30,30 +37,17 @@ _NOT_UNDERSTOOD = (400, 404, 422, 501)
 
 
 @dataclass(frozen=True)
-class Way:
-    """A way to put a request, which a server takes or refuses."""
+class RequestFormat:
+    """A format of requests, which a server takes or refuses."""
 
     structured: bool
     bounded: bool = False
     newer: bool = False
     """With OpenAI's newer names of parameters."""
 
-    def request(self, prompt: JudgePrompt, max_tokens: int, temperature: float) -> dict[str, Any]:
-        """The request's parameters, all but the model."""
-        request: dict[str, Any] = {
-            "messages": [{"role": "user", "content": prompt.text(structured=self.structured)}],
-            "max_completion_tokens" if self.newer else "max_tokens": max_tokens,
-        }
-        if not self.newer:
-            request["temperature"] = temperature
-        if self.structured:
-            schema = {"name": prompt.kind.name, "strict": True, "schema": prompt.kind.schema(bounded=self.bounded)}
-            request["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return request
 
-
-_WAYS = tuple(
-    Way(structured, bounded, newer)
+_FORMATS = tuple(
+    RequestFormat(structured, bounded, newer)
     for newer in (False, True)
     for structured, bounded in ((True, True), (True, False), (False, False))
 )
@@ -62,21 +56,21 @@ _WAYS = tuple(
 class JudgeClient:
     """Asks one endpoint; safe to use from several threads."""
 
-    def __init__(self, endpoint: Endpoint, account: UsageTracker, sleep: Callable[[float], object] | None) -> None:
+    def __init__(self, endpoint: Endpoint, usage: UsageTracker, sleep: Callable[[float], None] | None) -> None:
         """Connect; nothing is sent yet.
 
         Args:
             endpoint: whom to ask.
-            account: where tokens are counted.
+            usage: where tokens are counted.
             sleep: waits between tries; None waits until `stopping` is set, at the latest.
         """
         self.stopping = threading.Event()
         """When it is set, nothing is tried again."""
         self._endpoint = endpoint
-        self._account = account
-        self._sleep = sleep or self.stopping.wait
+        self._usage = usage
+        self._sleep = sleep or sleep_using_event(self.stopping)
         self._client = endpoint.connect()
-        self._way: Way | None = None
+        self._format: RequestFormat | None = None
         self._n_failed_in_a_row = 0
         self._counting = threading.Lock()
 
@@ -98,51 +92,73 @@ class JudgeClient:
             stop=stop_after_attempt(self._endpoint.tries),
             wait=_wait,
             retry=retry_if_exception(self._may_pass),
-            sleep=self._pause,
+            sleep=self._sleep,
             reraise=True,
         )
         try:
             verdict = retrying(self._try, prompt, unreadable)
         except UnansweredError as error:
             self._note(failed=error.of_server)
-            raise UnansweredError(self._told(error, retrying.statistics["attempt_number"])) from error
+            n_tries = retrying.statistics["attempt_number"]
+            cause = f"the judge {self._endpoint.model} {error.cause}" + (f", {n_tries} times" if n_tries > 1 else "")
+            raise UnansweredError(cause) from error
         self._note(failed=False)
         return verdict
 
     def _try(self, prompt: JudgePrompt, unreadable: list[UnreadableError]) -> JudgeVerdict:
+        """Ask once; a reply without a verdict is added to those that could not be read."""
         temperature = 0.7 if unreadable else 0.0
         try:
-            if self._way is None:
-                reply = self._search(prompt, temperature)
+            if self._format is None:
+                reply = self._find_format(prompt, temperature)
+            elif len(unreadable) > 1:
+                reply = self._send(prompt, RequestFormat(structured=False, newer=self._format.newer), temperature)
             else:
-                plain = Way(structured=False, newer=self._way.newer)
-                reply = self._send(prompt, plain if len(unreadable) > 1 else self._way, temperature)
-            return self._read(prompt, reply)
+                reply = self._send(prompt, self._format, temperature)
+            # Tokens are spent whatever the reply says.
+            tokens_in, tokens_out = (_token_count(reply, name) for name in ("prompt_tokens", "completion_tokens"))
+            self._usage.replied(tokens_in, tokens_out)
+            text = _completion(reply)
+            choice = read_choice(text, prompt.kind)
+            if choice is None:
+                what = shown(text, self._endpoint)
+                raise UnreadableError(f"gave no {prompt.kind.field} at the end of its reply ({what})")
         except UnreadableError as error:
             unreadable.append(error)
             raise
+        return JudgeVerdict(choice.value, self._endpoint.without_key(choice.reason), tokens_in or 0, tokens_out or 0)
 
-    def _search(self, prompt: JudgePrompt, temperature: float) -> dict[str, Any]:
-        """Find the way that the server takes, by asking; the first refusal is told when it takes none."""
+    def _find_format(self, prompt: JudgePrompt, temperature: float) -> dict[str, Any]:
+        """Find the format that the server takes, by asking; the first refusal is told when it takes none."""
         refusals: list[UnansweredError] = []
-        for way in _WAYS:
+        for request_format in _FORMATS:
             try:
-                reply = self._send(prompt, way, temperature)
+                reply = self._send(prompt, request_format, temperature)
             except UnansweredError as error:
                 if error.status not in _NOT_UNDERSTOOD:
                     raise
                 refusals.append(error)
             else:
-                self._way = way
+                self._format = request_format
                 return reply
         raise refusals[0]
 
-    def _send(self, prompt: JudgePrompt, way: Way, temperature: float) -> dict[str, Any]:
+    def _send(self, prompt: JudgePrompt, request_format: RequestFormat, temperature: float) -> dict[str, Any]:
         """Send one request; return the reply's JSON."""
         import openai
 
-        self._account.sent()
-        request = way.request(prompt, self._endpoint.max_tokens, temperature)
+        structured, newer = request_format.structured, request_format.newer
+        request: dict[str, Any] = {
+            "messages": [{"role": "user", "content": prompt.text(structured=structured)}],
+            "max_completion_tokens" if newer else "max_tokens": self._endpoint.max_tokens,
+        }
+        if not newer:
+            request["temperature"] = temperature
+        if structured:
+            schema = prompt.kind.schema(bounded=request_format.bounded)
+            json_schema = {"name": prompt.kind.name, "strict": True, "schema": schema}
+            request["response_format"] = {"type": "json_schema", "json_schema": json_schema}
+        self._usage.sent()
         try:
             raw = self._client.chat.completions.with_raw_response.create(model=self._endpoint.model, **request)
         except openai.APIError as error:
@@ -156,24 +172,9 @@ class JudgeClient:
             raise UnreadableError(f"answered what is no completion ({shown(text, self._endpoint)})")
         return reply
 
-    def _read(self, prompt: JudgePrompt, reply: dict[str, Any]) -> JudgeVerdict:
-        tokens_in, tokens_out = _usage(reply)
-        self._account.replied(tokens_in, tokens_out)
-        text = _said(reply)
-        choice = read_choice(text, prompt.kind)
-        if choice is None:
-            what = shown(text, self._endpoint)
-            raise UnreadableError(f"gave no {prompt.kind.field} at the end of its reply ({what})")
-        return JudgeVerdict(choice.value, self._endpoint.without_key(choice.reason), tokens_in or 0, tokens_out or 0)
-
-    def _pause(self, seconds: float) -> None:
-        self._sleep(seconds)
-
     def _may_pass(self, error: BaseException) -> bool:
+        """Whether to try again."""
         return isinstance(error, UnansweredError) and error.passing and not self.stopping.is_set()
-
-    def _told(self, error: UnansweredError, n_tries: int) -> str:
-        return f"the judge {self._endpoint.model} {error.cause}" + (f", {n_tries} times" if n_tries > 1 else "")
 
     def _note(self, *, failed: bool) -> None:
         with self._counting:
@@ -187,7 +188,7 @@ def _wait(state: RetryCallState) -> float:
     return max(_BACKOFF(state), asked or 0.0)
 
 
-def _said(reply: dict[str, Any]) -> str:
+def _completion(reply: dict[str, Any]) -> str:
     """The text of a completion, fit to be stored: JSON allows halves of surrogate pairs, which no encoding has."""
     try:
         choice = reply["choices"][0]
@@ -202,9 +203,8 @@ def _said(reply: dict[str, Any]) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _usage(reply: dict[str, Any]) -> tuple[int | None, int | None]:
-    """Tokens of prompt and reply; None where the server does not say."""
+def _token_count(reply: dict[str, Any], name: str) -> int | None:
+    """Tokens of prompt or reply; None where the server does not say."""
     usage = reply.get("usage")
-    counts = usage if isinstance(usage, dict) else {}
-    tokens_in, tokens_out = counts.get("prompt_tokens"), counts.get("completion_tokens")
-    return tokens_in if type(tokens_in) is int else None, tokens_out if type(tokens_out) is int else None
+    count = usage.get(name) if isinstance(usage, dict) else None
+    return count if type(count) is int else None

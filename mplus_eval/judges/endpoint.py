@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -54,7 +55,7 @@ class Endpoint:
         return OpenAI(base_url=self.base_url, api_key=self.key or "none", timeout=seconds, max_retries=0)
 
 
-def judge_faults(endpoint: Endpoint, where: str = "judge") -> list[str]:
+def endpoint_faults(endpoint: Endpoint, where: str = "judge") -> list[str]:
     """Return what stands in the way of asking a judge, a line each.
 
     A server that lists the model is believed. One that lists no models, or others, is asked for a single token.
@@ -82,9 +83,10 @@ def _reply_faults(endpoint: Endpoint, where: str) -> list[str]:
     at = f"{where}: the server {endpoint.base_url}"
     try:
         served = _served(endpoint)
-        if endpoint.model in served:
-            return []
-        _ask_for_a_token(endpoint)
+        if endpoint.model not in served:
+            endpoint.connect().chat.completions.with_raw_response.create(
+                model=endpoint.model, messages=[{"role": "user", "content": "Say yes."}], max_tokens=1
+            )
     except openai.APIConnectionError as error:
         root = error.__cause__ if isinstance(error.__cause__, Exception) else error
         return [f"{where}: cannot reach the server {endpoint.base_url} ({reason(root)})"]
@@ -106,17 +108,6 @@ def _served(endpoint: Endpoint) -> list[str]:
         raise
     except openai.APIStatusError:
         return []
-    return _names(text)
-
-
-def _names(text: str) -> list[str]:
-    try:
+    with suppress(KeyError, TypeError, ValueError):
         return [str(entry["id"]) for entry in json.loads(text)["data"]]
-    except (KeyError, TypeError, ValueError):
-        return []
-
-
-def _ask_for_a_token(endpoint: Endpoint) -> None:
-    endpoint.connect().chat.completions.with_raw_response.create(
-        model=endpoint.model, messages=[{"role": "user", "content": "Say yes."}], max_tokens=1
-    )
+    return []

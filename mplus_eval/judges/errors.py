@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -38,11 +39,8 @@ class UnansweredError(Exception):
         self.passing = passing
         self.retry_after = retry_after
         self.status = status
-
-    @property
-    def of_server(self) -> bool:
+        self.of_server = status not in _OF_THIS_QUESTION
         """Whether the next question would meet it as well, unlike one that is too long for the judge."""
-        return self.status not in _OF_THIS_QUESTION
 
 
 class UnreadableError(UnansweredError):
@@ -51,11 +49,7 @@ class UnreadableError(UnansweredError):
     def __init__(self, cause: str) -> None:
         """Keep what it said instead; another try may help."""
         super().__init__(cause, passing=True)
-
-    @property
-    def of_server(self) -> bool:
-        """The server is well."""
-        return False
+        self.of_server = False
 
 
 def unanswered(error: openai.APIError, endpoint: Endpoint) -> UnansweredError:
@@ -79,8 +73,9 @@ def shown(text: str, endpoint: Endpoint) -> str:
 
 
 def _refused(error: openai.APIStatusError, endpoint: Endpoint) -> UnansweredError:
-    status, wait = error.status_code, _retry_after(error)
-    cause = f"answered {status} ({shown(_message(error), endpoint)})"
+    status, wait, body = error.status_code, _retry_after(error), error.body
+    message = body.get("message") or body.get("detail") if isinstance(body, dict) else body
+    cause = f"answered {status} ({shown(str(message or error.response.reason_phrase), endpoint)})"
     if (wait or 0.0) > LONGEST_WAIT_SECONDS:
         return UnansweredError(f"{cause} and asks to wait {wait:.0f} s", status=status)
     passing = status in _PASSING or (status >= 500 and status != 501)
@@ -90,22 +85,11 @@ def _refused(error: openai.APIStatusError, endpoint: Endpoint) -> UnansweredErro
 def _retry_after(error: openai.APIStatusError) -> float | None:
     """Seconds of the header Retry-After, which holds a number or a date."""
     value = error.response.headers.get("retry-after", "")
-    try:
+    with suppress(ValueError):
         return max(0.0, float(value))
-    except ValueError:
-        return _seconds_until(value)
-
-
-def _seconds_until(date: str) -> float | None:
     try:
-        at = parsedate_to_datetime(date)
+        date = parsedate_to_datetime(value)
     except ValueError:
         return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - datetime.now(UTC)).total_seconds())
-
-
-def _message(error: openai.APIStatusError) -> str:
-    body = error.body
-    said = body.get("message") or body.get("detail") if isinstance(body, dict) else body
-    return str(said or error.response.reason_phrase)
+    date = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max(0.0, (date - datetime.now(UTC)).total_seconds())

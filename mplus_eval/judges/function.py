@@ -11,11 +11,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from mplus_eval.data.hub import reason
-from mplus_eval.judges.base import LOSS, TIE, WIN, Judgement, PairwiseItem
+from mplus_eval.errors import SpecError
+from mplus_eval.judges.base import LOSS, TIE, WIN, JudgeContext, Judgement, OnJudged, PairwiseItem
 from mplus_eval.store.hashes import hash_components
+
+
+def source_faults(detail: str, where: str) -> list[str]:
+    """Return why there is no such function."""
+    from mplus_eval.rewards.functions import load_function
+
+    try:
+        load_function(detail)
+    except SpecError as error:
+        return [f"{where}: {fault}" for fault in error.faults]
+    return []
+
+
+def load(detail: str, context: JudgeContext) -> FunctionJudge:
+    """The judge of a function."""
+    return FunctionJudge.load(detail)
 
 
 @dataclass(frozen=True)
@@ -23,7 +40,7 @@ class FunctionJudge:
     """Calls a function for each answer to the turn that is judged."""
 
     path: str
-    function: Callable[..., Any]
+    function: Callable[[str, str, bool], float]
 
     @classmethod
     def load(cls, path: str) -> Self:
@@ -46,21 +63,19 @@ class FunctionJudge:
         """Of the function's name only: what it does is the user's to keep apart."""
         return hash_components({"judge": "function", "path": self.path})
 
-    def judge(
-        self, pairings: Sequence[PairwiseItem], on_judged: Callable[[int, Judgement], None] | None = None
-    ) -> list[Judgement]:
+    def judge(self, items: Sequence[PairwiseItem], on_judged: OnJudged | None = None) -> list[Judgement]:
         """Judge pairs; equal numbers are a tie, and a pair is unjudged where the function raises or gives NaN."""
         judgements = []
-        for place, pairing in enumerate(pairings):
-            judgements.append(self._judgement(pairing))
+        for place, item in enumerate(items):
+            judgements.append(self._judgement(item))
             if on_judged is not None:
                 on_judged(place, judgements[-1])
         return judgements
 
-    def _judgement(self, pairing: PairwiseItem) -> Judgement:
-        prompt = pairing.question.turns[pairing.turn - 1]
+    def _judgement(self, item: PairwiseItem) -> Judgement:
+        prompt = item.question.turns[item.turn - 1]
         try:
-            first, second = (float(self.function(prompt, one[-1], True)) for one in (pairing.first, pairing.second))
+            first, second = (float(self.function(prompt, answers[-1], True)) for answers in (item.first, item.second))
         except Exception as error:  # noqa: BLE001 - a user's function may raise anything; its cause is kept
             return Judgement(None, cause=f"{self.name} raised {type(error).__name__}: {reason(error)}")
         if math.isnan(first) or math.isnan(second):

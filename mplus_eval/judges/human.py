@@ -15,12 +15,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mplus_eval.errors import SpecError, UsageError
-from mplus_eval.judges.base import LOSS, TIE, WIN, Judgement, PairwiseItem
+from mplus_eval.judges.base import LOSS, TIE, WIN, JudgeContext, Judgement, OnJudged, PairwiseItem
 from mplus_eval.store.hashes import hash_file, hash_text
 
 COLUMNS = ("id", "turn", "conversation", "answer_1", "answer_2", "verdict", "comment")
@@ -32,11 +32,21 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _ID_LENGTH = 11
 
 
-def export_pairs(pairings: Sequence[PairwiseItem], path: Path, seed: int) -> int:
+def source_faults(detail: str, where: str) -> list[str]:
+    """Return whether the file is missing; what it holds can be read only when the pairs are there."""
+    return [] if Path(detail).expanduser().is_file() else [f"{where}: no such file"]
+
+
+def load(detail: str, context: JudgeContext) -> HumanJudge:
+    """The people who filled in a file."""
+    return HumanJudge(Path(detail).expanduser(), context.seed, context.items)
+
+
+def export_pairs(items: Sequence[PairwiseItem], path: Path, seed: int) -> int:
     """Write blinded pairs; those whose answers are the same are left out, since they are a tie.
 
     Args:
-        pairings: what is to be judged.
+        items: what is to be judged.
         path: the file to write.
         seed: draws the order of the answers and of the rows.
 
@@ -48,40 +58,44 @@ def export_pairs(pairings: Sequence[PairwiseItem], path: Path, seed: int) -> int
     """
     if path.exists():
         raise UsageError(f"{path} exists already and may hold verdicts; name another file")
-    asked = {pair_id(pairing, seed): pairing for pairing in pairings if pairing.first != pairing.second}
+    asked = {pair_id(item, seed): item for item in items if item.first != item.second}
     text = io.StringIO(newline="")
     writer = csv.writer(text, quoting=csv.QUOTE_ALL)
     writer.writerow(COLUMNS)
     # Ids are hashes, so their order is no order of the questions.
-    for name, pairing in sorted(asked.items()):
-        writer.writerow([_safe(cell) for cell in _row(name, pairing, seed)])
+    for name, item in sorted(asked.items()):
+        shown = item if _baseline_first(name) else item.swapped
+        conversation = "\n".join(f"User: {turn}" for turn in item.question.turns[: item.turn])
+        cells = [name, str(item.turn), conversation, _numbered(shown.first), _numbered(shown.second), "", ""]
+        # No spreadsheet takes a cell with an apostrophe in front for a formula.
+        writer.writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
     path.parent.mkdir(parents=True, exist_ok=True)
     # With a byte order mark, by which spreadsheets know UTF-8.
     path.write_text(text.getvalue(), encoding="utf-8-sig", errors="replace", newline="")
     return len(asked)
 
 
-def import_pairs(path: Path, pairings: Sequence[PairwiseItem], seed: int) -> dict[str, Judgement]:
+def import_pairs(path: Path, items: Sequence[PairwiseItem], seed: int) -> dict[str, Judgement]:
     """Read what people judged, by the ids of the pairs; rows without a verdict are left out.
 
     Comma, semicolon and tab are taken as delimiters, with or without a byte order mark.
 
     Args:
         path: the file, filled in.
-        pairings: those that were exported, with the run's own answers.
+        items: those that were exported, with the run's own answers.
         seed: as at the export.
 
     Raises:
         SpecError: all faults of the file at once: rows of no known pair or of one that stands there twice, and
             verdicts other than A, B and tie.
     """
-    known = {pair_id(pairing, seed): pairing for pairing in pairings}
+    ids = {pair_id(item, seed) for item in items}
     judgements: dict[str, Judgement] = {}
     faults, seen = [], set()
     for line, row in _rows(path):
         name, verdict = row["id"].strip(), row["verdict"].strip()
         where = f"{path}, line {line}"
-        if name not in known:
+        if name not in ids:
             faults.append(f"{where}: no pair of this run has the id {name!r}")
         elif name in seen:
             faults.append(f"{where}: the pair {name} stands there twice")
@@ -95,11 +109,11 @@ def import_pairs(path: Path, pairings: Sequence[PairwiseItem], seed: int) -> dic
     return judgements
 
 
-def pair_id(pairing: PairwiseItem, seed: int) -> str:
+def pair_id(item: PairwiseItem, seed: int) -> str:
     """An id that tells nothing to whoever does not have the answers and the seed."""
-    said = json.dumps([seed, pairing.turn, asdict(pairing.question), pairing.first, pairing.second])
+    content = json.dumps([seed, item.turn, asdict(item.question), item.first, item.second])
     # The letter keeps spreadsheets from taking an id for a number.
-    return f"p{hash_text(said)[:_ID_LENGTH]}"
+    return f"p{hash_text(content)[:_ID_LENGTH]}"
 
 
 @dataclass(frozen=True)
@@ -117,35 +131,25 @@ class HumanJudge:
         """Hash of the file and the seed."""
         return hash_text(f"human {hash_file(self.path)} {self.seed}")
 
-    def judge(
-        self, pairings: Sequence[PairwiseItem], on_judged: Callable[[int, Judgement], None] | None = None
-    ) -> list[Judgement]:
+    def judge(self, items: Sequence[PairwiseItem], on_judged: OnJudged | None = None) -> list[Judgement]:
         """As a `PairJudge`.
 
         Raises:
             SpecError: as `import_pairs` does.
         """
-        found = import_pairs(self.path, [*pairings, *self.others], self.seed)
-        judgements = [self._of(pairing, found) for pairing in pairings]
+        by_id = import_pairs(self.path, [*items, *self.others], self.seed)
+        same = Judgement(TIE, reasons=("The two answers are the same.",))
+        unjudged = Judgement(None, cause=f"no verdict in {self.path.name}")
+        judgements = [
+            same if item.first == item.second else by_id.get(pair_id(item, self.seed), unjudged) for item in items
+        ]
         if on_judged is not None:
             for place, judgement in enumerate(judgements):
                 on_judged(place, judgement)
         return judgements
 
-    def _of(self, pairing: PairwiseItem, found: dict[str, Judgement]) -> Judgement:
-        if pairing.first == pairing.second:
-            return Judgement(TIE, reasons=("The two answers are the same.",))
-        unjudged = Judgement(None, cause=f"no verdict in {self.path.name}")
-        return found.get(pair_id(pairing, self.seed), unjudged)
 
-
-def _row(name: str, pairing: PairwiseItem, seed: int) -> list[str]:
-    shown = pairing if _baseline_first(name) else pairing.swapped
-    conversation = "\n".join(f"User: {text}" for text in pairing.question.turns[: pairing.turn])
-    return [name, str(pairing.turn), conversation, _said(shown.first), _said(shown.second), "", ""]
-
-
-def _said(answers: Sequence[str]) -> str:
+def _numbered(answers: Sequence[str]) -> str:
     """One answer as it is, several with numbers."""
     if len(answers) == 1:
         return answers[0]
@@ -157,7 +161,9 @@ def _baseline_first(name: str) -> bool:
 
 
 def _judgement(name: str, of_first_shown: float, comment: str) -> Judgement:
-    reasons = (_unsafe(comment).strip(),) if comment.strip() else ()
+    if comment.startswith("'") and comment[1:].startswith(_FORMULA):
+        comment = comment[1:]  # as it was before the export guarded it
+    reasons = (comment.strip(),) if comment.strip() else ()
     if _baseline_first(name):
         return Judgement(WIN - of_first_shown, baseline_first=WIN - of_first_shown, reasons=reasons)
     return Judgement(of_first_shown, model_first=of_first_shown, reasons=reasons)
@@ -181,13 +187,3 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
         return [(reader.line_num, row) for row in reader if any(str(cell).strip() for cell in row.values())]
     except csv.Error as error:
         raise SpecError([f"{path}, line {reader.line_num}: no CSV ({error})"]) from error
-
-
-def _safe(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
-
-
-def _unsafe(cell: str) -> str:
-    """The cell as it was."""
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell

@@ -17,7 +17,9 @@ from mplus_eval.judges.base import (
     TIE,
     WIN,
     Grade,
+    JudgeContext,
     Judgement,
+    OnJudged,
     PairwiseItem,
     RefusalVerdict,
     SingleAnswer,
@@ -25,7 +27,7 @@ from mplus_eval.judges.base import (
 )
 from mplus_eval.judges.cache import JudgeVerdict, VerdictCache
 from mplus_eval.judges.client import JudgeClient
-from mplus_eval.judges.endpoint import Endpoint
+from mplus_eval.judges.endpoint import Endpoint, endpoint_faults
 from mplus_eval.judges.errors import UnansweredError
 from mplus_eval.judges.prompt import (
     JudgePrompt,
@@ -48,11 +50,26 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+def source_faults(detail: str, where: str) -> list[str]:
+    """Return what stands in the way of asking MODEL@URL."""
+    return endpoint_faults(_endpoint(detail), where)
+
+
+def load(detail: str, context: JudgeContext) -> LlmJudge:
+    """The judge MODEL@URL."""
+    return LlmJudge(_endpoint(detail), context.cache)
+
+
+def _endpoint(detail: str) -> Endpoint:
+    model, _, url = detail.partition("@")
+    return Endpoint(base_url=url, model=model)
+
+
 class LlmJudge:
     """A judge behind an OpenAI-compatible endpoint."""
 
     def __init__(
-        self, endpoint: Endpoint, cache: Path | None = None, sleep: Callable[[float], object] | None = None
+        self, endpoint: Endpoint, cache: Path | None = None, sleep: Callable[[float], None] | None = None
     ) -> None:
         """Connect; nothing is sent yet.
 
@@ -63,53 +80,54 @@ class LlmJudge:
         """
         self.endpoint = endpoint
         self.name = endpoint.model
-        self.account = UsageTracker(endpoint.price)
-        self.fingerprint = _fingerprint(endpoint)
+        self.concurrency = endpoint.concurrency
+        self.usage = UsageTracker(endpoint.price)
+        # Which judge, where, and what it is told; neither its key nor how patiently it is asked.
+        identity = {"base_url": endpoint.base_url, "model": endpoint.model, "max_tokens": str(endpoint.max_tokens)}
+        self.fingerprint = hash_components({**identity, "prompts": prompts_hash()})
         self._cache = VerdictCache(cache)
-        self._asker = JudgeClient(endpoint, self.account, sleep)
+        self._client = JudgeClient(endpoint, self.usage, sleep)
 
-    def judge(
-        self, pairings: Sequence[PairwiseItem], on_judged: Callable[[int, Judgement], None] | None = None
-    ) -> list[Judgement]:
+    def judge(self, items: Sequence[PairwiseItem], on_judged: OnJudged | None = None) -> list[Judgement]:
         """Judge pairs in both orders; those whose answers are the same are a tie without being asked."""
-        return self._spread(self._judge, pairings, on_judged)
+        return self._spread(self._judge, items, on_judged)
 
     def grade(
-        self, answerings: Sequence[SingleAnswer], on_graded: Callable[[int, Grade], None] | None = None
+        self, answers: Sequence[SingleAnswer], on_graded: Callable[[int, Grade], None] | None = None
     ) -> list[Grade]:
         """Grade answers, against a reference answer in maths, coding and reasoning where there is one."""
-        return self._spread(self._grade, answerings, on_graded)
+        return self._spread(self._grade, answers, on_graded)
 
     def refusals(self, answered: Sequence[tuple[str, str]]) -> list[RefusalVerdict]:
         """Tell of requests and their answers whether these refuse."""
         return self._spread(self._refusal, answered, None)
 
-    def estimate(self, pairings: Sequence[PairwiseItem] = (), answerings: Sequence[SingleAnswer] = ()) -> CostEstimate:
+    def estimate(self, pairs: Sequence[PairwiseItem] = (), answers: Sequence[SingleAnswer] = ()) -> CostEstimate:
         """Estimate what these will cost, from the prompts themselves; nothing is sent."""
-        asked = [pair for pair in pairings if pair.first != pair.second]
-        prompts = [pairwise_prompt(one) for pair in asked for one in (pair, pair.swapped)]
-        prompts += [grade_prompt(one) for one in answerings]
+        asked = [pair for pair in pairs if pair.first != pair.second]
+        prompts = [pairwise_prompt(shown) for pair in asked for shown in (pair, pair.swapped)]
+        prompts += [grade_prompt(answer) for answer in answers]
         missing = [prompt for prompt in prompts if self._cache.get(self._key(prompt)) is None]
         tokens_in = sum(math.ceil(len(prompt.text(structured=True)) / _CHARACTERS_PER_TOKEN) for prompt in missing)
         tokens_out = min(_TOKENS_PER_REPLY, self.endpoint.max_tokens) * len(missing)
         cost = self.endpoint.price.of(tokens_in, tokens_out) if self.endpoint.price else None
         return CostEstimate(len(missing), len(prompts) - len(missing), tokens_in, tokens_out, cost)
 
-    def _judge(self, pairing: PairwiseItem) -> Judgement:
-        if pairing.first == pairing.second:
+    def _judge(self, item: PairwiseItem) -> Judgement:
+        if item.first == item.second:
             return Judgement(TIE, reasons=(_SAME,))
         verdicts: list[JudgeVerdict] = []
         try:
-            for shown in (pairing, pairing.swapped):
+            for shown in (item, item.swapped):
                 verdicts.append(self._verdict(pairwise_prompt(shown)))
         except UnansweredError as error:
             return _judgement(verdicts, error.cause)
         return _judgement(verdicts)
 
-    def _grade(self, answering: SingleAnswer) -> Grade:
-        with_reference = reference_for(answering.question, answering.turn) is not None
+    def _grade(self, answer: SingleAnswer) -> Grade:
+        with_reference = reference_for(answer.question, answer.turn) is not None
         try:
-            verdict = self._verdict(grade_prompt(answering))
+            verdict = self._verdict(grade_prompt(answer))
         except UnansweredError as error:
             return Grade(None, error.cause, with_reference=with_reference)
         tokens = (verdict.tokens_in, verdict.tokens_out)
@@ -124,11 +142,11 @@ class LlmJudge:
 
     def _verdict(self, prompt: JudgePrompt) -> JudgeVerdict:
         key = self._key(prompt)
-        known = self._cache.get(key)
-        if known is not None and known.value in prompt.kind.choices:
-            self.account.found()
-            return known
-        verdict = self._asker.ask(prompt)
+        cached = self._cache.get(key)
+        if cached is not None and cached.value in prompt.kind.choices:
+            self.usage.cached()
+            return cached
+        verdict = self._client.ask(prompt)
         self._cache.put(key, verdict)
         return verdict
 
@@ -140,7 +158,7 @@ class LlmJudge:
     ) -> list[Result]:
         """Work on items in several threads; when one fails, or the run is stopped, what has not begun is left."""
         results: dict[int, Result] = {}
-        self._asker.stopping.clear()
+        self._client.stopping.clear()
         with ThreadPoolExecutor(self.endpoint.concurrency) as pool:
             places = {pool.submit(work, item): place for place, item in enumerate(items)}
             try:
@@ -150,7 +168,7 @@ class LlmJudge:
                     if on_done is not None:
                         on_done(place, results[place])
             except BaseException:
-                self._asker.stopping.set()
+                self._client.stopping.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         return [results[place] for place in range(len(items))]
@@ -178,9 +196,3 @@ def _judgement(verdicts: Sequence[JudgeVerdict], cause: str | None = None) -> Ju
         tokens_in=sum(verdict.tokens_in for verdict in verdicts),
         tokens_out=sum(verdict.tokens_out for verdict in verdicts),
     )
-
-
-def _fingerprint(endpoint: Endpoint) -> str:
-    """Which judge, where, and what it is told; neither its key nor how patiently it is asked."""
-    parts = {"base_url": endpoint.base_url, "model": endpoint.model, "max_tokens": str(endpoint.max_tokens)}
-    return hash_components({**parts, "prompts": prompts_hash()})

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from mplus_eval.judges.prompt import Kind
 
@@ -37,31 +36,29 @@ def read_choice(reply: str, kind: Kind) -> Choice | None:
     """Read a judge's reply; None when it does not end with a choice of that kind."""
     own = _THINKING.sub("", reply, count=1).strip()
     fenced = _CODE_FENCE.match(own)
-    return _from_json(fenced.group(1) if fenced else own, kind) or _from_text(own, kind)
+    if choice := _from_json(fenced.group(1) if fenced else own, kind):
+        return choice
+    before, _, last = own.rpartition("\n")
+    verdict = _LAST_LINE.fullmatch(last)
+    chosen = next((value for value in kind.choices if verdict and str(value) == verdict.group(1).upper()), None)
+    return None if chosen is None else Choice(chosen, before.strip())
 
 
 def _from_json(reply: str, kind: Kind) -> Choice | None:
     try:
-        found = json.loads(reply, object_pairs_hook=_without_repetition)
+        fields = json.loads(reply, object_pairs_hook=_without_repetition)
     except ValueError:
         return None
-    if not isinstance(found, dict):
+    if not isinstance(fields, dict):
         return None
-    value = found.get(kind.field)
+    value = fields.get(kind.field)
     # True is 1 to Python, and 7.0 is 7, but only a choice as it was offered is one.
     if type(value) is not type(kind.choices[0]) or value not in kind.choices:
         return None
-    return Choice(value, str(found.get("reason", "")))
+    return Choice(value, str(fields.get("reason", "")))
 
 
-def _from_text(reply: str, kind: Kind) -> Choice | None:
-    before, _, last = reply.rpartition("\n")
-    found = _LAST_LINE.fullmatch(last)
-    chosen = next((value for value in kind.choices if found and str(value) == found.group(1).upper()), None)
-    return None if chosen is None else Choice(chosen, before.strip())
-
-
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len({name for name, _ in pairs}) != len(pairs):
         raise ValueError("a field stands there twice")
     return dict(pairs)

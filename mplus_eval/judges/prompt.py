@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mplus_eval.judges.base import PairwiseItem, Question, SingleAnswer
 from mplus_eval.judges.delimiters import delimiter_label, without_control
@@ -36,7 +36,7 @@ class Kind:
     """The field of the reply that is read."""
     choices: tuple[str | int, ...]
 
-    def schema(self, *, bounded: bool) -> dict[str, Any]:
+    def schema(self, *, bounded: bool) -> dict[str, object]:
         """The JSON Schema of a reply; `bounded` limits the length of the reason, which some servers refuse."""
         kind = "integer" if isinstance(self.choices[0], int) else "string"
         reason = {"type": "string", **({"maxLength": LONGEST_REASON} if bounded else {})}
@@ -66,16 +66,16 @@ class JudgePrompt:
         return f"{self.body}\n\n{closing}"
 
 
-def pairwise_prompt(pairing: PairwiseItem) -> JudgePrompt:
-    """Ask which answer is better; assistant A is the pairing's first model."""
-    reference = reference_for(pairing.question, pairing.turn)
-    return _prompt(PAIRWISE, pairing.question, pairing.turn, reference, a=pairing.first, b=pairing.second)
+def pairwise_prompt(item: PairwiseItem) -> JudgePrompt:
+    """Ask which answer is better; assistant A is the pair's first model."""
+    reference = reference_for(item.question, item.turn)
+    return _prompt(PAIRWISE, item.question, item.turn, reference, a=item.first, b=item.second)
 
 
-def grade_prompt(answering: SingleAnswer) -> JudgePrompt:
+def grade_prompt(answer: SingleAnswer) -> JudgePrompt:
     """Ask for a grade of the last answer."""
-    reference = reference_for(answering.question, answering.turn)
-    return _prompt(GRADE, answering.question, answering.turn, reference, answers=answering.answers)
+    reference = reference_for(answer.question, answer.turn)
+    return _prompt(GRADE, answer.question, answer.turn, reference, answers=answer.answers)
 
 
 def refusal_prompt(request: str, answer: str) -> JudgePrompt:
@@ -98,7 +98,7 @@ def prompts_hash() -> str:
 
 
 def _prompt(kind: Kind, question: Question, turn: int, reference: str | None, **answers: Sequence[str]) -> JudgePrompt:
-    shown: Mapping[str, Any] = {
+    shown: Mapping[str, list[str]] = {
         "questions": [without_control(text) for text in question.turns[:turn]],
         **{name: [without_control(text) for text in texts] for name, texts in answers.items()},
     }

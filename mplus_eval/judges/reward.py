@@ -7,21 +7,34 @@ model's tokenizer, or in the plain format of `mplus_eval.training.chat` where th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-from mplus_eval.judges.base import LOSS, TIE, WIN, Judgement, PairwiseItem
+from mplus_eval.errors import SpecError
+from mplus_eval.judges.base import LOSS, TIE, WIN, JudgeContext, Judgement, OnJudged, PairwiseItem
 from mplus_eval.store.hashes import hash_components, hash_text, tokenizer_hash, weights_hash
 
 if TYPE_CHECKING:
     from mplus_eval.rewards.model import RewardModel
 
+BARE = "reward"
+"""Names the reward model that lies beside one of the models."""
 _PAIRS_AT_ONCE = 128
 
 Dialogue = tuple[tuple[str, ...], tuple[str, ...]]
 """What the user said and what was answered, turn by turn."""
+
+
+def source_faults(detail: str, where: str) -> list[str]:
+    """Return what is wrong with a reward model's directory; nothing of one that is still to be found."""
+    return [] if not detail or Path(detail).expanduser().is_dir() else [f"{where}: no such directory"]
+
+
+def load(detail: str, context: JudgeContext) -> RewardJudge:
+    """The judge of a reward model's directory."""
+    return RewardJudge.load(Path(detail).expanduser())
 
 
 @dataclass(frozen=True)
@@ -36,62 +49,75 @@ class RewardJudge:
     """Rewards that differ by no more are a tie, in units of the model's reward."""
 
     @classmethod
-    def load(cls, directory: Path, *, device: str = "cpu", dtype: Any = None, tie_width: float = 0.0) -> Self:
+    def load(cls, directory: Path, *, tie_width: float = 0.0) -> Self:
         """Load a checkpoint of `mplus-eval train reward`, or any sequence classifier with one label.
 
         Args:
             directory: the checkpoint.
-            device: where it computes.
-            dtype: torch's; None is float32.
             tie_width: rewards that differ by no more are a tie.
 
         Raises:
             SpecError: when there is no such checkpoint, it gives more than one number, or cannot pad.
             ValueError: when the tie width is negative.
         """
-        import torch
-
         from mplus_eval.models.chat_format import PLAIN_TEMPLATE
         from mplus_eval.rewards.model import RewardModel
 
         if not tie_width >= 0:
             raise ValueError(f"tie width {tie_width}: 0 or more is expected")
-        model = RewardModel.load(directory, device, dtype or torch.float32)
+        model = RewardModel.load(directory)
         template: Literal["own", "plain"] = "own" if model.tokenizer.chat_template else "plain"
         if template == "plain":
             model.tokenizer.chat_template = PLAIN_TEMPLATE
-        return cls(model, template, _fingerprint(directory, template, tie_width, model), tie_width)
+        fingerprint = hash_components(
+            {
+                "weights": weights_hash(directory),
+                "tokenizer": tokenizer_hash(directory),
+                "template": f"{template} {hash_text(model.tokenizer.chat_template)}",
+                "scale": f"{model.mean} {model.deviation}",
+                "tie_width": str(tie_width),
+                "dtype": str(model.model.dtype),
+            }
+        )
+        return cls(model, template, fingerprint, tie_width)
 
     @property
     def name(self) -> str:
         """The name of the checkpoint's directory."""
         return self.model.directory.resolve().name
 
-    def judge(
-        self, pairings: Sequence[PairwiseItem], on_judged: Callable[[int, Judgement], None] | None = None
-    ) -> list[Judgement]:
+    def judge(self, items: Sequence[PairwiseItem], on_judged: OnJudged | None = None) -> list[Judgement]:
         """Judge pairs; a dialogue that stands in several of them is read once.
 
         A dialogue that is longer than the model can read loses its beginning, and is counted in `n_truncated`.
         """
-        known: dict[Dialogue, tuple[float, bool]] = {}
+        rewards: dict[Dialogue, tuple[float, bool]] = {}
         judgements: list[Judgement] = []
-        for start in range(0, len(pairings), _PAIRS_AT_ONCE):
-            pairs = [_dialogues(pairing) for pairing in pairings[start : start + _PAIRS_AT_ONCE]]
-            self._read(dict.fromkeys(one for pair in pairs for one in pair if one not in known), known)
+        for start in range(0, len(items), _PAIRS_AT_ONCE):
+            pairs = []
+            for item in items[start : start + _PAIRS_AT_ONCE]:
+                asked = item.question.turns[: item.turn]
+                pairs.append(((asked, item.first), (asked, item.second)))
+            unread = [dialogue for pair in pairs for dialogue in pair if dialogue not in rewards]
+            self._score(dict.fromkeys(unread), rewards)
             for first, second in pairs:
-                judgements.append(self._judgement(known[first], known[second]))
+                judgements.append(self._judgement(rewards[first], rewards[second]))
                 if on_judged is not None:
                     on_judged(len(judgements) - 1, judgements[-1])
         return judgements
 
-    def _read(self, dialogues: dict[Dialogue, None], known: dict[Dialogue, tuple[float, bool]]) -> None:
-        """Add to what is known of dialogues: the reward, and whether the dialogue was cut."""
-        prompts = [_messages(*dialogue) for dialogue in dialogues]
-        answers = [dialogue[1][-1] for dialogue in dialogues]
-        rewards = self.model.score(prompts, answers)
-        cut = self.model.truncated(prompts, answers)
-        known.update(zip(dialogues, zip(rewards, cut, strict=True), strict=True))
+    def _score(self, dialogues: Collection[Dialogue], rewards: dict[Dialogue, tuple[float, bool]]) -> None:
+        """Add to the rewards those of dialogues, and whether each was cut."""
+        prompts, answers = [], []
+        for turns, answered in dialogues:
+            # Everything before the last answer, as a chat template takes it.
+            messages = []
+            for text, answer in zip(turns, answered, strict=True):
+                messages += [{"role": "user", "content": text}, {"role": "assistant", "content": answer.strip()}]
+            prompts.append(messages[:-1])
+            answers.append(answered[-1])
+        scores, cut = self.model.score(prompts, answers), self.model.truncated(prompts, answers)
+        rewards.update(zip(dialogues, zip(scores, cut, strict=True), strict=True))
 
     def _judgement(self, first: tuple[float, bool], second: tuple[float, bool]) -> Judgement:
         margin = second[0] - first[0]
@@ -102,27 +128,25 @@ class RewardJudge:
         return Judgement(preference, margin=margin, n_truncated=n_truncated)
 
 
-def _dialogues(pairing: PairwiseItem) -> tuple[Dialogue, Dialogue]:
-    asked = pairing.question.turns[: pairing.turn]
-    return (asked, pairing.first), (asked, pairing.second)
+def reward_model_beside(directories: Iterable[Path | None]) -> Path | None:
+    """The reward model that stands beside one of these checkpoints, as training leaves it; None when none does."""
+    from mplus_eval.records.training import read_record
+
+    for directory in directories:
+        beside = directory.parent / "reward" if directory else None
+        record = read_record(beside) if beside else None
+        if record is not None and record.method == "reward model":
+            return beside
+    return None
 
 
-def _messages(asked: Sequence[str], answers: Sequence[str]) -> list[dict[str, Any]]:
-    """Everything before the last answer, as a chat template takes it."""
-    messages: list[dict[str, Any]] = []
-    for text, answer in zip(asked, answers, strict=True):
-        messages += [{"role": "user", "content": text}, {"role": "assistant", "content": answer.strip()}]
-    return messages[:-1]
+def with_reward_model(sources: Sequence[str], directories: Iterable[Path | None]) -> tuple[str, ...]:
+    """Judges with the reward model's directory in place of a bare `reward`.
 
-
-def _fingerprint(directory: Path, template: str, tie_width: float, model: RewardModel) -> str:
-    return hash_components(
-        {
-            "weights": weights_hash(directory),
-            "tokenizer": tokenizer_hash(directory),
-            "template": f"{template} {hash_text(model.tokenizer.chat_template)}",
-            "scale": f"{model.mean} {model.deviation}",
-            "tie_width": str(tie_width),
-            "dtype": str(model.model.dtype),
-        }
-    )
+    Raises:
+        SpecError: none lies beside one of the checkpoints.
+    """
+    beside = reward_model_beside(directories) if BARE in sources else None
+    if BARE in sources and beside is None:
+        raise SpecError(["judge 'reward': no reward model of mplus-eval train lies beside a model; write reward:PATH"])
+    return tuple(f"{BARE}:{beside}" if source == BARE else source for source in sources)

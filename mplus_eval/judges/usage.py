@@ -69,7 +69,7 @@ class UsageTracker:
             self.tokens_out += tokens_out or 0
             self.n_uncounted += tokens_in is None or tokens_out is None
 
-    def found(self) -> None:
+    def cached(self) -> None:
         """Count a verdict of the cache."""
         with self._lock:
             self.n_cached += 1

@@ -22,10 +22,10 @@ def judge(plan: Plan, directory: RunDirectory, failures: Failures, progress: Run
     if plan.dialogues is None:
         return {}
     from mplus_eval.conversation.pairwise import judge_all, judged_pairs
-    from mplus_eval.judges.table import resolved
+    from mplus_eval.judges.reward import with_reward_model
 
     pairs = judged_pairs(plan, failures)
-    judges = resolved(plan.judges, [model.location.path for model in plan.models])
+    judges = with_reward_model(plan.judges, [model.location.path for model in plan.models])
     return judge_all(
         plan.dialogues, pairs, judges, directory, seed=plan.spec.seed, progress=progress.prepare, say=progress.say
     )
@@ -33,7 +33,10 @@ def judge(plan: Plan, directory: RunDirectory, failures: Failures, progress: Run
 
 def _judge_refusals(plan: Plan, directory: RunDirectory, failures: Failures, progress: RunProgress) -> None:
     """Have a language model tell refusals, where one judges."""
-    source = next((one for one in plan.judges if one.startswith("llm:")), None)
+    from mplus_eval.judges import JudgeContext, judge_kind, load_judge
+    from mplus_eval.judges.base import RefusalJudge
+
+    source = next((source for source in plan.judges if judge_kind(source).tells_refusals), None)
     cells = {
         (cell.model.spec.name, cell.task.spec.name): cell.task
         for cell in plan.cells
@@ -43,11 +46,9 @@ def _judge_refusals(plan: Plan, directory: RunDirectory, failures: Failures, pro
         return
     from mplus_eval.harmlessness.items import PromptSet
     from mplus_eval.harmlessness.refusal_judge import judge_refusals
-    from mplus_eval.judges.llm import LlmJudge
-    from mplus_eval.judges.table import load_judge
 
-    judge = load_judge(source, directory.path / "judgements" / "cache", (), plan.spec.seed)
-    assert isinstance(judge, LlmJudge)
+    judge = load_judge(source, JudgeContext(directory.path / "judgements" / "cache", (), plan.spec.seed))
+    assert isinstance(judge, RefusalJudge)
     requests = {
         names: [(prompt.item_id, prompt.text) for prompt in task.prompts]
         for names, task in cells.items()

@@ -11,8 +11,9 @@ from mplus_eval.conversation.generate import AskedDialogues
 from mplus_eval.conversation.items import DialogueSet
 from mplus_eval.conversation.pairwise import ModelPair, judge_all, pairings
 from mplus_eval.errors import SpecError, UsageError
+from mplus_eval.judges import judge_faults, judge_kind
 from mplus_eval.judges.human import export_pairs
-from mplus_eval.judges.table import judge_source_faults, resolved
+from mplus_eval.judges.reward import with_reward_model
 from mplus_eval.records.conversation import Conversation
 from mplus_eval.spec.conversation import ConversationSettings
 from mplus_eval.store.run_directory import RunDirectory
@@ -20,8 +21,6 @@ from mplus_eval.store.run_directory import RunDirectory
 if TYPE_CHECKING:
     from mplus_eval.pipeline.run import Run
     from mplus_eval.records.comparison import Comparison
-
-HUMAN = "human:"
 
 
 def export(run_directory: Path, file: Path, data_dir: Path | None = None) -> int:
@@ -49,8 +48,8 @@ def import_verdicts(run_directory: Path, file: Path, data_dir: Path | None = Non
         SpecError: with every fault of the file; nothing is changed then.
     """
     _, _, part = _stored(run_directory)
-    others = [source for source in part.judge_sources if not source.startswith(HUMAN)][:1]
-    human = f"{HUMAN}{file}"
+    others = [source for source in part.judge_sources if not judge_kind(source).people][:1]
+    human = f"human:{file}"
     return rejudge(run_directory, [human, *others] if first else [*others, human], data_dir)
 
 
@@ -71,8 +70,8 @@ def rejudge(
     from mplus_eval.reports import write_report
 
     comparison, directory, part = _stored(run_directory)
-    sources = resolved(judges, [_directory(model.source) for model in comparison.models.values()])
-    if faults := [fault for judge in judges for fault in judge_source_faults(judge)]:
+    sources = with_reward_model(judges, [_directory(model.source) for model in comparison.models.values()])
+    if faults := [fault for judge in judges for fault in judge_faults(judge)]:
         raise SpecError(faults)
     asked = _asked(part, comparison, data_dir)
     with directory.locked():

@@ -13,7 +13,8 @@ from mplus_eval.conversation.settings import conversation_of
 from mplus_eval.errors import SpecError
 from mplus_eval.harmlessness.items import PromptSet, load_prompt_sets
 from mplus_eval.harmlessness.settings import harmlessness_of
-from mplus_eval.judges.table import ACCEPTED, found_reward, judge_source_faults, resolved
+from mplus_eval.judges import ACCEPTED, judge_faults
+from mplus_eval.judges.reward import BARE, reward_model_beside, with_reward_model
 from mplus_eval.models.hub import Preparing
 from mplus_eval.models.locations import check_sources
 from mplus_eval.models.resolved import ResolvedModel
@@ -55,7 +56,7 @@ def check_all(spec: CompareSpec, preparing: Preparing | None, known: Sequence[st
         settings, found = harmlessness_of(spec, suite)
         faults += found
     dialogues = None
-    faults += [fault for judge in spec.judges for fault in judge_source_faults(judge)]
+    faults += [fault for judge in spec.judges for fault in judge_faults(judge)]
     if suite is not None:
         talk, found = conversation_of(spec, suite)
         faults += found
@@ -72,7 +73,7 @@ def check_all(spec: CompareSpec, preparing: Preparing | None, known: Sequence[st
 
 def _loaded_dialogues(settings: ConversationSettings, spec: CompareSpec) -> tuple[AskedDialogues | None, list[str]]:
     own = [judge for judge in settings.judges if judge not in spec.judges]
-    faults = [fault for judge in own for fault in judge_source_faults(judge)]
+    faults = [fault for judge in own for fault in judge_faults(judge)]
     try:
         found = DialogueSet.load(settings.dialogues, data_dir=spec.data_dir, limit=spec.limit, split=settings.split)
     except SpecError as error:
@@ -93,12 +94,12 @@ def with_judges(
     if dialogues is None or len(models) < 2:
         return None, spec.judges
     directories = [model.location.path for model in models]
-    found = found_reward(directories) is not None
-    named = [judge for judge in dialogues.spec.judges or ("reward",) if judge != "reward" or found or spec.judges]
+    found = reward_model_beside(directories) is not None
+    named = [judge for judge in dialogues.spec.judges or (BARE,) if judge != BARE or found or spec.judges]
     if not named and spec.conversation:
         fault = "conversation: no judge is named, and no reward model lies beside a model"
         raise SpecError([f"{fault}; accepted: {ACCEPTED}"])
-    resolved(named, directories)
+    with_reward_model(named, directories)
     judges = tuple(named)
     return (dialogues, judges) if judges else (None, ())
 

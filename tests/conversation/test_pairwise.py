@@ -70,7 +70,7 @@ def bench_of(path: Path, monkeypatch: pytest.MonkeyPatch, *names: str, n_judges:
 
 def judged(bench: Bench, monkeypatch: pytest.MonkeyPatch, *judges: FakeJudge) -> dict[str, ModelConversation]:
     waiting = iter(judges)
-    monkeypatch.setattr(judging, "load_judge", lambda source, cache, pairings, seed: next(waiting))
+    monkeypatch.setattr(judging, "load_judge", lambda source, context: next(waiting))
     conversation = bench.run(toxicity=False, conversation=True).conversation
     assert conversation is not None
     return conversation.models

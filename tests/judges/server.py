@@ -138,3 +138,19 @@ def prefers(word: str) -> Script:
         return verdict({(True, False): "A", (False, True): "B"}.get(holds, "C"))
 
     return judge
+
+
+def refusing(*, maximum: bool = False, schema: bool = False, older: bool = False) -> Script:
+    """A server that refuses some formats of requests."""
+
+    def script(body: Body) -> str | Failure:
+        refused = (
+            (maximum and "maxLength" in str(body.get("response_format")))
+            or (schema and "response_format" in body)
+            or (older and ("max_tokens" in body or "temperature" in body))
+        )
+        if refused:
+            return Failure(422 if schema else 400)
+        return verdict("C") if "response_format" in body else "They are alike.\n[[C]]"
+
+    return script

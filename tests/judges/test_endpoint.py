@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mplus_eval.judges import endpoint as module
-from mplus_eval.judges.endpoint import Endpoint, judge_faults
+from mplus_eval.judges.endpoint import Endpoint, endpoint_faults
 from tests.judges.server import KEY, NAME, ChatServer, Failure, serving
 
 
@@ -18,7 +18,7 @@ def server() -> Iterator[ChatServer]:
 
 
 def faults(server: ChatServer, model: str = NAME, **keys: Any) -> list[str]:
-    return judge_faults(Endpoint(server.url, model, **keys))
+    return endpoint_faults(Endpoint(server.url, model, **keys))
 
 
 def test_a_server_that_lists_the_model_is_asked_nothing(server: ChatServer) -> None:
@@ -66,7 +66,7 @@ def test_the_right_key_is_no_fault(server: ChatServer, monkeypatch: pytest.Monke
 
 
 def test_openai_itself_is_not_asked_without_a_key() -> None:
-    said = judge_faults(Endpoint("https://api.openai.com/v1", "some-model"))
+    said = endpoint_faults(Endpoint("https://api.openai.com/v1", "some-model"))
     assert said == ["judge: api.openai.com needs a key; set OPENAI_API_KEY"]
 
 
@@ -90,7 +90,7 @@ def test_a_silent_server_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_PROBE_TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
-        assert judge_faults(Endpoint(url, NAME)) == [f"judge: cannot reach the server {url} (timed out)"]
+        assert endpoint_faults(Endpoint(url, NAME)) == [f"judge: cannot reach the server {url} (timed out)"]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_silent_server_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_url_that_is_none_or_holds_a_key_is_one_line(url: str, said: str) -> None:
-    assert judge_faults(Endpoint(url, NAME), "config.yaml: judge") == [f"config.yaml: judge: {said}"]
+    assert endpoint_faults(Endpoint(url, NAME), "config.yaml: judge") == [f"config.yaml: judge: {said}"]
 
 
 def test_a_stand_in_for_a_key_is_not_blotted_out_of_words(monkeypatch: pytest.MonkeyPatch) -> None:

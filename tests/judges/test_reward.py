@@ -9,10 +9,11 @@ import torch
 
 from mplus_eval.errors import SpecError
 from mplus_eval.judges.base import Judgement, PairwiseItem, Question
-from mplus_eval.judges.reward import RewardJudge
+from mplus_eval.judges.reward import RewardJudge, reward_model_beside, with_reward_model
 from mplus_eval.rewards.model import SCALE_FILE, RewardModel
 from mplus_eval.training.chat import PLAIN_TEMPLATE
 from tests.conftest import TinyModel
+from tests.spec.test_trajectory import record
 from tests.tiny_models import CHAT_TEMPLATE
 
 TALK = Question("1", None, ("Hello.", "And what of the fox?"))
@@ -160,3 +161,31 @@ def test_the_fingerprint_tells_the_model_and_the_tie_width(reward_model: Path, p
 def test_a_directory_without_a_model_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"no config\.json, so it is not a checkpoint directory"):
         RewardJudge.load(tmp_path)
+
+
+def test_the_reward_model_beside_a_trained_model_is_found(tmp_path: Path) -> None:
+    for name, method in (("plus", "rlhf"), ("reward", "reward model")):
+        (tmp_path / "run" / name).mkdir(parents=True)
+        record(9, name=name, method=method).write(tmp_path / "run" / name)
+    (tmp_path / "elsewhere" / "base").mkdir(parents=True)
+    models = [None, tmp_path / "elsewhere" / "base", tmp_path / "run" / "plus"]
+    assert reward_model_beside(models) == tmp_path / "run" / "reward"
+    assert reward_model_beside(models[:2]) is None
+
+
+def test_a_folder_called_reward_that_is_no_reward_model_is_none(tmp_path: Path) -> None:
+    (tmp_path / "reward").mkdir()
+    assert reward_model_beside([tmp_path / "plus"]) is None
+    record(9, name="reward", method="rlhf").write(tmp_path / "reward")
+    assert reward_model_beside([tmp_path / "plus"]) is None
+
+
+def test_a_bare_reward_becomes_the_model_that_was_found(tmp_path: Path) -> None:
+    (tmp_path / "reward").mkdir()
+    record(9, name="reward", method="reward model").write(tmp_path / "reward")
+    sources = ("human:a.csv", "reward", "reward:./other")
+    expected = ("human:a.csv", f"reward:{tmp_path / 'reward'}", "reward:./other")
+    assert with_reward_model(sources, [tmp_path / "plus"]) == expected
+    assert with_reward_model(sources[:1], []) == sources[:1]
+    with pytest.raises(SpecError, match="no reward model of mplus-eval train lies beside a model; write reward:PATH"):
+        with_reward_model(sources, [None])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mplus_eval.judges.base import Question, SingleAnswer
-from mplus_eval.judges.endpoint import Endpoint, judge_faults
+from mplus_eval.judges.endpoint import Endpoint, endpoint_faults
 from mplus_eval.judges.llm import LlmJudge
 from tests.judges.small_judge import build_judge, free_port, pairings, running
 
@@ -33,7 +33,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
 
 
 def test_nothing_stands_in_the_way_of_asking(endpoint: Endpoint) -> None:
-    assert judge_faults(endpoint) == []
+    assert endpoint_faults(endpoint) == []
 
 
 def test_pairs_are_judged_end_to_end(endpoint: Endpoint, tmp_path: Path) -> None:
@@ -41,9 +41,9 @@ def test_pairs_are_judged_end_to_end(endpoint: Endpoint, tmp_path: Path) -> None
     judgements = judge.judge(pairings(10))
     assert [one.cause for one in judgements] == [None] * 10
     assert {(one.preference, one.consistent) for one in judgements} == {(0.5, False)}
-    assert (judge.account.n_requests, judge.account.n_uncounted) == (20, 0)
+    assert (judge.usage.n_requests, judge.account.n_uncounted) == (20, 0)
     # The verdict and the end of the turn.
-    assert 20 <= judge.account.tokens_out <= 40
+    assert 20 <= judge.usage.tokens_out <= 40
 
 
 def test_a_judge_that_gives_verdicts_alone_gives_no_grades(endpoint: Endpoint) -> None:

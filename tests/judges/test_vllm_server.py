@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mplus_eval.judges.base import Question, SingleAnswer
-from mplus_eval.judges.endpoint import Endpoint, judge_faults
+from mplus_eval.judges.endpoint import Endpoint, endpoint_faults
 from mplus_eval.judges.llm import LlmJudge
 from tests.judges.small_judge import CONTEXT, VERDICT, build_judge, free_port, pairings, running
 
@@ -44,7 +44,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
 
 
 def test_nothing_stands_in_the_way_of_asking(endpoint: Endpoint) -> None:
-    assert judge_faults(endpoint) == []
+    assert endpoint_faults(endpoint) == []
 
 
 def test_nine_pairs_of_ten_and_more_are_judged(endpoint: Endpoint, tmp_path: Path) -> None:
@@ -54,14 +54,14 @@ def test_nine_pairs_of_ten_and_more_are_judged(endpoint: Endpoint, tmp_path: Pat
     assert len(judged) >= 18
     # The model has nothing on its mind but [[A]], which the schema admits as a reason and not as a verdict.
     assert all(VERDICT in reason for one in judged for reason in one.reasons)
-    assert judge.account.tokens_in > 0
+    assert judge.usage.tokens_in > 0
 
 
 def test_a_rerun_asks_nothing_again(endpoint: Endpoint, tmp_path: Path) -> None:
     before = LlmJudge(endpoint, tmp_path).judge(pairings(2))
     again = LlmJudge(endpoint, tmp_path)
     assert again.judge(pairings(2)) == before
-    assert again.account.n_requests == 0
+    assert again.usage.n_requests == 0
 
 
 def test_a_grade_is_one_of_the_scale(endpoint: Endpoint) -> None:
