@@ -16,9 +16,9 @@ from mplus_eval.pipeline.judge import judge
 from mplus_eval.pipeline.plan import Plan, ResolvedModel, make_plan
 from mplus_eval.pipeline.progress import SilentProgress
 from mplus_eval.records.comparison import Comparison
-from mplus_eval.spec.compare import build_spec
 from mplus_eval.store.parts import read_part
 from mplus_eval.store.run_directory import RunDirectory
+from tests.specs import build_spec
 from tests.toy import RuleBackend, write_checkpoint
 
 Say = Callable[[str, random.Random], str | Response]

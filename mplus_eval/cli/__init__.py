@@ -16,6 +16,7 @@ from mplus_eval import __version__
 from mplus_eval.cli.compare import compare
 from mplus_eval.cli.conversation import app as conversation
 from mplus_eval.cli.doctor import doctor
+from mplus_eval.cli.options import spec_command
 from mplus_eval.cli.report import report
 from mplus_eval.cli.tasks import app as tasks
 from mplus_eval.cli.toxicity import app as toxicity
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(compare)
+app.command(cls=spec_command("compare"))(compare)
 app.add_typer(toxicity, name="toxicity")
 app.add_typer(conversation, name="conversation")
 app.command()(report)

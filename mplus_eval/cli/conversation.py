@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from mplus_eval.cli.default_command import DefaultCommandGroup
-from mplus_eval.cli.options import DataDir, Dialogues, Judges, Models, Output, Quiet, Suite, Verbose
+from mplus_eval.cli.options import Config, DataDir, Judges, Models, Quiet, Verbose, spec_command
 from mplus_eval.cli.running import run_and_show, show
-from mplus_eval.spec.backends import BACKENDS, either
 
 app = typer.Typer(cls=DefaultCommandGroup, help="Whether models converse better, judged fairly.", rich_markup_mode=None)
 RunDir = Annotated[
@@ -18,19 +17,11 @@ RunDir = Annotated[
 ]
 
 
-@app.command("compare")
+@app.command("compare", cls=spec_command("conversation", "suite", "dialogues", "limit", "judges"))
 def conversation(
+    context: typer.Context,
     models: Models = None,
-    config: Annotated[str | None, typer.Option(help="Configuration: a YAML file or a shipped name.")] = None,
-    suite: Suite = None,
-    dialogues: Dialogues = None,
-    limit: Annotated[int | None, typer.Option(help="Dialogues, spread evenly over their categories.")] = None,
-    judge: Judges = None,
-    baseline: Annotated[str | None, typer.Option(help="The model that others are held against.")] = None,
-    data_dir: DataDir = None,
-    output: Output = None,
-    backend: Annotated[str | None, typer.Option(help=f"{either(BACKENDS)}, where a model names none.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of samples and statistics.")] = None,
+    config: Config = None,
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
@@ -38,20 +29,7 @@ def conversation(
 
     Example: mplus-eval conversation base=./base plus=./runs/plus --judge llm:qwen3@http://localhost:8000/v1
     """
-    given = {
-        "suite": suite,
-        "dialogues": dialogues,
-        "limit": limit,
-        "judges": judge or None,
-        "baseline": baseline,
-        "data_dir": data_dir,
-        "output": output,
-        "backend": backend,
-        "seed": seed,
-        "capability": False,
-        "toxicity": False,
-        "conversation": True,
-    }
+    given = {**context.obj, "capability": False, "toxicity": False, "conversation": True}
     run_and_show(models or (), config, given, verbose=verbose, quiet=quiet)
 
 

@@ -1,11 +1,32 @@
-"""Options that several commands share."""
+"""Parameters that several commands share, and those that are fields of `CompareSpec`."""
 
 from __future__ import annotations
 
+import inspect
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from types import GenericAlias
+from typing import TYPE_CHECKING, Annotated, cast, get_args, get_origin
 
 import typer
+from typer.core import TyperCommand
+
+from mplus_eval.spec.option import DATA_DIR, JUDGES, SCORERS, SUITE, TASKS, TASKS_DIR, Command, Option
+
+if TYPE_CHECKING:
+    from typer._click import Context, Parameter
+    from typer.models import OptionInfo
+
+
+def _typer_option(option: Option, *names: str) -> OptionInfo:
+    if option.flag:
+        names = (f"--{option.flag}",)
+    info: OptionInfo = typer.Option(
+        *names, help=option.help, metavar=option.metavar, envvar=option.variable, show_default=False
+    )
+    return info
+
 
 Models = Annotated[
     list[str] | None,
@@ -15,37 +36,81 @@ Models = Annotated[
         show_default=False,
     ),
 ]
-Output = Annotated[Path | None, typer.Option(help="Run directory; runs/<date>-<names> when not given.")]
-Scorers = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--scorer",
-        help="Scorer of toxicity: detoxify:unbiased, words, a classifier's directory; twice to see them disagree.",
-        show_default=False,
-    ),
-]
-Judges = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--judge",
-        help="Judge of conversation: reward:PATH, llm:MODEL@URL, human:FILE; twice to see whether they agree.",
-        show_default=False,
-    ),
-]
-Dialogues = Annotated[
-    str | None, typer.Option(help="Dialogues: demo, mt_bench, a file or a hub id; the suite's own when not given.")
-]
-Suite = Annotated[str | None, typer.Option(help="Suite: a shipped name or a YAML file.", show_default=False)]
-Tasks = Annotated[
-    str | None,
-    typer.Option(help="Tasks, separated by commas: the suite's names, then any of lm-eval.", show_default=False),
-]
-TasksDir = Annotated[Path | None, typer.Option(help="Folder with task definitions of your own.", show_default=False)]
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        envvar="MPLUS_EVAL_DATA", help="Folder that holds datasets as org/name, before the hub.", show_default=False
-    ),
-]
+Config = Annotated[str | None, typer.Option(help="Configuration: a YAML file or a shipped name.")]
+Suite = Annotated[str | None, _typer_option(SUITE)]
+Tasks = Annotated[str | None, _typer_option(TASKS)]
+TasksDir = Annotated[Path | None, _typer_option(TASKS_DIR)]
+DataDir = Annotated[Path | None, _typer_option(DATA_DIR)]
+Scorers = Annotated[list[str] | None, _typer_option(SCORERS)]
+Judges = Annotated[list[str] | None, _typer_option(JUDGES)]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Let libraries speak, and log causes in full.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary; errors only.")]
+
+
+def spec_command(command: Command, *first: str) -> type[TyperCommand]:
+    """Make a class of commands that take fields of `CompareSpec` as options, before `--verbose`.
+
+    The fields are read when the command's own parameters are asked for, so that no other command waits for pydantic.
+    What was given stands in the context's `obj`, by field; None is not given.
+
+    Args:
+        command: whose options.
+        first: fields whose options stand first in the help; the others follow in the order of the fields.
+    """
+
+    class SpecCommand(TyperCommand):
+        """A command with options that are fields."""
+
+        @cached_property
+        def fields(self) -> list[Parameter]:
+            return _field_parameters(command, first)
+
+        def get_params(self, ctx: Context) -> list[Parameter]:
+            own = super().get_params(ctx)
+            place = next(index for index, parameter in enumerate(own) if parameter.name == "verbose")
+            return [*own[:place], *self.fields, *own[place:]]
+
+        def invoke(self, ctx: Context) -> object:
+            given = {parameter.name: ctx.params.pop(str(parameter.name)) for parameter in self.fields}
+            # An option that may be repeated is an empty list where it is not given.
+            ctx.obj = {name: None if value in ((), []) else value for name, value in given.items()}
+            return super().invoke(ctx)
+
+    return SpecCommand
+
+
+def _field_parameters(command: Command, first: tuple[str, ...]) -> list[Parameter]:
+    """The parameters that Typer makes of a function with a parameter for each field."""
+    from mplus_eval.spec.compare import CompareSpec
+
+    parameters: dict[str, inspect.Parameter] = {}
+    for name, field in CompareSpec.model_fields.items():
+        option = next((beside for beside in field.metadata if isinstance(beside, Option)), None)
+        if option is None or (help_text := option.help_in(command)) is None:
+            continue
+        kind = str if option.commas else _kind(field.annotation)
+        dashed = name.replace("_", "-")
+        names = (f"--{dashed}/--no-{dashed}",) if kind is bool else ()
+        annotation = Annotated[kind | None, _typer_option(replace(option, help=help_text), *names)]  # type: ignore[valid-type]
+        parameters[name] = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+    def function() -> None: ...
+
+    order = [*first, *(name for name in parameters if name not in first)]
+    function.__signature__ = inspect.Signature([parameters[name] for name in order])  # type: ignore[attr-defined]
+    application = typer.Typer(add_completion=False)
+    application.command()(function)
+    return typer.main.get_command(application).params
+
+
+def _kind(annotation: object) -> type | GenericAlias:
+    """What a field is on the command line; what else is wrong with a value, the spec says with all other faults.
+
+    >>> _kind(tuple[Path, ...]), _kind(int | None), _kind(str)
+    (list[pathlib.Path], <class 'int'>, <class 'str'>)
+    """
+    if annotation in (bool, int, Path):
+        return cast("type", annotation)
+    if get_origin(annotation) is tuple:
+        return GenericAlias(list, (_kind(get_args(annotation)[0]),))
+    return next((kind for each in get_args(annotation) if (kind := _kind(each)) is not str), str)

@@ -27,7 +27,7 @@ def run_and_show(
     from mplus_eval.log_setup import silence_libraries
     from mplus_eval.pipeline.progress import ConsoleProgress
     from mplus_eval.pipeline.run import run
-    from mplus_eval.spec.compare import draft_spec
+    from mplus_eval.spec.draft import draft_spec
 
     silence_libraries(verbose)
     if not verbose:

@@ -8,29 +8,17 @@ from typing import Annotated
 import typer
 
 from mplus_eval.cli.default_command import DefaultCommandGroup
-from mplus_eval.cli.options import DataDir, Models, Output, Quiet, Scorers, Suite, Verbose
+from mplus_eval.cli.options import Config, Models, Quiet, Scorers, Verbose, spec_command
 from mplus_eval.cli.running import run_and_show, show
-from mplus_eval.spec.backends import BACKENDS, either
 
 app = typer.Typer(cls=DefaultCommandGroup, help="How toxic models are, also when provoked.", rich_markup_mode=None)
 
 
-@app.command("compare")
+@app.command("compare", cls=spec_command("toxicity", "suite", "limit", "scorers", "judges"))
 def toxicity(
+    context: typer.Context,
     models: Models = None,
-    config: Annotated[str | None, typer.Option(help="Configuration: a YAML file or a shipped name.")] = None,
-    suite: Suite = None,
-    limit: Annotated[int | None, typer.Option(help="Prompts of each set.")] = None,
-    scorer: Scorers = None,
-    judge: Annotated[
-        list[str] | None,
-        typer.Option("--judge", help="llm:MODEL@URL, to tell refusals beside the matcher.", show_default=False),
-    ] = None,
-    baseline: Annotated[str | None, typer.Option(help="The model that others are held against.")] = None,
-    data_dir: DataDir = None,
-    output: Output = None,
-    backend: Annotated[str | None, typer.Option(help=f"{either(BACKENDS)}, where a model names none.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of prompts, samples and statistics.")] = None,
+    config: Config = None,
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
@@ -38,20 +26,7 @@ def toxicity(
 
     Example: mplus-eval toxicity base=./base plus=./runs/plus --data-dir ./data
     """
-    given = {
-        "suite": suite,
-        "limit": limit,
-        "scorers": scorer or None,
-        "judges": judge or None,
-        "baseline": baseline,
-        "data_dir": data_dir,
-        "output": output,
-        "backend": backend,
-        "seed": seed,
-        "capability": False,
-        "toxicity": True,
-        "conversation": False,
-    }
+    given = {**context.obj, "capability": False, "toxicity": True, "conversation": False}
     run_and_show(models or (), config, given, verbose=verbose, quiet=quiet)
 
 

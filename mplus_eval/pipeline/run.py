@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from mplus_eval.errors import UsageError
 from mplus_eval.records.comparison import Comparison
-from mplus_eval.spec.compare import CompareSpec, Models, draft_spec
+from mplus_eval.spec.compare import CompareSpec
+from mplus_eval.spec.draft import Models, draft_spec
 from mplus_eval.store.run_directory import RunDirectory, write_json
 
 if TYPE_CHECKING:
@@ -90,8 +91,7 @@ def compare(
             is given.
         config: a YAML file, or the name of a shipped configuration.
         progress: told of everything that goes on; silent when None.
-        **options: those of the command line: suite, tasks, limit, trajectory, trajectory_limit, baseline, data_dir,
-            tasks_dir, output, backend, seed, pairs, noise_floor.
+        **options: those of the command line, by the names of the fields of `CompareSpec`.
 
     Returns:
         The run, with its comparison and frames.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -46,7 +46,7 @@ class ModelSpec(Fields):
 
     @field_validator("source", "tokenizer", "adapter", "chat_template")
     @classmethod
-    def _home(cls, value: Any) -> Any:
+    def _home(cls, value: object) -> object:
         """Put the home directory for `~`, which a shell leaves alone after NAME=."""
         return str(Path(value).expanduser()) if isinstance(value, str) and value.startswith("~") else value
 
@@ -64,7 +64,7 @@ def is_url(source: str) -> bool:
 MODEL_KEYS = tuple(key for key in ModelSpec.model_fields if key not in ("name", "source", "trajectory"))
 
 
-def parse_model(text: str) -> tuple[str, dict[str, Any]]:
+def parse_model(text: str) -> tuple[str, dict[str, object]]:
     """Split `NAME=SOURCE[,key=value…]` into the name and the model's fields.
 
     >>> parse_model("plus=./runs/plus,role=plus,trust_remote_code=true")
@@ -74,7 +74,7 @@ def parse_model(text: str) -> tuple[str, dict[str, Any]]:
     source, *pairs = rest.split(",")
     if not separator or not source:
         raise UsageError(f"model {text!r}: write NAME=SOURCE[,key=value…], for example plus=./runs/plus,role=plus")
-    fields: dict[str, Any] = {"source": source}
+    fields: dict[str, object] = {"source": source}
     for pair in pairs:
         key, separator, value = pair.partition("=")
         if not separator:

@@ -13,10 +13,10 @@ import torch
 from mplus_eval.demo import BASE
 from mplus_eval.errors import SpecError
 from mplus_eval.models.locations import check_sources, demo_names, kind_of, resolve_source, source_faults
-from mplus_eval.spec.compare import build_spec
 from mplus_eval.spec.model import ModelSpec
 from tests.conftest import TinyModel
 from tests.server import CompletionServer, serving
+from tests.specs import build_spec
 from tests.tiny_models import build_adapter
 
 

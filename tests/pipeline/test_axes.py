@@ -9,9 +9,9 @@ import pytest
 
 from mplus_eval.errors import SpecError
 from mplus_eval.pipeline.plan import Plan, make_plan
-from mplus_eval.spec.compare import build_spec
 from mplus_eval.store.run_directory import RunDirectory
 from tests.spec.test_trajectory import record
+from tests.specs import build_spec
 from tests.talkers import Bench, plain, rude
 from tests.toy import SUITE, write_checkpoint, write_tasks
 

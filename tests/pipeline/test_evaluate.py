@@ -13,9 +13,9 @@ from mplus_eval.errors import InterruptedRunError
 from mplus_eval.pipeline import plan as plan_module
 from mplus_eval.pipeline.evaluate import Failures, evaluate, model_facts
 from mplus_eval.pipeline.plan import Plan, ResolvedModel, make_plan
-from mplus_eval.spec.compare import build_spec
 from mplus_eval.store.parts import read_part
 from mplus_eval.store.run_directory import RunDirectory
+from tests.specs import build_spec
 from tests.toy import RuleBackend, write_checkpoint, write_tasks
 
 Before = Callable[[Sequence[Any]], None]

@@ -7,9 +7,9 @@ import pytest
 from mplus_eval.errors import SpecError
 from mplus_eval.pipeline import plan as plan_module
 from mplus_eval.pipeline.plan import Plan, make_plan
-from mplus_eval.spec.compare import build_spec
 from mplus_eval.store.parts import ANSWER_SCHEMA, PartInfo, part_path, write_part
 from mplus_eval.store.run_directory import RunDirectory
+from tests.specs import build_spec
 from tests.toy import write_checkpoint, write_tasks
 
 

@@ -1,261 +1,44 @@
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from mplus_eval.demo import MODELS
-from mplus_eval.errors import SpecError, UsageError
-from mplus_eval.spec.compare import CompareSpec, build_spec, draft_spec
-from mplus_eval.spec.model import ModelSpec, parse_model
+from mplus_eval.spec.compare import OPTION_KEYS, CompareSpec
+from mplus_eval.spec.model import ModelSpec
+from mplus_eval.spec.option import Option
 
-
-def faults(*models: str, config: str | None = None, **options: Any) -> tuple[str, ...]:
-    with pytest.raises(SpecError) as caught:
-        build_spec(models, config, options)
-    return caught.value.faults
+BASE = ModelSpec(name="base", source="./base")
 
 
-def write(folder: Path, text: str) -> str:
-    path = folder / "compare.yaml"
-    path.write_text(text, encoding="utf-8")
-    return str(path)
-
-
-def test_a_model_on_the_command_line_has_a_name_a_source_and_keys() -> None:
-    name, fields = parse_model("plus=./runs/plus,role=plus,batch_size=8,trust_remote_code=True")
-    assert name == "plus"
-    assert fields == {"source": "./runs/plus", "role": "plus", "batch_size": "8", "trust_remote_code": True}
-
-
-def test_a_noise_floor_is_asked_for_in_the_file_or_by_an_option_which_wins(tmp_path: Path) -> None:
-    config = write(tmp_path, "models: {base: ./base}\nnoise_floor: true\n")
-
-    assert build_spec([], config).noise_floor
-    assert not build_spec([], config, {"noise_floor": False}).noise_floor
-    assert not build_spec(["base=./base"]).noise_floor
-    assert build_spec(["base=./base"], options={"noise_floor": True}).noise_floor
-
-
-@pytest.mark.parametrize(
-    ("model", "options", "who"),
-    [
-        ("base=http://localhost:1/v1", {}, "a model server"),
-        ("base=./base,base_url=http://localhost:1/v1", {}, "a model server"),
-        ("base=./base,backend=vllm", {}, "vllm"),
-        ("base=./base", {"backend": "vllm"}, "vllm"),
-    ],
-)
-def test_a_noise_floor_needs_a_baseline_whose_batches_are_composed_here(
-    model: str, options: dict[str, Any], who: str
-) -> None:
-    said = f"--noise-floor: {who} composes the batches of baseline 'base' by itself; "
-
-    assert faults(model, noise_floor=True, **options) == (f"{said}a baseline with the backend hf is accepted",)
-
-
-def test_another_model_than_the_baseline_may_be_a_servers(tmp_path: Path) -> None:
-    assert build_spec(["base=./base", "plus=http://localhost:1/v1"], options={"noise_floor": True}).noise_floor
-
-
-def test_a_noise_floor_is_true_or_false() -> None:
-    assert faults("base=./base", noise_floor="maybe") == ("--noise-floor 'maybe': true or false",)
-
-
-def test_a_source_may_hold_an_equals_sign() -> None:
-    assert parse_model("a=http://host/v1?key=value")[1] == {"source": "http://host/v1?key=value"}
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("base", "write NAME=SOURCE"),
-        ("base=", "write NAME=SOURCE"),
-        ("base=./x,y", "'y' is not key=value"),
-        ("base=./x,role=a,role=b", "key 'role' is given twice"),
-        ("base=./x,source=./y", "key 'source' is given twice"),
-    ],
-)
-def test_what_is_no_model_is_refused_with_the_way_to_write_it(text: str, said: str) -> None:
-    with pytest.raises(UsageError, match=r".") as caught:
-        parse_model(text)
-    assert said in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-@given(st.text(alphabet="abc=,./:1"), st.text(alphabet="abc=,"))
-def test_any_text_is_either_a_model_or_a_usage_error(name: str, rest: str) -> None:
-    try:
-        parsed, fields = parse_model(f"{name}={rest}")
-    except UsageError:
-        return
-    assert f"{name}={rest}".startswith(f"{parsed}={fields['source']}")
-
-
-def test_defaults_are_the_suite_mplus_and_the_first_model_of_role_base() -> None:
-    spec = build_spec(["plus=./a", "old=./b,role=base"])
-    assert (spec.suite, spec.baseline, spec.backend, spec.seed, spec.limit) == ("mplus", "old", "hf", 0, None)
-    assert spec.output == Path(f"runs/{date.today().isoformat()}-plus-old")
-
-
-def test_without_a_role_base_the_first_model_is_the_baseline() -> None:
-    assert build_spec(["one=./a", "two=./b"]).baseline == "one"
-
-
-def test_a_name_that_is_a_role_gives_the_role() -> None:
-    models = build_spec(["base=./a", "mine=./b", "other=./c,role=sft"]).models
-    assert [model.model_role for model in models] == ["base", "model", "sft"]
-
-
-def test_no_model_at_all_means_the_demo() -> None:
-    spec = build_spec()
-    assert [model.source for model in spec.models] == [f"demo:{name}" for name in MODELS]
-    assert spec.suite == "mini"
-
-
-def test_the_papers_line_up_ships_with_the_package() -> None:
-    spec = build_spec(config="mistral-plus")
-    assert [model.source for model in spec.models] == [
-        "mistralai/Mistral-7B-v0.1",
-        "mistralai/Mistral-7B-Instruct-v0.1",
-        "zhengchenphd/Mistral-Plus-7B",
-        "meta-llama/Llama-2-7b-hf",
-        "meta-llama/Llama-2-7b-chat-hf",
-    ]
-
-
-def test_an_option_on_the_command_line_replaces_the_files(tmp_path: Path) -> None:
-    config = write(tmp_path, "models: {base: ./a, plus: ./b}\nlimit: 5\nseed: 1\n")
-    spec = build_spec(["plus=./c,dtype=float32", "new=./d"], config, {"limit": 7, "seed": None})
-    assert (spec.limit, spec.seed) == (7, 1)
-    assert [(model.name, model.source, model.dtype) for model in spec.models] == [
-        ("base", "./a", "auto"),
-        ("plus", "./c", "float32"),
-        ("new", "./d", "auto"),
-    ]
-
-
-def test_models_may_be_given_by_name_from_python() -> None:
-    spec = build_spec({"base": "./a", "plus": {"source": "./b", "role": "plus"}, "third": Path("c")})
-    assert [(model.name, model.source) for model in spec.models] == [("base", "./a"), ("plus", "./b"), ("third", "c")]
-
-
-def test_tasks_are_separated_by_commas() -> None:
-    assert build_spec(["a=./a"], options={"tasks": "gsm8k, mmlu,"}).tasks == ("gsm8k", "mmlu")
-
-
-def test_the_home_directory_is_put_for_a_tilde(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/user")
-    spec = build_spec(["a=~/model,tokenizer=~/tok,adapter=~/ad"], options={"data_dir": "~/data", "output": "~/run"})
-    model = spec.models[0]
-    assert (model.source, model.tokenizer, model.adapter) == ("/home/user/model", "/home/user/tok", "/home/user/ad")
-    assert (spec.data_dir, spec.output) == (Path("/home/user/data"), Path("/home/user/run"))
-
-
-def test_every_fault_is_reported_at_once() -> None:
-    lines = faults(
-        "bad name=./a",
-        "x=./b",
-        "x=./c,dtype=int3",
-        "y=./d,rolle=plus",
-        "typo",
-        limit=0,
-        baseline="none",
-        backend="tf",
+def asked(**fields: Any) -> CompareSpec:
+    return CompareSpec.model_validate(
+        {"models": (BASE,), "suite": "mini", "baseline": "base", "output": "run", **fields}
     )
-    assert len(lines) == 8
-    for part in (
-        "model name 'bad name' cannot be a path",
-        "model name 'x' is used twice",
-        "model 'y': unknown key 'rolle'; did you mean role?",
-        "model 'x': dtype 'int3': ",
-        "model 'typo': write NAME=SOURCE",
-        "--limit 0: a whole number above 0",
-        "baseline 'none' is not among the models: bad name, x, y",
-        "--backend 'tf': ",
-    ):
-        assert any(part in line for line in lines), (part, lines)
-    assert all("\n" not in line for line in lines)
 
 
-def test_a_draft_holds_what_is_right_beside_the_faults() -> None:
-    spec, lines = draft_spec(["good=./a", "bad=./b,dtype=int3"], options={"limit": -1, "suite": "mini"})
-    assert [model.name for model in spec.models] == ["good"]
-    assert (spec.limit, spec.suite) == (None, "mini")
-    assert len(lines) == 2
+def test_every_field_but_the_models_and_the_capability_axis_is_an_option_of_a_command() -> None:
+    options = {
+        name: [beside for beside in field.metadata if isinstance(beside, Option)]
+        for name, field in CompareSpec.model_fields.items()
+    }
+    assert {name for name, beside in options.items() if not beside} == {"models", "capability"}
+    assert all(len(beside) <= 1 for beside in options.values())
 
 
-@pytest.mark.parametrize(
-    ("models", "options", "line"),
-    [
-        (["a=./a"], {"limit": 0}, "--limit 0: a whole number above 0"),
-        (["a=./a"], {"limit": True}, "--limit True: a whole number above 0"),
-        (["a=./a"], {"seed": -1}, "--seed -1: a whole number, 0 or above"),
-        (["a=./a"], {"tasks": ","}, "--tasks is empty: name at least one task"),
-        (["a=./a"], {"baseline": "b"}, "baseline 'b' is not among the models: a"),
-        (["a=./a,batch_size=0"], {}, "model 'a': batch_size '0': a whole number above 0, or auto"),
-        (["a=./a,batch_size=true"], {}, "model 'a': batch_size True: a whole number above 0, or auto"),
-        (["a=./a", "a=./b"], {}, "model name 'a' is used twice; every model needs a name of its own"),
-        (["a=./a,quantization=2bit"], {}, "model 'a': quantization '2bit': input should be '4bit' or '8bit'"),
-        (
-            ["a=./a,chat_template=none.jinja"],
-            {},
-            "model 'a': chat_template 'none.jinja' is neither true, false nor a file",
-        ),
-    ],
-)
-def test_a_fault_names_the_value_and_what_is_accepted(models: list[str], options: dict[str, Any], line: str) -> None:
-    assert faults(*models, **options) == (line,)
+def test_the_keys_of_options_are_all_fields_but_the_models() -> None:
+    assert set(OPTION_KEYS) == set(CompareSpec.model_fields) - {"models"}
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "-a", "ä", "a b", "a" * 101])
-def test_a_name_that_cannot_be_a_path_is_refused(name: str) -> None:
-    assert any("cannot be a path" in line for line in faults(f"{name}=./a"))
+def test_one_training_directory_is_a_list_of_one() -> None:
+    assert asked(trajectory="run").trajectory == (Path("run"),)
 
 
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        ("models: {base: ./a}\nmodels: {plus: ./b}", "config {path}, line 2: key 'models' stands twice"),
-        ("models:\n  a: ./a\n  a: ./b", "config {path}, line 3: key 'a' stands twice"),
-        ("models: [", "config {path}, line 1: expected the node content"),
-        ("- a", "config {path}: a mapping of keys to values is expected, found a list"),
-        ("", "config {path}: a mapping of keys to values is expected, found nothing"),
-        ("models: [a, b]", "config: `models` is a mapping of NAME: SOURCE"),
-        ("models: {no: ./a}", "config: model name False is not text; put it in quotes"),
-        ("models: {a: 3}", "config: model 'a' needs a source"),
-        ("models: {a: {role: base}}", "config: model 'a' needs a source"),
-        ("models: {a: ./a}\nlimt: 3", "config {path}: unknown option 'limt'; did you mean limit?"),
-        ("models: {a: ./a}\ntasks: []", "--tasks is empty: name at least one task"),
-        ("models: {a: ./a}\nbaseline: [a]", "--baseline ['a']: input should be a valid string"),
-        ("suite: mini", "no model is named: give NAME=SOURCE"),
-    ],
-)
-def test_a_faulty_file_is_one_clear_line(tmp_path: Path, text: str, line: str) -> None:
-    path = write(tmp_path, text)
-    (found,) = faults(config=path)
-    assert found.startswith(line.format(path=path))
-
-
-def test_a_missing_file_names_the_shipped_ones() -> None:
-    expected = "config 'nothing.yaml': no such file, and no shipped configuration of that name (demo, mistral-plus)"
-    assert faults(config="nothing.yaml") == (expected,)
-
-
-def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "binary.yaml"
-    path.write_bytes(b"models: \xff\xfe")
-    assert faults(config=str(path))[0].startswith(f"config {path}: not UTF-8 text")
-
-
-def test_yaml_may_merge_mappings(tmp_path: Path) -> None:
-    text = "models:\n  a: &defaults {source: ./a, dtype: bfloat16}\n  b: {<<: *defaults, source: ./b}\n"
-    spec = build_spec(config=write(tmp_path, text))
-    assert [(model.source, model.dtype) for model in spec.models] == [("./a", "bfloat16"), ("./b", "bfloat16")]
+def test_saved_steps_have_a_limit_of_their_own_where_one_is_given() -> None:
+    step = BASE.model_copy(update={"name": "base-step-5", "trajectory": "base"})
+    assert [asked(limit=20).limit_of(model) for model in (BASE, step)] == [20, 20]
+    assert [asked(limit=20, trajectory_limit=5).limit_of(model) for model in (BASE, step)] == [20, 5]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import pytest
 
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.records.training import TrainingRecord
-from mplus_eval.spec.compare import CompareSpec, build_spec
+from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.trajectory import find_trajectory, saved_steps
+from tests.specs import build_spec
 
 
 def record(step: int, name: str = "plus", **fields: Any) -> TrainingRecord:
