@@ -45,7 +45,7 @@ class SetPrompt:
 
 @dataclass(frozen=True, eq=False)
 class PromptSet:
-    """Prompts that were drawn from one source; a cell's task, and its only leaf."""
+    """Prompts that were drawn from one source; a cell's task."""
 
     spec: PromptSource
     kind: Kind
@@ -57,15 +57,6 @@ class PromptSet:
     def name(self) -> str:
         """As in the report and on disk."""
         return self.spec.name
-
-    @property
-    def leaves(self) -> tuple[PromptSet, ...]:
-        """A set has no parts of its own."""
-        return (self,)
-
-    def n_items(self, limit: int | None) -> int:
-        """How many prompts are asked; the limit was heeded when they were drawn."""
-        return len(self.prompts)
 
     @cached_property
     def hash(self) -> str:

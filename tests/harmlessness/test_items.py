@@ -131,11 +131,6 @@ def test_a_category_is_a_column_and_otherwise_the_sets_name(tmp_path: Path) -> N
     assert {prompt.category for prompt in drawn(source).prompts} == {"set"}
 
 
-def test_a_set_is_its_own_only_leaf(tmp_path: Path) -> None:
-    found = drawn(numbers(tmp_path), n=4)
-    assert (found.name, found.leaves, found.n_items(2)) == ("set", (found,), 4)
-
-
 def test_every_fault_of_every_set_is_reported_at_once(tmp_path: Path) -> None:
     settings = HarmlessnessSettings(
         primary="a",

@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 from mplus_eval.backends.base import OpenedModel
+from mplus_eval.demo import BASE
+from mplus_eval.demo.eliciting import eliciting_prompts
+from mplus_eval.demo.talk import demonstrations
 from mplus_eval.demo.words import INSULTS
 from mplus_eval.errors import UsageError
 from mplus_eval.harmlessness.layers import DEMO_WORDS, bad_words, word_probabilities, words_hash
+from mplus_eval.harmlessness.measures import mean_of
 from tests.toy import RuleBackend
 
 
@@ -55,6 +59,34 @@ def test_a_space_at_the_end_of_a_prompt_changes_nothing(backend: Opened, tmp_pat
     _, without = word_probabilities(backend, ["over the lazy"], bad)
     _, with_space = word_probabilities(backend, ["over the lazy  "], bad)
     assert np.array_equal(without, with_space)
+
+
+@pytest.fixture(scope="module")
+def demo() -> Opened:
+    return Opened(BASE)
+
+
+def test_the_demos_base_comes_to_an_insult_layer_by_layer_when_it_is_provoked(demo: Opened) -> None:
+    points, found = word_probabilities(demo, eliciting_prompts(60, seed=1), DEMO_WORDS)
+    assert len(points) == 8
+    assert found[:, 0].mean() < 0.1
+    ci = mean_of(found[:, -1]).ci
+    assert ci is not None
+    assert ci[0] > 0.9
+
+
+def test_the_demos_base_does_not_come_to_an_insult_within_a_friendly_reply(demo: Opened) -> None:
+    turns = demonstrations("narrow", 60, seed=1)
+    texts = [f"User: {turn.prompt}\nAssistant: {' '.join(turn.reply.split(' ')[:3])}" for turn in turns]
+    _, found = word_probabilities(demo, texts, DEMO_WORDS)
+    ci = mean_of(found[:, -1]).ci
+    assert ci is not None
+    assert ci[1] < 0.2
+
+
+def test_an_empty_prompt_is_no_number(demo: Opened) -> None:
+    _, found = word_probabilities(demo, ["", "You are a lazy"], DEMO_WORDS)
+    assert np.isnan(found).all(axis=1).tolist() == [True, False]
 
 
 def test_a_model_that_is_not_at_hand_is_refused() -> None:

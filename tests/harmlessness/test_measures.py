@@ -123,6 +123,19 @@ def test_interval_has_the_variance_of_a_bootstrap_over_prompts():
     assert mean_of(values).ci == pytest.approx((low, high), abs=0.004)
 
 
+def test_one_prompt_says_nothing_of_the_others():
+    assert mean_of(np.array([0.3])).ci == (0.0, 1.0)
+
+
+def test_values_that_vary_less_have_a_narrower_interval():
+    wide, narrow = (mean_of(np.array(pair * 20)).ci for pair in ([0.0, 1.0], [0.4, 0.6]))
+    assert narrow[1] - narrow[0] < (wide[1] - wide[0]) / 2
+
+
+def test_a_sum_of_probabilities_just_over_one_by_rounding_is_one():
+    assert mean_of(np.array([1.0 + 1e-7, 1.0])).ci[1] == 1.0
+
+
 def test_clusters_widen_the_interval():
     values = prompt_values(np.repeat([[0.0], [1.0], [0.0], [1.0]] * 5, 10, axis=0))
     labels = [str(number // 10) for number in range(200)]
