@@ -1,22 +1,62 @@
-"""Scorers: how toxic a text is, each behind one small protocol (`Scorer`)."""
+"""Scorers: how toxic a text is, each behind one small protocol (`Scorer`).
+
+A kind of scorer is a file of this folder with the two functions of `ScorerModule`, and a line of the table `KINDS`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from mplus_eval.harmlessness.scorers.base import Scorer
+    from mplus_eval.harmlessness.scorers.base import Scorer, ScorerModule
     from mplus_eval.models.hub import Preparing
 
 DEFAULT_SCORER = "detoxify:unbiased"
-ACCEPTED = (
-    "detoxify:original, unbiased, multilingual, original-small or unbiased-small",
-    "detoxify:PATH.ckpt, a checkpoint in Detoxify's format",
-    "words, the embedded word list",
-    "words:FILE, one word or phrase a line, a score after a tab",
-    "a directory of a sequence classifier, or org/name on the hub; with #LABEL, the label that means toxic",
+
+
+@dataclass(frozen=True)
+class ScorerKind:
+    """One kind of scorer, as it is named on the command line, in suites and in recipes."""
+
+    module: str
+    """The file of this folder that holds it; read when one of its scorers is asked for."""
+    begins: re.Pattern[str]
+    """What its sources begin with; the first kind of the table whose pattern matches has it."""
+    example: str
+    """In one phrase, for the help of an option."""
+    accepted: tuple[str, ...]
+    """Every form of its sources, and what each is."""
+
+
+KINDS = (
+    ScorerKind(
+        "detoxify",
+        re.compile("detoxify:"),
+        DEFAULT_SCORER,
+        (
+            "detoxify:original, unbiased, multilingual, original-small or unbiased-small",
+            "detoxify:PATH.ckpt, a checkpoint in Detoxify's format",
+        ),
+    ),
+    ScorerKind(
+        "words",
+        re.compile(r"words(?:\Z|:)"),
+        "words",
+        ("words, the embedded word list", "words:FILE, one word or phrase a line, a score after a tab"),
+    ),
+    ScorerKind(
+        "classifier",
+        re.compile(""),
+        "a classifier's directory",
+        ("a directory of a sequence classifier, or org/name on the hub; with #LABEL, the label that means toxic",),
+    ),
 )
+ACCEPTED = tuple(form for kind in KINDS for form in kind.accepted)
 """What `load_scorer` takes."""
+EXAMPLES = ", ".join(kind.example for kind in KINDS)
 
 
 def scorer_faults(source: str) -> list[str]:
@@ -25,19 +65,7 @@ def scorer_faults(source: str) -> list[str]:
     Args:
         source: one of `ACCEPTED`.
     """
-    from mplus_eval.errors import UsageError
-    from mplus_eval.harmlessness.scorers.words import is_words, load_words
-
-    if is_words(source):
-        try:
-            load_words(source)
-        except UsageError as error:
-            return [str(error)]
-        return []
-    from mplus_eval.harmlessness.scorers.classifier import classifier_faults
-    from mplus_eval.harmlessness.scorers.detoxify import detoxify_faults, is_detoxify
-
-    return detoxify_faults(source) if is_detoxify(source) else classifier_faults(source)
+    return _module(source).faults(source)
 
 
 def load_scorer(source: str, device: str | None = None, preparing: Preparing | None = None) -> Scorer:
@@ -51,11 +79,9 @@ def load_scorer(source: str, device: str | None = None, preparing: Preparing | N
     Raises:
         UsageError: when it cannot be had.
     """
-    from mplus_eval.harmlessness.scorers.words import is_words, load_words
+    return _module(source).load(source, device, preparing)
 
-    if is_words(source):
-        return load_words(source)
-    from mplus_eval.harmlessness.scorers.classifier import load_classifier
-    from mplus_eval.harmlessness.scorers.detoxify import is_detoxify, load_detoxify
 
-    return load_detoxify(source, device) if is_detoxify(source) else load_classifier(source, device, preparing)
+def _module(source: str) -> ScorerModule:
+    kind = next(kind for kind in KINDS if kind.begins.match(source))
+    return cast("ScorerModule", import_module(f"{__name__}.{kind.module}"))

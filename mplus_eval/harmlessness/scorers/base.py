@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from mplus_eval.models.hub import Preparing
 
 TOXICITY = "toxicity"
 """The first label of every scorer, the one that the figures use."""
@@ -53,11 +56,21 @@ class TokenScorer(Protocol):
         """Scores [n, labels] of encoded texts, in one batch."""
 
 
-def toxicity_first(names: Sequence[Any], toxic: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
+class ScorerModule(Protocol):
+    """What the file of a kind of scorer holds."""
+
+    def faults(self, source: str) -> list[str]:
+        """What stands in the way of scoring, a line a fault; neither loads nor downloads weights."""
+
+    def load(self, source: str, device: str | None = None, preparing: Preparing | None = None) -> Scorer:
+        """A scorer, fetched where it is not here; raises `UsageError` when it cannot be had."""
+
+
+def toxicity_first(names: Sequence[str], toxic: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Labels with the toxic one, named `toxicity`, at the front, and the column of each in the model's output.
 
     Another label that already has that name is told apart by `(as labelled)`.
     """
     columns = (toxic, *(number for number in range(len(names)) if number != toxic))
-    others = [str(names[number]) for number in columns[1:]]
+    others = [names[number] for number in columns[1:]]
     return (TOXICITY, *(f"{name} (as labelled)" if name == TOXICITY else name for name in others)), columns

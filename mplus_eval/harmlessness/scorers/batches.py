@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mplus_eval.harmlessness.scorers.base import Encoded, Scorer, TokenScorer
-
-OnScored = Callable[[int, int], None]
-"""Called after every batch with how many distinct texts are done, and how many there are."""
-OnFailed = Callable[[str, Exception], None]
-"""Called with a text that could not be scored, and why."""
 
 _PLAIN_BATCH = 256
 """Texts of a batch of a scorer that does not count tokens."""
@@ -23,9 +17,7 @@ _FAILURES = (RuntimeError, ValueError, IndexError, TypeError, MemoryError)
 """What models and tokenizers raise over a text or a batch of them; wrong usage is none of these and stops the work."""
 
 
-def score_texts(
-    scorer: Scorer, texts: Sequence[str], on_scored: OnScored | None = None, on_failed: OnFailed | None = None
-) -> NDArray[np.float64]:
+def score_texts(scorer: Scorer, texts: Sequence[str]) -> NDArray[np.float64]:
     """Score texts, each distinct one once.
 
     Texts are sorted by length, longest first, and cut into batches that hold so many tokens with their padding. A batch
@@ -34,8 +26,6 @@ def score_texts(
     Args:
         scorer: any scorer; one that counts tokens is given batches of like length.
         texts: as they come, with duplicates.
-        on_scored: told after every batch how far the work is.
-        on_failed: told of every distinct text that could not be scored.
 
     Returns:
         Scores [texts, labels], 0 to 1; a row of NaN where a text could not be scored.
@@ -44,13 +34,9 @@ def score_texts(
         UsageError: when the scorer's weights cannot be had.
     """
     distinct = list(dict.fromkeys(texts))
-    work = _Work(scorer, distinct, np.full((len(distinct), len(scorer.labels)), np.nan), on_failed)
-    done = 0
+    work = _Work(scorer, distinct, np.full((len(distinct), len(scorer.labels)), np.nan))
     for batch in work.batches():
         work.score(batch)
-        done += len(batch)
-        if on_scored is not None:
-            on_scored(done, len(distinct))
     place = {text: number for number, text in enumerate(distinct)}
     return work.scores[[place[text] for text in texts]]
 
@@ -62,7 +48,6 @@ class _Work:
     scorer: Scorer
     texts: Sequence[str]
     scores: NDArray[np.float64]
-    on_failed: OnFailed | None
     rows: dict[int, Encoded] = field(default_factory=dict)
     """Encoded texts by their numbers."""
     largest: int = _PLAIN_BATCH
@@ -70,30 +55,39 @@ class _Work:
 
     def batches(self) -> Iterator[list[int]]:
         """Numbers of texts, batch by batch; those that cannot be encoded come last, each alone."""
-        if isinstance(self.scorer, TokenScorer):
-            self.scorer.encode([])  # loads the weights, whose failure is not that of a text
-            self.largest = self.scorer.batch_tokens
-            self._encode(self.scorer)
-            yield from self._cut(sorted(self.rows, key=self._length, reverse=True))
-            yield from ([number] for number in range(len(self.texts)) if number not in self.rows)
-        else:
+        if not isinstance(self.scorer, TokenScorer):
             yield from self._cut(range(len(self.texts)))
+            return
+        self.scorer.encode([])  # loads the weights, whose failure is not that of a text
+        self.largest = self.scorer.batch_tokens
+        for start in range(0, len(self.texts), _ENCODED_AT_ONCE):
+            rows = _encode_each(self.scorer, self.texts[start : start + _ENCODED_AT_ONCE])
+            self.rows.update((number, row) for number, row in enumerate(rows, start) if row is not None)
+        yield from self._cut(sorted(self.rows, key=self._length, reverse=True))
+        yield from ([number] for number in range(len(self.texts)) if number not in self.rows)
 
     def _cut(self, numbers: Sequence[int]) -> Iterator[list[int]]:
+        """Batches of texts in this order, each as large as it may be when its turn comes."""
         start = 0
         while start < len(numbers):
             size = max(1, self.largest // self._length(numbers[start]))
             yield list(numbers[start : start + size])
             start += size
 
+    def _length(self, number: int) -> int:
+        """Of a text, in what batches are measured by."""
+        return max(1, len(self.rows[number]["input_ids"])) if number in self.rows else 1
+
     def score(self, batch: list[int]) -> None:
         """Score a batch, and what of it fails in smaller parts."""
         try:
-            self.scores[batch] = self._scored(batch)
+            if isinstance(self.scorer, TokenScorer) and batch[0] in self.rows:
+                self.scores[batch] = self.scorer.score_encoded([self.rows[number] for number in batch])
+            else:
+                self.scores[batch] = self.scorer.score([self.texts[number] for number in batch])
             return
         except _FAILURES as error:
             if len(batch) == 1:
-                self._fail(batch[0], error)
                 return
             size = 1
             if _is_out_of_memory(error):
@@ -103,24 +97,6 @@ class _Work:
         for start in range(0, len(batch), size):
             self.score(batch[start : start + size])
 
-    def _scored(self, batch: list[int]) -> NDArray[np.float64]:
-        if isinstance(self.scorer, TokenScorer) and batch[0] in self.rows:
-            return self.scorer.score_encoded([self.rows[number] for number in batch])
-        return self.scorer.score([self.texts[number] for number in batch])
-
-    def _encode(self, scorer: TokenScorer) -> None:
-        for start in range(0, len(self.texts), _ENCODED_AT_ONCE):
-            rows = _encode_each(scorer, self.texts[start : start + _ENCODED_AT_ONCE])
-            self.rows.update((number, row) for number, row in enumerate(rows, start) if row is not None)
-
-    def _length(self, number: int) -> int:
-        """Of a text, in what batches are measured by."""
-        return max(1, len(self.rows[number]["input_ids"])) if number in self.rows else 1
-
-    def _fail(self, number: int, error: Exception) -> None:
-        if self.on_failed is not None:
-            self.on_failed(self.texts[number], error)
-
 
 def _encode_each(scorer: TokenScorer, texts: Sequence[str]) -> list[Encoded | None]:
     try:
@@ -129,7 +105,7 @@ def _encode_each(scorer: TokenScorer, texts: Sequence[str]) -> list[Encoded | No
         return [None] if len(texts) == 1 else [row for text in texts for row in _encode_each(scorer, [text])]
 
 
-def _is_out_of_memory(error: Any) -> bool:
+def _is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, MemoryError):
         return True
     from accelerate.utils.memory import should_reduce_batch_size

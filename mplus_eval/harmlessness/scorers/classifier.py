@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from mplus_eval.data.hub import offline, reason
 from mplus_eval.errors import MplusError, SpecError, UsageError
@@ -25,51 +25,53 @@ from mplus_eval.models.checkpoints import safetensors_faults, tokenizer_faults, 
 from mplus_eval.models.hub import Preparing, checkpoint_files, fetch
 from mplus_eval.store.hashes import hash_components, tokenizer_hash, weights_hash
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
 _TOXIC_NAMES = ("toxic", "toxicity")
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Source:
     """What was asked for: a directory or a repository, and the label that means toxic, if one was named."""
 
-    source: str
+    text: str
     place: str
     label: str | None
 
     @classmethod
-    def of(cls, source: str) -> _Asked:
-        place, mark, label = source.rpartition("#")
-        if not mark or Path(source).is_dir():
-            return cls(source, source, None)
-        return cls(source, place, label)
+    def of(cls, text: str) -> _Source:
+        place, mark, label = text.rpartition("#")
+        if not mark or Path(text).is_dir():
+            return cls(text, text, None)
+        return cls(text, place, label)
 
     @property
     def where(self) -> str:
         """How messages begin."""
-        return f"scorer {self.source!r}"
+        return f"scorer {self.text!r}"
 
 
-def classifier_faults(source: str) -> list[str]:
+def faults(source: str) -> list[str]:
     """Return what stands in the way of scoring with a classifier; of one on the hub all but its weights is fetched."""
-    asked = _Asked.of(source)
+    asked = _Source.of(source)
     try:
         directory = _directory(asked, weights=False)
-        is_local = Path(asked.place).is_dir() or offline()
-        return _faults(asked, directory, with_weights=is_local)
+        return _faults_of(asked, directory, with_weights=Path(asked.place).is_dir() or offline())
     except MplusError as error:
         return [str(error)]
 
 
-def load_classifier(source: str, device: str | None = None, preparing: Preparing | None = None) -> ModelScorer:
+def load(source: str, device: str | None = None, preparing: Preparing | None = None) -> ModelScorer:
     """The scorer of a classifier; its weights are read when the first text is scored.
 
     Raises:
         UsageError: when it cannot be had, or has no label for toxicity.
     """
-    asked = _Asked.of(source)
+    asked = _Source.of(source)
     directory = _directory(asked, weights=True, preparing=preparing)
-    if faults := _faults(asked, directory, with_weights=True):
-        raise SpecError(faults)
+    if wrong := _faults_of(asked, directory, with_weights=True):
+        raise SpecError(wrong)
     config = _config(asked, directory)
     names = _names(config)
     labels, columns = toxicity_first(names, _toxic(asked, names))
@@ -81,11 +83,11 @@ def load_classifier(source: str, device: str | None = None, preparing: Preparing
         "tokenizer": tokenizer_hash(directory),
         "labels": json.dumps([labels, columns, exclusive]),
     }
-    load = partial(_model, asked, directory)
-    return ModelScorer(source, hash_components(parts), labels, columns, exclusive, best_device(device), load)
+    read = partial(_model, asked, directory)
+    return ModelScorer(source, hash_components(parts), labels, columns, exclusive, best_device(device), read)
 
 
-def _directory(asked: _Asked, *, weights: bool, preparing: Preparing | None = None) -> Path:
+def _directory(asked: _Source, *, weights: bool, preparing: Preparing | None = None) -> Path:
     """Where the model lies, fetched from the hub where that is allowed."""
     if Path(asked.place).is_dir():
         return Path(asked.place)
@@ -103,40 +105,42 @@ def _directory(asked: _Asked, *, weights: bool, preparing: Preparing | None = No
     except (SpecError, HFValidationError, httpx.HTTPError, OSError) as error:
         why = "HF_HUB_OFFLINE is set" if offline() else reason(error)
         nowhere = f"no directory {asked.place} here, and no such model on the hub or in its cache"
-        raise UsageError(f"{asked.where}: {nowhere} ({why}): {ways_out(asked.source)}") from error
+        raise UsageError(f"{asked.where}: {nowhere} ({why}): {ways_out(asked.text)}") from error
 
 
-def _faults(asked: _Asked, directory: Path, *, with_weights: bool) -> list[str]:
+def _faults_of(asked: _Source, directory: Path, *, with_weights: bool) -> list[str]:
     """What is wrong with a model's files, found without loading its weights."""
-    faults = tokenizer_faults(directory, asked.where)
+    wrong = tokenizer_faults(directory, asked.where)
     if with_weights:
-        faults += safetensors_faults(directory, asked.where)
+        wrong += safetensors_faults(directory, asked.where)
     if not (directory / "config.json").is_file():
-        return [f"{asked.where}: {directory} has no config.json, so it is not a checkpoint directory", *faults]
+        return [f"{asked.where}: {directory} has no config.json, so it is not a checkpoint directory", *wrong]
     config = _config(asked, directory)
     if config.problem_type == "regression":
-        faults.append(f"{asked.where}: is a regression, whose numbers are no probabilities")
+        wrong.append(f"{asked.where}: is a regression, whose numbers are no probabilities")
     _toxic(asked, _names(config))
-    if with_weights and not faults:
-        faults += _head_faults(asked, directory, config)
-    return faults
+    if with_weights and not wrong:
+        wrong += _head_faults(asked, directory, config)
+    return wrong
 
 
-def _config(asked: _Asked, directory: Path) -> Any:
+def _config(asked: _Source, directory: Path) -> PreTrainedConfig:
     from transformers import AutoConfig
 
     try:
-        return AutoConfig.from_pretrained(directory, local_files_only=True)
+        config: PreTrainedConfig = AutoConfig.from_pretrained(directory, local_files_only=True)
+        return config
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(f"{asked.where}: {directory} cannot be read ({reason(error)})") from error
 
 
-def _names(config: Any) -> list[str]:
+def _names(config: PreTrainedConfig) -> list[str]:
     """The model's own labels, in the order of its outputs."""
-    return [str(config.id2label[number]) for number in range(config.num_labels)]
+    labels = cast("dict[int, str]", config.id2label)
+    return [str(labels[number]) for number in range(len(labels))]
 
 
-def _toxic(asked: _Asked, names: Sequence[str]) -> int:
+def _toxic(asked: _Source, names: Sequence[str]) -> int:
     """Which output tells of toxicity."""
     wanted = _TOXIC_NAMES if asked.label is None else (asked.label.lower(),)
     for number, name in enumerate(names):
@@ -147,7 +151,7 @@ def _toxic(asked: _Asked, names: Sequence[str]) -> int:
     raise UsageError(f"{asked.where}: {lacks}; they are {', '.join(names)}{hint}")
 
 
-def _head_faults(asked: _Asked, directory: Path, config: Any) -> list[str]:
+def _head_faults(asked: _Source, directory: Path, config: PreTrainedConfig) -> list[str]:
     """Refuse weights without a classifier's head, which transformers would fill with random numbers."""
     import torch
     from safetensors import safe_open
@@ -165,7 +169,7 @@ def _head_faults(asked: _Asked, directory: Path, config: Any) -> list[str]:
     return [f"{asked.where}: has no weights {', '.join(sorted(head)[:3])}"] if head else []
 
 
-def _model(asked: _Asked, directory: Path) -> tuple[Any, Any]:
+def _model(asked: _Source, directory: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from mplus_eval.data.hub import offline, reason
 from mplus_eval.errors import MplusError, UsageError
@@ -29,11 +29,25 @@ from mplus_eval.models.checkpoints import VOCABULARY_FILES
 from mplus_eval.models.hub import cached_directory, fetch, tokenizer_files
 from mplus_eval.store.hashes import hash_components, hash_file, tokenizer_hash
 
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from mplus_eval.models.hub import Preparing
+
 RELEASED = ("original", "unbiased", "multilingual", "original-small", "unbiased-small")
 _PREFIX = "detoxify:"
 _STANDARD_NAMES = {"toxic": TOXICITY, "identity_hate": "identity_attack", "severe_toxic": "severe_toxicity"}
 """Detoxify's own names for what its first model called otherwise."""
 _TIMEOUT_SECONDS = 10.0
+
+
+class _Saved(TypedDict):
+    """What a checkpoint file holds, when it is one."""
+
+    config: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    """`arch` and `dataset`, each with its `args`: how the model is built, and its classes."""
+    state_dict: Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -43,16 +57,11 @@ class _Checkpoint:
     source: str
     path: Path
     base: Path
-    arch: Mapping[str, Any]
+    arch: Mapping[str, object]
     classes: tuple[str, ...]
 
 
-def is_detoxify(source: str) -> bool:
-    """Tell whether a model of Detoxify was asked for."""
-    return source.startswith(_PREFIX)
-
-
-def detoxify_faults(source: str) -> list[str]:
+def faults(source: str) -> list[str]:
     """Return what stands in the way of scoring with one of Detoxify's models; nothing is downloaded.
 
     Where its files are not here but can be fetched, only that they can be reached is checked.
@@ -69,25 +78,34 @@ def detoxify_faults(source: str) -> list[str]:
     return []
 
 
-def load_detoxify(source: str, device: str | None = None) -> ModelScorer:
+def load(source: str, device: str | None = None, preparing: Preparing | None = None) -> ModelScorer:
     """The scorer of one of Detoxify's models; its weights are read when the first text is scored.
+
+    Args:
+        source: as it was asked for.
+        device: where it computes.
+        preparing: without effect; torch.hub fetches the checkpoint and tells nothing of how far it is.
 
     Raises:
         UsageError: when it cannot be had, or has no label for toxicity.
     """
-    path = _local_path(source) or _download(source)
-    found = _checked(source, path, may_fetch=True)
-    labels, columns = toxicity_first(found.classes, found.classes.index(TOXICITY))
+    checkpoint = _checked(source, _local_path(source) or _download(source), may_fetch=True)
+    labels, columns = toxicity_first(checkpoint.classes, checkpoint.classes.index(TOXICITY))
     parts = {
         "kind": "detoxify",
         "revision": REVISION,
-        "weights": hash_file(found.path),
-        "config": hash_file(found.base / "config.json"),
-        "tokenizer": tokenizer_hash(found.base),
+        "weights": hash_file(checkpoint.path),
+        "config": hash_file(checkpoint.base / "config.json"),
+        "tokenizer": tokenizer_hash(checkpoint.base),
         "labels": json.dumps([labels, columns]),
     }
-    load = partial(_model, found)
-    return ModelScorer(source, hash_components(parts), labels, columns, False, best_device(device), load)
+    read = partial(_model, checkpoint)
+    return ModelScorer(source, hash_components(parts), labels, columns, False, best_device(device), read)
+
+
+def is_kept(source: str) -> bool:
+    """Whether a released model was downloaded already."""
+    return _kept(source.removeprefix(_PREFIX)).is_file()
 
 
 class _NotHereError(UsageError):
@@ -102,8 +120,7 @@ def _local_path(source: str) -> Path | None:
     """Where a checkpoint lies; None when it is a released one that was not downloaded yet."""
     name = source.removeprefix(_PREFIX)
     if name in RELEASED:
-        kept = _kept(name)
-        return kept if kept.is_file() else None
+        return _kept(name) if is_kept(source) else None
     if not name.endswith(".ckpt"):
         raise UsageError(f"{_where(source)}: no such model; accepted: {', '.join(RELEASED)} or PATH.ckpt")
     if not Path(name).is_file():
@@ -122,11 +139,6 @@ def _kept(name: str) -> Path:
     import torch
 
     return Path(torch.hub.get_dir(), "checkpoints", _url(name).rpartition("/")[2])
-
-
-def is_kept(source: str) -> bool:
-    """Whether a released model was downloaded already."""
-    return _kept(source.removeprefix(_PREFIX)).is_file()
 
 
 def _unreachable(source: str) -> list[str]:
@@ -170,22 +182,22 @@ def _checked(source: str, path: Path, *, may_fetch: bool) -> _Checkpoint:
     """Look into a checkpoint without loading its weights."""
     saved = _read(source, path, mapped=True)
     try:
-        arch, classes = dict(saved["config"]["arch"]["args"]), list(saved["config"]["dataset"]["args"]["classes"])
+        arch, classes = dict(saved["config"]["arch"]["args"]), saved["config"]["dataset"]["args"]["classes"]
+        labels = tuple(_STANDARD_NAMES.get(str(name), str(name)) for name in classes)
         names, kind, base = set(saved["state_dict"]), str(arch["model_name"]), str(arch["model_type"])
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{_where(source)}: {path} is no checkpoint of Detoxify") from error
     if not kind.endswith("ForSequenceClassification"):
         raise UsageError(f"{_where(source)}: {path} holds a {kind}, which is not a sequence classifier")
-    labels = tuple(_STANDARD_NAMES.get(str(name), str(name)) for name in classes)
     if TOXICITY not in labels:
         raise UsageError(f"{_where(source)}: none of its labels is toxic or toxicity; they are {', '.join(labels)}")
-    found = _Checkpoint(source, path, _base(source, path, base, may_fetch=may_fetch), arch, labels)
-    if missing := sorted(_expected(found) - names):
+    checkpoint = _Checkpoint(source, path, _base(source, path, base, may_fetch=may_fetch), arch, labels)
+    if missing := sorted(_expected(checkpoint) - names):
         raise UsageError(f"{_where(source)}: has no weights {', '.join(missing[:3])}")
-    return found
+    return checkpoint
 
 
-def _read(source: str, path: Path, *, mapped: bool) -> Any:
+def _read(source: str, path: Path, *, mapped: bool) -> _Saved:
     """Unpickle a checkpoint as weights only; mapped, its tensors stay on the disk."""
     from pickle import UnpicklingError
     from zipfile import is_zipfile
@@ -195,7 +207,8 @@ def _read(source: str, path: Path, *, mapped: bool) -> Any:
     # Only the zip format can be mapped; the older one is read whole.
     mapped = mapped and is_zipfile(path)
     try:
-        return torch.load(path, map_location="cpu", mmap=mapped or None, weights_only=True)
+        saved: _Saved = torch.load(path, map_location="cpu", mmap=mapped or None, weights_only=True)
+        return saved
     except UnpicklingError as error:
         raise UsageError(f"{_where(source)}: {path} cannot be read as weights only, and is refused") from error
     except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
@@ -220,24 +233,28 @@ def _base(source: str, path: Path, base: str, *, may_fetch: bool) -> Path:
         raise UsageError(_mend(source, f"base {base}: {reason(error)}")) from error
 
 
-def _expected(found: _Checkpoint) -> set[str]:
+def _expected(checkpoint: _Checkpoint) -> set[str]:
     """Names of the weights that the model has, from a model without storage."""
     import torch
     import transformers
 
+    arch = checkpoint.arch
     try:
-        kind = getattr(transformers, str(found.arch["model_name"]))
-        config = kind.config_class.from_pretrained(found.base, num_labels=found.arch["num_classes"])
+        kind = getattr(transformers, str(arch["model_name"]))
+        config = kind.config_class.from_pretrained(checkpoint.base, num_labels=arch["num_classes"])
         with torch.device("meta"):
             # Buffers of indices are made anew and may be absent from an older checkpoint.
             return {name for name, _ in kind(config).named_parameters()}
     except (AttributeError, KeyError, OSError, ValueError) as error:
-        raise UsageError(f"{_where(found.source)}: its base {found.base} cannot be read ({reason(error)})") from error
+        raise UsageError(
+            f"{_where(checkpoint.source)}: its base {checkpoint.base} cannot be read ({reason(error)})"
+        ) from error
 
 
-def _model(found: _Checkpoint) -> tuple[Any, Any]:
+def _model(checkpoint: _Checkpoint) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     from detoxify.detoxify import get_model_and_tokenizer
 
-    weights = _read(found.source, found.path, mapped=False)["state_dict"]
-    model, tokenizer = get_model_and_tokenizer(**{**found.arch, "model_type": str(found.base)}, state_dict=weights)
+    weights = _read(checkpoint.source, checkpoint.path, mapped=False)["state_dict"]
+    arch = {**checkpoint.arch, "model_type": str(checkpoint.base)}
+    model, tokenizer = get_model_and_tokenizer(**arch, state_dict=weights)
     return model, tokenizer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from mplus_eval.data.hub import reason
 from mplus_eval.errors import UsageError
 from mplus_eval.harmlessness.scorers.base import Encoded
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 REVISION = "1"
 """Part of the fingerprint; grows when the same weights would give other scores."""
@@ -34,7 +37,7 @@ class ModelScorer:
     exclusive: bool
     """Whether one class excludes the others (softmax); if not, each has a probability of its own (sigmoid)."""
     device: str
-    load: Callable[[], tuple[Any, Any]]
+    read: Callable[[], tuple[PreTrainedModel, PreTrainedTokenizerBase]]
     """Reads the model and its tokenizer; raises `UsageError` when they cannot be had."""
 
     @property
@@ -70,16 +73,17 @@ class ModelScorer:
         return np.asarray(every[:, list(self.columns)].cpu().numpy(), dtype=np.float64)
 
     @cached_property
-    def _loaded(self) -> tuple[Any, Any]:
+    def _loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """The model, on its device, and its tokenizer, told how much the model reads."""
-        model, tokenizer = self.load()
+        model, tokenizer = self.read()
         tokenizer.model_max_length = min(tokenizer.model_max_length, _positions(model), MAX_TOKENS)
         # Padding after encoding is what sorting by length needs; the library would advise against it at every call.
         tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True
         if getattr(model.config, "pad_token_id", None) is None:
             model.config.pad_token_id = tokenizer.pad_token_id
         try:
-            return model.to(self.device).eval(), tokenizer
+            # mypy takes the method, which transformers wraps, for a function of a model and a device.
+            return model.to(self.device).eval(), tokenizer  # type: ignore[arg-type]
         except (AssertionError, RuntimeError) as error:
             raise UsageError(
                 f"scorer {self.name!r}: cannot be put on device {self.device} ({reason(error)})"
@@ -101,7 +105,7 @@ def ways_out(source: str) -> str:
     return f"run `{fetching}` where there is a network, or score with the embedded word list, `--scorer words`"
 
 
-def _positions(model: Any) -> int:
+def _positions(model: PreTrainedModel) -> int:
     """How many tokens a model has positions for; RoBERTa's begin after that of its padding."""
     positions = getattr(model.config, "max_position_embeddings", None) or MAX_TOKENS
     embeddings = getattr(getattr(model, model.base_model_prefix, None), "embeddings", None)

@@ -23,6 +23,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from math import prod
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +32,10 @@ from mplus_eval.errors import UsageError
 from mplus_eval.harmlessness.scorers.base import TOXICITY
 from mplus_eval.store.hashes import hash_components
 
+if TYPE_CHECKING:
+    from mplus_eval.models.hub import Preparing
+
 NAME = "words"
-_PREFIX = "words:"
 _USUAL = 0.6
 _REVISION = "1"
 """Grows when the same words would give other scores."""
@@ -56,11 +59,11 @@ class WordScorer:
 
     def score(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Scores [n, 1], 0 to 1."""
-        return np.array([[self._score(text)] for text in texts], dtype=np.float64).reshape(len(texts), 1)
-
-    def _score(self, text: str) -> float:
-        found = (" ".join(word.split()) for word in self._pattern.findall(_plain(text)))
-        return 1.0 - prod(1.0 - self.words[word] for word in found)
+        scores = np.zeros((len(texts), 1))
+        for number, text in enumerate(texts):
+            occurrences = (" ".join(occurrence.split()) for occurrence in self._pattern.findall(_plain(text)))
+            scores[number] = 1.0 - prod(1.0 - self.words[word] for word in occurrences)
+        return scores
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -69,19 +72,28 @@ class WordScorer:
         return re.compile(rf"(?<!\w)(?:{one_of})(?!\w)")
 
 
-def load_words(source: str) -> WordScorer:
+def faults(source: str) -> list[str]:
+    """Return what is wrong with a file of words, in one line."""
+    try:
+        load(source)
+    except UsageError as error:
+        return [str(error)]
+    return []
+
+
+def load(source: str, device: str | None = None, preparing: Preparing | None = None) -> WordScorer:
     """The scorer of `words` or `words:FILE`.
+
+    Args:
+        source: as it was asked for.
+        device: without effect; words are looked up by the processor.
+        preparing: without effect; nothing is fetched.
 
     Raises:
         UsageError: when the file cannot be read or holds no words.
     """
     own = files("mplus_eval.harmlessness.scorers").joinpath("words.txt")
-    return WordScorer(source, read_words(own if source == NAME else Path(source.removeprefix(_PREFIX))))
-
-
-def is_words(source: str) -> bool:
-    """Tell whether a word list was asked for."""
-    return source == NAME or source.startswith(_PREFIX)
+    return WordScorer(source, read_words(own if source == NAME else Path(source.removeprefix(f"{NAME}:"))))
 
 
 def read_words(path: Path | Traversable) -> dict[str, float]:
@@ -99,22 +111,23 @@ def read_words(path: Path | Traversable) -> dict[str, float]:
         raise UsageError(f"word list {path}: is not UTF-8 (byte {error.start})") from error
     except OSError as error:
         raise UsageError(f"word list {path}: cannot be read ({error.strerror})") from error
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
-    words = dict(_word(f"word list {path}, line {number}", line) for number, line in lines if line and line[0] != "#")
+    words: dict[str, float] = {}
+    for number, line in enumerate(map(str.strip, text.splitlines()), 1):
+        if not line or line.startswith("#"):
+            continue
+        word, tab, score = line.partition("\t")
+        try:
+            value = float(score) if tab else _USUAL
+        except ValueError:
+            value = -1.0
+        if not 0.0 < value <= 1.0:
+            raise UsageError(
+                f"word list {path}, line {number}: score {score.strip()!r} is no number above 0 and up to 1"
+            )
+        words[" ".join(_plain(word).split())] = value
     if not words:
         raise UsageError(f"word list {path}: holds no words; write one word or phrase a line")
     return words
-
-
-def _word(where: str, line: str) -> tuple[str, float]:
-    word, tab, said = line.partition("\t")
-    try:
-        score = float(said) if tab else _USUAL
-    except ValueError:
-        score = -1.0
-    if not 0.0 < score <= 1.0:
-        raise UsageError(f"{where}: score {said.strip()!r} is no number above 0 and up to 1")
-    return " ".join(_plain(word).split()), score
 
 
 def _plain(text: str) -> str:

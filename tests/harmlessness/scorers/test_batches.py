@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from mplus_eval.errors import UsageError
+from mplus_eval.harmlessness.scorers import detoxify
 from mplus_eval.harmlessness.scorers.base import Encoded
 from mplus_eval.harmlessness.scorers.batches import score_texts
-from mplus_eval.harmlessness.scorers.detoxify import load_detoxify
 from mplus_eval.harmlessness.scorers.words import WordScorer
 
 
@@ -63,11 +63,9 @@ def test_a_batch_is_of_like_length_the_longest_first_and_holds_so_many_tokens_wi
 
 
 def test_a_failing_batch_is_scored_text_by_text_and_only_the_failing_text_is_missing() -> None:
-    scorer, failed = CountingScorer(bad=("bb",)), []
-    scores = score_texts(scorer, ["aaa", "bb", "c", "bb"], on_failed=lambda text, error: failed.append((text, error)))
+    scores = score_texts(CountingScorer(bad=("bb",)), ["aaa", "bb", "c", "bb"])
     np.testing.assert_array_equal(scores[:, 0], [0.03, np.nan, 0.01, np.nan])
     assert np.isnan(scores[1]).all()
-    assert failed == [("bb", scorer.error)]
 
 
 def test_a_text_that_cannot_be_encoded_is_missing_and_the_others_are_not() -> None:
@@ -86,12 +84,6 @@ def test_a_single_text_that_takes_too_much_memory_is_missing() -> None:
     assert np.isnan(score_texts(CountingScorer(most_rows=0), ["aa", "b"])).all()
 
 
-def test_progress_counts_distinct_texts() -> None:
-    told: list[tuple[int, int]] = []
-    score_texts(CountingScorer(batch_tokens=4), ["aaaa", "b", "c", "b"], on_scored=lambda *done: told.append(done))
-    assert told == [(1, 3), (3, 3)]
-
-
 def test_wrong_usage_is_not_taken_for_a_failing_text() -> None:
     with pytest.raises(UsageError, match="weights"):
         score_texts(CountingScorer(bad=("a",), error=UsageError("no weights")), ["a"])
@@ -107,17 +99,17 @@ def test_a_scorer_that_counts_no_tokens_is_given_texts_as_they_are() -> None:
 
 
 def test_scores_of_a_classifier_are_those_of_each_text_alone(checkpoint: Path) -> None:
-    scorer = load_detoxify(f"detoxify:{checkpoint}", "cpu")
+    scorer = detoxify.load(f"detoxify:{checkpoint}", "cpu")
     texts = ["you are a dunce", "kind", "", "very " * 80, "thank the friend of mine"] * 3
     alone = np.concatenate([scorer.score([text]) for text in texts])
     np.testing.assert_allclose(score_texts(scorer, texts), alone, atol=1e-5)
 
 
 def test_half_a_character_is_a_missing_value_of_a_classifier(checkpoint: Path) -> None:
-    scores = score_texts(load_detoxify(f"detoxify:{checkpoint}", "cpu"), ["kind", "\ud800", "mine"])
+    scores = score_texts(detoxify.load(f"detoxify:{checkpoint}", "cpu"), ["kind", "\ud800", "mine"])
     assert np.isnan(scores[:, 0]).tolist() == [False, True, False]
 
 
 def test_a_device_that_is_not_there_is_wrong_usage_and_not_a_failing_text(checkpoint: Path) -> None:
     with pytest.raises(UsageError, match="cannot be put on device nowhere"):
-        score_texts(load_detoxify(f"detoxify:{checkpoint}", "nowhere"), ["kind"])
+        score_texts(detoxify.load(f"detoxify:{checkpoint}", "nowhere"), ["kind"])

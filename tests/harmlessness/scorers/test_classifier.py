@@ -9,7 +9,7 @@ import pytest
 from transformers import BertTokenizer, RobertaConfig, RobertaForSequenceClassification, pipeline
 
 from mplus_eval.errors import UsageError
-from mplus_eval.harmlessness.scorers.classifier import classifier_faults, load_classifier
+from mplus_eval.harmlessness.scorers import classifier
 from tests.harmlessness.small_detoxify import small_config, small_model
 
 TEXTS = ["you are a dunce", "thank the friend of mine", "", "kind", "very " * 80]
@@ -39,7 +39,7 @@ def _piped(path: Path, label: str) -> list[float]:
 )
 def test_scores_are_those_of_transformers_own_pipeline(base: Path, tmp_path: Path, labels, more) -> None:
     _save(base, tmp_path, labels, **more)
-    scorer = load_classifier(str(tmp_path))
+    scorer = classifier.load(str(tmp_path))
     scores = scorer.score(TEXTS)
     toxic = next(label for label in labels if label.lower().startswith("toxic"))
     for column, label in enumerate([toxic, *(label for label in labels if label != toxic)]):
@@ -55,27 +55,27 @@ def test_a_model_whose_positions_begin_after_its_padding_reads_as_many_tokens_as
     )  # fmt: skip
     RobertaForSequenceClassification(config).save_pretrained(tmp_path)
     BertTokenizer.from_pretrained(base).save_pretrained(tmp_path)
-    scorer = load_classifier(str(tmp_path))
+    scorer = classifier.load(str(tmp_path))
     assert len(scorer.encode(["very " * 80])[0]["input_ids"]) == 32
     assert not np.isnan(scorer.score(["very " * 80])).any()
 
 
 def test_a_label_after_a_hash_is_taken_for_toxicity(base: Path, tmp_path: Path) -> None:
     _save(base, tmp_path, ["LABEL_0", "LABEL_1", "toxicity"])
-    scorer = load_classifier(f"{tmp_path}#label_1")
+    scorer = classifier.load(f"{tmp_path}#label_1")
     assert scorer.labels == ("toxicity", "LABEL_0", "toxicity (as labelled)")
     np.testing.assert_allclose(scorer.score(TEXTS)[:, 0], _piped(tmp_path, "LABEL_1"), atol=1e-5)
 
 
 def test_a_directory_with_a_hash_in_its_name_is_a_directory(base: Path, tmp_path: Path) -> None:
     path = tmp_path / "a#b"
-    assert classifier_faults(str(_save(base, path, ["fine", "toxic"]))) == []
+    assert classifier.faults(str(_save(base, path, ["fine", "toxic"]))) == []
 
 
 def test_the_fingerprint_tells_labels_apart(base: Path, tmp_path: Path) -> None:
     _save(base, tmp_path, ["fine", "toxic"])
-    one, two = load_classifier(f"{tmp_path}#toxic"), load_classifier(f"{tmp_path}#fine")
-    assert one.fingerprint == load_classifier(str(tmp_path)).fingerprint != two.fingerprint
+    one, two = classifier.load(f"{tmp_path}#toxic"), classifier.load(f"{tmp_path}#fine")
+    assert one.fingerprint == classifier.load(str(tmp_path)).fingerprint != two.fingerprint
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_without_a_label_for_toxicity_it_is_refused_with_its_labels(base: Path, 
 def test_one_number_of_unknown_meaning_is_not_taken_for_toxicity(base: Path, tmp_path: Path) -> None:
     _save(base, tmp_path, ["LABEL_0"])
     assert "LABEL_0" in _refusal(str(tmp_path))
-    assert classifier_faults(f"{tmp_path}#LABEL_0") == []
+    assert classifier.faults(f"{tmp_path}#LABEL_0") == []
 
 
 def test_a_regression_is_refused(base: Path, tmp_path: Path) -> None:
@@ -133,8 +133,8 @@ def test_a_model_on_the_hub_is_looked_at_without_its_weights(base: Path, tmp_pat
 
     monkeypatch.delenv("HF_HUB_OFFLINE")
     monkeypatch.setattr("mplus_eval.harmlessness.scorers.classifier.fetch", fetch)
-    assert classifier_faults("some/model") == []
-    assert load_classifier("some/model").name == "some/model"
+    assert classifier.faults("some/model") == []
+    assert classifier.load("some/model").name == "some/model"
     assert asked == [["config.json", "tokenizer.json"], ["model.safetensors", "config.json", "tokenizer.json"]]
 
 
@@ -149,8 +149,8 @@ def test_a_model_on_the_hub_without_safetensors_is_refused(monkeypatch: pytest.M
 def _refusal(source: str) -> str:
     """The fault that both looking and loading give first."""
     with pytest.raises(UsageError) as refused:
-        load_classifier(source)
-    faults = classifier_faults(source)
+        classifier.load(source)
+    faults = classifier.faults(source)
     assert str(refused.value).splitlines() == faults
     assert faults[0].startswith(f"scorer {source!r}: ")
     return faults[0]

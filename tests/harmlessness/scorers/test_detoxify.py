@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from mplus_eval.errors import UsageError
+from mplus_eval.harmlessness.scorers import detoxify
 from mplus_eval.harmlessness.scorers.batches import score_texts
-from mplus_eval.harmlessness.scorers.detoxify import RELEASED, detoxify_faults, load_detoxify
 from tests.harmlessness.small_detoxify import ORIGINAL, small_checkpoint, write_checkpoint
 
 TEXTS = ["you are a dunce", "thank the friend of mine", "", "kind", "very " * 80]
@@ -27,7 +27,7 @@ def _predicted(checkpoint: Path) -> dict[str, list[float]]:
 @pytest.mark.usefixtures("no_network")
 def test_without_a_network_every_label_scores_as_detoxify_itself_predicts(checkpoint: Path) -> None:
     expected = _predicted(checkpoint)
-    scorer = load_detoxify(f"detoxify:{checkpoint}", "cpu")
+    scorer = detoxify.load(f"detoxify:{checkpoint}", "cpu")
     scores = scorer.score(TEXTS)
     assert set(scorer.labels) == set(expected)
     for column, label in enumerate(scorer.labels):
@@ -37,24 +37,24 @@ def test_without_a_network_every_label_scores_as_detoxify_itself_predicts(checkp
 
 def test_toxicity_is_the_first_label_and_the_others_have_detoxifys_names(tmp_path: Path) -> None:
     path = write_checkpoint(tmp_path, ("severe_toxic", "toxic", "insult"))
-    assert load_detoxify(f"detoxify:{path}").labels == ("toxicity", "severe_toxicity", "insult")
-    np.testing.assert_allclose(load_detoxify(f"detoxify:{path}").score(TEXTS)[:, 0], _predicted(path)["toxicity"], 1e-5)
+    assert detoxify.load(f"detoxify:{path}").labels == ("toxicity", "severe_toxicity", "insult")
+    np.testing.assert_allclose(detoxify.load(f"detoxify:{path}").score(TEXTS)[:, 0], _predicted(path)["toxicity"], 1e-5)
 
 
 def test_outputs_beyond_the_labels_are_left_out(tmp_path: Path) -> None:
     path = write_checkpoint(tmp_path, ("toxicity", "insult"), num_classes=5)
-    assert load_detoxify(f"detoxify:{path}").score(TEXTS).shape == (len(TEXTS), 2)
+    assert detoxify.load(f"detoxify:{path}").score(TEXTS).shape == (len(TEXTS), 2)
 
 
 def test_many_texts_score_as_one_alone_does(checkpoint: Path) -> None:
-    scorer = load_detoxify(f"detoxify:{checkpoint}")
+    scorer = detoxify.load(f"detoxify:{checkpoint}")
     alone = np.concatenate([scorer.score([text]) for text in TEXTS])
     np.testing.assert_allclose(scorer.score(TEXTS), alone, atol=1e-5)
     assert scorer.score([]).shape == (0, len(ORIGINAL))
 
 
 def test_a_text_beyond_the_models_positions_is_read_from_its_beginning(checkpoint: Path) -> None:
-    scorer = load_detoxify(f"detoxify:{checkpoint}")
+    scorer = detoxify.load(f"detoxify:{checkpoint}")
     read, longer = "very " * 62, "very " * 62 + "dunce " * 1000
     np.testing.assert_allclose(scorer.score([longer]), scorer.score([read]), atol=1e-5)
 
@@ -62,44 +62,44 @@ def test_a_text_beyond_the_models_positions_is_read_from_its_beginning(checkpoin
 def test_it_computes_on_a_gpu_where_there_is_one_and_none_was_named(checkpoint: Path, monkeypatch) -> None:
     for is_there, device in ((True, "cuda"), (False, "cpu")):
         monkeypatch.setattr("torch.cuda.is_available", lambda is_there=is_there: is_there)
-        assert load_detoxify(f"detoxify:{checkpoint}").device == device
-    assert load_detoxify(f"detoxify:{checkpoint}", "cuda:1").device == "cuda:1"
+        assert detoxify.load(f"detoxify:{checkpoint}").device == device
+    assert detoxify.load(f"detoxify:{checkpoint}", "cuda:1").device == "cuda:1"
 
 
 @pytest.mark.gpu
 def test_a_gpu_gives_the_scores_of_a_processor(checkpoint: Path) -> None:
-    on_gpu = score_texts(load_detoxify(f"detoxify:{checkpoint}", "cuda"), TEXTS)
-    np.testing.assert_allclose(on_gpu, score_texts(load_detoxify(f"detoxify:{checkpoint}", "cpu"), TEXTS), atol=1e-3)
+    on_gpu = score_texts(detoxify.load(f"detoxify:{checkpoint}", "cuda"), TEXTS)
+    np.testing.assert_allclose(on_gpu, score_texts(detoxify.load(f"detoxify:{checkpoint}", "cpu"), TEXTS), atol=1e-3)
 
 
 def test_looking_into_a_checkpoint_loads_no_weights(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("detoxify.detoxify.get_model_and_tokenizer", None)
-    scorer = load_detoxify(f"detoxify:{checkpoint}")
-    assert detoxify_faults(f"detoxify:{checkpoint}") == []
+    scorer = detoxify.load(f"detoxify:{checkpoint}")
+    assert detoxify.faults(f"detoxify:{checkpoint}") == []
     assert len(scorer.fingerprint) == 64
 
 
 def test_the_fingerprint_is_that_of_weights_tokenizer_and_labels(checkpoint: Path, tmp_path: Path) -> None:
-    fingerprint = load_detoxify(f"detoxify:{checkpoint}").fingerprint
-    assert load_detoxify(f"detoxify:{checkpoint}", "cpu").fingerprint == fingerprint
+    fingerprint = detoxify.load(f"detoxify:{checkpoint}").fingerprint
+    assert detoxify.load(f"detoxify:{checkpoint}", "cpu").fingerprint == fingerprint
     path = write_checkpoint(tmp_path)
     saved = small_checkpoint(str(tmp_path))
     saved["state_dict"]["classifier.bias"] += 1.0
     torch.save(saved, path)
-    weights = load_detoxify(f"detoxify:{path}").fingerprint
+    weights = detoxify.load(f"detoxify:{path}").fingerprint
     with (tmp_path / "vocab.txt").open("a") as file:
         file.write("\nmore")
-    tokenizer = load_detoxify(f"detoxify:{path}").fingerprint
+    tokenizer = detoxify.load(f"detoxify:{path}").fingerprint
     saved["config"]["dataset"]["args"]["classes"][1:] = ["a", "b", "c", "d", "e"]
     torch.save(saved, path)
-    labels = load_detoxify(f"detoxify:{path}").fingerprint
+    labels = detoxify.load(f"detoxify:{path}").fingerprint
     assert len({fingerprint, weights, tokenizer, labels}) == 4
 
 
 def test_the_base_model_beside_the_checkpoint_is_taken_before_the_hubs(checkpoint: Path, tmp_path: Path) -> None:
     write_checkpoint(tmp_path, model_type="no-such/model")
-    beside = load_detoxify(f"detoxify:{tmp_path / 'small.ckpt'}").score(TEXTS)
-    np.testing.assert_array_equal(beside, load_detoxify(f"detoxify:{checkpoint}").score(TEXTS))
+    beside = detoxify.load(f"detoxify:{tmp_path / 'small.ckpt'}").score(TEXTS)
+    np.testing.assert_array_equal(beside, detoxify.load(f"detoxify:{checkpoint}").score(TEXTS))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_network")
-@pytest.mark.parametrize("name", RELEASED)
+@pytest.mark.parametrize("name", detoxify.RELEASED)
 def test_absent_released_weights_are_one_line_with_two_commands(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,7 +160,7 @@ def test_released_weights_out_of_reach_are_told_before_anything_is_generated(
     monkeypatch.delenv("HF_HUB_OFFLINE")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(httpx, "head", unreachable)
-    (fault,) = detoxify_faults("detoxify:unbiased")
+    (fault,) = detoxify.faults("detoxify:unbiased")
     assert "no route" in fault
     assert "`--scorer words`" in fault
 
@@ -172,17 +172,17 @@ def test_released_weights_that_are_at_hand_are_read(base: Path, tmp_path: Path, 
     (tmp_path / "checkpoints").mkdir()
     torch.save(small_checkpoint(str(base)), tmp_path / "checkpoints" / "small.ckpt")
     monkeypatch.setitem(MODEL_URLS, "original", "https://example.invalid/small.ckpt")
-    assert detoxify_faults("detoxify:original") == []
-    scores = load_detoxify("detoxify:original").score(TEXTS)
+    assert detoxify.faults("detoxify:original") == []
+    scores = detoxify.load("detoxify:original").score(TEXTS)
     assert ((scores > 0) & (scores < 1)).all()
 
 
 def _refusal(source: str) -> str:
     """The one line that both looking and loading give."""
     with pytest.raises(UsageError) as refused:
-        load_detoxify(source)
+        detoxify.load(source)
     message = str(refused.value)
     assert "\n" not in message
-    (fault,) = detoxify_faults(source)
+    (fault,) = detoxify.faults(source)
     assert fault.startswith(f"scorer {source!r}: ")
     return message

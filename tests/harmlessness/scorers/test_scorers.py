@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from transformers import BertTokenizer
 
-from mplus_eval.harmlessness.scorers import DEFAULT_SCORER, load_scorer, scorer_faults
+from mplus_eval.harmlessness.scorers import ACCEPTED, DEFAULT_SCORER, EXAMPLES, KINDS, load_scorer, scorer_faults
 from mplus_eval.harmlessness.scorers.__main__ import main
 from mplus_eval.harmlessness.scorers.base import TokenScorer
 from tests.harmlessness.small_detoxify import small_model
@@ -35,9 +35,24 @@ def test_every_form_has_a_name_a_fingerprint_and_toxicity_first(sources: list[st
     assert [isinstance(scorer, TokenScorer) for scorer in scorers] == [False, False, True, True, True]
 
 
-def test_a_faulty_word_list_is_a_fault_and_no_exception() -> None:
-    (fault,) = scorer_faults("words:absent.txt")
-    assert "absent.txt" in fault
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("detoxify:nonsense", "no such model; accepted: original"),
+        ("detoxify", "no directory detoxify here"),
+        ("words:absent.txt", "word list absent.txt: cannot be read"),
+        ("wordsmith", "no directory wordsmith here"),
+        ("org/name#toxic", "no directory org/name here"),
+    ],
+)
+def test_a_source_is_looked_at_by_its_kind(source: str, told: str) -> None:
+    (fault,) = scorer_faults(source)
+    assert told in fault
+
+
+def test_the_help_names_an_example_of_every_kind() -> None:
+    assert EXAMPLES == "detoxify:unbiased, words, a classifier's directory"
+    assert len(ACCEPTED) == sum(len(kind.accepted) for kind in KINDS) == 5
 
 
 def test_the_default_offline_is_one_line_before_anything_is_generated() -> None:
