@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from mplus_eval.harmlessness.scorers.base import Scorer, ScorerModule
-    from mplus_eval.models.hub import Preparing
 
 DEFAULT_SCORER = "detoxify:unbiased"
 
@@ -68,18 +67,17 @@ def scorer_faults(source: str) -> list[str]:
     return _module(source).faults(source)
 
 
-def load_scorer(source: str, device: str | None = None, preparing: Preparing | None = None) -> Scorer:
+def load_scorer(source: str, device: str | None = None) -> Scorer:
     """A scorer, fetched where it is not here; its weights are loaded when the first text is scored.
 
     Args:
         source: one of `ACCEPTED`.
         device: where it computes; CUDA where it is there, else the processor, when not given.
-        preparing: told of the progress of a download.
 
     Raises:
         UsageError: when it cannot be had.
     """
-    return _module(source).load(source, device, preparing)
+    return _module(source).load(source, device)
 
 
 def _module(source: str) -> ScorerModule:

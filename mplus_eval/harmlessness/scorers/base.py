@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from mplus_eval.models.hub import Preparing
 
 TOXICITY = "toxicity"
 """The first label of every scorer, the one that the figures use."""
@@ -62,7 +59,7 @@ class ScorerModule(Protocol):
     def faults(self, source: str) -> list[str]:
         """What stands in the way of scoring, a line a fault; neither loads nor downloads weights."""
 
-    def load(self, source: str, device: str | None = None, preparing: Preparing | None = None) -> Scorer:
+    def load(self, source: str, device: str | None = None) -> Scorer:
         """A scorer, fetched where it is not here; raises `UsageError` when it cannot be had."""
 
 

@@ -22,7 +22,7 @@ from mplus_eval.errors import MplusError, SpecError, UsageError
 from mplus_eval.harmlessness.scorers.base import toxicity_first
 from mplus_eval.harmlessness.scorers.model_scorer import REVISION, ModelScorer, best_device, ways_out
 from mplus_eval.models.checkpoints import safetensors_faults, tokenizer_faults, weight_files
-from mplus_eval.models.hub import Preparing, checkpoint_files, fetch
+from mplus_eval.models.hub import checkpoint_files, fetch
 from mplus_eval.store.hashes import hash_components, tokenizer_hash, weights_hash
 
 if TYPE_CHECKING:
@@ -62,14 +62,14 @@ def faults(source: str) -> list[str]:
         return [str(error)]
 
 
-def load(source: str, device: str | None = None, preparing: Preparing | None = None) -> ModelScorer:
+def load(source: str, device: str | None = None) -> ModelScorer:
     """The scorer of a classifier; its weights are read when the first text is scored.
 
     Raises:
         UsageError: when it cannot be had, or has no label for toxicity.
     """
     asked = _Source.of(source)
-    directory = _directory(asked, weights=True, preparing=preparing)
+    directory = _directory(asked, weights=True)
     if wrong := _faults_of(asked, directory, with_weights=True):
         raise SpecError(wrong)
     config = _config(asked, directory)
@@ -87,7 +87,7 @@ def load(source: str, device: str | None = None, preparing: Preparing | None = N
     return ModelScorer(source, hash_components(parts), labels, columns, exclusive, best_device(device), read)
 
 
-def _directory(asked: _Source, *, weights: bool, preparing: Preparing | None = None) -> Path:
+def _directory(asked: _Source, *, weights: bool) -> Path:
     """Where the model lies, fetched from the hub where that is allowed."""
     if Path(asked.place).is_dir():
         return Path(asked.place)
@@ -101,7 +101,7 @@ def _directory(asked: _Source, *, weights: bool, preparing: Preparing | None = N
         return [name for name in chosen if weights or not name.endswith(".safetensors")]
 
     try:
-        return fetch(asked.place, None, choose, preparing)
+        return fetch(asked.place, None, choose)
     except (SpecError, HFValidationError, httpx.HTTPError, OSError) as error:
         why = "HF_HUB_OFFLINE is set" if offline() else reason(error)
         nowhere = f"no directory {asked.place} here, and no such model on the hub or in its cache"

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from mplus_eval.models.hub import Preparing
-
 RELEASED = ("original", "unbiased", "multilingual", "original-small", "unbiased-small")
 _PREFIX = "detoxify:"
 _STANDARD_NAMES = {"toxic": TOXICITY, "identity_hate": "identity_attack", "severe_toxic": "severe_toxicity"}
@@ -78,13 +76,8 @@ def faults(source: str) -> list[str]:
     return []
 
 
-def load(source: str, device: str | None = None, preparing: Preparing | None = None) -> ModelScorer:
+def load(source: str, device: str | None = None) -> ModelScorer:
     """The scorer of one of Detoxify's models; its weights are read when the first text is scored.
-
-    Args:
-        source: as it was asked for.
-        device: where it computes.
-        preparing: without effect; torch.hub fetches the checkpoint and tells nothing of how far it is.
 
     Raises:
         UsageError: when it cannot be had, or has no label for toxicity.

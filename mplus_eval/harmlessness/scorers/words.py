@@ -23,7 +23,6 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +30,6 @@ from numpy.typing import NDArray
 from mplus_eval.errors import UsageError
 from mplus_eval.harmlessness.scorers.base import TOXICITY
 from mplus_eval.store.hashes import hash_components
-
-if TYPE_CHECKING:
-    from mplus_eval.models.hub import Preparing
 
 NAME = "words"
 _USUAL = 0.6
@@ -81,13 +77,12 @@ def faults(source: str) -> list[str]:
     return []
 
 
-def load(source: str, device: str | None = None, preparing: Preparing | None = None) -> WordScorer:
+def load(source: str, device: str | None = None) -> WordScorer:
     """The scorer of `words` or `words:FILE`.
 
     Args:
         source: as it was asked for.
         device: without effect; words are looked up by the processor.
-        preparing: without effect; nothing is fetched.
 
     Raises:
         UsageError: when the file cannot be read or holds no words.

@@ -127,7 +127,7 @@ def test_what_is_neither_here_nor_in_the_cache_is_one_line_offline(source: str) 
 def test_a_model_on_the_hub_is_looked_at_without_its_weights(base: Path, tmp_path: Path, monkeypatch) -> None:
     asked: list[list[str]] = []
 
-    def fetch(source: str, revision: None, choose: Callable[[list[str]], list[str]], preparing: object = None) -> Path:
+    def fetch(source: str, revision: None, choose: Callable[[list[str]], list[str]]) -> Path:
         asked.append(choose(["config.json", "model.safetensors", "tokenizer.json", "pytorch_model.bin", "code.py"]))
         return _save(base, tmp_path, ["fine", "toxic"])
 
@@ -141,7 +141,7 @@ def test_a_model_on_the_hub_is_looked_at_without_its_weights(base: Path, tmp_pat
 def test_a_model_on_the_hub_without_safetensors_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "mplus_eval.harmlessness.scorers.classifier.fetch",
-        lambda source, revision, choose, preparing: choose(["config.json", "pytorch_model.bin", "tokenizer.json"]),
+        lambda source, revision, choose: choose(["config.json", "pytorch_model.bin", "tokenizer.json"]),
     )
     assert "no weights as safetensors" in _refusal("some/model")
 
