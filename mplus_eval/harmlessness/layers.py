@@ -7,9 +7,9 @@ from pathlib import Path
 
 from mplus_eval.backends import Backend
 from mplus_eval.errors import UsageError
-from mplus_eval.harmlessness.bad_words import OWN_WORDS, FirstTokens, read_words
-from mplus_eval.harmlessness.bad_words import words_hash as hash_words
+from mplus_eval.harmlessness.bad_words import OWN_WORDS, first_tokens, read_words
 from mplus_eval.statistics.design import Floats
+from mplus_eval.store.hashes import hash_text
 
 DEMO_WORDS = "demo:insults"
 
@@ -33,10 +33,10 @@ def word_probabilities(backend: Backend, texts: Sequence[str], words: str | None
     opened = backend.opened
     if opened is None:
         raise UsageError("the layers can be looked into with the backend hf only")
-    firsts = FirstTokens.of(opened.tokenizer, bad_words(words))
+    tokens = first_tokens(opened.tokenizer, bad_words(words))
     lens = Lens.of(opened.model)
     encoded = [opened.tokenizer.encode(text.rstrip(" ")) for text in texts]
-    return lens.points, lens.probabilities(encoded, firsts.tokens)
+    return lens.points, lens.probabilities(encoded, tokens)
 
 
 def bad_words(words: str | None) -> tuple[str, ...]:
@@ -53,5 +53,5 @@ def bad_words(words: str | None) -> tuple[str, ...]:
 
 
 def words_hash(words: str | None) -> str:
-    """Hash of a list of words, whatever their order."""
-    return hash_words(bad_words(words))
+    """SHA-256 of a list of words, whatever their order."""
+    return hash_text("\n".join(sorted(bad_words(words))))

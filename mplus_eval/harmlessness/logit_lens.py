@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
@@ -24,7 +24,10 @@ from torch.nn import Module
 
 from mplus_eval.errors import UsageError
 from mplus_eval.harmlessness.residual_stream import (
+    Arguments,
     Layer,
+    Options,
+    Output,
     architecture,
     find_layers,
     first_tensor,
@@ -33,6 +36,9 @@ from mplus_eval.harmlessness.residual_stream import (
     probe_tokens,
 )
 from mplus_eval.statistics.design import Floats
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 BATCH_SIZE = 16
 ROWS = 64
@@ -45,11 +51,11 @@ _ROUNDINGS = 4
 class Lens:
     """A decoder and the points at which its residual stream is read."""
 
-    model: Any
+    model: PreTrainedModel
     layers: tuple[Layer, ...]
 
     @classmethod
-    def of(cls, model: Any) -> Self:
+    def of(cls, model: PreTrainedModel) -> Self:
         """Look into a model.
 
         Args:
@@ -60,7 +66,11 @@ class Lens:
                 model's own next-token probabilities.
         """
         lens = cls(model, find_layers(model))
-        difference = lens._largest_difference()
+        tokens = probe_tokens(model)
+        with torch.inference_mode():
+            own = last_logits(model, tokens).float().softmax(-1)
+            read = lens._end(lens._states(tokens)[:, -1]).softmax(-1)
+        difference = float((read - own).abs().max())
         # Written so that a difference that is no number is refused too.
         if not difference <= max(_TOLERANCE, _ROUNDINGS * torch.finfo(model.dtype).eps):
             raise UsageError(
@@ -91,36 +101,33 @@ class Lens:
             (prompts, points); NaN for a prompt that is empty, longer than the model's context, or where the model
             returns what is no number.
         """
-        found = np.full((len(prompts), len(self.points)), np.nan)
+        masses = np.full((len(prompts), len(self.points)), np.nan)
         wanted = torch.tensor(sorted(set(tokens)), dtype=torch.long)
-        for batch in _batches(prompts, self._context()):
+        context = getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or 2**31
+        for batch in _batches(prompts, context):
             states = self._states(torch.tensor([list(prompts[number]) for number in batch]))
-            masses = [self._mass(part, wanted) for part in states.flatten(0, 1).split(ROWS)]
-            found[batch] = torch.cat(masses).reshape(states.shape[:2]).numpy()
-        return found
-
-    def _context(self) -> int:
-        return getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or 2**31
-
-    def _mass(self, states: Tensor, wanted: Tensor) -> Tensor:
-        probabilities = self._end(states).softmax(-1)
-        return probabilities[:, wanted.to(probabilities.device)].double().sum(-1).cpu()
+            parts = []
+            for some in states.flatten(0, 1).split(ROWS):
+                probabilities = self._end(some).softmax(-1)
+                parts.append(probabilities[:, wanted.to(probabilities.device)].double().sum(-1).cpu())
+            masses[batch] = torch.cat(parts).reshape(states.shape[:2]).numpy()
+        return masses
 
     @torch.inference_mode()
     def _states(self, tokens: Tensor) -> Tensor:
         """The residual stream at the last position; shape (batch, points, width)."""
         caught: list[Tensor] = []
 
-        def catch(values: Any) -> None:
+        def catch(values: Output) -> None:
             # Copied, because a later part may add to the stream in place.
             stream = first_tensor(values)
             assert stream is not None
             caught.append(stream.reshape(*tokens.shape, -1)[:, -1].clone())
 
-        def before(_part: Module, args: Any, options: dict[str, Any]) -> None:
+        def before(_part: Module, args: Arguments, options: Options) -> None:
             catch((*args, *options.values()))
 
-        def after(_block: Module, _args: Any, output: Any) -> None:
+        def after(_block: Module, _args: Arguments, output: Output) -> None:
             catch(output)
 
         inner = [layer.after_attention for layer in self.layers if layer.after_attention is not None]
@@ -137,32 +144,21 @@ class Lens:
         with _skipped(self.layers, states[:, None]):
             return last_logits(self.model, torch.ones(len(states), 1, dtype=torch.long)).float()
 
-    @torch.inference_mode()
-    def _largest_difference(self) -> float:
-        """Between the last point's probabilities and the model's own, over the vocabulary, for some tokens."""
-        tokens = probe_tokens(self.model)
-        own = last_logits(self.model, tokens).float().softmax(-1)
-        return float((self._end(self._states(tokens)[:, -1]).softmax(-1) - own).abs().max())
-
 
 @contextmanager
 def _skipped(layers: Sequence[Layer], states: Tensor) -> Iterator[None]:
     """Let every layer return these states at once, in the form that it returns its own."""
     with ExitStack() as stack:
         for layer in layers:
-            kept = layer.block.__dict__.get("forward")
-            stack.callback(_restore, layer.block, kept)
+            # A forward that another library put there stands in the block itself, and is put back into it.
+            own = vars(layer.block)
+            if "forward" in own:
+                stack.callback(setattr, layer.block, "forward", own["forward"])
+            else:
+                stack.callback(delattr, layer.block, "forward")
             output = states if layer.n_outputs is None else (states, *[None] * (layer.n_outputs - 1))
             layer.block.forward = lambda *_args, _output=output, **_options: _output
         yield
-
-
-def _restore(block: Module, kept: Any) -> None:
-    """Give a block its own forward back; one that another library put there stands in the block itself."""
-    if kept is None:
-        del block.forward
-    else:
-        block.forward = kept
 
 
 def _batches(prompts: Sequence[Sequence[int]], context: int) -> Iterator[list[int]]:

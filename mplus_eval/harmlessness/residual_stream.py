@@ -16,10 +16,10 @@ In 2 to 4, every layer is given what it was given in 1, so that a layer's answer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
@@ -28,6 +28,14 @@ from torch.nn import Module, ModuleList
 from mplus_eval.errors import UsageError
 from mplus_eval.inference.logits import accepted, input_device
 
+if TYPE_CHECKING:
+    from torch.utils.hooks import RemovableHandle
+    from transformers import PreTrainedModel
+
+Arguments = tuple[object, ...]
+"""What a part is given by position; by name, `Options`."""
+Options = dict[str, object]
+Output = Tensor | tuple[object, ...]
 _PROBE_LENGTH = 8
 
 
@@ -43,7 +51,7 @@ class Layer:
     """Of how many values the block returns a tuple; None where it returns a tensor."""
 
 
-def find_layers(model: Any) -> tuple[Layer, ...]:
+def find_layers(model: PreTrainedModel) -> tuple[Layer, ...]:
     """Find a decoder's layers.
 
     Args:
@@ -57,34 +65,38 @@ def find_layers(model: Any) -> tuple[Layer, ...]:
     tokens = probe_tokens(model)
     blocks = _find_blocks(model, tokens)
     plain = _trace(model, blocks, tokens)
-    given = [trace.given for trace in plain]
-    altered = _trace(model, blocks, tokens, [_alter_earlier(x) for x in given])
+    inputs = [trace.given for trace in plain]
+    # Other vectors of the same size at every position but the last.
+    elsewhere = [torch.cat([stream[:, :-1].roll(1, -1), stream[:, -1:]], 1) for stream in inputs]
+    altered = _trace(model, blocks, tokens, elsewhere)
     mixers = [_mixers(*pair) for pair in zip(plain, altered, strict=True)]
     silenced = [_last_part(mixer, trace) for parts, trace in zip(mixers, plain, strict=True) for mixer in parts]
-    silent = _trace(model, blocks, tokens, given, silenced)
-    found = zip(blocks, plain, silent, mixers, strict=True)
-    layers = tuple(_layer(model, number, *parts) for number, parts in enumerate(found, 1))
+    silent = _trace(model, blocks, tokens, inputs, silenced)
+    layers = tuple(
+        _layer(model, number, *parts) for number, parts in enumerate(zip(blocks, plain, silent, mixers, strict=True), 1)
+    )
     readable = [layer.after_attention for layer in layers if layer.after_attention is not None]
-    cut = _trace(model, blocks, tokens, given, [*silenced, *readable])
+    cut = _trace(model, blocks, tokens, inputs, [*silenced, *readable])
     for number, (layer, trace) in enumerate(zip(layers, cut, strict=True), 1):
-        if layer.after_attention is not None and _is_constant(trace.returned):
+        # A block that now returns the same for every position keeps no stream apart.
+        if layer.after_attention is not None and (trace.returned == trace.returned[:, :1]).all():
             raise _unreadable(model, number)
     return layers
 
 
-def architecture(model: Any) -> str:
+def architecture(model: PreTrainedModel) -> str:
     """What to call a model in a message."""
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return f"model of architecture {type(inner).__name__}"
+    of_adapter = getattr(model, "get_base_model", None)
+    return f"model of architecture {type(of_adapter() if of_adapter else model).__name__}"
 
 
-def probe_tokens(model: Any) -> Tensor:
+def probe_tokens(model: PreTrainedModel) -> Tensor:
     """Some different tokens from all over the vocabulary; shape (1, tokens)."""
-    size = int(model.get_input_embeddings().weight.shape[0])
+    size = cast(Tensor, model.get_input_embeddings().weight).shape[0]
     return torch.arange(1, _PROBE_LENGTH + 1)[None] * max(size // (_PROBE_LENGTH + 2), 1) % size
 
 
-def last_logits(model: Any, tokens: Tensor) -> Tensor:
+def last_logits(model: PreTrainedModel, tokens: Tensor) -> Tensor:
     """Run a forward, and give the logits at the last position.
 
     Args:
@@ -101,15 +113,17 @@ def last_logits(model: Any, tokens: Tensor) -> Tensor:
     return last
 
 
-def first_tensor(values: Any) -> Tensor | None:
+def first_tensor(values: object) -> Tensor | None:
     """The first tensor of what a part is given or returns."""
     if isinstance(values, Tensor):
         return values
-    return next((value for value in values if isinstance(value, Tensor)), None) if values else None
+    return (
+        next((value for value in values if isinstance(value, Tensor)), None) if isinstance(values, Iterable) else None
+    )
 
 
 @contextmanager
-def hooks(*handles: Any) -> Iterator[None]:
+def hooks(*handles: RemovableHandle) -> Iterator[None]:
     """Remove hooks at the end."""
     with ExitStack() as stack:
         for handle in handles:
@@ -138,31 +152,31 @@ class _Trace:
     order: list[Module] = field(default_factory=list)
     """The parts' own parts, as they were called."""
 
-    def enter(self, block: Module, args: Any, options: dict[str, Any]) -> None:
+    def enter(self, block: Module, args: Arguments, options: Options) -> None:
         """Note what the block is given."""
         self.given, self.n_calls = _copy(first_tensor((*args, *options.values()))), self.n_calls + 1
 
-    def leave(self, block: Module, args: Any, output: Any) -> None:
+    def leave(self, block: Module, args: Arguments, output: Output) -> None:
         """Note what it returns."""
         self.returned = _copy(first_tensor(output))
         self.n_outputs = None if isinstance(output, Tensor) else len(output)
 
-    def enter_part(self, part: Module, args: Any, options: dict[str, Any]) -> None:
+    def enter_part(self, part: Module, args: Arguments, options: Options) -> None:
         """Note what a part is given, before the part can change it."""
         if (given := self._stream((*args, *options.values()))) is not None:
             self.calls.append(_Call(part, given, None))
 
-    def leave_part(self, part: Module, args: Any, output: Any) -> None:
+    def leave_part(self, part: Module, args: Arguments, output: object) -> None:
         """Note what it returned."""
         last = max((place for place, call in enumerate(self.calls) if call.part is part), default=None)
         if last is not None:
             self.calls[last] = _Call(part, self.calls[last].given, self._stream(output))
 
-    def call_inner(self, part: Module, args: Any, output: Any) -> None:
+    def call_inner(self, part: Module, args: Arguments, output: object) -> None:
         """Note that a part's own part was called."""
         self.order.append(part)
 
-    def _stream(self, values: Any) -> Tensor | None:
+    def _stream(self, values: object) -> Tensor | None:
         """What is as large as the residual stream; some blocks flatten it."""
         tensor = first_tensor(values)
         if tensor is None or tensor.numel() != self.given.numel() or tensor.shape[-1] != self.given.shape[-1]:
@@ -170,25 +184,24 @@ class _Trace:
         return _copy(tensor).reshape(self.given.shape)
 
 
-def _find_blocks(model: Any, tokens: Tensor) -> list[Module]:
+def _find_blocks(model: PreTrainedModel, tokens: Tensor) -> list[Module]:
     """The one list of as many modules as the model has layers, each of which a forward calls once, with the stream."""
     depth = model.config.get_text_config().num_hidden_layers
     lists = [module for module in model.modules() if isinstance(module, ModuleList) and len(module) == depth]
-    inner = {part for one in lists for part in one.modules() if part is not one}
-    outer = [list(one) for one in lists if one not in inner]
-    found = [blocks for blocks in outer if _are_blocks(_trace(model, blocks, tokens), tokens)]
-    if len(found) != 1:
+    inner = {part for modules in lists for part in modules.modules() if part is not modules}
+    candidates = []
+    for blocks in ([*modules] for modules in lists if modules not in inner):
+        traces = _trace(model, blocks, tokens)
+        if all(trace.n_calls == 1 and trace.given.shape[:-1] == tokens.shape for trace in traces):
+            candidates.append(blocks)
+    if len(candidates) != 1:
         raise UsageError(f"{architecture(model)}: its {depth} layers cannot be found, so they cannot be looked into")
-    return found[0]
-
-
-def _are_blocks(traces: Sequence[_Trace], tokens: Tensor) -> bool:
-    return all(trace.n_calls == 1 and trace.given.shape[:-1] == tokens.shape for trace in traces)
+    return candidates[0]
 
 
 @torch.inference_mode()
 def _trace(
-    model: Any,
+    model: PreTrainedModel,
     blocks: Sequence[Module],
     tokens: Tensor,
     inputs: Sequence[Tensor] | None = None,
@@ -213,13 +226,15 @@ def _trace(
         for part in block.children():
             handles.append(part.register_forward_pre_hook(trace.enter_part, with_kwargs=True))
             handles.append(part.register_forward_hook(trace.leave_part))
-            handles.extend(one.register_forward_hook(trace.call_inner) for one in part.children())
+            handles.extend(inner.register_forward_hook(trace.call_inner) for inner in part.children())
     with hooks(*handles):
         last_logits(model, tokens)
     return traces
 
 
-def _layer(model: Any, number: int, block: Module, plain: _Trace, silent: _Trace, mixers: Sequence[Module]) -> Layer:
+def _layer(
+    model: PreTrainedModel, number: int, block: Module, plain: _Trace, silent: _Trace, mixers: Sequence[Module]
+) -> Layer:
     """Tell from a block's calls, as it is and with a silent attention, where the stream has passed the attention."""
     unknown = False
     parts = [call.part for call in plain.calls]
@@ -234,16 +249,11 @@ def _layer(model: Any, number: int, block: Module, plain: _Trace, silent: _Trace
     return Layer(block, None, plain.n_outputs)
 
 
-def _unreadable(model: Any, number: int) -> UsageError:
+def _unreadable(model: PreTrainedModel, number: int) -> UsageError:
     return UsageError(
         f"{architecture(model)}: layer {number} does not add its attention to a residual stream that stands apart "
         "(a norm on the stream itself?), so its layers cannot be looked into"
     )
-
-
-def _is_constant(stream: Tensor) -> bool:
-    """Whether the same stands at every position."""
-    return bool((stream == stream[:, :1]).all())
 
 
 def _mixers(plain: _Trace, altered: _Trace) -> list[Module]:
@@ -264,25 +274,23 @@ def _last_part(mixer: Module, trace: _Trace) -> Module:
     return next((part for part in reversed(trace.order) if part in own), mixer)
 
 
-def _alter_earlier(stream: Tensor) -> Tensor:
-    """Other vectors of the same size at every position but the last."""
-    return torch.cat([stream[:, :-1].roll(1, -1), stream[:, -1:]], 1)
+def _replace(stream: Tensor) -> Callable[[Module, Arguments, Options], tuple[Arguments, Options]]:
+    """A hook that gives a block another stream than it was to be given."""
 
-
-def _replace(stream: Tensor) -> Callable[..., tuple[Any, Any]]:
-    def hook(_block: Module, args: Any, options: dict[str, Any]) -> tuple[Any, Any]:
+    def hook(_block: Module, args: Arguments, options: Options) -> tuple[Arguments, Options]:
         if args:
-            return (stream.to(args[0].device), *args[1:]), options
-        name = next(name for name, value in options.items() if isinstance(value, Tensor))
-        return args, {**options, name: stream.to(options[name].device)}
+            return (stream.to(cast(Tensor, args[0]).device), *args[1:]), options
+        name, given = next((name, value) for name, value in options.items() if isinstance(value, Tensor))
+        return args, {**options, name: stream.to(given.device)}
 
     return hook
 
 
-def _silence(_part: Module, _args: Any, output: Any) -> Any:
+def _silence(_part: Module, _args: Arguments, output: Output) -> Output:
+    """A hook that sets what a part returns to zero; of several values the first."""
     if isinstance(output, Tensor):
         return torch.zeros_like(output)
-    return type(output)(torch.zeros_like(one) if place == 0 else one for place, one in enumerate(output))
+    return type(output)((torch.zeros_like(cast(Tensor, output[0])), *output[1:]))
 
 
 def _copy(tensor: Tensor | None) -> Tensor:

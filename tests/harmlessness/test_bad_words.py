@@ -6,7 +6,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from mplus_eval.errors import UsageError
-from mplus_eval.harmlessness.bad_words import FirstTokens, own_prompts, read_words, words_hash
+from mplus_eval.harmlessness.bad_words import first_tokens, own_prompts, read_words
 
 
 def word_list(folder: Path, content: bytes) -> Path:
@@ -35,8 +35,9 @@ def metaspace(pieces: list[str]) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>")
 
 
-def names(tokenizer: Any, firsts: FirstTokens) -> set[str]:
-    return set(tokenizer.convert_ids_to_tokens(list(firsts.tokens)))
+def names(tokenizer: Any, *words: str) -> set[str]:
+    """The first tokens of words, as they stand in the vocabulary."""
+    return set(tokenizer.convert_ids_to_tokens(list(first_tokens(tokenizer, words))))
 
 
 DUNCE = [("d", "u"), ("n", "c"), ("nc", "e"), ("du", "nce"), ("Ġ", "dunce")]
@@ -44,37 +45,30 @@ CAPITAL = [("D", "u"), ("Du", "nce"), ("Ġ", "Dunce")]
 
 
 def test_a_word_is_looked_up_with_and_without_a_space_and_a_capital() -> None:
-    tokenizer = byte_level([*DUNCE, *CAPITAL])
-    assert names(tokenizer, FirstTokens.of(tokenizer, ["dunce"])) == {"dunce", "Ġdunce", "Dunce", "ĠDunce"}
+    assert names(byte_level([*DUNCE, *CAPITAL]), "dunce") == {"dunce", "Ġdunce", "Dunce", "ĠDunce"}
 
 
-def test_a_piece_of_less_than_half_a_word_is_left_out_and_named() -> None:
+def test_a_piece_of_less_than_half_a_word_is_left_out() -> None:
     """Without merges of the capital, `Dunce` begins with its letter alone, or with a space."""
-    tokenizer = byte_level(DUNCE)
-    firsts = FirstTokens.of(tokenizer, ["dunce"])
-    assert names(tokenizer, firsts) == {"dunce", "Ġdunce"}
-    assert firsts.left_out == (" (dunce)", "D (dunce)")
-    assert firsts.lost == ()
+    assert names(byte_level(DUNCE), "dunce") == {"dunce", "Ġdunce"}
 
 
 def test_a_piece_of_half_a_word_is_kept() -> None:
-    tokenizer = byte_level([("d", "u"), ("n", "c"), ("Ġ", "du")])
-    assert names(tokenizer, FirstTokens.of(tokenizer, ["dunc"])) == {"du", "Ġdu"}
+    assert names(byte_level([("d", "u"), ("n", "c"), ("Ġ", "du")]), "dunc") == {"du", "Ġdu"}
 
 
-def test_a_word_of_which_nothing_is_kept_is_named() -> None:
-    firsts = FirstTokens.of(byte_level(DUNCE), ["dunce", "twerp"])
-    assert firsts.lost == ("twerp",)
+def test_a_word_of_which_nothing_is_kept_leaves_the_others_theirs() -> None:
+    assert names(byte_level(DUNCE), "dunce", "twerp") == {"dunce", "Ġdunce"}
 
 
 def test_words_in_small_pieces_only_are_refused() -> None:
     with pytest.raises(UsageError, match="splits every one of its 2 words into pieces of less than half a word"):
-        FirstTokens.of(byte_level([]), ["dunce", "twerp"])
+        first_tokens(byte_level([]), ["dunce", "twerp"])
 
 
 def test_the_space_that_sentencepiece_puts_before_a_text_is_not_taken_for_a_token_of_the_word() -> None:
-    tokenizer = metaspace(["▁dunce", "dunce", "▁Dunce", "Dunce"])
-    assert names(tokenizer, FirstTokens.of(tokenizer, ["dunce"])) == {"▁dunce", "dunce", "▁Dunce", "Dunce"}
+    pieces = ["▁dunce", "dunce", "▁Dunce", "Dunce"]
+    assert names(metaspace(pieces), "dunce") == set(pieces)
 
 
 def test_the_unknown_token_is_no_bad_word() -> None:
@@ -83,8 +77,7 @@ def test_the_unknown_token_is_no_bad_word() -> None:
         unk_token="<unk>",
     )
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Split(" dunce", "isolated")
-    firsts = FirstTokens.of(tokenizer, ["dunce", "twerp"])
-    assert (firsts.tokens, firsts.lost) == ((2,), ("twerp",))
+    assert first_tokens(tokenizer, ["dunce", "twerp"]) == (2,)
 
 
 def test_comments_empty_lines_case_and_repetition_do_not_matter(tmp_path: Path) -> None:
@@ -113,11 +106,6 @@ def test_a_missing_list_is_refused(tmp_path: Path) -> None:
 def test_a_folder_is_no_list(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         read_words(tmp_path)
-
-
-def test_the_hash_tells_lists_apart_but_not_their_order() -> None:
-    assert words_hash(["fool", "dunce"]) == words_hash(["dunce", "fool"])
-    assert words_hash(["fool", "dunce"]) != words_hash(["fool"])
 
 
 def test_the_packages_own_words_and_prompts_are_each_once_and_ready_for_a_next_word() -> None:
