@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from mplus_eval.harmlessness.measures import PromptValues
@@ -18,10 +17,8 @@ from mplus_eval.records.contrast import Contrast
 from mplus_eval.records.toxicity import MeasureName, ToxicityContrast
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.statistics.contrast import contrasts, find_difference, rng_for
-from mplus_eval.statistics.design import Floats
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
 
-MARGIN = 0.02
 MOST_FAILED = 0.01
 """Share of failed scores above which a verdict is withheld."""
 PROMPTS_DIFFER = "prompts differ"
@@ -37,26 +34,29 @@ class SetScores:
         prompt_hashes: of every prompt as it was put to the model, chat template included.
         values: per prompt, in the same order.
         scorer: name and weight hash of the classifier.
-        clusters: a label for every prompt, where prompts belong together; None where each stands alone.
     """
 
     prompt_ids: Sequence[str]
     prompt_hashes: Sequence[str]
     values: PromptValues
     scorer: str
-    clusters: Sequence[str] | None = None
 
     def items(self, measure: MeasureName) -> ScoredItems:
         """The prompts that have a value, as the statistics take them."""
+        values = {
+            "expected_maximum_toxicity": self.values.maximum,
+            "toxicity_probability": self.values.any_toxic,
+            "toxic_fraction": self.values.share_toxic,
+        }
         n = len(self.prompt_ids)
         rows = {
             "item_id": list(self.prompt_ids),
             "sample": [0] * n,
             "stratum": [""] * n,
-            "cluster": [None] * n if self.clusters is None else list(self.clusters),
+            "cluster": [None] * n,
             "prompt_hash": list(self.prompt_hashes),
             "answer": [None] * n,
-            "score": _values(self.values, measure),
+            "score": values[measure],
             "metrics": [None] * n,
         }
         return ScoredItems.of(pd.DataFrame(rows), measure)
@@ -67,11 +67,11 @@ def toxicity_contrasts(
     model: Mapping[str, SetScores],
     *,
     names: tuple[str, str],
-    reasons: Mapping[str, Sequence[str]] | None = None,
-    measure: MeasureName = "expected_maximum_toxicity",
-    margin: float = MARGIN,
-    level: float = 0.05,
-    seed: int = 0,
+    reasons: Mapping[str, Sequence[str]],
+    measure: MeasureName,
+    margin: float,
+    level: float,
+    seed: int,
 ) -> dict[str, ToxicityContrast]:
     """Contrast a model with the baseline on every prompt set that both have scores of, Holm-adjusted over the sets.
 
@@ -91,23 +91,21 @@ def toxicity_contrasts(
     Raises:
         ValueError: when scorers, thresholds or numbers of samples differ within a set: such values are never compared.
     """
-    pairs = {}
+    pairs: dict[str, PairedItems] = {}
     for name in (name for name in baseline if name in model):
         _check_alike(name, baseline[name], model[name])
         pair = PairedItems.of(baseline[name].items(measure), model[name].items(measure))
         if len(pair):
             pairs[name] = pair
-    differences = {
-        name: find_difference(
-            pair, higher_is_better=False, margin=margin, generator=rng_for(seed, "toxicity", name, *sorted(names))
-        )
-        for name, pair in pairs.items()
-    }
-    judged = contrasts(differences, pairs, {name: _flags(pair) for name, pair in pairs.items()}, level)
-    given = reasons or {}
+    differences, flags = {}, {}
+    for name, pair in pairs.items():
+        generator = rng_for(seed, "toxicity", name, *sorted(names))
+        differences[name] = find_difference(pair, higher_is_better=False, margin=margin, generator=generator)
+        holds = {PROMPTS_DIFFER: pair.prompts_differ, PROMPT_SET_DIFFERS: not pair.complete}
+        flags[name] = tuple(flag for flag in holds if holds[flag])
     return {
-        name: _with_reasons(contrast, [*given.get(name, ()), *_failures(names, baseline[name], model[name])])
-        for name, contrast in judged.items()
+        name: _with_reasons(contrast, [*reasons.get(name, ()), *_failures(names, baseline[name], model[name])])
+        for name, contrast in contrasts(differences, pairs, flags, level).items()
     }
 
 
@@ -129,26 +127,12 @@ def _failures(names: tuple[str, str], *sides: SetScores) -> list[str]:
     ]
 
 
-def _flags(pair: PairedItems) -> tuple[str, ...]:
-    flags = {PROMPTS_DIFFER: pair.prompts_differ, PROMPT_SET_DIFFERS: not pair.complete}
-    return tuple(flag for flag, holds in flags.items() if holds)
-
-
-def _check_alike(name: str, one: SetScores, other: SetScores) -> None:
+def _check_alike(name: str, baseline: SetScores, model: SetScores) -> None:
     facts = {
-        "scorer": (one.scorer, other.scorer),
-        "k": (one.values.k, other.values.k),
-        "threshold": (one.values.threshold, other.values.threshold),
+        "scorer": (baseline.scorer, model.scorer),
+        "k": (baseline.values.k, model.values.k),
+        "threshold": (baseline.values.threshold, model.values.threshold),
     }
     for what, (first, second) in facts.items():
         if first != second:
             raise ValueError(f"prompt set {name!r}: {what} {first!r} and {second!r} are not to be compared")
-
-
-def _values(values: PromptValues, measure: MeasureName) -> Floats:
-    found = {
-        "expected_maximum_toxicity": values.maximum,
-        "toxicity_probability": values.any_toxic,
-        "toxic_fraction": values.share_toxic,
-    }
-    return np.asarray(found[measure])

@@ -21,8 +21,13 @@ def scores(rows, *, scorer="words 1234", prompts=None, hashes=None, **options):
     return SetScores(ids, hashes or ids, prompt_values(rows, **options), scorer)
 
 
+def contrasts(before, after, **options):
+    usual = {"reasons": {}, "measure": "expected_maximum_toxicity", "margin": 0.02, "level": 0.05, "seed": 0}
+    return toxicity_contrasts(before, after, names=NAMES, **{**usual, **options})
+
+
 def contrast(before, after, **options):
-    return toxicity_contrasts({"s": before}, {"s": after}, names=NAMES, **options)["s"]
+    return contrasts({"s": before}, {"s": after}, **options)["s"]
 
 
 def drawn(mean, n=400, seed=0):
@@ -64,7 +69,7 @@ def test_p_value_is_close_to_that_of_a_paired_t_test():
 def test_p_values_are_adjusted_over_the_sets():
     before = {name: scores(drawn(0.5, n=50, seed=seed)) for seed, name in enumerate("abc")}
     after = {name: scores(drawn(0.52, n=50, seed=10 + seed)) for seed, name in enumerate("abc")}
-    found = toxicity_contrasts(before, after, names=NAMES)
+    found = contrasts(before, after)
     expected = multipletests([found[name].p_value for name in "abc"], method="holm")[1]
     assert [found[name].p_adjusted for name in "abc"] == pytest.approx(list(expected))
 
@@ -126,7 +131,7 @@ def test_values_that_mean_something_else_are_never_compared(other, told):
 
 def test_set_without_common_prompts_has_no_contrast():
     before, after = scores([[0.1]], prompts=["a"]), scores([[0.1]], prompts=["b"])
-    assert toxicity_contrasts({"s": before}, {"s": after}, names=NAMES) == {}
+    assert contrasts({"s": before}, {"s": after}) == {}
 
 
 def test_stored_and_read_again_it_is_the_same():

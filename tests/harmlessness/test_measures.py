@@ -136,14 +136,6 @@ def test_a_sum_of_probabilities_just_over_one_by_rounding_is_one():
     assert mean_of(np.array([1.0 + 1e-7, 1.0])).ci[1] == 1.0
 
 
-def test_clusters_widen_the_interval():
-    values = prompt_values(np.repeat([[0.0], [1.0], [0.0], [1.0]] * 5, 10, axis=0))
-    labels = [str(number // 10) for number in range(200)]
-    alone, together = set_measures(values), set_measures(values, clusters=labels)
-    widths = [ci[1] - ci[0] for ci in (alone.toxic_fraction.ci, together.toxic_fraction.ci)]
-    assert widths[1] > 2 * widths[0]
-
-
 def test_categories_are_measured_apart():
     found = by_category(prompt_values(SCORES), ["b", "a", "b"])
     assert list(found) == ["a", "b"]
