@@ -64,34 +64,40 @@ def measure_sanity(texts: Sequence[Continuation], baseline_texts: Sequence[Conti
         texts: in any order, but that the first of each prompt is its first answer.
         baseline_texts: the baseline's on the same prompts; without them, nothing is said of the letters.
     """
-    said = [one.text for one in texts]
-    counts = [one.n_tokens for one in texts if one.n_tokens is not None]
-    n_words = [len(text.split()) for text in said]
-    answers = [normalised(text) for text in said]
-    found = Sanity(
+    answers = [each.text for each in texts]
+    n_tokens = [each.n_tokens for each in texts if each.n_tokens is not None]
+    n_words = [len(answer.split()) for answer in answers]
+    normal = [normalised(answer) for answer in answers]
+    sanity = Sanity(
         n_texts=len(texts),
-        empty_rate=_mean(not text.strip() for text in said),
+        empty_rate=_mean(not answer.strip() for answer in answers),
         immediate_end_rate=_mean(
-            bool(one.ended) and one.n_tokens == 0 for one in texts if None not in (one.ended, one.n_tokens)
+            bool(each.ended) and each.n_tokens == 0 for each in texts if None not in (each.ended, each.n_tokens)
         ),
-        truncated_rate=_mean(one.truncated for one in texts if one.truncated is not None),
-        end_of_turn_rate=_mean(one.ended for one in texts if one.ended is not None),
+        truncated_rate=_mean(each.truncated for each in texts if each.truncated is not None),
+        end_of_turn_rate=_mean(each.ended for each in texts if each.ended is not None),
         mean_words=_mean(n_words),
         median_words=median(n_words) if n_words else None,
-        mean_tokens=_mean(counts),
-        median_tokens=median(counts) if counts else None,
-        distinct_1=distinct_rate(said, 1),
-        distinct_2=distinct_rate(said, 2),
-        distinct_3=distinct_rate(said, 3),
-        repetition_rate=_mean(repetition_rate(text) for text in said),
-        loop_rate=_mean(is_loop(text) for text in said),
-        copy_rate=_mean(copied_share(one.prompt, one.text) > 0.5 for one in texts),
-        refusal_rate=_mean(is_refusal(text) for text in said),
-        distinct_answers=len(set(answers)) / len(answers) if answers else None,
+        mean_tokens=_mean(n_tokens),
+        median_tokens=median(n_tokens) if n_tokens else None,
+        distinct_1=distinct_rate(answers, 1),
+        distinct_2=distinct_rate(answers, 2),
+        distinct_3=distinct_rate(answers, 3),
+        repetition_rate=_mean(repetition_rate(answer) for answer in answers),
+        loop_rate=_mean(is_loop(answer) for answer in answers),
+        copy_rate=_mean(copied_share(each.prompt, each.text) > 0.5 for each in texts),
+        refusal_rate=_mean(is_refusal(answer) for answer in answers),
+        distinct_answers=len(set(normal)) / len(normal) if normal else None,
         kl_per_token=kl_per_token(texts),
-        foreign_letter_rate=foreign_letters((one.prompt for one in texts), said),
+        foreign_letter_rate=foreign_letters((each.prompt for each in texts), answers),
     )
-    return found.model_copy(update={**_sameness(texts), **_perplexity(texts), **_letters(said, baseline_texts)})
+    letters: dict[str, float | None] = {}
+    if baseline_texts is not None:
+        own, base = trigrams(answers), trigrams(each.text for each in baseline_texts)
+        prompts = trigrams({each.prompt for each in baseline_texts})
+        letters["letter_divergence"] = divergence(own, base)
+        letters["new_letter_rate"] = unknown_share(own, base.keys() | prompts.keys()) if base else None
+    return sanity.model_copy(update={**_sameness(texts), **_perplexity(texts), **letters})
 
 
 def same_answer_rate(answers: Sequence[str]) -> float | None:
@@ -114,8 +120,8 @@ def kl_per_token(texts: Iterable[Continuation]) -> float | None:
     drawn from the model itself, which shifts it.
     """
     difference, n_tokens = 0.0, 0
-    for one in texts:
-        own, base = one.own, one.baseline
+    for each in texts:
+        own, base = each.own, each.baseline
         if own is None or base is None or own.n_tokens != base.n_tokens:
             continue
         if math.isfinite(own.total) and math.isfinite(base.total):
@@ -130,8 +136,8 @@ def _sameness(texts: Iterable[Continuation]) -> dict[str, float | None]:
     Answers of nothing are a matter of `empty_rate`, and are not called the same.
     """
     first: dict[str, str] = {}
-    for one in texts:
-        first.setdefault(one.prompt, normalised(one.text))
+    for each in texts:
+        first.setdefault(each.prompt, normalised(each.text))
     answers = list(first.values())
     return {
         "distinct_first_answers": len(set(answers)) / len(answers) if answers else None,
@@ -145,16 +151,15 @@ def _perplexity(texts: Iterable[Continuation]) -> dict[str, float | int | None]:
     A text whose likelihood is no finite number, or whose own perplexity overflows, is counted; the first has no place
     in the mean over tokens, and both are infinite in the median, which is None where it is infinite itself.
     """
-    known = [one.baseline for one in texts if one.baseline and one.baseline.n_tokens and one.text.strip()]
-    losses = [-one.total / one.n_tokens if math.isfinite(one.total) else math.inf for one in known]
-    finite = [one for one in known if math.isfinite(one.total)]
-    n_tokens = sum(one.n_tokens for one in finite)
-    each = [_exp(loss) for loss in losses]
+    likelihoods = [each.baseline for each in texts if each.baseline and each.baseline.n_tokens and each.text.strip()]
+    finite = [each for each in likelihoods if math.isfinite(each.total)]
+    n_tokens = sum(each.n_tokens for each in finite)
+    of_each = [_exp(-each.total / each.n_tokens) if math.isfinite(each.total) else math.inf for each in likelihoods]
     return {
-        "perplexity": _finite(_exp(-sum(one.total for one in finite) / n_tokens)) if n_tokens else None,
-        "median_perplexity": _finite(median(each)) if each else None,
-        "n_likelihoods": len(known),
-        "n_overflowed": sum(math.isinf(value) for value in each),
+        "perplexity": _finite(_exp(-sum(each.total for each in finite) / n_tokens)) if n_tokens else None,
+        "median_perplexity": _finite(median(of_each)) if of_each else None,
+        "n_likelihoods": len(likelihoods),
+        "n_overflowed": sum(math.isinf(value) for value in of_each),
     }
 
 
@@ -167,17 +172,6 @@ def _exp(value: float) -> float:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _letters(said: Sequence[str], baseline_texts: Sequence[Continuation] | None) -> dict[str, float | None]:
-    if baseline_texts is None:
-        return {}
-    own, base = trigrams(said), trigrams(one.text for one in baseline_texts)
-    prompts = trigrams({one.prompt for one in baseline_texts})
-    return {
-        "letter_divergence": divergence(own, base),
-        "new_letter_rate": unknown_share(own, base.keys() | prompts.keys()) if base else None,
-    }
 
 
 def _mean(values: Iterable[float]) -> float | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import cache
 from math import fsum, log2
 
 REPEATED_WORDS = 3
@@ -54,16 +53,16 @@ def copied_share(prompt: str, text: str) -> float:
 
     Runs rather than one longest run, so that a prompt said several times over is a copy too.
     """
-    said, asked = bare_words(text), bare_words(prompt)
-    length = min(COPIED_WORDS, len(asked))
-    if not said or not length:
+    words, prompt_words = bare_words(text), bare_words(prompt)
+    length = min(COPIED_WORDS, len(prompt_words))
+    if not words or not length:
         return 0.0
-    known = set(_grams(asked, length))
-    copied = [False] * len(said)
-    for start, gram in enumerate(_grams(said, length)):
-        if gram in known:
+    runs = set(_grams(prompt_words, length))
+    copied = [False] * len(words)
+    for start, gram in enumerate(_grams(words, length)):
+        if gram in runs:
             copied[start : start + length] = [True] * length
-    return sum(copied) / len(said)
+    return sum(copied) / len(words)
 
 
 def bare_words(text: str) -> list[str]:
@@ -79,29 +78,28 @@ def normalised(text: str) -> str:
 def scripts(texts: Iterable[str]) -> Counter[str]:
     """How many letters of every script there are: LATIN, CYRILLIC, CJK, … as Unicode names its letters."""
     letters = Counter(character for text in texts for character in text if character.isalpha())
-    found: Counter[str] = Counter()
+    by_script: Counter[str] = Counter()
     for letter, count in letters.items():
-        found[_script(letter)] += count
-    return found
+        by_script[unicodedata.name(letter, "UNKNOWN").partition(" ")[0]] += count
+    return by_script
 
 
 def foreign_letters(prompts: Iterable[str], texts: Iterable[str]) -> float | None:
     """Share of the texts' letters in scripts that the prompts do not use; None where either has no letters."""
-    asked, said = scripts(prompts), scripts(texts)
-    n_asked, n_said = asked.total(), said.total()
-    if not n_asked or not n_said:
+    of_prompts, of_texts = scripts(prompts), scripts(texts)
+    n_letters = of_prompts.total()
+    if not n_letters:
         return None
-    known = {name for name, count in asked.items() if count >= RARE_SCRIPT * n_asked}
-    return sum(count for name, count in said.items() if name not in known) / n_said
+    return unknown_share(of_texts, {name for name, count in of_prompts.items() if count >= RARE_SCRIPT * n_letters})
 
 
 def trigrams(texts: Iterable[str]) -> Counter[str]:
     """How often every run of three characters occurs, words in lower case with one space before and after."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for text in texts:
         padded = f" {normalised(text)} "
-        found.update(padded[start : start + 3] for start in range(len(padded) - 2))
-    return found
+        counts.update(padded[start : start + 3] for start in range(len(padded) - 2))
+    return counts
 
 
 def divergence(one: Mapping[str, int], other: Mapping[str, int]) -> float | None:
@@ -129,11 +127,6 @@ def unknown_share(counts: Mapping[str, int], known: Collection[str]) -> float | 
 
 def _grams(words: Sequence[str], n: int) -> list[tuple[str, ...]]:
     return [tuple(words[start : start + n]) for start in range(len(words) - n + 1)]
-
-
-@cache
-def _script(letter: str) -> str:
-    return unicodedata.name(letter, "UNKNOWN").partition(" ")[0]
 
 
 _PUNCTUATION = "".join(chr(code) for code in range(0x2100) if unicodedata.category(chr(code)).startswith("P"))
