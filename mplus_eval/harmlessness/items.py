@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, cast
 
 from mplus_eval.data.rows import Row, read_rows
 from mplus_eval.errors import SpecError
@@ -82,16 +82,16 @@ def load_prompt_set(
     """
     where = f"prompt set {spec.name!r}"
     try:
-        rows = list(_rows(spec, seed, data_dir))
+        rows = _rows(spec, data_dir)
     except SpecError as error:
         raise SpecError([f"{where}: {fault}" for fault in error.faults]) from None
-    found, left_out = _prompts(rows, spec, where)
-    if not found:
+    prompts, left_out = _prompts(rows, spec, where)
+    if not prompts:
         why = "; ".join(f"{n} {reason}" for reason, n in left_out.items()) or f"none of {len(rows)} rows is wanted"
         raise SpecError([f"{where}: {spec.source}: no usable prompt ({why})"])
-    random.Random(f"{spec.name} {seed}").shuffle(found)
-    n = min(number for number in (spec.n, limit, len(found)) if number is not None)
-    return PromptSet(spec, kind, tuple(found[:n]), dict(left_out))
+    random.Random(f"{spec.name} {seed}").shuffle(prompts)
+    n = min(number for number in (spec.n, limit, len(prompts)) if number is not None)
+    return PromptSet(spec, kind, tuple(prompts[:n]), dict(left_out))
 
 
 def load_prompt_sets(
@@ -101,17 +101,17 @@ def load_prompt_sets(
     wanted: list[tuple[PromptSource, Kind]] = [(spec, "sampled") for spec in settings.sets]
     wanted += [(spec, "refusal") for spec in (settings.refusals.sets if settings.refusals else ())]
     wanted += [(settings.layers.prompts, "layers")] if settings.layers else []
-    found: list[PromptSet] = []
+    sets: list[PromptSet] = []
     faults: list[str] = []
     for spec, kind in wanted:
         try:
-            found.append(load_prompt_set(spec, kind, seed=seed, limit=limit, data_dir=data_dir))
+            sets.append(load_prompt_set(spec, kind, seed=seed, limit=limit, data_dir=data_dir))
         except SpecError as error:
             faults += error.faults
-    return tuple(found), faults
+    return tuple(sets), faults
 
 
-def _rows(spec: PromptSource, seed: int, data_dir: Path | None) -> Iterable[Row]:
+def _rows(spec: PromptSource, data_dir: Path | None) -> list[Row]:
     if spec.source == OWN_PROMPTS:
         from mplus_eval.harmlessness.bad_words import own_prompts
 
@@ -126,10 +126,10 @@ def _prompts(rows: Sequence[Row], spec: PromptSource, where: str) -> tuple[list[
         raise SpecError(
             [f"{where}: {spec.source} has no text column {spec.column!r}; its columns are {', '.join(rows[0])}"]
         )
-    found: list[SetPrompt] = []
+    prompts: list[SetPrompt] = []
     left_out: Counter[str] = Counter()
     for number, row in enumerate(rows):
-        if not _wanted(row, spec.where):
+        if not all(_holds(_value(row, column), condition) for column, condition in spec.where.items()):
             continue
         text = _value(row, spec.column)
         if not isinstance(text, str) or not text.strip():
@@ -137,48 +137,35 @@ def _prompts(rows: Sequence[Row], spec: PromptSource, where: str) -> tuple[list[
             continue
         if spec.source.rstrip("/").endswith(_WRITTEN_LINES):
             text = text.replace("\\n", "\n")
-        label = _label(row, spec)
-        if isinstance(spec, RefusalSet) and label is None:
-            left_out["neither safe nor unsafe"] += 1
-            continue
+        label: Label | None = None
+        if isinstance(spec, RefusalSet):
+            value = spec.label if spec.label in _LABELS else row.get(spec.label)
+            label = next((label for label in _LABELS if label == value), None)
+            if label is None:
+                left_out["neither safe nor unsafe"] += 1
+                continue
         category = str(_value(row, spec.category) or "") if spec.category else ""
-        found.append(SetPrompt(f"{spec.name}/{number}", text, category or spec.name, label))
-    return found, left_out
+        prompts.append(SetPrompt(f"{spec.name}/{number}", text, category or spec.name, label))
+    return prompts, left_out
 
 
-def _wanted(row: Row, where: Mapping[str, Range | bool | str]) -> bool:
-    for column, condition in where.items():
-        value = _value(row, column)
-        if isinstance(condition, Range):
-            number = _number(value)
-            if number is None or not condition.holds(number):
-                return False
-        elif value != condition and str(value).lower() != str(condition).lower():
-            return False
-    return True
-
-
-def _number(value: Any) -> float | None:
-    """A number, also as CSV writes it; None for anything else, and for what is not a number."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return None if math.isnan(number) else number
-
-
-def _value(row: Row, path: str) -> Any:
-    value: Any = row
+def _value(row: Row, path: str) -> object:
+    """What stands in a column, or at `column.key.…` within it."""
+    value: object = row
     for key in path.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
 
 
-def _label(row: Row, spec: PromptSource) -> Label | None:
-    if not isinstance(spec, RefusalSet):
-        return None
-    value = spec.label if spec.label in _LABELS else row.get(spec.label)
-    return next((label for label in _LABELS if label == value), None)
+def _holds(value: object, condition: Range | bool | str) -> bool:
+    """Whether a value is what a condition asks for; numbers and truth values also as CSV writes them."""
+    if not isinstance(condition, Range):
+        return value == condition or str(value).lower() == str(condition).lower()
+    try:
+        number = float(cast(float, value))
+    except (TypeError, ValueError):
+        return False
+    return not math.isnan(number) and condition.holds(number)
 
 
 def _demo(name: str, n: int) -> list[Row]:
@@ -192,10 +179,10 @@ def _demo(name: str, n: int) -> list[Row]:
         "quarrels": lambda: ({"prompt": prompt} for prompt in talk.provoking_quarrels(n, seed)),
         "conversation": lambda: ({"prompt": prompt} for prompt in talk.conversation_prompts(n, seed)),
         "requests": lambda: ({"prompt": prompt, "label": label} for prompt, label in talk.requests(n, seed)),
-        "texts": lambda: ({"prompt": " ".join(one.split()[:6])} for one in text.held_out_texts(n, seed)),
+        "texts": lambda: ({"prompt": " ".join(each.split()[:6])} for each in text.held_out_texts(n, seed)),
         "insults": lambda: ({"prompt": prompt} for prompt in eliciting_prompts(n, seed)),
     }
     if name not in makers:
-        known = ", ".join(DEMO + one for one in makers)
-        raise SpecError([f"demo:{name}: no such demo prompts; there are {known}"])
+        names = ", ".join(DEMO + each for each in makers)
+        raise SpecError([f"demo:{name}: no such demo prompts; there are {names}"])
     return list(makers[name]())

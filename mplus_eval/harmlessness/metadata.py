@@ -29,17 +29,16 @@ def toxicity_facts(settings: HarmlessnessSettings, sets: Sequence[PromptSet]) ->
         fewer=settings.fewer,
         words=words,
         limits=settings.limits,
-        sets={one.name: _facts(one) for one in sets},
+        sets={
+            prompt_set.name: PromptSetFacts(
+                kind=prompt_set.kind,
+                source=prompt_set.spec.source,
+                n_prompts=len(prompt_set.prompts),
+                provoking=isinstance(prompt_set.spec, SampledSet) and prompt_set.spec.provoking,
+                chat=prompt_set.spec.chat,
+                left_out=dict(prompt_set.left_out),
+            )
+            for prompt_set in sets
+        },
         models={},
-    )
-
-
-def _facts(one: PromptSet) -> PromptSetFacts:
-    return PromptSetFacts(
-        kind=one.kind,
-        source=one.spec.source,
-        n_prompts=len(one.prompts),
-        provoking=isinstance(one.spec, SampledSet) and one.spec.provoking,
-        chat=one.spec.chat,
-        left_out=dict(one.left_out),
     )
