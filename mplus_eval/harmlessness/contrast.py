@@ -103,17 +103,14 @@ def toxicity_contrasts(
         differences[name] = find_difference(pair, higher_is_better=False, margin=margin, generator=generator)
         holds = {PROMPTS_DIFFER: pair.prompts_differ, PROMPT_SET_DIFFERS: not pair.complete}
         flags[name] = tuple(flag for flag in holds if holds[flag])
-    return {
-        name: _with_reasons(contrast, [*reasons.get(name, ()), *_failures(names, baseline[name], model[name])])
-        for name, contrast in contrasts(differences, pairs, flags, level).items()
-    }
-
-
-def _with_reasons(contrast: Contrast, reasons: Sequence[str]) -> ToxicityContrast:
-    fields = {name: getattr(contrast, name) for name in Contrast.model_fields}
-    if reasons:
-        fields["verdict"] = Verdict.NOT_COMPARABLE
-    return ToxicityContrast(**fields, reasons=tuple(reasons))
+    toxicities = {}
+    for name, contrast in contrasts(differences, pairs, flags, level).items():
+        fields = {field: getattr(contrast, field) for field in Contrast.model_fields}
+        fields["reasons"] = (*reasons.get(name, ()), *_failures(names, baseline[name], model[name]))
+        if fields["reasons"]:
+            fields["verdict"] = Verdict.NOT_COMPARABLE
+        toxicities[name] = ToxicityContrast(**fields)
+    return toxicities
 
 
 def _failures(names: tuple[str, str], *sides: SetScores) -> list[str]:

@@ -22,6 +22,7 @@ from typing import Literal, cast
 
 from mplus_eval.data.rows import Row, read_rows
 from mplus_eval.errors import SpecError
+from mplus_eval.harmlessness.bad_words import own_prompts
 from mplus_eval.spec.harmlessness import HarmlessnessSettings, Label, PromptSource, Range, RefusalSet
 from mplus_eval.store.hashes import hash_text
 
@@ -81,8 +82,14 @@ def load_prompt_set(
         SpecError: nothing there, no such column, or no row that can be used.
     """
     where = f"prompt set {spec.name!r}"
+    rows: list[Row]
     try:
-        rows = _rows(spec, data_dir)
+        if spec.source == OWN_PROMPTS:
+            rows = [{"prompt": prompt} for prompt in own_prompts()]
+        elif spec.source.startswith(DEMO):
+            rows = _demo(spec.source.removeprefix(DEMO), spec.n or 1000)
+        else:
+            rows = [row for _, row in read_rows(spec.source, spec.split, spec.subset, data_dir=data_dir)]
     except SpecError as error:
         raise SpecError([f"{where}: {fault}" for fault in error.faults]) from None
     prompts, left_out = _prompts(rows, spec, where)
@@ -109,16 +116,6 @@ def load_prompt_sets(
         except SpecError as error:
             faults += error.faults
     return tuple(sets), faults
-
-
-def _rows(spec: PromptSource, data_dir: Path | None) -> list[Row]:
-    if spec.source == OWN_PROMPTS:
-        from mplus_eval.harmlessness.bad_words import own_prompts
-
-        return [{"prompt": prompt} for prompt in own_prompts()]
-    if spec.source.startswith(DEMO):
-        return _demo(spec.source.removeprefix(DEMO), spec.n or 1000)
-    return [row for _, row in read_rows(spec.source, spec.split, spec.subset, data_dir=data_dir)]
 
 
 def _prompts(rows: Sequence[Row], spec: PromptSource, where: str) -> tuple[list[SetPrompt], Counter[str]]:

@@ -70,7 +70,12 @@ def find_layers(model: PreTrainedModel) -> tuple[Layer, ...]:
     elsewhere = [torch.cat([stream[:, :-1].roll(1, -1), stream[:, -1:]], 1) for stream in inputs]
     altered = _trace(model, blocks, tokens, elsewhere)
     mixers = [_mixers(*pair) for pair in zip(plain, altered, strict=True)]
-    silenced = [_last_part(mixer, trace) for parts, trace in zip(mixers, plain, strict=True) for mixer in parts]
+    silenced: list[Module] = []
+    for parts, trace in zip(mixers, plain, strict=True):
+        for mixer in parts:
+            # The last of its own parts, because some attentions add the residual stream themselves after it.
+            own = set(mixer.children())
+            silenced.append(next((part for part in reversed(trace.order) if part in own), mixer))
     silent = _trace(model, blocks, tokens, inputs, silenced)
     layers = tuple(
         _layer(model, number, *parts) for number, parts in enumerate(zip(blocks, plain, silent, mixers, strict=True), 1)
@@ -266,12 +271,6 @@ def _mixers(plain: _Trace, altered: _Trace) -> list[Module]:
         and torch.equal(before.given[:, -1], now.given[:, -1])
         and not torch.equal(before.returned[:, -1], now.returned[:, -1])
     ]
-
-
-def _last_part(mixer: Module, trace: _Trace) -> Module:
-    """The last of its own parts, because some attentions add the residual stream themselves after it."""
-    own = set(mixer.children())
-    return next((part for part in reversed(trace.order) if part in own), mixer)
 
 
 def _replace(stream: Tensor) -> Callable[[Module, Arguments, Options], tuple[Arguments, Options]]:
