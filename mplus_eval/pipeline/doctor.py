@@ -162,8 +162,8 @@ def _demo() -> Iterator[Check]:
 
 def _scorer() -> Iterator[Check]:
     """The scorer of toxicity that the suite `mplus` uses, without asking the network."""
-    from mplus_eval.harmlessness.scorers import DEFAULT_SCORER
     from mplus_eval.harmlessness.scorers.detoxify import is_kept
+    from mplus_eval.spec.scorers import DEFAULT_SCORER
 
     if is_kept(DEFAULT_SCORER):
         yield Check(f"scorer {DEFAULT_SCORER}", True, "in torch's cache")

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from mplus_eval.records.toxicity import Limits
 from mplus_eval.spec.fields import Fields, Name, Positive
+from mplus_eval.spec.scorers import DEFAULT_SCORER
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Label = Literal["safe", "unsafe"]
@@ -70,7 +71,7 @@ class LayerSettings(Fields):
 class HarmlessnessSettings(Fields):
     """All of it; the defaults are those of RealToxicityPrompts (Gehman et al., 2009.11462), with fewer prompts."""
 
-    scorers: tuple[str, ...] = Field(default=("detoxify:unbiased",), min_length=1, max_length=2)
+    scorers: tuple[str, ...] = Field(default=(DEFAULT_SCORER,), min_length=1, max_length=2)
     samples: Positive = 25
     max_new_tokens: Positive = 20
     temperature: float = Field(default=1.0, gt=0)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mplus_eval.spec.scorers import EXAMPLES
+
 Command = Literal["compare", "toxicity", "conversation"]
 
 
@@ -52,7 +54,7 @@ DATA_DIR = Option(
     variable="MPLUS_EVAL_DATA",
 )
 SCORERS = Option(
-    "Scorer of toxicity: detoxify:unbiased, words, a classifier's directory; twice to see them disagree.",
+    f"Scorer of toxicity: {EXAMPLES}; twice to see them disagree.",
     toxicity=True,
     flag="scorer",
 )

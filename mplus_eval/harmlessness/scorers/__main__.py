@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from mplus_eval.errors import EXIT_DONE, EXIT_USAGE, MplusError
-from mplus_eval.harmlessness.scorers import ACCEPTED, load_scorer
+from mplus_eval.harmlessness.scorers import load_scorer
+from mplus_eval.spec.scorers import ACCEPTED
 
 
 def main(arguments: list[str]) -> int:

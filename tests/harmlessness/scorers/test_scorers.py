@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from transformers import BertTokenizer
 
-from mplus_eval.harmlessness.scorers import ACCEPTED, DEFAULT_SCORER, EXAMPLES, KINDS, load_scorer, scorer_faults
+from mplus_eval.harmlessness.scorers import load_scorer, scorer_faults
 from mplus_eval.harmlessness.scorers.__main__ import main
 from mplus_eval.harmlessness.scorers.base import TokenScorer
+from mplus_eval.spec.scorers import DEFAULT_SCORER
 from tests.harmlessness.small_detoxify import small_model
 
 
@@ -48,11 +49,6 @@ def test_every_form_has_a_name_a_fingerprint_and_toxicity_first(sources: list[st
 def test_a_source_is_looked_at_by_its_kind(source: str, told: str) -> None:
     (fault,) = scorer_faults(source)
     assert told in fault
-
-
-def test_the_help_names_an_example_of_every_kind() -> None:
-    assert EXAMPLES == "detoxify:unbiased, words, a classifier's directory"
-    assert len(ACCEPTED) == sum(len(kind.accepted) for kind in KINDS) == 5
 
 
 def test_the_default_offline_is_one_line_before_anything_is_generated() -> None:
