@@ -38,11 +38,11 @@ def bootstrap_average(
         generator: source of randomness.
         n_resamples: how often to resample.
     """
-    found = average(parts)
-    if not found.df > 0:
-        return found
+    mean = average(parts)
+    if not mean.df > 0:
+        return mean
     tasks = list(zip(values, designs, strict=True))
-    return replace(found, variance=np.asarray(resampled_means(tasks, n_resamples, generator).var()))
+    return replace(mean, variance=np.asarray(resampled_means(tasks, n_resamples, generator).var()))
 
 
 def resampled_means(

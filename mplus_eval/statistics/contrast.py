@@ -84,7 +84,7 @@ def find_difference(
     sign = 1 if higher_is_better else -1
     values = sign * (pair.after.scores - pair.before.scores) / scale.width
     design = pair.before.design()
-    test, p_value = _test(values, design, _is_binary(pair), generator)
+    test, p_value = _test(pair, values, design, generator)
     return Difference(values, design, paired_difference(values, design), scale, sign, test, p_value, margin)
 
 
@@ -95,11 +95,11 @@ def contrasts(
     level: float,
 ) -> dict[str, Contrast]:
     """Judge one model's differences over all tasks; each of the two families of tests is Holm-adjusted."""
-    different = holm({task: found.p_value for task, found in differences.items()})
-    kept = holm({task: found.p_non_inferiority for task, found in differences.items()})
+    p_adjusted = holm({task: difference.p_value for task, difference in differences.items()})
+    p_kept = holm({task: difference.p_non_inferiority for task, difference in differences.items()})
     return {
-        task: _contrast(found, pairs[task], different[task], kept[task], flags[task], level, len(differences))
-        for task, found in differences.items()
+        task: _contrast(difference, pairs[task], p_adjusted[task], p_kept[task], flags[task], level, len(differences))
+        for task, difference in differences.items()
     }
 
 
@@ -110,7 +110,7 @@ def rng_for(seed: int, *names: str) -> np.random.Generator:
 
 
 def _contrast(
-    found: Difference,
+    difference: Difference,
     pair: PairedItems,
     p_adjusted: float,
     p_kept_adjusted: float,
@@ -118,41 +118,38 @@ def _contrast(
     level: float,
     n_tests: int,
 ) -> Contrast:
-    before, after = found.sign * pair.before.scores, found.sign * pair.after.scores
-    wrong = 0.0 if found.sign > 0 else -1.0
+    before, after = difference.sign * pair.before.scores, difference.sign * pair.after.scores
+    wrong = 0.0 if difference.sign > 0 else -1.0
     flips = count_flips(before, after, pair.before.answers, pair.after.answers, wrong)
-    width = found.scale.width
+    estimate, width = difference.estimate, difference.scale.width
     return Contrast(
-        difference=found.value,
-        ci=found.interval(level),
+        difference=difference.value,
+        ci=difference.interval(level),
         n_pairs=len(pair),
-        test=found.test,
-        p_value=found.p_value,
+        test=difference.test,
+        p_value=difference.p_value,
         p_adjusted=p_adjusted,
-        p_non_inferiority=found.p_non_inferiority,
+        p_non_inferiority=difference.p_non_inferiority,
         p_non_inferiority_adjusted=p_kept_adjusted,
-        margin=found.margin,
+        margin=difference.margin,
         lost=flips.lost,
         gained=flips.gained,
         wrong_to_other_wrong=flips.wrong_to_other_wrong,
-        smallest_detectable_difference=_times(smallest_detectable(found.estimate, level, n_tests), width),
-        smallest_provable_margin=_times(smallest_provable(found.estimate, level, n_tests), width),
-        verdict=verdict(float(found.estimate.value), p_adjusted, p_kept_adjusted, level),
+        smallest_detectable_difference=_times(smallest_detectable(estimate, level, n_tests), width),
+        smallest_provable_margin=_times(smallest_provable(estimate, level, n_tests), width),
+        verdict=verdict(float(estimate.value), p_adjusted, p_kept_adjusted, level),
         flags=flags,
     )
 
 
-def _test(values: Floats, design: Design, binary: bool, generator: np.random.Generator) -> tuple[str, float]:
+def _test(pair: PairedItems, values: Floats, design: Design, generator: np.random.Generator) -> tuple[str, float]:
     """The exact test where items stand alone and are right or wrong, else the permutation by whole cluster."""
     clustered = design.n_clusters < design.n_items
+    binary = all(bool(np.all(np.isin(side.scores, (0.0, 1.0)))) for side in (pair.before, pair.after))
     if binary and not clustered:
         return MCNEMAR, float(mcnemar(np.sum(values < 0), np.sum(values > 0)))
     name = SIGN_FLIP_CLUSTERS if clustered else SIGN_FLIP
     return name, sign_flip(design.totals(values), generator)
-
-
-def _is_binary(pair: PairedItems) -> bool:
-    return all(bool(np.all(np.isin(side.scores, (0.0, 1.0)))) for side in (pair.before, pair.after))
 
 
 def _times(value: float | None, width: float) -> float | None:

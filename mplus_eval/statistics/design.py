@@ -6,9 +6,7 @@ Items that share a passage are a cluster: they are drawn together, so the cluste
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,7 +38,7 @@ class Design:
     first_cluster: Integers
 
     @classmethod
-    def of(cls, strata: Sequence[Any] | NDArray[Any], clusters: Sequence[Any] | NDArray[Any] | None = None) -> Design:
+    def of(cls, strata: ArrayLike, clusters: ArrayLike | None = None) -> Design:
         """Build the design from each item's stratum and cluster labels (None: every item stands alone).
 
         Strata that share a cluster are merged, for they do not vary independently. Strata with a single cluster show
@@ -124,7 +122,7 @@ def satterthwaite(parts: Floats, df: Floats | Integers) -> Floats:
     return np.asarray(np.divide(total**2, spread, out=everything.copy(), where=spread > 0))
 
 
-def _codes(labels: Sequence[Any] | NDArray[Any]) -> Integers:
+def _codes(labels: ArrayLike) -> Integers:
     return np.unique(np.asarray(labels), return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 

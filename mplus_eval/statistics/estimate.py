@@ -52,11 +52,6 @@ class Estimate:
         return self.up - self.down
 
     @property
-    def standard_error(self) -> Floats:
-        """Standard error of the mean by the design alone; 0 where all values are equal."""
-        return np.sqrt(self.variance)
-
-    @property
     def effective_size(self) -> Floats:
         """How many independent draws the items are worth; positive also where nothing varies.
 
@@ -113,14 +108,14 @@ def average(parts: Sequence[SomeEstimate]) -> SomeEstimate:
     spread = np.sum(_spread(up, down) / items, axis=-1) / k**2
     untouched = k**2 / np.sum(1.0 / items, axis=-1)
     mean_up, mean_down = up.mean(axis=-1), down.mean(axis=-1)
-    known = np.all(df > 0, axis=-1)
+    df_known = np.all(df > 0, axis=-1)
     return type(parts[0])(
         up=mean_up,
         down=mean_down,
         items=np.divide(_spread(mean_up, mean_down), spread, out=np.array(untouched), where=spread > 0),
         variance=variances.sum(axis=-1),
         independent=stacked("independent").sum(axis=-1) / k**2,
-        df=np.where(known, satterthwaite(np.where(known[..., None], variances, 0.0), np.maximum(df, 1e-9)), 0.0),
+        df=np.where(df_known, satterthwaite(np.where(df_known[..., None], variances, 0.0), np.maximum(df, 1e-9)), 0.0),
         rare=stacked("rare").mean(axis=-1),
         informative=_pooled_count(stacked("informative"), _spread(up, down) / items),
         full_effect=np.sum(stacked("full_effect") / items, axis=-1) / np.sum(1.0 / items, axis=-1),
@@ -138,8 +133,8 @@ def student_quantile(probability: float, df: ArrayLike) -> Floats:
     """Student's t quantile; the normal one where `df` is 0, which callers set aside."""
     from scipy.stats import norm, t
 
-    known = np.asarray(df, dtype=float) > 0
-    return np.where(known, t.ppf(probability, np.where(known, df, 1.0)), norm.ppf(probability))
+    df_known = np.asarray(df, dtype=float) > 0
+    return np.where(df_known, t.ppf(probability, np.where(df_known, df, 1.0)), norm.ppf(probability))
 
 
 def _spread(up: Floats, down: Floats) -> Floats:

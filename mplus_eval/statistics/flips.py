@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 _SAME = 1e-9
+
+Answers = NDArray[np.object_]
+"""What a model is taken to have said to each item; None where there is no answer."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Flips:
 
 
 def count_flips(
-    before: ArrayLike, after: ArrayLike, answers_before: NDArray[Any], answers_after: NDArray[Any], wrong: float = 0.0
+    before: ArrayLike, after: ArrayLike, answers_before: Answers, answers_after: Answers, wrong: float = 0.0
 ) -> Flips:
     """Count the flips from one model to another.
 
@@ -33,8 +35,10 @@ def count_flips(
         wrong: the score that means wrong.
     """
     first, second = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
-    told = np.array([a is not None and b is not None for a, b in zip(answers_before, answers_after, strict=True)], bool)
-    both_wrong = (first == wrong) & (second == wrong) & told
+    answered = np.array(
+        [a is not None and b is not None for a, b in zip(answers_before, answers_after, strict=True)], bool
+    )
+    both_wrong = (first == wrong) & (second == wrong) & answered
     return Flips(
         lost=int(np.sum(second < first - _SAME)),
         gained=int(np.sum(second > first + _SAME)),

@@ -51,7 +51,9 @@ def sign_flip(contributions: ArrayLike, generator: np.random.Generator) -> float
     if np.all(np.abs(whole - whole.round()) < 1e-6) and reach * sizes.size < _LATTICE_CELLS:
         return _lattice(whole.round().astype(int), counts, observed / sizes[0])
     if counts.sum() <= _ENUMERATED:
-        sums = _all_sums(np.repeat(sizes, counts))
+        sums = np.zeros(1)
+        for size in np.repeat(sizes, counts):
+            sums = np.concatenate([sums - size, sums + size])
         return float(np.mean(np.abs(sums) >= observed * (1 - _SAME)))
     sums = _random_sums(sizes, counts, generator)
     return float((np.sum(np.abs(sums) >= observed * (1 - _SAME)) + 1) / (N_FLIPS + 1))
@@ -60,11 +62,11 @@ def sign_flip(contributions: ArrayLike, generator: np.random.Generator) -> float
 def _distinct(sizes: Floats) -> tuple[Floats, Integers]:
     """The distinct sizes above 0 and how often each occurs; sizes that rounding alone tells apart are one."""
     largest = float(sizes.max(initial=0.0))
-    kept = np.sort(sizes[sizes > largest * _SAME])
-    if kept.size == 0:
-        return kept, np.zeros(0, dtype=np.int64)
-    first = np.r_[True, np.diff(kept) > largest * _SAME]
-    return kept[first], np.diff(np.append(np.flatnonzero(first), kept.size))
+    ordered = np.sort(sizes[sizes > largest * _SAME])
+    if ordered.size == 0:
+        return ordered, np.zeros(0, dtype=np.int64)
+    first = np.r_[True, np.diff(ordered) > largest * _SAME]
+    return ordered[first], np.diff(np.append(np.flatnonzero(first), ordered.size))
 
 
 def _lattice(steps: Integers, counts: Integers, observed: float) -> float:
@@ -79,13 +81,6 @@ def _lattice(steps: Integers, counts: Integers, observed: float) -> float:
     reach = distribution.size // 2
     sums = np.abs(np.arange(distribution.size) - reach)
     return float(min(1.0, distribution[sums >= round(observed)].sum()))
-
-
-def _all_sums(sizes: Floats) -> Floats:
-    sums = np.zeros(1)
-    for size in sizes:
-        sums = np.concatenate([sums - size, sums + size])
-    return sums
 
 
 def _random_sums(sizes: Floats, counts: Integers, generator: np.random.Generator) -> Floats:

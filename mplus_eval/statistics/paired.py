@@ -34,5 +34,5 @@ def paired_difference(differences: ArrayLike, design: Design) -> PairedDifferenc
         differences: shape (..., items).
         design: strata and clusters of the items.
     """
-    found = estimate(differences, design)
-    return PairedDifference(**{field.name: getattr(found, field.name) for field in dataclasses.fields(found)})
+    mean = estimate(differences, design)
+    return PairedDifference(**{field.name: getattr(mean, field.name) for field in dataclasses.fields(mean)})

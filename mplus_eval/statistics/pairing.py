@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mplus_eval.statistics.design import Design, Floats
+from mplus_eval.statistics.design import Design, Floats, Integers
+from mplus_eval.statistics.flips import Answers
+
+Labels = NDArray[np.str_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +30,11 @@ class ScoredItems:
     """
 
     keys: pd.MultiIndex
-    strata: NDArray[Any]
-    clusters: NDArray[Any] | None
+    strata: Labels
+    clusters: Integers | None
     scores: Floats
-    answers: NDArray[Any]
-    prompts: NDArray[Any]
+    answers: Answers
+    prompts: NDArray[np.object_]
     truncated: NDArray[np.bool_]
     n_failed: int
     other_metrics: dict[str, float]
@@ -74,7 +76,7 @@ class ScoredItems:
         """Strata and clusters of the items."""
         return Design.of(self.strata, self.clusters)
 
-    def take(self, chosen: NDArray[Any]) -> ScoredItems:
+    def take(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> ScoredItems:
         """The chosen items (a mask or positions), in their order; failures and other metrics are not theirs."""
         return replace(
             self,
@@ -140,20 +142,20 @@ def _truncated(scored: pd.DataFrame) -> NDArray[np.bool_]:
     return np.asarray(scored["n_truncated"].astype(float) > 0)
 
 
-def _cluster_labels(scored: pd.DataFrame) -> NDArray[Any] | None:
+def _cluster_labels(scored: pd.DataFrame) -> Integers | None:
     """Cluster labels; items without one stand alone, and the samples of an item stand together."""
-    named = scored["cluster"].notna()
-    if not named.any() and scored["item_id"].is_unique:
+    has_cluster = scored["cluster"].notna()
+    if not has_cluster.any() and scored["item_id"].is_unique:
         return None
-    labels = ("cluster " + scored["cluster"].astype(str)).where(named, "item " + scored["item_id"].astype(str))
+    labels = ("cluster " + scored["cluster"].astype(str)).where(has_cluster, "item " + scored["item_id"].astype(str))
     return np.asarray(pd.factorize(labels)[0])
 
 
-def _count(labels: NDArray[Any]) -> dict[str, int]:
+def _count(labels: Labels) -> dict[str, int]:
     return {str(name): int(count) for name, count in zip(*np.unique(labels, return_counts=True), strict=True)}
 
 
-def _means(metrics: Iterable[Any], without: str) -> dict[str, float]:
+def _means(metrics: Iterable[object], without: str) -> dict[str, float]:
     """Mean of every metric but one, each over the items that have it."""
     sums: dict[str, float] = {}
     counts: dict[str, int] = {}
@@ -165,7 +167,7 @@ def _means(metrics: Iterable[Any], without: str) -> dict[str, float]:
     return {name: float(sums[name] / counts[name]) for name in sorted(sums)}
 
 
-def _pairs(entry: Any) -> Iterable[tuple[str, float]]:
+def _pairs(entry: object) -> Iterable[tuple[str, float]]:
     """The items of a map, as a dict or, as pandas reads Parquet, a list of pairs; none where it is null."""
     if isinstance(entry, dict):
         return entry.items()

@@ -60,6 +60,6 @@ def _upper(up: Floats, down: Floats, size: Floats, critical: Floats) -> Floats:
     inside, outside = observed.copy(), np.ones_like(observed)
     for _ in range(_BISECTIONS):
         middle = (inside + outside) / 2.0
-        kept = (middle - observed) ** 2 * size <= critical**2 * restricted_variance(middle, up, down)
-        inside, outside = np.where(kept, middle, inside), np.where(kept, outside, middle)
+        accepted = (middle - observed) ** 2 * size <= critical**2 * restricted_variance(middle, up, down)
+        inside, outside = np.where(accepted, middle, inside), np.where(accepted, outside, middle)
     return outside

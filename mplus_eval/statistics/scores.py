@@ -34,9 +34,9 @@ def mean_score(scores: ArrayLike, design: Design) -> MeanScore:
         design: strata and clusters of the items.
     """
     values = np.asarray(scores, dtype=float)
-    found = estimate(values, design)
-    fields = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+    mean = estimate(values, design)
+    fields = {field.name: getattr(mean, field.name) for field in dataclasses.fields(mean)}
     # What is rare carries the information: near 1 it is the failures that count.
-    fields["rare"] = np.minimum(found.up, 1.0 - found.up)
-    fields["informative"] = np.minimum(found.informative, effective_count(design.totals(1.0 - values)))
+    fields["rare"] = np.minimum(mean.up, 1.0 - mean.up)
+    fields["informative"] = np.minimum(mean.informative, effective_count(design.totals(1.0 - values)))
     return MeanScore(**fields)

@@ -40,7 +40,7 @@ def test_graded_scores_are_worth_more_than_their_number_of_0_1_items():
 def test_where_nothing_varies_clusters_are_feared_to_be_all_alike():
     found = estimate(np.zeros(40), Design.of(np.zeros(40), np.repeat(np.arange(10), 4)))
     assert found.effective_size == pytest.approx(10)
-    assert found.standard_error == 0
+    assert found.variance == 0
 
 
 def test_average_of_one_task_is_that_task():
