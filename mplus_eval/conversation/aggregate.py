@@ -124,7 +124,8 @@ class _Conclusion:
                 for path in sorted(self.directory.judgements(number, model).glob("part-*.parquet"))
                 for row in read_part(path)
             ]
-            found.append(pd.DataFrame(rows))
+            # On disk the two orders are told from the models' places in the pair.
+            found.append(pd.DataFrame(rows).rename(columns={"in_order": "model_first", "swapped": "baseline_first"}))
         return found
 
     @cached_property

@@ -9,14 +9,12 @@ for independent pairs is the one of Fleiss, Cohen & Everitt (1969), and takes di
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mplus_eval.conversation.judgements import LOSS, TIE, WIN
+from mplus_eval.judges.base import LOSS, TIE, WIN
 from mplus_eval.records.base import Interval
 from mplus_eval.statistics.design import Design, Floats
 from mplus_eval.statistics.estimate import student_quantile
@@ -45,20 +43,20 @@ class Agreement:
     withheld: str | None = None
 
 
-def cohens_kappa(one: ArrayLike, other: ArrayLike, clusters: Sequence[Any], level: float = 0.05) -> Agreement:
+def cohens_kappa(first: ArrayLike, second: ArrayLike, clusters: ArrayLike, level: float = 0.05) -> Agreement:
     """Agreement of two judges on the same pairs.
 
     Args:
-        one: shape (pairs,), preferences 0, 0.5 or 1 of the first judge; NaN unjudged.
-        other: the same of the second judge, in the same order.
+        first: shape (pairs,), preferences 0, 0.5 or 1 of the first judge; NaN unjudged.
+        second: the same of the second judge, in the same order.
         clusters: shape (pairs,), the dialogue of each pair.
         level: the interval has confidence 1 − `level`.
     """
-    first, second = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
-    known = ~(np.isnan(first) | np.isnan(second))
-    if not known.any():
+    preferences = [np.asarray(side, dtype=float) for side in (first, second)]
+    judged = ~np.isnan(preferences).any(axis=0)
+    if not judged.any():
         return Agreement(None, None, None, 0, _NO_PAIR)
-    rows, columns = (np.searchsorted(_CATEGORIES, values[known]) for values in (first, second))
+    rows, columns = (np.searchsorted(_CATEGORIES, values[judged]) for values in preferences)
     same = (rows == columns).astype(float)
     observed, n_pairs = float(same.mean()), int(same.size)
     by_row, by_column = (np.bincount(side, minlength=len(_CATEGORIES)) / n_pairs for side in (rows, columns))
@@ -66,13 +64,16 @@ def cohens_kappa(one: ArrayLike, other: ArrayLike, clusters: Sequence[Any], leve
     if expected == 1.0:
         return Agreement(None, None, observed, n_pairs, _ONE_VERDICT)
     kappa = (observed - expected) / (1.0 - expected)
-    design = Design.of(np.zeros(n_pairs), np.asarray(clusters)[known])
+    design = Design.of(np.zeros(n_pairs), np.asarray(clusters)[judged])
     if observed == 1.0:
         # No disagreement shows no variance either: the doubt is Wilson's about the share that agree.
         low = (float(mean_score(same, design).interval(level)[0]) - expected) / (1.0 - expected)
         return Agreement(kappa, (max(low, -1.0), 1.0), observed, n_pairs)
-    influence = _influence(same, by_column[rows] + by_row[columns], observed, expected)
-    return Agreement(kappa, _interval(kappa, influence, design, level), observed, n_pairs)
+    variance = design.variance(_influence(same, by_column[rows] + by_row[columns], observed, expected))
+    if not variance.df > 0:
+        return Agreement(kappa, (-1.0, 1.0), observed, n_pairs)
+    reach = float(student_quantile(1.0 - level / 2.0, variance.df) * np.sqrt(variance.value))
+    return Agreement(kappa, (max(kappa - reach, -1.0), min(kappa + reach, 1.0)), observed, n_pairs)
 
 
 def _influence(same: Floats, chance: Floats, observed: float, expected: float) -> Floats:
@@ -80,11 +81,3 @@ def _influence(same: Floats, chance: Floats, observed: float, expected: float) -
     of_observed = (same - observed) * (1.0 - expected)
     of_expected = (1.0 - observed) * (chance - 2.0 * expected)
     return np.asarray((of_observed - of_expected) / (1.0 - expected) ** 2)
-
-
-def _interval(kappa: float, influence: Floats, design: Design, level: float) -> Interval:
-    variance = design.variance(influence)
-    if not variance.df > 0:
-        return -1.0, 1.0
-    reach = float(student_quantile(1.0 - level / 2.0, variance.df) * np.sqrt(variance.value))
-    return max(kappa - reach, -1.0), min(kappa + reach, 1.0)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -54,17 +54,17 @@ class Rating:
 
 
 @dataclass(frozen=True, eq=False)
-class Pairs:
+class PreferencePairs:
     """Judged pairs: `preference` is the first model's view, NaN where unjudged; all of shape (pairs,)."""
 
     first: Sequence[str]
     second: Sequence[str]
     preference: ArrayLike
-    clusters: Sequence[Any]
+    clusters: ArrayLike
 
 
 def ratings(
-    pairs: Pairs,
+    pairs: PreferencePairs,
     baseline: str,
     generator: np.random.Generator,
     *,
@@ -85,25 +85,33 @@ def ratings(
     Raises:
         ValueError: the baseline is in no pair.
     """
+    from scipy.sparse.csgraph import connected_components
+
     models = {*pairs.first, *pairs.second}
     if baseline not in models:
         raise ValueError(f"baseline {baseline!r} is in none of the pairs")
     names = [baseline, *sorted(models - {baseline})]
     by_cluster = _wins_by_cluster(pairs, names)
     wins = by_cluster.sum(axis=0)
-    met = (wins + wins.T).sum(axis=1)
-    kept = _linked(wins)
-    rated = _rate(by_cluster[:, kept][:, :, kept], prior_ties, generator, n_resamples, level)
-    found = [_rating(names[i], round(met[i]), *row) for i, row in zip(kept, zip(*rated, strict=True), strict=True)]
-    found.sort(key=lambda one: one.value or 0.0, reverse=True)
-    rest = [Rating(name, None, None, round(met[i])) for i, name in enumerate(names) if i not in kept]
-    return (*found, *rest)
+    n_pairs = [round(count) for count in (wins + wins.T).sum(axis=1)]
+    # Only models that some chain of pairs links to the baseline, the first, can be rated against it.
+    component = connected_components(wins > 0, connection="weak")[1]
+    linked = np.flatnonzero(component == component[0])
+    rated = []
+    log_odds = _log_odds(by_cluster[:, linked][:, :, linked], prior_ties, generator, n_resamples, level)
+    for index, value, low, high in zip(linked, *log_odds, strict=True):
+        ends = float(low * POINTS), float(high * POINTS)
+        unbounded = not np.all(np.isfinite(ends))
+        rated.append(Rating(names[index], float(value * POINTS), ends, n_pairs[index], unbounded))
+    rated.sort(key=lambda rating: rating.value or 0.0, reverse=True)
+    others = [Rating(name, None, None, n_pairs[i]) for i, name in enumerate(names) if i not in linked]
+    return (*rated, *others)
 
 
-def pairs_of(judgements: pd.DataFrame, baseline: str) -> Pairs:
+def pairs_of(judgements: pd.DataFrame, baseline: str) -> PreferencePairs:
     """The pairs of a table of judgements, in which every model met the baseline."""
     models, dialogues = judgements["model"].astype(str).tolist(), judgements["item_id"].astype(str).tolist()
-    return Pairs(models, [baseline] * len(models), judgements["preference"].to_numpy(dtype=float), dialogues)
+    return PreferencePairs(models, [baseline] * len(models), judgements["preference"].to_numpy(dtype=float), dialogues)
 
 
 def fit(wins: Floats, prior_ties: float = PRIOR_TIES) -> Floats:
@@ -121,16 +129,19 @@ def fit(wins: Floats, prior_ties: float = PRIOR_TIES) -> Floats:
     met = won + np.swapaxes(won, -1, -2)
     strengths = np.zeros(wins.shape[:-1])
     for _ in range(_STEPS):
-        chance = _chances(strengths)
+        chance = 1.0 / (1.0 + np.exp(strengths[..., None, :] - strengths[..., :, None]))
         gradient = (won - met * chance).sum(axis=-1)[..., 1:]
-        step = np.linalg.solve(_information(met, chance), gradient[..., None])[..., 0]
+        # Fisher's information of all strengths but the first; shape (..., models − 1, models − 1).
+        weights = met * chance * (1.0 - chance)
+        information = (weights.sum(axis=-1)[..., None] * np.eye(met.shape[-1]) - weights)[..., 1:, 1:]
+        step = np.linalg.solve(information, gradient[..., None])[..., 0]
         strengths[..., 1:] += np.clip(step, -_LARGEST_STEP, _LARGEST_STEP)
         if np.abs(step).max(initial=0.0) < 1e-10:
             break
     return strengths
 
 
-def _rate(
+def _log_odds(
     by_cluster: Floats,
     prior_ties: float,
     generator: np.random.Generator,
@@ -172,30 +183,17 @@ def _near_end(by_cluster: Floats, index: int, unbeaten: bool, prior_ties: float,
     return float(fit(scaled, prior_ties)[index])
 
 
-def _rating(name: str, n_pairs: int, value: float, low: float, high: float) -> Rating:
-    ends = float(low * POINTS), float(high * POINTS)
-    return Rating(name, float(value * POINTS), ends, n_pairs, not np.all(np.isfinite(ends)))
-
-
-def _wins_by_cluster(pairs: Pairs, names: Sequence[str]) -> Floats:
+def _wins_by_cluster(pairs: PreferencePairs, names: Sequence[str]) -> Floats:
     """Shape (clusters, models, models): how often the row's model was preferred, ties half each."""
     preference = np.asarray(pairs.preference, dtype=float)
-    known = ~np.isnan(preference)
+    judged = ~np.isnan(preference)
     number = {name: index for index, name in enumerate(names)}
-    first, second = (np.array([number[name] for name in side])[known] for side in (pairs.first, pairs.second))
-    cluster = np.unique(np.asarray(pairs.clusters)[known], return_inverse=True)[1]
+    first, second = (np.array([number[name] for name in side])[judged] for side in (pairs.first, pairs.second))
+    cluster = np.unique(np.asarray(pairs.clusters)[judged], return_inverse=True)[1]
     wins = np.zeros((int(cluster.max(initial=-1)) + 1, len(names), len(names)))
-    np.add.at(wins, (cluster, first, second), preference[known])
-    np.add.at(wins, (cluster, second, first), 1.0 - preference[known])
+    np.add.at(wins, (cluster, first, second), preference[judged])
+    np.add.at(wins, (cluster, second, first), 1.0 - preference[judged])
     return wins
-
-
-def _linked(wins: Floats) -> list[int]:
-    """The models that some chain of pairs links to the first, which is one of them."""
-    from scipy.sparse.csgraph import connected_components
-
-    label = connected_components(wins > 0, connection="weak")[1]
-    return [int(index) for index in np.flatnonzero(label == label[0])]
 
 
 def _bounded(wins: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -232,14 +230,3 @@ def _bootstrap(
     drawn = values + np.sqrt(n_clusters / (n_clusters - 1)) * (fit(wins, prior_ties) - values)
     low, high = np.quantile(drawn, [level / 2.0, 1.0 - level / 2.0], axis=0)
     return low, high
-
-
-def _chances(strengths: Floats) -> Floats:
-    return np.asarray(1.0 / (1.0 + np.exp(strengths[..., None, :] - strengths[..., :, None])))
-
-
-def _information(met: Floats, chance: Floats) -> Floats:
-    """Fisher's information of all strengths but the first; shape (..., models − 1, models − 1)."""
-    weights = met * chance * (1.0 - chance)
-    diagonal = weights.sum(axis=-1)[..., None] * np.eye(met.shape[-1])
-    return np.asarray((diagonal - weights)[..., 1:, 1:])

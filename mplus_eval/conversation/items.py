@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from mplus_eval.data.rows import Placed, numbered, read_rows, refuse
 from mplus_eval.errors import SpecError
@@ -78,10 +78,13 @@ class DialogueSet:
         if limit is not None and limit < 1:
             raise SpecError([f"limit {limit}: 1 or more dialogues are expected"])
         if source == DEMO:
-            found = _demo()
+            from mplus_eval.demo.dialogues import demo_dialogues
+
+            rows = numbered(demo_dialogues())
         else:
-            found = _dialogues(source, read_rows(SHIPPED_NAMES.get(source, source), split, data_dir=data_dir))
-        return cls(source, _limited(found, limit), len(found))
+            rows = read_rows(SHIPPED_NAMES.get(source, source), split, data_dir=data_dir)
+        available = _dialogues(source, rows)
+        return cls(source, _limited(available, limit), len(available))
 
     @cached_property
     def hash(self) -> str:
@@ -104,19 +107,19 @@ def _dialogues(source: str, rows: Sequence[Placed]) -> tuple[Dialogue, ...]:
     if not set(columns) & set(PROMPT_COLUMNS):
         expected = ", ".join(PROMPT_COLUMNS)
         raise SpecError([f"{source}: no column {expected}; its columns are {', '.join(columns[:20])}"])
-    found: list[Dialogue] = []
+    dialogues: list[Dialogue] = []
     faults = []
     seen: Counter[str] = Counter()
     for place, row in rows:
         try:
-            found.append(_dialogue(row, seen))
+            dialogues.append(_dialogue(row, seen))
         except _BadRowError as error:
             faults.append(f"{place}: {error}")
     refuse(source, faults, len(rows))
-    return tuple(found)
+    return tuple(dialogues)
 
 
-def _dialogue(row: Mapping[str, Any], seen: Counter[str]) -> Dialogue:
+def _dialogue(row: Mapping[str, object], seen: Counter[str]) -> Dialogue:
     name = next((name for name in PROMPT_COLUMNS if _given(row.get(name))), None)
     if name is None:
         raise _BadRowError(f"no {' or '.join(PROMPT_COLUMNS)}")
@@ -126,20 +129,22 @@ def _dialogue(row: Mapping[str, Any], seen: Counter[str]) -> Dialogue:
     return Dialogue(_item_id(row, (system, *turns), seen), category, turns, references, system)
 
 
-def _spoken(name: str, value: Any) -> tuple[str | None, tuple[str, ...], tuple[str | None, ...]]:
+def _spoken(name: str, value: object) -> tuple[str | None, tuple[str, ...], tuple[str | None, ...]]:
     """The system's words, the user's turns, and the answers that stand between them."""
     if isinstance(value, str) and name == "prompt":
         value = [value]
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise _BadRowError(f"{name}: a list is expected, found {type(value).__name__}")
-    if all(isinstance(one, Mapping) for one in value):
-        return _messages(value)
-    if not all(isinstance(one, str) and one.strip() for one in value):
+    messages = [message for message in value if isinstance(message, Mapping)]
+    if len(messages) == len(value):
+        return _messages(messages)
+    turns = tuple(turn for turn in value if isinstance(turn, str) and turn.strip())
+    if len(turns) != len(value):
         raise _BadRowError(f"{name}: every turn must be a text that is not empty")
-    return None, tuple(value), (None,) * len(value)
+    return None, turns, (None,) * len(turns)
 
 
-def _messages(value: Sequence[Mapping[str, Any]]) -> tuple[str | None, tuple[str, ...], tuple[str | None, ...]]:
+def _messages(value: Sequence[Mapping[str, object]]) -> tuple[str | None, tuple[str, ...], tuple[str | None, ...]]:
     """Read messages: at first perhaps the system's, then user and assistant in turn."""
     pairs = [(message.get("role"), message.get("content")) for message in value]
     for role, content in pairs:
@@ -156,20 +161,20 @@ def _messages(value: Sequence[Mapping[str, Any]]) -> tuple[str | None, tuple[str
     return system, turns, (*answers, *[None] * (len(turns) - len(answers)))
 
 
-def _references(row: Mapping[str, Any], n_turns: int) -> tuple[str | None, ...] | None:
+def _references(row: Mapping[str, object], n_turns: int) -> tuple[str | None, ...] | None:
     """Given answers, by turn; None where the row has none."""
     value = next((row[name] for name in REFERENCE_COLUMNS if _given(row.get(name))), None)
     if value is None:
         return None
     texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, Sequence) or not all(one is None or isinstance(one, str) for one in texts):
+    if not isinstance(texts, Sequence) or not all(text is None or isinstance(text, str) for text in texts):
         raise _BadRowError("reference: a text or a list of texts is expected")
     if len(texts) > n_turns:
         raise _BadRowError(f"reference: {len(texts)} answers to {n_turns} turns")
     return tuple((texts[turn] or None) if turn < len(texts) else None for turn in range(n_turns))
 
 
-def _item_id(row: Mapping[str, Any], spoken: Sequence[str | None], seen: Counter[str]) -> str:
+def _item_id(row: Mapping[str, object], spoken: Sequence[str | None], seen: Counter[str]) -> str:
     """The row's own id, else a hash of what is said; a text that stands there again is numbered."""
     column = next((name for name in ID_COLUMNS if _given(row.get(name))), None)
     own = str(row[column]) if column else hash_text(json.dumps(spoken, ensure_ascii=False))[:_HEXADECIMALS]
@@ -181,7 +186,7 @@ def _item_id(row: Mapping[str, Any], spoken: Sequence[str | None], seen: Counter
     return f"{own}-{seen[own]}"
 
 
-def _given(value: Any) -> bool:
+def _given(value: object) -> bool:
     """Whether a cell holds anything; a number that is not one stands for an empty cell."""
     if value is None or value != value:
         return False
@@ -197,11 +202,5 @@ def _limited(dialogues: tuple[Dialogue, ...], limit: int | None) -> tuple[Dialog
     for number, dialogue in enumerate(dialogues):
         ranks.append((met[dialogue.category], number))
         met[dialogue.category] += 1
-    kept = sorted(number for _, number in sorted(ranks)[:limit])
-    return tuple(dialogues[number] for number in kept)
-
-
-def _demo() -> tuple[Dialogue, ...]:
-    from mplus_eval.demo.dialogues import demo_dialogues
-
-    return _dialogues(DEMO, numbered(demo_dialogues()))
+    first = sorted(ranks)[:limit]
+    return tuple(dialogues[number] for number in sorted(number for _, number in first))

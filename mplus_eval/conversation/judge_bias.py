@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mplus_eval.conversation.judgements import LOSS, TIE, WIN
 from mplus_eval.conversation.win_rate import Proportion
+from mplus_eval.judges.base import LOSS, TIE, WIN
 from mplus_eval.statistics.design import Design, Floats
 from mplus_eval.statistics.scores import mean_score
 
@@ -48,13 +48,15 @@ class JudgeBias:
 
 def judge_bias(judgements: pd.DataFrame, level: float = 0.05) -> JudgeBias:
     """Measure a judge on all its judgements, of one model or of several."""
-    columns = ("preference", "in_order", "swapped", "words_model", "words_baseline")
-    preference, in_order, swapped, words_model, words_baseline = (judgements[name].to_numpy(float) for name in columns)
+    preference, model_first, baseline_first = (
+        judgements[name].to_numpy(float) for name in ("preference", "model_first", "baseline_first")
+    )
     dialogue = judgements["item_id"].to_numpy(dtype=str)
-    inconsistent = np.where(np.isnan(in_order) | np.isnan(swapped), np.nan, in_order != swapped)
+    in_both_orders = ~(np.isnan(model_first) | np.isnan(baseline_first))
+    inconsistent = np.where(in_both_orders, model_first != baseline_first, np.nan)
     # Shown second, the model's loss is a win of the answer shown first.
-    first_wins = np.concatenate([_decided(in_order), 1.0 - _decided(swapped)])
-    longer = np.sign(words_model - words_baseline)
+    first_wins = np.concatenate([_decided(model_first), 1.0 - _decided(baseline_first)])
+    longer = np.sign(judgements["words_model"].to_numpy(float) - judgements["words_baseline"].to_numpy(float))
     longer_wins = np.where(longer == 0, np.nan, np.where(longer > 0, _decided(preference), 1.0 - _decided(preference)))
     return JudgeBias(
         order_inconsistency=share(inconsistent, dialogue, level),
@@ -71,12 +73,13 @@ def share(values: Floats, clusters: NDArray[np.str_], level: float = 0.05) -> Pr
         clusters: shape (items,), the cluster of each.
         level: the interval has confidence 1 − `level`.
     """
-    known = ~np.isnan(values)
-    if not known.any():
+    present = ~np.isnan(values)
+    n = int(present.sum())
+    if n == 0:
         return Proportion(None, None, 0)
-    found = mean_score(values[known], Design.of(np.zeros(int(known.sum())), clusters[known]))
-    low, high = found.interval(level)
-    return Proportion(float(found.value), (float(low), float(high)), int(known.sum()))
+    mean = mean_score(values[present], Design.of(np.zeros(n), clusters[present]))
+    low, high = mean.interval(level)
+    return Proportion(float(mean.value), (float(low), float(high)), n)
 
 
 def _decided(preference: Floats) -> Floats:

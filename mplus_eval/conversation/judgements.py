@@ -1,9 +1,9 @@
 """The table of judgements that every measure of conversation reads: one row a model, a dialogue and a turn.
 
-item_id  category  turn  model  preference  in_order  swapped  words_model  words_baseline
-81       writing   1     plus   1.0         1.0       1.0      212          180             a win
-81       writing   2     plus   0.5         1.0       0.0      140          151             the order decided: a tie
-82       writing   1     plus   NaN         NaN       1.0      98           101             one order failed: unjudged
+item_id  category  turn  model  preference  model_first  baseline_first  words_model  words_baseline
+81       writing   1     plus   1.0         1.0          1.0             212          180             a win
+81       writing   2     plus   0.5         1.0          0.0             140          151             a tie by the order
+82       writing   1     plus   NaN         NaN          1.0             98           101             half: unjudged
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from mplus_eval.statistics.design import Design, Floats
+from mplus_eval.judges.base import LOSS, TIE, WIN
+from mplus_eval.statistics.design import Design
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,28 +24,12 @@ JUDGEMENT_COLUMNS = {
     "turn": "1 for the first turn",
     "model": "the model whose view is taken; the other side is always the baseline",
     "preference": "1 win, 0.5 tie, 0 loss; NaN unjudged",
-    "in_order": "the same, by the verdict that was shown the model's answer first; NaN unjudged or never asked",
-    "swapped": "the same, by the verdict that was shown the baseline's answer first; NaN unjudged or never asked",
+    "model_first": "the same, of the verdict with the model's answer shown first; NaN unjudged or never asked",
+    "baseline_first": "the same, of the verdict with the baseline's answer shown first; NaN unjudged or never asked",
     "words_model": "words of the model's answer",
     "words_baseline": "words of the baseline's answer",
 }
 """Columns of a table of judgements and their meaning. All preferences are the model's view of its answer."""
-
-WIN, TIE, LOSS = 1.0, 0.5, 0.0
-
-
-def combine(in_order: ArrayLike, swapped: ArrayLike) -> Floats:
-    """One preference of the verdicts in both orders: what both say, else a tie; NaN where either is missing.
-
-    A win in one order and a tie in the other is a tie too (Zheng et al., arXiv 2306.05685, section 3.4).
-
-    Args:
-        in_order: shape (pairs,), the model's view where its answer was shown first.
-        swapped: shape (pairs,), the model's view where it was shown second.
-    """
-    first, second = np.asarray(in_order, dtype=float), np.asarray(swapped, dtype=float)
-    known = ~(np.isnan(first) | np.isnan(second))
-    return np.where(known, np.where(first == second, first, TIE), np.nan)
 
 
 def check_judgements(judgements: pd.DataFrame) -> None:
@@ -57,7 +41,7 @@ def check_judgements(judgements: pd.DataFrame) -> None:
     missing = [name for name in JUDGEMENT_COLUMNS if name not in judgements.columns]
     if missing:
         raise ValueError(f"judgements: no column {', '.join(missing)}")
-    for name in ("preference", "in_order", "swapped"):
+    for name in ("preference", "model_first", "baseline_first"):
         values = judgements[name].to_numpy(dtype=float)
         if not np.all(np.isin(values, (LOSS, TIE, WIN)) | np.isnan(values)):
             raise ValueError(f"judgements: column {name} holds values other than 0, 0.5, 1 and NaN")

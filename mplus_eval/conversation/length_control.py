@@ -15,18 +15,20 @@ is one half, with an interval as wide as two pairs deserve.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mplus_eval.conversation.judgements import LOSS, TIE, WIN
 from mplus_eval.conversation.win_rate import WinRate
+from mplus_eval.judges.base import LOSS, TIE, WIN
 from mplus_eval.records.base import Interval
 from mplus_eval.statistics.design import Design, Floats
 from mplus_eval.statistics.estimate import student_quantile
 
 if TYPE_CHECKING:
     import pandas as pd
+    from statsmodels.genmod.generalized_linear_model import GLM
 
 FEW_DIALOGUES = "fewer than three dialogues were judged"
 EQUAL_DIFFERENCES = "every pair differs in length by the same number of words, so length cannot be told from the model"
@@ -118,14 +120,14 @@ def _one_sided(difference: Floats) -> bool:
     return bool(np.all(difference > 0) or np.all(difference < 0))
 
 
-def _free(preference: Floats, length: Floats, dialogues: Any) -> tuple[float, float, float]:
+def _free(preference: Floats, length: Floats, dialogues: NDArray[np.object_]) -> tuple[float, float, float]:
     """θ, φ and the standard error of θ: maximum likelihood, with the sandwich clustered by dialogue."""
     codes = np.unique(dialogues, return_inverse=True)[1]
     fitted = _regression(preference, length).fit(cov_type="cluster", cov_kwds={"groups": codes})
     return float(fitted.params[0]), float(fitted.params[1]), float(fitted.bse[0])
 
 
-def _held(preference: Floats, length: Floats, dialogues: Any) -> tuple[float, float, float]:
+def _held(preference: Floats, length: Floats, dialogues: NDArray[np.object_]) -> tuple[float, float, float]:
     """The same with one win and one loss at equal length; φ is infinite where length decides every pair.
 
     Residuals are almost 0 here and so is their sandwich; the likelihood's own curvature is not. It counts pairs as
@@ -140,7 +142,7 @@ def _held(preference: Floats, length: Floats, dialogues: Any) -> tuple[float, fl
     return float(fitted.params[0]), float(fitted.params[1]), float(fitted.bse[0]) * inflation
 
 
-def _regression(preference: Floats, length: Floats) -> Any:
+def _regression(preference: Floats, length: Floats) -> GLM:
     from statsmodels.api import GLM, families
 
     return GLM(preference, np.column_stack([np.ones(preference.size), length]), family=families.Binomial())

@@ -54,20 +54,17 @@ def measure(
         ValueError: the table is not one of judgements.
     """
     check_judgements(judgements)
-    return {
-        str(model): _measure(rows, str(model), margin, level, seed)
-        for model, rows in judgements.groupby("model", sort=False)
-    }
-
-
-def _measure(rows: pd.DataFrame, model: str, margin: float, level: float, seed: int) -> ConversationMeasures:
-    overall, controlled = win_rate(rows, level), length_controlled(rows, level)
-    return ConversationMeasures(
-        overall=overall,
-        by_category={str(name): win_rate(part, level) for name, part in rows.groupby("category")},
-        by_turn={int(str(turn)): win_rate(part, level) for turn, part in rows.groupby("turn")},
-        test=win_test(rows, rng_for(seed, "conversation", model), margin, level),
-        length_controlled=controlled,
-        explained_by_length=explained_by_length(overall, controlled),
-        bias=judge_bias(rows, level),
-    )
+    measures = {}
+    for name, rows in judgements.groupby("model", sort=False):
+        model = str(name)
+        overall, controlled = win_rate(rows, level), length_controlled(rows, level)
+        measures[model] = ConversationMeasures(
+            overall=overall,
+            by_category={str(category): win_rate(part, level) for category, part in rows.groupby("category")},
+            by_turn={int(str(turn)): win_rate(part, level) for turn, part in rows.groupby("turn")},
+            test=win_test(rows, rng_for(seed, "conversation", model), margin, level),
+            length_controlled=controlled,
+            explained_by_length=explained_by_length(overall, controlled),
+            bias=judge_bias(rows, level),
+        )
+    return measures

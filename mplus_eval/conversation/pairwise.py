@@ -15,6 +15,7 @@ import pyarrow as pa
 from mplus_eval.conversation.generate import NO_ANSWER, AskedDialogues, Key, read_answers
 from mplus_eval.conversation.grading import answerings, grade_all
 from mplus_eval.conversation.items import Dialogue
+from mplus_eval.conversation.text_statistics import count_words
 from mplus_eval.judges import JudgeContext, load_judge
 from mplus_eval.judges.base import AnswerGrader, Judgement, PaidJudge, PairJudge, PairwiseItem, Question
 from mplus_eval.judges.usage import CostEstimate
@@ -212,7 +213,7 @@ def _pairing(dialogue: Dialogue, turn: int, said: Sequence[Mapping[Key, str]]) -
 
 def _unjudged(dialogue: Dialogue, turn: int, said: Sequence[Mapping[Key, str]]) -> Row:
     texts = [one.get((dialogue.item_id, turn)) for one in said]
-    words = [None if text is None else len(text.split()) for text in texts]
+    words = [None if text is None else count_words(text) for text in texts]
     return {
         "item_id": dialogue.item_id,
         "category": dialogue.category,

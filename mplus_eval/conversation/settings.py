@@ -8,8 +8,6 @@ from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.conversation import ConversationSettings
 
 if TYPE_CHECKING:
-    pass
-if TYPE_CHECKING:
     from mplus_eval.spec.suite import Suite
 
 

@@ -53,18 +53,18 @@ class TextStatistics:
 
 def text_statistics(answers: Sequence[AnswerText]) -> TextStatistics:
     """Describe a model's answers."""
-    found = [(answer, answer.text) for answer in answers if answer.text is not None]
-    words = [count_words(text) for _, text in found]
+    given = [(answer, answer.text) for answer in answers if answer.text is not None]
+    words = [count_words(text) for _, text in given]
     return TextStatistics(
-        n_answers=len(found),
-        n_failed=len(answers) - len(found),
+        n_answers=len(given),
+        n_failed=len(answers) - len(given),
         mean_words=_mean(words),
         median_words=float(median(words)) if words else None,
-        mean_tokens=_mean([answer.n_tokens for answer, _ in found]),
-        end_of_turn_rate=_mean([answer.ended for answer, _ in found]),
-        truncation_rate=_mean([answer.truncated for answer, _ in found]),
+        mean_tokens=_mean([answer.n_tokens for answer, _ in given]),
+        end_of_turn_rate=_mean([answer.ended for answer, _ in given]),
+        truncation_rate=_mean([answer.truncated for answer, _ in given]),
         empty_rate=_mean([n == 0 for n in words]),
-        repetition=_mean([repetition(text) for _, text in found]),
+        repetition=_mean([repetition(text) for _, text in given]),
     )
 
 
@@ -90,5 +90,5 @@ def repetition(text: str, n: int = REPEATED_WORDS) -> float:
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    known = [float(value) for value in values if value is not None]
-    return fmean(known) if known else None
+    present = [float(value) for value in values if value is not None]
+    return fmean(present) if present else None

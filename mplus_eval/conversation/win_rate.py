@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mplus_eval.conversation.judgements import LOSS, TIE, WIN, design_of
+from mplus_eval.conversation.judgements import design_of
+from mplus_eval.judges.base import LOSS, TIE, WIN
 from mplus_eval.records.base import Interval
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.spec.conversation import MARGIN
@@ -85,7 +86,8 @@ def win_rate(judgements: pd.DataFrame, level: float = 0.05) -> WinRate:
     value = ci = None
     if len(judged):
         signs, design = _signs(judged)
-        value, ci = float(np.mean(signs)) / 2.0 + 0.5, _interval(_estimate(signs, design), level)
+        low, high = _estimate(signs, design).interval(level)
+        value, ci = float(np.mean(signs)) / 2.0 + 0.5, (0.5 + float(low) / 2.0, 0.5 + float(high) / 2.0)
     wins, ties, losses = (int(np.sum(preference == kind)) for kind in (WIN, TIE, LOSS))
     n_unjudged = len(judgements) - len(judged)
     return WinRate(value, ci, wins, ties, losses, len(judged), n_unjudged, int(judged["item_id"].nunique()))
@@ -132,17 +134,12 @@ def _estimate(signs: Floats, design: Design) -> PairedDifference:
     always, and then its ties and losses are what a small sample can miss.
     """
     others = np.stack([signs != kind for kind in (-1.0, 0.0, 1.0)]).astype(float)
-    found = paired_difference(signs, design)
+    estimate = paired_difference(signs, design)
     return replace(
-        found,
+        estimate,
         rare=others.mean(axis=-1).min(),
-        informative=np.minimum(found.informative, effective_count(design.totals(others)).min()),
+        informative=np.minimum(estimate.informative, effective_count(design.totals(others)).min()),
     )
-
-
-def _interval(estimate: PairedDifference, level: float) -> Interval:
-    low, high = estimate.interval(level)
-    return 0.5 + float(low) / 2.0, 0.5 + float(high) / 2.0
 
 
 def _half(value: float | None) -> float | None:

@@ -5,22 +5,24 @@ import pytest
 from scipy.special import logit
 from statsmodels.api import GLM, families
 
-from mplus_eval.conversation.bradley_terry import POINTS, Pairs, Rating, fit, pairs_of, ratings
+from mplus_eval.conversation.bradley_terry import POINTS, PreferencePairs, Rating, fit, pairs_of, ratings
 from mplus_eval.statistics.estimate import student_quantile
 from tests.conversation.tables import NAN, table
 
 
-def rated(pairs: Pairs, **options: float) -> dict[str, Rating]:
+def rated(pairs: PreferencePairs, **options: float) -> dict[str, Rating]:
     found = ratings(pairs, "base", np.random.default_rng(0), n_resamples=400, **options)  # type: ignore[arg-type]
     return {rating.model: rating for rating in found}
 
 
-def against_base(preferences: list[float], model: str = "plus") -> Pairs:
-    return Pairs([model] * len(preferences), ["base"] * len(preferences), preferences, list(range(len(preferences))))
+def against_base(preferences: list[float], model: str = "plus") -> PreferencePairs:
+    return PreferencePairs(
+        [model] * len(preferences), ["base"] * len(preferences), preferences, list(range(len(preferences)))
+    )
 
 
-def together(*parts: Pairs) -> Pairs:
-    return Pairs(
+def together(*parts: PreferencePairs) -> PreferencePairs:
+    return PreferencePairs(
         [name for part in parts for name in part.first],
         [name for part in parts for name in part.second],
         np.concatenate([np.asarray(part.preference) for part in parts]),
@@ -28,7 +30,7 @@ def together(*parts: Pairs) -> Pairs:
     )
 
 
-def round_robin(n: int, seed: int) -> Pairs:
+def round_robin(n: int, seed: int) -> PreferencePairs:
     """Every two of three models meet in every dialogue; the better by 0.5 of log-odds a step, a tie in five."""
     rng = np.random.default_rng(seed)
     strength = {"base": 0.0, "sft": 0.5, "plus": 1.0}
@@ -39,7 +41,7 @@ def round_robin(n: int, seed: int) -> Pairs:
             verdict = 0.5 if rng.random() < 0.2 else float(rng.random() < chance)
             rows.append((first, second, verdict, dialogue))
     first, second, preference, clusters = zip(*rows, strict=True)
-    return Pairs(first, second, preference, clusters)
+    return PreferencePairs(first, second, preference, clusters)
 
 
 def test_two_models_are_worked_out_by_hand() -> None:
@@ -87,10 +89,10 @@ def test_the_interval_is_about_that_of_logistic_regression_where_dialogues_have_
 
 
 def test_whole_dialogues_are_resampled() -> None:
-    doubled = Pairs(
+    doubled = PreferencePairs(
         ["plus"] * 200, ["base"] * 200, np.repeat(np.resize([1.0, 1.0, 0.0], 100), 2), np.repeat(range(100), 2)
     )
-    alone = Pairs(doubled.first, doubled.second, doubled.preference, range(200))
+    alone = PreferencePairs(doubled.first, doubled.second, doubled.preference, range(200))
     wide, narrow = rated(doubled)["plus"].ci, rated(alone)["plus"].ci
     assert wide is not None
     assert narrow is not None
@@ -123,13 +125,13 @@ def test_a_model_that_wins_all_leaves_the_others_ratings_bounded() -> None:
 
 def test_a_chain_of_a_win_and_a_loss_bounds_nothing() -> None:
     # plus beats sft always and sft loses to base always: plus may be anywhere.
-    lost = Pairs(["plus"] * 20, ["sft"] * 20, [1.0] * 20, list(range(20)))
+    lost = PreferencePairs(["plus"] * 20, ["sft"] * 20, [1.0] * 20, list(range(20)))
     found = rated(together(lost, against_base([0.0] * 20, "sft")))
     assert found["plus"].ci == (-np.inf, np.inf)
 
 
 def test_a_model_that_no_pair_links_to_the_baseline_is_not_rated() -> None:
-    apart = Pairs(["sft"] * 4, ["chosen"] * 4, [1.0, 0.0, 1.0, NAN], list(range(4)))
+    apart = PreferencePairs(["sft"] * 4, ["chosen"] * 4, [1.0, 0.0, 1.0, NAN], list(range(4)))
     found = rated(together(against_base([1.0, 0.0] * 5), apart))
     assert (found["sft"].value, found["sft"].ci, found["sft"].n_pairs) == (None, None, 3)
     assert found["plus"].value == pytest.approx(0.0)
@@ -148,7 +150,7 @@ def test_nothing_judged_rates_nobody() -> None:
 
 
 def test_one_dialogue_bounds_nothing() -> None:
-    found = rated(Pairs(["plus"] * 2, ["base"] * 2, [1.0, 0.0], [7, 7]))["plus"]
+    found = rated(PreferencePairs(["plus"] * 2, ["base"] * 2, [1.0, 0.0], [7, 7]))["plus"]
     assert (found.value, found.ci) == (pytest.approx(0.0), (-np.inf, np.inf))
 
 

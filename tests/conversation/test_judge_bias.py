@@ -14,7 +14,7 @@ N_DIALOGUES = 80
 
 
 def judged_by_order() -> pd.DataFrame:
-    """The first answer is always preferred: the model's in order, the baseline's when swapped."""
+    """The first answer is always preferred: the model's when it comes first, else the baseline's."""
     return table([1.0] * N_DIALOGUES, [0.0] * N_DIALOGUES)
 
 
@@ -69,7 +69,7 @@ def test_a_judge_that_heeds_neither_shows_neither() -> None:
 
 
 def test_a_judge_without_orders_has_no_figures_of_order() -> None:
-    bias = judge_bias(table([1.0, 0.0]).assign(in_order=NAN, swapped=NAN))
+    bias = judge_bias(table([1.0, 0.0]).assign(model_first=NAN, baseline_first=NAN))
     assert (bias.order_inconsistency.value, bias.first_preferred.n) == (None, 0)
     assert not bias.order_decides
 

@@ -1,22 +1,9 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from mplus_eval.conversation.judgements import check_judgements, combine, design_of
+from mplus_eval.conversation.judgements import check_judgements, design_of
 from tests.conversation.tables import NAN, table
-
-
-@pytest.mark.parametrize(
-    ("in_order", "swapped", "preference"),
-    [(1, 1, 1), (0, 0, 0), (0.5, 0.5, 0.5), (1, 0, 0.5), (0, 1, 0.5), (1, 0.5, 0.5), (0.5, 0, 0.5)],
-)
-def test_a_verdict_that_the_order_changes_is_a_tie(in_order: float, swapped: float, preference: float) -> None:
-    assert combine([in_order], [swapped]).tolist() == [preference]
-
-
-def test_a_pair_without_both_verdicts_is_unjudged() -> None:
-    assert np.isnan(combine([1.0, NAN, NAN], [NAN, 0.0, NAN])).all()
 
 
 def test_a_table_of_judgements_is_accepted() -> None:
@@ -24,8 +11,8 @@ def test_a_table_of_judgements_is_accepted() -> None:
 
 
 def test_a_missing_column_is_named() -> None:
-    with pytest.raises(ValueError, match="no column swapped, words_model"):
-        check_judgements(table([1.0]).drop(columns=["swapped", "words_model"]))
+    with pytest.raises(ValueError, match="no column baseline_first, words_model"):
+        check_judgements(table([1.0]).drop(columns=["baseline_first", "words_model"]))
 
 
 def test_a_grade_is_no_preference() -> None:
