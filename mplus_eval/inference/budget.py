@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 _FEWEST_TOKENS, _FEWEST_ROWS = 64, 16
 _TOKENS_OF_AN_ITEM = 64
@@ -49,7 +52,7 @@ class Budget:
         )
 
 
-def find_budget(model: Any) -> Budget:
+def find_budget(model: PreTrainedModel) -> Budget:
     """What fits the free memory of a model's device: a quarter each for tokens, logits, and generation's cache."""
     config = model.config.get_text_config()
     if model.device.type != "cuda":
@@ -61,7 +64,10 @@ def find_budget(model: Any) -> Budget:
     width, layers = config.hidden_size, config.num_hidden_layers
     inner = max(getattr(config, "intermediate_size", None) or 4 * width, width)
     size = model.dtype.itemsize
-    kept = _kept_bytes(config, size) * layers
+    heads = getattr(config, "num_attention_heads", None) or 1
+    head = getattr(config, "head_dim", None) or width // heads
+    # Keys and values of one token in all layers.
+    kept = 2 * size * int(head) * int(getattr(config, "num_key_value_heads", None) or heads) * layers
     # Of one layer at a time: the widest intermediate three times over, hidden states and queries six times.
     active = size * (3 * inner + 6 * width) + kept
     return Budget(
@@ -72,16 +78,9 @@ def find_budget(model: Any) -> Budget:
     )
 
 
-def _row_bytes(config: Any) -> int:
+def _row_bytes(config: PreTrainedConfig) -> int:
     """Of one row of logits: as computed, in float32, and once more for the logarithm of their sum."""
     return 12 * int(config.vocab_size)
-
-
-def _kept_bytes(config: Any, size: int) -> int:
-    """Keys and values of one token in one layer."""
-    heads = getattr(config, "num_attention_heads", None) or 1
-    head = getattr(config, "head_dim", None) or config.hidden_size // heads
-    return 2 * size * int(head) * int(getattr(config, "num_key_value_heads", None) or heads)
 
 
 def _between(low: int, value: int, high: int) -> int:

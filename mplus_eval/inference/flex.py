@@ -9,63 +9,54 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import AuxOutput, BlockMask
+
+    from mplus_eval.inference.attention import Softmax
     from mplus_eval.inference.cascade import PackState
 
 
 def flex_attention_of_pack(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    state: PackState,
-    layer: int,
-    scale: float,
-    window: int | None,
-    softcap: float | None,
+    state: PackState, layer: int, query: Tensor, key: Tensor, value: Tensor, softmax: Softmax
 ) -> tuple[Tensor, Tensor]:
     """Attend to the carried segments and to the pack's own tokens.
 
     Args:
+        state: of the pack.
+        layer: number of the layer, for the carried keys and values.
         query: (1, heads, tokens, head dimension), in the pack's order.
         key: (1, key heads, tokens, head dimension).
         value: (1, key heads, tokens, value dimension).
-        state: of the pack.
-        layer: number of the layer, for the carried keys and values.
-        scale: of the scores.
-        window: how many tokens back a token sees, itself included.
-        softcap: scores are squashed to ± this.
+        softmax: of the layer; sinks are the caller's matter.
 
     Returns:
         (1, heads, tokens, value dimension), and the log-sum-exp (1, heads, tokens).
     """
     keys = torch.cat([*(carried.layers[layer][0] for carried in state.carried), key], 2)
     values = torch.cat([*(carried.layers[layer][1] for carried in state.carried), value], 2)
+    window, cap = softmax.window, softmax.cap
     if window not in state.masks:
         state.masks[window] = _mask(state, window, query.device)
 
     from torch.nn.attention.flex_attention import AuxRequest
 
-    attend = _compiled() if query.device.type == "cuda" else _plain()
-    out, aux = attend(
+    out, aux = _kernel(compiled=query.device.type == "cuda")(
         query,
         keys,
         values,
-        score_mod=_squash(softcap) if softcap is not None else None,
+        score_mod=(lambda score, *_: torch.tanh(score / cap) * cap) if cap is not None else None,
         block_mask=state.masks[window],
-        scale=scale,
+        scale=softmax.scale,
         enable_gqa=query.shape[1] != key.shape[1],
         return_aux=AuxRequest(lse=True),
     )
+    assert aux.lse is not None
     return out, aux.lse.float()
-
-
-def _squash(cap: float) -> Callable[..., Tensor]:
-    return lambda score, *_: torch.tanh(score / cap) * cap
 
 
 def seen_by(state: PackState) -> tuple[Tensor, Tensor, Tensor]:
@@ -83,7 +74,7 @@ def seen_by(state: PackState) -> tuple[Tensor, Tensor, Tensor]:
     return torch.tensor(first, device=device), torch.tensor(stop, device=device), positions
 
 
-def _mask(state: PackState, window: int | None, device: torch.device) -> Any:
+def _mask(state: PackState, window: int | None, device: torch.device) -> BlockMask:
     from torch.nn.attention.flex_attention import create_block_mask
 
     first, stop, key_positions = seen_by(state)
@@ -96,12 +87,9 @@ def _mask(state: PackState, window: int | None, device: torch.device) -> Any:
     return create_block_mask(seen, None, None, len(positions), len(first), device=str(device))
 
 
-def _plain() -> Callable[..., Any]:
-    from torch.nn.attention.flex_attention import flex_attention
-
-    return flex_attention
-
-
 @cache
-def _compiled() -> Callable[..., Any]:
-    return torch.compile(_plain(), dynamic=True)
+def _kernel(*, compiled: bool) -> Callable[..., tuple[Tensor, AuxOutput]]:
+    from torch.nn.attention import flex_attention
+
+    kernel: Callable[..., tuple[Tensor, AuxOutput]] = flex_attention.flex_attention
+    return torch.compile(kernel, dynamic=True) if compiled else kernel

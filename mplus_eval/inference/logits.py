@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 _ROWS_IN_CACHE = 32
 
@@ -16,19 +19,23 @@ class NotANumberError(ArithmeticError):
     """The model returned NaN logits."""
 
 
-def accepted(model: Any) -> frozenset[str]:
+def accepted(model: PreTrainedModel) -> frozenset[str]:
     """Names of what a model's forward takes; an adapter's are those of the model inside."""
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return frozenset(inspect.signature(inner.forward).parameters)
+    return frozenset(inspect.signature(without_adapter(model).forward).parameters)
 
 
-def input_device(model: Any) -> torch.device:
+def without_adapter(model: PreTrainedModel) -> PreTrainedModel:
+    """The model of transformers; the layers of an adapter stand inside it."""
+    inner: PreTrainedModel = getattr(model, "get_base_model", lambda: model)()
+    return inner
+
+
+def input_device(model: PreTrainedModel) -> torch.device:
     """Where a model takes its tokens; one whose embeddings are offloaded fetches them from main memory."""
-    device: torch.device = model.device
-    return torch.device("cpu") if device.type == "meta" else device
+    return torch.device("cpu") if model.device.type == "meta" else model.device
 
 
-def logits_at(model: Any, positions: Sequence[int], inputs: dict[str, Any]) -> Tensor:
+def logits_at(model: PreTrainedModel, positions: Sequence[int], inputs: Mapping[str, object]) -> Tensor:
     """Run a forward, and give the logits of some positions.
 
     Args:
@@ -44,8 +51,10 @@ def logits_at(model: Any, positions: Sequence[int], inputs: dict[str, Any]) -> T
     # A list, not a tensor: it indexes on whatever device the last layer lies.
     wanted = list(positions)
     if "logits_to_keep" in names:
-        return model(**given, logits_to_keep=wanted).logits  # type: ignore[no-any-return]
-    return model(**given).logits[:, wanted]  # type: ignore[no-any-return]
+        logits: Tensor = model(**given, logits_to_keep=wanted).logits
+    else:
+        logits = model(**given).logits[:, wanted]
+    return logits
 
 
 class Totals:
@@ -64,7 +73,10 @@ class Totals:
         """
         if not wanted:
             return
-        best, total = _best_and_total(logits)
+        # On a processor few rows at once, for its cache.
+        n_rows = _ROWS_IN_CACHE if logits.device.type == "cpu" else logits.shape[0]
+        parts = [(part.argmax(-1), torch.logsumexp(part.float(), -1)) for part in logits.split(n_rows)]
+        best, total = (torch.cat(each) for each in zip(*parts, strict=True))
         rows, requests, targets = torch.tensor(wanted).T
         rows_there, targets_there = rows.to(logits.device), targets.to(logits.device)
         values = logits[rows_there, targets_there].float() - total[rows_there]
@@ -74,10 +86,3 @@ class Totals:
     def result(self) -> list[tuple[float, bool]]:
         """Both, in the order of the requests."""
         return list(zip(self._sums.tolist(), self._greedy.tolist(), strict=True))
-
-
-def _best_and_total(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """The likeliest token and the log-sum-exp of every row; on a processor few rows at once, for its cache."""
-    rows = _ROWS_IN_CACHE if logits.device.type == "cpu" else logits.shape[0]
-    parts = [(part.argmax(-1), torch.logsumexp(part.float(), -1)) for part in logits.split(rows)]
-    return torch.cat([best for best, _ in parts]), torch.cat([total for _, total in parts])

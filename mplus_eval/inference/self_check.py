@@ -12,7 +12,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isnan
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import torch
 
@@ -21,6 +21,9 @@ from mplus_eval.inference.logits import Totals, input_device
 from mplus_eval.inference.shared_prefix import Line, SharedPrefixScorer, build_lines
 from mplus_eval.inference.tree import Request
 from mplus_eval.inference.tree_scorer import TreeScorer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 LONGEST = 1152
 """Tokens of a made-up request at most: beyond the usual windows of 1,024 tokens and fewer, and still a short check."""
@@ -50,7 +53,7 @@ class Tier:
     """Why a better tier was left, in one line; empty for the best."""
 
 
-class Scorer(Protocol):
+class TokenScorer(Protocol):
     """Scores requests at token level."""
 
     n_tokens: int
@@ -62,17 +65,17 @@ class Scorer(Protocol):
 DEFAULT = Budget()
 
 
-def scorer_of(tier: Tier, model: Any, budget: Budget = DEFAULT) -> Scorer | None:
+def scorer_of(tier: Tier, model: PreTrainedModel, budget: Budget = DEFAULT) -> TokenScorer | None:
     """The scorer of a tier; None for plain, which is lm-eval's own."""
     return None if tier.name == "plain" else _scorer(tier.name, model, budget)
 
 
-def _scorer(name: Name, model: Any, budget: Budget) -> Scorer:
+def _scorer(name: Name, model: PreTrainedModel, budget: Budget) -> TokenScorer:
     return TreeScorer(model, budget) if name == "tree" else SharedPrefixScorer(model, budget)
 
 
 @torch.inference_mode()
-def choose_tier(model: Any, max_length: int, budget: Budget = DEFAULT) -> Tier:
+def choose_tier(model: PreTrainedModel, max_length: int, budget: Budget = DEFAULT) -> Tier:
     """Choose the best tier that repeats plain forwards.
 
     Args:
@@ -83,54 +86,72 @@ def choose_tier(model: Any, max_length: int, budget: Budget = DEFAULT) -> Tier:
     Raises:
         torch.OutOfMemoryError: when a made-up request does not fit the device's memory.
     """
-    reasons = {name: _unknown_layers(model, kinds) for name, kinds in KINDS.items()}
-    if all(reasons.values()):
+    kinds = set(getattr(model.config.get_text_config(), "layer_types", None) or ())
+    # Layers that a tier does not know refuse it whatever the numbers say: a chunk may be longer than the check.
+    reasons: dict[str, str] = {
+        name: f"layers of the kind {', '.join(sorted(kinds - known))}" for name, known in KINDS.items() if kinds - known
+    }
+    if len(reasons) == len(KINDS):
         return _plain_tier(reasons)
     requests = made_up_requests(model, max_length)
     try:
-        plain = _plain(model, requests)
+        totals = Totals(len(requests))
+        # Each distinct input alone.
+        for line in build_lines(requests):
+            _plain_forward(model, [line], totals)
+        plain = [value for value, _ in totals.result()]
         tolerance = _tolerance(model, requests, plain)
     except ERRORS as error:
         return _plain_tier({"made-up requests": _told(error)})
     longest = max(len(request.inputs) for request in requests)
     small = Budget(min(budget.tokens, longest // 3 + 1), min(budget.rows, 8))
-    for name in [name for name, reason in reasons.items() if not reason]:
+    for name in [name for name in KINDS if name not in reasons]:
         try:
-            found = _check(name, model, requests, plain, (small, budget))
+            off = _largest_difference(name, model, requests, plain, (small, budget))
         except ERRORS as error:
             reasons[name] = _told(error)
             continue
         # Written so that a difference that is not a number fails.
-        if found <= tolerance:
-            return Tier(name, found, tolerance, _why(reasons))
-        reasons[name] = f"off by {found:.2g} nats a token, where {tolerance:.2g} is accepted"
+        if off <= tolerance:
+            return Tier(name, off, tolerance, _why(reasons))
+        reasons[name] = f"off by {off:.2g} nats a token, where {tolerance:.2g} is accepted"
     return _plain_tier(reasons)
 
 
-def _check(
-    name: Name, model: Any, requests: Sequence[Request], plain: Sequence[float], budgets: Sequence[Budget]
+def _largest_difference(
+    name: Name, model: PreTrainedModel, requests: Sequence[Request], plain: Sequence[float], budgets: Sequence[Budget]
 ) -> float:
-    """The largest difference of a tier, with budgets of several sizes."""
-    found = []
+    """Of a tier, with budgets of several sizes.
+
+    Raises:
+        NotImplementedError: where no layer hands on a window that the made-up requests do not reach.
+    """
+    config = model.config.get_text_config()
+    window = getattr(config, "sliding_window", None)
+    slides = "sliding_attention" in (getattr(config, "layer_types", None) or ["sliding_attention"])
+    differences = []
     for budget in budgets:
         scorer = _scorer(name, model, budget)
-        found.append(difference(scorer.score(requests), plain, requests))
-        if isinstance(scorer, TreeScorer):
-            _refuse_unnamed_window(model, scorer, max(len(request.inputs) for request in requests))
-    return _largest(found)
+        differences.append(difference(scorer.score(requests), plain, requests))
+        is_reached = not window or window < max(len(request.inputs) for request in requests)
+        if isinstance(scorer, TreeScorer) and slides and not is_reached and window not in scorer.windows:
+            raise NotImplementedError(f"attention is not told of the sliding window of {window} tokens")
+    return _largest(differences)
 
 
-def _plain_tier(reasons: Mapping[Any, str]) -> Tier:
+def _plain_tier(reasons: Mapping[str, str]) -> Tier:
     return Tier("plain", 0.0, 0.0, _why(reasons))
 
 
-def _why(reasons: Mapping[Any, str]) -> str:
-    return "; ".join(f"{name}: {reason}" for name, reason in reasons.items() if reason)
+def _why(reasons: Mapping[str, str]) -> str:
+    """The reasons in the order of the tiers, best first."""
+    order = [name for name in KINDS if name in reasons] + [name for name in reasons if name not in KINDS]
+    return "; ".join(f"{name}: {reasons[name]}" for name in order)
 
 
-def difference(found: Sequence[tuple[float, bool]], plain: Sequence[float], requests: Sequence[Request]) -> float:
+def difference(scores: Sequence[tuple[float, bool]], plain: Sequence[float], requests: Sequence[Request]) -> float:
     """Largest absolute difference of a request's log-probability, over the number of its targets; NaN if any is."""
-    each = zip(found, plain, requests, strict=True)
+    each = zip(scores, plain, requests, strict=True)
     return _largest([abs(value - expected) / len(request.targets) for (value, _), expected, request in each])
 
 
@@ -138,7 +159,7 @@ def _largest(values: Sequence[float]) -> float:
     return max(values, key=lambda value: inf if isnan(value) else value)
 
 
-def _tolerance(model: Any, requests: Sequence[Request], plain: Sequence[float]) -> float:
+def _tolerance(model: PreTrainedModel, requests: Sequence[Request], plain: Sequence[float]) -> float:
     """What is accepted, in nats a scored token.
 
     float32: 2e-4, and more in proportion where a token's log-probability is beyond 20 in size, since rounding grows
@@ -154,31 +175,12 @@ def _tolerance(model: Any, requests: Sequence[Request], plain: Sequence[float]) 
     if model.dtype in (torch.float32, torch.float64) and not getattr(model, "is_quantized", False):
         return 2e-4 * scale
     is_float16 = model.dtype == torch.float16 and not getattr(model, "is_quantized", False)
-    return max((0.25 if is_float16 else 0.5) * scale, 4 * _noise(model, requests, plain))
-
-
-def _noise(model: Any, requests: Sequence[Request], plain: Sequence[float]) -> float:
-    """What the first requests, of several lengths, differ by when they are computed together."""
+    # The first requests are of several lengths.
     some = requests[:5]
-    totals = Totals(len(some))
-    _plain_forward(model, build_lines(some), totals)
-    return difference(totals.result(), plain[: len(some)], some)
-
-
-def _unknown_layers(model: Any, known: frozenset[str]) -> str:
-    """Kinds that a tier does not know, refused whatever the numbers say: a chunk may be longer than the check."""
-    kinds = getattr(model.config.get_text_config(), "layer_types", None) or []
-    unknown = sorted(set(kinds) - known)
-    return f"layers of the kind {', '.join(unknown)}" if unknown else ""
-
-
-def _refuse_unnamed_window(model: Any, scorer: TreeScorer, longest: int) -> None:
-    """Refuse where no layer hands on a window that the made-up requests do not reach."""
-    config = model.config.get_text_config()
-    window = getattr(config, "sliding_window", None)
-    kinds = getattr(config, "layer_types", None) or ["sliding_attention"]
-    if window and window >= longest and "sliding_attention" in kinds and window not in scorer.windows:
-        raise NotImplementedError(f"attention is not told of the sliding window of {window} tokens")
+    together = Totals(len(some))
+    _plain_forward(model, build_lines(some), together)
+    noise = difference(together.result(), plain[: len(some)], some)
+    return max((0.25 if is_float16 else 0.5) * scale, 4 * noise)
 
 
 def _told(error: Exception) -> str:
@@ -189,67 +191,48 @@ def _told(error: Exception) -> str:
     return line if isinstance(error, NotImplementedError) else f"{type(error).__name__}: {line}"
 
 
-def made_up_requests(model: Any, max_length: int) -> list[Request]:
+def made_up_requests(model: PreTrainedModel, max_length: int) -> list[Request]:
     """Requests of seeded tokens: a branched tree, duplicates, one within another, one cut on the left, two long ones.
 
     The long ones reach beyond the model's sliding window, where `LONGEST` and `max_length` let them.
     """
     source = random.Random(0)
-    usable = _ordinary_tokens(model.config.get_text_config())
+    config = model.config.get_text_config()
+    usable = _ordinary_tokens(config)
+    # How far back layers see, by what configurations call it.
+    names = ("sliding_window", "attention_chunk_size", "window_size", "local_attention_window")
+    windows = [value for name in names if isinstance(value := getattr(config, name, None), int) and value > 0]
+    longest = max(min(max([SHORT, *(window + 32 for window in windows if window + 32 <= LONGEST)]), max_length), 16)
 
     def tokens(n: int) -> tuple[int, ...]:
         return tuple(source.choices(usable, k=n))
 
-    found: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    pairs: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
     shared = tokens(24)
     for _ in range(2):
         context = shared + tokens(source.randint(4, 12))
         answers = [tokens(n) for n in (1, 1, 3, 6)]
-        found += [(context, answer) for answer in [*answers, answers[-1][:4]]]
-    found.append((tokens(5), tokens(2)))
+        pairs += [(context, answer) for answer in [*answers, answers[-1][:4]]]
+    pairs.append((tokens(5), tokens(2)))
     # As left truncation leaves it: the same tokens at other positions.
-    found.append((shared[3:], tokens(4)))
-    long = tokens(_long(model, max_length) - 8)
-    found += [(long + tokens(3), tokens(n)) for n in (6, 2)]
-    return [_cut(context, answer, max_length) for context, answer in found]
+    pairs.append((shared[3:], tokens(4)))
+    long = tokens(longest - 8)
+    pairs += [(long + tokens(3), tokens(n)) for n in (6, 2)]
+    # As lm-eval does: the last token is never an input, and what is too long loses its beginning.
+    inputs = [(context + answer)[:-1][-max_length:] for context, answer in pairs]
+    return [Request(cut, answer[-len(cut) :]) for cut, (_, answer) in zip(inputs, pairs, strict=True)]
 
 
-def _cut(context: tuple[int, ...], answer: tuple[int, ...], max_length: int) -> Request:
-    """As lm-eval does: the last token is never an input, and what is too long loses its beginning."""
-    inputs = (context + answer)[:-1][-max_length:]
-    return Request(inputs, answer[-len(inputs) :])
-
-
-def _long(model: Any, max_length: int) -> int:
-    windows = [window + 32 for window in _windows(model) if window + 32 <= LONGEST]
-    return max(min(max([SHORT, *windows]), max_length), 16)
-
-
-def _windows(model: Any) -> list[int]:
-    """How far back layers see, by what configurations call it."""
-    config = model.config.get_text_config()
-    names = ("sliding_window", "attention_chunk_size", "window_size", "local_attention_window")
-    return [value for name in names if isinstance(value := getattr(config, name, None), int) and value > 0]
-
-
-def _ordinary_tokens(config: Any) -> list[int]:
+def _ordinary_tokens(config: PreTrainedConfig) -> list[int]:
     """Ids of the vocabulary that stand for text; special ones may be treated in a way of their own."""
     special: set[int] = set()
     for name, value in config.to_dict().items():
         if name.endswith(("token_id", "token_index")):
-            special |= {one for one in (value if isinstance(value, list) else [value]) if isinstance(one, int)}
+            special |= {token for token in (value if isinstance(value, list) else [value]) if isinstance(token, int)}
     return [token for token in range(config.vocab_size) if token not in special] or [0]
 
 
-def _plain(model: Any, requests: Sequence[Request]) -> list[float]:
-    """Log-probabilities from forwards of each distinct input alone."""
-    totals = Totals(len(requests))
-    for line in build_lines(requests):
-        _plain_forward(model, [line], totals)
-    return [value for value, _ in totals.result()]
-
-
-def _plain_forward(model: Any, lines: Sequence[Line], totals: Totals) -> None:
+def _plain_forward(model: PreTrainedModel, lines: Sequence[Line], totals: Totals) -> None:
     """One forward of some inputs, padded on the right; every position's logits, as in lm-eval."""
     width = max(len(line.inputs) for line in lines)
     padded = [[*line.inputs, *[0] * (width - len(line.inputs))] for line in lines]

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from transformers import DynamicCache
@@ -23,6 +23,9 @@ from transformers import DynamicCache
 from mplus_eval.inference.budget import Budget
 from mplus_eval.inference.logits import Totals, input_device, logits_at
 from mplus_eval.inference.tree import Request, common_length
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 FORWARD = 32
 """A forward costs about as much as this many more tokens in one; a prefix that saves less is not shared."""
@@ -54,7 +57,7 @@ class Group(NamedTuple):
 class SharedPrefixScorer:
     """Scores requests with each group's common prefix computed once."""
 
-    def __init__(self, model: Any, budget: Budget) -> None:
+    def __init__(self, model: PreTrainedModel, budget: Budget) -> None:
         """Keep a decoder model of transformers that takes a `DynamicCache`."""
         self.model, self.budget = model, budget
         self.n_tokens = 0
@@ -71,23 +74,20 @@ class SharedPrefixScorer:
         lines = build_lines(requests)
         alone: list[Line] = []
         for low, high, prefix in build_groups(lines):
-            if prefix:
-                self._group(lines[low:high], prefix, totals)
-            else:
+            if not prefix:
                 alone += lines[low:high]
+                continue
+            cache = DynamicCache(config=self.model.config)
+            shared = Line(lines[low].inputs[:prefix])
+            # Its last position is not scored; the logits of one are the fewest that a forward computes.
+            logits_at(self.model, [prefix - 1], self._inputs([shared], 0, cache))
+            for batch in self._batches(lines[low:high], prefix):
+                expanded = copy.deepcopy(cache)
+                expanded.batch_repeat_interleave(len(batch))
+                self._forward(batch, prefix, expanded, totals)
         for batch in self._batches(alone, 0):
             self._forward(batch, 0, None, totals)
         return totals.result()
-
-    def _group(self, lines: Sequence[Line], prefix: int, totals: Totals) -> None:
-        cache = DynamicCache(config=self.model.config)
-        shared = Line(lines[0].inputs[:prefix])
-        # Its last position is not scored; the logits of one are the fewest that a forward computes.
-        logits_at(self.model, [prefix - 1], self._inputs([shared], 0, cache))
-        for batch in self._batches(lines, prefix):
-            expanded = copy.deepcopy(cache)
-            expanded.batch_repeat_interleave(len(batch))
-            self._forward(batch, prefix, expanded, totals)
 
     def _forward(self, lines: Sequence[Line], prefix: int, cache: DynamicCache | None, totals: Totals) -> None:
         positions = sorted({position - prefix for line in lines for position, _, _ in line.wanted})
@@ -100,16 +100,18 @@ class SharedPrefixScorer:
         ]
         totals.add(logits.flatten(0, 1), wanted)
 
-    def _inputs(self, lines: Sequence[Line], prefix: int, cache: DynamicCache | None) -> dict[str, Any]:
+    def _inputs(self, lines: Sequence[Line], prefix: int, cache: DynamicCache | None) -> dict[str, object]:
         """What a forward takes, padded on the right with token 0, which nothing before it sees."""
         suffixes = [line.inputs[prefix:] for line in lines]
         width = max(map(len, suffixes))
         self.n_tokens += len(lines) * width
         device = input_device(self.model)
-        real = torch.tensor([[1] * (prefix + len(one)) + [0] * (width - len(one)) for one in suffixes], device=device)
+        padding = [width - len(suffix) for suffix in suffixes]
+        tokens = [[*suffix, *[0] * n] for suffix, n in zip(suffixes, padding, strict=True)]
+        real = [[1] * (prefix + width - n) + [0] * n for n in padding]
         inputs = {
-            "input_ids": torch.tensor([[*one, *[0] * (width - len(one))] for one in suffixes], device=device),
-            "attention_mask": real,
+            "input_ids": torch.tensor(tokens, device=device),
+            "attention_mask": torch.tensor(real, device=device),
             "position_ids": torch.arange(prefix, prefix + width, device=device).expand(len(lines), -1),
             "use_cache": cache is not None,
         }
@@ -165,14 +167,19 @@ def build_groups(lines: Sequence[Line]) -> list[Group]:
     leaves them to the nodes below.
     """
     stack: list[_Node] = []
-    shared = [*(common_length(one.inputs, other.inputs) for one, other in pairwise(lines)), -1]
+    shared = [*(common_length(line.inputs, after.inputs) for line, after in pairwise(lines)), -1]
     ends = [0]
     for place, (line, depth) in enumerate(zip(lines, shared, strict=False)):
         length = len(line.inputs)
         ends.append(ends[-1] + length)
         node = _Node(length, place, line.context, length, [Group(place, place + 1, 0)])
         while stack and stack[-1].depth > depth:
-            node = _closed(_joined(stack.pop(), node), place + 1, ends)
+            node = _joined(stack.pop(), node)
+            # All lines of a node as one group, where that is cheaper.
+            prefix = min(node.depth, node.context)
+            cost = ends[place + 1] - ends[node.low] - (place - node.low) * prefix + FORWARD
+            if prefix > 0 and cost < node.cost:
+                node = replace(node, cost=cost, groups=[Group(node.low, place + 1, prefix)])
         if stack and stack[-1].depth == depth:
             node = _joined(stack.pop(), node)
         stack.append(_Node(depth, node.low, node.context, node.cost, node.groups))
@@ -182,12 +189,3 @@ def build_groups(lines: Sequence[Line]) -> list[Group]:
 def _joined(node: _Node, other: _Node) -> _Node:
     node.groups.extend(other.groups)
     return _Node(node.depth, node.low, min(node.context, other.context), node.cost + other.cost, node.groups)
-
-
-def _closed(node: _Node, high: int, ends: Sequence[int]) -> _Node:
-    """A node with all its lines, as one group where that is cheaper."""
-    prefix = min(node.depth, node.context)
-    cost = ends[high] - ends[node.low] - (high - node.low - 1) * prefix + FORWARD
-    if prefix > 0 and cost < node.cost:
-        return _Node(node.depth, node.low, node.context, cost, [Group(node.low, high, prefix)])
-    return node

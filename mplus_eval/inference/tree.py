@@ -14,7 +14,7 @@ to all of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -66,7 +66,7 @@ def build_segments(requests: Sequence[Request], longest: int = LONGEST_SEGMENT) 
     """
     order = sorted(range(len(requests)), key=lambda index: requests[index].inputs)
     inputs = [requests[index].inputs for index in order]
-    shared = [0, *(common_length(one, other) for one, other in pairwise(inputs))]
+    shared = [0, *(common_length(before, after) for before, after in pairwise(inputs))]
     segments: list[Segment] = []
     groups = [(0, len(order), 0, -1)] if order else []
     while groups:
@@ -107,12 +107,17 @@ def build_packs(segments: Sequence[Segment], max_tokens: int, max_rows: int) -> 
         yield range(first, len(segments))
 
 
+def count_tokens(segments: Sequence[Segment], indices: Iterable[int]) -> int:
+    """Tokens of some of the segments."""
+    return sum(len(segments[index].tokens) for index in indices)
+
+
 def ancestors(segments: Sequence[Segment], index: int) -> list[int]:
     """The segments above one, from the root down."""
-    found = []
+    upwards = []
     while (index := segments[index].parent) >= 0:
-        found.append(index)
-    return found[::-1]
+        upwards.append(index)
+    return upwards[::-1]
 
 
 def _note_rows(segments: Sequence[Segment], index: int, request: Request, number: int) -> None:

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from mplus_eval.inference import cascade
+from mplus_eval.inference.attention import KeyValue, attending, heeds_caps, own_attention
 from mplus_eval.inference.budget import Budget
-from mplus_eval.inference.cascade import Carried, KeyValue, PackState
+from mplus_eval.inference.cascade import Carried, PackState
 from mplus_eval.inference.logits import Totals, input_device, logits_at
-from mplus_eval.inference.tree import LONGEST_SEGMENT, Request, Segment, ancestors, build_packs, build_segments
+from mplus_eval.inference.tree import (
+    LONGEST_SEGMENT,
+    Request,
+    Segment,
+    ancestors,
+    build_packs,
+    build_segments,
+    count_tokens,
+)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class TreeScorer:
     """Scores requests with every distinct prefix computed once."""
 
-    def __init__(self, model: Any, budget: Budget) -> None:
+    def __init__(self, model: PreTrainedModel, budget: Budget) -> None:
         """Keep a decoder model of transformers whose attention goes through `AttentionInterface`."""
         self.model, self.budget = model, budget
         self.n_tokens = 0
@@ -39,11 +49,11 @@ class TreeScorer:
         totals = Totals(len(requests))
         carried: dict[int, tuple[list[KeyValue], torch.Tensor]] = {}
         caps = heeds_caps(self.model)
-        with attention_of(self.model, cascade.NAME):
+        with own_attention(self.model):
             for pack in build_packs(segments, self.budget.tokens, self.budget.rows):
                 keep = [index for index in pack if segments[index].last > pack[-1]]
                 result = compute_pack(self.model, segments, pack, carried, keep, caps=caps)
-                self.n_tokens += sum(len(segments[index].tokens) for index in pack)
+                self.n_tokens += count_tokens(segments, pack)
                 self.windows |= result.windows
                 totals.add(result.logits, result.wanted)
                 carried |= result.kept
@@ -66,7 +76,7 @@ class PackResult(NamedTuple):
 
 
 def compute_pack(
-    model: Any,
+    model: PreTrainedModel,
     segments: Sequence[Segment],
     pack: range,
     carried: Mapping[int, tuple[list[KeyValue], torch.Tensor]],
@@ -74,7 +84,7 @@ def compute_pack(
     *,
     caps: bool,
 ) -> PackResult:
-    """Compute the tokens of one pack; the model's attention must be `cascade.NAME`.
+    """Compute the tokens of one pack, inside `own_attention`.
 
     Args:
         model: a decoder of transformers.
@@ -112,32 +122,9 @@ def compute_pack(
         for row in segment.rows
     ]
     inputs = {"input_ids": tokens[None], "position_ids": positions[None], "use_cache": False}
-    with cascade.attending(state):
+    with attending(state):
         logits = logits_at(model, list(places) or [0], inputs)[0]
     if state.n_layers != (layers := model.config.get_text_config().num_hidden_layers):
         raise RuntimeError(f"attention was computed {state.n_layers} times in {layers} layers")
     kept = {index: (state.new[index], positions[start:stop]) for index, (start, stop) in state.kept.items()}
     return PackResult(logits, wanted, kept, state.windows)
-
-
-def heeds_caps(model: Any) -> bool:
-    """Whether plain forwards heed a layer's cap on its scores: PyTorch's own kernel does not know it."""
-    return bool(model.config._attn_implementation != "sdpa")
-
-
-@contextmanager
-def attention_of(model: Any, name: str) -> Iterator[None]:
-    """The model with another attention function inside.
-
-    Raises:
-        NotImplementedError: when the model's attention is its own and cannot be exchanged.
-    """
-    before = model.config._attn_implementation
-    model.set_attn_implementation(name)
-    try:
-        # Where it cannot be exchanged, transformers only warns.
-        if model.config._attn_implementation != name:
-            raise NotImplementedError("attention of its own, which cannot be exchanged")
-        yield
-    finally:
-        model.set_attn_implementation(before)

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from mplus_eval.inference import self_check
+from mplus_eval.inference.budget import Budget
 from mplus_eval.inference.self_check import choose_tier, scorer_of
-from mplus_eval.inference.tree_scorer import Budget, TreeScorer
+from mplus_eval.inference.tree_scorer import TreeScorer
 from tests.inference.families import (
     LONGEST,
     PLAIN,

@@ -1,12 +1,12 @@
-"""Attention in one kernel says what the cascade says; here without compilation, on a processor."""
+"""Attention in one kernel says what it says segment by segment; here without compilation, on a processor."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from mplus_eval.inference import cascade
-from mplus_eval.inference.cascade import Carried, PackState
+from mplus_eval.inference.attention import Softmax
+from mplus_eval.inference.cascade import Carried, PackState, attention_by_segment
 from mplus_eval.inference.flex import flex_attention_of_pack, seen_by
 
 BLOCKS = [(0, 3, 9), (3, 5, 5), (5, 7, 9), (7, 9, 9), (9, 12, 12)]
@@ -30,15 +30,13 @@ def test_every_key_is_seen_by_one_run_of_queries() -> None:
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
 @pytest.mark.parametrize("softcap", [None, 5.0])
 @pytest.mark.parametrize("window", [None, 4])
-def test_it_is_what_the_cascade_says(window: int | None, softcap: float | None) -> None:
+def test_it_is_what_the_segments_one_by_one_say(window: int | None, softcap: float | None) -> None:
     generator = torch.Generator().manual_seed(1)
     query = torch.randn(1, 4, 12, 16, generator=generator)
     key, value = (torch.randn(1, 2, 12, 16, generator=generator) for _ in range(2))
     state = pack()
-    with cascade.attending(state):
-        expected, _ = cascade.tree_attention(
-            torch.nn.Identity(), query, key, value, None, scaling=0.25, sliding_window=window, softcap=softcap
-        )
-    out, lse = flex_attention_of_pack(query, key, value, state, 0, 0.25, window, softcap)
-    assert torch.allclose(out.transpose(1, 2), expected, atol=1e-5)
-    assert lse.shape == (1, 4, 12)
+    softmax = Softmax(0.25, window, softcap)
+    expected, total = attention_by_segment(state, 0, query, key, value, softmax)
+    out, lse = flex_attention_of_pack(state, 0, query, key, value, softmax)
+    assert torch.allclose(out, expected, atol=1e-5)
+    assert torch.allclose(lse, total, atol=1e-5)

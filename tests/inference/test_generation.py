@@ -12,10 +12,10 @@ from scipy.stats import chisquare
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from mplus_eval.errors import UsageError
+from mplus_eval.inference.budget import Budget
 from mplus_eval.inference.generation import Prompt, TreeGenerator
 from mplus_eval.inference.logits import NotANumberError
 from mplus_eval.inference.sampling import Sampling
-from mplus_eval.inference.tree_scorer import Budget
 
 VOCABULARY = 97
 SMALL = {"vocab_size": VOCABULARY, "bos_token_id": None, "eos_token_id": None, "pad_token_id": 0}

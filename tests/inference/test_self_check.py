@@ -10,11 +10,12 @@ import pytest
 import torch
 from transformers import AttentionInterface
 
-from mplus_eval.inference import cascade, self_check
+from mplus_eval.inference import attention, self_check
+from mplus_eval.inference.budget import Budget
 from mplus_eval.inference.self_check import Tier, choose_tier, difference, made_up_requests, scorer_of
 from mplus_eval.inference.shared_prefix import SharedPrefixScorer
 from mplus_eval.inference.tree import Request
-from mplus_eval.inference.tree_scorer import Budget, TreeScorer
+from mplus_eval.inference.tree_scorer import TreeScorer
 from tests.inference.families import LONGEST, SHARED_PREFIX, TREE, VOCABULARY, build, plain
 
 
@@ -102,14 +103,14 @@ def test_a_window_that_attention_ignores_is_found() -> None:
     assert choose_tier(model, LONGEST).name == "tree"
 
     def without_window(*args: Any, sliding_window: int | None = None, **rest: Any) -> Any:
-        return cascade.tree_attention(*args, **rest)
+        return attention.attention(*args, **rest)
 
-    AttentionInterface.register(cascade.NAME, without_window)
+    AttentionInterface.register(attention.NAME, without_window)
     try:
         tier = choose_tier(model, LONGEST)
         unreached = choose_tier(build(TREE["Mistral, window"], sliding_window=4096), 8192)
     finally:
-        AttentionInterface.register(cascade.NAME, cascade.tree_attention)
+        AttentionInterface.register(attention.NAME, attention.attention)
     assert tier.name == "shared prefix"
     assert tier.why.startswith("tree: off by ")
     assert unreached.why == "tree: attention is not told of the sliding window of 4096 tokens"

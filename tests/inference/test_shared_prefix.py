@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mplus_eval.inference import shared_prefix
+from mplus_eval.inference.budget import Budget
 from mplus_eval.inference.shared_prefix import (
     CACHED,
     FORWARD,
@@ -21,7 +22,6 @@ from mplus_eval.inference.shared_prefix import (
     build_lines,
 )
 from mplus_eval.inference.tree import Request
-from mplus_eval.inference.tree_scorer import Budget
 from tests.inference.families import PLAIN, SHARED_PREFIX, TREE, build, largest_difference, plain, some_requests
 
 REQUESTS = some_requests()

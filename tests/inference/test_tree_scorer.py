@@ -10,11 +10,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from mplus_eval.inference import cascade
+from mplus_eval.inference import attention
 from mplus_eval.inference import tree_scorer as scorer
+from mplus_eval.inference.budget import Budget
 from mplus_eval.inference.tree import Request
-from mplus_eval.inference.tree_scorer import Budget, TreeScorer, attention_of
-from tests.inference.families import SHARED_PREFIX, TREE, VOCABULARY, build, largest_difference, plain, some_requests
+from mplus_eval.inference.tree_scorer import TreeScorer
+from tests.inference.families import TREE, VOCABULARY, build, largest_difference, plain, some_requests
 
 REQUESTS = some_requests()
 N_PREFIXES = len({one.inputs[: n + 1] for one in REQUESTS for n in range(len(one.inputs))})
@@ -138,29 +139,12 @@ def test_a_model_that_returns_no_numbers_gives_none() -> None:
     assert all(math.isnan(value) for value, _ in TreeScorer(model, Budget()).score(REQUESTS))
 
 
-def test_attention_of_its_own_is_refused_and_left_as_it_was() -> None:
-    model = build(SHARED_PREFIX["GPT-J"])
-    with pytest.raises(NotImplementedError, match="cannot be exchanged"):
-        TreeScorer(model, Budget()).score(REQUESTS)
-    assert model.config._attn_implementation == "eager"
-
-
 def test_attention_that_is_not_called_in_every_layer_is_refused(llama: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     tree = TreeScorer(llama, Budget())
     monkeypatch.setattr(llama.config, "num_hidden_layers", 4)
     with pytest.raises(RuntimeError, match="attention was computed 3 times in 4 layers"):
         TreeScorer(llama, Budget()).score(REQUESTS)
     assert llama.config._attn_implementation == "sdpa"
-    assert cascade._active is None
+    assert attention._active is None
     monkeypatch.undo()
     assert len(tree.score(REQUESTS)) == len(REQUESTS)
-
-
-def test_the_attention_is_put_back_after_an_error(llama: Any) -> None:
-    def fail() -> None:
-        assert llama.config._attn_implementation == cascade.NAME
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError), attention_of(llama, cascade.NAME):
-        fail()
-    assert llama.config._attn_implementation == "sdpa"
