@@ -17,7 +17,6 @@ from mplus_eval.conversation.measures import ConversationMeasures, measure
 from mplus_eval.conversation.text_statistics import AnswerText as Answer
 from mplus_eval.conversation.text_statistics import text_statistics
 from mplus_eval.conversation.win_rate import Proportion, WinRate
-from mplus_eval.judges import judge_kind
 from mplus_eval.records.conversation import (
     AnswerText,
     BaselineConversation,
@@ -34,6 +33,7 @@ from mplus_eval.records.conversation import (
 )
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.spec.conversation import ConversationSettings
+from mplus_eval.spec.judges import judge_kind
 from mplus_eval.statistics.contrast import rng_for
 from mplus_eval.store.parts import part_info, read_part
 from mplus_eval.store.run_directory import RunDirectory

@@ -199,6 +199,16 @@ class JudgeContext:
     """With which that file was exported."""
 
 
+class JudgeModule(Protocol):
+    """What a module of this folder has that holds a kind of judge; `detail` is what stands behind the first colon."""
+
+    def source_faults(self, detail: str, where: str) -> list[str]:
+        """Return what stands in the way of the judge, a line each that begins with `where`."""
+
+    def load(self, detail: str, context: JudgeContext) -> PairJudge:
+        """The judge, ready to be asked."""
+
+
 def combined(baseline_first: float, model_first: float) -> float:
     """The preference of two orders: what both say, else a tie (Zheng et al., arXiv 2306.05685, section 3.4).
 

@@ -33,8 +33,9 @@ def judge(plan: Plan, directory: RunDirectory, failures: Failures, progress: Run
 
 def _judge_refusals(plan: Plan, directory: RunDirectory, failures: Failures, progress: RunProgress) -> None:
     """Have a language model tell refusals, where one judges."""
-    from mplus_eval.judges import JudgeContext, judge_kind, load_judge
+    from mplus_eval.judges import JudgeContext, load_judge
     from mplus_eval.judges.base import RefusalJudge
+    from mplus_eval.spec.judges import judge_kind
 
     source = next((source for source in plan.judges if judge_kind(source).tells_refusals), None)
     cells = {

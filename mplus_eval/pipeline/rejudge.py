@@ -11,11 +11,12 @@ from mplus_eval.conversation.generate import AskedDialogues
 from mplus_eval.conversation.items import DialogueSet
 from mplus_eval.conversation.pairwise import ModelPair, judge_all, pairings
 from mplus_eval.errors import SpecError, UsageError
-from mplus_eval.judges import judge_faults, judge_kind
+from mplus_eval.judges import judge_faults
 from mplus_eval.judges.human import export_pairs
 from mplus_eval.judges.reward import with_reward_model
 from mplus_eval.records.conversation import Conversation
 from mplus_eval.spec.conversation import ConversationSettings
+from mplus_eval.spec.judges import judge_kind
 from mplus_eval.store.run_directory import RunDirectory
 
 if TYPE_CHECKING:

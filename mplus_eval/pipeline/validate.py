@@ -13,7 +13,7 @@ from mplus_eval.conversation.settings import conversation_of
 from mplus_eval.errors import SpecError
 from mplus_eval.harmlessness.items import PromptSet, load_prompt_sets
 from mplus_eval.harmlessness.settings import harmlessness_of
-from mplus_eval.judges import ACCEPTED, judge_faults
+from mplus_eval.judges import judge_faults
 from mplus_eval.judges.reward import BARE, reward_model_beside, with_reward_model
 from mplus_eval.models.hub import Preparing
 from mplus_eval.models.locations import check_sources
@@ -22,6 +22,7 @@ from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.conversation import ConversationSettings
 from mplus_eval.spec.harmlessness import HarmlessnessSettings
+from mplus_eval.spec.judges import ACCEPTED
 from mplus_eval.spec.suite import Suite, load_suite
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mplus_eval.spec.scorers import EXAMPLES
+from mplus_eval.spec import judges, scorers
 
 Command = Literal["compare", "toxicity", "conversation"]
 
@@ -54,13 +54,13 @@ DATA_DIR = Option(
     variable="MPLUS_EVAL_DATA",
 )
 SCORERS = Option(
-    f"Scorer of toxicity: {EXAMPLES}; twice to see them disagree.",
+    f"Scorer of toxicity: {scorers.EXAMPLES}; twice to see them disagree.",
     toxicity=True,
     flag="scorer",
 )
 JUDGES = Option(
-    "Judge of conversation: reward:PATH, llm:MODEL@URL, human:FILE; twice to see whether they agree.",
-    toxicity="llm:MODEL@URL, to tell refusals beside the matcher.",
+    f"Judge of conversation: {judges.EXAMPLES}; twice to see whether they agree.",
+    toxicity=f"{judges.REFUSAL_EXAMPLES}, to tell refusals beside the matcher.",
     conversation=True,
     flag="judge",
 )

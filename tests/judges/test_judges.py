@@ -1,31 +1,18 @@
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from mplus_eval.errors import SpecError
-from mplus_eval.judges import (
-    ACCEPTED,
-    KINDS,
-    JudgeContext,
-    JudgeKind,
-    JudgeModule,
-    function,
-    human,
-    judge_faults,
-    judge_kind,
-    llm,
-    load_judge,
-    reward,
-)
+from mplus_eval.judges import JudgeContext, judge_faults, load_judge
 from mplus_eval.judges.base import AnswerGrader, PaidJudge, PairJudge, RefusalJudge
 from mplus_eval.judges.function import FunctionJudge
 from mplus_eval.judges.human import HumanJudge
 from mplus_eval.judges.llm import LlmJudge
 from mplus_eval.judges.reward import RewardJudge
+from mplus_eval.spec.judges import ACCEPTED, KINDS, JudgeKind
 
-MODULES: list[JudgeModule] = [reward, llm, human, function]
 CLASSES = {"reward": RewardJudge, "llm": LlmJudge, "human": HumanJudge, "function": FunctionJudge}
 
 
@@ -59,15 +46,12 @@ def test_what_is_there_is_no_fault(tmp_path: Path) -> None:
         assert judge_faults(source) == []
 
 
-def test_what_is_accepted_lists_every_form_of_every_kind() -> None:
-    forms = "reward, reward:PATH, llm:MODEL@http://HOST:PORT/v1, human:FILE.csv or function:MODULE:NAME"
-    assert forms == ACCEPTED
-
-
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_a_kind_of_judge_is_implemented_by_its_module_and_promises_what_that_can_do(kind: JudgeKind) -> None:
-    assert kind.implementation in MODULES
-    judge = CLASSES[kind.name]
+def test_a_kind_of_judge_has_a_module_of_its_name_and_promises_what_that_can_do(kind: JudgeKind) -> None:
+    module, judge = import_module(f"mplus_eval.judges.{kind.name}"), CLASSES[kind.name]
+    assert callable(module.source_faults)
+    assert callable(module.load)
+    assert judge.__module__ == module.__name__
     assert hasattr(judge, "judge")
     assert hasattr(judge, "grade") == kind.grades
     assert hasattr(judge, "refusals") == kind.tells_refusals
@@ -84,10 +68,3 @@ def test_a_judge_without_a_server_does_none_of_this(tmp_path: Path) -> None:
     judge = load_judge("function:tests.talkers:n_words", JudgeContext(tmp_path, (), 0))
     assert isinstance(judge, FunctionJudge)
     assert not any(isinstance(judge, ability) for ability in (AnswerGrader, RefusalJudge, PaidJudge))
-
-
-def test_people_are_told_from_machines_by_how_they_are_named() -> None:
-    sources = ("human:verdicts.csv", "reward", "reward:./human", "llm:human@http://host/v1", "function:human:judge")
-    assert [judge_kind(source).people for source in sources] == [True, False, False, False, False]
-    with pytest.raises(SpecError, match="judge 'people': accepted: reward, "):
-        judge_kind("people")
