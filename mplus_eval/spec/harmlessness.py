@@ -88,10 +88,10 @@ class HarmlessnessSettings(Fields):
 
     @model_validator(mode="after")
     def _consistent(self) -> HarmlessnessSettings:
-        names = [one.name for one in self.sources]
+        names = [prompts.name for prompts in self.sources]
         faults = [f"two sets have the name {name!r}" for name in sorted({n for n in names if names.count(n) > 1})]
-        if self.primary not in [one.name for one in self.sets]:
-            faults.append(f"primary {self.primary!r} is none of the sets {', '.join(one.name for one in self.sets)}")
+        if self.primary not in (sampled := [prompts.name for prompts in self.sets]):
+            faults.append(f"primary {self.primary!r} is none of the sets {', '.join(sampled)}")
         if wrong := [k for k in self.fewer if k >= self.samples]:
             faults.append(f"fewer: {wrong[0]} is not below the {self.samples} samples")
         if faults:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, ValidationError
 
@@ -53,7 +53,7 @@ class Suite(Fields):
     @property
     def names(self) -> list[str]:
         """Names of all that is asked; each is a folder of a run."""
-        sets = [one.name for one in self.harmlessness.sources] if self.harmlessness else []
+        sets = [prompts.name for prompts in self.harmlessness.sources] if self.harmlessness else []
         dialogues = [self.conversation.name] if self.conversation else []
         return [*(task.name for task in self.tasks), *sets, *dialogues]
 
@@ -86,22 +86,22 @@ def load_suite(name_or_path: str) -> Suite:
     names = suite.names
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise SpecError(f"suite {path}: two tasks or sets have the name {name!r}" for name in twice)
-    return suite.model_copy(update={"tasks": tuple(_beside(task, path.parent) for task in suite.tasks)})
+    tasks = []
+    for task in suite.tasks:
+        if task.lm_eval.endswith((".yaml", ".yml")):
+            # A definition is found beside its suite, wherever the command is given.
+            definition = (path.parent / Path(task.lm_eval).expanduser()).resolve()
+            task = task.model_copy(update={"lm_eval": str(definition)})
+        tasks.append(task)
+    return suite.model_copy(update={"tasks": tuple(tasks)})
 
 
-def _beside(task: SuiteTask, folder: Path) -> SuiteTask:
-    """Make the path of a definition beside the suite absolute."""
-    if not task.lm_eval.endswith((".yaml", ".yml")):
-        return task
-    return task.model_copy(update={"lm_eval": str((folder / Path(task.lm_eval).expanduser()).resolve())})
-
-
-def _fault_line(fault: Fault, document: Mapping[str, Any], where: str) -> str:
+def _fault_line(fault: Fault, document: Mapping[str, object], where: str) -> str:
     """One line: a task by its name, what an axis says by its keys."""
-    place = fault.place
-    if len(place) > 2 and place[0] == "tasks" and isinstance(place[1], int):
-        task = document["tasks"][place[1]]
-        where += f": task {task.get('name', place[1] + 1)!r}" if isinstance(task, dict) else ""
+    place, tasks = fault.place, document.get("tasks")
+    if len(place) > 2 and place[0] == "tasks" and isinstance(number := place[1], int) and isinstance(tasks, list):
+        task = tasks[number]
+        where += f": task {task.get('name', number + 1)!r}" if isinstance(task, dict) else ""
     elif place[0] in ("harmlessness", "conversation"):
         where += ": " + ".".join(str(part) for part in place[:-1] or place)
     return fault.line(where, str(place[-1]))

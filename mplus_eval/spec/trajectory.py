@@ -20,10 +20,10 @@ STEP_ROLE = "step"
 
 
 @dataclass(frozen=True)
-class Trajectory:
-    """A training directory. `final` is its own record, None while training goes on; `steps` are whole, in order."""
+class TrainingDirectory:
+    """What a training left. `final` is its own record, None while training goes on; `steps` are whole, in order."""
 
-    directory: Path
+    path: Path
     final: TrainingRecord | None
     steps: tuple[tuple[Path, TrainingRecord], ...]
 
@@ -33,7 +33,7 @@ class Trajectory:
         return self.final or self.steps[-1][1]
 
 
-def find_trajectory(directory: Path) -> Trajectory:
+def find_trajectory(directory: Path) -> TrainingDirectory:
     """Find the checkpoints of a training directory; a saved step that is the final one again is left out.
 
     Raises:
@@ -49,14 +49,14 @@ def find_trajectory(directory: Path) -> Trajectory:
         raise UsageError(
             f"{where}: no saved step besides the final checkpoint; a checkpoint-N with a training.json is expected"
         )
-    return Trajectory(directory, final, steps)
+    return TrainingDirectory(directory, final, steps)
 
 
 def saved_steps(directory: Path) -> tuple[tuple[Path, TrainingRecord], ...]:
     """The whole saved steps of a training directory in order, without one that is the final checkpoint again."""
     final = read_record(directory)
-    found = [(path, record) for path in directory.glob("checkpoint-*") if (record := read_record(path))]
-    steps = [(path, record) for path, record in found if final is None or record.step != final.step]
+    records = [(path, record) for path in directory.glob("checkpoint-*") if (record := read_record(path))]
+    steps = [(path, record) for path, record in records if final is None or record.step != final.step]
     return tuple(sorted(steps, key=lambda step: step[1].step))
 
 
@@ -74,58 +74,42 @@ def add_trajectories(
         The named models; the first training's base, where none is of role base; final checkpoints; steps in order.
         Steps are loaded as the named model of their directory is, if there is one.
     """
-    found = []
+    trainings = []
     for directory in dict.fromkeys(path.expanduser() for path in directories):
         try:
-            found.append(find_trajectory(directory))
+            trainings.append(find_trajectory(directory))
         except UsageError as error:
             faults.append(str(error))
-    bases, finals, steps = [], [], []
-    if found and not any(model.model_role == "base" for model in named):
-        bases.append(_base(found[0].record))
-    for trajectory in found:
-        final = _named_final(named, trajectory.directory)
+    bases: list[ModelSpec] = []
+    finals: list[ModelSpec] = []
+    steps: list[ModelSpec] = []
+    if trainings and not any(model.model_role == "base" for model in named):
+        first = trainings[0].record
+        bases.append(ModelSpec(name="base", source=first.base, role="base", revision=first.recipe.get("revision")))
+    for training in trainings:
+        record, here = training.record, training.path.resolve()
+        final = next((model for model in named if Path(model.adapter or model.source).resolve() == here), None)
         if final is None:
-            final = _final(trajectory, faults)
-            finals += [final] if final and trajectory.final else []
-        if final is not None:
-            steps += [_step(final, path, record) for path, record in trajectory.steps]
+            if not re.fullmatch(NAME_PATTERN, record.name):
+                faults.append(f"--trajectory {str(training.path)!r}: its name {record.name!r} cannot be a path")
+                continue
+            final = ModelSpec(name=record.name, source=str(training.path), role=record.role)
+            finals += [final] if training.final else []
+        place = "adapter" if final.adapter else "source"
+        further = {"role": STEP_ROLE, "trajectory": final.name}
+        for path, step in training.steps:
+            name = f"{final.name}-step-{step.step}"
+            steps.append(final.model_copy(update={"name": name, place: str(path), **further}))
     return _without_collisions((*named, *bases, *finals, *steps), faults)
 
 
-def _base(record: TrainingRecord) -> ModelSpec:
-    return ModelSpec(name="base", source=record.base, role="base", revision=record.recipe.get("revision"))
-
-
-def _named_final(named: Sequence[ModelSpec], directory: Path) -> ModelSpec | None:
-    return next((model for model in named if _lies_in(model.adapter or model.source, directory)), None)
-
-
-def _lies_in(source: str, directory: Path) -> bool:
-    return Path(source).resolve() == directory.resolve()
-
-
-def _final(trajectory: Trajectory, faults: list[str]) -> ModelSpec | None:
-    record = trajectory.record
-    if not re.fullmatch(NAME_PATTERN, record.name):
-        faults.append(f"--trajectory {str(trajectory.directory)!r}: its name {record.name!r} cannot be a path")
-        return None
-    return ModelSpec(name=record.name, source=str(trajectory.directory), role=record.role)
-
-
-def _step(final: ModelSpec, path: Path, record: TrainingRecord) -> ModelSpec:
-    place = "adapter" if final.adapter else "source"
-    name = f"{final.name}-step-{record.step}"
-    return final.model_copy(update={"name": name, place: str(path), "role": STEP_ROLE, "trajectory": final.name})
-
-
 def _without_collisions(models: Sequence[ModelSpec], faults: list[str]) -> tuple[ModelSpec, ...]:
-    kept: dict[str, ModelSpec] = {}
+    by_name: dict[str, ModelSpec] = {}
     for model in models:
-        other = kept.setdefault(model.name, model)
+        other = by_name.setdefault(model.name, model)
         if other is not model:
             faults.append(
                 f"--trajectory: the name {model.name!r} of {model.adapter or model.source} is that of "
                 f"{other.adapter or other.source} already; every model needs a name of its own"
             )
-    return tuple(kept.values())
+    return tuple(by_name.values())

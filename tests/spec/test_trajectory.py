@@ -57,12 +57,12 @@ def faults_of(*models: str, **options: Any) -> tuple[str, ...]:
 
 
 def test_steps_are_found_in_the_order_of_training_without_the_final_one(tmp_path: Path) -> None:
-    found = find_trajectory(write_training(tmp_path / "run", 10, 5, 100, final=100))
+    training = find_trajectory(write_training(tmp_path / "run", 10, 5, 100, final=100))
 
-    assert [record.step for _, record in found.steps] == [5, 10]
-    assert [path.name for path, _ in found.steps] == ["checkpoint-5", "checkpoint-10"]
-    assert found.final is not None
-    assert found.final.step == 100
+    assert [record.step for _, record in training.steps] == [5, 10]
+    assert [path.name for path, _ in training.steps] == ["checkpoint-5", "checkpoint-10"]
+    assert training.final is not None
+    assert training.final.step == 100
 
 
 def test_a_checkpoint_without_a_record_is_not_whole_and_left_out(tmp_path: Path) -> None:
