@@ -20,8 +20,8 @@ def is_hub_id(source: str) -> bool:
 
 def offline() -> bool:
     """Tell whether the user forbade the hub's network (`HF_HUB_OFFLINE` or `TRANSFORMERS_OFFLINE`)."""
-    said = (os.environ.get(name, "").upper() for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
-    return any(value in ("1", "TRUE", "YES", "ON") for value in said)
+    values = (os.environ.get(name, "").upper() for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
+    return any(value in ("1", "TRUE", "YES", "ON") for value in values)
 
 
 def reason(error: Exception) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from mplus_eval.data.hub import offline
+from mplus_eval.data.hub import offline, reason
 from mplus_eval.errors import UsageError
 
 DATA_FILES = ("*.parquet", "*.json", "*.jsonl", "*.csv", "*.tsv", "*.txt", "*.arrow", "*.zip", "*.gz", "*.zst")
@@ -36,83 +36,57 @@ def fetch(wanted: Sequence[WantedDataset], folder: Path, progress: Callable[[Wan
     Raises:
         UsageError: when the hub cannot be reached or does not give a dataset.
     """
-    if offline():
-        raise UsageError("HF_HUB_OFFLINE is set, so nothing can be fetched; unset it for this command")
-    for number, dataset in enumerate(wanted):
-        progress(dataset, number)
-        _fetch_one(dataset, folder / dataset.identifier)
-
-
-def _fetch_one(dataset: WantedDataset, folder: Path) -> None:
     import httpx
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
+    if offline():
+        raise UsageError("HF_HUB_OFFLINE is set, so nothing can be fetched; unset it for this command")
     hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    try:
-        _download(dataset, folder)
-    except RepositoryNotFoundError as error:
-        reason = f"{hub} has no such dataset, or not for you: accept its terms there and set HF_TOKEN"
-        raise UsageError(f"dataset {dataset.identifier}: {reason}") from error
-    except (LocalEntryNotFoundError, httpx.TransportError, ConnectionError) as error:
-        raise UsageError(f"dataset {dataset.identifier}: {hub} cannot be reached") from error
-    except HfHubHTTPError as error:
-        cause = " ".join(str(error).split())[:200]
-        raise UsageError(f"dataset {dataset.identifier}: {hub} refuses ({cause})") from error
+    for number, dataset in enumerate(wanted):
+        progress(dataset, number)
+        try:
+            _download(dataset, folder / dataset.identifier)
+        except RepositoryNotFoundError as error:
+            why = f"{hub} has no such dataset, or not for you: accept its terms there and set HF_TOKEN"
+            raise UsageError(f"dataset {dataset.identifier}: {why}") from error
+        except (LocalEntryNotFoundError, httpx.TransportError, ConnectionError) as error:
+            raise UsageError(f"dataset {dataset.identifier}: {hub} cannot be reached") from error
+        except HfHubHTTPError as error:
+            raise UsageError(f"dataset {dataset.identifier}: {hub} refuses ({reason(error)})") from error
 
 
 def _download(dataset: WantedDataset, folder: Path) -> None:
+    """Bring one dataset's card and then the files that it names."""
     from huggingface_hub import HfApi
 
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), token=os.environ.get("HF_TOKEN"))
     # Asked first, since a download to a folder that holds something takes an unreachable hub for "all is there".
     commit = api.dataset_info(dataset.identifier).sha
-
-    def download(patterns: Sequence[str]) -> None:
-        api.snapshot_download(
-            dataset.identifier,
-            repo_type="dataset",
-            revision=commit,
-            local_dir=folder,
-            allow_patterns=list(patterns),
-        )
-
-    download(ALWAYS)
-    download(_patterns(folder / "README.md", dataset.configurations))
+    bring = partial(api.snapshot_download, dataset.identifier, repo_type="dataset", revision=commit, local_dir=folder)
+    bring(allow_patterns=list(ALWAYS))
+    bring(allow_patterns=_patterns(folder / "README.md", dataset.configurations))
 
 
 def _patterns(card: Path, configurations: Sequence[str]) -> list[str]:
     """The files of the wanted configurations, as the dataset's card names them; every data file where it does not."""
-    known = _configurations(card)
-    names = [_default(known) if name == "" else name for name in configurations]
-    if not known or any(name not in known for name in names):
-        return list(DATA_FILES)
-    return [pattern for name in names for pattern in _files(known[name])]
-
-
-def _configurations(card: Path) -> dict[str, Mapping[str, Any]]:
+    from datasets.data_files import sanitize_patterns
+    from datasets.utils.metadata import MetadataConfigs
     from huggingface_hub import DatasetCard
 
-    if not card.is_file():
-        return {}
-    entries = DatasetCard.load(card).data.to_dict().get("configs") or []
-    return {entry["config_name"]: entry for entry in entries}
-
-
-def _default(known: Mapping[str, Mapping[str, Any]]) -> str:
-    marked = [name for name, entry in known.items() if entry.get("default")]
-    return [*marked, *(["default"] if "default" in known else []), *known, ""][0]
-
-
-def _files(entry: Mapping[str, Any]) -> list[str]:
-    """File patterns of one configuration: a string, a list, or a list of splits with paths; under `data_dir`."""
-    root = f"{entry['data_dir'].strip('/')}/" if entry.get("data_dir") else ""
-    files = entry.get("data_files")
-    if files is None:
-        return [f"{root}{pattern}" for pattern in DATA_FILES]
-    splits = files if isinstance(files, list) else [files]
-    paths = [split["path"] if isinstance(split, Mapping) else split for split in splits]
-    flat = [path for each in paths for path in (each if isinstance(each, list) else [each])]
-    return [root + path.removeprefix("./").replace("**/", "*") for path in flat]
+    patterns: list[str] = []
+    try:
+        entries = MetadataConfigs.from_dataset_card_data(DatasetCard.load(card).data)
+        default = entries.get_default_config_name() or next(iter(entries), "")
+        for entry in [entries[name or default] for name in configurations]:
+            root = f"{entry['data_dir'].strip('/')}/" if entry.get("data_dir") else ""
+            files = entry.get("data_files")
+            paths = [path for split in sanitize_patterns(files).values() for path in split] if files else DATA_FILES
+            # The hub matches a whole path, in which `*` stands for folders too.
+            patterns += [root + path.removeprefix("./").replace("**/", "*") for path in paths]
+    except (OSError, ValueError, KeyError):
+        # There is no card, it has no configuration of that name, or it is not as cards are.
+        return list(DATA_FILES)
+    return patterns
 
 
 def mirrored(identifier: str, data_dir: Path | None) -> Path | None:

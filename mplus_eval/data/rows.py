@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mplus_eval.data.hub import TABLE_FILES, is_hub_id, offline, reason
+from mplus_eval.data.mirror import mirrored
 from mplus_eval.errors import SpecError
 
 Row = Mapping[str, Any]
@@ -43,13 +44,20 @@ def read_rows(
     Raises:
         SpecError: nothing is there, it holds no row, or it cannot be read; with the lines that cannot.
     """
-    path = Path(source).expanduser()
+    path, is_id = Path(source).expanduser(), is_hub_id(source)
+    folder = (mirrored(source, data_dir) if is_id else None) or (path if path.is_dir() else None)
     if path.is_file():
         rows = _file(path)
-    elif folder := _folder(source, path, data_dir):
-        rows = _of_folder(folder, source, split, subset)
-    elif is_hub_id(source):
-        rows = _dataset(source, source, split, subset, revision, _how_to_get(source, data_dir))
+    elif folder is not None:
+        # In the hub's layout: a subset is a folder with a file a split, or a configuration.
+        inner = folder / subset if subset else folder
+        files = [inner / f"{split}{ending}" for ending in (".jsonl.gz", ".jsonl", ".parquet")] if split else []
+        file = next((file for file in files if file.is_file()), None)
+        rows = _file(file) if file else _dataset(source, str(folder), split, subset)
+    elif is_id:
+        absent = f"; it is not in {data_dir}" if data_dir else ""
+        hint = f"{absent}; give --data-dir with a folder {source}" + (", or unset HF_HUB_OFFLINE" if offline() else "")
+        rows = _dataset(source, source, split, subset, revision, hint)
     else:
         raise SpecError([f"{source}: no such file or folder"])
     if not rows:
@@ -75,27 +83,31 @@ def numbered(rows: Iterable[Row]) -> list[Placed]:
     return [(f"row {number}", row) for number, row in enumerate(rows, start=1)]
 
 
-def _folder(source: str, path: Path, data_dir: Path | None) -> Path | None:
-    from mplus_eval.data.mirror import mirrored
-
-    mirror = mirrored(source, data_dir) if is_hub_id(source) else None
-    return mirror or (path if path.is_dir() else None)
-
-
 def _file(path: Path) -> list[Placed]:
     if path.name.endswith((".jsonl", ".jsonl.gz", ".json")):
         return _json_lines(path)
-    if path.suffix == ".parquet":
-        return numbered(_parquet(path))
     if path.suffix == ".csv":
         return _csv(path)
-    raise SpecError([f"{path}: {path.suffix or 'no ending'} is not read; accepted: {', '.join(TABLE_FILES)}"])
+    if path.suffix != ".parquet":
+        raise SpecError([f"{path}: {path.suffix or 'no ending'} is not read; accepted: {', '.join(TABLE_FILES)}"])
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return numbered(pq.read_table(path).to_pylist())
+    except (pa.ArrowInvalid, OSError) as error:
+        raise SpecError([f"{path}: not a Parquet file ({reason(error)})"]) from None
 
 
 def _json_lines(path: Path) -> list[Placed]:
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            lines = file.read().splitlines()
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise SpecError([f"{path}: not a whole gzip file ({reason(error)})"]) from None
     rows: list[Placed] = []
     faults = []
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
@@ -111,26 +123,6 @@ def _json_lines(path: Path) -> list[Placed]:
     return rows
 
 
-def _lines(path: Path) -> list[bytes]:
-    if path.suffix != ".gz":
-        return path.read_bytes().splitlines()
-    try:
-        with gzip.open(path, "rb") as file:
-            return file.readlines()
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise SpecError([f"{path}: not a whole gzip file ({reason(error)})"]) from None
-
-
-def _parquet(path: Path) -> list[Row]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return pq.read_table(path).to_pylist()  # type: ignore[no-any-return, unused-ignore]
-    except (pa.ArrowInvalid, OSError) as error:
-        raise SpecError([f"{path}: not a Parquet file ({reason(error)})"]) from None
-
-
 def _csv(path: Path) -> list[Placed]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -140,15 +132,6 @@ def _csv(path: Path) -> list[Placed]:
     faults = [f"{place}: more fields than the header has" for place, row in rows if _TOO_MANY in row]
     refuse(str(path), faults, len(rows))
     return rows
-
-
-def _of_folder(path: Path, source: str, split: str | None, subset: str | None) -> list[Placed]:
-    """A folder in the hub's layout: a subset is a folder with a file a split, or a configuration."""
-    inner = path / subset if subset else path
-    for ending in (".jsonl.gz", ".jsonl", ".parquet") if split else ():
-        if (file := inner / f"{split}{ending}").is_file():
-            return _file(file)
-    return _dataset(source, str(path), split, subset)
 
 
 def _dataset(
@@ -162,22 +145,17 @@ def _dataset(
     chosen: dict[str, Any] = {"data_dir" if folders else "name": subset} if subset else {}
     settings = datasets.DownloadConfig(local_files_only=True) if offline() else None
     try:
-        found = datasets.load_dataset(place, revision=revision, download_config=settings, **chosen)
+        splits = datasets.load_dataset(place, revision=revision, download_config=settings, **chosen)
     except (OSError, ValueError) as error:
         # Missing, gated, no such configuration: each of them says so itself.
         raise SpecError([f"{source}: cannot be loaded ({reason(error)}){hint}"]) from None
-    names = list(found)
+    names = list(splits)
     if split is None and len(names) > 1:
         raise SpecError([f"{source}: it has several splits and none was named; accepted: {', '.join(names)}"])
     if (wanted := split or names[0]) in names:
-        return numbered(found[wanted])
+        return numbered(splits[wanted])
     try:
         # One that is written of others: a+b, all, train[:100].
         return numbered(datasets.load_dataset(place, split=split, revision=revision, **chosen))
     except ValueError:
         raise SpecError([f"{source}: split {split!r} is not there; accepted: {', '.join(names)}"]) from None
-
-
-def _how_to_get(source: str, data_dir: Path | None) -> str:
-    absent = f"; it is not in {data_dir}" if data_dir else ""
-    return f"{absent}; give --data-dir with a folder {source}" + (", or unset HF_HUB_OFFLINE" if offline() else "")

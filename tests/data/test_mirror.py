@@ -102,7 +102,35 @@ def test_the_default_configuration_is_the_first_when_none_is_marked(hub: HubStan
     assert "org/sums/hard/rows.jsonl" not in fetched([WantedDataset("org/sums", ("",))], tmp_path / "mirror")
 
 
-@pytest.mark.parametrize("card", [None, "no metadata", CARD.replace("easy", "other")])
+@pytest.mark.parametrize(
+    ("configs", "files"),
+    [
+        ("[{config_name: a, data_files: easy/rows.jsonl}]", {"easy/rows.jsonl"}),
+        ("[{config_name: a, data_files: [./easy/rows*, hard/rows*]}]", {"easy/rows.jsonl", "hard/rows.jsonl"}),
+        ("[{config_name: a, data_dir: hard}]", {"hard/rows.jsonl", "hard/examples.jsonl"}),
+        ("[{config_name: a, data_dir: easy/, data_files: rows*}]", {"easy/rows.jsonl"}),
+        ("[{config_name: a, data_files: [{split: test, path: ['**/rows*']}]}]", {"easy/rows.jsonl", "hard/rows.jsonl"}),
+        (
+            "[{config_name: a, data_files: easy/rows*}, {config_name: b, data_files: hard/rows*, default: true}]",
+            {"hard/rows.jsonl"},
+        ),
+        (
+            "[{config_name: a, data_files: easy/rows*}, {config_name: default, data_files: hard/examples*}]",
+            {"hard/examples.jsonl"},
+        ),
+    ],
+)
+def test_the_card_says_which_files_are_the_default_configuration(
+    hub: HubStandIn, tmp_path: Path, configs: str, files: set[str]
+) -> None:
+    (tmp_path / "hub" / "org" / "sums" / "README.md").write_text(f"---\nconfigs: {configs}\n---\n")
+    assert fetched([WantedDataset("org/sums", ("",))], tmp_path / "mirror") == {
+        "org/sums/README.md",
+        *(f"org/sums/{file}" for file in files),
+    }
+
+
+@pytest.mark.parametrize("card", [None, "no metadata", CARD.replace("easy", "other"), "---\nconfigs: {a: 1}\n---\n"])
 def test_all_data_but_no_script_is_fetched_where_the_card_does_not_help(
     hub: HubStandIn, tmp_path: Path, card: str | None
 ) -> None:
@@ -129,10 +157,10 @@ def test_the_token_of_the_environment_is_used(hub: HubStandIn, tmp_path: Path, m
 
 
 def test_each_dataset_is_announced(hub: HubStandIn, tmp_path: Path) -> None:
-    said: list[tuple[str, int]] = []
+    announced: list[tuple[str, int]] = []
     wanted = [WantedDataset("org/sums", ("easy",)), WantedDataset("org/sums", ("hard",))]
-    fetch(wanted, tmp_path / "mirror", lambda dataset, number: said.append((dataset.identifier, number)))
-    assert said == [("org/sums", 0), ("org/sums", 1)]
+    fetch(wanted, tmp_path / "mirror", lambda dataset, number: announced.append((dataset.identifier, number)))
+    assert announced == [("org/sums", 0), ("org/sums", 1)]
 
 
 def test_a_dataset_that_the_hub_lacks_is_one_line(hub: HubStandIn, tmp_path: Path) -> None:
