@@ -1,10 +1,11 @@
-"""A local stand-in of the hub: serves dataset repositories from a folder, with the few endpoints that fetching uses."""
+"""A local stand-in of the hub: serves repositories from a folder, with the few endpoints that fetching uses."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,11 +19,12 @@ class HubStandIn:
     """The stand-in's address, and the files that were downloaded from it."""
 
     def __init__(self, root: Path) -> None:
-        """Serve the datasets `root/org/name`."""
+        """Serve the datasets and models `root/org/name`."""
         self.root = root
         self.downloaded: list[str] = []
         self.tokens: set[str | None] = set()
         self.url = ""
+        self.seconds_per_megabyte = 0.0
 
 
 @contextmanager
@@ -45,21 +47,22 @@ def serve_hub(root: Path) -> Iterator[HubStandIn]:
         def _answer(self) -> None:
             hub.tokens.add(self.headers.get("Authorization"))
             parts = unquote(urlsplit(self.path).path).strip("/").split("/")
-            if parts[:2] == ["api", "datasets"] and (folder := hub.root / parts[2] / parts[3]).is_dir():
+            if parts[0] == "api" and (folder := hub.root / parts[2] / parts[3]).is_dir():
                 answer = _tree(folder) if parts[4:5] == ["tree"] else _repository(folder)
                 self._send(json.dumps(answer).encode(), "application/json")
-            elif parts[0] == "datasets" and parts[3:4] == ["resolve"]:
-                self._send_file("/".join(parts[1:3]), "/".join(parts[5:]))
+            elif "resolve" in parts[2:4]:
+                place = parts.index("resolve")
+                self._send_file("/".join(parts[place - 2 : place]), "/".join(parts[place + 2 :]))
             else:
                 self._send(b"{}", "application/json", 404, {"X-Error-Code": "RepoNotFound"})
 
-        def _send_file(self, dataset: str, name: str) -> None:
-            path = hub.root / dataset / name
+        def _send_file(self, repository: str, name: str) -> None:
+            path = hub.root / repository / name
             if not path.is_file():
                 self._send(b"", "text/plain", 404, {"X-Error-Code": "EntryNotFound"})
                 return
             if self.command == "GET":
-                hub.downloaded.append(f"{dataset}/{name}")
+                hub.downloaded.append(f"{repository}/{name}")
             body = path.read_bytes()
             self._send(body, "application/octet-stream", headers={"ETag": f'"{hashlib.sha1(body).hexdigest()}"'})
 
@@ -70,7 +73,9 @@ def serve_hub(root: Path) -> Iterator[HubStandIn]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if self.command == "GET":
-                self.wfile.write(body)
+                for start in range(0, len(body), 10**6):
+                    self.wfile.write(body[start : start + 10**6])
+                    time.sleep(hub.seconds_per_megabyte)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     hub.url = f"http://127.0.0.1:{server.server_address[1]}"
@@ -88,7 +93,7 @@ def _repository(folder: Path) -> dict[str, object]:
         "id": identifier,
         "sha": COMMIT,
         "tags": [],
-        "siblings": [{"rfilename": file} for file, _ in _files(folder)],
+        "siblings": [{"rfilename": file, "size": size} for file, size in _files(folder)],
     }
 
 

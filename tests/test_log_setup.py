@@ -13,11 +13,11 @@ import sys
 from mplus_eval.log_setup import silence_libraries
 silence_libraries()
 from mplus_eval.backends import load_backend
-from mplus_eval.models.locations import resolve_source, source_faults
+from mplus_eval.models.locations import resolve_source, model_faults
 from mplus_eval.spec.model import ModelSpec
 from tests.backends.requests import choices, generations, texts
 model = ModelSpec(name="m", source=sys.argv[1])
-assert source_faults(model, "hf") == []
+assert model_faults(model, "hf") == []
 backend = load_backend("hf", model, resolve_source(model, "hf"))
 for requests in (choices(), generations(), texts()):
     backend.respond(requests)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mplus_eval.errors import SpecError
-from mplus_eval.models.locations import demo_names, resolve_source, source_faults
+from mplus_eval.models.locations import demo_names, model_faults, resolve_source
 from mplus_eval.records.training import DataUsed
 from mplus_eval.spec.model import ModelSpec
 from mplus_eval.store.hashes import hash_text, tokenizer_hash, weights_hash
@@ -107,7 +107,7 @@ def gather(recipe: Recipe, data_dir: Path | None = None) -> Material:
 
 def _base(recipe: Recipe) -> Path:
     model = ModelSpec(name="base", source=recipe.base, role="base", revision=recipe.revision, model=None)
-    if faults := source_faults(model, "hf"):
+    if faults := model_faults(model, "hf"):
         raise SpecError([fault.replace("model 'base'", "base") for fault in faults])
     from mplus_eval.training.demo_models import demo_model
 

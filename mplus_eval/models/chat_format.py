@@ -14,10 +14,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from mplus_eval.backends import Backend
+    from transformers import PreTrainedTokenizerBase
 
 Messages = list[dict[str, str]]
 
@@ -55,18 +55,38 @@ class ChatFormat:
     stop_strings: tuple[str, ...]
 
 
-def chat_format(tokenizer: Any) -> ChatFormat:
+class HasTokenizer(Protocol):
+    """What holds a tokenizer of transformers."""
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The tokenizer."""
+
+
+class Talker(Protocol):
+    """A loaded model that talk can be put to; a backend is one."""
+
+    @property
+    def opened(self) -> HasTokenizer | None:
+        """The model with its tokenizer, where it is in this process."""
+
+    def render_chat(self, messages: Messages, add_generation_prompt: bool = True) -> str:
+        """Put messages into the model's own template."""
+
+
+def chat_format(tokenizer: PreTrainedTokenizerBase) -> ChatFormat:
     """The format of the model that a tokenizer of transformers belongs to.
 
     A tokenizer that this project's training saved has the plain template for its own; it gets the same stop strings.
     """
     template = tokenizer.chat_template
     own = bool(template) and template != PLAIN_TEMPLATE
-    # Without an end token nothing would part an answer from the user's next words.
-    extra = {} if tokenizer.eos_token else {"eos_token": "\n"}
+    chosen: dict[str, Any] = {} if template else {"chat_template": PLAIN_TEMPLATE}
+    if not template and not tokenizer.eos_token:
+        # Without an end token nothing would part an answer from the user's next words.
+        chosen["eos_token"] = "\n"
 
     def render(messages: Messages) -> str:
-        chosen = {} if template else {"chat_template": PLAIN_TEMPLATE, **extra}
         return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **chosen))
 
     return ChatFormat(OWN if own else PLAIN, render, () if own else PLAIN_STOPS)
@@ -85,7 +105,7 @@ def stored_template(directory: Path) -> str | None:
     except ValueError:
         return None
     if isinstance(template, list):
-        template = {one["name"]: one["template"] for one in template}.get("default")
+        template = {named["name"]: named["template"] for named in template}.get("default")
     return template or None
 
 
@@ -106,13 +126,13 @@ def plain_format(bos_token: str = "", eos_token: str = "\n") -> ChatFormat:
     return ChatFormat(PLAIN, render, PLAIN_STOPS)
 
 
-def format_of(backend: Backend, *, own_template: bool) -> ChatFormat:
+def format_of(talker: Talker, *, own_template: bool) -> ChatFormat:
     """The format of a loaded model.
 
     Args:
-        backend: the model.
+        talker: the model.
         own_template: whether it has a template of its own, for a model whose tokenizer is not at hand.
     """
-    if (opened := backend.opened) is not None:
+    if (opened := talker.opened) is not None:
         return chat_format(opened.tokenizer)
-    return ChatFormat(OWN, backend.render_chat, ()) if own_template else plain_format()
+    return ChatFormat(OWN, talker.render_chat, ()) if own_template else plain_format()

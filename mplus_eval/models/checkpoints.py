@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mplus_eval.store.hashes import TOKENIZER_FILES
 
@@ -26,10 +24,12 @@ def checkpoint_faults(path: Path, where: str, *, own_tokenizer: bool, foreign_co
         own_tokenizer: whether the tokenizer is taken from this directory.
         foreign_code: whether the checkpoint may bring code of its own, so that its architecture need not be known.
     """
-    faults = _config_faults(path, where, foreign_code)
-    if faults:
+    config = path / "config.json"
+    if not config.is_file():
+        return [f"{where}: {path} has no config.json, so it is not a checkpoint directory"]
+    if faults := _object_faults(config, where) or _architecture_faults(config, where, foreign_code):
         return faults
-    return [*_weight_faults(path, where), *(tokenizer_faults(path, where) if own_tokenizer else ())]
+    return [*weight_faults(path, where), *(tokenizer_faults(path, where) if own_tokenizer else ())]
 
 
 def is_adapter(path: Path) -> bool:
@@ -72,24 +72,24 @@ def tokenizer_faults(path: Path, where: str) -> list[str]:
     ]
 
 
-def safetensors_faults(path: Path, where: str) -> list[str]:
-    """Return what is wrong with the weights of a directory that may hold none but safetensors."""
-    files = weight_files(path)
-    if not files:
-        return [f"{where}: {path} has no weights as safetensors ({WEIGHTS} or its shards)"]
-    return _missing_faults(path, files, where) or _each(files, _safetensors_faults, where)
+def weight_faults(path: Path, where: str, *, pickled: bool = True) -> list[str]:
+    """Return what is wrong with the weights that transformers would take: safetensors first, else pickled tensors.
 
-
-def weight_files(path: Path) -> list[Path]:
-    """The safetensors of a directory: one file, or the shards that its index lists; some may be absent."""
-    return _weight_files(path, WEIGHTS)
-
-
-def _config_faults(path: Path, where: str, foreign_code: bool) -> list[str]:
-    config = path / "config.json"
-    if not config.is_file():
-        return [f"{where}: {path} has no config.json, so it is not a checkpoint directory"]
-    return _object_faults(config, where) or _architecture_faults(config, where, foreign_code)
+    Args:
+        path: an existing directory.
+        where: how messages begin.
+        pickled: whether pickled tensors are accepted, which hold no code.
+    """
+    kinds = [(WEIGHTS, _safetensors_faults), ("pytorch_model.bin", _pickle_faults)]
+    for name, faults_of in kinds if pickled else kinds[:1]:
+        if not (files := weight_files(path, name)):
+            continue
+        if missing := [file.name for file in files if not file.is_file()]:
+            return [f"{where}: {path} lacks {len(missing)} of {len(files)} weight files, first {missing[0]}"]
+        if files[0].name.endswith(".index.json"):
+            return [f"{where}: {files[0]} lists no weight files"]
+        return [fault for file in files for fault in faults_of(file, where)]
+    return [f"{where}: {path} has no weights{'' if pickled else ' as safetensors'} ({WEIGHTS} or its shards)"]
 
 
 def _architecture_faults(config: Path, where: str, foreign_code: bool) -> list[str]:
@@ -98,28 +98,20 @@ def _architecture_faults(config: Path, where: str, foreign_code: bool) -> list[s
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     settings = _read_object(config)
-    kind, architectures = settings.get("model_type"), settings.get("architectures") or []
+    kind, architectures = settings.get("model_type"), settings.get("architectures")
     if "auto_map" in settings and foreign_code:
         return []
     if kind not in CONFIG_MAPPING:
         hint = "; its own code runs with trust_remote_code=true" if "auto_map" in settings else ""
         return [f"{where}: {config} has model_type {kind!r}, which transformers does not know{hint}"]
-    if architectures and not set(architectures) & set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()):
+    causal = set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values())
+    if isinstance(architectures, list) and architectures and causal.isdisjoint(architectures):
         return [f"{where}: {config.parent} holds a {', '.join(architectures)}, which is not a causal language model"]
     return []
 
 
-def _weight_faults(path: Path, where: str) -> list[str]:
-    """Check the files that transformers would take: safetensors first, else pickled tensors without code."""
-    if files := _weight_files(path, WEIGHTS):
-        return _missing_faults(path, files, where) or _each(files, _safetensors_faults, where)
-    if files := _weight_files(path, "pytorch_model.bin"):
-        return _missing_faults(path, files, where) or _each(files, _pickle_faults, where)
-    return [f"{where}: {path} has no weights ({WEIGHTS} or its shards)"]
-
-
-def _weight_files(path: Path, name: str) -> list[Path]:
-    """The one weight file of that name, or the shards that its index lists."""
+def weight_files(path: Path, name: str = WEIGHTS) -> list[Path]:
+    """The weight files of a directory: the one of that name, or the shards that its index lists; some may be absent."""
     index = path / f"{name}.index.json"
     if (path / name).is_file():
         return [path / name]
@@ -127,19 +119,6 @@ def _weight_files(path: Path, name: str) -> list[Path]:
         return []
     shards = _read_object(index).get("weight_map")
     return sorted({path / str(shard) for shard in shards.values()}) if isinstance(shards, dict) and shards else [index]
-
-
-def _missing_faults(path: Path, files: Sequence[Path], where: str) -> list[str]:
-    missing = [file.name for file in files if not file.is_file()]
-    if missing:
-        return [f"{where}: {path} lacks {len(missing)} of {len(files)} weight files, first {missing[0]}"]
-    if files[0].name.endswith(".index.json"):
-        return [f"{where}: {files[0]} lists no weight files"]
-    return []
-
-
-def _each(files: Sequence[Path], check: Any, where: str) -> list[str]:
-    return [fault for file in files for fault in check(file, where)]
 
 
 def _safetensors_faults(path: Path, where: str) -> list[str]:
@@ -183,7 +162,7 @@ def _object_faults(path: Path, where: str) -> list[str]:
     return [] if isinstance(value, dict) else [f"{where}: {path} holds no JSON object"]
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def _read_object(path: Path) -> dict[str, object]:
     """A JSON object, or an empty one where the file holds no such thing."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))

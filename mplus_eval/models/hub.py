@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from fnmatch import fnmatch
 from pathlib import Path
+from threading import Lock
 
 from mplus_eval.data.hub import offline, reason
 from mplus_eval.errors import SpecError
@@ -21,6 +23,7 @@ Preparing = Callable[[str, int, int], None]
 """Called with what is being prepared, and how much of it is done, of how much."""
 
 _TIMEOUT_SECONDS = 10.0
+_SECONDS_BETWEEN_NEWS = 0.2
 _MEGABYTE = 10**6
 
 
@@ -54,8 +57,10 @@ def hub_faults(source: str, revision: str | None, where: str, *, own_tokenizer: 
     """
     cached = cached_directory(source, revision, ("config.json", "adapter_config.json"))
     in_cache = None
-    if cached is not None:
-        in_cache = _cached_faults(cached, where, own_tokenizer, foreign_code)
+    if cached is not None and (cached / "config.json").is_file():
+        in_cache = checkpoint_faults(cached, where, own_tokenizer=own_tokenizer, foreign_code=foreign_code)
+    elif cached is not None:
+        in_cache = adapter_faults(cached, where)
     names, faults = _listing(source, revision, where, usable_offline=in_cache == [])
     if names is None:
         return faults if in_cache is None else in_cache or faults
@@ -87,25 +92,73 @@ def fetch(
     Raises:
         SpecError: when they cannot be had.
     """
-    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
         if offline():
-            return Path(snapshot_download(source, revision=revision, local_files_only=True))
+            # The cache also lists the files that were not chosen when it was filled, and would miss them.
+            return Path(
+                snapshot_download(source, revision=revision, local_files_only=True, allow_patterns="config.json")
+            )
         info = HfApi().model_info(source, revision=revision, files_metadata=True, timeout=_TIMEOUT_SECONDS)
         sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or []}
         files = choose(list(sizes))
-        total = sum(sizes[name] for name in files)
-        done, path = 0, Path()
-        for name in files:
+        total = sum(sizes[name] for name in files) // _MEGABYTE
+
+        def tell(n_bytes: int) -> None:
             if preparing is not None:
-                preparing(f"downloading {source}, megabytes", done // _MEGABYTE, total // _MEGABYTE)
-            path = Path(hf_hub_download(source, name, revision=revision))
-            done += sizes[name]
+                preparing(f"downloading {source}, megabytes", min(n_bytes // _MEGABYTE, total), total)
+
+        return _download(source, revision, files, tell)
     except (HfHubHTTPError, LocalEntryNotFoundError) as error:
         raise SpecError([f"{source} cannot be downloaded from the hub ({reason(error)})"]) from error
-    return path.parent
+
+
+def _download(source: str, revision: str | None, files: Sequence[str], tell: Callable[[int], None]) -> Path:
+    """Download files of a repository, several at once.
+
+    It runs in a thread of its own, which is told to stop when this one is interrupted: by itself it would first finish
+    the files that are on their way, which may be gigabytes.
+
+    Args:
+        source: the repository.
+        revision: branch, tag or commit; None for the main branch.
+        files: names of files in it.
+        tell: called with the bytes that are here, every now and then.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.utils.tqdm import tqdm
+
+    n_bytes, stopped, lock = 0, False, Lock()
+
+    class Counter(tqdm):  # type: ignore[misc, unused-ignore]
+        """A bar that draws nothing and counts bytes; others count files, and what came over the network, packed."""
+
+        def __init__(self, *arguments: object, **options: object) -> None:
+            self._counts = options.get("unit") == "B" and not str(options.get("name")).endswith(".transfer")
+            super().__init__(*arguments, **{**options, "disable": True})
+
+        def update(self, n: float | None = 1) -> None:
+            nonlocal n_bytes
+            if stopped:
+                raise RuntimeError("the download was stopped")
+            if self._counts:
+                with lock:
+                    n_bytes += int(n or 0)
+
+    with ThreadPoolExecutor(1) as pool:
+        download = pool.submit(
+            snapshot_download, source, revision=revision, allow_patterns=list(files), tqdm_class=Counter
+        )
+        try:
+            tell(0)
+            while not wait([download], _SECONDS_BETWEEN_NEWS).done:
+                tell(n_bytes)
+        except BaseException:
+            stopped = True
+            raise
+    return Path(download.result())
 
 
 def cached_directory(source: str, revision: str | None, names: Sequence[str]) -> Path | None:
@@ -115,18 +168,12 @@ def cached_directory(source: str, revision: str | None, names: Sequence[str]) ->
 
     for name in names:
         try:
-            found = try_to_load_from_cache(source, name, revision=revision)
+            file = try_to_load_from_cache(source, name, revision=revision)
         except HFValidationError:
             return None
-        if isinstance(found, str):
-            return Path(found).parent
+        if isinstance(file, str):
+            return Path(file).parent
     return None
-
-
-def _cached_faults(path: Path, where: str, own_tokenizer: bool, foreign_code: bool) -> list[str]:
-    if not (path / "config.json").is_file():
-        return adapter_faults(path, where)
-    return checkpoint_faults(path, where, own_tokenizer=own_tokenizer, foreign_code=foreign_code)
 
 
 def _listing(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -30,7 +31,6 @@ from mplus_eval.models.hub import (
 )
 from mplus_eval.models.servers import served_models, server_faults, server_of
 from mplus_eval.spec.backends import BACKENDS, BackendInfo, either
-from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.model import ModelSpec, is_url
 
 _DEMO = "demo:"
@@ -53,27 +53,22 @@ class ModelLocation:
     max_length: int | None = None
 
 
-def check_sources(spec: CompareSpec) -> None:
-    """Check that every model can be loaded, without downloading weights.
-
-    Raises:
-        SpecError: one line for each model that cannot.
-    """
-    faults = [fault for model in spec.models for fault in source_faults(model, spec.backend_of(model))]
-    if faults:
-        raise SpecError(faults)
-
-
-def source_faults(model: ModelSpec, backend: str) -> list[str]:
-    """Return what stands in the way of loading one model, a line each."""
-    where = f"model {model.name!r}"
-    faults = _separate_tokenizer_faults(model, where)
-    if BACKENDS[backend].server:
-        return faults + server_faults(model, BACKENDS[backend], where)
+def model_faults(model: ModelSpec, backend: str) -> list[str]:
+    """Return what stands in the way of loading one model, a line each; no weights are downloaded to tell."""
+    where, info = f"model {model.name!r}", BACKENDS[backend]
+    faults: list[str] = []
+    if model.tokenizer is not None:
+        path, what = Path(model.tokenizer), f"{where}: tokenizer"
+        if kind_of(model.tokenizer) == "hub":
+            faults = hub_tokenizer_faults(model.tokenizer, what)
+        else:
+            faults = tokenizer_faults(path, what) if path.is_dir() else [f"{what}: no such directory: {path}"]
+    if info.server:
+        return faults + server_faults(model, info, where)
     if model.base_url or model.model or is_url(model.source):
         servers = either([name for name, each in BACKENDS.items() if each.server])
         return [*faults, f"{where}: a server, base_url and model belong to the backend {servers}, not {backend}"]
-    faults += _loading_faults(model, BACKENDS[backend], where)
+    faults += _loading_faults(model, info, where)
     faults += _location_faults(model, where)
     if model.adapter:
         faults += adapter_faults(Path(model.adapter), f"{where}: adapter")
@@ -149,8 +144,8 @@ def _location_faults(model: ModelSpec, where: str, *, adapter_is_enough: bool = 
     match kind_of(model.source):
         case "demo":
             name = model.source.removeprefix(_DEMO)
-            known = ", ".join(DEMO_MODELS)
-            return [] if name in DEMO_MODELS else [f"{where}: no demo model {name!r}; there are {known}"]
+            there_are = ", ".join(DEMO_MODELS)
+            return [] if name in DEMO_MODELS else [f"{where}: no demo model {name!r}; there are {there_are}"]
         case "hub":
             return hub_faults(
                 model.source, model.revision, where, own_tokenizer=own_tokenizer, foreign_code=foreign_code
@@ -161,50 +156,34 @@ def _location_faults(model: ModelSpec, where: str, *, adapter_is_enough: bool = 
         return [f"{where}: no such directory: {path}{hint}"]
     revision = [f"{where}: revision belongs to a hub id, and {path} is a directory"] if model.revision else []
     if adapter_is_enough and is_adapter(path):
-        return revision + (adapter_faults(path, where) or _adapter_base_faults(path, model, where))
+        own = {"tokenizer": model.tokenizer or (str(path) if has_tokenizer(path) else None)}
+        base = model.model_copy(update={"source": adapter_base(path), "revision": None, **own})
+        return revision + (
+            adapter_faults(path, where)
+            or _location_faults(base, f"{where}: the adapter's base", adapter_is_enough=False)
+        )
     return revision + checkpoint_faults(path, where, own_tokenizer=own_tokenizer, foreign_code=foreign_code)
-
-
-def _adapter_base_faults(path: Path, model: ModelSpec, where: str) -> list[str]:
-    own = {"tokenizer": model.tokenizer or (str(path) if has_tokenizer(path) else None)}
-    base = model.model_copy(update={"source": adapter_base(path), "revision": None, **own})
-    return _location_faults(base, f"{where}: the adapter's base", adapter_is_enough=False)
-
-
-def _separate_tokenizer_faults(model: ModelSpec, where: str) -> list[str]:
-    if model.tokenizer is None:
-        return []
-    if kind_of(model.tokenizer) == "hub":
-        return hub_tokenizer_faults(model.tokenizer, f"{where}: tokenizer")
-    path = Path(model.tokenizer)
-    if not path.is_dir():
-        return [f"{where}: tokenizer: no such directory: {path}"]
-    return tokenizer_faults(path, f"{where}: tokenizer")
 
 
 def _loading_faults(model: ModelSpec, backend: BackendInfo, where: str) -> list[str]:
     """Keys that this machine or this backend cannot honour."""
-    from importlib.util import find_spec
-
     faults = []
     if model.quantization and find_spec("bitsandbytes") is None:
         faults.append(f"{where}: quantization needs the package bitsandbytes: pip install bitsandbytes")
     for refusal in backend.refusals:
         if (value := getattr(model, refusal.key)) and refusal.value in (None, value):
             faults.append(f"{where}: the backend {backend.name} {refusal.why}")
-    if backend.takes_local_devices and model.device:
-        faults += _device_faults(model.device, where)
-    return faults
-
-
-def _device_faults(device: str, where: str) -> list[str]:
-    """Refuse a device that is not here: lm-eval would take another one without a word."""
+    if not (backend.takes_local_devices and model.device):
+        return faults
     import torch
 
+    # lm-eval would take another device than one that is not here without a word.
     here = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
     if torch.backends.mps.is_available():
         here.append("mps")
-    match = _DEVICE.fullmatch(device)
-    known = match is not None and (device in here or (match[2] is None and f"{device}:0" in here))
-    other = match is not None and match[1] in ("xpu", "npu", "hpu")
-    return [] if known or other else [f"{where}: there is no device {device!r} here, but {', '.join(here)}"]
+    device = _DEVICE.fullmatch(model.device)
+    is_here = device is not None and (model.device in here or (device[2] is None and f"{model.device}:0" in here))
+    cannot_be_told = device is not None and device[1] in ("xpu", "npu", "hpu")
+    if not is_here and not cannot_be_told:
+        faults.append(f"{where}: there is no device {model.device!r} here, but {', '.join(here)}")
+    return faults

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mplus_eval.errors import SpecError
-from mplus_eval.models.chat_format import PLAIN_FORMAT, PLAIN_TEMPLATE, stored_template
+from mplus_eval.models.chat_format import PLAIN, PLAIN_FORMAT, PLAIN_TEMPLATE, stored_template
 from mplus_eval.models.hub import Preparing
 from mplus_eval.models.locations import ModelLocation, resolve_source
 from mplus_eval.spec.compare import CompareSpec
@@ -51,65 +50,56 @@ def resolved_models(
     Raises:
         SpecError: with a line for each that cannot be had.
     """
-    found: list[ResolvedModel] = []
+    models: list[ResolvedModel] = []
     faults: list[str] = []
     for model in spec.models:
         try:
-            found.append(_resolved_model(model, spec.backend_of(model), demo, preparing, talks=talks))
+            location = resolve_source(model, spec.backend_of(model), demo, preparing)
+            models.append(_resolved(model, spec.backend_of(model), location, talks=talks))
         except SpecError as error:
             faults += error.faults
     if faults:
         raise SpecError(faults)
-    return tuple(found)
+    return tuple(models)
 
 
-def _resolved_model(
-    model: ModelSpec, backend: str, demo: Mapping[str, Path], preparing: Preparing | None, *, talks: bool
-) -> ResolvedModel:
-    location = resolve_source(model, backend, demo, preparing)
+def _resolved(model: ModelSpec, backend: str, location: ModelLocation, *, talks: bool) -> ResolvedModel:
+    """A model with the hashes of what lies there; of a server, of what it is called and how long it may be."""
     if location.path is None:
         # A server's own length decides where a prompt is cut.
-        served = hash_text(f"{location.base_url} {location.served_name} {location.max_length}")
-        vocabulary = tokenizer_hash(location.tokenizer) if location.tokenizer else "the server's"
-        templates = _template(model, location.tokenizer), _talk_format(model, location.tokenizer, talks)
-        return ResolvedModel(model, backend, location, served, vocabulary, *templates)
-    weights = weights_hash(location.path)
-    if location.adapter:
-        weights = hash_components({"base": weights, "adapter": weights_hash(location.adapter)})
+        weights = hash_text(f"{location.base_url} {location.served_name} {location.max_length}")
+    else:
+        weights = weights_hash(location.path)
+        if location.adapter:
+            weights = hash_components({"base": weights, "adapter": weights_hash(location.adapter)})
     tokenizer = location.tokenizer or location.path
-    templates = _template(model, tokenizer), _talk_format(model, tokenizer, talks)
-    return ResolvedModel(model, backend, location, weights, tokenizer_hash(tokenizer), *templates)
+    vocabulary = tokenizer_hash(tokenizer) if tokenizer else "the server's"
+    template, talk_format = _formats(model, tokenizer, talks=talks)
+    return ResolvedModel(model, backend, location, weights, vocabulary, template, talk_format)
 
 
-def _template(model: ModelSpec, tokenizer: Path | None) -> str:
-    """How capability prompts are put to the model: `plain`, or the hash of a template."""
-    if model.chat_template is False:
-        return "plain"
+def _formats(model: ModelSpec, tokenizer: Path | None, *, talks: bool) -> tuple[str, str]:
+    """How capability prompts and how talk are put to the model: the plain formats, or hashes of templates.
+
+    Talk is put into the model's own template where it has one, whatever capability prompts are put into.
+    """
     if isinstance(model.chat_template, str):
-        return f"file {hash_file(Path(model.chat_template).expanduser())[:12]}"
-    template = _own_template(model, tokenizer)
-    if not template:
+        template = f"file {hash_file(Path(model.chat_template).expanduser())[:12]}"
+        return template, template if talks else PLAIN_FORMAT
+    if not (model.chat_template or talks):
+        return PLAIN, PLAIN_FORMAT
+    own = None
+    if tokenizer is not None and model.trust_remote_code:
+        from transformers import AutoTokenizer
+
+        # Code of a tokenizer's own may hold a template that no file does.
+        own = AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=True).chat_template
+    elif tokenizer is not None:
+        own = stored_template(tokenizer)
+    if model.chat_template and not own:
         raise SpecError([f"model {model.name!r}: chat_template=true, but its tokenizer has no chat template"])
-    return f"own {hash_text(str(template))[:12]}"
-
-
-def _talk_format(model: ModelSpec, tokenizer: Path | None, talks: bool) -> str:
-    """How talk is put to the model: its own template where it has one, whatever capability prompts are put into."""
-    if not talks:
-        return PLAIN_FORMAT
-    if isinstance(model.chat_template, str):
-        return _template(model, tokenizer)
-    template = _own_template(model, tokenizer)
-    own = template and template != PLAIN_TEMPLATE
-    return f"own {hash_text(str(template))[:12]}" if own else PLAIN_FORMAT
-
-
-def _own_template(model: ModelSpec, tokenizer: Path | None) -> Any:
-    if tokenizer is None:
-        return None
-    if not model.trust_remote_code:
-        return stored_template(tokenizer)
-    # Code of a tokenizer's own may hold a template that no file does.
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=model.trust_remote_code).chat_template
+    template = f"own {hash_text(str(own))[:12]}"
+    return (
+        template if model.chat_template else PLAIN,
+        template if talks and own and own != PLAIN_TEMPLATE else PLAIN_FORMAT,
+    )

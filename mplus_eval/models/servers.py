@@ -15,6 +15,8 @@ _MEANINGLESS_KEYS = ("revision", "adapter", "device", "quantization")
 
 def server_faults(model: ModelSpec, backend: BackendInfo, where: str) -> list[str]:
     """Return what stands in the way of asking a server, a line each."""
+    import httpx
+
     api = backend.server
     assert api is not None
     url, wanted = server_of(model)
@@ -30,7 +32,29 @@ def server_faults(model: ModelSpec, backend: BackendInfo, where: str) -> list[st
     parts = urlsplit(url)
     if parts.query or parts.username or parts.password:
         return [*faults, f"{where}: a server is written {api.url}; its key is read from {api.key_variable}"]
-    return faults + _reply_faults(url, api, wanted, model.tokenizer is None, where)
+    try:
+        served = served_models(url, api)
+    except httpx.HTTPStatusError as error:
+        status = error.response.status_code
+        why = f"answers {status} to /models; base_url usually ends in /v1"
+        if status in (401, 403):
+            why = f"refuses the key; set {api.key_variable}"
+        return [*faults, f"{where}: the server {url} {why}"]
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return [*faults, f"{where}: cannot reach the server {url} ({reason(error)})"]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return [*faults, f"{where}: the server {url} does not answer /models as OpenAI's does"]
+    names = ", ".join(served) or "none"
+    if wanted is None and len(served) != 1:
+        faults.append(f"{where}: the server {url} serves {len(served)} models ({names}); say which with model=NAME")
+    elif wanted is not None and wanted not in served:
+        faults.append(f"{where}: the server {url} does not serve {wanted!r}; it serves {names}")
+    elif model.tokenizer is None and not _has_tokenizer(url, api):
+        faults.append(
+            f"{where}: the server {url} offers no tokenizer (vLLM's /tokenizer_info); "
+            "name the model's with tokenizer=SOURCE"
+        )
+    return faults
 
 
 def server_of(model: ModelSpec) -> tuple[str, str | None]:
@@ -46,31 +70,6 @@ def served_models(url: str, api: ServerApi) -> dict[str, int | None]:
     reply = httpx.get(f"{url}/models", headers=_headers(api), timeout=_TIMEOUT_SECONDS)
     lengths = {str(entry["id"]): entry.get("max_model_len") for entry in reply.raise_for_status().json()["data"]}
     return {name: length if isinstance(length, int) else None for name, length in lengths.items()}
-
-
-def _reply_faults(url: str, api: ServerApi, wanted: str | None, needs_tokenizer: bool, where: str) -> list[str]:
-    import httpx
-
-    where_at = f"{where}: the server {url}"
-    try:
-        served = served_models(url, api)
-    except httpx.HTTPStatusError as error:
-        status = error.response.status_code
-        if status in (401, 403):
-            return [f"{where_at} refuses the key; set {api.key_variable}"]
-        return [f"{where_at} answers {status} to /models; base_url usually ends in /v1"]
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return [f"{where}: cannot reach the server {url} ({reason(error)})"]
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return [f"{where_at} does not answer /models as OpenAI's does"]
-    names = ", ".join(served) or "none"
-    if wanted is None and len(served) != 1:
-        return [f"{where_at} serves {len(served)} models ({names}); say which with model=NAME"]
-    if wanted is not None and wanted not in served:
-        return [f"{where_at} does not serve {wanted!r}; it serves {names}"]
-    if needs_tokenizer and not _has_tokenizer(url, api):
-        return [f"{where_at} offers no tokenizer (vLLM's /tokenizer_info); name the model's with tokenizer=SOURCE"]
-    return []
 
 
 def _has_tokenizer(url: str, api: ServerApi) -> bool:

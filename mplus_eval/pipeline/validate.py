@@ -16,7 +16,7 @@ from mplus_eval.harmlessness.settings import harmlessness_of
 from mplus_eval.judges import judge_faults
 from mplus_eval.judges.reward import BARE, reward_model_beside, with_reward_model
 from mplus_eval.models.hub import Preparing
-from mplus_eval.models.locations import check_sources
+from mplus_eval.models.locations import model_faults
 from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.spec.compare import CompareSpec
@@ -44,10 +44,7 @@ def check_all(spec: CompareSpec, preparing: Preparing | None, known: Sequence[st
     loaded: tuple[LoadedTask, ...] = ()
     settings: HarmlessnessSettings | None = None
     sets: tuple[PromptSet, ...] = ()
-    try:
-        check_sources(spec)
-    except SpecError as error:
-        faults += error.faults
+    faults += [fault for model in spec.models for fault in model_faults(model, spec.backend_of(model))]
     try:
         suite = load_suite(spec.suite)
         loaded = tuple(_loaded_tasks(spec, suite, preparing)) if spec.capability else ()

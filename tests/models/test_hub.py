@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,9 +20,10 @@ from mplus_eval.models.hub import (
     hub_tokenizer_faults,
     tokenizer_files,
 )
-from mplus_eval.models.locations import resolve_source, source_faults
+from mplus_eval.models.locations import model_faults, resolve_source
 from mplus_eval.spec.model import ModelSpec
 from tests.conftest import TinyModel
+from tests.hub_stand_in import HubStandIn, serve_hub
 
 WHOLE = ["config.json", "model.safetensors", "tokenizer.json"]
 
@@ -116,7 +118,7 @@ def test_a_gated_repository_without_access(online: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "words"),
     [
         (
             RepositoryNotFoundError("no", response=response(404)),
@@ -127,10 +129,10 @@ def test_a_gated_repository_without_access(online: Any) -> None:
         (HfHubHTTPError("server error", response=response(500)), "the hub cannot be reached (server error"),
     ],
 )
-def test_what_the_hub_answers_is_one_line(online: Any, error: Exception, said: str) -> None:
+def test_what_the_hub_answers_is_one_line(online: Any, error: Exception, words: str) -> None:
     online(error=error)
     (line,) = faults(revision="v2")
-    assert said in line
+    assert words in line
     assert "\n" not in line
 
 
@@ -165,15 +167,74 @@ def test_a_tokenizer_comes_without_weights() -> None:
     assert tokenizer_files([*WHOLE, "chat_template.jinja"]) == ["config.json", "tokenizer.json", "chat_template.jinja"]
 
 
-def test_a_download_tells_how_far_it_is(online: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    online([*WHOLE, "pytorch_model.bin"])
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubStandIn]:
+    """A stand-in with one model, org/name, of which some files make a checkpoint; and an empty cache."""
+    from huggingface_hub import constants
+
+    folder = tmp_path / "hub" / "org" / "name"
+    folder.mkdir(parents=True)
+    for name, size in (("config.json", 10), ("model.safetensors", 3_000_000), ("notes.md", 10), ("x.gguf", 10)):
+        (folder / name).write_bytes(b"x" * size)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    with serve_hub(tmp_path / "hub") as hub:
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        )
+        yield hub
+
+
+def test_only_the_files_of_a_checkpoint_are_fetched(served: HubStandIn) -> None:
+    directory = fetch("org/name", None, checkpoint_files)
+
+    assert sorted(path.name for path in directory.iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(served.downloaded) == ["org/name/config.json", "org/name/model.safetensors"]
+
+
+def test_what_is_in_the_cache_is_not_fetched_again(served: HubStandIn) -> None:
+    directory = fetch("org/name", None, checkpoint_files)
+    served.downloaded.clear()
+
+    assert fetch("org/name", None, checkpoint_files) == directory
+    assert served.downloaded == []
+
+
+def test_what_was_fetched_is_found_offline_though_other_files_were_not(
+    served: HubStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = fetch("org/name", None, checkpoint_files)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+    assert fetch("org/name", None, checkpoint_files) == directory
+    with pytest.raises(SpecError, match="org/other cannot be downloaded from the hub"):
+        fetch("org/other", None, checkpoint_files)
+
+
+def test_a_download_tells_how_far_it_is(served: HubStandIn) -> None:
+    served.seconds_per_megabyte = 0.3
     told: list[tuple[str, int, int]] = []
-    monkeypatch.setattr(
-        huggingface_hub, "hf_hub_download", lambda source, name, revision: str(tmp_path / revision / name)
-    )
-    where = fetch("org/name", "v2", checkpoint_files, lambda *step: told.append(step))
-    assert where == tmp_path / "v2"
-    assert told == [("downloading org/name, megabytes", done, 3) for done in range(3)]
+    fetch("org/name", None, checkpoint_files, lambda *step: told.append(step))
+
+    assert told[0] == ("downloading org/name, megabytes", 0, 3)
+    assert {(what, total) for what, _, total in told} == {("downloading org/name, megabytes", 3)}
+    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+    assert len(told) > 2
+
+
+def test_a_download_that_is_interrupted_stops_in_the_middle_of_a_file(served: HubStandIn, tmp_path: Path) -> None:
+    (served.root / "org" / "name" / "model.safetensors").write_bytes(b"x" * 40_000_000)
+    served.seconds_per_megabyte = 0.03
+
+    def interrupt(_what: str, done: int, _total: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch("org/name", None, checkpoint_files, interrupt)
+    assert not list((tmp_path / "cache").rglob("model.safetensors"))
 
 
 def test_a_download_that_fails_is_one_line(online: Any) -> None:
@@ -184,7 +245,7 @@ def test_a_download_that_fails_is_one_line(online: Any) -> None:
 
 def test_a_cached_model_is_resolved_without_the_network(cached: Path) -> None:
     model = ModelSpec(name="m", source="org/cached")
-    assert source_faults(model, "hf") == []
-    found = resolve_source(model, "hf").path
-    assert found is not None
-    assert (found / "model.safetensors").read_bytes() == (cached / "model.safetensors").read_bytes()
+    assert model_faults(model, "hf") == []
+    directory = resolve_source(model, "hf").path
+    assert directory is not None
+    assert (directory / "model.safetensors").read_bytes() == (cached / "model.safetensors").read_bytes()

@@ -12,16 +12,15 @@ import torch
 
 from mplus_eval.demo import BASE
 from mplus_eval.errors import SpecError
-from mplus_eval.models.locations import check_sources, demo_names, kind_of, resolve_source, source_faults
+from mplus_eval.models.locations import demo_names, kind_of, model_faults, resolve_source
 from mplus_eval.spec.model import ModelSpec
 from tests.conftest import TinyModel
 from tests.server import CompletionServer, serving
-from tests.specs import build_spec
 from tests.tiny_models import build_adapter
 
 
 def faults(source: str | Path, backend: str = "hf", **keys: Any) -> list[str]:
-    return source_faults(ModelSpec(name="m", source=str(source), **keys), backend)
+    return model_faults(ModelSpec(name="m", source=str(source), **keys), backend)
 
 
 def only_fault(source: str | Path, backend: str = "hf", **keys: Any) -> str:
@@ -39,13 +38,6 @@ def checkpoint(tiny_model: TinyModel, tmp_path: Path) -> Path:
 
 def test_a_whole_checkpoint_has_no_fault(checkpoint: Path) -> None:
     assert faults(checkpoint) == []
-
-
-def test_every_wrong_model_is_named_at_once(tmp_path: Path) -> None:
-    spec = build_spec([f"a={tmp_path / 'none'}", "b=demo:other", "c=org/name"])
-    with pytest.raises(SpecError) as caught:
-        check_sources(spec)
-    assert [line.split(":")[0] for line in caught.value.faults] == ["model 'a'", "model 'b'", "model 'c'"]
 
 
 def test_a_missing_directory(tmp_path: Path) -> None:
@@ -250,12 +242,12 @@ def test_the_cpu_is_always_there(checkpoint: Path) -> None:
 
 
 def test_quantization_without_its_package(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("mplus_eval.models.locations.find_spec", lambda name: None)
     assert only_fault(checkpoint, quantization="4bit").endswith("pip install bitsandbytes")
 
 
 def test_eight_bits_are_not_vllms(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    monkeypatch.setattr("mplus_eval.models.locations.find_spec", lambda name: name)
     assert only_fault(checkpoint, "vllm", quantization="8bit").startswith("the backend vllm quantizes to 4bit only")
 
 

@@ -90,7 +90,7 @@ def test_items_are_cut_into_parts_within_a_leaf_task(tmp_path: Path, monkeypatch
 
 
 def test_faults_of_suite_and_models_are_reported_at_once(tmp_path: Path) -> None:
-    models = [f"base={tmp_path / 'absent'}", f"plus={tmp_path / 'absent too'}"]
+    models = [f"base={tmp_path / 'absent'}", f"plus={tmp_path / 'absent too'}", "other=demo:other", "far=org/name"]
     spec = build_spec(models, options={"suite": "mpluss", "data_dir": tmp_path / "no data", "output": tmp_path / "run"})
 
     with pytest.raises(SpecError) as caught:
@@ -99,6 +99,7 @@ def test_faults_of_suite_and_models_are_reported_at_once(tmp_path: Path) -> None
     assert "mpluss" in text
     assert "no data" in text
     assert "absent too" in text
+    assert all(f"model '{name}': " in text for name in ("base", "plus", "other", "far"))
     assert not (tmp_path / "run").exists()
 
 

@@ -21,7 +21,7 @@ from mplus_eval.data.hub import offline, reason
 from mplus_eval.errors import MplusError, SpecError, UsageError
 from mplus_eval.harmlessness.scorers.base import toxicity_first
 from mplus_eval.harmlessness.scorers.model_scorer import REVISION, ModelScorer, best_device, ways_out
-from mplus_eval.models.checkpoints import safetensors_faults, tokenizer_faults, weight_files
+from mplus_eval.models.checkpoints import tokenizer_faults, weight_faults, weight_files
 from mplus_eval.models.hub import checkpoint_files, fetch
 from mplus_eval.store.hashes import hash_components, tokenizer_hash, weights_hash
 
@@ -112,7 +112,7 @@ def _faults_of(asked: _Source, directory: Path, *, with_weights: bool) -> list[s
     """What is wrong with a model's files, found without loading its weights."""
     wrong = tokenizer_faults(directory, asked.where)
     if with_weights:
-        wrong += safetensors_faults(directory, asked.where)
+        wrong += weight_faults(directory, asked.where, pickled=False)
     if not (directory / "config.json").is_file():
         return [f"{asked.where}: {directory} has no config.json, so it is not a checkpoint directory", *wrong]
     config = _config(asked, directory)
