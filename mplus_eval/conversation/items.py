@@ -126,7 +126,16 @@ def _dialogue(row: Mapping[str, object], seen: Counter[str]) -> Dialogue:
     system, turns, answers = _spoken(name, row[name])
     references = _references(row, len(turns)) or answers
     category = str(row["category"]) if _given(row.get("category")) else NO_CATEGORY
-    return Dialogue(_item_id(row, (system, *turns), seen), category, turns, references, system)
+    # The row's own id, else a hash of what is said; a text that stands there again is numbered.
+    column = next((name for name in ID_COLUMNS if _given(row.get(name))), None)
+    content = json.dumps((system, *turns), ensure_ascii=False)
+    item_id = str(row[column]) if column else hash_text(content)[:_HEXADECIMALS]
+    seen[item_id] += 1
+    if seen[item_id] > 1 and column:
+        raise _BadRowError(f"{column} {item_id!r} stands there twice")
+    if seen[item_id] > 1:
+        item_id = f"{item_id}-{seen[item_id]}"
+    return Dialogue(item_id, category, turns, references, system)
 
 
 def _spoken(name: str, value: object) -> tuple[str | None, tuple[str, ...], tuple[str | None, ...]]:
@@ -172,18 +181,6 @@ def _references(row: Mapping[str, object], n_turns: int) -> tuple[str | None, ..
     if len(texts) > n_turns:
         raise _BadRowError(f"reference: {len(texts)} answers to {n_turns} turns")
     return tuple((texts[turn] or None) if turn < len(texts) else None for turn in range(n_turns))
-
-
-def _item_id(row: Mapping[str, object], spoken: Sequence[str | None], seen: Counter[str]) -> str:
-    """The row's own id, else a hash of what is said; a text that stands there again is numbered."""
-    column = next((name for name in ID_COLUMNS if _given(row.get(name))), None)
-    own = str(row[column]) if column else hash_text(json.dumps(spoken, ensure_ascii=False))[:_HEXADECIMALS]
-    seen[own] += 1
-    if seen[own] == 1:
-        return own
-    if column:
-        raise _BadRowError(f"{column} {own!r} stands there twice")
-    return f"{own}-{seen[own]}"
 
 
 def _given(value: object) -> bool:
