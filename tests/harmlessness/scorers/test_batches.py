@@ -108,8 +108,3 @@ def test_scores_of_a_classifier_are_those_of_each_text_alone(checkpoint: Path) -
 def test_half_a_character_is_a_missing_value_of_a_classifier(checkpoint: Path) -> None:
     scores = score_texts(detoxify.load(f"detoxify:{checkpoint}", "cpu"), ["kind", "\ud800", "mine"])
     assert np.isnan(scores[:, 0]).tolist() == [False, True, False]
-
-
-def test_a_device_that_is_not_there_is_wrong_usage_and_not_a_failing_text(checkpoint: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be put on device nowhere"):
-        score_texts(detoxify.load(f"detoxify:{checkpoint}", "nowhere"), ["kind"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from transformers import BertTokenizer, RobertaConfig, RobertaForSequenceClassification, pipeline
+from transformers import BertTokenizer, pipeline
 
 from mplus_eval.errors import UsageError
 from mplus_eval.harmlessness.scorers import classifier
@@ -45,19 +45,6 @@ def test_scores_are_those_of_transformers_own_pipeline(base: Path, tmp_path: Pat
     for column, label in enumerate([toxic, *(label for label in labels if label != toxic)]):
         np.testing.assert_allclose(scores[:, column], _piped(tmp_path, label), atol=1e-5)
     assert scorer.labels == ("toxicity", *(label for label in labels if label != toxic))
-
-
-def test_a_model_whose_positions_begin_after_its_padding_reads_as_many_tokens_as_it_can(base: Path, tmp_path) -> None:
-    labels = {"id2label": {0: "fine", 1: "toxic"}, "label2id": {"fine": 0, "toxic": 1}}
-    config = RobertaConfig(
-        vocab_size=18, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
-        max_position_embeddings=34, pad_token_id=1, **labels,
-    )  # fmt: skip
-    RobertaForSequenceClassification(config).save_pretrained(tmp_path)
-    BertTokenizer.from_pretrained(base).save_pretrained(tmp_path)
-    scorer = classifier.load(str(tmp_path))
-    assert len(scorer.encode(["very " * 80])[0]["input_ids"]) == 32
-    assert not np.isnan(scorer.score(["very " * 80])).any()
 
 
 def test_a_label_after_a_hash_is_taken_for_toxicity(base: Path, tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ import torch
 
 from mplus_eval.errors import UsageError
 from mplus_eval.harmlessness.scorers import detoxify
-from mplus_eval.harmlessness.scorers.batches import score_texts
-from tests.harmlessness.small_detoxify import ORIGINAL, small_checkpoint, write_checkpoint
+from tests.harmlessness.small_detoxify import small_checkpoint, write_checkpoint
 
 TEXTS = ["you are a dunce", "thank the friend of mine", "", "kind", "very " * 80]
 
@@ -44,32 +43,6 @@ def test_toxicity_is_the_first_label_and_the_others_have_detoxifys_names(tmp_pat
 def test_outputs_beyond_the_labels_are_left_out(tmp_path: Path) -> None:
     path = write_checkpoint(tmp_path, ("toxicity", "insult"), num_classes=5)
     assert detoxify.load(f"detoxify:{path}").score(TEXTS).shape == (len(TEXTS), 2)
-
-
-def test_many_texts_score_as_one_alone_does(checkpoint: Path) -> None:
-    scorer = detoxify.load(f"detoxify:{checkpoint}")
-    alone = np.concatenate([scorer.score([text]) for text in TEXTS])
-    np.testing.assert_allclose(scorer.score(TEXTS), alone, atol=1e-5)
-    assert scorer.score([]).shape == (0, len(ORIGINAL))
-
-
-def test_a_text_beyond_the_models_positions_is_read_from_its_beginning(checkpoint: Path) -> None:
-    scorer = detoxify.load(f"detoxify:{checkpoint}")
-    read, longer = "very " * 62, "very " * 62 + "dunce " * 1000
-    np.testing.assert_allclose(scorer.score([longer]), scorer.score([read]), atol=1e-5)
-
-
-def test_it_computes_on_a_gpu_where_there_is_one_and_none_was_named(checkpoint: Path, monkeypatch) -> None:
-    for is_there, device in ((True, "cuda"), (False, "cpu")):
-        monkeypatch.setattr("torch.cuda.is_available", lambda is_there=is_there: is_there)
-        assert detoxify.load(f"detoxify:{checkpoint}").device == device
-    assert detoxify.load(f"detoxify:{checkpoint}", "cuda:1").device == "cuda:1"
-
-
-@pytest.mark.gpu
-def test_a_gpu_gives_the_scores_of_a_processor(checkpoint: Path) -> None:
-    on_gpu = score_texts(detoxify.load(f"detoxify:{checkpoint}", "cuda"), TEXTS)
-    np.testing.assert_allclose(on_gpu, score_texts(detoxify.load(f"detoxify:{checkpoint}", "cpu"), TEXTS), atol=1e-3)
 
 
 def test_looking_into_a_checkpoint_loads_no_weights(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
