@@ -33,8 +33,8 @@ def build_model(
 ) -> Path:
     """Write a checkpoint of random weights, with a tokenizer trained on texts, into a folder; return the folder.
 
-    A `brief` one ends what it generates after some tens of tokens, where others seldom end at all: the end token's logit
-    is spread twice as widely as that of any other token.
+    A `brief` one ends what it generates after some tens of tokens, where others seldom end at all: the end token's
+    logit is spread twice as widely as that of any other token.
     """
     import torch
     from transformers import AutoModelForCausalLM
