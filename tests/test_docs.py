@@ -17,7 +17,7 @@ FOLDERS = {path.name for path in (ROOT / "mplus_eval").iterdir() if path.is_dir(
 TOP = {"mplus_eval", "tests", "benchmarks", "docs", *FOLDERS}
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-PATH = re.compile(r"(?<![\w./:-])(?:%s)/[\w./*-]*[\w*/]" % "|".join(sorted(TOP)))
+PATH = re.compile(rf"(?<![\w./:-])(?:{'|'.join(sorted(TOP))})/[\w./*-]*[\w*/]")
 FILE = re.compile(r"`(\w+\.(?:py|css|js))`")
 DOTTED = re.compile(r"(?<![\w./-])mplus_eval(?:\.\w+)+(?::\w+)?")
 
@@ -48,10 +48,11 @@ def test_links_land(guide: Path) -> None:
 @pytest.mark.parametrize("guide", [guide for guide in GUIDES if guide not in HISTORY], ids=name_of)
 def test_files_are_there(guide: Path) -> None:
     text = guide.read_text("utf-8")
-    anywhere = {path.name for folder in TOP for path in (ROOT / folder).rglob("*") if (ROOT / folder).is_dir()}
-    anywhere |= {path.name for path in (ROOT / "mplus_eval").rglob("*")}
-    paths = {path for path in PATH.findall(text) if not any(any(root.glob(path)) for root in (ROOT, ROOT / "mplus_eval"))}
-    assert paths | {file for file in FILE.findall(text) if file not in anywhere} == set()
+    anywhere = {path.name for folder in TOP if (ROOT / folder).is_dir() for path in (ROOT / folder).rglob("*")}
+    roots = (ROOT, ROOT / "mplus_eval")
+    lost = {path for path in PATH.findall(text) if not any(found for root in roots for found in root.glob(path))}
+
+    assert lost | {name for name in FILE.findall(text) if name not in anywhere} == set()
 
 
 @pytest.mark.parametrize("guide", [guide for guide in GUIDES if guide not in HISTORY], ids=name_of)
