@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mplus_eval.cli.options import Quiet
+from mplus_eval.cli.running import show
 
 
 def report(
@@ -15,16 +16,11 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Render a run's report again from what is stored; nothing is evaluated."""
-    from rich.console import Console
-
     from mplus_eval.log_setup import silence_libraries
     from mplus_eval.pipeline.run import load
     from mplus_eval.reports import write_report
-    from mplus_eval.reports.terminal import summary
 
     silence_libraries()
     finished = load(run_directory)
     write_report(finished.path)
-    if not quiet:
-        Console().print(summary(finished.comparison))
-        typer.echo(f"\nReport: {finished.path / 'report.html'}")
+    show(finished, quiet=quiet)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import typer
 
+if TYPE_CHECKING:
+    from mplus_eval.pipeline.run import Run
+
 
 def run_and_show(
-    models: Sequence[str], config: str | None, given: Mapping[str, Any], *, verbose: bool, quiet: bool
+    models: Sequence[str], config: str | None, given: Mapping[str, object], *, verbose: bool, quiet: bool
 ) -> None:
     """Run a comparison and print its summary.
 
@@ -41,7 +44,7 @@ def run_and_show(
         raise typer.Exit(EXIT_CELLS_MISSING)
 
 
-def show(finished: Any, *, quiet: bool) -> None:
+def show(finished: Run, *, quiet: bool) -> None:
     """Print the summary of a run and where its report is."""
     from rich.console import Console
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from mplus_eval.capability.items import LoadedTask
+    from mplus_eval.spec.suite import Suite as SuiteSpec
     from mplus_eval.spec.suite import SuiteTask
 
 DEFAULT_SUITE = "mplus"
@@ -36,15 +37,20 @@ def list_tasks(
 
     chosen = load_suite(suite or DEFAULT_SUITE)
     if every:
-        known = {task.name: "suite" for task in chosen.tasks}
+        kinds = {task.name: "suite" for task in chosen.tasks}
         for definition in [*local_definitions(tasks_dir).values(), *stock_definitions().values()]:
-            known.setdefault(definition.name, definition.kind.replace("py_task", "task"))
-        typer.echo("\n".join(f"{kind:<6} {name}" for name, kind in sorted(known.items())))
+            kinds.setdefault(definition.name, definition.kind.replace("py_task", "task"))
+        typer.echo("\n".join(f"{kind:<6} {name}" for name, kind in sorted(kinds.items())))
         return
     console = Console()
     console.print(_table(chosen.tasks, f"Suite {chosen.name}: {chosen.description}".rstrip(": ")))
-    for line in _prompts(chosen):
-        typer.echo(line)
+    if (settings := chosen.harmlessness) is not None:
+        sets = ", ".join(f"{prompts.name} ({prompts.source})" for prompts in settings.sources)
+        scorers = ", ".join(settings.scorers)
+        typer.echo(f"Toxicity: {sets}; {settings.samples} continuations each, scored by {scorers}.")
+    if (talk := chosen.conversation) is not None:
+        judges = ", ".join(talk.judges) or "a reward model, or --judge"
+        typer.echo(f"Conversation: {talk.dialogues}, judged by {judges}.")
     typer.echo(f"Suites: {', '.join(shipped_suites())}. With --all: every task that --tasks can name.")
 
 
@@ -132,16 +138,7 @@ def _chosen(
     return resolve_tasks(load_suite(suite or DEFAULT_SUITE), names, tasks_dir=tasks_dir)
 
 
-def _prompts(suite: Any) -> Iterator[str]:
-    """What is asked besides tasks."""
-    if (settings := suite.harmlessness) is not None:
-        sets = ", ".join(f"{one.name} ({one.source})" for one in settings.sources)
-        yield f"Toxicity: {sets}; {settings.samples} continuations each, scored by {', '.join(settings.scorers)}."
-    if (talk := suite.conversation) is not None:
-        yield f"Conversation: {talk.dialogues}, judged by {', '.join(talk.judges) or 'a reward model, or --judge'}."
-
-
-def _check_prompts(console: Console, suite: Any, data_dir: Path | None, limit: int | None) -> tuple[int, int]:
+def _check_prompts(console: Console, suite: SuiteSpec, data_dir: Path | None, limit: int | None) -> tuple[int, int]:
     """Load what is asked besides tasks; return how much there is, and how much of it cannot be had."""
     from mplus_eval.conversation.items import DialogueSet
     from mplus_eval.errors import SpecError
@@ -151,11 +148,11 @@ def _check_prompts(console: Console, suite: Any, data_dir: Path | None, limit: i
     n_wanted = 0
     faults: list[str] = []
     if (settings := suite.harmlessness) is not None:
-        found, faults = load_prompt_sets(settings, seed=0, limit=limit, data_dir=data_dir)
+        loaded, faults = load_prompt_sets(settings, seed=0, limit=limit, data_dir=data_dir)
         faults += [fault for scorer in settings.scorers for fault in scorer_faults(scorer)]
         n_wanted += len(settings.sources) + len(settings.scorers)
-        for one in found:
-            console.print(f"ok      {one.name}: {len(one.prompts):,} prompts", style="green", markup=False)
+        for prompts in loaded:
+            console.print(f"ok      {prompts.name}: {len(prompts.prompts):,} prompts", style="green", markup=False)
     if (talk := suite.conversation) is not None:
         n_wanted += 1
         try:
