@@ -5,12 +5,10 @@ import socket
 import tomllib
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 
-from mplus_eval.cli.doctor import doctor as command
 from mplus_eval.pipeline import doctor
 from mplus_eval.pipeline.doctor import Check, checks, package_check
 
@@ -111,48 +109,6 @@ def test_what_could_not_be_written_is_a_fault(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
     faults = [check for check in doctor._disk() if check.ok is False]
     assert [check.mend for check in faults] == [f"chmod u+w {tmp_path}"]
-
-
-PLENTY = [
-    Check("python", True, "3.11"),
-    Check("package torch", True, "2.13"),
-    Check("hub", None, "offline", "unset HF_HUB_OFFLINE"),
-]
-
-
-def run(monkeypatch: pytest.MonkeyPatch, found: list[Check], **options: Any) -> int:
-    import typer
-
-    monkeypatch.setattr(doctor, "checks", lambda: found)
-    try:
-        command(**options)
-    except typer.Exit as left:
-        return left.exit_code
-    return 0
-
-
-def test_the_command_ends_well_when_only_optional_things_are_missing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(monkeypatch, PLENTY) == 0
-    shown = capsys.readouterr().out
-    assert "package torch" not in shown
-    assert "If you need it\n  hub: unset HF_HUB_OFFLINE" in shown
-
-
-def test_the_command_shows_every_package_when_asked(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(monkeypatch, PLENTY, verbose=True) == 0
-    assert "package torch" in capsys.readouterr().out
-
-
-def test_the_command_fails_when_something_required_is_missing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    missing = Check("package trl", False, "missing", "pip install 'trl>=1.16,<2'")
-    assert run(monkeypatch, [*PLENTY, missing]) == 2
-    assert "To mend\n  package trl: pip install 'trl>=1.16,<2'\n" in capsys.readouterr().out
 
 
 def test_demo_models_are_found_where_the_demo_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

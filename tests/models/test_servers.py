@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from mplus_eval.models.servers import served_models, server_faults, server_of
+from mplus_eval.spec.backends import BACKENDS
+from mplus_eval.spec.model import ModelSpec
+from tests.conftest import TinyModel
+from tests.server import CompletionServer, serving
+
+OPENAI = BACKENDS["openai"]
+
+
+def faults(source: str, **keys: Any) -> list[str]:
+    return server_faults(ModelSpec(name="m", source=source, **keys), OPENAI, "model 'm'")
+
+
+def only_fault(source: str, **keys: Any) -> str:
+    (line,) = faults(source, **keys)
+    assert line.startswith("model 'm': ")
+    assert "\n" not in line
+    return line.removeprefix("model 'm': ")
+
+
+@pytest.fixture
+def server(tiny_model: TinyModel) -> Iterator[CompletionServer]:
+    with serving(CompletionServer(tiny_model())) as server:
+        yield server
+
+
+def test_a_served_name_may_be_the_source(server: CompletionServer) -> None:
+    assert faults("tiny", base_url=server.url) == []
+    assert only_fault("huge", base_url=server.url).endswith("does not serve 'huge'; it serves tiny")
+
+
+def test_a_server_that_wants_a_key(server: CompletionServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.key = "secret"
+    assert only_fault(server.url).endswith("refuses the key; set OPENAI_API_KEY")
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    assert faults(server.url) == []
+
+
+def test_a_server_without_tokenizer_needs_one_named(server: CompletionServer, tiny_model: TinyModel) -> None:
+    server.has_tokenizer = False
+    assert "offers no tokenizer" in only_fault(server.url)
+    assert faults(server.url, tokenizer=str(tiny_model())) == []
+
+
+def test_a_server_that_cannot_be_reached(tiny_model: TinyModel) -> None:
+    with serving(CompletionServer(tiny_model())) as gone:
+        url = gone.url
+    assert only_fault(url).startswith(f"cannot reach the server {url} (")
+
+
+@pytest.mark.parametrize(
+    ("keys", "url", "name"),
+    [
+        ({"source": "http://host:1/v1/"}, "http://host:1/v1", None),
+        ({"source": "http://host:1/v1", "model": "served"}, "http://host:1/v1", "served"),
+        ({"source": "served", "base_url": "http://host:1/v1"}, "http://host:1/v1", "served"),
+        ({"source": "served", "base_url": "http://host:1/v1", "model": "other"}, "http://host:1/v1", "other"),
+        ({"source": "served"}, "", "served"),
+    ],
+)
+def test_the_address_and_the_name_are_the_source_or_keys_of_their_own(
+    keys: dict[str, Any], url: str, name: str | None
+) -> None:
+    assert server_of(ModelSpec(name="m", **keys)) == (url, name)
+
+
+def test_the_longest_sequence_is_known_where_the_server_says_it(server: CompletionServer) -> None:
+    assert OPENAI.server is not None
+    server.models.append({"id": "other"})
+    assert served_models(server.url, OPENAI.server) == {"tiny": 512, "other": None}
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"source": "served"}, "the backend openai needs base_url=http://HOST:PORT/v1"),
+        ({"source": "http://user:key@host/v1"}, "its key is read from OPENAI_API_KEY"),
+        ({"source": "http://host/v1?key=1"}, "its key is read from OPENAI_API_KEY"),
+    ],
+)
+def test_an_address_is_written_without_a_key(keys: dict[str, Any], words: str) -> None:
+    assert words in only_fault(**keys)
+
+
+def test_what_a_server_cannot_honour_is_refused_key_by_key(server: CompletionServer) -> None:
+    lines = faults(server.url, revision="main", device="cpu", chat_template=True)
+    assert [line.split(": ")[1].split()[0] for line in lines] == ["revision", "device", "with"]
+    assert lines[2].endswith("chat_template needs tokenizer=SOURCE")
