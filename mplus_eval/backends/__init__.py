@@ -22,11 +22,10 @@ def load_backend(name: str, model: ModelSpec, source: ModelLocation) -> Backend:
 
 def engine(name: str) -> str:
     """The backend with the versions that its numbers may depend on: a component of every fingerprint."""
-    return " ".join([name, *(f"{package} {_version(package)}" for package in BACKENDS[name].engine_packages)])
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "absent"
+    words = [name]
+    for package in BACKENDS[name].engine_packages:
+        try:
+            words += [package, version(package)]
+        except PackageNotFoundError:
+            words += [package, "absent"]
+    return " ".join(words)

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lm_eval.models.huggingface import HFLM
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from mplus_eval.inference.logits import NotANumberError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
 
 
 class IncompleteWeightsError(ValueError):
@@ -23,14 +27,15 @@ class WholeModel:
     """`AutoModelForCausalLM`, refusing a checkpoint that leaves parts of the model at random weights."""
 
     @classmethod
-    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> PreTrainedModel:
         """Load a model; the arguments are those of transformers.
 
         Raises:
             IncompleteWeightsError: naming the first tensor that is missing or of another shape.
         """
         loaded: Any = AutoModelForCausalLM.from_pretrained(*args, output_loading_info=True, **kwargs)
-        model, loading = loaded
+        model: PreTrainedModel = loaded[0]
+        loading = loaded[1]
         lacking = [*sorted(loading["missing_keys"]), *sorted(str(key[0]) for key in loading["mismatched_keys"])]
         if lacking:
             raise IncompleteWeightsError(f"the checkpoint lacks {len(lacking)} tensors, first {lacking[0]}")
@@ -58,17 +63,14 @@ class CheckedHFLM(HFLM):
         finally:
             self._nan_is_noticed = False
 
-    def _create_model(self, *args: Any, **kwargs: Any) -> None:
+    def _create_model(self, *args: object, **kwargs: object) -> None:
         # HFLM itself offers no way to quantize with transformers 5, which takes it in `quantization_config` alone.
         if self._quantization is not None:
-            kwargs["quantization_config"] = quantization_config(self._quantization)
+            four = self._quantization == "4bit"
+            kwargs["quantization_config"] = BitsAndBytesConfig(load_in_4bit=four, load_in_8bit=not four)
         super()._create_model(*args, **kwargs)
 
-    def _loglikelihood_tokens(self, requests: Any, disable_tqdm: bool = True, override_bs: int | None = None) -> Any:
-        # HFLM shows a bar here for whole texts, whatever its caller asked for.
-        return super()._loglikelihood_tokens(requests, disable_tqdm=True, override_bs=override_bs)
-
-    def _refuse_nan(self, _module: Any, _inputs: Any, output: Any) -> None:
+    def _refuse_nan(self, _module: torch.nn.Module, _inputs: object, output: object) -> None:
         """Stop at NaN logits, since decoding would turn them into text without a word.
 
         Only the last position is looked at: the rows of padding may hold anything, and a NaN spreads to what follows.
@@ -76,11 +78,3 @@ class CheckedHFLM(HFLM):
         logits = None if self._nan_is_noticed else getattr(output, "logits", None)
         if logits is not None and bool(logits[:, -1].isnan().any()):
             raise NotANumberError("the model returned NaN logits")
-
-
-def quantization_config(name: str) -> Any:
-    """Return transformers' configuration of bitsandbytes for 4bit or 8bit weights."""
-    from transformers import BitsAndBytesConfig
-
-    four = name == "4bit"
-    return BitsAndBytesConfig(load_in_4bit=four, load_in_8bit=not four)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mplus_eval.backends.base import LoadedModel, OpenedModel, Response
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
@@ -28,8 +28,9 @@ class HfModel(LmEvalModel):
     @property
     def opened(self) -> OpenedModel:
         """The transformers model; an adapter's layers stand inside it."""
-        model = self.lm.model
-        return OpenedModel(model.get_base_model() if hasattr(model, "get_base_model") else model, self.lm.tokenizer)
+        from mplus_eval.inference.logits import without_adapter
+
+        return OpenedModel(without_adapter(self.lm.model), self.lm.tokenizer)
 
     def respond(self, requests: Sequence[Instance]) -> list[Response]:
         """Answer requests of one type, halving what is computed at once for as long as the memory does not suffice.
@@ -37,11 +38,14 @@ class HfModel(LmEvalModel):
         Raises:
             MemoryError: when it does not suffice for one request at a time.
         """
+        import torch
+        from accelerate.utils.memory import should_reduce_batch_size
+
         while True:
             try:
                 return self.lm.respond(requests)
             except RuntimeError as error:
-                if not _is_out_of_memory(error):
+                if not isinstance(error, torch.OutOfMemoryError) and not should_reduce_batch_size(error):
                     raise
                 if not self.lm.halve():
                     raise MemoryError("out of memory, also with one item at a time") from error
@@ -76,19 +80,9 @@ def load(model: ModelSpec, source: ModelLocation) -> HfModel:
         budget=None if model.batch_size == "auto" else Budget.of_batch(model.batch_size),
     )
     set_chat_template(lm, model.chat_template)
-    return HfModel(lm, _facts(lm, device), batch_size * _BATCHES_PER_CALL)
-
-
-def _facts(lm: Any, device: str) -> LoadedModel:
     dtype = str(lm.model.dtype).removeprefix("torch.")
-    return LoadedModel("hf", dtype, int(lm.model.num_parameters()), device, lm.tier)
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    import torch
-    from accelerate.utils.memory import should_reduce_batch_size
-
-    return isinstance(error, torch.OutOfMemoryError) or bool(should_reduce_batch_size(error))
+    facts = LoadedModel("hf", dtype, int(lm.model.num_parameters()), device, lm.tier)
+    return HfModel(lm, facts, batch_size * _BATCHES_PER_CALL)
 
 
 def _free() -> None:

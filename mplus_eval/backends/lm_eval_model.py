@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mplus_eval.backends.base import LoadedModel, OpenedModel, Response
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
+    from lm_eval.api.model import LM
 
 
 class LmEvalModel:
     """An lm-eval model behind the backend seam."""
 
-    def __init__(self, lm: Any, facts: LoadedModel, requests_per_call: int) -> None:
+    def __init__(self, lm: LM, facts: LoadedModel, requests_per_call: int) -> None:
         """Keep a loaded `lm_eval.api.model.LM`."""
         self.lm = lm
         self.facts = facts
@@ -47,7 +48,7 @@ class LmEvalModel:
         self.lm = None
 
 
-def set_chat_template(lm: Any, template: bool | str) -> None:
+def set_chat_template(lm: LM, template: bool | str) -> None:
     """Give an lm-eval model the chat template of a file, where one was named."""
     if isinstance(template, str):
         text = Path(template).expanduser().read_text(encoding="utf-8")

@@ -7,12 +7,13 @@ all against the lm-eval that is installed. Imports lm-eval, though not torch, so
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lm_eval.api.model import TemplateLM
-from lm_eval.models.utils import _add_special_kwargs
+from lm_eval.models.utils import _add_special_kwargs as special_token_settings
 from lm_eval.tasks._factory import TaskFactory
 from lm_eval.tasks._index import Entry, Kind, TaskIndex
 from lm_eval.tasks._yaml_loader import load_yaml
@@ -39,7 +40,7 @@ REPLACED = {
     "_create_model": ("quantization_config",),
     "_loglikelihood_tokens": ("requests", "disable_tqdm", "override_bs"),
 }
-"""Methods of lm-eval's `HFLM` that `CheckedHFLM` and `FastHFLM` replace, with the parameters that these rely on."""
+"""Methods of lm-eval's `HFLM` that `CheckedHFLM` and `FastHFLM` replace, with parameters that these rely on."""
 
 EncodedPair = tuple[tuple[str, str] | None, list[int], list[int]]
 """The two texts of a request, None for a piece of a whole text, and the token ids of both."""
@@ -57,12 +58,6 @@ def encode_pairs(lm: TemplateLM, requests: Sequence[Instance]) -> list[EncodedPa
     return encoded
 
 
-def special_token_settings(add_bos_token: bool | None) -> dict[str, bool]:
-    """How `HFLM` tells a tokenizer whether to add special tokens to a text."""
-    settings: dict[str, bool] = _add_special_kwargs(None, add_bos_token)
-    return settings
-
-
 def set_requests(task: Task, requests: Sequence[Instance]) -> None:
     """Give a task the answered requests that its filters will be applied to."""
     task._instances = list(requests)
@@ -74,35 +69,33 @@ def filter_names(task: Task) -> list[str]:
 
 
 class OpenTaskFactory(TaskFactory):  # type: ignore[misc, unused-ignore]
-    """lm-eval's factory, with the steps that a subclass may do otherwise under public names."""
+    """lm-eval's factory, with the steps that a subclass does otherwise under public names."""
 
-    def build_task(self, entry: Entry, overrides: Mapping[str, Any] | None) -> object:
+    full_config = TaskFactory._load_full_config
+    """The configuration of an entry with its includes, functions and overrides."""
+
+    @abstractmethod
+    def build_task(self, entry: Entry, overrides: Mapping[str, object] | None) -> object:
         """Make a task of its configuration."""
-        return super()._build_task(entry, overrides)
 
     def build_group(
         self,
         name: str,
-        config: dict[str, Any],
-        overrides: Mapping[str, Any] | None,
+        config: Mapping[str, object],
+        overrides: Mapping[str, object] | None,
         registry: dict[str, Entry],
     ) -> object:
         """Make a group with its members; `config` is as in its YAML file."""
         return super()._build_group(name, config, overrides, registry)
 
-    def full_config(self, entry: Entry, overrides: Mapping[str, Any] | None) -> dict[str, Any]:
-        """The configuration of an entry with its includes, functions and overrides."""
-        config: dict[str, Any] = self._load_full_config(entry, overrides)
-        return config
-
-    def _build_task(self, entry: Entry, overrides: Mapping[str, Any] | None) -> object:
+    def _build_task(self, entry: Entry, overrides: Mapping[str, object] | None) -> object:
         return self.build_task(entry, overrides)
 
     def _build_group(
         self,
         group_name: str,
-        raw_cfg: dict[str, Any],
-        overrides: Mapping[str, Any] | None,
+        raw_cfg: Mapping[str, object],
+        overrides: Mapping[str, object] | None,
         registry: dict[str, Entry],
     ) -> object:
         return self.build_group(group_name, raw_cfg, overrides, registry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mplus_eval.backends.base import LoadedModel, Response, ServerError
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
@@ -67,13 +67,13 @@ def load(model: ModelSpec, source: ModelLocation) -> OpenAIModel:
     return OpenAIModel(lm, LoadedModel("openai", None, None, None), _REQUESTS_PER_CALL)
 
 
-def arguments(model: ModelSpec, source: ModelLocation) -> dict[str, Any]:
+def arguments(model: ModelSpec, source: ModelLocation) -> dict[str, object]:
     """Translate a model's keys into those of lm-eval's `LocalCompletionsAPI`.
 
     Without a tokenizer the server's own (`/tokenizer_info`, vLLM's) is used. With one, a plain prompt gets the special
     tokens that the tokenizer itself adds, as with the backend hf; a chat template brings its own.
     """
-    given: dict[str, Any] = {
+    given = {
         "base_url": f"{source.base_url}/completions",
         "model": source.served_name,
         "num_concurrent": CONCURRENT_REQUESTS,

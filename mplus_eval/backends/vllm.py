@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mplus_eval.backends.base import LoadedModel
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
 from mplus_eval.models.locations import ModelLocation
 from mplus_eval.spec.model import ModelSpec
+
+if TYPE_CHECKING:
+    from lm_eval.models.vllm_causallms import VLLM
 
 _REQUESTS_PER_CALL = 2048  # vLLM schedules its batches itself; a call only has to be long enough to fill them
 _DEFAULT_RANK = 16
@@ -36,7 +39,7 @@ def load(model: ModelSpec, source: ModelLocation) -> VllmModel:
     return VllmModel(lm, LoadedModel("vllm", dtype, None, None), _REQUESTS_PER_CALL)
 
 
-def arguments(model: ModelSpec, source: ModelLocation) -> dict[str, Any]:
+def arguments(model: ModelSpec, source: ModelLocation) -> dict[str, object]:
     """Translate a model's keys into those of lm-eval's `VLLM`."""
     given = {
         "pretrained": str(source.path),
@@ -57,7 +60,8 @@ def _rank(adapter: Path) -> int:
     return max(_DEFAULT_RANK, 1 << (rank - 1).bit_length())
 
 
-def _lm_class() -> Any:
-    from lm_eval.models.vllm_causallms import VLLM
+def _lm_class() -> type[VLLM]:
+    from lm_eval.models import vllm_causallms
 
-    return VLLM
+    lm_class: type[VLLM] = vllm_causallms.VLLM
+    return lm_class

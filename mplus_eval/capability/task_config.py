@@ -8,11 +8,11 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from mplus_eval.backends.lm_eval_private import Entry, Kind, OpenTaskFactory, TaskIndex, load_yaml
 from mplus_eval.capability.definitions import Definition, local_definitions, stock_definitions
@@ -89,7 +89,7 @@ class _Collector(OpenTaskFactory):
         super().__init__()
         self.found: dict[str, LeafConfig] = {}
 
-    def build_task(self, entry: Entry, overrides: Mapping[str, Any] | None) -> object:
+    def build_task(self, entry: Entry, overrides: Mapping[str, object] | None) -> object:
         """Keep the configuration of a leaf task."""
         _refuse_unsafe(entry)
         config = self.full_config(entry, overrides)
@@ -99,17 +99,21 @@ class _Collector(OpenTaskFactory):
         return SimpleNamespace(task_name=config["task"])
 
     def build_group(
-        self, name: str, config: dict[str, Any], overrides: Mapping[str, Any] | None, registry: dict[str, Entry]
+        self,
+        name: str,
+        config: Mapping[str, object],
+        overrides: Mapping[str, object] | None,
+        registry: dict[str, Entry],
     ) -> object:
         """Keep the configurations of a group's leaf tasks, those that are written out in it among them."""
-        members = config.get("task") or []
-        members = [members] if isinstance(members, str) else members
+        task = config.get("task") or []
+        members = [task] if isinstance(task, str) else list(cast("Iterable[object]", task))
         for member in members:
             _register_inline(name, member, registry)
         return super().build_group(name, {**config, "task": members}, overrides, registry)
 
 
-def _register_inline(group: str, member: Any, registry: dict[str, Entry]) -> None:
+def _register_inline(group: str, member: object, registry: dict[str, Entry]) -> None:
     """Make a task that is written out in a group's own list known by name; lm-eval would load its data at once."""
     if isinstance(member, dict):
         name = member.get("task")

@@ -125,7 +125,17 @@ def partial_attention(
     """
     if has_kernel(query, value, softmax):
         return _by_kernel(query, key, value, softmax.scale, causal, mask)
-    return _by_hand(query, key, value, softmax, causal, mask)
+    (_, heads, n, dimension), (_, key_heads, n_keys, _) = query.shape, key.shape
+    # Heads that share keys become rows of one.
+    grouped = query.reshape(1, key_heads, heads // key_heads * n, dimension)
+    scores = scaled_scores(grouped, key, softmax).view(1, heads, n, n_keys)
+    if causal:
+        mask = torch.ones(n, n_keys, dtype=torch.bool, device=query.device).tril()
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    lse = torch.logsumexp(scores, -1)
+    weights = torch.exp(scores - lse[..., None]).nan_to_num(0.0).to(value.dtype)
+    return (weights.view(1, key_heads, -1, n_keys) @ value).view(1, heads, n, -1), lse
 
 
 def has_kernel(query: Tensor, value: Tensor, softmax: Softmax) -> bool:
@@ -165,21 +175,6 @@ def _by_kernel(
         out, lse = flash_on_cpu(query.reshape(1, key_heads, -1, query.shape[-1]), key, value, scale)
         return out.reshape(1, heads, n, -1), lse.reshape(1, heads, n)
     return flash_on_cpu(query, key, value, scale, causal=causal)
-
-
-def _by_hand(
-    query: Tensor, key: Tensor, value: Tensor, softmax: Softmax, causal: bool, mask: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    (_, heads, n, dimension), (_, key_heads, n_keys, _) = query.shape, key.shape
-    grouped = query.reshape(1, key_heads, heads // key_heads * n, dimension)
-    scores = scaled_scores(grouped, key, softmax).view(1, heads, n, n_keys)
-    if causal:
-        mask = torch.ones(n, n_keys, dtype=torch.bool, device=query.device).tril()
-    if mask is not None:
-        scores = scores.masked_fill(~mask, float("-inf"))
-    lse = torch.logsumexp(scores, -1)
-    weights = torch.exp(scores - lse[..., None]).nan_to_num(0.0).to(value.dtype)
-    return (weights.view(1, key_heads, -1, n_keys) @ value).view(1, heads, n, -1), lse
 
 
 def scaled_scores(query: Tensor, key: Tensor, softmax: Softmax) -> Tensor:

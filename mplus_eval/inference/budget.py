@@ -30,11 +30,6 @@ class Budget:
     cached: int = 65536
     """Tokens whose keys and values are held at once in generation."""
 
-    @property
-    def can_be_halved(self) -> bool:
-        """Whether there is less than this to compute at once."""
-        return self != self.halved()
-
     @classmethod
     def of_batch(cls, size: int) -> Budget:
         """That of a batch size that was asked for: items at once, of 64 tokens each."""
@@ -42,7 +37,7 @@ class Budget:
         return cls(tokens=tokens, rows=min(tokens, 1024), slots=8 * size, cached=64 * tokens)
 
     def halved(self) -> Budget:
-        """Half of it, down to what makes progress at all."""
+        """Half of it, down to what makes progress at all; then it is the same."""
         return replace(
             self,
             tokens=max(_FEWEST_TOKENS, self.tokens // 2),

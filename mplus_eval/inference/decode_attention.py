@@ -80,12 +80,8 @@ class Slots:
         self.lengths.append(length)
 
     def feed(self, positions: Sequence[int]) -> None:
-        """Note the positions of the tokens that every slot is fed next; they count as its own once it is `fed`."""
+        """Note the positions of the tokens that every slot is fed next; they count as its own once `lengths` say so."""
         self.positions[range(len(self.lengths)), self.lengths] = torch.tensor(positions)
-
-    def fed(self) -> None:
-        """Every slot has one token more."""
-        self.lengths = [length + 1 for length in self.lengths]
 
     def leave(self, slot: int) -> None:
         """Give a slot back; the last one moves there, so that those in use stay together."""
@@ -144,7 +140,13 @@ class Step:
             (1, slots, heads, value dimension).
         """
         keys, values = self.slots.layers[layer]
-        places = self._places(key.shape[1], key.device)
+        heads = key.shape[1]
+        if (at := ("places", heads, key.device)) not in self._cached:
+            # Where the new keys go in a buffer seen as (rows · heads · room, dimension), (heads · slots).
+            heads_of_slots = torch.arange(len(self.slots.lengths)) * heads + torch.arange(heads)[:, None]
+            places = heads_of_slots * self.slots.shape[1] + torch.tensor(self.slots.lengths)
+            self._cached[at] = places.flatten().to(key.device)
+        places = self._cached[at]
         keys.view(-1, key.shape[-1]).index_copy_(0, places, key.reshape(-1, key.shape[-1]))
         values.view(-1, value.shape[-1]).index_copy_(0, places, value.reshape(-1, value.shape[-1]))
         out, lse = attention_in_slots(query, keys, values, self._own_mask(softmax.window, query), softmax)
@@ -163,15 +165,6 @@ class Step:
                 out.index_copy_(0, rows, some)
                 lse.index_copy_(0, rows, some_lse)
         return with_sinks(out, lse, softmax.sinks)[None]
-
-    def _places(self, heads: int, device: torch.device) -> Tensor:
-        """Where the new keys go in a buffer seen as (rows · heads · room, dimension), (heads · slots)."""
-        key = ("places", heads, device)
-        if key not in self._cached:
-            rows = torch.arange(len(self.slots.lengths)) * heads
-            places = (rows + torch.arange(heads)[:, None]) * self.slots.shape[1] + torch.tensor(self.slots.lengths)
-            self._cached[key] = places.flatten().to(device)
-        return self._cached[key]
 
     def _own_mask(self, window: int | None, like: Tensor) -> Tensor:
         """What is added to the scores of every slot's own tokens, (slots, 1, 1, room)."""

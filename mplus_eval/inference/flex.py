@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from torch.nn.attention.flex_attention import AuxOutput, BlockMask
+    from torch.nn.attention.flex_attention import AuxOutput
 
     from mplus_eval.inference.attention import Softmax
     from mplus_eval.inference.cascade import PackState
@@ -37,14 +37,21 @@ def flex_attention_of_pack(
     Returns:
         (1, heads, tokens, value dimension), and the log-sum-exp (1, heads, tokens).
     """
+    from torch.nn.attention.flex_attention import AuxRequest, create_block_mask
+
     keys = torch.cat([*(carried.layers[layer][0] for carried in state.carried), key], 2)
     values = torch.cat([*(carried.layers[layer][1] for carried in state.carried), value], 2)
     window, cap = softmax.window, softmax.cap
     if window not in state.masks:
-        state.masks[window] = _mask(state, window, query.device)
+        first, stop, key_positions = seen_by(state)
+        positions = state.positions
 
-    from torch.nn.attention.flex_attention import AuxRequest
+        def seen(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+            inside = (first[key] <= query) & (query < stop[key])
+            return inside if window is None else inside & (positions[query] - key_positions[key] < window)
 
+        n_queries, n_keys = len(positions), len(first)
+        state.masks[window] = create_block_mask(seen, None, None, n_queries, n_keys, device=str(query.device))
     out, aux = _kernel(compiled=query.device.type == "cuda")(
         query,
         keys,
@@ -72,19 +79,6 @@ def seen_by(state: PackState) -> tuple[Tensor, Tensor, Tensor]:
     positions = torch.cat([*(carried.positions for carried in state.carried), state.positions])
     device = state.positions.device
     return torch.tensor(first, device=device), torch.tensor(stop, device=device), positions
-
-
-def _mask(state: PackState, window: int | None, device: torch.device) -> BlockMask:
-    from torch.nn.attention.flex_attention import create_block_mask
-
-    first, stop, key_positions = seen_by(state)
-    positions = state.positions
-
-    def seen(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        inside = (first[key] <= query) & (query < stop[key])
-        return inside if window is None else inside & (positions[query] - key_positions[key] < window)
-
-    return create_block_mask(seen, None, None, len(positions), len(first), device=str(device))
 
 
 @cache

@@ -230,7 +230,7 @@ class _Generation:
                 use_cache=False,
             ).logits[0]
         self.owner.n_steps += 1
-        self.cache.fed()
+        self.cache.lengths = [length + 1 for length in self.cache.lengths]
         _extend(self.active, logits)
         done = [slot for slot, sequence in enumerate(self.active) if sequence.done]
         for slot in reversed(done):

@@ -63,7 +63,16 @@ def draw(logits: Tensor, sampling: Sampling, seeds: Sequence[int], places: Seque
     for begin in range(0, len(seeds), rows):
         end = begin + rows
         numbers = _Numbers(seeds[begin:end], places[begin:end], logits.device)
-        drawn += _drawn(logits[begin:end], sampling, numbers).tolist()
+        scores = logits[begin:end].float()
+        probabilities = torch.softmax(scores if sampling.temperature == 1 else scores / sampling.temperature, -1)
+        if sampling.top_k is None:
+            tokens = _from_nucleus(probabilities, sampling.top_p, numbers)
+        else:
+            # In the order of the vocabulary, by which ties are settled.
+            best = probabilities.topk(min(sampling.top_k, probabilities.shape[-1]), -1).indices.sort(-1).values
+            chosen = _from_nucleus(probabilities.gather(-1, best), sampling.top_p, numbers)
+            tokens = best.gather(-1, chosen[:, None])[:, 0]
+        drawn += tokens.tolist()
     return drawn
 
 
@@ -97,18 +106,6 @@ class _Numbers:
         seeds, counters = self._seeds[chosen], self._first[chosen] + np.uint64(2 * n_draws)
         block, inside = (uniforms(seeds, counters + np.uint64(which)) for which in (0, 1))
         return torch.from_numpy(block).to(self._device), torch.from_numpy(inside).to(self._device)
-
-
-def _drawn(logits: Tensor, sampling: Sampling, numbers: _Numbers) -> Tensor:
-    """Tokens, (rows)."""
-    scaled = logits.float() if sampling.temperature == 1 else logits.float() / sampling.temperature
-    probabilities = torch.softmax(scaled, -1)
-    if sampling.top_k is None:
-        return _from_nucleus(probabilities, sampling.top_p, numbers)
-    # In the order of the vocabulary, by which ties are settled.
-    tokens = probabilities.topk(min(sampling.top_k, probabilities.shape[-1]), -1).indices.sort(-1).values
-    found = _from_nucleus(probabilities.gather(-1, tokens), sampling.top_p, numbers)
-    return tokens.gather(-1, found[:, None])[:, 0]
 
 
 def _from_nucleus(probabilities: Tensor, top_p: float, numbers: _Numbers) -> Tensor:

@@ -9,7 +9,7 @@ attention.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isnan
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -23,7 +23,7 @@ from mplus_eval.inference.tree import Request
 from mplus_eval.inference.tree_scorer import TreeScorer
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedModel
+    from transformers import PreTrainedModel
 
 LONGEST = 1152
 """Tokens of a made-up request at most: beyond the usual windows of 1,024 tokens and fewer, and still a short check."""
@@ -65,13 +65,15 @@ class TokenScorer(Protocol):
 DEFAULT = Budget()
 
 
+SCORERS: dict[Name, Callable[[PreTrainedModel, Budget], TokenScorer]] = {
+    "tree": TreeScorer,
+    "shared prefix": SharedPrefixScorer,
+}
+
+
 def scorer_of(tier: Tier, model: PreTrainedModel, budget: Budget = DEFAULT) -> TokenScorer | None:
     """The scorer of a tier; None for plain, which is lm-eval's own."""
-    return None if tier.name == "plain" else _scorer(tier.name, model, budget)
-
-
-def _scorer(name: Name, model: PreTrainedModel, budget: Budget) -> TokenScorer:
-    return TreeScorer(model, budget) if name == "tree" else SharedPrefixScorer(model, budget)
+    return None if tier.name == "plain" else SCORERS[tier.name](model, budget)
 
 
 @torch.inference_mode()
@@ -131,7 +133,7 @@ def _largest_difference(
     slides = "sliding_attention" in (getattr(config, "layer_types", None) or ["sliding_attention"])
     differences = []
     for budget in budgets:
-        scorer = _scorer(name, model, budget)
+        scorer = SCORERS[name](model, budget)
         differences.append(difference(scorer.score(requests), plain, requests))
         is_reached = not window or window < max(len(request.inputs) for request in requests)
         if isinstance(scorer, TreeScorer) and slides and not is_reached and window not in scorer.windows:
@@ -198,7 +200,12 @@ def made_up_requests(model: PreTrainedModel, max_length: int) -> list[Request]:
     """
     source = random.Random(0)
     config = model.config.get_text_config()
-    usable = _ordinary_tokens(config)
+    # Ids of the vocabulary that stand for text; special ones may be treated in a way of their own.
+    special: set[int] = set()
+    for name, value in config.to_dict().items():
+        if name.endswith(("token_id", "token_index")):
+            special |= {token for token in (value if isinstance(value, list) else [value]) if isinstance(token, int)}
+    usable = [token for token in range(config.vocab_size) if token not in special] or [0]
     # How far back layers see, by what configurations call it.
     names = ("sliding_window", "attention_chunk_size", "window_size", "local_attention_window")
     windows = [value for name in names if isinstance(value := getattr(config, name, None), int) and value > 0]
@@ -221,15 +228,6 @@ def made_up_requests(model: PreTrainedModel, max_length: int) -> list[Request]:
     # As lm-eval does: the last token is never an input, and what is too long loses its beginning.
     inputs = [(context + answer)[:-1][-max_length:] for context, answer in pairs]
     return [Request(cut, answer[-len(cut) :]) for cut, (_, answer) in zip(inputs, pairs, strict=True)]
-
-
-def _ordinary_tokens(config: PreTrainedConfig) -> list[int]:
-    """Ids of the vocabulary that stand for text; special ones may be treated in a way of their own."""
-    special: set[int] = set()
-    for name, value in config.to_dict().items():
-        if name.endswith(("token_id", "token_index")):
-            special |= {token for token in (value if isinstance(value, list) else [value]) if isinstance(token, int)}
-    return [token for token in range(config.vocab_size) if token not in special] or [0]
 
 
 def _plain_forward(model: PreTrainedModel, lines: Sequence[Line], totals: Totals) -> None:

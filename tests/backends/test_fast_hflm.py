@@ -10,7 +10,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
 from mplus_eval.backends import Response
-from mplus_eval.backends.fast_hflm import FastHFLM, _stopper
+from mplus_eval.backends.fast_hflm import FastHFLM
 from mplus_eval.inference.budget import Budget
 from mplus_eval.inference.generation import TreeGenerator
 from mplus_eval.inference.self_check import Tier
@@ -189,11 +189,15 @@ def test_the_token_that_ends_a_text_is_not_counted(ours: FastHFLM, monkeypatch: 
     assert (response.n_tokens, response.ended) == (0, True)
 
 
-def test_settings_beyond_sampling_are_left_to_transformers(ours: FastHFLM, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert ours._is_plain({"until": ["\n"], "max_gen_toks": 4, "do_sample": True, "temperature": 0.7, "top_p": 0.9})
-    assert not ours._is_plain({"num_beams": 4})
-    monkeypatch.setattr(ours.model.generation_config, "repetition_penalty", 1.1)
-    assert not ours._is_plain({"until": ["\n"]})
+def test_settings_beyond_sampling_are_left_to_transformers(
+    ours: FastHFLM, theirs: HFLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for lm in (ours, theirs):
+        monkeypatch.setattr(lm.model.generation_config, "repetition_penalty", 1.5)
+    asked = [generation(SHOTS + "the dog", until=[], max_gen_toks=12, do_sample=False)]
+    (response,) = ours.respond(asked)
+    assert [response.text] == theirs.generate_until(asked, disable_tqdm=True)
+    assert (response.n_tokens, response.ended) == (None, None)
 
 
 def test_what_cannot_be_scored_is_said_of_that_request_alone(ours: FastHFLM, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,13 +240,3 @@ def test_half_as_much_at_once_until_there_is_no_less(ours: FastHFLM, monkeypatch
     assert ours.halve()
     assert (ours.budget, ours.batch_size_per_gpu) == (Budget(tokens=64, rows=16, slots=1, cached=64), 1)
     assert not ours.halve()
-
-
-def test_a_stop_string_is_found_across_tokens(ours: FastHFLM) -> None:
-    stopped = _stopper(ours.tokenizer, ["sat on"])
-    assert stopped is not None
-    tokens = ours.tokenizer.encode("the cat sat on the mat", add_special_tokens=False)
-    first = next(n for n in range(len(tokens)) if stopped(tokens[: n + 1]))
-    assert "sat on" in ours.tokenizer.decode(tokens[: first + 1])
-    assert "sat on" not in ours.tokenizer.decode(tokens[:first])
-    assert _stopper(ours.tokenizer, [""]) is None

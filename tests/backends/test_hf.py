@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from mplus_eval.backends import Response, load_backend
-from mplus_eval.backends.checked_hflm import IncompleteWeightsError, NotANumberError, quantization_config
+from mplus_eval.backends.checked_hflm import IncompleteWeightsError
 from mplus_eval.backends.hf import HfModel
+from mplus_eval.inference.logits import NotANumberError
 from mplus_eval.models.locations import resolve_source
 from mplus_eval.spec.model import ModelSpec
 from tests.backends.requests import choices, generations, log_probabilities, texts
@@ -229,24 +230,21 @@ def test_closing_gives_the_weights_back(tiny_model: TinyModel) -> None:
     assert weights() is None
 
 
-def test_quantization_reaches_transformers(tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "bits"), [("4bit", (True, False)), ("8bit", (False, True))])
+def test_quantization_reaches_transformers(
+    tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch, name: str, bits: tuple[bool, bool]
+) -> None:
     # bitsandbytes needs a GPU of its own; here the settings are looked at where transformers would take them.
     from transformers import AutoModelForCausalLM
 
-    seen: dict[str, Any] = {}
+    seen: list[Any] = []
     plain = AutoModelForCausalLM.from_pretrained
 
     def noting(*args: Any, quantization_config: Any = None, **kwargs: Any) -> Any:
-        seen["quantization"] = quantization_config
+        seen.append(quantization_config)
         return plain(*args, **kwargs)
 
-    monkeypatch.setattr("mplus_eval.backends.checked_hflm.quantization_config", lambda name: f"settings of {name}")
     monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", noting)
-    load(tiny_model(), quantization="8bit")
-    assert seen == {"quantization": "settings of 8bit"}
-
-
-def test_quantization_is_that_of_bitsandbytes() -> None:
-    four, eight = quantization_config("4bit"), quantization_config("8bit")
-    assert (four.load_in_4bit, four.load_in_8bit) == (True, False)
-    assert (eight.load_in_4bit, eight.load_in_8bit) == (False, True)
+    load(tiny_model(), quantization=name)
+    (settings,) = seen
+    assert (settings.load_in_4bit, settings.load_in_8bit) == bits

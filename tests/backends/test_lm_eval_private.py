@@ -94,7 +94,7 @@ def test_special_tokens_are_told_to_tokenizers_by_one_setting(
 ) -> None:
     from mplus_eval.backends.lm_eval_private import special_token_settings
 
-    assert special_token_settings(add_bos_token) == settings
+    assert special_token_settings(None, add_bos_token) == settings
 
 
 def test_no_other_module_takes_a_private_name() -> None:

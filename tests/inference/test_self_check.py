@@ -90,7 +90,7 @@ def test_the_largest_difference_a_token() -> None:
 @pytest.mark.parametrize("off", [0.01, math.nan])
 def test_a_tier_that_is_off_is_left(llama: Any, monkeypatch: pytest.MonkeyPatch, off: float) -> None:
     monkeypatch.setattr(Wrong, "off", off)
-    monkeypatch.setattr(self_check, "TreeScorer", Wrong)
+    monkeypatch.setitem(self_check.SCORERS, "tree", Wrong)
     tier = choose_tier(llama, LONGEST)
     assert tier.name == "shared prefix"
     # The last request has two targets.
