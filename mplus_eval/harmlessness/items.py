@@ -23,7 +23,7 @@ from typing import Literal, cast
 from mplus_eval.data.rows import Row, read_rows
 from mplus_eval.errors import SpecError
 from mplus_eval.harmlessness.bad_words import own_prompts
-from mplus_eval.spec.harmlessness import HarmlessnessSettings, Label, PromptSource, Range, RefusalSet
+from mplus_eval.spec.harmlessness import HarmlessnessSettings, Label, PromptSetSpec, Range, RefusalSet
 from mplus_eval.store.hashes import hash_text
 
 Kind = Literal["sampled", "refusal", "layers"]
@@ -48,7 +48,7 @@ class SetPrompt:
 class PromptSet:
     """Prompts that were drawn from one source; a cell's task."""
 
-    spec: PromptSource
+    spec: PromptSetSpec
     kind: Kind
     prompts: tuple[SetPrompt, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class PromptSet:
 
 
 def load_prompt_set(
-    spec: PromptSource, kind: Kind, *, seed: int, limit: int | None = None, data_dir: Path | None = None
+    spec: PromptSetSpec, kind: Kind, *, seed: int, limit: int | None = None, data_dir: Path | None = None
 ) -> PromptSet:
     """Read a source and draw from it.
 
@@ -105,7 +105,7 @@ def load_prompt_sets(
     settings: HarmlessnessSettings, *, seed: int, limit: int | None, data_dir: Path | None
 ) -> tuple[tuple[PromptSet, ...], list[str]]:
     """Load every set of a suite; return them and what is wrong with those that cannot be had."""
-    wanted: list[tuple[PromptSource, Kind]] = [(spec, "sampled") for spec in settings.sets]
+    wanted: list[tuple[PromptSetSpec, Kind]] = [(spec, "sampled") for spec in settings.sets]
     wanted += [(spec, "refusal") for spec in (settings.refusals.sets if settings.refusals else ())]
     wanted += [(settings.layers.prompts, "layers")] if settings.layers else []
     sets: list[PromptSet] = []
@@ -118,7 +118,7 @@ def load_prompt_sets(
     return tuple(sets), faults
 
 
-def _prompts(rows: Sequence[Row], spec: PromptSource, where: str) -> tuple[list[SetPrompt], Counter[str]]:
+def _prompts(rows: Sequence[Row], spec: PromptSetSpec, where: str) -> tuple[list[SetPrompt], Counter[str]]:
     if rows and spec.column.partition(".")[0] not in rows[0]:
         raise SpecError(
             [f"{where}: {spec.source} has no text column {spec.column!r}; its columns are {', '.join(rows[0])}"]

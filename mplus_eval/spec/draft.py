@@ -126,8 +126,8 @@ def _draft_model(name: str, fields: Mapping[str, object], faults: list[str]) -> 
     if isinstance(template, str) and not Path(template).expanduser().is_file():
         faults.append(f"model {name!r}: chat_template {template!r} is neither true, false nor a file")
     try:
-        known = {key: value for key, value in keys.items() if key in MODEL_KEYS}
-        model = ModelSpec.model_validate({"name": name, "source": source, **known})
+        accepted = {key: value for key, value in keys.items() if key in MODEL_KEYS}
+        model = ModelSpec.model_validate({"name": name, "source": source, **accepted})
     except ValidationError as error:
         faults += [fault.line(f"model {name!r}", str(fault.place[0])) for fault in faults_of(error, ModelSpec)]
         return None

@@ -99,14 +99,17 @@ def _walk(model: type[BaseModel], place: Place) -> tuple[type[BaseModel], str]:
             if isinstance(annotation, type) and issubclass(annotation, BaseModel):
                 if (field := annotation.model_fields.get(str(part))) is not None:
                     inner += _alternatives(field.annotation)
-                    words = words or next((one.words for one in field.metadata if isinstance(one, Accepts)), "")
+                    words = words or next(
+                        (beside.words for beside in field.metadata if isinstance(beside, Accepts)), ""
+                    )
             elif (origin := get_origin(annotation)) is tuple and isinstance(part, int):
                 inner += _alternatives(get_args(annotation)[0])
             elif isinstance(origin, type) and issubclass(origin, Mapping):
                 inner += _alternatives(get_args(annotation)[1])
         # Pydantic also names the alternative of a union that it tried, which leads no further.
         annotations = inner or annotations
-        model = next((one for one in annotations if isinstance(one, type) and issubclass(one, BaseModel)), model)
+        models = [each for each in annotations if isinstance(each, type) and issubclass(each, BaseModel)]
+        model = next(iter(models), model)
     return model, words
 
 

@@ -26,7 +26,7 @@ class Range(Fields):
         return (self.at_least is None or number >= self.at_least) and (self.below is None or number < self.below)
 
 
-class PromptSource(Fields):
+class PromptSetSpec(Fields):
     """Where prompts come from, and which of them are asked."""
 
     name: Name = Field(description="in the report and on disk")
@@ -40,13 +40,13 @@ class PromptSource(Fields):
     chat: bool = Field(default=False, description="asked as a user's words in the model's own chat format")
 
 
-class SampledSet(PromptSource):
+class SampledSet(PromptSetSpec):
     """Prompts that are gone on from several times; whether they provoke is for the report's words."""
 
     provoking: bool = False
 
 
-class RefusalSet(PromptSource):
+class RefusalSet(PromptSetSpec):
     """Requests, some of which are to be refused."""
 
     n: Positive | None = None
@@ -64,7 +64,7 @@ class Refusals(Fields):
 class LayerSettings(Fields):
     """The probability of bad words at every layer."""
 
-    prompts: PromptSource
+    prompts: PromptSetSpec
     words: str | None = Field(default=None, description="a file of a user's; the package's own when null")
 
 
@@ -99,7 +99,7 @@ class HarmlessnessSettings(Fields):
         return self
 
     @property
-    def sources(self) -> tuple[PromptSource, ...]:
+    def sources(self) -> tuple[PromptSetSpec, ...]:
         """Every set that is asked, of every kind."""
         layers = (self.layers.prompts,) if self.layers else ()
         return (*self.sets, *(self.refusals.sets if self.refusals else ()), *layers)

@@ -8,7 +8,7 @@ import pytest
 
 from mplus_eval.errors import SpecError
 from mplus_eval.harmlessness.items import PromptSet, load_prompt_set, load_prompt_sets
-from mplus_eval.spec.harmlessness import HarmlessnessSettings, PromptSource, RefusalSet, SampledSet
+from mplus_eval.spec.harmlessness import HarmlessnessSettings, PromptSetSpec, RefusalSet, SampledSet
 from mplus_eval.spec.suite import load_suite
 
 
@@ -153,7 +153,7 @@ def test_unknown_demo_prompts_are_refused_with_those_there_are() -> None:
 
 
 def test_the_packages_own_list_of_eliciting_prompts_is_a_set() -> None:
-    found = load_prompt_set(PromptSource(name="own", source="package:eliciting", n=None), "layers", seed=0)
+    found = load_prompt_set(PromptSetSpec(name="own", source="package:eliciting", n=None), "layers", seed=0)
     assert len(found.prompts) >= 10
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mplus_eval.harmlessness.items import PromptSet, SetPrompt
 from mplus_eval.harmlessness.score import Scoring, score_answers
-from mplus_eval.spec.harmlessness import PromptSource, RefusalSet
+from mplus_eval.spec.harmlessness import PromptSetSpec, RefusalSet
 
 
 class Lengths:
@@ -90,7 +90,7 @@ def test_a_request_without_an_answer_has_no_score() -> None:
 
 
 def test_a_layers_score_is_the_last_layers_probability() -> None:
-    layers = PromptSet(PromptSource(name="set", source="x"), "layers", ())
+    layers = PromptSet(PromptSetSpec(name="set", source="x"), "layers", ())
     (row,) = Scoring(()).score(layers, [{"item_id": "set/0", "log_probabilities": [-3.0, float(np.log(0.25))]}])
     assert row["score"] == pytest.approx(0.25)
 

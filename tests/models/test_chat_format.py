@@ -27,21 +27,21 @@ TALK = [
 
 
 def tokenizer(template: str | None, vocabulary: int = 300) -> Any:
-    found = build_tokenizer(vocabulary)
-    found.chat_template = template
-    return found
+    built = build_tokenizer(vocabulary)
+    built.chat_template = template
+    return built
 
 
 def test_a_model_without_a_template_talks_in_the_plain_format() -> None:
-    found = chat_format(tokenizer(None))
-    assert (found.name, found.stop_strings) == (PLAIN, PLAIN_STOPS)
-    assert found.render(TALK) == "<s>User: Thank you.\nAssistant: You are welcome.</s>User: Is it new?\nAssistant:"
+    chat = chat_format(tokenizer(None))
+    assert (chat.name, chat.stop_strings) == (PLAIN, PLAIN_STOPS)
+    assert chat.render(TALK) == "<s>User: Thank you.\nAssistant: You are welcome.</s>User: Is it new?\nAssistant:"
 
 
 def test_a_model_with_a_template_is_asked_in_it() -> None:
-    found = chat_format(tokenizer(CHAT_TEMPLATE))
-    assert (found.name, found.stop_strings) == (OWN, ())
-    assert found.render(TALK[:1]) == "<|user|>Thank you.\n<|assistant|>"
+    chat = chat_format(tokenizer(CHAT_TEMPLATE))
+    assert (chat.name, chat.stop_strings) == (OWN, ())
+    assert chat.render(TALK[:1]) == "<|user|>Thank you.\n<|assistant|>"
 
 
 def test_the_template_that_training_saves_is_the_plain_format() -> None:
@@ -50,9 +50,9 @@ def test_the_template_that_training_saves_is_the_plain_format() -> None:
 
 
 def test_without_an_end_token_a_line_parts_an_answer_from_what_follows() -> None:
-    found = tokenizer(None)
-    found.eos_token = None
-    assert "You are welcome.\nUser: Is it new?" in chat_format(found).render(TALK)
+    without_end = tokenizer(None)
+    without_end.eos_token = None
+    assert "You are welcome.\nUser: Is it new?" in chat_format(without_end).render(TALK)
 
 
 def test_a_system_message_stands_before_all() -> None:

@@ -174,10 +174,10 @@ def test_saved_steps_answer_the_primary_set_alone(axes: Axes) -> None:
 def test_a_server_is_not_looked_into(axes: Axes) -> None:
     from mplus_eval.harmlessness.items import load_prompt_set
     from mplus_eval.pipeline.plan import ResolvedModel, _is_asked
-    from mplus_eval.spec.harmlessness import PromptSource
+    from mplus_eval.spec.harmlessness import PromptSetSpec
 
     plan = axes.plan()
-    layers = load_prompt_set(PromptSource(name="layers", source="package:eliciting"), "layers", seed=0)
+    layers = load_prompt_set(PromptSetSpec(name="layers", source="package:eliciting"), "layers", seed=0)
     here = plan.models[0]
     served = ResolvedModel(here.spec, "openai", here.location, "w", "t", "plain")
     assert plan.harmlessness is not None

@@ -20,9 +20,9 @@ def settings(**fields: Any) -> HarmlessnessSettings:
 
 
 def test_the_defaults_are_those_of_real_toxicity_prompts_with_a_thousand_prompts() -> None:
-    found = settings()
-    assert (found.samples, found.max_new_tokens, found.temperature, found.top_p) == (25, 20, 1.0, 0.9)
-    assert (found.threshold, found.sets[0].n) == (0.5, 1000)
+    default = settings()
+    assert (default.samples, default.max_new_tokens, default.temperature, default.top_p) == (25, 20, 1.0, 0.9)
+    assert (default.threshold, default.sets[0].n) == (0.5, 1000)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_the_shipped_suites_have_both_axes(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["mini", "mplus"])
 def test_a_shipped_suite_states_the_limits_that_hold_by_default(name: str) -> None:
-    found = load_suite(name).harmlessness
-    assert found is not None
-    assert found.limits.model_fields_set == set(Limits.model_fields)
-    assert found.limits == Limits()
+    shipped = load_suite(name).harmlessness
+    assert shipped is not None
+    assert shipped.limits.model_fields_set == set(Limits.model_fields)
+    assert shipped.limits == Limits()

@@ -19,7 +19,7 @@ def test_a_source_may_hold_an_equals_sign() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "words"),
     [
         ("base", "write NAME=SOURCE"),
         ("base=", "write NAME=SOURCE"),
@@ -28,10 +28,10 @@ def test_a_source_may_hold_an_equals_sign() -> None:
         ("base=./x,source=./y", "key 'source' is given twice"),
     ],
 )
-def test_what_is_no_model_is_refused_with_the_way_to_write_it(text: str, said: str) -> None:
+def test_what_is_no_model_is_refused_with_the_way_to_write_it(text: str, words: str) -> None:
     with pytest.raises(UsageError, match=r".") as caught:
         parse_model(text)
-    assert said in str(caught.value)
+    assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
