@@ -40,7 +40,7 @@ from trl import RLOOConfig, RLOOTrainer
 
 from mplus_eval.training.recipe import Recipe, load_recipe
 from mplus_eval.training.train import train
-from mplus_eval.training.training_data import Material, gather
+from mplus_eval.training.training_data import TrainingData, gather
 
 GOAL = 1.10
 
@@ -107,7 +107,7 @@ def by_train(recipe: Recipe) -> Times:
     return clock.times
 
 
-def by_trl(recipe: Recipe, material: Material, directory: Path) -> Times:
+def by_trl(recipe: Recipe, data: TrainingData, directory: Path) -> Times:
     """A round through TRL's trainer, written as its documentation has it."""
     plus, clock = recipe.rlhf["plus"], Clock()
     shutil.rmtree(directory, ignore_errors=True)
@@ -133,13 +133,13 @@ def by_trl(recipe: Recipe, material: Material, directory: Path) -> Times:
         dataloader_pin_memory=False,
     )
     trainer = RLOOTrainer(
-        AutoModelForCausalLM.from_pretrained(material.base, dtype=torch.float32),
-        plain_reward(recipe.output / "reward", material.tokenizer),
+        AutoModelForCausalLM.from_pretrained(data.base, dtype=torch.float32),
+        plain_reward(recipe.output / "reward", data.tokenizer),
         args=config,
         train_dataset=Dataset.from_list(
-            [{"prompt": [message.as_dict() for message in prompt.messages]} for prompt in material.prompts.rows]
+            [{"prompt": [message.as_dict() for message in prompt.messages]} for prompt in data.prompts.rows]
         ),
-        processing_class=material.tokenizer,
+        processing_class=data.tokenizer,
     )
     for chatty in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(chatty)
@@ -215,11 +215,11 @@ def measure(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder:
         recipe = demo_recipe(Path(folder) / "ours", n_steps, referee=options.referee)
         train(recipe, ["reward"])
-        material, directory = gather(recipe), Path(folder) / "trl"
+        data, directory = gather(recipe), Path(folder) / "trl"
         ours, theirs = [], []
         for number in range(n_rounds):
             ours.append(by_train(recipe))
-            theirs.append(by_trl(recipe, material, directory))
+            theirs.append(by_trl(recipe, data, directory))
             print(f"round {number + 1} of {n_rounds} done", file=sys.stderr, flush=True)
         ratio = report(ours, theirs, same_weights(recipe.output / "plus", directory))
     return int(ratio > GOAL and not options.quick)

@@ -8,18 +8,29 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from transformers.trainer_callback import ExportableState, TrainerCallback
 
 from mplus_eval.errors import InterruptedRunError
+from mplus_eval.training.hooks import Progress, Say
+from mplus_eval.training.kl import adapt_kl_coefficient
 from mplus_eval.training.launch import environment_outside_the_group, is_main
-from mplus_eval.training.losses import adapt_kl_coefficient
-from mplus_eval.training.recipe import Hacking, KlControl
-from mplus_eval.training.reward_hacking import HackingMonitor
+from mplus_eval.training.recipe import KlControl, RewardHacking
+from mplus_eval.training.reward_hacking import HackingMonitor, Memory
 from mplus_eval.training.stage import STEPS_FILE, Stage
 
-Progress = Callable[[str, int, int], None]
+if TYPE_CHECKING:
+    from transformers import TrainerControl, TrainerState, TrainingArguments
+
+Logs = Mapping[str, float]
+"""What a trainer tells of a step, by name."""
+
+
+class PenalisesKl(Protocol):
+    """A trainer whose loss has the KL times a coefficient."""
+
+    beta: float
 
 
 class NothingLeftToTrainError(Exception):
@@ -29,7 +40,9 @@ class NothingLeftToTrainError(Exception):
 class EndWhereItEnded(TrainerCallback):  # type: ignore[misc, unused-ignore]
     """Takes no further step after the last one: the library's loop begins with a step, and only then looks."""
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
         """Called by the trainer, with the weights and the state of the checkpoint that it goes on from."""
         if state.global_step >= state.max_steps:
             raise NothingLeftToTrainError
@@ -41,7 +54,9 @@ class ShowSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
     def __init__(self, name: str, progress: Progress) -> None:
         self._name, self._progress = name, progress
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
         """Called by the trainer."""
         if is_main():
             self._progress(f"training {self._name}", state.global_step, state.max_steps)
@@ -56,7 +71,14 @@ class LogSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Logs | None = None,
+        **kwargs: object,
+    ) -> None:
         """Called by the trainer."""
         logs = logs or {}
         if "train_runtime" in logs:
@@ -80,39 +102,47 @@ class WriteRecords(TrainerCallback):  # type: ignore[misc, unused-ignore]
     def __init__(self, write: Callable[[Path, int, int], None]) -> None:
         self._write = write
 
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object) -> None:
         """Called by the trainer on every process."""
         from accelerate import PartialState
 
         PartialState().wait_for_everyone()
         if is_main():
             step = state.global_step
-            self._write(Path(args.output_dir) / f"checkpoint-{step}", step, state.max_steps)
+            self._write(Path(str(args.output_dir)) / f"checkpoint-{step}", step, state.max_steps)
 
 
 class ControlKl(TrainerCallback, ExportableState):  # type: ignore[misc, unused-ignore]
     """Steers the KL coefficient to a target; its state is part of the checkpoint."""
 
-    def __init__(self, settings: KlControl, n_answers: int) -> None:
+    def __init__(self, settings: KlControl, n_answers: int, trainer: PenalisesKl) -> None:
         self.coefficient = settings.coefficient
-        self._settings, self._n_answers = settings, n_answers
-        self.trainer: Any = None
+        self._settings, self._n_answers, self._trainer = settings, n_answers, trainer
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
         """Called by the trainer, with the state of the checkpoint that it goes on from."""
-        self.coefficient = _kept(self, state).get("coefficient", self.coefficient)
-        self.trainer.beta = self.coefficient
+        self.coefficient = _kept_attributes(self, state).get("coefficient", self.coefficient)
+        self._trainer.beta = self.coefficient
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Logs | None = None,
+        **kwargs: object,
+    ) -> None:
         """Called by the trainer with the step's mean KL of a token; the target is that of an answer."""
         target = self._settings.target
         if target is None or not logs or logs.get("kl") is None:
             return
         kl = float(logs["kl"]) * float(logs["completions/mean_length"])
         self.coefficient = adapt_kl_coefficient(self.coefficient, kl, target, self._n_answers, self._settings.horizon)
-        self.trainer.beta = self.coefficient
+        self._trainer.beta = self.coefficient
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """What a checkpoint keeps."""
         return {"args": {}, "attributes": {"coefficient": self.coefficient}}
 
@@ -120,45 +150,53 @@ class ControlKl(TrainerCallback, ExportableState):  # type: ignore[misc, unused-
 class WatchForHacking(TrainerCallback, ExportableState):  # type: ignore[misc, unused-ignore]
     """Warns when the reward rises while something else collapses; its state is part of the checkpoint."""
 
-    def __init__(self, settings: Hacking, warn: Callable[[str], None]) -> None:
+    def __init__(self, settings: RewardHacking, warn: Say) -> None:
         self._settings, self._warn = settings, warn
         self._monitor = HackingMonitor(settings)
-        self.memory: dict[str, Any] = {}
+        self.memory: Memory | None = None
         self.warnings: list[str] = []
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
         """Called by the trainer, with the state of the checkpoint that it goes on from."""
-        kept = _kept(self, state)
-        self.warnings = list(kept.get("warnings", []))
-        if memory := kept.get("memory"):
-            self._monitor = HackingMonitor.restored(self._settings, memory)
-            self.memory = memory
+        attributes = _kept_attributes(self, state)
+        self.warnings = list(attributes.get("warnings", []))
+        if memory := attributes.get("memory"):
+            self._monitor, self.memory = HackingMonitor.restored(self._settings, memory), memory
         if self.warnings and self._settings.stop:
             raise NothingLeftToTrainError
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Logs | None = None,
+        **kwargs: object,
+    ) -> None:
         """Called by the trainer."""
         if not logs or logs.get("reward") is None:
             return
-        found = self._monitor.observe(
+        warning = self._monitor.observe(
             state.global_step,
             float(logs["reward"]),
             float(logs.get("entropy") or 0.0),
             float(logs.get("distinct_2") or 0.0),
             logs.get("rewards/referee/mean"),
         )
-        self.memory = self._monitor.state()
-        if found:
-            self.warnings.append(found)
+        self.memory = self._monitor.memory()
+        if warning:
+            self.warnings.append(warning)
             if is_main():
-                self._warn(found)
+                self._warn(warning)
             if self._settings.stop:
                 control.should_save = True
                 control.should_training_stop = True
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """What a checkpoint keeps."""
-        return {"args": {}, "attributes": {"memory": self.memory, "warnings": self.warnings}}
+        return {"args": {}, "attributes": {"memory": self.memory or {}, "warnings": self.warnings}}
 
 
 class EvaluateSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
@@ -174,14 +212,14 @@ class EvaluateSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
         command: Sequence[str],
         *,
         evaluate: Callable[[], object] | None,
-        warn: Callable[[str], None],
+        warn: Say,
     ) -> None:
         """Evaluate every so many steps: by `evaluate` in this process, or by the command where that is None."""
         self._every, self._command, self._evaluate, self._warn = every, list(command), evaluate, warn
         self._running: subprocess.Popen[bytes] | None = None
         self._behind = False
 
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object) -> None:
         """Called by the trainer, after the step's record was written."""
         if state.global_step % self._every or not is_main():
             return
@@ -195,7 +233,9 @@ class EvaluateSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
             # One at a time: the next one also takes the steps that were saved meanwhile.
             self._behind = True
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
         """Wait for the last evaluation, and for one more where steps were saved while it ran."""
         self._wait()
         if self._behind:
@@ -213,16 +253,17 @@ class EvaluateSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
         self._running = None
 
 
-def _kept(callback: TrainerCallback, state: Any) -> dict[str, Any]:
+def _kept_attributes(callback: TrainerCallback, state: TrainerState) -> dict[str, Any]:
     """What a checkpoint kept of a callback.
 
     The library would put a new callback in its place, made from JSON alone; these hold the trainer.
     """
-    kept = state.stateful_callbacks.get(type(callback).__name__, {})
+    stored: Any = state.stateful_callbacks
+    kept = stored.get(type(callback).__name__, {})
     return dict(kept.get("attributes", {})) if isinstance(kept, dict) else {}
 
 
-def _is_finite(value: Any) -> bool:
+def _is_finite(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 

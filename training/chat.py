@@ -18,6 +18,8 @@ from mplus_eval.models.chat_format import PLAIN_TEMPLATE
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from mplus_eval.rewards.model import Messages
+
 
 def load_tokenizer(directory: Path, chat_template: Path | None = None) -> PreTrainedTokenizerBase:
     """Load a base's tokenizer, ready for training: left padding, a padding token, and a chat template.
@@ -43,3 +45,8 @@ def load_tokenizer(directory: Path, chat_template: Path | None = None) -> PreTra
         tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
     tokenizer.padding_side = "left"
     return tokenizer
+
+
+def last_user_message(messages: Messages) -> str:
+    """What the user said last; empty where the user said nothing."""
+    return next((message["content"] for message in reversed(messages) if message["role"] == "user"), "")

@@ -9,7 +9,7 @@ text's tokens.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -17,8 +17,9 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from mplus_eval.errors import SpecError
-from mplus_eval.training.losses import kl_of_answers
-from mplus_eval.training.sampling import Answer, evaluating
+from mplus_eval.training.data.texts import encode_texts
+from mplus_eval.training.kl import kl_of_answers
+from mplus_eval.training.sampling import SampledAnswer, evaluating
 
 
 class AnswerKl(NamedTuple):
@@ -31,7 +32,7 @@ class AnswerKl(NamedTuple):
 def kl_of_own_answers(
     model: PreTrainedModel,
     base: PreTrainedModel,
-    answers: Sequence[Answer],
+    answers: Sequence[SampledAnswer],
     pad_token_id: int,
     batch_size: int = 32,
 ) -> AnswerKl:
@@ -79,8 +80,7 @@ def kl_of_texts(
     Raises:
         SpecError: when no text has a token to predict.
     """
-    encoded = tokenizer(list(texts), truncation=True, max_length=max_length)["input_ids"] if texts else []
-    sequences = [ids for ids in encoded if len(ids) > 1]
+    sequences = encode_texts(tokenizer, texts, max_length)
     if not sequences:
         raise SpecError([f"held-out texts: none of {len(texts)} has two tokens, so there is nothing to predict"])
     pad = tokenizer.pad_token_id or 0
@@ -100,7 +100,16 @@ def _kl_of_sequences(
     """Sum of KL over the tokens of each sequence from its start on, and how many they are; both (n,), double."""
     sums, counts = [], []
     with evaluating(model, base):
-        for ids, attended, predicting in _batches(sequences, starts, pad_token_id, batch_size):
+        for first in range(0, len(sequences), batch_size):
+            rows = [torch.tensor(ids) for ids in sequences[first : first + batch_size]]
+            # Padding stands on the right, where it moves no position.
+            ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad_token_id)
+            place = torch.arange(ids.shape[1])
+            length = torch.tensor([len(row) for row in rows])[:, None]
+            start = torch.tensor(starts[first : first + batch_size])[:, None]
+            attended = (place < length).long()
+            # Logits at a place predict the token of the next one.
+            predicting = (place >= start - 1) & (place < length - 1)
             of_model, of_base = (
                 each(input_ids=ids.to(each.device), attention_mask=attended.to(each.device), use_cache=False).logits
                 for each in (model, base)
@@ -109,20 +118,3 @@ def _kl_of_sequences(
             sums.append(batch[0].double().cpu())
             counts.append(batch[1].double().cpu())
     return torch.cat(sums), torch.cat(counts)
-
-
-def _batches(
-    sequences: Sequence[Sequence[int]], starts: Sequence[int], pad_token_id: int, batch_size: int
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Ids, attention mask, and where the logits predict a token from the start on; each (batch, length).
-
-    Padding stands on the right, where it moves no position.
-    """
-    for first in range(0, len(sequences), batch_size):
-        rows = [torch.tensor(ids) for ids in sequences[first : first + batch_size]]
-        ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad_token_id)
-        place = torch.arange(ids.shape[1])
-        length = torch.tensor([len(row) for row in rows])[:, None]
-        start = torch.tensor(starts[first : first + batch_size])[:, None]
-        # Logits at a place predict the token of the next one.
-        yield ids, (place < length).long(), (place >= start - 1) & (place < length - 1)

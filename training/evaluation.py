@@ -5,15 +5,11 @@ How it is done is handed in, so that training knows nothing of the line from pla
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from mplus_eval.training.recipe import Recipe
 
 EVALUATION = "evaluation"
-
-Evaluate = Callable[[Recipe, Path], object]
-"""Evaluates the saved steps in a directory of a model that is being trained by a recipe."""
 
 
 def check_evaluation(recipe: Recipe) -> None:

@@ -17,11 +17,6 @@ def is_main() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
-def local_rank() -> int:
-    """The number of this process on its machine."""
-    return int(os.environ.get("LOCAL_RANK", "0"))
-
-
 def environment_outside_the_group() -> dict[str, str]:
     """This environment for a process that is not of the group: without what the launcher put into it."""
     own = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -40,19 +35,27 @@ def relaunch(recipe: Recipe, arguments: Sequence[str]) -> list[str] | None:
         UsageError: several machines, and the environment does not say which one this is.
     """
     launch = recipe.launch
-    n_processes = launch.processes * launch.machines
-    if n_processes == 1 or "RANK" in os.environ:
+    if recipe.n_processes == 1 or "RANK" in os.environ:
         return None
     if recipe.device == "cpu" and launch.machines == 1:
         # Without GPUs accelerate starts groups through MPI; torch's own launcher needs nothing installed.
-        group = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(n_processes)]
+        group = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(recipe.n_processes)]
         return [sys.executable, "-m", *group, "-m", "mplus_eval", "train", *arguments]
     command = [sys.executable, "-m", "accelerate.commands.launch"]
     if launch.accelerate:
         command += ["--config_file", str(accelerate_config(launch.accelerate))]
-    command += ["--num_processes", str(n_processes), "--num_machines", str(launch.machines)]
+    command += ["--num_processes", str(recipe.n_processes), "--num_machines", str(launch.machines)]
     command += [] if launch.accelerate else ["--multi_gpu"]
-    command += _machine(launch.machines)
+    if launch.machines == 1:
+        command += ["--main_process_port", "0"]
+    else:
+        # Where the group meets stands in the environment.
+        names = ("MACHINE_RANK", "MAIN_PROCESS_IP", "MAIN_PROCESS_PORT")
+        if missing := [name for name in names if name not in os.environ]:
+            raise UsageError(
+                f"{launch.machines} machines: set {', '.join(missing)} on each, and run the same command on all"
+            )
+        command += [part for name in names for part in (f"--{name.lower()}", os.environ[name])]
     return [*command, "-m", "mplus_eval", "train", *arguments]
 
 
@@ -66,16 +69,6 @@ def accelerate_config(name_or_path: str) -> Path:
     shipped = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
     path = Path(name_or_path).expanduser()
     if not path.is_file() and name_or_path not in shipped:
-        known = ", ".join(shipped)
-        raise SpecError([f"launch.accelerate {name_or_path!r}: no such file, and no shipped configuration ({known})"])
+        names = ", ".join(shipped)
+        raise SpecError([f"launch.accelerate {name_or_path!r}: no such file, and no shipped configuration ({names})"])
     return path if path.is_file() else shipped[name_or_path]
-
-
-def _machine(n_machines: int) -> list[str]:
-    """Where the group meets, from the environment where there is more than one machine."""
-    if n_machines == 1:
-        return ["--main_process_port", "0"]
-    names = ("MACHINE_RANK", "MAIN_PROCESS_IP", "MAIN_PROCESS_PORT")
-    if missing := [name for name in names if name not in os.environ]:
-        raise UsageError(f"{n_machines} machines: set {', '.join(missing)} on each, and run the same command on all")
-    return [part for name in names for part in (f"--{name.lower()}", os.environ[name])]

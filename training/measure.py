@@ -3,97 +3,149 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from mplus_eval.records.training import Behaviour, Dose
+from mplus_eval.records.training import Behaviour, Dose, TrainingRecord, read_record
+from mplus_eval.rewards.model import Messages
+from mplus_eval.training.chat import last_user_message
 from mplus_eval.training.diversity import distinct_n, share_distinct
 from mplus_eval.training.dose import kl_of_own_answers, kl_of_texts
-from mplus_eval.training.sampling import Answer, Messages, sample_answers
+from mplus_eval.training.rewards import Reward
+from mplus_eval.training.sampling import SampledAnswer, sample_answers
 
-RewardFunction = Callable[[Sequence[Messages], Sequence[Answer]], list[float | None]]
-"""Prompts and an answer to each, to a reward of each; None where an answer cannot be judged."""
+if TYPE_CHECKING:
+    from mplus_eval.training.hooks import Progress
+    from mplus_eval.training.stage import Stage
 
-Measure = Callable[[str, str, bool], float]
+AnswerMeasure = Callable[[str, str, bool], float]
 """The user's last message, the answer, and whether it ended, to a number."""
+
+BATCH_SIZE = 32
+"""Prompts, answers or texts put to a model at once."""
+MAX_TEXT_TOKENS = 1024
+"""Of a text; the rest is cut off."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What checkpoints are measured with: the same for all that are compared.
+
+    Attributes:
+        tokenizer: the checkpoints', with a chat template and a padding token.
+        prompts: held-out conversations that end with the user's turn; at least one.
+        texts: held-out texts; without any, the KL on text is left out.
+        max_new_tokens: limit of an answer.
+        seed: of the sampling.
+        rewards: by name; one that judges no answer is left out.
+        measures: by name.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    prompts: Sequence[Messages]
+    texts: Sequence[str]
+    max_new_tokens: int
+    seed: int
+    rewards: Mapping[str, Reward]
+    measures: Mapping[str, AnswerMeasure]
 
 
 def measure_checkpoint(
-    model: PreTrainedModel,
-    base: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    prompts: Sequence[Messages],
-    texts: Sequence[str],
-    *,
-    max_new_tokens: int,
-    seed: int,
-    rewards: Mapping[str, RewardFunction],
-    measures: Mapping[str, Measure],
-    batch_size: int = 32,
-    max_text_tokens: int = 1024,
-    stop_strings: Sequence[str] = (),
+    model: PreTrainedModel, base: PreTrainedModel, measurement: Measurement
 ) -> tuple[Dose, Behaviour]:
     """Sample an answer to each prompt at temperature 1, and measure them and the model.
 
     Args:
         model: the checkpoint.
         base: what it was trained from, of the same vocabulary.
-        tokenizer: the checkpoint's, with a chat template and a padding token.
-        prompts: held-out conversations that end with the user's turn; at least one.
-        texts: held-out texts; without any, the KL on text is left out.
-        max_new_tokens: limit of an answer.
-        seed: of the sampling: the same for all checkpoints that are compared.
-        rewards: by name; one that judges no answer is left out.
-        measures: by name.
-        batch_size: prompts, answers or texts put to a model at once.
-        max_text_tokens: tokens of a text; the rest is cut off.
-        stop_strings: texts that end a turn beside the end tokens.
+        measurement: what with.
     """
+    tokenizer, texts = measurement.tokenizer, measurement.texts
     answers = sample_answers(
         model,
         tokenizer,
-        prompts,
-        max_new_tokens=max_new_tokens,
-        seed=seed,
-        batch_size=batch_size,
-        stop_strings=stop_strings,
+        measurement.prompts,
+        max_new_tokens=measurement.max_new_tokens,
+        seed=measurement.seed,
+        batch_size=BATCH_SIZE,
     )
-    kl = kl_of_own_answers(model, base, answers, tokenizer.pad_token_id, batch_size)
+    kl = kl_of_own_answers(model, base, answers, tokenizer.pad_token_id, BATCH_SIZE)
     dose = Dose(
         kl_answers=kl.per_answer,
         kl_answers_per_token=kl.per_token,
-        kl_text=kl_of_texts(model, base, texts, tokenizer, max_text_tokens, batch_size) if texts else None,
-        n_prompts=len(prompts),
+        kl_text=kl_of_texts(model, base, texts, tokenizer, MAX_TEXT_TOKENS, BATCH_SIZE) if texts else None,
+        n_prompts=len(measurement.prompts),
         n_texts=len(texts),
     )
-    return dose, behaviour(prompts, answers, rewards, measures)
+    return dose, behaviour(measurement.prompts, answers, measurement.rewards, measurement.measures)
 
 
 def behaviour(
     prompts: Sequence[Messages],
-    answers: Sequence[Answer],
-    rewards: Mapping[str, RewardFunction],
-    measures: Mapping[str, Measure],
+    answers: Sequence[SampledAnswer],
+    rewards: Mapping[str, Reward],
+    measures: Mapping[str, AnswerMeasure],
 ) -> Behaviour:
     """What answers are like; lengths and 2-grams are in tokens, the end-of-turn token included."""
-    judged = {name: [x for x in reward(prompts, answers) if x is not None] for name, reward in rewards.items()}
+    texts, ended = [answer.text for answer in answers], [answer.ended for answer in answers]
+    judged = {
+        name: [value for value in reward(prompts, texts, ended) if value is not None]
+        for name, reward in rewards.items()
+    }
     asked = [last_user_message(messages) for messages in prompts]
     return Behaviour(
-        end_of_turn_rate=fmean(answer.ended for answer in answers),
+        end_of_turn_rate=fmean(ended),
         mean_tokens=fmean(len(answer.token_ids) for answer in answers),
-        distinct_answers=share_distinct([answer.text for answer in answers]),
+        distinct_answers=share_distinct(texts),
         distinct_2=distinct_n([answer.token_ids for answer in answers], 2),
         rewards={name: fmean(values) for name, values in judged.items() if values},
         measures={
-            name: fmean(
-                measure(prompt, answer.text, answer.ended) for prompt, answer in zip(asked, answers, strict=True)
-            )
+            name: fmean(measure(*answered) for answered in zip(asked, texts, ended, strict=True))
             for name, measure in measures.items()
         },
     )
 
 
-def last_user_message(messages: Messages) -> str:
-    """What the user said last; empty where the user said nothing."""
-    return next((str(m["content"]) for m in reversed(messages) if m["role"] == "user"), "")
+def measure_stage(
+    stage: Stage,
+    final: TrainingRecord,
+    base: PreTrainedModel,
+    load: Callable[[Path], PreTrainedModel],
+    measurement: Measurement,
+    base_behaviours: dict[tuple[str, ...], Behaviour],
+    progress: Progress,
+) -> TrainingRecord:
+    """Measure the saved steps of a stage, writing their records again, and its final checkpoint.
+
+    Args:
+        stage: which is trained.
+        final: the record of its final checkpoint.
+        base: what it was trained from.
+        load: gives the model in a checkpoint's directory.
+        measurement: what with.
+        base_behaviours: what the base's answers are like, by the rewards that judged it; it is added to.
+        progress: called with what is done, the checkpoints measured and those in all.
+
+    Returns:
+        The record of the final checkpoint, measured and not written.
+    """
+    judges = tuple(measurement.rewards)
+    if judges not in base_behaviours:
+        base_behaviours[judges] = measure_checkpoint(base, base, measurement)[1]
+
+    def measured(path: Path, record: TrainingRecord) -> TrainingRecord:
+        dose, answers = measure_checkpoint(load(path), base, measurement)
+        return record.model_copy(update={"dose": dose, "behaviour": answers, "base_behaviour": base_behaviours[judges]})
+
+    saved = stage.checkpoints()
+    for number, path in enumerate(saved):
+        progress(f"measuring {stage.name}", number, len(saved) + 1)
+        record = read_record(path)
+        if record is not None and record.dose is None:
+            measured(path, record).write(path)
+    progress(f"measuring {stage.name}", len(saved), len(saved) + 1)
+    return measured(stage.directory, final)

@@ -2,40 +2,53 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from mplus_eval.training.recipe import Lora, Recipe
 
+if TYPE_CHECKING:
+    from peft import LoraConfig
+    from transformers import PreTrainedModel
 
-def load_policy(recipe: Recipe, base: Path) -> Any:
+    from mplus_eval.training.training_data import TrainingData
+
+
+def load_policy(recipe: Recipe, base: Path) -> PreTrainedModel:
     """The base as a language model to train."""
-    return AutoModelForCausalLM.from_pretrained(base, dtype=weights_dtype(recipe))
-
-
-def load_for_reward(recipe: Recipe, base: Path, pad_token_id: int) -> Any:
-    """The base with a new head of one number, drawn from torch's random state."""
-    model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=1, dtype=weights_dtype(recipe))
-    model.config.pad_token_id = pad_token_id
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(base, dtype=weights_dtype(recipe))
     return model
 
 
-def load_trained(checkpoint: Path, recipe: Recipe, device: torch.device) -> Any:
+def load_for_reward(recipe: Recipe, data: TrainingData) -> PreTrainedModel:
+    """The base with a new head of one number, drawn from torch's random state."""
+    dtype = weights_dtype(recipe)
+    model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(data.base, num_labels=1, dtype=dtype)
+    model.config.pad_token_id = data.tokenizer.pad_token_id
+    return model
+
+
+def load_trained(checkpoint: Path, recipe: Recipe, device: torch.device) -> PreTrainedModel:
     """A trained model or adapter, to be measured."""
-    dtype = torch.bfloat16 if recipe.dtype == "bfloat16" else torch.float32
-    model: Any = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=dtype)
-    return model.to(device).eval()
+    model: Any = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=computing_dtype(recipe))
+    return cast("PreTrainedModel", model.to(device).eval())
+
+
+def computing_dtype(recipe: Recipe) -> torch.dtype:
+    """The recipe's precision, in which trained models are measured and reward models judge."""
+    return torch.bfloat16 if recipe.dtype == "bfloat16" else torch.float32
 
 
 def weights_dtype(recipe: Recipe) -> torch.dtype:
     """The recipe's precision under adapters; float32 for full training, which computes under autocast."""
-    return torch.bfloat16 if recipe.dtype == "bfloat16" and recipe.lora else torch.float32
+    return computing_dtype(recipe) if recipe.lora else torch.float32
 
 
-def adapter_config(lora: Lora | None, task: str) -> Any:
+def adapter_config(lora: Lora | None, task: Literal["CAUSAL_LM", "SEQ_CLS"]) -> LoraConfig | None:
     """What peft needs to know, or None for full fine-tuning.
 
     Args:
@@ -61,6 +74,5 @@ def device_of(recipe: Recipe) -> torch.device:
     """Where this process computes."""
     if recipe.device == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")
-    from mplus_eval.training.launch import local_rank
-
-    return torch.device("cuda", local_rank())
+    # The number of this process on its machine.
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))

@@ -14,23 +14,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 from torch import Tensor
 
-from mplus_eval.training.losses import kl_of_answers
+from mplus_eval.training.data.texts import encode_texts
+from mplus_eval.training.kl import kl_of_answers
 from mplus_eval.training.models import load_trained
 from mplus_eval.training.sampling import evaluating
 
 if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel, Trainer
+
     from mplus_eval.training.recipe import Recipe
-    from mplus_eval.training.training_data import Material
+    from mplus_eval.training.training_data import TrainingData
+
+T = TypeVar("T", bound="Trainer")
 
 LOGGED = "replay_kl"
 
 
-class Replayed:
+class ReplayedTexts:
     """Texts in an order that depends on the step alone, so that a resumed training sees the same ones."""
 
     def __init__(self, sequences: Sequence[Sequence[int]], batch_size: int, pad_token_id: int) -> None:
@@ -46,13 +52,7 @@ class Replayed:
         return ids, torch.arange(ids.shape[1]) < torch.tensor([len(row) for row in rows])[:, None]
 
 
-def encode_texts(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[list[int]]:
-    """Token ids of the texts that have anything to predict, cut to a length."""
-    encoded = tokenizer(list(texts), truncation=True, max_length=max_length)["input_ids"] if texts else []
-    return [ids for ids in encoded if len(ids) > 1]
-
-
-def kl_to_base(model: Any, base: Any, ids: Tensor, is_text: Tensor) -> Tensor:
+def kl_to_base(model: torch.nn.Module, base: torch.nn.Module | None, ids: Tensor, is_text: Tensor) -> Tensor:
     """KL(base || model) over the whole vocabulary, the mean over all tokens that are predicted, in nats.
 
     Args:
@@ -70,21 +70,23 @@ def kl_to_base(model: Any, base: Any, ids: Tensor, is_text: Tensor) -> Tensor:
     return sums.sum() / counts.sum()
 
 
-def with_replay(kind: type[Any], recipe: Recipe, material: Material) -> type[Any]:
+def with_replay(kind: type[T], recipe: Recipe, data: TrainingData) -> type[T]:
     """The trainer's class, replaying what the recipe says, if anything."""
     if recipe.replay is None:
         return kind
-    pad = material.tokenizer.pad_token_id
-    sequences = encode_texts(material.tokenizer, material.replayed.rows, recipe.max_length)
-    texts = Replayed(sequences, recipe.replay.batch_size, pad if isinstance(pad, int) else 0)
+    pad = data.tokenizer.pad_token_id
+    sequences = encode_texts(data.tokenizer, data.replayed.rows, recipe.max_length)
+    texts = ReplayedTexts(sequences, recipe.replay.batch_size, pad if isinstance(pad, int) else 0)
 
-    def base(device: torch.device) -> Any:
-        return load_trained(material.base, recipe, device).requires_grad_(False)
+    def base(device: torch.device) -> PreTrainedModel:
+        return load_trained(data.base, recipe, device).requires_grad_(False)
 
     return replaying(kind, base, texts, recipe.replay.coefficient)
 
 
-def replaying(kind: type[Any], base: Callable[[Any], Any], texts: Replayed, coefficient: float) -> type[Any]:
+def replaying(
+    kind: type[T], base: Callable[[torch.device], torch.nn.Module], texts: ReplayedTexts, coefficient: float
+) -> type[T]:
     """A trainer of TRL whose loss has the replay's beside its own; the KL is logged as `replay_kl`.
 
     Args:
@@ -94,20 +96,15 @@ def replaying(kind: type[Any], base: Callable[[Any], Any], texts: Replayed, coef
         coefficient: of the KL.
     """
 
-    class Replaying(kind):
-        _replay_base: Any = None
+    class Replaying(kind):  # type: ignore[valid-type, misc]
+        _replay_base: torch.nn.Module | None = None
         _replay_place = (-1, 0)
         """The step, and how many batches of it were seen."""
 
-        def compute_loss(self, model: Any, inputs: Any, *arguments: Any, **options: Any) -> Any:
+        def compute_loss(
+            self, model: torch.nn.Module, inputs: dict[str, object], *arguments: object, **options: object
+        ) -> Tensor:
             loss = super().compute_loss(model, inputs, *arguments, **options)
-            kl = self._replay_kl(model)
-            self._metrics["train"][LOGGED].append(kl.item())
-            # The library divides the loss by the batches of a step, unless the trainer has done so by itself.
-            n_batches = self.args.gradient_accumulation_steps if self.model_accepts_loss_kwargs else 1
-            return loss + coefficient * kl / n_batches
-
-        def _replay_kl(self, model: Any) -> Tensor:
             step, place = self._replay_place
             place = place + 1 if step == self.state.global_step else 0
             self._replay_place = (self.state.global_step, place)
@@ -117,13 +114,17 @@ def replaying(kind: type[Any], base: Callable[[Any], Any], texts: Replayed, coef
             is_adapter = hasattr(self.accelerator.unwrap_model(model), "disable_adapter")
             if self._replay_base is None and not is_adapter:
                 self._replay_base = base(device)
-            return kl_to_base(model, self._replay_base, ids.to(device), is_text.to(device))
+            kl = kl_to_base(model, self._replay_base, ids.to(device), is_text.to(device))
+            self._metrics["train"][LOGGED].append(kl.item())
+            # The library divides the loss by the batches of a step, unless the trainer has done so by itself.
+            n_batches = self.args.gradient_accumulation_steps if self.model_accepts_loss_kwargs else 1
+            return cast("Tensor", loss + coefficient * kl / n_batches)
 
     return Replaying
 
 
 @contextmanager
-def _without_adapter(model: Any) -> Iterator[None]:
-    inner = model if hasattr(model, "disable_adapter") else model.module
+def _without_adapter(model: torch.nn.Module) -> Iterator[None]:
+    inner = cast("PeftModel", model if hasattr(model, "disable_adapter") else model.module)
     with evaluating(inner), inner.disable_adapter():
         yield

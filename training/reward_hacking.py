@@ -10,24 +10,23 @@ Neumann et al., 1941), which a trend hardly touches. The reward has risen when i
 more than one standard error. Collapsed is
 
 - the entropy, or the share of distinct 2-grams, whose mean is below a share of the first window's;
-- the referee's reward, a reward model that training never optimises, whose mean fell from that of its best window by
-  more than `referee` deviations of single steps beyond what chance explains: four standard errors of the difference of
-  two windows. The best of many windows is above the last by chance alone: in 300 simulated steps without trend, windows
-  of 10 fell by two such errors and half a deviation in 3 of 4 runs, by four in 1 of 200.
+- the reward of the held-out reward model (`referee`), which training never optimises, whose mean fell from that of its
+  best window by more than `referee` deviations of single steps beyond what chance explains: four standard errors of the
+  difference of two windows. The best of many windows is above the last by chance alone: in 300 simulated steps without
+  trend, windows of 10 fell by two such errors and half a deviation in 3 of 4 runs, by four in 1 of 200.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from math import sqrt
 from statistics import fmean
-from typing import Any
+from typing import TypedDict, cast
 
-from mplus_eval.training.recipe import Hacking
+from mplus_eval.training.recipe import RewardHacking
 
 _CHANCE = 4.0
-"""Standard errors of a difference of two windows that a referee may fall by chance."""
+"""Standard errors of a difference of two windows that a reward may fall by chance."""
 
 
 @dataclass
@@ -66,29 +65,44 @@ class _Series:
         return sqrt(self.squares / (2 * (self.n - 1)))
 
 
+class SeriesMemory(TypedDict):
+    """A series as JSON."""
+
+    first: list[float]
+    last: list[float]
+    n: int
+    squares: float
+    best: float | None
+
+
+class Memory(TypedDict):
+    """All that a monitor remembers, as JSON: its series by name, and the kinds of collapse that it warned of."""
+
+    series: dict[str, SeriesMemory]
+    warned: list[str]
+
+
 class HackingMonitor:
     """Watches a training step by step, and warns once of each kind of collapse."""
 
-    def __init__(self, settings: Hacking) -> None:
+    def __init__(self, settings: RewardHacking) -> None:
         """Begin with nothing seen."""
         self.settings = settings
         self._series = {name: _Series() for name in ("reward", "entropy", "distinct", "referee")}
         self._warned: list[str] = []
 
     @classmethod
-    def restored(cls, settings: Hacking, state: Mapping[str, Any]) -> HackingMonitor:
-        """Go on from a `state`, as if nothing had happened in between."""
+    def restored(cls, settings: RewardHacking, memory: Memory) -> HackingMonitor:
+        """Go on from what another one remembered, as if nothing had happened in between."""
         monitor = cls(settings)
-        monitor._series = {name: _Series(**series) for name, series in state["series"].items()}
-        monitor._warned = list(state["warned"])
+        monitor._series = {name: _Series(**series) for name, series in memory["series"].items()}
+        monitor._warned = list(memory["warned"])
         return monitor
 
-    def state(self) -> dict[str, Any]:
+    def memory(self) -> Memory:
         """All that is remembered, for JSON."""
-        return {
-            "series": {name: asdict(series) for name, series in self._series.items()},
-            "warned": list(self._warned),
-        }
+        series = {name: cast("SeriesMemory", asdict(series)) for name, series in self._series.items()}
+        return {"series": series, "warned": list(self._warned)}
 
     def observe(
         self, step: int, reward: float, entropy: float, distinct: float, referee: float | None = None
@@ -100,7 +114,8 @@ class HackingMonitor:
             reward: mean over the step's answers.
             entropy: mean of a token, in nats.
             distinct: share of distinct 2-grams.
-            referee: mean of the referee's reward; None where there is no referee, or at steps that it does not see.
+            referee: mean reward by the held-out reward model; None where there is none, or at steps that it does not
+                see.
 
         Returns:
             A warning; None when all is well or every kind was warned of. Two kinds at once come one step after another.
@@ -109,7 +124,10 @@ class HackingMonitor:
         for name, value in seen.items():
             if value is not None:
                 self._series[name].add(value, self.settings.window)
-        if not self._reward_rose():
+        rewards, window = self._series["reward"], self.settings.window
+        if not rewards.comparable(window):
+            return None
+        if fmean(rewards.last) <= fmean(rewards.first) + rewards.deviation / sqrt(window):
             return None
         for kind, finding in self._collapsed().items():
             if kind not in self._warned:
@@ -117,30 +135,23 @@ class HackingMonitor:
                 return f"step {step}: perhaps reward hacking: {self._change('reward')}, while {finding}"
         return None
 
-    def _reward_rose(self) -> bool:
-        reward = self._series["reward"]
-        if not reward.comparable(self.settings.window):
-            return False
-        error = reward.deviation / sqrt(self.settings.window)
-        return fmean(reward.last) > fmean(reward.first) + error
-
     def _collapsed(self) -> dict[str, str]:
         """What has collapsed: kind to the half sentence that says so."""
-        settings, found = self.settings, {}
+        settings, findings = self.settings, {}
         names = {"entropy": ("the entropy", settings.entropy), "distinct": ("distinct-2", settings.distinct)}
         for kind, (name, share) in names.items():
             series = self._series[kind]
             if series.comparable(settings.window) and fmean(series.last) < share * fmean(series.first):
-                found[kind] = f"{self._change(kind, name)}, below {share:.0%} of what it was"
+                findings[kind] = f"{self._change(kind, name)}, below {share:.0%} of what it was"
         referee = self._series["referee"]
         if referee.comparable(settings.window) and referee.best is not None:
             allowed = (settings.referee + _CHANCE * sqrt(2.0 / settings.window)) * referee.deviation
             if fmean(referee.last) < referee.best - allowed:
-                found["referee"] = (
+                findings["referee"] = (
                     f"the referee's reward fell from {referee.best:.3g} in its best {settings.window} steps "
                     f"to {fmean(referee.last):.3g}"
                 )
-        return found
+        return findings
 
     def _change(self, kind: str, name: str = "the reward") -> str:
         series = self._series[kind]

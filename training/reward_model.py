@@ -12,49 +12,65 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import transformers
 from datasets import Dataset
 from trl.trainer.reward_trainer import RewardTrainer
 
 from mplus_eval.rewards.model import SCALE_FILE, RewardModel
-from mplus_eval.training.data import Pair
+from mplus_eval.training.data import PreferencePair
 from mplus_eval.training.models import adapter_config, load_for_reward
 from mplus_eval.training.recipe import Recipe, RewardStage
 from mplus_eval.training.reward_quality import reward_quality
 from mplus_eval.training.settings import reward_config
 from mplus_eval.training.stage import Stage
-from mplus_eval.training.training_data import Material
+from mplus_eval.training.training_data import TrainingData
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import Trainer
 
 
-def reward_trainer(recipe: Recipe, settings: RewardStage, material: Material, stage: Stage) -> Any:
-    """A trainer of the reward model, or of its referee, which sees other pairs."""
-    pairs = material.referee_pairs if stage.name == "referee" else material.pairs
+def reward_trainer(recipe: Recipe, settings: RewardStage, data: TrainingData, stage: Stage) -> Trainer:
+    """A trainer of the reward model, or of the held-out one, which sees other pairs."""
+    pairs = data.referee_pairs if stage.name == "referee" else data.pairs
+    rows = [
+        {
+            "prompt": [message.as_dict() for message in pair.prompt],
+            "chosen": [{"role": "assistant", "content": pair.chosen}],
+            "rejected": [{"role": "assistant", "content": pair.rejected}],
+        }
+        for pair in pairs.rows
+    ]
     transformers.set_seed(recipe.seed)
     return RewardTrainer(
-        load_for_reward(recipe, material.base, material.tokenizer.pad_token_id),
+        load_for_reward(recipe, data),
         reward_config(recipe, settings, stage.directory),
-        train_dataset=_dataset(pairs.rows),
-        processing_class=material.tokenizer,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=data.tokenizer,
         peft_config=adapter_config(recipe.lora, "SEQ_CLS"),
     )
 
 
-def merge_adapter(directory: Path, recipe: Recipe, material: Material) -> None:
+def merge_adapter(directory: Path, recipe: Recipe, data: TrainingData) -> None:
     """Put a reward model that was trained as an adapter together with its base, so that anything can load it."""
     from peft import PeftModel
 
     if not (directory / "adapter_config.json").is_file():
         return
-    whole = load_for_reward(recipe, material.base, material.tokenizer.pad_token_id)
+    whole = load_for_reward(recipe, data)
     PeftModel.from_pretrained(whole, directory).merge_and_unload().save_pretrained(directory)
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         (directory / name).unlink()
 
 
 def measure_quality(
-    directory: Path, pairs: Sequence[Pair], settings: RewardStage, device: Any, dtype: Any
+    directory: Path,
+    pairs: Sequence[PreferencePair],
+    settings: RewardStage,
+    device: torch.device,
+    dtype: torch.dtype,
 ) -> dict[str, float]:
     """Measure a reward model on held-out pairs and store its scale beside it.
 
@@ -73,16 +89,3 @@ def measure_quality(
         scale = {"mean": quality.mean, "deviation": quality.deviation}
         (directory / SCALE_FILE).write_text(json.dumps(scale, indent=2) + "\n", encoding="utf-8")
     return {key: value for key, value in quality.as_dict().items() if math.isfinite(value)}
-
-
-def _dataset(pairs: Sequence[Pair]) -> Dataset:
-    return Dataset.from_list(
-        [
-            {
-                "prompt": [message.as_dict() for message in pair.prompt],
-                "chosen": [{"role": "assistant", "content": pair.chosen}],
-                "rejected": [{"role": "assistant", "content": pair.rejected}],
-            }
-            for pair in pairs
-        ]
-    )

@@ -62,19 +62,29 @@ def reward_quality(
     Raises:
         ValueError: when there is no pair, shapes differ or a reward is not finite.
     """
-    c, r, c_length, r_length = _checked(chosen, rejected, chosen_lengths, rejected_lengths)
+    from scipy import stats
+    from statsmodels.stats.proportion import proportion_confint
+
+    columns = [np.asarray(column, dtype=float) for column in (chosen, rejected, chosen_lengths, rejected_lengths)]
+    if any(column.ndim != 1 or column.shape != columns[0].shape for column in columns) or not columns[0].size:
+        shapes = [column.shape for column in columns]
+        raise ValueError(f"one value a pair is needed, at least one pair; shapes are {shapes}")
+    if not all(np.isfinite(column).all() for column in columns):
+        raise ValueError("a reward or length is not finite")
+    c, r, c_length, r_length = columns
     margin, longer, rewards = c - r, c_length - r_length, np.concatenate([c, r])
-    low, high = _wilson(margin)
+    low, high = proportion_confint(_won(margin).sum(), len(margin), alpha=0.05, method="wilson")
+    is_constant = np.ptp(longer) == 0 or np.ptp(margin) == 0
     return RewardQuality(
         n_pairs=len(margin),
-        accuracy=_share_above_zero(margin),
-        accuracy_low=low,
-        accuracy_high=high,
+        accuracy=float(_won(margin).mean()),
+        accuracy_low=float(low),
+        accuracy_high=float(high),
         margin=float(margin.mean()),
         log_loss=float(np.logaddexp(0.0, -margin).mean()),
         calibration_error=calibration_error(margin),
-        length_correlation=_spearman(longer, margin),
-        longer_wins=_share_above_zero(longer),
+        length_correlation=None if is_constant else float(stats.spearmanr(longer, margin).statistic),
+        longer_wins=float(_won(longer).mean()),
         mean=float(rewards.mean()),
         deviation=float(rewards.std()),
     )
@@ -101,34 +111,6 @@ def calibration_error(margin: ArrayLike) -> float:
     return float(np.abs(gaps).sum() / len(m))
 
 
-def _checked(*columns: ArrayLike) -> tuple[Floats, ...]:
-    arrays = tuple(np.asarray(column, dtype=float) for column in columns)
-    if any(array.ndim != 1 or array.shape != arrays[0].shape for array in arrays) or not arrays[0].size:
-        raise ValueError(f"one value a pair is needed, at least one pair; shapes are {[a.shape for a in arrays]}")
-    if not all(np.isfinite(array).all() for array in arrays):
-        raise ValueError("a reward or length is not finite")
-    return arrays
-
-
 def _won(difference: Floats) -> Floats:
     """1 above zero, 0 below, a half at zero."""
     return (np.sign(difference) + 1.0) / 2.0
-
-
-def _share_above_zero(difference: Floats) -> float:
-    return float(_won(difference).mean())
-
-
-def _wilson(margin: Floats) -> tuple[float, float]:
-    from statsmodels.stats.proportion import proportion_confint
-
-    low, high = proportion_confint(_won(margin).sum(), len(margin), alpha=0.05, method="wilson")
-    return float(low), float(high)
-
-
-def _spearman(a: Floats, b: Floats) -> float | None:
-    from scipy import stats
-
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
-        return None
-    return float(stats.spearmanr(a, b).statistic)

@@ -6,21 +6,30 @@ be judged. `as_trl` makes one into what TRL's trainers call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from mplus_eval.errors import SpecError
+from mplus_eval.harmlessness.scorers import load_scorer
 from mplus_eval.harmlessness.scorers.batches import score_texts
+from mplus_eval.rewards.functions import load_function
 from mplus_eval.rewards.model import Messages, RewardModel
-from mplus_eval.training.data.rows import Message, last_user_message
+from mplus_eval.training.chat import last_user_message
 from mplus_eval.training.diversity import distinct_n
 
 if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
     from mplus_eval.harmlessness.scorers.base import Scorer
+    from mplus_eval.training.recipe import RewardPart, RlhfStage
 
 TrlReward = Callable[..., list[float | None]]
+Completions = Sequence[Sequence[Mapping[str, str]]]
+"""As TRL hands them to a reward: of each answer one message, the assistant's."""
 
 
 class Reward(Protocol):
@@ -56,11 +65,43 @@ class FunctionReward:
         self, prompts: Sequence[Messages], answers: Sequence[str], ended: Sequence[bool]
     ) -> list[float | None]:
         """As a `Reward`."""
-        asked = [_asked(prompt) for prompt in prompts]
-        return [self.function(*one) for one in zip(asked, answers, ended, strict=True)]
+        asked = [last_user_message(prompt) for prompt in prompts]
+        return [self.function(*answered) for answered in zip(asked, answers, ended, strict=True)]
 
 
-def check_same_tokenizer(reward: RewardModel, tokenizer: Any) -> None:
+def load_rewards(
+    parts: Mapping[str, RewardPart],
+    reward_directory: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> dict[str, Reward]:
+    """Load the parts of a reward.
+
+    Args:
+        parts: by name.
+        reward_directory: where the recipe's own reward model lies.
+        tokenizer: the policy's.
+        device: where reward models and scorers compute.
+        dtype: in what precision reward models do.
+
+    Raises:
+        SpecError: when a reward model has another tokenizer or template than the policy, or a function is not found.
+    """
+    rewards: dict[str, Reward] = {}
+    for name, part in parts.items():
+        if part.kind == "function":
+            rewards[name] = FunctionReward(load_function(part.source))
+        elif part.kind == "toxicity":
+            rewards[name] = ToxicityPenalty(load_scorer(part.source, str(device)))
+        else:
+            model = RewardModel.load(reward_directory if part.is_recipes_own else Path(part.source), device, dtype)
+            check_same_tokenizer(model, tokenizer)
+            rewards[name] = model
+    return rewards
+
+
+def check_same_tokenizer(reward: RewardModel, tokenizer: PreTrainedTokenizerBase) -> None:
     """Refuse a reward model that reads text in another way than the policy writes it.
 
     Raises:
@@ -71,6 +112,21 @@ def check_same_tokenizer(reward: RewardModel, tokenizer: Any) -> None:
         raise SpecError([f"reward model {reward.directory}: its tokenizer's vocabulary is not that of the base {base}"])
     if reward.tokenizer.chat_template != tokenizer.chat_template:
         raise SpecError([f"reward model {reward.directory}: its chat template is not that of the base {base}"])
+
+
+def end_token_ids(settings: RlhfStage, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Ids of the tokens that end an answer; the tokenizer's own end token first.
+
+    Raises:
+        SpecError: when a token that the recipe names is not one token.
+    """
+    ids = [tokenizer.eos_token_id]
+    for token in settings.termination.tokens:
+        number = tokenizer.convert_tokens_to_ids(token)
+        if number is None or number == tokenizer.unk_token_id:
+            raise SpecError([f"termination.tokens {token!r}: the tokenizer has no such token; use stop_strings"])
+        ids.append(number)
+    return list(dict.fromkeys(ids))
 
 
 def has_ended(ids: Sequence[int], text: str, end_ids: Sequence[int], stop_strings: Sequence[str]) -> bool:
@@ -90,7 +146,9 @@ def before_stop(text: str, stop_strings: Sequence[str]) -> str:
 def as_trl(name: str, reward: Reward, end_ids: Sequence[int], stop_strings: Sequence[str] = ()) -> TrlReward:
     """Make a part into what TRL calls; it is logged under `rewards/<name>/mean`."""
 
-    def judge(prompts: Any, completions: Any, completion_ids: Any, **_: Any) -> list[float | None]:
+    def judge(
+        prompts: Sequence[Messages], completions: Completions, completion_ids: Sequence[Sequence[int]], **_: object
+    ) -> list[float | None]:
         texts = [completion[0]["content"] for completion in completions]
         ended = [has_ended(ids, text, end_ids, stop_strings) for ids, text in zip(completion_ids, texts, strict=True)]
         return reward(prompts, [before_stop(text, stop_strings) for text in texts], ended)
@@ -102,12 +160,17 @@ def as_trl(name: str, reward: Reward, end_ids: Sequence[int], stop_strings: Sequ
 def termination_part(end_ids: Sequence[int], stop_strings: Sequence[str], penalty: float) -> TrlReward:
     """Minus `penalty` for an answer that did not end; it also logs end-of-turn rate and distinct 2-grams."""
 
-    def termination(completions: Any, completion_ids: Any, log_metric: Any, **_: Any) -> list[float | None]:
+    def termination(
+        completions: Completions,
+        completion_ids: Sequence[Sequence[int]],
+        log_metric: Callable[[str, float], None],
+        **_: object,
+    ) -> list[float | None]:
         texts = [completion[0]["content"] for completion in completions]
         ended = [has_ended(ids, text, end_ids, stop_strings) for ids, text in zip(completion_ids, texts, strict=True)]
         log_metric("end_of_turn_rate", sum(ended) / len(ended))
         log_metric("distinct_2", distinct_n(completion_ids, 2))
-        return [0.0 if one else -penalty for one in ended]
+        return [0.0 if answer_ended else -penalty for answer_ended in ended]
 
     return termination
 
@@ -115,11 +178,7 @@ def termination_part(end_ids: Sequence[int], stop_strings: Sequence[str], penalt
 def length_part(per_token: float) -> TrlReward:
     """Minus a little for every token."""
 
-    def length(completion_ids: Any, **_: Any) -> list[float | None]:
+    def length(completion_ids: Sequence[Sequence[int]], **_: object) -> list[float | None]:
         return [-per_token * len(ids) for ids in completion_ids]
 
     return length
-
-
-def _asked(prompt: Messages) -> str:
-    return last_user_message([Message(message["role"], message["content"]) for message in prompt])

@@ -25,11 +25,11 @@ from transformers import (
     StoppingCriteriaList,
 )
 
-Messages = Sequence[dict[str, Any]]
+from mplus_eval.rewards.model import Messages
 
 
 @dataclass(frozen=True)
-class Answer:
+class SampledAnswer:
     """One sampled answer."""
 
     text: str
@@ -51,7 +51,7 @@ def sample_answers(
     temperature: float = 1.0,
     batch_size: int = 64,
     stop_strings: Sequence[str] = (),
-) -> list[Answer]:
+) -> list[SampledAnswer]:
     """Sample one answer to each prompt.
 
     The global random state, the model's mode and its generation settings are afterwards what they were before. The
@@ -82,7 +82,7 @@ def sample_answers(
         eos_token_id=sorted(ends),
         pad_token_id=tokenizer.pad_token_id,
     )
-    answers: list[Answer] = []
+    answers: list[SampledAnswer] = []
     with evaluating(inner), _settings(inner, settings), _seeded(seed, inner.device), torch.no_grad():
         for start in range(0, len(prompts), batch_size):
             encoded: Any = tokenizer.apply_chat_template(
@@ -95,10 +95,10 @@ def sample_answers(
             )
             ids, mask = encoded["input_ids"].to(inner.device), encoded["attention_mask"].to(inner.device)
             stop = [_Stop(tokenizer, stop_strings, ids.shape[1])] if stop_strings else []
-            made = inner.generate(input_ids=ids, attention_mask=mask, stopping_criteria=StoppingCriteriaList(stop))
-            made = made[:, ids.shape[1] :]
-            for prompt, kept, tokens in zip(ids, mask.bool(), made.tolist(), strict=True):
-                answers.append(_answer(tokenizer, prompt[kept].tolist(), tokens, ends, stop_strings))
+            whole = inner.generate(input_ids=ids, attention_mask=mask, stopping_criteria=StoppingCriteriaList(stop))
+            generated = whole[:, ids.shape[1] :].tolist()
+            for prompt, is_prompt, tokens in zip(ids, mask.bool(), generated, strict=True):
+                answers.append(_answer(tokenizer, prompt[is_prompt].tolist(), tokens, ends, stop_strings))
     return answers
 
 
@@ -157,7 +157,7 @@ class _Stop(StoppingCriteria):
         # No token is shorter than a byte; one more, since some decoders drop the first token's leading space.
         self.reach = max(len(stop_string.encode()) for stop_string in stop_strings) + 1
 
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: object) -> torch.Tensor:
         """Which rows have ended, shape (batch,)."""
         tails = input_ids[:, max(self.prompt_length, input_ids.shape[1] - self.reach) :].tolist()
         ended = [_has_stop(self.tokenizer, tail, self.stop_strings) for tail in tails]
@@ -175,17 +175,17 @@ def _answer(
     tokens: Sequence[int],
     ends: frozenset[int],
     stop_strings: Sequence[str],
-) -> Answer:
+) -> SampledAnswer:
     """Cut what was generated where the turn ended: behind it stands padding, up to the batch's longest answer."""
     end = next((place for place, token in enumerate(tokens) if token in ends), None)
-    kept = list(tokens if end is None else tokens[: end + 1])
-    stop = stop_length(tokenizer, kept, stop_strings)
-    kept = kept if stop is None else kept[:stop]
-    text = str(tokenizer.decode(kept, skip_special_tokens=True))
+    answer = list(tokens if end is None else tokens[: end + 1])
+    stop = stop_length(tokenizer, answer, stop_strings)
+    answer = answer if stop is None else answer[:stop]
+    text = str(tokenizer.decode(answer, skip_special_tokens=True))
     cuts = [place for stop_string in stop_strings if (place := text.find(stop_string)) >= 0]
-    return Answer(
+    return SampledAnswer(
         text=text[: min(cuts)] if cuts else text,
-        token_ids=tuple(kept),
+        token_ids=tuple(answer),
         prompt_ids=tuple(prompt_ids),
         ended=end is not None or stop is not None,
     )

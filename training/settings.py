@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.reward_config import RewardConfig
@@ -36,24 +37,18 @@ def stage_config(
 
 def reward_config(recipe: Recipe, stage: RewardStage, directory: Path) -> RewardConfig:
     """How TRL trains the reward model."""
-    return _made(
-        RewardConfig,
-        stage,
-        _common(recipe, stage, directory),
-        max_length=recipe.max_length,
-        center_rewards_coefficient=stage.centre or None,
-    )
+    own = {"max_length": recipe.max_length, "center_rewards_coefficient": stage.centre or None}
+    return _made(RewardConfig, recipe, stage, directory, own)
 
 
 def sft_config(recipe: Recipe, stage: SftStage, directory: Path) -> SFTConfig:
     """How TRL fine-tunes, with the loss on answers only."""
-    common = _common(recipe, stage, directory)
-    return _made(SFTConfig, stage, common, max_length=recipe.max_length, completion_only_loss=True)
+    return _made(SFTConfig, recipe, stage, directory, {"max_length": recipe.max_length, "completion_only_loss": True})
 
 
 def rlhf_config(recipe: Recipe, stage: RlhfStage, directory: Path) -> RLOOConfig | GRPOConfig:
     """How TRL trains by reward."""
-    common = _common(recipe, stage, directory) | {
+    own: dict[str, object] = {
         "num_generations": stage.answers,
         "max_completion_length": stage.max_new_tokens,
         "temperature": stage.temperature,
@@ -65,16 +60,22 @@ def rlhf_config(recipe: Recipe, stage: RlhfStage, directory: Path) -> RLOOConfig
     if stage.kl.target and not stage.kl.coefficient:
         raise SpecError(["kl.target needs a coefficient above 0 to begin with"])
     if stage.algorithm == "rloo":
-        clip = (-stage.clip_reward, stage.clip_reward) if stage.clip_reward else None
-        return _made(RLOOConfig, stage, common, normalize_advantages=stage.normalise_advantages, reward_clip_range=clip)
+        own["normalize_advantages"] = stage.normalise_advantages
+        own["reward_clip_range"] = (-stage.clip_reward, stage.clip_reward) if stage.clip_reward else None
+        return _made(RLOOConfig, recipe, stage, directory, own)
     if stage.clip_reward or stage.termination.stop_strings:
         raise SpecError(["algorithm grpo: clip_reward and termination.stop_strings are for rloo only"])
-    return _made(GRPOConfig, stage, common, scale_rewards="group" if stage.normalise_advantages else "none")
+    own["scale_rewards"] = "group" if stage.normalise_advantages else "none"
+    return _made(GRPOConfig, recipe, stage, directory, own)
 
 
-def _common(recipe: Recipe, stage: Optimisation, directory: Path) -> dict[str, Any]:
+def _made(kind: type[T], recipe: Recipe, stage: Optimisation, directory: Path, own: Mapping[str, object]) -> T:
+    """A configuration of TRL: what all stages have in common, what is the kind's own, and the recipe's `trl`."""
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    if unknown := [name for name in stage.trl if name not in names]:
+        raise SpecError([f"trl: {kind.__name__} has no {name!r}; {nearest(name, sorted(names))}" for name in unknown])
     on_cpu = recipe.device == "cpu"
-    return {
+    common = {
         "output_dir": str(directory),
         "num_train_epochs": stage.epochs,
         "max_steps": stage.steps or -1,
@@ -99,12 +100,6 @@ def _common(recipe: Recipe, stage: Optimisation, directory: Path) -> dict[str, A
         "use_cpu": on_cpu,
         "dataloader_pin_memory": not on_cpu,
     }
-
-
-def _made(kind: type[T], stage: Optimisation, common: dict[str, Any], **own: Any) -> T:
-    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    if unknown := [name for name in stage.trl if name not in known]:
-        raise SpecError([f"trl: {kind.__name__} has no {name!r}; {nearest(name, sorted(known))}" for name in unknown])
     try:
         return kind(**{**common, **own, **stage.trl})
     except ValueError as error:

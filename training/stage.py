@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from mplus_eval.errors import SpecError
 from mplus_eval.records.training import TrainingRecord, read_record
 from mplus_eval.store.hashes import hash_components
 from mplus_eval.store.run_directory import write_json
@@ -47,8 +46,11 @@ class Stage:
         """Why the directory cannot be used, or None: it is new, or holds this very stage."""
         if not self.directory.is_dir() or not any(self.directory.iterdir()):
             return None
-        stored = self._stored()
-        if stored is None:
+        try:
+            stored = json.loads((self.directory / STAGE_FILE).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            stored = None
+        if not isinstance(stored, dict):
             return f"{self.directory} holds something else; name another output, or remove that directory"
         if stored == dict(self.components):
             return None
@@ -61,8 +63,8 @@ class Stage:
 
     def checkpoints(self) -> list[Path]:
         """The whole saved steps, in order."""
-        found = [path for path in self.directory.glob("checkpoint-*") if read_record(path) is not None]
-        return sorted(found, key=step_of)
+        whole = [path for path in self.directory.glob("checkpoint-*") if read_record(path) is not None]
+        return sorted(whole, key=step_of)
 
     def last_checkpoint(self) -> Path | None:
         """The last whole saved step; one that a killed process left half written is no checkpoint."""
@@ -74,18 +76,13 @@ class Stage:
         for path in self.directory.glob("checkpoint-*"):
             if path not in whole:
                 shutil.rmtree(path)
+        log = self.directory / STEPS_FILE
+        if not log.is_file():
+            return
         last = self.last_checkpoint()
-        _cut_log(self.directory / STEPS_FILE, step_of(last) if last else 0)
-
-    def _stored(self) -> dict[str, str] | None:
-        path = self.directory / STAGE_FILE
-        if not path.is_file():
-            return None
-        try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            return None
-        return stored if isinstance(stored, dict) else None
+        last_step = step_of(last) if last else 0
+        lines = [line for line in log.read_text(encoding="utf-8").splitlines() if _logged_step(line) <= last_step]
+        log.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def step_of(checkpoint: Path) -> int:
@@ -95,23 +92,6 @@ def step_of(checkpoint: Path) -> int:
     40
     """
     return int(checkpoint.name.rpartition("-")[2])
-
-
-def refuse_other_runs(stages: list[Stage]) -> None:
-    """Refuse directories that hold another run, before any work.
-
-    Raises:
-        SpecError: a line for each.
-    """
-    if faults := [fault for stage in stages if (fault := stage.fault())]:
-        raise SpecError(faults)
-
-
-def _cut_log(path: Path, last_step: int) -> None:
-    if not path.is_file():
-        return
-    kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _logged_step(line) <= last_step]
-    path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 
 
 def _logged_step(line: str) -> float:

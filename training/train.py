@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from mplus_eval.records.training import TrainingRecord
 from mplus_eval.store.run_directory import RunDirectory
-from mplus_eval.training.evaluation import Evaluate
+from mplus_eval.training.hooks import Evaluate, Hooks, Progress, Say
 from mplus_eval.training.launch import is_main
-from mplus_eval.training.parallel import train_side_by_side
-from mplus_eval.training.recipe import Recipe
-from mplus_eval.training.training_data import gather
-from mplus_eval.training.training_run import TrainingRun
-
-Progress = Callable[[str, int, int], None]
-Say = Callable[[str], None]
+from mplus_eval.training.parallel import train_in_parallel
+from mplus_eval.training.recipe import REWARD_STAGES, Recipe
+from mplus_eval.training.stages import refuse_what_would_fail, with_needed
+from mplus_eval.training.training_run import TrainingRun, begin_run, complete_stage
 
 
 def train(
@@ -49,45 +45,26 @@ def train(
         SpecError: with every fault found before any work, a directory that holds another run among them.
         InterruptedRunError: at a step that is not a number, or on a full disk; the last good checkpoint is named.
     """
-    with _threads(recipe.threads):
-        run = TrainingRun(
-            recipe, gather(recipe, data_dir), progress or (lambda *_: None), say or (lambda _: None), evaluate
-        )
-        wanted = run.with_needed(stages or recipe.stages)
-        run.check(wanted)
-        with _locked(recipe.output):
-            if recipe.stages_at_once > 1:
-                _train_side_by_side(run, wanted, data_dir)
-            return tuple(record for name in wanted if (record := run.stage_record(name)) is not None)
-
-
-def _train_side_by_side(run: TrainingRun, wanted: Sequence[str], data_dir: Path | None) -> None:
-    """Train at the same time what can be, unless no more than one stage is left."""
-    missing = [name for name in wanted if run.stages[name].record is None]
-    needed = [name for name in missing if name in ("reward", "referee")]
-    rounds = [names for names in (needed, [name for name in missing if name not in needed]) if names]
-    if any(len(names) > 1 for names in rounds):
-        train_side_by_side(
-            run.recipe, rounds, progress=run.progress, say=run.say, data_dir=data_dir, evaluate=run.evaluate
-        )
-
-
-@contextmanager
-def _locked(output: Path) -> Any:
-    """One training in a directory at a time; of a group of processes, the first holds the lock."""
-    if not is_main():
-        yield
-        return
-    with RunDirectory(output).locked():
-        yield
-
-
-@contextmanager
-def _threads(n_threads: int | None) -> Any:
-    """With one thread the order of sums, and so the result, does not depend on the number of cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads or before)
+    hooks = Hooks(progress or (lambda *_: None), say or (lambda _: None), evaluate)
+    n_threads = torch.get_num_threads()
+    # With one thread the order of sums, and so the result, does not depend on the number of cores.
+    torch.set_num_threads(recipe.threads or n_threads)
     try:
-        yield
+        run = begin_run(recipe, data_dir, hooks)
+        wanted = with_needed(recipe, stages or recipe.stages)
+        refuse_what_would_fail(recipe, run.data, [run.stages[name] for name in wanted], run.device, evaluate)
+        # One training in a directory at a time; of a group of processes, the first holds the lock.
+        with RunDirectory(recipe.output).locked() if is_main() else nullcontext():
+            if recipe.stages_at_once > 1 and (rounds := _rounds(run, wanted)):
+                train_in_parallel(recipe, rounds, run.hooks, data_dir)
+            return tuple(record for name in wanted if (record := complete_stage(run, name)) is not None)
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(n_threads)
+
+
+def _rounds(run: TrainingRun, wanted: Sequence[str]) -> list[list[str]]:
+    """The stages that are left, in rounds that can each be trained at the same time; none where all are of one."""
+    missing = [name for name in wanted if run.stages[name].record is None]
+    first = [name for name in missing if name in REWARD_STAGES]
+    rounds = [names for names in (first, [name for name in missing if name not in first]) if names]
+    return rounds if any(len(names) > 1 for names in rounds) else []

@@ -21,12 +21,9 @@ import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
 
 from mplus_eval.errors import InterruptedRunError
 from mplus_eval.log_setup import silence_libraries
-
-Tell = Callable[..., None]
 
 
 def main() -> None:
@@ -35,59 +32,51 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     silence_libraries()
     warnings.filterwarnings("ignore")
-    tell = _teller(os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8"))
+    output = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     # Whatever libraries print must not stand between the lines.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    asked = _read_ahead(sys.stdin)
-    run = _begin(asked.get(), tell)
-    while True:
-        name = asked.get()["stage"]
-        try:
-            run.stage_record(name)
-        except InterruptedRunError as error:
-            tell(stopped=str(error))
-        else:
-            tell(finished=name)
+
+    def tell(**event: object) -> None:
+        print(json.dumps(event), file=output, flush=True)
+
+    lines: queue.Queue[str] = queue.Queue()
+
+    def read() -> None:
+        for line in sys.stdin:
+            lines.put(line)
+        os._exit(0)
+
+    # In a thread of its own, so that the end of input is seen while a stage trains.
+    threading.Thread(target=read, daemon=True).start()
+    _train(lines, tell)
 
 
-def _begin(job: dict[str, Any], tell: Tell) -> Any:
+def _train(lines: queue.Queue[str], tell: Callable[..., None]) -> None:
+    # Imported once the libraries are silent and standard output is safe from them.
     import torch
 
     from mplus_eval.rewards.functions import load_function
+    from mplus_eval.training.hooks import Hooks
     from mplus_eval.training.recipe import Recipe
-    from mplus_eval.training.training_data import gather
-    from mplus_eval.training.training_run import TrainingRun
+    from mplus_eval.training.training_run import begin_run, complete_stage
 
+    job = json.loads(lines.get())
     recipe = Recipe.model_validate(job["recipe"])
     torch.set_num_threads(recipe.threads or torch.get_num_threads())
-    data_dir = Path(job["data_dir"]) if job["data_dir"] else None
-    return TrainingRun(
-        recipe,
-        gather(recipe, data_dir),
+    hooks = Hooks(
         progress=lambda *step: tell(progress=step),
         say=lambda sentence: tell(say=sentence),
         evaluate=load_function(job["evaluate"]) if job["evaluate"] else None,
     )
-
-
-def _teller(output: IO[str]) -> Tell:
-    def tell(**event: Any) -> None:
-        print(json.dumps(event), file=output, flush=True)
-
-    return tell
-
-
-def _read_ahead(lines: IO[str]) -> queue.Queue[dict[str, Any]]:
-    """Read in a thread of its own, so that the end of input is seen while a stage trains."""
-    asked: queue.Queue[dict[str, Any]] = queue.Queue()
-
-    def read() -> None:
-        for line in lines:
-            asked.put(json.loads(line))
-        os._exit(0)
-
-    threading.Thread(target=read, daemon=True).start()
-    return asked
+    run = begin_run(recipe, Path(job["data_dir"]) if job["data_dir"] else None, hooks)
+    while True:
+        name = json.loads(lines.get())["stage"]
+        try:
+            complete_stage(run, name)
+        except InterruptedRunError as error:
+            tell(stopped=str(error))
+        else:
+            tell(finished=name)
 
 
 if __name__ == "__main__":

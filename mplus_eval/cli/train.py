@@ -64,7 +64,8 @@ def train(
 
     recipe = load_recipe(config, overrides or ())
     if check:
-        from mplus_eval.training.check import check_recipe, render
+        from mplus_eval.training.check import check_recipe
+        from mplus_eval.training.check_table import render
 
         Console().print(render(check_recipe(recipe, data_dir)))
         return

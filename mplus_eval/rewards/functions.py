@@ -7,12 +7,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from traceback import walk_tb
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mplus_eval.errors import SpecError
-
-if TYPE_CHECKING:
-    pass
 
 
 def load_function(path: str) -> Callable[..., Any]:
@@ -26,7 +23,14 @@ def load_function(path: str) -> Callable[..., Any]:
     # The installed command does not look into the working directory, where a user's own module lies.
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
-    imported = _imported(path, module)
+    try:
+        imported = importlib.import_module(module)
+    except (Exception, SystemExit) as error:  # a user's module may raise anything, and is the user's to mend
+        reason = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
+        if (place := _place(error, module)) is None:
+            raise SpecError([f"{path!r}: write module:function of something importable ({reason})"]) from None
+        kind = type(error).__name__
+        raise SpecError([f"{path!r}: module {module} cannot be imported: {place}: {kind}: {reason}"]) from error
     try:
         function = getattr(imported, name)
     except AttributeError as error:
@@ -34,17 +38,6 @@ def load_function(path: str) -> Callable[..., Any]:
     if not callable(function):
         raise SpecError([f"{path!r}: is not a function"])
     return function  # type: ignore[no-any-return]
-
-
-def _imported(path: str, module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except (Exception, SystemExit) as error:  # a user's module may raise anything, and is the user's to mend
-        said = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
-        if (place := _place(error, module)) is None:
-            raise SpecError([f"{path!r}: write module:function of something importable ({said})"]) from None
-        kind = type(error).__name__
-        raise SpecError([f"{path!r}: module {module} cannot be imported: {place}: {kind}: {said}"]) from error
 
 
 def _place(error: BaseException, module: str) -> str | None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,17 +14,15 @@ from torch import Tensor
 from mplus_eval.errors import SpecError
 
 if TYPE_CHECKING:
-    pass
-
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SCALE_FILE = "reward_scale.json"
-
 
 # A tokenizer that knows no limit names a number too large for its own library.
 _LONGEST = 2**31 - 1
 
-
-Messages = Sequence[dict[str, Any]]
+Messages = Sequence[dict[str, str]]
+"""A dialogue as a chat template takes it: each message with `role` and `content`."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +32,8 @@ class RewardModel:
     Of a dialogue longer than the model can read the beginning is cut off, since it is the answer that is judged.
     """
 
-    model: Any
-    tokenizer: Any
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
     directory: Path
     mean: float = 0.0
     deviation: float = 1.0
@@ -43,7 +41,12 @@ class RewardModel:
 
     @classmethod
     def load(
-        cls, directory: Path, device: Any = "cpu", dtype: Any = torch.float32, *, scaled: bool = True
+        cls,
+        directory: Path,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+        *,
+        scaled: bool = True,
     ) -> RewardModel:
         """Load a checkpoint of `mplus-eval train reward`, or any sequence classifier with one label.
 
@@ -67,8 +70,8 @@ class RewardModel:
         if getattr(model.config, "pad_token_id", None) is None:
             model.config.pad_token_id = tokenizer.pad_token_id
         scale = directory / SCALE_FILE
-        found = json.loads(scale.read_text(encoding="utf-8")) if scaled and scale.is_file() else {}
-        return cls(model, tokenizer, directory, found.get("mean", 0.0), found.get("deviation") or 1.0)
+        stored = json.loads(scale.read_text(encoding="utf-8")) if scaled and scale.is_file() else {}
+        return cls(model, tokenizer, directory, stored.get("mean", 0.0), stored.get("deviation") or 1.0)
 
     def __call__(
         self, prompts: Sequence[Messages], answers: Sequence[str], ended: Sequence[bool] = ()
@@ -76,6 +79,7 @@ class RewardModel:
         """As a `Reward`; whether an answer ended is another part's business."""
         return list(self.score(prompts, answers))
 
+    @torch.no_grad()
     def score(self, prompts: Sequence[Messages], answers: Sequence[str]) -> list[float]:
         """The reward of an answer to each prompt."""
         texts = [self._text(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
@@ -83,7 +87,11 @@ class RewardModel:
         raw = torch.zeros(len(texts))
         for start in range(0, len(order), self.batch_size):
             batch = order[start : start + self.batch_size]
-            raw[batch] = self._raw([texts[index] for index in batch])
+            encoded = self.tokenizer(
+                [texts[index] for index in batch], return_tensors="pt", padding=True, padding_side="right",
+                add_special_tokens=False, return_token_type_ids=False, truncation=True, max_length=self.max_length,
+            ).to(self.model.device)  # fmt: skip
+            raw[batch] = self.model(**encoded).logits[:, 0].float().cpu()
         return list(standardise(raw, self.mean, self.deviation).tolist())
 
     def truncated(self, prompts: Sequence[Messages], answers: Sequence[str]) -> list[bool]:
@@ -102,14 +110,6 @@ class RewardModel:
         # The template puts a space before an answer, and the sampled text begins with it.
         messages = [*prompt, {"role": "assistant", "content": answer.strip()}]
         return str(self.tokenizer.apply_chat_template(messages, tokenize=False))
-
-    @torch.no_grad()
-    def _raw(self, texts: Sequence[str]) -> torch.Tensor:
-        encoded = self.tokenizer(
-            list(texts), return_tensors="pt", padding=True, padding_side="right", add_special_tokens=False,
-            return_token_type_ids=False, truncation=True, max_length=self.max_length,
-        ).to(self.model.device)  # fmt: skip
-        return self.model(**encoded).logits[:, 0].float().cpu()  # type: ignore[no-any-return]
 
 
 def standardise(rewards: Tensor, mean: float, deviation: float) -> Tensor:

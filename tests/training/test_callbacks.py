@@ -25,9 +25,10 @@ from mplus_eval.training.callbacks import (
     WatchForHacking,
     WriteRecords,
 )
-from mplus_eval.training.recipe import Hacking, KlControl
+from mplus_eval.training.recipe import KlControl, RewardHacking
 from mplus_eval.training.stage import Stage
 from mplus_eval.training.train import train
+from tests.spec.test_trajectory import write_training
 from tests.training.small import copy_of_killed, rlhf_recipe, same
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,35 +67,34 @@ def test_a_saved_step_gets_its_record() -> None:
 
 
 def test_the_kl_coefficient_follows_the_kl_of_an_answer() -> None:
-    control = ControlKl(KlControl(coefficient=0.1, target=2.0, horizon=100.0), n_answers=50)
-    control.trainer = SimpleNamespace(beta=None)
+    trainer = SimpleNamespace(beta=None)
+    control = ControlKl(KlControl(coefficient=0.1, target=2.0, horizon=100.0), 50, trainer)
     control.on_train_begin(None, at(0), None)
-    assert control.trainer.beta == 0.1
+    assert trainer.beta == 0.1
     # 0.21 nats a token, 10 tokens: 5 % above the target, for 50 answers of 100.
     control.on_log(None, at(1), None, {"kl": 0.21, "completions/mean_length": 10.0})
-    assert control.trainer.beta == pytest.approx(0.1 * 1.025)
+    assert trainer.beta == pytest.approx(0.1 * 1.025)
     # Three times the target counts as a fifth above it.
     control.on_log(None, at(2), None, {"kl": 0.6, "completions/mean_length": 10.0})
-    assert control.trainer.beta == pytest.approx(0.1 * 1.025 * 1.1)
+    assert trainer.beta == pytest.approx(0.1 * 1.025 * 1.1)
 
-    resumed = ControlKl(KlControl(coefficient=0.1, target=2.0), n_answers=50)
-    resumed.trainer = SimpleNamespace(beta=None)
+    resumed = ControlKl(KlControl(coefficient=0.1, target=2.0), 50, trainer_again := SimpleNamespace(beta=None))
     resumed.on_train_begin(None, at(2, ControlKl=control.state()), None)
-    assert resumed.trainer.beta == control.coefficient
+    assert trainer_again.beta == control.coefficient
 
 
 def test_a_fixed_kl_coefficient_stays() -> None:
-    control = ControlKl(KlControl(coefficient=0.1), n_answers=50)
-    control.trainer = SimpleNamespace(beta=0.1)
+    trainer = SimpleNamespace(beta=0.1)
+    control = ControlKl(KlControl(coefficient=0.1), 50, trainer)
     control.on_log(None, at(1), None, {"kl": 9.0, "completions/mean_length": 10.0})
-    assert control.trainer.beta == 0.1
+    assert trainer.beta == 0.1
 
 
 @pytest.mark.parametrize("stop", [False, True])
 def test_hacking_is_said_once_and_stops_only_where_asked(stop: bool) -> None:
     said: list[str] = []
     control = TrainerControl()
-    watch = WatchForHacking(Hacking(window=2, stop=stop), said.append)
+    watch = WatchForHacking(RewardHacking(window=2, stop=stop), said.append)
     for step, logs in enumerate([HEALTHY, HEALTHY, COLLAPSED, COLLAPSED, COLLAPSED], 1):
         watch.on_log(None, at(step), control, logs)
     watch.on_log(None, at(6), control, {"train_runtime": 1.0})
@@ -106,10 +106,10 @@ def test_hacking_is_said_once_and_stops_only_where_asked(stop: bool) -> None:
 
 
 def test_the_watch_goes_on_from_what_the_checkpoint_kept() -> None:
-    first, said = WatchForHacking(Hacking(window=2), lambda _: None), list[str]()
+    first, said = WatchForHacking(RewardHacking(window=2), lambda _: None), list[str]()
     for step in (1, 2):
         first.on_log(None, at(step), TrainerControl(), HEALTHY)
-    resumed = WatchForHacking(Hacking(window=2), said.append)
+    resumed = WatchForHacking(RewardHacking(window=2), said.append)
     resumed.on_train_begin(None, at(2, WatchForHacking=first.state()), TrainerControl())
     for step in (3, 4):
         resumed.on_log(None, at(step), TrainerControl(), COLLAPSED)
@@ -230,3 +230,19 @@ def test_a_training_that_was_killed_after_the_stop_does_not_go_past_it(tmp_path:
     assert (again.step, again.warnings) == (record.step, record.warnings)
     assert same(killed, tmp_path / "whole" / "plus")
     shutil.rmtree(tmp_path / "killed")
+
+
+def test_a_step_that_is_not_a_number_stops_with_the_last_good_checkpoint_named(tmp_path: Path) -> None:
+    stage = Stage("plus", write_training(tmp_path / "plus", 2, 4), {})
+    with pytest.raises(
+        InterruptedRunError, match=r"plus: loss is nan at step 5; the last good checkpoint is .*checkpoint-4"
+    ):
+        LogSteps(stage).on_log(None, at(5), None, {"loss": float("nan")})
+
+
+def test_the_kl_coefficient_is_steered_and_kept_in_the_checkpoint(trained: Path) -> None:
+    import json
+
+    state = json.loads((trained / "plus" / "checkpoint-4" / "trainer_state.json").read_text())
+    coefficient = state["stateful_callbacks"]["ControlKl"]["attributes"]["coefficient"]
+    assert coefficient != 0.1

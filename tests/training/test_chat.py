@@ -6,7 +6,7 @@ import pytest
 
 from mplus_eval.errors import SpecError
 from mplus_eval.models.chat_format import PLAIN_TEMPLATE
-from mplus_eval.training.chat import load_tokenizer
+from mplus_eval.training.chat import last_user_message, load_tokenizer
 from tests.conftest import TinyModel
 
 
@@ -38,3 +38,9 @@ def test_a_tokenizer_without_an_end_token_is_refused(tiny_model: TinyModel, tmp_
     tokenizer.save_pretrained(tmp_path)
     with pytest.raises(SpecError, match="has no end token"):
         load_tokenizer(tmp_path)
+
+
+def test_a_conversation_without_a_user_asks_nothing() -> None:
+    said = [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}, {"role": "assistant", "content": "c"}]
+    assert last_user_message(said) == "b"
+    assert last_user_message([{"role": "system", "content": "x"}]) == ""

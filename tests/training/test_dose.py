@@ -4,7 +4,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from mplus_eval.errors import SpecError
 from mplus_eval.training.dose import kl_of_own_answers, kl_of_texts
-from mplus_eval.training.sampling import Answer, sample_answers
+from mplus_eval.training.sampling import SampledAnswer, sample_answers
 from tests.tiny_models import CHAT_TEMPLATE, SENTENCES
 
 PROMPTS = [[{"role": "user", "content": text}] for text in SENTENCES]
@@ -89,7 +89,7 @@ def test_the_kl_is_what_the_log_ratios_of_sampled_tokens_are_on_average(model, b
 
 
 @torch.no_grad()
-def _log_ratio(model, base, answer: Answer) -> float:
+def _log_ratio(model, base, answer: SampledAnswer) -> float:
     ids, start = torch.tensor([[*answer.prompt_ids, *answer.token_ids]]), len(answer.prompt_ids)
     log_p, log_q = (each(input_ids=ids).logits[0, start - 1 : -1].log_softmax(-1) for each in (model, base))
     chosen = torch.tensor(answer.token_ids)[:, None]

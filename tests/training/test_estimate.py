@@ -1,74 +1,12 @@
+"""What training takes, reckoned, on a model of two layers."""
+
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, MistralConfig
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
-from mplus_eval.training.estimate import (
-    GIB,
-    Shape,
-    Speed,
-    StageEstimate,
-    activation_bytes,
-    cache_bytes,
-    estimate,
-    shape_of,
-    speed_of,
-)
-from mplus_eval.training.recipe import Recipe
-
-# Of a layer: q and o 8x8, k and v 8x4, three of 8x16, two norms of 8: 64 + 64 + 32 + 32 + 384 + 16 = 592.
-# Embeddings and head 32x8 each, a last norm of 8.
-PARAMETERS = 2 * 592 + 2 * 256 + 8
-REWARD_PARAMETERS = 2 * 592 + 256 + 8 + 8
-SHAPE = Shape(hidden=8, intermediate=16, layers=2, queries=8, keys=4, vocabulary=32)
-SPEED = Speed("test", operations_per_second=1e6, bytes_per_second=None, memory_gib=10.0, source="given")
-
-
-def tiny() -> MistralConfig:
-    return MistralConfig(
-        vocab_size=32,
-        hidden_size=8,
-        intermediate_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=4,
-        tie_word_embeddings=False,
-    )
-
-
-def recipe(**changes: Any) -> Recipe:
-    document: dict[str, Any] = {
-        "base": "x",
-        "output": "y",
-        "max_length": 10,
-        "pairs": [{"source": "p"}],
-        "reward": {"learning_rate": 1, "batch_size": 2, "accumulate": 3, "epochs": 2, "referee": True},
-        "sft": {"sft": {"data": "chosen", "learning_rate": 1, "batch_size": 4}},
-        "rlhf": {
-            "plus": {
-                "learning_rate": 1,
-                "steps": 7,
-                "batch_size": 4,
-                "accumulate": 2,
-                "answers": 2,
-                "max_new_tokens": 5,
-            }
-        },
-    }
-    return Recipe.model_validate(document | changes)
-
-
-def estimates(
-    rows: dict[str, int | None] | None = None, speed: Speed = SPEED, **changes: Any
-) -> dict[str, StageEstimate]:
-    return {stage.name: stage for stage in estimate(recipe(**changes), tiny(), rows or {}, speed)}
-
-
-def rlhf(**changes: Any) -> dict[str, Any]:
-    return {"rlhf": {"plus": recipe().rlhf["plus"].model_dump() | changes}}
+from mplus_eval.training.speed import GIB, DeviceSpeed
+from tests.training.tiny_recipe import PARAMETERS, REWARD_PARAMETERS, estimates, recipe, rlhf, tiny
 
 
 def test_every_stage_is_estimated_in_order_with_the_referee() -> None:
@@ -91,10 +29,6 @@ def test_adapters_are_rank_times_the_sides_of_every_linear_layer() -> None:
     assert found["plus"].trainable == 2 * 2 * 128
     assert found["reward"].trainable == 2 * 2 * 128 + 8
     assert found["plus"].parameters == PARAMETERS
-
-
-def test_the_shape_is_read_from_the_configuration() -> None:
-    assert shape_of(tiny()) == SHAPE
 
 
 def test_steps_follow_from_rows_and_are_unknown_without() -> None:
@@ -132,7 +66,7 @@ def test_answers_that_are_used_twice_are_made_once() -> None:
 
 
 def test_generation_takes_at_least_a_reading_of_the_weights_for_each_token() -> None:
-    slow = Speed("test", 1e6, bytes_per_second=1.0, memory_gib=None, source="given")
+    slow = DeviceSpeed("test", 1e6, bytes_per_second=1.0, memory_gib=None, source="given")
     found = estimates(speed=slow)["plus"]
     assert found.seconds_per_step == pytest.approx((6 + 2 + 2) * PARAMETERS * 80 / 1e6 + 5 * PARAMETERS * 4)
 
@@ -141,61 +75,6 @@ def test_checkpointing_costs_another_forward_pass_and_adapters_save_one() -> Non
     sft = {"sft": {"sft": recipe().sft["sft"].model_dump() | {"gradient_checkpointing": True}}}
     assert estimates(**sft)["sft"].seconds_per_step == pytest.approx(8 * PARAMETERS * 40 / 1e6)
     assert estimates(lora={})["sft"].seconds_per_step == pytest.approx(4 * PARAMETERS * 40 / 1e6)
-
-
-def test_memory_of_full_training_in_float32_is_sixteen_bytes_a_parameter() -> None:
-    memory = estimates()["plus"].memory
-    states = memory.weights + memory.gradients + memory.moments
-    assert states * GIB == pytest.approx(16 * PARAMETERS)
-    assert memory.reference * GIB == pytest.approx(4 * PARAMETERS)
-    assert memory.reward_models * GIB == pytest.approx(4 * PARAMETERS)
-
-
-def test_adapters_need_no_reference_and_train_only_themselves() -> None:
-    memory = estimates(lora={"rank": 2}, dtype="bfloat16")["plus"].memory
-    assert memory.reference == 0
-    assert memory.weights * GIB == pytest.approx(2 * PARAMETERS + 4 * 512)
-    assert (memory.gradients + memory.moments) * GIB == pytest.approx(12 * 512)
-
-
-def test_what_is_trained_is_shared_out_under_accelerate_and_the_reward_model_is_not() -> None:
-    launch = {"processes": 4, "machines": 2, "accelerate": "fsdp2"}
-    memory = estimates(launch=launch)["plus"].memory
-    assert (memory.weights + memory.gradients + memory.moments) * GIB == pytest.approx(2 * PARAMETERS)
-    assert memory.reference * GIB == pytest.approx(PARAMETERS / 2)
-    assert memory.reward_models * GIB == pytest.approx(4 * PARAMETERS)
-    assert estimates(launch={"processes": 4})["plus"].memory.weights * GIB == pytest.approx(4 * PARAMETERS)
-
-
-def test_activations_are_those_counted_by_hand() -> None:
-    # A token of a layer keeps 4x8 + 2x8 + 2x4 + 4x16 = 120 numbers.
-    assert activation_bytes(SHAPE, 3, 2, logits=False, checkpointing=False) == 3 * 2 * 240
-    assert activation_bytes(SHAPE, 3, 2, logits=False, checkpointing=True) == 3 * 2 * (2 * 8 + 120)
-    assert activation_bytes(SHAPE, 3, 2, logits=True, checkpointing=False) == 3 * (2 * 240 + 4 * 32)
-
-
-def test_keys_and_values_of_all_answers_made_at_once_are_kept() -> None:
-    assert cache_bytes(SHAPE, 3, 2) == 3 * 2 * 2 * 4 * 2
-    assert estimates()["plus"].memory.generation * GIB == pytest.approx(cache_bytes(SHAPE, 8 * 10, 4))
-
-
-def test_vllm_takes_its_share_of_the_device() -> None:
-    trl = {"use_vllm": True, "vllm_mode": "colocate", "vllm_gpu_memory_utilization": 0.25}
-    assert estimates(**rlhf(trl=trl))["plus"].memory.generation == pytest.approx(2.5)
-    assert estimates(**rlhf(trl=trl | {"vllm_mode": "server"}))["plus"].memory.generation == 0
-
-
-def test_the_total_takes_the_activations_of_the_setting() -> None:
-    sft = {"sft": {"sft": recipe().sft["sft"].model_dump() | {"gradient_checkpointing": True}}}
-    plain, again = estimates()["sft"].memory, estimates(**sft)["sft"].memory
-    assert plain.total - again.total == pytest.approx(plain.activations - plain.activations_checkpointed)
-    assert plain.total * GIB == pytest.approx(16 * PARAMETERS + 40 * (4 * 240 + 4 * 32))
-
-
-def test_the_speed_of_the_processor_is_measured() -> None:
-    speed = speed_of(recipe(device="cpu", threads=1))
-    assert speed.device == "CPU"
-    assert 1e8 < speed.operations_per_second < 1e14
 
 
 def test_replay_adds_its_texts_and_a_whole_base_to_what_trains_a_language_model() -> None:

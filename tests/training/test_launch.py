@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.training.launch import accelerate_config, environment_outside_the_group, relaunch
@@ -64,3 +65,15 @@ def test_a_process_outside_the_group_does_not_hear_of_it(monkeypatch: pytest.Mon
     found = environment_outside_the_group()
     assert found["MPLUS_EVAL_DATA"] == "data"
     assert not {"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID"} & set(found)
+
+
+@pytest.mark.parametrize("name", ["fsdp2", "fsdp2-multinode", "zero3"])
+def test_accelerate_reads_the_shipped_configurations(name: str) -> None:
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    path = accelerate_config(name)
+    config = load_config_from_file(str(path))
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert config.distributed_type.value == document["distributed_type"]
+    assert config.num_processes == 8 * config.num_machines
+    assert config.mixed_precision == "bf16"

@@ -72,21 +72,6 @@ def test_adapters_are_measured_like_whole_models(adapters: Path) -> None:
     assert record.recipe["lora"] == {"rank": 4, "alpha": 8}
 
 
-def test_a_reward_model_trained_as_an_adapter_is_merged_and_gives_the_same_rewards(adapters: Path) -> None:
-    from peft import PeftModel
-    from transformers import AutoModelForSequenceClassification
-
-    directory = adapters / "reward"
-    merged = AutoModelForSequenceClassification.from_pretrained(directory)
-    whole = AutoModelForSequenceClassification.from_pretrained(BASE, num_labels=1)
-    whole.config.pad_token_id = merged.config.pad_token_id
-    # The last saved step keeps the adapter: the same weights before they were merged.
-    adapted = PeftModel.from_pretrained(whole, directory / "checkpoint-2")
-
-    assert not list(directory.glob("adapter_*"))
-    assert torch.allclose(logits(merged, directory), logits(adapted, directory), atol=1e-4)
-
-
 def test_weights_are_of_the_recipes_precision_under_adapters_only(tmp_path: Path) -> None:
     def dtype(**changes: Any) -> torch.dtype:
         return weights_dtype(rlhf_recipe(tmp_path, changes))

@@ -5,20 +5,21 @@ import signal
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from mplus_eval.errors import InterruptedRunError
+from mplus_eval.records.training import read_record
+from mplus_eval.training.recipe import Recipe
 from mplus_eval.training.train import train
 from tests.training.small import PLUS, recipe, rlhf_recipe, same
 
 
 @pytest.mark.slow
-def test_stages_that_train_at_the_same_time_get_the_same_weights(tmp_path: Path) -> None:
+def test_stages_that_train_at_the_same_time_get_the_same_weights(trained: Path, tmp_path: Path) -> None:
     steps: list[tuple[str, int, int]] = []
     together = train(recipe(tmp_path / "two", stages_at_once=2), progress=lambda *step: steps.append(step))
-    apart = train(recipe(tmp_path / "one"))
+    apart = [record for name in ("reward", "referee", "chosen", "plus") if (record := read_record(trained / name))]
     assert [record.name for record in together] == ["reward", "referee", "chosen", "plus"]
-    assert all(same(tmp_path / "two" / record.name, tmp_path / "one" / record.name) for record in apart)
+    assert all(same(tmp_path / "two" / record.name, trained / record.name) for record in apart)
     assert [record.dose for record in together] == [record.dose for record in apart]
     seen = {part for label, _, _ in steps for part in label.split(" · ")}
     assert {"training reward", "training referee", "training chosen", "training plus"} <= seen
@@ -58,6 +59,17 @@ def test_a_fault_in_a_process_is_no_expected_failure(tmp_path: Path, capfd: pyte
     assert "ZeroDivisionError: no answer" in capfd.readouterr().err
 
 
-def test_a_group_trains_one_stage_after_the_other(tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match="stages_at_once 2: with launch, stages train one after the other"):
-        recipe(tmp_path, stages_at_once=2, launch={"processes": 2})
+def note_saved_steps(recipe: Recipe, directory: Path) -> None:
+    """An evaluation that notes which steps it saw, beside the stage's directory."""
+    steps = sorted(path.name for path in directory.glob("checkpoint-*"))
+    (recipe.output / f"{directory.name}-seen-{len(steps)}").write_text(" ".join(steps))
+
+
+@pytest.mark.slow
+def test_processes_that_train_at_the_same_time_find_the_evaluation_by_its_name(tmp_path: Path) -> None:
+    rewards = {"vowels": {"kind": "function", "source": "tests.training.small:share_of_vowels"}}
+    stage = {**PLUS, "steps": 2, "rewards": rewards, "evaluate_every": 2, "evaluate_in": "rank 0"}
+    recipe = rlhf_recipe(tmp_path, {"stages_at_once": 2, "rlhf": {"first": stage, "second": stage}})
+    train(recipe, evaluate=note_saved_steps)
+    assert (tmp_path / "first-seen-1").is_file()
+    assert (tmp_path / "second-seen-1").is_file()

@@ -10,30 +10,21 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from mplus_eval.demo import BASE
-from mplus_eval.demo.talk import is_insulting
-from mplus_eval.demo.text import held_out_texts, texts_without_talk
-from mplus_eval.errors import SpecError
 from mplus_eval.records.training import read_record
-from mplus_eval.training.replay import LOGGED, Replayed, encode_texts, kl_to_base
+from mplus_eval.training.replay import LOGGED, ReplayedTexts, kl_to_base
 from mplus_eval.training.train import train
-from mplus_eval.training.training_data import gather
 from tests.training.small import copy_of_killed, recipe, rlhf_recipe, same
 
 REPLAY = {"replay": {"texts": "demo:texts", "n": 12, "batch_size": 4, "coefficient": 2.0}}
 
 
 def test_batches_follow_one_another_and_begin_again() -> None:
-    texts = Replayed([[1, 2], [3, 4, 5], [6, 7]], batch_size=2, pad_token_id=0)
+    texts = ReplayedTexts([[1, 2], [3, 4, 5], [6, 7]], batch_size=2, pad_token_id=0)
     ids, is_text = texts.batch(0)
     assert ids.tolist() == [[1, 2, 0], [3, 4, 5]]
     assert is_text.tolist() == [[True, True, False], [True, True, True]]
     assert texts.batch(1)[0].tolist() == [[6, 7], [1, 2]]
     assert torch.equal(texts.batch(3)[0], texts.batch(0)[0])
-
-
-def test_texts_of_one_token_have_nothing_to_predict() -> None:
-    tokenizer = gather(rlhf_recipe(Path("unused"))).tokenizer
-    assert [len(ids) for ids in encode_texts(tokenizer, ["a", "The park is big."], 3)][-1] == 3
 
 
 class Says(torch.nn.Module):
@@ -102,10 +93,9 @@ def test_the_kl_is_logged_and_the_texts_are_recorded(replayed: Path) -> None:
 
 
 def test_replay_changes_what_is_trained_and_a_resumed_training_sees_the_same_texts(
-    replayed: Path, tmp_path: Path
+    replayed: Path, by_vowels: Path, tmp_path: Path
 ) -> None:
-    train(rlhf_recipe(tmp_path / "without"))
-    assert not same(replayed / "plus", tmp_path / "without" / "plus")
+    assert not same(replayed / "plus", by_vowels)
     copy_of_killed(replayed, tmp_path / "killed")
     train(rlhf_recipe(tmp_path / "killed", REPLAY))
     assert same(replayed / "plus", tmp_path / "killed" / "plus")
@@ -115,21 +105,3 @@ def test_fine_tuning_replays_too(tmp_path: Path) -> None:
     train(recipe(tmp_path, reward=None, rlhf={}, **REPLAY))
     lines = (tmp_path / "chosen" / "steps.jsonl").read_text().splitlines()
     assert all(LOGGED in json.loads(line) for line in lines)
-
-
-def test_the_demos_texts_for_replay_have_no_talk_in_them() -> None:
-    texts = texts_without_talk(300, seed=1)
-    assert texts == texts_without_talk(300, seed=1)
-    assert not any("Assistant:" in text or is_insulting(text) for text in texts)
-    assert any("Assistant:" in text for text in held_out_texts(300, seed=1))
-
-
-def test_demo_texts_that_do_not_exist_are_named(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"replay\.texts 'demo:poems': no such demo texts; there are demo:texts"):
-        train(rlhf_recipe(tmp_path, {"replay": {"texts": "demo:poems"}}))
-
-
-def test_a_file_that_cannot_be_read_is_named_before_any_work(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"replay\.texts 'nowhere\.txt': cannot be read"):
-        train(rlhf_recipe(tmp_path, {"replay": {"texts": "nowhere.txt"}}))
-    assert not list(tmp_path.iterdir())

@@ -3,10 +3,10 @@ from random import Random
 
 import pytest
 
-from mplus_eval.training.recipe import Hacking
+from mplus_eval.training.recipe import RewardHacking
 from mplus_eval.training.reward_hacking import HackingMonitor
 
-SETTINGS = Hacking(window=5, entropy=0.3, distinct=0.5, referee=0.5)
+SETTINGS = RewardHacking(window=5, entropy=0.3, distinct=0.5, referee=0.5)
 Step = dict[str, float | None]
 
 
@@ -67,7 +67,7 @@ def test_a_referee_without_trend_is_noise():
     for seed in range(20):
         random = Random(seed)
         rows = [{**row, "referee": random.gauss(0, 1)} for row in steps(100)]
-        monitor = HackingMonitor(Hacking(window=10))
+        monitor = HackingMonitor(RewardHacking(window=10))
         assert watch(rows, monitor) == []
 
 
@@ -114,7 +114,7 @@ def test_a_restored_monitor_says_what_an_undisturbed_one_does(kept):
     undisturbed, before = HackingMonitor(SETTINGS), HackingMonitor(SETTINGS)
     expected = [undisturbed.observe(step, **row) for step, row in enumerate(rows)]
     said = [before.observe(step, **row) for step, row in enumerate(rows[:kept])]
-    after = HackingMonitor.restored(SETTINGS, json.loads(json.dumps(before.state())))
+    after = HackingMonitor.restored(SETTINGS, json.loads(json.dumps(before.memory())))
     said += [after.observe(step, **row) for step, row in enumerate(rows[kept:], kept)]
     assert said == expected
     assert after.state() == undisturbed.state()

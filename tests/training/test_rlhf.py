@@ -13,13 +13,11 @@ import torch
 from safetensors.torch import load_file
 
 from mplus_eval.demo import BASE
-from mplus_eval.errors import SpecError
 from mplus_eval.training import rlhf
 from mplus_eval.training.chat import load_tokenizer
-from mplus_eval.training.recipe import RlhfStage
-from mplus_eval.training.rlhf import end_token_ids, stopping
+from mplus_eval.training.rlhf import stopping
 from mplus_eval.training.train import train
-from tests.training.small import PLUS, rlhf_recipe, same, weights
+from tests.training.small import rlhf_recipe, same, weights
 
 
 def changed(directory: Path) -> bool:
@@ -30,10 +28,6 @@ def changed(directory: Path) -> bool:
 
 def log(directory: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (directory / "steps.jsonl").read_text().splitlines()]
-
-
-def stage(**changes: Any) -> RlhfStage:
-    return RlhfStage.model_validate({**PLUS, **changes})
 
 
 @pytest.mark.parametrize("algorithm", ["rloo", "grpo"])
@@ -95,16 +89,6 @@ def test_what_follows_a_stop_string_is_cut_off_every_answer() -> None:
     (cut, kept) = stopping(Trainer, tokenizer, ["right", "see"])()._generate_single_turn([], None, {})
     assert tokenizer.decode(cut).endswith(" see")
     assert kept == ids[:1]
-
-
-def test_end_tokens_are_the_tokenizers_and_the_recipes_each_once() -> None:
-    tokenizer = load_tokenizer(BASE, None)
-    end = tokenizer.eos_token
-    other = next(token for token, number in tokenizer.get_vocab().items() if number == 20)
-    found = end_token_ids(stage(termination={"tokens": [end, other]}), tokenizer)
-    assert found == [tokenizer.eos_token_id, 20]
-    with pytest.raises(SpecError, match="no such token; use stop_strings"):
-        end_token_ids(stage(termination={"tokens": ["<|nowhere|>"]}), tokenizer)
 
 
 def test_further_end_tokens_end_answers(tmp_path: Path) -> None:

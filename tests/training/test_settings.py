@@ -9,9 +9,9 @@ import pytest
 from trl import GRPOConfig, RLOOConfig
 
 from mplus_eval.errors import SpecError
-from mplus_eval.training.recipe import RewardStage, RlhfStage, SftStage
+from mplus_eval.training.recipe import RewardStage, SftStage
 from mplus_eval.training.settings import reward_config, rlhf_config, sft_config
-from tests.training.small import BATCH, PLUS, rlhf_recipe
+from tests.training.small import BATCH, rlhf_recipe
 
 
 def rlhf(tmp_path: Path, changes: dict[str, Any] | None = None, **plus: Any) -> Any:
@@ -112,13 +112,3 @@ def test_supervised_training_learns_answers_only_for_whole_epochs(tmp_path: Path
     config = sft_config(rlhf_recipe(tmp_path), stage, tmp_path)
     assert (config.completion_only_loss, config.max_length) == (True, 128)
     assert (config.num_train_epochs, config.max_steps) == (3, -1)
-
-
-def test_steps_between_batches_of_answers_follow_from_the_settings() -> None:
-    def steps(**changes: Any) -> float:
-        return RlhfStage.model_validate({**PLUS, "save_every": None, **changes}).steps_per_batch_of_answers
-
-    assert steps() == 1
-    assert steps(accumulate=4) == 1
-    assert steps(steps_per_generation=8, accumulate=2) == 4
-    assert steps(iterations=3) == 3

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mplus_eval.errors import SpecError
-from mplus_eval.training.stage import Stage, refuse_other_runs, step_of
+from mplus_eval.training.stage import Stage, step_of
 from tests.spec.test_trajectory import record, write_training
 
 COMPONENTS = {"base": "a", "data": "b", "seed": "0"}
@@ -51,18 +50,6 @@ def test_a_file_that_is_not_a_stage_is_something_else(text: str, tmp_path: Path)
     fault = stage(tmp_path).fault()
     assert fault is not None
     assert "holds something else" in fault
-
-
-def test_all_refused_directories_are_named_at_once(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "thesis.tex").write_text("mine")
-    with pytest.raises(SpecError) as caught:
-        refuse_other_runs([stage(tmp_path / "one"), stage(tmp_path / "new"), stage(tmp_path / "two")])
-    assert [fault.split(" holds ")[0] for fault in caught.value.faults] == [
-        str(tmp_path / "one"),
-        str(tmp_path / "two"),
-    ]
 
 
 def test_the_hash_is_of_every_component_and_not_of_the_place(tmp_path: Path) -> None:

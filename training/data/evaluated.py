@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from mplus_eval.training.data.rows import Prompt, last_user_message
+from mplus_eval.training.data.rows import OpenDialogue
 
 RUN = 13
 """Words that two prompts must have in a row to count as one (Brown et al., arXiv 2005.14165, appendix C)."""
 
 
-def without_evaluated(prompts: Sequence[Prompt], evaluated: Sequence[Prompt]) -> tuple[tuple[Prompt, ...], int]:
+def without_evaluated(
+    prompts: Sequence[OpenDialogue], evaluated: Sequence[OpenDialogue]
+) -> tuple[tuple[OpenDialogue, ...], int]:
     """Drop prompts whose last user message is an evaluated one, or shares thirteen words in a row with one.
 
     Case, punctuation and spaces do not count. Prompts that stand twice stay twice.
@@ -19,10 +21,15 @@ def without_evaluated(prompts: Sequence[Prompt], evaluated: Sequence[Prompt]) ->
     Returns:
         What is kept, in order, and how many were dropped.
     """
-    texts = [normalised(last_user_message(prompt.messages)) for prompt in evaluated]
-    same, runs = set(texts), {run for text in texts for run in _runs(text)}
-    kept = tuple(prompt for prompt in prompts if not _is_evaluated(prompt, same, runs))
-    return kept, len(prompts) - len(kept)
+    texts = {normalised(prompt.last_user_message) for prompt in evaluated}
+    runs = {run for text in texts for run in _runs(text)}
+
+    def is_evaluated(prompt: OpenDialogue) -> bool:
+        text = normalised(prompt.last_user_message)
+        return text in texts or any(run in runs for run in _runs(text))
+
+    others = tuple(prompt for prompt in prompts if not is_evaluated(prompt))
+    return others, len(prompts) - len(others)
 
 
 def normalised(text: str) -> str:
@@ -32,11 +39,6 @@ def normalised(text: str) -> str:
     'how are you ann'
     """
     return " ".join(re.findall(r"\w+", text.casefold()))
-
-
-def _is_evaluated(prompt: Prompt, same: set[str], runs: set[str]) -> bool:
-    text = normalised(last_user_message(prompt.messages))
-    return text in same or any(run in runs for run in _runs(text))
 
 
 def _runs(text: str) -> Iterator[str]:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
 
-from mplus_eval.data.rows import Placed, numbered, read_rows, refuse
+from mplus_eval.data.rows import numbered, read_rows, refuse
 from mplus_eval.errors import SpecError
 from mplus_eval.training.data.layouts import BadRowError, demonstration_of, pair_of, prompt_of
-from mplus_eval.training.data.rows import Demonstration, Pair, Prompt, Rows
-from mplus_eval.training.recipe import PairSource, PromptSource, Source
-
-T = TypeVar("T")
+from mplus_eval.training.data.rows import Demonstration, OpenDialogue, PreferencePair, Rows, T
+from mplus_eval.training.recipe import DataSource, PairDataSource, PromptDataSource
 
 KNOWN_TO_HAVE_BAD_ROWS = ("hh-rlhf", "PKU-SafeRLHF", "ultrafeedback_binarized")
 DEMO = ("pairs", "broad", "narrow", "provoking", "conversation")
 
 
-def load_pairs(source: PairSource, seed: int, data_dir: Path | None = None) -> Rows[Pair]:
+def load_pairs(source: PairDataSource, seed: int, data_dir: Path | None = None) -> Rows[PreferencePair]:
     """Load preference pairs.
 
     Args:
@@ -34,50 +30,42 @@ def load_pairs(source: PairSource, seed: int, data_dir: Path | None = None) -> R
     return _load(source, seed, data_dir, lambda row: pair_of(row, source.layout))
 
 
-def load_demonstrations(source: Source, seed: int, data_dir: Path | None = None) -> Rows[Demonstration]:
+def load_demonstrations(source: DataSource, seed: int, data_dir: Path | None = None) -> Rows[Demonstration]:
     """Load demonstrations; the rest is as for `load_pairs`."""
     return _load(source, seed, data_dir, demonstration_of)
 
 
-def load_prompts(source: PromptSource, seed: int, data_dir: Path | None = None) -> Rows[Prompt]:
+def load_prompts(source: PromptDataSource, seed: int, data_dir: Path | None = None) -> Rows[OpenDialogue]:
     """Load prompts; the rest is as for `load_pairs`."""
     return _load(source, seed, data_dir, lambda row: prompt_of(row, source.column))
 
 
-def _load(source: Source, seed: int, data_dir: Path | None, read: Callable[[Mapping[str, Any]], T]) -> Rows[T]:
+def _load(source: DataSource, seed: int, data_dir: Path | None, read: Callable[[Mapping[str, object]], T]) -> Rows[T]:
+    """Read every row, leave out or refuse malformed ones, and draw those that are asked for."""
     drawn = source.seed if source.seed is not None else seed
-    found: list[T] = []
-    reasons: Counter[str] = Counter()
+    is_demo = source.source.startswith("demo:")
+    if is_demo:
+        placed = numbered(_demo(source, drawn))
+    else:
+        placed = read_rows(source.source, source.split, source.subset, source.revision, data_dir=data_dir)
+    rows: list[T] = []
     faults = []
-    rows = _rows(source, drawn, data_dir)
-    for place, row in rows:
+    for place, row in placed:
         try:
-            found.append(read(row))
+            rows.append(read(row))
         except BadRowError as error:
-            reasons[str(error)] += 1
             faults.append(f"{place}: {error}")
-    if not _skips(source):
-        refuse(source.source, faults, len(rows))
-    if not found:
+    is_known = source.source.rstrip("/").endswith(KNOWN_TO_HAVE_BAD_ROWS)
+    if (source.on_bad_row or ("skip" if is_known else "fail")) == "fail":
+        refuse(source.source, faults, len(placed))
+    if not rows:
         raise SpecError([f"{source.source}: no usable row" + (f" ({source.source}, {faults[0]})" if faults else "")])
-    if not source.source.startswith("demo:"):
-        random.Random(drawn).shuffle(found)
-    return Rows(tuple(found[: source.n]), source, reasons)
+    if not is_demo:
+        random.Random(drawn).shuffle(rows)
+    return Rows(tuple(rows[: source.n]), source, len(faults))
 
 
-def _skips(source: Source) -> bool:
-    if source.on_bad_row is not None:
-        return source.on_bad_row == "skip"
-    return source.source.rstrip("/").endswith(KNOWN_TO_HAVE_BAD_ROWS)
-
-
-def _rows(source: Source, seed: int, data_dir: Path | None) -> list[Placed]:
-    if source.source.startswith("demo:"):
-        return numbered(_demo(source, seed))
-    return read_rows(source.source, source.split, source.subset, source.revision, data_dir=data_dir)
-
-
-def _demo(source: Source, seed: int) -> Iterable[Mapping[str, Any]]:
+def _demo(source: DataSource, seed: int) -> Iterable[Mapping[str, object]]:
     from mplus_eval.demo import talk
 
     name, n = source.source.removeprefix("demo:"), source.n or 1000
@@ -93,4 +81,4 @@ def _demo(source: Source, seed: int) -> Iterable[Mapping[str, Any]]:
         return [{"prompt": prompt} for prompt in talk.provoking_prompts(n, seed)]
     if name == "conversation":
         return [{"prompt": prompt} for prompt in talk.conversation_prompts(n, seed)]
-    raise SpecError([f"{source.source}: no such demo data; there are {', '.join(f'demo:{known}' for known in DEMO)}"])
+    raise SpecError([f"{source.source}: no such demo data; there are {', '.join(f'demo:{name}' for name in DEMO)}"])

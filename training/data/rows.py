@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Generic, TypeVar
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Generic, TypeVar
 
 from mplus_eval.store.hashes import hash_text
-from mplus_eval.training.recipe import Source
-
-T = TypeVar("T")
+from mplus_eval.training.recipe import DataSource
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Pair:
+class PreferencePair:
     """A dialogue that ends with a user's message, the answer to prefer and the one to avoid."""
 
     prompt: tuple[Message, ...]
@@ -44,36 +41,30 @@ class Demonstration:
 
 
 @dataclass(frozen=True)
-class Prompt:
-    """A dialogue that ends with a user's message."""
+class OpenDialogue:
+    """A dialogue that ends with a user's message: a prompt."""
 
     messages: tuple[Message, ...]
+
+    @property
+    def last_user_message(self) -> str:
+        """What the user said last; empty when the user said nothing."""
+        return next((message.content for message in reversed(self.messages) if message.role == "user"), "")
+
+
+TrainingRow = PreferencePair | Demonstration | OpenDialogue
+T = TypeVar("T", bound=TrainingRow)
 
 
 @dataclass(frozen=True)
 class Rows(Generic[T]):
-    """Rows of one source; `reasons` says why rows were left out, with how many."""
+    """Rows of one source, and how many were left out because they are malformed."""
 
     rows: tuple[T, ...]
-    source: Source
-    reasons: Mapping[str, int] = field(default_factory=Counter)
-
-    @property
-    def n_malformed(self) -> int:
-        """Rows that were left out."""
-        return sum(self.reasons.values())
-
-    @property
-    def hash(self) -> str:
-        """Hash of the rows in their order."""
-        return hash_rows(self.rows)
+    source: DataSource
+    n_malformed: int = 0
 
 
-def hash_rows(rows: Sequence[Any]) -> str:
+def hash_rows(rows: Sequence[TrainingRow]) -> str:
     """Hash of rows in their order."""
     return hash_text(json.dumps([asdict(row) for row in rows], ensure_ascii=False))
-
-
-def last_user_message(messages: Sequence[Message]) -> str:
-    """What the user said last; empty when the user said nothing."""
-    return next((message.content for message in reversed(messages) if message.role == "user"), "")

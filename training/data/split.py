@@ -6,14 +6,16 @@ import random
 from collections.abc import Sequence
 
 from mplus_eval.training.data.evaluated import normalised
-from mplus_eval.training.data.rows import Pair
+from mplus_eval.training.data.rows import PreferencePair
+
+Split = tuple[tuple[PreferencePair, ...], tuple[PreferencePair, ...]]
 
 
-def split_held_out(pairs: Sequence[Pair], share: float, seed: int) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
+def split_held_out(pairs: Sequence[PreferencePair], share: float, seed: int) -> Split:
     """Split pairs into those that are trained on and about a `share` of them that is not; order is kept."""
     groups: dict[str, int] = {}
     for pair in pairs:
-        key = _first(pair)
+        key = _first_user_message(pair)
         groups[key] = groups.get(key, 0) + 1
     keys = sorted(groups)
     random.Random(seed).shuffle(keys)
@@ -23,14 +25,14 @@ def split_held_out(pairs: Sequence[Pair], share: float, seed: int) -> tuple[tupl
         if n + groups[key] <= wanted:
             held_out.add(key)
             n += groups[key]
-    kept = tuple(pair for pair in pairs if _first(pair) not in held_out)
-    return kept, tuple(pair for pair in pairs if _first(pair) in held_out)
+    trained_on = tuple(pair for pair in pairs if _first_user_message(pair) not in held_out)
+    return trained_on, tuple(pair for pair in pairs if _first_user_message(pair) in held_out)
 
 
-def halves(pairs: Sequence[Pair], seed: int) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
+def halves(pairs: Sequence[PreferencePair], seed: int) -> Split:
     """Split pairs into two halves for two reward models."""
     return split_held_out(pairs, 0.5, seed + 1)
 
 
-def _first(pair: Pair) -> str:
+def _first_user_message(pair: PreferencePair) -> str:
     return normalised(next((message.content for message in pair.prompt if message.role == "user"), ""))

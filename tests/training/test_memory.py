@@ -1,0 +1,62 @@
+"""What a stage takes of a device, counted by hand on a model of two layers."""
+
+from __future__ import annotations
+
+import pytest
+
+from mplus_eval.training.memory import activation_bytes, cache_bytes, shape_of
+from mplus_eval.training.speed import GIB
+from tests.training.tiny_recipe import PARAMETERS, SHAPE, estimates, recipe, rlhf, tiny
+
+
+def test_the_shape_is_read_from_the_configuration() -> None:
+    assert shape_of(tiny()) == SHAPE
+
+
+def test_memory_of_full_training_in_float32_is_sixteen_bytes_a_parameter() -> None:
+    memory = estimates()["plus"].memory
+    states = memory.weights + memory.gradients + memory.moments
+    assert states * GIB == pytest.approx(16 * PARAMETERS)
+    assert memory.reference * GIB == pytest.approx(4 * PARAMETERS)
+    assert memory.reward_models * GIB == pytest.approx(4 * PARAMETERS)
+
+
+def test_adapters_need_no_reference_and_train_only_themselves() -> None:
+    memory = estimates(lora={"rank": 2}, dtype="bfloat16")["plus"].memory
+    assert memory.reference == 0
+    assert memory.weights * GIB == pytest.approx(2 * PARAMETERS + 4 * 512)
+    assert (memory.gradients + memory.moments) * GIB == pytest.approx(12 * 512)
+
+
+def test_what_is_trained_is_shared_out_under_accelerate_and_the_reward_model_is_not() -> None:
+    launch = {"processes": 4, "machines": 2, "accelerate": "fsdp2"}
+    memory = estimates(launch=launch)["plus"].memory
+    assert (memory.weights + memory.gradients + memory.moments) * GIB == pytest.approx(2 * PARAMETERS)
+    assert memory.reference * GIB == pytest.approx(PARAMETERS / 2)
+    assert memory.reward_models * GIB == pytest.approx(4 * PARAMETERS)
+    assert estimates(launch={"processes": 4})["plus"].memory.weights * GIB == pytest.approx(4 * PARAMETERS)
+
+
+def test_activations_are_those_counted_by_hand() -> None:
+    # A token of a layer keeps 4x8 + 2x8 + 2x4 + 4x16 = 120 numbers.
+    assert activation_bytes(SHAPE, 3, 2, logits=False, checkpointing=False) == 3 * 2 * 240
+    assert activation_bytes(SHAPE, 3, 2, logits=False, checkpointing=True) == 3 * 2 * (2 * 8 + 120)
+    assert activation_bytes(SHAPE, 3, 2, logits=True, checkpointing=False) == 3 * (2 * 240 + 4 * 32)
+
+
+def test_keys_and_values_of_all_answers_made_at_once_are_kept() -> None:
+    assert cache_bytes(SHAPE, 3, 2) == 3 * 2 * 2 * 4 * 2
+    assert estimates()["plus"].memory.generation * GIB == pytest.approx(cache_bytes(SHAPE, 8 * 10, 4))
+
+
+def test_vllm_takes_its_share_of_the_device() -> None:
+    trl = {"use_vllm": True, "vllm_mode": "colocate", "vllm_gpu_memory_utilization": 0.25}
+    assert estimates(**rlhf(trl=trl))["plus"].memory.generation == pytest.approx(2.5)
+    assert estimates(**rlhf(trl=trl | {"vllm_mode": "server"}))["plus"].memory.generation == 0
+
+
+def test_the_total_takes_the_activations_of_the_setting() -> None:
+    sft = {"sft": {"sft": recipe().sft["sft"].model_dump() | {"gradient_checkpointing": True}}}
+    plain, again = estimates()["sft"].memory, estimates(**sft)["sft"].memory
+    assert plain.total - again.total == pytest.approx(plain.activations - plain.activations_checkpointed)
+    assert plain.total * GIB == pytest.approx(16 * PARAMETERS + 40 * (4 * 240 + 4 * 32))

@@ -1,0 +1,43 @@
+"""The record of a stage: how it was made, and on what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mplus_eval.training.record import method_of, record_of
+from mplus_eval.training.stages import stages_of
+from mplus_eval.training.training_data import gather
+from tests.training.small import PLUS, recipe
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        ("reward", ("reward model", "Bradley-Terry", "reward")),
+        ("referee", ("reward model", "Bradley-Terry", "reward")),
+        ("chosen", ("sft", "SFT", "")),
+        ("plus", ("rlhf", "GRPO", "plus")),
+        ("named", ("rlhf", "RLOO", "mine")),
+    ],
+)
+def test_a_stage_says_how_it_trains(name: str, method: tuple[str, str, str], tmp_path: Path) -> None:
+    rlhf = {"plus": {**PLUS, "algorithm": "grpo"}, "named": {**PLUS, "role": "mine"}}
+    assert method_of(recipe(tmp_path, rlhf=rlhf), name) == method
+
+
+def test_replayed_texts_are_data_of_language_models_alone(tmp_path: Path) -> None:
+    asked = recipe(tmp_path, replay={"texts": "demo:texts", "n": 4})
+    data = gather(asked)
+    stages = stages_of(asked, data)
+
+    def kinds(name: str) -> list[str]:
+        record = record_of(stages[name], asked, data, step=2, total_steps=4, seconds=1.5, warnings=("w",))
+        assert (record.name, record.step, record.total_steps, record.seconds) == (name, 2, 4, 1.5)
+        assert (record.stage_hash, record.warnings, record.dose) == (stages[name].hash, ("w",), None)
+        return [entry.kind for entry in record.data]
+
+    assert kinds("reward") == kinds("referee") == ["pairs"]
+    assert kinds("chosen") == ["chosen answers", "texts"]
+    assert kinds("plus") == ["prompts", "texts"]

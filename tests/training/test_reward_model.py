@@ -1,0 +1,92 @@
+"""The reward model: trained, merged where it was an adapter, and measured on pairs it never saw."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from statistics import fmean, pstdev
+from typing import Any
+
+import pytest
+import torch
+
+from mplus_eval.demo import BASE
+from mplus_eval.rewards.model import SCALE_FILE, RewardModel
+from mplus_eval.training.recipe import RewardStage
+from mplus_eval.training.reward_model import measure_quality
+from mplus_eval.training.train import train
+from mplus_eval.training.training_data import gather
+from tests.training.small import BATCH, PLUS, recipe
+
+TEXT = "User: Hello.\nAssistant: I see."
+
+
+@pytest.fixture(scope="module")
+def adapters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every kind of stage, trained as adapters."""
+    output = tmp_path_factory.mktemp("adapters")
+    train(
+        recipe(
+            output,
+            lora={"rank": 4, "alpha": 8},
+            reward={**BATCH, "save_every": 2},
+            sft={"chosen": {**BATCH, "data": "chosen"}},
+            rlhf={"plus": {**PLUS, "steps": 2}},
+        )
+    )
+    return output
+
+
+def logits(model: Any, directory: Path) -> torch.Tensor:
+    from transformers import AutoTokenizer
+
+    encoded = AutoTokenizer.from_pretrained(directory)(TEXT, return_tensors="pt", return_token_type_ids=False)
+    with torch.no_grad():
+        return model.eval()(**encoded).logits  # type: ignore[no-any-return]
+
+
+def test_a_reward_model_trained_as_an_adapter_is_merged_and_gives_the_same_rewards(adapters: Path) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForSequenceClassification
+
+    directory = adapters / "reward"
+    merged = AutoModelForSequenceClassification.from_pretrained(directory)
+    whole = AutoModelForSequenceClassification.from_pretrained(BASE, num_labels=1)
+    whole.config.pad_token_id = merged.config.pad_token_id
+    # The last saved step keeps the adapter: the same weights before they were merged.
+    adapted = PeftModel.from_pretrained(whole, directory / "checkpoint-2")
+
+    assert not list(directory.glob("adapter_*"))
+    assert torch.allclose(logits(merged, directory), logits(adapted, directory), atol=1e-4)
+
+
+def test_the_scale_is_that_of_all_rewards_of_the_held_out_pairs(trained: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "reward"
+    shutil.copytree(trained / "reward", directory)
+    pairs = gather(recipe(tmp_path)).held_out[:6]
+    settings = RewardStage.model_validate(BATCH)
+    quality = measure_quality(directory, pairs, settings, torch.device("cpu"), torch.float32)
+
+    model = RewardModel.load(trained / "reward", scaled=False)
+    prompts = [[message.as_dict() for message in pair.prompt] for pair in pairs]
+    raw = [
+        reward for side in ("chosen", "rejected") for reward in model.score(prompts, [getattr(p, side) for p in pairs])
+    ]
+    scale = json.loads((directory / SCALE_FILE).read_text())
+    assert scale == {"mean": pytest.approx(fmean(raw)), "deviation": pytest.approx(pstdev(raw))}
+    assert quality["n_pairs"] == 6
+    assert quality["mean"] == scale["mean"]
+
+
+def test_without_held_out_pairs_nothing_is_measured_and_without_scaling_no_scale_is_kept(
+    trained: Path, tmp_path: Path
+) -> None:
+    directory = tmp_path / "reward"
+    shutil.copytree(trained / "reward", directory)
+    (directory / SCALE_FILE).unlink()
+    pairs = gather(recipe(tmp_path)).held_out[:2]
+    unscaled = RewardStage.model_validate({**BATCH, "scale": False})
+    assert measure_quality(directory, (), unscaled, torch.device("cpu"), torch.float32) == {}
+    assert measure_quality(directory, pairs, unscaled, torch.device("cpu"), torch.float32)["n_pairs"] == 2
+    assert not (directory / SCALE_FILE).exists()

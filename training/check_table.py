@@ -1,0 +1,101 @@
+"""`train --check` on the terminal: a table with a column for each stage, what it rests on, and the notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from mplus_eval.training.check import CheckedRecipe
+from mplus_eval.training.estimate import StageEstimate
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def render(checked: CheckedRecipe) -> RenderableType:
+    """Show a table with a column for each stage, what it rests on, and the notes."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=f"{checked.recipe.base}, in {checked.recipe.dtype}", title_justify="left")
+    table.add_column()
+    for stage in checked.estimates:
+        table.add_column(stage.name, justify="right")
+    columns = [_cells(stage) for stage in checked.estimates]
+    for heading in columns[0]:
+        table.add_row(heading, *(cells[heading] for cells in columns), end_section=heading in ("time", "all at once"))
+    lines = [*_explanation(checked), *checked.notes, "No fault found."]
+    return Group(table, *(Text(line) for line in lines))
+
+
+def _cells(stage: StageEstimate) -> dict[str, str]:
+    """What the table says of one stage, by the heading of the line."""
+    memory = stage.memory
+    used = memory.activations_checkpointed if memory.checkpointing else memory.activations
+    by_step = "" if stage.steps is not None else " a step"
+    tokens = stage.tokens if stage.tokens is not None else stage.tokens_per_step
+    seconds = stage.seconds if stage.seconds is not None else stage.seconds_per_step
+    return {
+        "parameters": _short(stage.parameters),
+        "trained": _short(stage.trainable),
+        "steps": "?" if stage.steps is None else f"{stage.steps:,}",
+        "tokens": _short(tokens) + by_step,
+        "time": _duration(seconds) + by_step,
+        "weights, GiB": _gib(memory.weights),
+        "gradients": _gib(memory.gradients),
+        "AdamW's moments": _gib(memory.moments),
+        "reference model": _gib(memory.reference),
+        "reward models": _gib(memory.reward_models),
+        "activations": _gib(used),
+        "generation": _gib(memory.generation),
+        "all at once": _gib(memory.total),
+        "without checkpointing": _gib(memory.total - used + memory.activations),
+        "with checkpointing": _gib(memory.total - used + memory.activations_checkpointed),
+    }
+
+
+def _explanation(checked: CheckedRecipe) -> Iterator[str]:
+    speed = checked.speed
+    yield (
+        f"Time by operations at {speed.operations_per_second / 1e12:.3g} TFLOP/s of one {speed.device} "
+        f"({speed.source}); without loading, measuring and communication."
+    )
+    yield f"Memory is that of each of {checked.recipe.n_processes} device(s)."
+    yield "Tokens, and with them memory and time, are upper bounds: every row as long as max_length allows."
+    memory = speed.memory_gib
+    for stage in checked.estimates:
+        total = stage.memory.total
+        if memory is not None and total > memory:
+            yield f"{stage.name}: {total:.1f} GiB may not fit into the {memory:.0f} GiB of one {speed.device}"
+
+
+def _short(number: float) -> str:
+    """A number in three digits.
+
+    >>> _short(7241732096)
+    '7.24 B'
+    >>> _short(512)
+    '512'
+    """
+    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g} {letter}"
+    return f"{number:.0f}"
+
+
+def _gib(value: float) -> str:
+    return "-" if value == 0 else "<0.1" if value < 0.05 else f"{value:.1f}"
+
+
+def _duration(seconds: float) -> str:
+    """A time in its natural unit.
+
+    >>> _duration(5400)
+    '1.5 h'
+    """
+    if seconds >= 5400:
+        return f"{seconds / 3600:.1f} h"
+    if seconds >= 90:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds:.2g} s" if seconds >= 0.01 else "<0.01 s"

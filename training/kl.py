@@ -1,0 +1,55 @@
+"""The KL of a model from its base: tensors in, tensors out.
+
+    Σ_v p(v) (log p(v) − log q(v)), summed over the tokens         KL of an answer
+
+All other arithmetic of training, the losses and the advantages, is that of TRL's trainers.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def kl_of_answers(model_logits: Tensor, base_logits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """KL(model ‖ base) over the whole vocabulary at every token, summed along each answer.
+
+    Args:
+        model_logits: shape (batch, length, vocabulary), at temperature 1.
+        base_logits: the same shape.
+        mask: shape (batch, length), true where the logits predict a token of the answer.
+
+    Returns:
+        In nats the sum of each answer, and its number of tokens; both of shape (batch,).
+    """
+    # One answer at a time: a batch of float32 copies would be the largest thing in memory, and mostly padding.
+    sums = [
+        _kl_of_tokens(of_model[is_answer], of_base[is_answer]).sum()
+        for of_model, of_base, is_answer in zip(model_logits, base_logits, mask.bool(), strict=True)
+    ]
+    return torch.stack(sums), mask.bool().sum(dim=1)
+
+
+def adapt_kl_coefficient(coefficient: float, kl: float, target: float, n_answers: int, horizon: float) -> float:
+    """Steer the KL coefficient towards a wanted KL (Ziegler et al., 1909.08593, equation 2).
+
+    Args:
+        coefficient: the present one.
+        kl: mean KL of an answer, in nats, over the answers just made.
+        target: the wanted one, above zero.
+        n_answers: how many were just made.
+        horizon: answers over which the controller reacts.
+
+    Returns:
+        The next coefficient; an error of more than a fifth of the target counts as a fifth.
+    """
+    error = min(max(kl / target - 1.0, -0.2), 0.2)
+    return coefficient * (1.0 + error * n_answers / horizon)
+
+
+def _kl_of_tokens(model_logits: Tensor, base_logits: Tensor) -> Tensor:
+    """Shape (n, vocabulary) to (n,). A token that the model rules out adds nothing; rounding below zero is cut off."""
+    log_p = model_logits.float().log_softmax(dim=-1)
+    log_q = base_logits.float().log_softmax(dim=-1)
+    terms = torch.where(log_p.isneginf(), 0.0, log_p.exp() * (log_p - log_q))
+    return terms.sum(dim=-1).clamp(min=0.0)

@@ -1,0 +1,162 @@
+"""What a stage takes of a device's memory, reckoned before any weight is loaded.
+
+memory       weights + gradients + two moments of AdamW + reference + reward models + activations + generation
+activations  Korthikanti et al. (2205.05198), section 4.1, for gated feed-forward parts and grouped keys, and for
+             attention that keeps no scores (torch's scaled_dot_product_attention)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mplus_eval.training.recipe import Optimisation, Recipe, RewardStage, RlhfStage
+from mplus_eval.training.speed import GIB, DeviceSpeed
+from mplus_eval.training.workload import FLOAT32_BYTES, Workload
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+_ADAM_MOMENTS = 2
+
+
+@dataclass(frozen=True)
+class DeviceMemory:
+    """Of one device, in GiB."""
+
+    weights: float
+    gradients: float
+    moments: float
+    reference: float
+    reward_models: float
+    activations: float
+    activations_checkpointed: float
+    generation: float
+    checkpointing: bool
+
+    @property
+    def total(self) -> float:
+        """All of it at once, an upper bound."""
+        activations = self.activations_checkpointed if self.checkpointing else self.activations
+        states = self.weights + self.gradients + self.moments + self.reference + self.reward_models
+        return states + activations + self.generation
+
+
+@dataclass(frozen=True)
+class DecoderShape:
+    """Of a decoder: sizes of one token's vectors."""
+
+    hidden: int
+    intermediate: int
+    layers: int
+    queries: int
+    keys: int
+    vocabulary: int
+
+
+@dataclass(frozen=True)
+class ParameterCount:
+    """Of a model without adapters, and of what is trained of it, or beside it."""
+
+    model: int
+    trained: int
+
+
+def memory_of(
+    recipe: Recipe,
+    settings: Optimisation,
+    workload: Workload,
+    shape: DecoderShape,
+    parameters: ParameterCount,
+    speed: DeviceSpeed,
+) -> DeviceMemory:
+    """The memory of each device while a stage trains.
+
+    Args:
+        recipe: all of it.
+        settings: the stage's part.
+        workload: the stage's.
+        shape: of the model.
+        parameters: how many the model has.
+        speed: of one device; vLLM takes a share of its memory.
+    """
+    number_bytes = workload.number_bytes
+    shards = recipe.n_processes if recipe.launch.accelerate else 1
+    adapters = parameters.trained if recipe.lora else 0
+    frozen_bytes = number_bytes if recipe.lora else FLOAT32_BYTES
+    # Autocast keeps what it has cast of float32 weights; of weights in shards only a layer at a time is whole.
+    copies = parameters.model * 2 if recipe.dtype == "bfloat16" and not recipe.lora and shards == 1 else 0
+    weights = parameters.model * frozen_bytes + adapters * FLOAT32_BYTES + copies
+    reference = generation = 0.0
+    if isinstance(settings, RlhfStage):
+        reference = parameters.model * FLOAT32_BYTES if settings.kl.coefficient and not recipe.lora else 0
+        generation = _generation_bytes(settings, workload, shape, speed)
+    # The base of the replay is whole in every process.
+    replay_base = parameters.model * number_bytes if workload.replayed_tokens and not recipe.lora else 0
+    logits = not isinstance(settings, RewardStage)
+    kept, checkpointed = (
+        activation_bytes(shape, workload.tokens, number_bytes, logits=logits, checkpointing=checkpointing)
+        for checkpointing in (False, True)
+    )
+    return DeviceMemory(
+        weights=weights / shards / GIB,
+        gradients=parameters.trained * FLOAT32_BYTES / shards / GIB,
+        moments=_ADAM_MOMENTS * parameters.trained * FLOAT32_BYTES / shards / GIB,
+        reference=(reference / shards + replay_base) / GIB,
+        # Every process scores its own answers, so each has the reward models whole.
+        reward_models=workload.n_reward_models * parameters.model * number_bytes / GIB,
+        activations=kept / GIB,
+        activations_checkpointed=checkpointed / GIB,
+        generation=generation / GIB,
+        checkpointing=settings.gradient_checkpointing,
+    )
+
+
+def shape_of(config: PreTrainedConfig) -> DecoderShape:
+    """Read the sizes of a decoder from its configuration."""
+    text = config.get_text_config()
+    head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    key_heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    return DecoderShape(
+        hidden=text.hidden_size,
+        # Models of GPT-2's family name no size where it is four times the hidden one.
+        intermediate=getattr(text, "intermediate_size", None) or 4 * text.hidden_size,
+        layers=text.num_hidden_layers,
+        queries=head * text.num_attention_heads,
+        keys=head * key_heads,
+        vocabulary=text.vocab_size,
+    )
+
+
+def activation_bytes(shape: DecoderShape, n_tokens: int, n_bytes: int, *, logits: bool, checkpointing: bool) -> int:
+    """Bytes that the forward pass keeps for the backward pass.
+
+    Of a layer: inputs of both norms and of both parts (4 hidden), queries, keys, values and the attention's result
+    (2 queries + 2 keys), gate, its activation, up and their product (4 intermediate). With checkpointing only each
+    layer's input is kept, and one layer at a time is made again.
+
+    Args:
+        shape: of the model.
+        n_tokens: rows times length.
+        n_bytes: of one number.
+        logits: whether logits of the vocabulary are made, in float32 (the paper's section 4.3).
+        checkpointing: whether layers are made again.
+    """
+    layer = n_bytes * (4 * shape.hidden + 2 * shape.queries + 2 * shape.keys + 4 * shape.intermediate)
+    layers = shape.layers * n_bytes * shape.hidden + layer if checkpointing else shape.layers * layer
+    return n_tokens * (layers + (FLOAT32_BYTES * shape.vocabulary if logits else 0))
+
+
+def cache_bytes(shape: DecoderShape, n_tokens: int, n_bytes: int) -> int:
+    """Bytes of the keys and values of tokens."""
+    return n_tokens * shape.layers * 2 * shape.keys * n_bytes
+
+
+def _generation_bytes(settings: RlhfStage, workload: Workload, shape: DecoderShape, speed: DeviceSpeed) -> float:
+    """The cache of keys and values of all answers that are made at once, or vLLM's share of the device."""
+    if settings.trl.get("use_vllm"):
+        if settings.trl.get("vllm_mode", "colocate") != "colocate" or speed.memory_gib is None:
+            return 0.0
+        return float(settings.trl.get("vllm_gpu_memory_utilization", 0.3)) * speed.memory_gib * GIB
+    n_answers = settings.batches_at_once * settings.batch_size
+    return cache_bytes(shape, n_answers * workload.longest_row, workload.number_bytes)

@@ -1,0 +1,62 @@
+"""The record of a stage: what its checkpoint says of how it was made."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from mplus_eval import __version__
+from mplus_eval.records.training import Method, TrainingRecord
+from mplus_eval.training.recipe import Recipe, RewardStage, RlhfStage, SftStage
+from mplus_eval.training.stages import LIBRARIES
+
+if TYPE_CHECKING:
+    from mplus_eval.training.stage import Stage
+    from mplus_eval.training.training_data import TrainingData
+
+
+def record_of(
+    stage: Stage,
+    recipe: Recipe,
+    data: TrainingData,
+    *,
+    step: int,
+    total_steps: int,
+    seconds: float,
+    warnings: tuple[str, ...] = (),
+) -> TrainingRecord:
+    """Describe a checkpoint of a stage, not measured yet."""
+    method, algorithm, role = method_of(recipe, stage.name)
+    described = data.of_stage(stage.name).described
+    return TrainingRecord(
+        name=stage.name,
+        method=method,
+        algorithm=algorithm,
+        role=role,
+        base=recipe.base,
+        base_fingerprint=data.base_hash,
+        tokenizer_fingerprint=data.tokenizer_hash,
+        data=described if method == "reward model" else (*described, *data.replayed.described),
+        step=step,
+        total_steps=total_steps,
+        seed=recipe.seed,
+        stage_hash=stage.hash,
+        recipe=recipe.model_dump(mode="json", exclude_defaults=True),
+        warnings=warnings,
+        seconds=seconds,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        mplus_eval=__version__,
+        versions={library: version(library) for library in LIBRARIES},
+    )
+
+
+def method_of(recipe: Recipe, name: str) -> tuple[Method, str, str]:
+    """How a stage trains: the method, the algorithm, and the role that its model has in a comparison."""
+    settings = recipe.settings_of(name)
+    if isinstance(settings, RewardStage):
+        return "reward model", "Bradley-Terry", "reward"
+    if isinstance(settings, SftStage):
+        return "sft", "SFT", settings.role
+    assert isinstance(settings, RlhfStage)
+    return "rlhf", settings.algorithm.upper(), settings.role or "plus"
