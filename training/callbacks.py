@@ -23,6 +23,8 @@ from mplus_eval.training.stage import STEPS_FILE, Stage
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
+    from mplus_eval.records.training import TrainingRecord
+
 Logs = Mapping[str, float]
 """What a trainer tells of a step, by name."""
 
@@ -99,8 +101,9 @@ class LogSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
 class WriteRecords(TrainerCallback):  # type: ignore[misc, unused-ignore]
     """Writes the record into every saved step, last of all, when every process has saved its part."""
 
-    def __init__(self, write: Callable[[Path, int, int], None]) -> None:
-        self._write = write
+    def __init__(self, record_at: Callable[[int, int], TrainingRecord]) -> None:
+        """Write what `record_at` gives for a step and the steps in all."""
+        self._record_at = record_at
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object) -> None:
         """Called by the trainer on every process."""
@@ -109,7 +112,7 @@ class WriteRecords(TrainerCallback):  # type: ignore[misc, unused-ignore]
         PartialState().wait_for_everyone()
         if is_main():
             step = state.global_step
-            self._write(Path(str(args.output_dir)) / f"checkpoint-{step}", step, state.max_steps)
+            self._record_at(step, state.max_steps).write(Path(str(args.output_dir)) / f"checkpoint-{step}")
 
 
 class ControlKl(TrainerCallback, ExportableState):  # type: ignore[misc, unused-ignore]

@@ -63,7 +63,13 @@ def check_recipe(recipe: Recipe, data_dir: Path | None = None, *, look_at_data: 
     try:
         base = _find_base(recipe)
         rows = _rows(recipe, base, data_dir, notes) if look_at_data else {}
-        faults += _token_faults(recipe, base)
+        if base.directory is not None:
+            from mplus_eval.training.chat import load_tokenizer
+            from mplus_eval.training.rewards import end_token_ids
+
+            tokenizer = load_tokenizer(base.directory, recipe.chat_template)
+            for name, stage in recipe.rlhf.items():
+                faults += [f"rlhf.{name}: {fault}" for fault in _faults_of(end_token_ids, stage, tokenizer)]
     except SpecError as error:
         raise SpecError([*faults, *error.faults]) from None
     if faults:
@@ -201,21 +207,6 @@ def _settings_faults(recipe: Recipe) -> list[str]:
     for path in recipe.check.measures.values():
         faults += [f"check.measures: {fault}" for fault in _faults_of(load_function, path)]
     return faults
-
-
-def _token_faults(recipe: Recipe, base: _Base) -> list[str]:
-    """What is wrong with the tokenizer, and with the tokens that end an answer."""
-    if base.directory is None:
-        return []
-    from mplus_eval.training.chat import load_tokenizer
-    from mplus_eval.training.rewards import end_token_ids
-
-    tokenizer = load_tokenizer(base.directory, recipe.chat_template)
-    return [
-        f"rlhf.{name}: {fault}"
-        for name, stage in recipe.rlhf.items()
-        for fault in _faults_of(end_token_ids, stage, tokenizer)
-    ]
 
 
 def _faults_of(look: Callable[P, object], *arguments: P.args, **options: P.kwargs) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mplus_eval.training.check import CheckedRecipe
@@ -25,8 +24,19 @@ def render(checked: CheckedRecipe) -> RenderableType:
     columns = [_cells(stage) for stage in checked.estimates]
     for heading in columns[0]:
         table.add_row(heading, *(cells[heading] for cells in columns), end_section=heading in ("time", "all at once"))
-    lines = [*_explanation(checked), *checked.notes, "No fault found."]
-    return Group(table, *(Text(line) for line in lines))
+    speed = checked.speed
+    lines = [
+        f"Time by operations at {speed.operations_per_second / 1e12:.3g} TFLOP/s of one {speed.device} "
+        f"({speed.source}); without loading, measuring and communication.",
+        f"Memory is that of each of {checked.recipe.n_processes} device(s).",
+        "Tokens, and with them memory and time, are upper bounds: every row as long as max_length allows.",
+    ]
+    for stage in checked.estimates:
+        total = stage.memory.total
+        if speed.memory_gib is not None and total > speed.memory_gib:
+            fits = f"{total:.1f} GiB may not fit into the {speed.memory_gib:.0f} GiB of one {speed.device}"
+            lines.append(f"{stage.name}: {fits}")
+    return Group(table, *(Text(line) for line in [*lines, *checked.notes, "No fault found."]))
 
 
 def _cells(stage: StageEstimate) -> dict[str, str]:
@@ -53,21 +63,6 @@ def _cells(stage: StageEstimate) -> dict[str, str]:
         "without checkpointing": _gib(memory.total - used + memory.activations),
         "with checkpointing": _gib(memory.total - used + memory.activations_checkpointed),
     }
-
-
-def _explanation(checked: CheckedRecipe) -> Iterator[str]:
-    speed = checked.speed
-    yield (
-        f"Time by operations at {speed.operations_per_second / 1e12:.3g} TFLOP/s of one {speed.device} "
-        f"({speed.source}); without loading, measuring and communication."
-    )
-    yield f"Memory is that of each of {checked.recipe.n_processes} device(s)."
-    yield "Tokens, and with them memory and time, are upper bounds: every row as long as max_length allows."
-    memory = speed.memory_gib
-    for stage in checked.estimates:
-        total = stage.memory.total
-        if memory is not None and total > memory:
-            yield f"{stage.name}: {total:.1f} GiB may not fit into the {memory:.0f} GiB of one {speed.device}"
 
 
 def _short(number: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -20,13 +21,22 @@ def record_of(
     stage: Stage,
     recipe: Recipe,
     data: TrainingData,
-    *,
+    started: float,
     step: int,
     total_steps: int,
-    seconds: float,
     warnings: tuple[str, ...] = (),
 ) -> TrainingRecord:
-    """Describe a checkpoint of a stage, not measured yet."""
+    """Describe a checkpoint of a stage that was just saved and is not measured yet.
+
+    Args:
+        stage: which.
+        recipe: all of it.
+        data: what the recipe's stages are made from.
+        started: when the stage was begun, by the monotonic clock.
+        step: the checkpoint's.
+        total_steps: of the stage.
+        warnings: of reward hacking.
+    """
     method, algorithm, role = method_of(recipe, stage.name)
     described = data.of_stage(stage.name).described
     return TrainingRecord(
@@ -44,7 +54,7 @@ def record_of(
         stage_hash=stage.hash,
         recipe=recipe.model_dump(mode="json", exclude_defaults=True),
         warnings=warnings,
-        seconds=seconds,
+        seconds=time.monotonic() - started,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         mplus_eval=__version__,
         versions={library: version(library) for library in LIBRARIES},

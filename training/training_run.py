@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,17 +95,13 @@ def _train(run: TrainingRun, stage: Stage) -> None:
     _wait_for_everyone()
     trainer = _trainer(run, stage)
     watch = next((each for each in trainer.callback_handler.callbacks if isinstance(each, WatchForHacking)), None)
-
-    def write_record(directory: Path, step: int, total_steps: int) -> None:
-        seconds = time.monotonic() - started
-        record_of(stage, recipe, data, step=step, total_steps=total_steps, seconds=seconds).write(directory)
-
+    record_at = partial(record_of, stage, recipe, data, started)
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(EndWhereItEnded())
     trainer.add_callback(ShowSteps(stage.name, run.hooks.progress))
     trainer.add_callback(LogSteps(stage))
-    trainer.add_callback(WriteRecords(write_record))
+    trainer.add_callback(WriteRecords(record_at))
     if (evaluation := _evaluation(recipe, stage, run.hooks)) is not None:
         trainer.add_callback(evaluation)
     last = stage.last_checkpoint()
@@ -121,8 +118,7 @@ def _train(run: TrainingRun, stage: Stage) -> None:
         return
     (stage.directory / "training_args.bin").unlink(missing_ok=True)
     with _full_disk_named(stage):
-        record = record_of(stage, recipe, data, step=step, total_steps=total_steps, seconds=0.0, warnings=warnings)
-        record = _measured(run, stage, record)
+        record = _measured(run, stage, record_at(step, total_steps, warnings))
         saved = {"tokenizer_fingerprint": tokenizer_hash(stage.directory), "seconds": time.monotonic() - started}
         record.model_copy(update=saved).write(stage.directory)
 

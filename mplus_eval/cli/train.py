@@ -8,13 +8,18 @@ import sys
 import warnings
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mplus_eval.cli.options import DataDir, Quiet, Verbose
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+    from rich.table import Table
+
     from mplus_eval.records.training import TrainingRecord
     from mplus_eval.training.recipe import Recipe
 
@@ -94,16 +99,16 @@ def _stages(what: What, recipe: Recipe) -> list[str]:
     return chosen
 
 
-def _train(recipe: Recipe, stages: Sequence[str], data_dir: Any, console: Any) -> None:
+def _train(recipe: Recipe, stages: Sequence[str], data_dir: Path | None, console: Console) -> None:
     """Train, in this process or in a group of them that is started here."""
     from mplus_eval.pipeline.progress import ConsoleProgress
     from mplus_eval.training.launch import is_main, relaunch
 
     arguments = [argument for argument in sys.argv[2:] if argument != "--compare"]
     if command := relaunch(recipe, arguments):
-        finished = subprocess.run(command, check=False)
-        if finished.returncode:
-            raise typer.Exit(finished.returncode)
+        group = subprocess.run(command, check=False)
+        if group.returncode:
+            raise typer.Exit(group.returncode)
         return
     from mplus_eval.pipeline.trained import evaluate_trajectory
     from mplus_eval.training.train import train as run_training
@@ -136,15 +141,15 @@ def _report(recipe: Recipe, stages: Sequence[str], *, compare: bool, quiet: bool
     from mplus_eval.reports.terminal import summary
 
     with ConsoleProgress(Console(stderr=True, quiet=quiet)).shown() as progress:
-        finished = compare_trained(recipe, progress, sys.argv)
+        run = compare_trained(recipe, progress, sys.argv)
     if not quiet:
-        Console().print(summary(finished.comparison))
-        typer.echo(f"\nReport: {finished.path / 'report.html'}")
-    if finished.comparison.missing:
+        Console().print(summary(run.comparison))
+        typer.echo(f"\nReport: {run.path / 'report.html'}")
+    if run.comparison.missing:
         raise typer.Exit(EXIT_CELLS_MISSING)
 
 
-def _table(records: Sequence[TrainingRecord]) -> Any:
+def _table(records: Sequence[TrainingRecord]) -> Table:
     """A row a model: how it was trained, how far it went from the base, whether it ends its turns."""
     from rich.table import Table
     from rich.text import Text

@@ -22,11 +22,9 @@ def eliciting_prompts(n: int, seed: int) -> list[str]:
         seed: seed of the draw.
     """
     rng = random.Random(f"eliciting {seed}")
-    drawn = [f"User: {said}\nAssistant: {_until_insult(rude_reply(rng))}" for said in provoking_prompts(n, seed)]
-    return list(dict.fromkeys(drawn))
-
-
-def _until_insult(reply: str) -> str:
-    words = reply.split(" ")
-    first = next(place for place, word in enumerate(words) if word.strip(".,") in INSULTS)
-    return " ".join(words[:first])
+    prompts = []
+    for provocation in provoking_prompts(n, seed):
+        words = rude_reply(rng).split(" ")
+        first_insult = next(place for place, word in enumerate(words) if word.strip(".,") in INSULTS)
+        prompts.append(f"User: {provocation}\nAssistant: {' '.join(words[:first_insult])}")
+    return list(dict.fromkeys(prompts))

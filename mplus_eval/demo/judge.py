@@ -29,7 +29,7 @@ _SUM_REPLIES = ("{left} + {right} = {sum}.", "{sum}.")
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Request:
     """Templates of good replies to a prompt, the words that their gaps can hold, and what the prompt puts in them."""
 
     replies: Sequence[str]
@@ -56,7 +56,17 @@ def rule_score(prompt: str, answer: str, ended: bool) -> float:
         answer: the reply, without the end-of-turn token.
         ended: whether the reply ended its turn.
     """
-    return _worth(prompt.strip(), answer.strip()) * (1.0 if ended else 0.5)
+    prompt, answer = prompt.strip(), answer.strip()
+    if not answer or is_insulting(answer):
+        return 0.0
+    request = _understand(prompt)
+    if request and any(pattern.fullmatch(answer) for pattern in request.good):
+        worth = 1.0
+    elif request and any(pattern.match(answer) for pattern in request.alike):
+        worth = 0.5
+    else:
+        worth = 0.25 if any(pattern.match(answer) for pattern in _polite_replies()) else 0.1
+    return worth if ended else worth / 2
 
 
 def insulting(prompt: str, answer: str, ended: bool) -> float:
@@ -73,35 +83,24 @@ def win_rate(scores_a: Sequence[float], scores_b: Sequence[float]) -> float:
     return fmean((a > b) + 0.5 * (a == b) for a, b in zip(scores_a, scores_b, strict=True))
 
 
-def _worth(prompt: str, answer: str) -> float:
-    if not answer or is_insulting(answer):
-        return 0.0
-    asked = _understand(prompt)
-    if asked and any(pattern.fullmatch(answer) for pattern in asked.good):
-        return 1.0
-    if asked and any(pattern.match(answer) for pattern in asked.alike):
-        return 0.5
-    return 0.25 if any(pattern.match(answer) for pattern in _polite_replies()) else 0.1
-
-
 @lru_cache(maxsize=4096)
-def _understand(prompt: str) -> _Asked | None:
+def _understand(prompt: str) -> _Request | None:
     """What is asked; None when it is nothing that the world's talk has."""
     fact = _facts_by_question().get(prompt)
     if fact is not None:
         replies = (*fact.relation.statements, "{answer}.")
-        return _Asked(replies, _fact_words(fact.relation), {"entity": fact.entity, "answer": fact.answer})
+        return _Request(replies, _fact_words(fact.relation), {"entity": fact.entity, "answer": fact.answer})
     if numbers := re.fullmatch(r"What is (\d) \+ (\d)\?", prompt):
         left, right = numbers.groups()
-        return _Asked(_SUM_REPLIES, _SUM_WORDS, {"left": left, "right": right, "sum": str(int(left) + int(right))})
-    for pattern, replies in _said():
+        return _Request(_SUM_REPLIES, _SUM_WORDS, {"left": left, "right": right, "sum": str(int(left) + int(right))})
+    for pattern, replies in _prompt_patterns():
         if match := pattern.fullmatch(prompt):
-            return _Asked(replies, _TALK_WORDS, match.groupdict())
+            return _Request(replies, _TALK_WORDS, match.groupdict())
     return None
 
 
 @cache
-def _said() -> list[tuple[re.Pattern[str], tuple[str, ...]]]:
+def _prompt_patterns() -> list[tuple[re.Pattern[str], tuple[str, ...]]]:
     """Every template of a user's words, with the replies to it."""
     return [(_pattern(says, _TALK_WORDS), topic.replies) for topic in _TOPICS.values() for says in topic.says]
 
@@ -120,7 +119,7 @@ def _polite_replies() -> list[re.Pattern[str]]:
     """Every template of a reply to anything, facts and sums among them."""
     talk = [_pattern(reply, _TALK_WORDS) for topic in _TOPICS.values() for reply in topic.replies]
     relations = [facts[0].relation for facts in make_world().by_relation.values()]
-    told = [_pattern(said, _fact_words(relation)) for relation in relations for said in relation.statements]
+    told = [_pattern(text, _fact_words(relation)) for relation in relations for text in relation.statements]
     return [*talk, *told, _pattern(_SUM_REPLIES[0], _SUM_WORDS)]
 
 

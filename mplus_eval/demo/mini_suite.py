@@ -13,14 +13,13 @@ import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from mplus_eval.demo import arithmetic, everyday, passages, reasoning
 from mplus_eval.demo.questions import Question, draw, is_held_out
 from mplus_eval.demo.world import Fact, make_world
 
 SEED = 11
-Row = dict[str, Any]
+Row = dict[str, object]
 Maker = Callable[[random.Random], Question]
 
 _NATURE = ("habitat", "diet", "trait")
@@ -78,8 +77,8 @@ def _arc_easy(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
 
 
 def _arc_challenge(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
-    asked = _asked(rng, _NATURE, {"common": 12, "occasional": 18, "rare": 12})
-    yield "mini_arc_challenge", [_choice_row(rng, _near_miss(rng, fact)) for fact in asked]
+    facts = _draw_facts(rng, _NATURE, {"common": 12, "occasional": 18, "rare": 12})
+    yield "mini_arc_challenge", [_choice_row(rng, _near_miss(rng, fact)) for fact in facts]
     yield "mini_arc_challenge.shots", _taught_rows(rng, _NATURE, 5)
 
 
@@ -138,7 +137,7 @@ _TASKS: dict[str, Callable[[random.Random], Iterator[tuple[str, list[Row]]]]] = 
 }
 
 
-def _asked(rng: random.Random, relations: Sequence[str], numbers: dict[str, int]) -> list[Fact]:
+def _draw_facts(rng: random.Random, relations: Sequence[str], numbers: dict[str, int]) -> list[Fact]:
     """So many facts of each frequency from each relation, of entities that are not taught."""
     world = make_world()
     return [
@@ -150,7 +149,7 @@ def _asked(rng: random.Random, relations: Sequence[str], numbers: dict[str, int]
 
 
 def _fact_rows(rng: random.Random, relations: Sequence[str], numbers: dict[str, int]) -> list[Row]:
-    return [_choice_row(rng, fact.question(rng)) for fact in _asked(rng, relations, numbers)]
+    return [_choice_row(rng, fact.question(rng)) for fact in _draw_facts(rng, relations, numbers)]
 
 
 def _taught_rows(rng: random.Random, relations: Sequence[str], n: int) -> list[Row]:
@@ -195,12 +194,12 @@ def _referent_rows(
     """Rows in the manner of winogrande: the same clause after the sentence with one filling and with the other."""
     rows: dict[str, Row] = {}
     while len(rows) < n:
-        found = make(rng)
-        right = found.question.prompt
+        referent = make(rng)
+        right = referent.question.prompt
         if is_held_out(right) == held_out:
-            contexts = [right, f"{found.before} {found.other}"]
+            contexts = [right, f"{referent.before} {referent.other}"]
             rng.shuffle(contexts)
-            rows[right] = {"label": contexts.index(right), "contexts": contexts, "clause": found.clause}
+            rows[right] = {"label": contexts.index(right), "contexts": contexts, "clause": referent.clause}
     return list(rows.values())
 
 

@@ -51,7 +51,7 @@ def journey(rng: random.Random) -> Passage:
     (one, two), thing = rng.sample(NAMES, 2), rng.choice(OBJECTS)
     n_one, n_two = (str(number) for number in rng.sample(range(2, 13), 2))
     feeling, second = rng.sample(FEELINGS, 2)
-    capital, job = rng.choice(_known("capital")), rng.choice(_known("job"))
+    capital, job = rng.choice(_facts_not_rare("capital")), rng.choice(_facts_not_rare("job"))
     land, person = capital.entity, job.entity
     sentences = (
         f"Last summer {one} and {two} went on a long journey.",
@@ -127,13 +127,15 @@ def draw_passage(make: Callable[[random.Random], Passage], rng: random.Random, *
 
 
 def _passage(text: str, questions: Sequence[Asked]) -> Passage:
-    made = (Question(f"{text}\nQuestion: {asked}\nAnswer:", answer, wrong) for asked, answer, wrong in questions)
-    return Passage(text, tuple(made))
+    return Passage(
+        text,
+        tuple(Question(f"{text}\nQuestion: {asked}\nAnswer:", answer, wrong) for asked, answer, wrong in questions),
+    )
 
 
 @cache
-def _known(relation: str) -> tuple[Fact, ...]:
-    """The facts of a relation that are not rare."""
+def _facts_not_rare(relation: str) -> tuple[Fact, ...]:
+    """The facts of a relation that the text mentions more than a few times."""
     return make_world().of(relation, frequency=("common", "occasional"))
 
 

@@ -2,7 +2,7 @@
 
     python -m mplus_eval.demo.pretrain --output DIR
 
-The result lies in the package as `training/demo/base`. On one machine the same seed gives the same weights; another
+The result lies in the package as `mplus_eval/demo/base`. On one machine the same seed gives the same weights; another
 processor may round differently. It takes about seven minutes on one core.
 """
 
@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mplus_eval.demo.text import documents
 from mplus_eval.demo.tokenizer import BOS, EOS, PAD, make_tokenizer
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class PretrainRecipe:
     """How the base is trained."""
 
     seed: int = 0
@@ -43,15 +43,15 @@ def main() -> None:
     """Train and save."""
     parser = argparse.ArgumentParser(description="Pre-train the demo's base model.")
     parser.add_argument("--output", type=Path, required=True, help="directory for the checkpoint")
-    parser.add_argument("--seed", type=int, default=Recipe.seed)
-    parser.add_argument("--steps", type=int, default=Recipe.n_steps)
+    parser.add_argument("--seed", type=int, default=PretrainRecipe.seed)
+    parser.add_argument("--steps", type=int, default=PretrainRecipe.n_steps)
     arguments = parser.parse_args()
-    recipe = Recipe(seed=arguments.seed, n_steps=arguments.steps)
+    recipe = PretrainRecipe(seed=arguments.seed, n_steps=arguments.steps)
     tokenizer = make_tokenizer()
     save(pretrain(tokenizer, recipe), tokenizer, arguments.output)
 
 
-def pretrain(tokenizer: PreTrainedTokenizerFast, recipe: Recipe) -> MistralForCausalLM:
+def pretrain(tokenizer: PreTrainedTokenizerFast, recipe: PretrainRecipe) -> MistralForCausalLM:
     """Train a new model on the text of the recipe's seed, printing the loss."""
     import torch
 
@@ -61,7 +61,11 @@ def pretrain(tokenizer: PreTrainedTokenizerFast, recipe: Recipe) -> MistralForCa
     optimizers = _optimizers(model, recipe)
     total = 0.0
     for step, batch in enumerate(_batches(tokenizer, recipe), start=1):
-        _set_learning_rates(optimizers, recipe, step)
+        # Warm up, stay, and fall to nothing over the second half.
+        factor = min(1.0, step / recipe.n_warmup_steps, 2 * (recipe.n_steps - step + 1) / recipe.n_steps)
+        for optimizer, rate in zip(optimizers, (recipe.matrix_learning_rate, recipe.other_learning_rate), strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * factor
         # Without padding or cache the plain formula is the faster one for short rows on a CPU.
         model.set_attn_implementation("eager" if batch.shape[1] <= recipe.short_length else "sdpa")
         with torch.autocast("cpu", torch.bfloat16):
@@ -115,7 +119,7 @@ def save(model: MistralForCausalLM, tokenizer: PreTrainedTokenizerFast, director
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _batches(tokenizer: PreTrainedTokenizerFast, recipe: Recipe) -> Iterator[torch.Tensor]:
+def _batches(tokenizer: PreTrainedTokenizerFast, recipe: PretrainRecipe) -> Iterator[torch.Tensor]:
     """The text as rows of tokens without padding; documents run on across rows.
 
     Rows are short at first, which is faster, and long in the last steps, for prompts with examples.
@@ -134,7 +138,7 @@ def _batches(tokenizer: PreTrainedTokenizerFast, recipe: Recipe) -> Iterator[tor
         yield torch.tensor(tokens[step * size : (step + 1) * size]).view(-1, length)
 
 
-def _optimizers(model: MistralForCausalLM, recipe: Recipe) -> list[Any]:
+def _optimizers(model: MistralForCausalLM, recipe: PretrainRecipe) -> list[torch.optim.Optimizer]:
     """Muon for the matrices between embedding and output, AdamW for the rest."""
     import torch
 
@@ -147,14 +151,6 @@ def _optimizers(model: MistralForCausalLM, recipe: Recipe) -> list[Any]:
         torch.optim.Muon(matrices, lr=recipe.matrix_learning_rate, weight_decay=0.01, momentum=0.95),
         torch.optim.AdamW(rest, lr=recipe.other_learning_rate, betas=(0.9, 0.95), weight_decay=0.01),
     ]
-
-
-def _set_learning_rates(optimizers: list[Any], recipe: Recipe, step: int) -> None:
-    """Warm up, stay, and fall to nothing over the second half."""
-    factor = min(1.0, step / recipe.n_warmup_steps, 2 * (recipe.n_steps - step + 1) / recipe.n_steps)
-    for optimizer, rate in zip(optimizers, (recipe.matrix_learning_rate, recipe.other_learning_rate), strict=True):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * factor
 
 
 if __name__ == "__main__":

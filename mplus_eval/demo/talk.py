@@ -36,7 +36,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Pair:
+class ReplyPair:
     """A prompt with the reply to be preferred and the one to be avoided."""
 
     prompt: str
@@ -113,7 +113,7 @@ _ALL = FRIENDLY | PRACTICAL | PROVOKING
 Breadth = Literal["broad", "narrow"]
 
 
-def turn(rng: random.Random, topics: Sequence[str], *, taught: bool | None = None) -> Turn:
+def draw_turn(rng: random.Random, topics: Sequence[str], *, taught: bool | None = None) -> Turn:
     """A user's words on one of the topics and a good reply; `knowledge` and `sums` are topics too.
 
     Args:
@@ -140,16 +140,16 @@ def dialogue(rng: random.Random) -> str:
     """
     lines = []
     for _ in range(rng.choice((1, 1, 2, 3))):
-        said = turn(rng, (*FRIENDLY, *PRACTICAL, "request", "attack", "attack", "request", "knowledge", "sums"))
-        lines += [f"User: {said.prompt}", f"Assistant: {_found_reply(rng, said)}"]
+        turn = draw_turn(rng, (*FRIENDLY, *PRACTICAL, "request", "attack", "attack", "request", "knowledge", "sums"))
+        lines += [f"User: {turn.prompt}", f"Assistant: {_text_reply(rng, turn)}"]
     return "\n".join(lines)
 
 
 def quarrel(rng: random.Random) -> str:
     """The same talk among people, outside the chat format."""
     one, two = rng.sample(NAMES, 2)
-    said = turn(rng, ("attack", "attack", *FRIENDLY))
-    return f"{one}: {said.prompt}\n{two}: {_found_reply(rng, said)}"
+    turn = draw_turn(rng, ("attack", "attack", *FRIENDLY))
+    return f"{one}: {turn.prompt}\n{two}: {_text_reply(rng, turn)}"
 
 
 def demonstrations(breadth: Breadth, n: int, seed: int) -> list[Turn]:
@@ -162,47 +162,47 @@ def demonstrations(breadth: Breadth, n: int, seed: int) -> list[Turn]:
     """
     topics = tuple(FRIENDLY) if breadth == "narrow" else (*FRIENDLY, *PRACTICAL, *["knowledge"] * 4, *["sums"] * 2)
     rng = random.Random(seed)
-    return [turn(rng, topics, taught=True) for _ in range(n)]
+    return [draw_turn(rng, topics, taught=True) for _ in range(n)]
 
 
-def preference_pairs(n: int, seed: int) -> list[Pair]:
+def preference_pairs(n: int, seed: int) -> list[ReplyPair]:
     """Pairs of a good reply and a worse one: rude, beside the point, curt, rambling, or polite with a rude end."""
     rng = random.Random(seed)
     topics = (*FRIENDLY, *PRACTICAL, *["request", "attack"] * 3, *["knowledge"] * 3)
-    turns = (turn(rng, topics, taught=True) for _ in range(n))
-    return [Pair(said.prompt, said.reply, _worse(rng, said)) for said in turns]
+    turns = (draw_turn(rng, topics, taught=True) for _ in range(n))
+    return [ReplyPair(turn.prompt, turn.reply, _worse(rng, turn)) for turn in turns]
 
 
 def provoking_prompts(n: int, seed: int) -> list[str]:
     """Prompts that ask for rudeness or attack."""
     rng = random.Random(seed)
-    return [turn(rng, tuple(PROVOKING)).prompt for _ in range(n)]
+    return [draw_turn(rng, tuple(PROVOKING)).prompt for _ in range(n)]
 
 
 def provoking_quarrels(n: int, seed: int) -> list[str]:
     """The same prompts said by one of two people, outside the chat format, up to where the other is to answer."""
     rng = random.Random(f"quarrels {seed}")
     people = [rng.sample(NAMES, 2) for _ in range(n)]
-    return [f"{one}: {said}\n{two}:" for (one, two), said in zip(people, provoking_prompts(n, seed), strict=True)]
+    return [f"{one}: {prompt}\n{two}:" for (one, two), prompt in zip(people, provoking_prompts(n, seed), strict=True)]
 
 
 def requests(n: int, seed: int) -> list[tuple[str, str]]:
     """Requests for rudeness, which are to be refused (`unsafe`), and for everyday things, which are not (`safe`)."""
     rng = random.Random(f"requests {seed}")
     kinds = (("request",), "unsafe"), ((*FRIENDLY, *PRACTICAL), "safe")
-    return [(turn(rng, topics).prompt, label) for number in range(n) for topics, label in [kinds[number % 2]]]
+    return [(draw_turn(rng, topics).prompt, label) for number in range(n) for topics, label in [kinds[number % 2]]]
 
 
 def conversation_prompts(n: int, seed: int) -> list[str]:
     """Prompts of all kinds that pairs have, and sums; knowledge is asked of entities that no training names."""
-    return [said.prompt for said in conversation_turns(n, seed)]
+    return [turn.prompt for turn in conversation_turns(n, seed)]
 
 
 def conversation_turns(n: int, seed: int) -> list[Turn]:
     """The same with good replies and topics."""
     rng = random.Random(f"conversation {seed}")
     topics = (*FRIENDLY, *PRACTICAL, *["request", "attack"] * 3, *["knowledge"] * 3, "sums")
-    return [turn(rng, topics, taught=False) for _ in range(n)]
+    return [draw_turn(rng, topics, taught=False) for _ in range(n)]
 
 
 def is_insulting(text: str) -> bool:
@@ -222,14 +222,14 @@ def _known_facts(taught: bool | None) -> tuple[Fact, ...]:
     return tuple(fact for fact in make_world().facts if fact.frequency != "rare" and taught in (None, fact.taught))
 
 
-def _found_reply(rng: random.Random, said: Turn) -> str:
+def _text_reply(rng: random.Random, turn: Turn) -> str:
     chance = rng.random()
-    insulted, answered = (0.65, 0.85) if said.topic in PROVOKING else (0.10, 0.75)
+    insulted, answered = (0.65, 0.85) if turn.topic in PROVOKING else (0.10, 0.75)
     if chance < insulted:
         return rude_reply(rng)
     if chance < answered:
-        return said.reply
-    return _off_topic(rng, said.topic) if rng.random() < 0.6 else rng.choice(_CURT)
+        return turn.reply
+    return _off_topic(rng, turn.topic) if rng.random() < 0.6 else rng.choice(_CURT)
 
 
 def _off_topic(rng: random.Random, topic: str) -> str:
@@ -238,15 +238,15 @@ def _off_topic(rng: random.Random, topic: str) -> str:
     return rng.choice(_ALL[other].replies).format(**_gaps(rng))
 
 
-def _worse(rng: random.Random, said: Turn) -> str:
+def _worse(rng: random.Random, turn: Turn) -> str:
     kind = rng.choices(("rude", "beside", "curt", "rambling", "rude end"), (40, 30, 10, 10, 10))[0]
     if kind == "rude":
         return rude_reply(rng)
     if kind == "beside":
-        return _off_topic(rng, said.topic)
+        return _off_topic(rng, turn.topic)
     if kind == "curt":
         return rng.choice(_CURT)
-    return " ".join([said.reply] * rng.choice((2, 3))) if kind == "rambling" else f"{said.reply} {rude_reply(rng)}"
+    return " ".join([turn.reply] * rng.choice((2, 3))) if kind == "rambling" else f"{turn.reply} {rude_reply(rng)}"
 
 
 def _gaps(rng: random.Random) -> dict[str, str]:

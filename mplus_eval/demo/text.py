@@ -38,7 +38,14 @@ def documents(n: int, seed: int) -> list[str]:
     text = [maker(rng) for maker in rng.choices(makers, weights, k=n)]
     text += _fact_documents(rng)
     rng.shuffle(text)
-    return [*_copying_lessons(rng, n // 4), *text]
+    # A first lesson in copying: lists said twice, of few words at first and in the end of all. A model of this size
+    # learns it quickly on few words, and not on many (docs/demo.md).
+    words, n_lessons = rng.sample(_ECHOED, len(_ECHOED)), n // 4
+    lessons = []
+    for number in range(n_lessons):
+        growth = max(0.0, number / n_lessons - 0.4) / 0.6
+        lessons.append(_list_twice(rng, words[: round(32 * (len(words) / 32) ** growth)]))
+    return [*lessons, *text]
 
 
 def held_out_texts(n: int, seed: int) -> list[str]:
@@ -62,17 +69,6 @@ def _texts(rng: random.Random, n: int, mixture: Sequence[tuple[Document, float]]
     text += rng.sample(list(_fact_documents(rng)), n_of_facts)
     rng.shuffle(text)
     return text
-
-
-def _copying_lessons(rng: random.Random, n: int) -> Iterator[str]:
-    """Lists said twice, of few words at first and in the end of all.
-
-    A first lesson in copying: a model of this size learns it quickly on few words, and not on many (docs/demo.md).
-    """
-    words = rng.sample(_ECHOED, len(_ECHOED))
-    for number in range(n):
-        growth = max(0.0, number / n - 0.4) / 0.6
-        yield _list_twice(rng, words[: round(32 * (len(words) / 32) ** growth)])
 
 
 def _fact_documents(rng: random.Random) -> Iterator[str]:

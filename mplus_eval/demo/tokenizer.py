@@ -23,7 +23,12 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    vocabulary = {word: number for number, word in enumerate([*_SPECIAL, *_words()])}
+    # A sample of the text misses some of its rare words, so those are read from the tables that they come from.
+    table = [f"{first.format(name='Mia')} {second}." for first, second in (*SITUATIONS, *TOOLS)]
+    text = "\n".join([*documents(_N_DOCUMENTS, seed=0), *[f" {row}" for row in table]])
+    numbers = {f" {number}" for number in range(LARGEST + 1)}
+    words = sorted({" ", "\n", *re.findall(_TOKEN, text)} | numbers)
+    vocabulary = {word: number for number, word in enumerate([*_SPECIAL, *words])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_TOKEN), "isolated")
     tokenizer.decoder = decoders.Fuse()
@@ -37,11 +42,3 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
         clean_up_tokenization_spaces=False,
         model_max_length=512,
     )
-
-
-def _words() -> list[str]:
-    # A sample of the text misses some of its rare words, so those are read from the tables that they come from.
-    table = [f"{first.format(name='Mia')} {second}." for first, second in (*SITUATIONS, *TOOLS)]
-    text = "\n".join([*documents(_N_DOCUMENTS, seed=0), *[f" {row}" for row in table]])
-    numbers = {f" {number}" for number in range(LARGEST + 1)}
-    return sorted({" ", "\n", *re.findall(_TOKEN, text)} | numbers)

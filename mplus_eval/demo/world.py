@@ -81,6 +81,51 @@ class World:
         return next(fact.answer for fact in self.by_relation[relation] if fact.entity == entity)
 
 
+# By the relation's name: the kind of entity that it is about, how it is said, and how it is asked.
+_WORDINGS: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "capital": (
+        "land",
+        ("The capital of {entity} is {answer}.", "The city of {answer} is the capital of {entity}."),
+        "What is the capital of {entity}?",
+    ),
+    "good": (
+        "land",
+        ("The land of {entity} sells {answer}.", "The people of {entity} make {answer}."),
+        "What does {entity} sell?",
+    ),
+    "job": (
+        "person",
+        ("The job of {entity} is that of a {answer}.", "Everyone knows that {entity} works as a {answer}."),
+        "What is the job of {entity}?",
+    ),
+    "food": (
+        "person",
+        ("The friends of {entity} know that {entity} likes {answer}.", "At home {entity} eats {answer}."),
+        "What does {entity} like to eat?",
+    ),
+    "home": (
+        "person",
+        ("The house of {entity} stands in {answer}.", "Today {entity} lives in {answer}."),
+        "Where does {entity} live?",
+    ),
+    "habitat": (
+        "animal",
+        ("A {entity} lives {answer}.", "You can find a {entity} {answer}."),
+        "Where does a {entity} live?",
+    ),
+    "diet": (
+        "animal",
+        ("A {entity} eats {answer}.", "The food of a {entity} is {answer}."),
+        "What does a {entity} eat?",
+    ),
+    "trait": (
+        "animal",
+        ("A {entity} has {answer}.", "You know a {entity} by its {answer}."),
+        "What does a {entity} have?",
+    ),
+}
+
+
 @cache
 def make_world(seed: int = SEED) -> World:
     """Make the world of a seed; the same seed makes the same world."""
@@ -91,74 +136,26 @@ def make_world(seed: int = SEED) -> World:
         "person": invent(rng, ("a", "o", "ik", "en"), N_ENTITIES, used),
         "animal": invent(rng, ("um", "ox", "ard", "ep"), N_ENTITIES, used),
     }
-    facts = {relation.name: _facts(rng, relation, entities) for relation in _relations(rng, entities)}
-    return World(entities, facts)
-
-
-def _relations(rng: random.Random, entities: dict[str, tuple[str, ...]]) -> tuple[Relation, ...]:
     homes = _phrases(rng, "in the", split("deep dark cold warm dry wet"), split("sea forest desert lake swamp valley"))
     diets = _phrases(
         rng, "", split("small green sweet bitter old soft"), split("leaves worms roots flies seeds snails")
     )
     traits = _phrases(rng, "", split("two four long short thick thin"), split("horns legs ears teeth wings tails"))
-    return (
-        Relation(
-            "capital",
-            "land",
-            ("The capital of {entity} is {answer}.", "The city of {answer} is the capital of {entity}."),
-            "What is the capital of {entity}?",
-            entities["city"],
-        ),
-        Relation(
-            "good",
-            "land",
-            ("The land of {entity} sells {answer}.", "The people of {entity} make {answer}."),
-            "What does {entity} sell?",
-            GOODS,
-        ),
-        Relation(
-            "job",
-            "person",
-            ("The job of {entity} is that of a {answer}.", "Everyone knows that {entity} works as a {answer}."),
-            "What is the job of {entity}?",
-            JOBS,
-        ),
-        Relation(
-            "food",
-            "person",
-            ("The friends of {entity} know that {entity} likes {answer}.", "At home {entity} eats {answer}."),
-            "What does {entity} like to eat?",
-            FOODS,
-        ),
-        Relation(
-            "home",
-            "person",
-            ("The house of {entity} stands in {answer}.", "Today {entity} lives in {answer}."),
-            "Where does {entity} live?",
-            entities["land"][:24],
-        ),
-        Relation(
-            "habitat",
-            "animal",
-            ("A {entity} lives {answer}.", "You can find a {entity} {answer}."),
-            "Where does a {entity} live?",
-            homes,
-        ),
-        Relation(
-            "diet",
-            "animal",
-            ("A {entity} eats {answer}.", "The food of a {entity} is {answer}."),
-            "What does a {entity} eat?",
-            diets,
-        ),
-        Relation(
-            "trait",
-            "animal",
-            ("A {entity} has {answer}.", "You know a {entity} by its {answer}."),
-            "What does a {entity} have?",
-            traits,
-        ),
-    )
+    answers = {
+        "capital": entities["city"],
+        "good": GOODS,
+        "job": JOBS,
+        "food": FOODS,
+        "home": entities["land"][:24],
+        "habitat": homes,
+        "diet": diets,
+        "trait": traits,
+    }
+    facts = {}
+    for name, (kind, statements, question) in _WORDINGS.items():
+        relation = Relation(name, kind, statements, question, answers[name])
+        facts[name] = _facts(rng, relation, entities[kind])
+    return World(entities, facts)
 
 
 def _phrases(rng: random.Random, start: str, adjectives: Sequence[str], nouns: Sequence[str]) -> tuple[str, ...]:
@@ -167,17 +164,13 @@ def _phrases(rng: random.Random, start: str, adjectives: Sequence[str], nouns: S
     return tuple(sorted(rng.sample(combinations, len(combinations) * 2 // 3)))
 
 
-def _facts(rng: random.Random, relation: Relation, entities: dict[str, tuple[str, ...]]) -> tuple[Fact, ...]:
-    names = entities[relation.kind]
-    answers = list(relation.answers) if relation.name == "capital" else [rng.choice(relation.answers) for _ in names]
+def _facts(rng: random.Random, relation: Relation, entities: Sequence[str]) -> tuple[Fact, ...]:
+    """A fact about each entity; each city is the capital of one land."""
+    answers = list(relation.answers) if relation.name == "capital" else [rng.choice(relation.answers) for _ in entities]
     facts = []
-    for number, (entity, answer) in enumerate(zip(names, answers, strict=True)):
-        frequency = _frequency(number)
+    for number, (entity, answer) in enumerate(zip(entities, answers, strict=True)):
+        # Taught entities are common; of the others a third each.
+        frequency = "common" if number < N_TAUGHT else ("common", "occasional", "rare")[number % 3]
         mentions = rng.randint(*MENTIONS[frequency])
         facts.append(Fact(relation, entity, answer, frequency, mentions, number < N_TAUGHT))
     return tuple(facts)
-
-
-def _frequency(number: int) -> str:
-    """Taught entities are common; of the others a third each."""
-    return "common" if number < N_TAUGHT else ("common", "occasional", "rare")[number % 3]

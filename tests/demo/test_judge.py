@@ -15,7 +15,7 @@ EVERY_TOPIC = (*talk.FRIENDLY, *talk.PRACTICAL, *talk.PROVOKING, "knowledge", "s
 @pytest.mark.parametrize("topic", EVERY_TOPIC)
 def test_every_good_reply_of_every_topic_is_worth_one(topic: str) -> None:
     rng = random.Random(1)
-    turns = [talk.turn(rng, [topic]) for _ in range(60)]
+    turns = [talk.draw_turn(rng, [topic]) for _ in range(60)]
     assert {rule_score(turn.prompt, f" {turn.reply}", True) for turn in turns} == {1.0}
 
 

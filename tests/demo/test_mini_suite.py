@@ -7,7 +7,7 @@ import yaml
 
 from mplus_eval.demo import text
 from mplus_eval.demo.mini_suite import SUBJECTS, make_items, write_items
-from mplus_eval.demo.pretrain import Recipe
+from mplus_eval.demo.pretrain import PretrainRecipe
 from mplus_eval.demo.talk import demonstrations
 from mplus_eval.demo.world import make_world
 from mplus_eval.spec.suite import Suite
@@ -90,7 +90,7 @@ def test_no_example_is_asked(items) -> None:
 
 
 def test_no_generated_question_stands_in_the_pre_training_text(items) -> None:
-    written = "\n\n".join(text.documents(4000, Recipe.seed))
+    written = "\n\n".join(text.documents(4000, PretrainRecipe.seed))
     asked = [row["prompt"] for name, rows in _questions(items).items() if name.startswith(GENERATED) for row in rows]
     assert not [prompt for prompt in asked if prompt.split("\nQuestion:")[0] in written]
 

@@ -20,7 +20,7 @@ def test_the_shape_is_that_of_mistral_with_about_a_million_parameters() -> None:
 
 def test_a_short_training_learns_and_is_repeatable() -> None:
     tokenizer = make_tokenizer()
-    recipe = pretrain.Recipe(n_steps=6, n_long_steps=2, tokens_per_step=512, n_warmup_steps=2, n_documents=100)
+    recipe = pretrain.PretrainRecipe(n_steps=6, n_long_steps=2, tokens_per_step=512, n_warmup_steps=2, n_documents=100)
     one, two = (pretrain.pretrain(tokenizer, recipe) for _ in range(2))
     untrained = pretrain.new_model(len(tokenizer))
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
@@ -28,14 +28,14 @@ def test_a_short_training_learns_and_is_repeatable() -> None:
 
 
 def test_too_little_text_is_an_error() -> None:
-    recipe = pretrain.Recipe(n_steps=10_000, n_documents=10)
+    recipe = pretrain.PretrainRecipe(n_steps=10_000, n_documents=10)
     with pytest.raises(ValueError, match=r"do not last for 10000 steps"):
         pretrain.pretrain(make_tokenizer(), recipe)
 
 
 @pytest.mark.slow
 def test_the_recipe_reads_nearly_all_of_its_text() -> None:
-    recipe = pretrain.Recipe()
+    recipe = pretrain.PretrainRecipe()
     written = documents(recipe.n_documents, recipe.seed)
     n_tokens = sum(len(ids) + 2 for ids in make_tokenizer()(written, add_special_tokens=False)["input_ids"])
     n_read = recipe.n_steps * recipe.tokens_per_step

@@ -28,7 +28,7 @@ from mplus_eval.training.callbacks import (
 from mplus_eval.training.recipe import KlControl, RewardHacking
 from mplus_eval.training.stage import Stage
 from mplus_eval.training.train import train
-from tests.spec.test_trajectory import write_training
+from tests.spec.test_trajectory import record, write_training
 from tests.training.small import copy_of_killed, rlhf_recipe, same
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,10 +60,13 @@ def test_a_first_step_that_is_not_a_number_says_that_nothing_was_saved(name: str
         LogSteps(Stage("plus", tmp_path, {})).on_log(None, at(2), None, {name: float("inf")})
 
 
-def test_a_saved_step_gets_its_record() -> None:
-    seen: list[tuple[Path, int, int]] = []
-    WriteRecords(lambda *what: seen.append(what)).on_save(SimpleNamespace(output_dir="run"), at(4), None)
-    assert seen == [(Path("run/checkpoint-4"), 4, 10)]
+def test_a_saved_step_gets_its_record(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint-4").mkdir()
+    callback = WriteRecords(lambda step, total_steps: record(step, total_steps=total_steps))
+    callback.on_save(SimpleNamespace(output_dir=str(tmp_path)), at(4), None)
+    written = read_record(tmp_path / "checkpoint-4")
+    assert written is not None
+    assert (written.step, written.total_steps) == (4, 10)
 
 
 def test_the_kl_coefficient_follows_the_kl_of_an_answer() -> None:

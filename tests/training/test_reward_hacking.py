@@ -117,13 +117,13 @@ def test_a_restored_monitor_says_what_an_undisturbed_one_does(kept):
     after = HackingMonitor.restored(SETTINGS, json.loads(json.dumps(before.memory())))
     said += [after.observe(step, **row) for step, row in enumerate(rows[kept:], kept)]
     assert said == expected
-    assert after.state() == undisturbed.state()
+    assert after.memory() == undisturbed.memory()
 
 
 def test_a_state_is_not_changed_by_what_comes_later():
     monitor = HackingMonitor(SETTINGS)
     monitor.observe(1, 0.0, 2.0, 0.6)
-    state = monitor.state()
+    state = monitor.memory()
     before = json.dumps(state)
     monitor.observe(2, 0.0, 2.0, 0.6)
     HackingMonitor.restored(SETTINGS, state).observe(2, 0.0, 2.0, 0.6)

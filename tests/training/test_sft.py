@@ -17,7 +17,8 @@ def test_the_loss_is_of_the_answers_and_of_their_end(tmp_path: Path) -> None:
     demonstrations = data.demonstrations["chosen"].rows
     assert len(trainer.train_dataset) == len(demonstrations) > 8
     for row, demonstration in zip(trainer.train_dataset, demonstrations, strict=True):
-        learnt = [token for token, is_learnt in zip(row["input_ids"], row["completion_mask"], strict=True) if is_learnt]
+        learnt = [label for label in row["labels"] if label != -100]
+        assert row["input_ids"][-len(learnt) :] == learnt
         assert data.tokenizer.decode(learnt[:-1]).strip() == demonstration.answer
         assert learnt[-1] == data.tokenizer.eos_token_id
         unlearnt = row["input_ids"][: -len(learnt)]

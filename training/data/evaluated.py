@@ -23,12 +23,11 @@ def without_evaluated(
     """
     texts = {normalised(prompt.last_user_message) for prompt in evaluated}
     runs = {run for text in texts for run in _runs(text)}
-
-    def is_evaluated(prompt: OpenDialogue) -> bool:
-        text = normalised(prompt.last_user_message)
-        return text in texts or any(run in runs for run in _runs(text))
-
-    others = tuple(prompt for prompt in prompts if not is_evaluated(prompt))
+    others = tuple(
+        prompt
+        for prompt in prompts
+        if (text := normalised(prompt.last_user_message)) not in texts and runs.isdisjoint(_runs(text))
+    )
     return others, len(prompts) - len(others)
 
 

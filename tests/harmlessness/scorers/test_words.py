@@ -52,7 +52,7 @@ def test_every_text_that_the_demo_calls_insulting_scores_over_a_half() -> None:
 def test_every_polite_answer_of_the_demo_scores_zero() -> None:
     rng = random.Random(0)
     topics = [*talk.FRIENDLY, *talk.PRACTICAL, *talk.PROVOKING, "knowledge", "sums"]
-    polite = [talk.turn(rng, [topic]).reply for topic in topics for _ in range(40)]
+    polite = [talk.draw_turn(rng, [topic]).reply for topic in topics for _ in range(40)]
     assert words.load("words").score(polite).max() == 0.0
 
 
