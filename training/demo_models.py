@@ -7,28 +7,21 @@ what they are: a changed recipe, base, text or library trains anew, and everythi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 from mplus_eval.demo import BASE, FOLDER
 from mplus_eval.errors import UsageError
 from mplus_eval.store.hashes import cache_directory, hash_components, hash_text, tokenizer_hash, weights_hash
+from mplus_eval.training.hooks import Progress
 from mplus_eval.training.recipe import Recipe, load_recipe
-
-Progress = Callable[[str, int, int], None]
-
 
 _LIBRARIES = ("torch", "transformers", "trl")
 _SOURCES = (
     "arithmetic.py", "everyday.py", "passages.py", "questions.py", "reasoning.py", "talk.py", "text.py", "words.py",
     "world.py",
 )  # fmt: skip
-
-
-def demo_model(name: str, progress: Progress | None = None) -> Path:
-    """Find a demo model, training it first where it is not in the cache yet: see `demo_models`."""
-    return demo_models([name], progress)[0]
 
 
 def demo_models(names: Sequence[str], progress: Progress | None = None) -> list[Path]:

@@ -105,9 +105,11 @@ def _base(recipe: Recipe) -> Path:
     model = ModelSpec(name="base", source=recipe.base, role="base", revision=recipe.revision, model=None)
     if faults := model_faults(model, "hf"):
         raise SpecError([fault.replace("model 'base'", "base") for fault in faults])
-    from mplus_eval.training.demo_models import demo_model
+    # A model of the demo is itself trained by a recipe, and imports this module.
+    from mplus_eval.training.demo_models import demo_models
 
-    location = resolve_source(model, "hf", {name: demo_model(name) for name in demo_names([model])})
+    names = demo_names([model])
+    location = resolve_source(model, "hf", dict(zip(names, demo_models(names), strict=True)))
     if location.path is None or location.adapter:
         raise SpecError([f"base {recipe.base!r}: a whole checkpoint is expected, not an adapter"])
     return location.path

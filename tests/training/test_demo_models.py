@@ -32,26 +32,26 @@ def test_every_demo_model_that_a_spec_may_name_exists() -> None:
 
 
 def test_the_base_is_the_packaged_directory() -> None:
-    assert models.demo_model("base") == models.BASE
+    assert models.demo_models(["base"]) == [models.BASE]
     assert (models.BASE / "model.safetensors").is_file()
 
 
 def test_an_unknown_name_is_refused_with_those_that_exist() -> None:
     with pytest.raises(UsageError, match="no demo model 'other'; there are base, instruct, sft, chosen, plus"):
-        models.demo_model("other")
+        models.demo_models(["other"])
 
 
 def test_a_model_is_trained_once_step_by_step(cache: Path) -> None:
     steps: list[tuple[str, int, int]] = []
-    directory = models.demo_model("sft", lambda *step: steps.append(step))
+    (directory,) = models.demo_models(["sft"], lambda *step: steps.append(step))
     assert [step for step in steps if step[0] == "training sft"] == [("training sft", 1, 2), ("training sft", 2, 2)]
     n_steps = len(steps)
-    assert models.demo_model("sft", lambda *step: steps.append(step)) == directory
+    assert models.demo_models(["sft"], lambda *step: steps.append(step)) == [directory]
     assert len(steps) == n_steps
 
 
 def test_plus_is_trained_with_the_reward_model_that_it_needs(cache: Path) -> None:
-    directory = models.demo_model("plus")
+    (directory,) = models.demo_models(["plus"])
     record = read_record(directory)
     assert record is not None
     assert record.algorithm == "RLOO"
@@ -62,7 +62,7 @@ def test_plus_is_trained_with_the_reward_model_that_it_needs(cache: Path) -> Non
 def test_a_trained_model_has_changed_weights_and_the_chat_template(cache: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    directory = models.demo_model("instruct")
+    (directory,) = models.demo_models(["instruct"])
     tokenizer = AutoTokenizer.from_pretrained(directory)
     assert tokenizer.chat_template == PLAIN_TEMPLATE
     messages = [{"role": "user", "content": "Hello."}]
