@@ -1,7 +1,7 @@
 """Are log-probabilities, scores and generated texts those of lm-eval's HFLM, on the real tasks of the suite mplus?
 
     python benchmarks/parity.py --data DIR                   all 11 tasks, every item: three small random models
-    python benchmarks/parity.py --data DIR --limit 20        the first items of every leaf task
+    python benchmarks/parity.py --data DIR --limit 20        the first items of every subtasks
     python benchmarks/parity.py --data DIR --model DIRECTORY --tasks mmlu,gsm8k
 
 DIR is a mirror of the hub (`mplus-eval tasks fetch --to DIR`); DROP comes from the tests' own file where DIR lacks it.
@@ -36,7 +36,7 @@ from mplus_eval.backends.fast_hflm import FastHFLM
 from mplus_eval.backends.hf import HfModel
 from mplus_eval.backends.lm_eval_model import LmEvalModel
 from mplus_eval.capability.generate import answer, build_requests
-from mplus_eval.capability.items import Leaf, LoadedTask, load_tasks
+from mplus_eval.capability.items import LoadedTask, Subtask, load_tasks
 from mplus_eval.capability.score import score_items
 from mplus_eval.capability.settings import resolve_tasks
 from mplus_eval.log_setup import silence_libraries
@@ -106,9 +106,7 @@ def measure(arguments: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a mirror of the hub")
-    parser.add_argument(
-        "--limit", type=int, metavar="N", help="items of each leaf task, from the first; all by default"
-    )
+    parser.add_argument("--limit", type=int, metavar="N", help="items of each subtasks, from the first; all by default")
     parser.add_argument("--model", type=Path, metavar="DIR", help="a checkpoint; three small random ones by default")
     parser.add_argument("--tasks", metavar="NAMES", help="of the suite, with commas between; all by default")
     parser.add_argument("--threads", type=int, default=1)
@@ -132,25 +130,25 @@ def _compared(task: LoadedTask, limit: int | None, ours: FastHFLM, theirs: HFLM)
     facts = LoadedModel("hf", "float32", None, "cpu")
     backends = (HfModel(ours, facts, REQUESTS_PER_CALL), LmEvalModel(theirs, facts, REQUESTS_PER_CALL))
     found = Found()
-    for leaf in task.leaves:
-        requests = build_requests(leaf, None, limit=limit, chat=False)
-        mine, other = (answer(leaf, requests, backend, lambda _n: None) for backend in backends)
-        scores = [_metrics(task, leaf, rows, limit) for rows in (mine, other)]
-        tied = _hold(found, leaf, requests, mine, other, theirs)
+    for subtask in task.subtasks:
+        requests = build_requests(subtask, None, limit=limit, chat=False)
+        mine, other = (answer(subtask, requests, backend, lambda _n: None) for backend in backends)
+        scores = [_metrics(task, subtask, rows, limit) for rows in (mine, other)]
+        tied = _hold(found, subtask, requests, mine, other, theirs)
         found.scores += sum(scores[0][item] != value for item, value in scores[1].items() if item not in tied)
     return found
 
 
-def _metrics(task: LoadedTask, leaf: Leaf, rows: Sequence[dict[str, Any]], limit: int | None) -> dict[str, Any]:
+def _metrics(task: LoadedTask, subtask: Subtask, rows: Sequence[dict[str, Any]], limit: int | None) -> dict[str, Any]:
     """Every metric of every item."""
-    n_items = len(leaf.task.eval_docs) if limit is None else min(limit, len(leaf.task.eval_docs))
+    n_items = len(subtask.task.eval_docs) if limit is None else min(limit, len(subtask.task.eval_docs))
     whole = [dict.fromkeys(ANSWER_SCHEMA.names) | row for row in rows]
-    return {row["item_id"]: row["metrics"] for row in score_items(task, leaf, whole, range(n_items))}
+    return {row["item_id"]: row["metrics"] for row in score_items(task, subtask, whole, range(n_items))}
 
 
 def _hold(
     found: Found,
-    leaf: Leaf,
+    subtask: Subtask,
     requests: Sequence[Any],
     mine: Sequence[dict[str, Any]],
     other: Sequence[dict[str, Any]],
@@ -160,7 +158,7 @@ def _hold(
     tied: set[str] = set()
     asked: dict[str, list[Any]] = {}
     for request in requests:
-        asked.setdefault(leaf.item_id(request.doc_id), []).append(request)
+        asked.setdefault(subtask.item_id(request.doc_id), []).append(request)
     found.requests += len(requests)
     for one, two in zip(mine, other, strict=True):
         if one.get("error") or two.get("error"):

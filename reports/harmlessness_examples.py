@@ -16,6 +16,7 @@ from mplus_eval.records.toxicity import Toxicity
 from mplus_eval.reports import formats
 from mplus_eval.reports.tables import ModelLabel
 from mplus_eval.reports.text import head, one_line, tail
+from mplus_eval.store.parts import cell_parts
 from mplus_eval.store.run_directory import RunDirectory
 
 PROMPT_LENGTH = 300
@@ -89,7 +90,7 @@ def _scores(folder: Path) -> dict[Key, float | None]:
     from pyarrow import parquet
 
     found: dict[Key, float | None] = {}
-    for path in sorted(folder.glob("part-*.parquet")):
+    for path in cell_parts(folder):
         columns = ["item_id", "sample", "score", "generations"]
         table = parquet.read_table(path, columns=columns, partitioning=None)
         found |= {(row["item_id"], row["sample"]): row["score"] for row in table.to_pylist() if row["generations"]}
@@ -102,7 +103,7 @@ def _rows(folder: Path, keys: Iterable[Key]) -> dict[Key, dict[str, Any]]:
     wanted = set(keys)
     columns = ["item_id", "sample", "prompt", "generations"]
     found: dict[Key, dict[str, Any]] = {}
-    for path in sorted(folder.glob("part-*.parquet")):
+    for path in cell_parts(folder):
         filters = [("item_id", "in", sorted({item_id for item_id, _ in wanted}))]
         if not wanted:
             continue

@@ -16,6 +16,7 @@ from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports import formats
 from mplus_eval.reports.text import head, one_line, tail
 from mplus_eval.reports.units import Unit
+from mplus_eval.store.parts import cell_parts
 from mplus_eval.store.run_directory import RunDirectory
 
 PROMPT_LENGTH = 600
@@ -82,7 +83,7 @@ def flipped_cells(comparison: Comparison, directory: Path, css: Mapping[str, str
 
 
 def _parts(folder: Path) -> list[Path]:
-    return sorted(folder.glob("part-*.parquet"))
+    return cell_parts(folder)
 
 
 def _scores(folder: Path) -> dict[Key, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from base64 import b64encode
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from mplus_eval.reports.figures import draw
 from mplus_eval.reports.palette import stylesheet_tokens
 from mplus_eval.reports.svg import standalone
 from mplus_eval.reports.view import Report, build_report
+from mplus_eval.store.files import write_whole
 from mplus_eval.store.run_directory import RunDirectory
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -34,9 +34,9 @@ def write_report(run_directory: Path) -> None:
     folder = run_directory / "figures"
     folder.mkdir(exist_ok=True)
     for name, svg in drawings.items():
-        _write(folder / f"{name}.svg", standalone(svg))
-    _write(run_directory / "report.md", render_markdown(report))
-    _write(run_directory / "report.html", render_html(report, drawings))
+        write_whole(folder / f"{name}.svg", standalone(svg))
+    write_whole(run_directory / "report.md", render_markdown(report))
+    write_whole(run_directory / "report.html", render_html(report, drawings))
     for path in folder.glob("*.svg"):
         if path.stem not in drawings:
             path.unlink()
@@ -125,12 +125,3 @@ def _manifest(path: Path) -> Mapping[str, Any]:
     except (FileNotFoundError, ValueError):
         return {}
     return stored if isinstance(stored, dict) else {}
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

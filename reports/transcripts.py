@@ -17,7 +17,7 @@ from mplus_eval.reports import formats
 from mplus_eval.reports.conversation_phrasing import chat_format_named, judge_named
 from mplus_eval.reports.tables import Mark, ModelLabel
 from mplus_eval.reports.text import head, one_line, tail
-from mplus_eval.store.parts import read_part
+from mplus_eval.store.parts import cell_parts, read_columns
 from mplus_eval.store.run_directory import RunDirectory
 
 SAID_LENGTH = 1500
@@ -153,17 +153,15 @@ def is_inconsistent(row: Mapping[str, Any]) -> bool:
 
 def _judgements(run: RunDirectory, number: int, model: str) -> dict[Key, dict[str, Any]]:
     folder = run.judgements(number, model)
-    return {
-        (row["item_id"], row["turn"]): row for path in sorted(folder.glob("part-*.parquet")) for row in read_part(path)
-    }
+    return {(row["item_id"], row["turn"]): row for path in cell_parts(folder) for row in read_columns(path).to_pylist()}
 
 
 def _rows(folder: Path) -> dict[Key, dict[str, Any]]:
     columns = ["item_id", "sample", "stratum", "prompt", "asked", "generations", "ended", "error"]
     return {
         (row["item_id"], row["sample"] + 1): row
-        for path in sorted(folder.glob("part-*.parquet"))
-        for row in read_part(path, columns)
+        for path in cell_parts(folder)
+        for row in read_columns(path, columns).to_pylist()
     }
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from mplus_eval.backends.base import Response
-from mplus_eval.pipeline.aggregate import conclude
+from mplus_eval.models.resolved import ResolvedModel
+from mplus_eval.pipeline.aggregate import aggregate
 from mplus_eval.pipeline.evaluate import Failures, evaluate
-from mplus_eval.pipeline.judge import judge
-from mplus_eval.pipeline.plan import Plan, ResolvedModel, make_plan
+from mplus_eval.pipeline.plan import Plan, make_plan
 from mplus_eval.pipeline.progress import SilentProgress
+from mplus_eval.pipeline.validate import validate
 from mplus_eval.records.comparison import Comparison
-from mplus_eval.store.parts import read_part
+from mplus_eval.store.parts import read_columns
 from mplus_eval.store.run_directory import RunDirectory
 from tests.specs import build_spec
 from tests.toy import RuleBackend, write_checkpoint
@@ -134,7 +135,7 @@ class Bench:
         suite.write_text(json.dumps(self.suite), encoding="utf-8")
         models = [f"{name}={write_checkpoint(self.path / name, seed)}" for seed, name in enumerate(self.says)]
         given = {"suite": str(suite), "output": self.directory.path, "capability": False, **options}
-        return make_plan(build_spec(models, options=given), self.directory)
+        return make_plan(validate(build_spec(models, options=given)), self.directory)
 
     def evaluate(self, before: Callable[[Sequence[Any]], None] | None = None, **options: Any) -> tuple[Plan, Failures]:
         """Ask and score what is missing."""
@@ -144,8 +145,17 @@ class Bench:
     def run(self, before: Callable[[Sequence[Any]], None] | None = None, **options: Any) -> Comparison:
         """The whole line, without a report."""
         plan, failures = self.evaluate(before, **options)
-        judges = judge(plan, self.directory, failures, SilentProgress())
-        comparison = conclude(plan, self.directory, failures, judges)
+        progress = SilentProgress()
+        judges = {
+            axis.name: axis.judge(
+                [cell for cell in plan.of_axis(axis) if cell.key not in failures],
+                self.directory,
+                progress.prepare,
+                progress.say,
+            )
+            for axis in plan.axes
+        }
+        comparison = aggregate(plan, self.directory, failures, judges)
         comparison.write(self.directory.comparison)
         return comparison
 
@@ -157,7 +167,7 @@ class Bench:
     def rows(self, folder: str, model: str, name: str) -> list[dict[str, Any]]:
         """What is stored, part by part: `answers`, `outcomes`, `likelihoods`."""
         parts = sorted((self.directory.path / folder / model / name).glob("part-*.parquet"))
-        return [row for path in parts for row in read_part(path)]
+        return [row for path in parts for row in read_columns(path).to_pylist(maps_as_pydicts="strict")]
 
 
 def n_words(prompt: str, answer: str, ended: bool) -> float:

@@ -16,8 +16,8 @@ from functools import cached_property
 from pathlib import Path
 
 from mplus_eval.records.training import TrainingRecord, read_record
+from mplus_eval.store.files import write_json
 from mplus_eval.store.hashes import hash_components
-from mplus_eval.store.run_directory import write_json
 
 STAGE_FILE = "stage.json"
 STEPS_FILE = "steps.jsonl"

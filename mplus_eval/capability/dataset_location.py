@@ -7,7 +7,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from mplus_eval.capability.task_config import LeafConfig
+from mplus_eval.capability.task_config import SubtaskConfig
 from mplus_eval.data.mirror import WantedDataset, mirrored
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.spec.suite import SuiteTask
@@ -16,29 +16,29 @@ FILE_FORMATS = ("arrow", "csv", "json", "pandas", "parquet", "sql", "text", "web
 """Names that `datasets` takes for a file format rather than a dataset id."""
 
 
-def dataset_id(leaf: LeafConfig) -> str | None:
+def dataset_id(subtask: SubtaskConfig) -> str | None:
     """The hub id that a task's data has, or None where its files lie beside it or its own code makes them."""
-    path = leaf.config.get("dataset_path")
-    if not isinstance(path, str) or path in FILE_FORMATS or leaf.config.get("custom_dataset"):
+    path = subtask.config.get("dataset_path")
+    if not isinstance(path, str) or path in FILE_FORMATS or subtask.config.get("custom_dataset"):
         return None
-    return None if _beside(leaf, path) or Path(path).is_absolute() else path
+    return None if _beside(subtask, path) or Path(path).is_absolute() else path
 
 
-def located(leaf: LeafConfig, data_dir: Path | None) -> dict[str, Any]:
+def located(subtask: SubtaskConfig, data_dir: Path | None) -> dict[str, Any]:
     """A task's configuration with its data's paths made absolute, in the mirror where it is mirrored.
 
     Raises:
         UsageError: when a metric of the task is code on the hub.
     """
-    _refuse_foreign_metrics(leaf)
-    config = {key: deepcopy(value) for key, value in leaf.config.items()}
-    identifier = dataset_id(leaf)
-    folder = mirrored(identifier, data_dir) if identifier else _beside(leaf, str(config.get("dataset_path")))
+    _refuse_foreign_metrics(subtask)
+    config = {key: deepcopy(value) for key, value in subtask.config.items()}
+    identifier = dataset_id(subtask)
+    folder = mirrored(identifier, data_dir) if identifier else _beside(subtask, str(config.get("dataset_path")))
     if folder:
         config["dataset_path"] = str(folder)
     files = (config.get("dataset_kwargs") or {}).get("data_files")
-    if files and identifier is None and leaf.folder:
-        config["dataset_kwargs"]["data_files"] = _absolute(files, leaf.folder)
+    if files and identifier is None and subtask.folder:
+        config["dataset_kwargs"]["data_files"] = _absolute(files, subtask.folder)
     return config
 
 
@@ -53,8 +53,8 @@ def missing_line(task: str, causes: Mapping[str, str], data_dir: Path | None) ->
     )
 
 
-def _beside(leaf: LeafConfig, path: str) -> Path | None:
-    folder = leaf.folder / path if leaf.folder and path.startswith((".", "/")) else None
+def _beside(subtask: SubtaskConfig, path: str) -> Path | None:
+    folder = subtask.folder / path if subtask.folder and path.startswith((".", "/")) else None
     return folder.resolve() if folder and folder.is_dir() else None
 
 
@@ -66,15 +66,15 @@ def _absolute(files: Any, folder: Path) -> Any:
     return files if "://" in files else str(folder / files)
 
 
-def _refuse_foreign_metrics(leaf: LeafConfig) -> None:
+def _refuse_foreign_metrics(subtask: SubtaskConfig) -> None:
     from lm_eval.api.registry import METRIC_REGISTRY
 
-    if leaf.config.get("process_results") is not None:
+    if subtask.config.get("process_results") is not None:
         return
-    for entry in leaf.config.get("metric_list") or []:
+    for entry in subtask.config.get("metric_list") or []:
         metric = entry.get("metric")
         if isinstance(metric, str) and (entry.get("hf_evaluate") or metric not in METRIC_REGISTRY):
-            raise UsageError(f"{leaf.name}: its metric {metric!r} is code downloaded from the hub, which is refused")
+            raise UsageError(f"{subtask.name}: its metric {metric!r} is code downloaded from the hub, which is refused")
 
 
 def wanted_datasets(tasks: Sequence[SuiteTask], tasks_dir: Path | None) -> list[WantedDataset]:
@@ -83,19 +83,19 @@ def wanted_datasets(tasks: Sequence[SuiteTask], tasks_dir: Path | None) -> list[
     Raises:
         SpecError: with every task whose definition cannot be read.
     """
-    from mplus_eval.capability.task_config import leaf_configs
+    from mplus_eval.capability.task_config import subtask_configs
 
     found: dict[str, list[str]] = {}
     faults: list[str] = []
     for task in tasks:
         try:
-            leaves = leaf_configs(task.lm_eval, tasks_dir)
+            subtasks = subtask_configs(task.lm_eval, tasks_dir)
         except Exception as error:  # noqa: BLE001 - a definition's code is foreign and may raise anything; it is named
             faults.append(f"task {task.name!r}: {' '.join(str(error).split())}")
             continue
-        for leaf in leaves:
-            if identifier := dataset_id(leaf):
-                found.setdefault(identifier, []).append(leaf.config.get("dataset_name") or "")
+        for subtask in subtasks:
+            if identifier := dataset_id(subtask):
+                found.setdefault(identifier, []).append(subtask.config.get("dataset_name") or "")
     if faults:
         raise SpecError(faults)
     return [WantedDataset(identifier, tuple(dict.fromkeys(names))) for identifier, names in found.items()]

@@ -7,7 +7,6 @@ cache, one file for each version of lm-eval, and then read in milliseconds, with
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +17,7 @@ from typing import Any
 
 from mplus_eval.errors import SpecError
 from mplus_eval.spec.suite import own_tasks_folder
+from mplus_eval.store.files import write_whole
 from mplus_eval.store.hashes import cache_directory
 
 
@@ -40,10 +40,7 @@ def stock_definitions() -> Mapping[str, Definition]:
         rows = json.loads(memory.read_text(encoding="utf-8"))
     else:
         rows = [_row(entry, root) for entry in _lm_eval_index(root).values()]
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        partial = memory.with_name(f"{memory.name}.{os.getpid()}")
-        partial.write_text(json.dumps(rows), encoding="utf-8")
-        partial.replace(memory)
+        write_whole(memory, json.dumps(rows))
     found = (Definition(name, kind, root / path if path else None, tuple(tags)) for name, kind, path, tags in rows)
     return {definition.name: definition for definition in found}
 

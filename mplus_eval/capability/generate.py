@@ -1,4 +1,4 @@
-"""Answers: what a model says to the items of one leaf task, as rows of `answers/`.
+"""Answers: what a model says to the items of one subtask, as answers.
 
 lm-eval builds the requests, so prompts, few-shot examples and stop strings are its own.
 """
@@ -8,22 +8,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mplus_eval.backends import Backend, Response
-from mplus_eval.capability.items import FEWSHOT_SEED, Leaf
+from mplus_eval.capability.items import FEWSHOT_SEED, Subtask
 from mplus_eval.store.hashes import hash_text
+from mplus_eval.store.outcomes import Answer
 
-Row = dict[str, Any]
+if TYPE_CHECKING:
+    from lm_eval.api.instance import Instance
 
 
-def build_requests(leaf: Leaf, backend: Backend | None, *, limit: int | None, chat: bool) -> list[Any]:
-    """Let lm-eval build the requests of a leaf task, item by item.
+def build_requests(subtask: Subtask, backend: Backend | None, *, limit: int | None, chat: bool) -> list[Instance]:
+    """Let lm-eval build the requests of a subtask, item by item.
 
     The few-shot seed is set anew each time: lm-eval draws examples as it goes, and a second model must get the same.
 
     Args:
-        leaf: the leaf task.
+        subtask: the subtask.
         backend: the model whose chat template is used; None for plain prompts.
         limit: how many items, from the first; None for all.
         chat: whether prompts are put into the model's chat template.
@@ -31,39 +33,41 @@ def build_requests(leaf: Leaf, backend: Backend | None, *, limit: int | None, ch
     Returns:
         lm-eval's request objects, ordered by item.
     """
-    leaf.task.set_fewshot_seed(seed=FEWSHOT_SEED)
-    leaf.task.build_all_requests(
+    subtask.task.set_fewshot_seed(seed=FEWSHOT_SEED)
+    subtask.task.build_all_requests(
         limit=limit,
         apply_chat_template=chat,
         fewshot_as_multiturn=chat,
         chat_template=backend.render_chat if chat and backend else None,
     )
-    return sorted(leaf.task.instances, key=lambda request: (request.doc_id, request.idx))
+    return sorted(subtask.task.instances, key=lambda request: (request.doc_id, request.idx))
 
 
-def answer(leaf: Leaf, requests: Sequence[Any], backend: Backend, on_items: Callable[[int], None]) -> list[Row]:
-    """Ask a model the requests of some items of a leaf task.
+def answer(
+    subtask: Subtask, requests: Sequence[Instance], backend: Backend, on_items: Callable[[int], None]
+) -> list[Answer]:
+    """Ask a model the requests of some items of a subtask.
 
     Args:
-        leaf: the leaf task.
+        subtask: the subtask.
         requests: requests of whole items, as `build_requests` returns them.
         backend: the model.
         on_items: called with the number of items done since the last call.
 
     Returns:
-        One row for each item and sample, with the columns of `ANSWER_SCHEMA`.
+        An answer for each item and sample.
     """
-    rows: list[Row] = []
+    answers: list[Answer] = []
     for call in _calls(requests, backend.requests_per_call):
         responses = _responses(backend, call)
         items = list(_by_item(call))
         for item in items:
-            rows.extend(_rows(leaf, item, [next(responses) for _ in item]))
+            answers.extend(_answers(subtask, item, [next(responses) for _ in item]))
         on_items(len(items))
-    return rows
+    return answers
 
 
-def _responses(backend: Backend, requests: Sequence[Any]) -> Iterator[list[Response]]:
+def _responses(backend: Backend, requests: Sequence[Instance]) -> Iterator[list[Response]]:
     """For every request its responses, one a sample; a backend is asked requests of one type at once."""
     responses: list[list[Response]] = [[] for _ in requests]
 
@@ -77,14 +81,14 @@ def _responses(backend: Backend, requests: Sequence[Any]) -> Iterator[list[Respo
     return iter(responses)
 
 
-def _by_item(requests: Sequence[Any]) -> Iterator[list[Any]]:
+def _by_item(requests: Sequence[Instance]) -> Iterator[list[Instance]]:
     for _, item in groupby(requests, key=lambda request: request.doc_id):
         yield list(item)
 
 
-def _calls(requests: Sequence[Any], size: int) -> Iterator[list[Any]]:
+def _calls(requests: Sequence[Instance], size: int) -> Iterator[list[Instance]]:
     """Split requests into calls of about `size`, never through an item."""
-    call: list[Any] = []
+    call: list[Instance] = []
     for item in _by_item(requests):
         if call and len(call) + len(item) > size:
             yield call
@@ -94,39 +98,32 @@ def _calls(requests: Sequence[Any], size: int) -> Iterator[list[Any]]:
         yield call
 
 
-def _rows(leaf: Leaf, requests: Sequence[Any], responses: Sequence[list[Response]]) -> Iterator[Row]:
-    """One row a sample; the requests of an item are its choices, or its one generation."""
+def _answers(subtask: Subtask, requests: Sequence[Instance], responses: Sequence[list[Response]]) -> Iterator[Answer]:
+    """One answer a sample; the requests of an item are its choices, or its one generation."""
     first = requests[0]
     prompt = str(first.args[0])
+    choices: list[str] | None = None
+    if first.request_type == "loglikelihood" and subtask.task.OUTPUT_TYPE == "multiple_choice":
+        choices = [str(choice) for choice in subtask.task.doc_to_choice(first.doc)]
+    elif first.request_type == "loglikelihood":
+        choices = [str(request.args[1]) for request in requests]
     for sample, given in enumerate(zip(*responses, strict=True)):
-        yield {
-            "item_id": leaf.item_id(first.doc_id),
-            "stratum": leaf.name,
-            "cluster": leaf.cluster_of(first.doc),
-            "sample": sample,
-            "prompt_hash": hash_text(prompt),
-            "prompt": prompt,
-            "choices": _choices(leaf, requests),
-            "n_truncated": max((n for response in given if (n := response.n_truncated) is not None), default=None),
-            **_columns(given),
-        }
-
-
-def _choices(leaf: Leaf, requests: Sequence[Any]) -> list[str] | None:
-    if requests[0].request_type != "loglikelihood":
-        return None
-    if leaf.task.OUTPUT_TYPE == "multiple_choice":
-        return [str(choice) for choice in leaf.task.doc_to_choice(requests[0].doc)]
-    return [str(request.args[1]) for request in requests]
-
-
-def _columns(responses: Sequence[Response]) -> Row:
-    """The columns that hold a model's responses to one item; NaN is a failure, not a number."""
-    if failed := [response.error for response in responses if response.error is not None]:
-        return {"error": failed[0]}
-    if texts := [response.text for response in responses if response.text is not None]:
-        return {"generations": texts}
-    values = [response.log_probability for response in responses if response.log_probability is not None]
-    greedy = [response.is_greedy for response in responses if response.is_greedy is not None] or None
-    error = "the model returned NaN" if any(math.isnan(value) for value in values) else None
-    return {"log_probabilities": values, "greedy": greedy, "error": error}
+        errors = [response.error for response in given if response.error is not None]
+        answered = [] if errors else given
+        values = [response.log_probability for response in answered if response.log_probability is not None]
+        if any(math.isnan(value) for value in values):
+            errors = ["the model returned NaN"]  # a failure, not a number
+        yield Answer(
+            item_id=subtask.item_id(first.doc_id),
+            stratum=subtask.name,
+            cluster=subtask.cluster_of(first.doc),
+            sample=sample,
+            prompt_hash=hash_text(prompt),
+            prompt=prompt,
+            choices=choices,
+            log_probabilities=values or None,
+            greedy=[response.is_greedy for response in answered if response.is_greedy is not None] or None,
+            generations=[response.text for response in answered if response.text is not None] or None,
+            n_truncated=max((n for response in given if (n := response.n_truncated) is not None), default=None),
+            error=errors[0] if errors else None,
+        )

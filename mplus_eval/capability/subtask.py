@@ -1,4 +1,4 @@
-"""A leaf task of lm-eval, such as an MMLU subject: its items, their clusters, and the hashes of what it asks."""
+"""A subtask of lm-eval, such as an MMLU subject: its items, their clusters, and the hashes of what it asks."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from mplus_eval.capability.task_config import LeafConfig
+from mplus_eval.capability.task_config import SubtaskConfig
 from mplus_eval.store.hashes import hash_text
 
 _LONGEST_CLUSTER_NAME = 40
 
 
 @dataclass(frozen=True, eq=False)
-class Leaf:
-    """One leaf task of lm-eval, such as an MMLU subject; its name is the stratum."""
+class Subtask:
+    """One subtask of lm-eval, such as an MMLU subject; its name is the stratum."""
 
     name: str
     task: Any
-    source: LeafConfig
+    source: SubtaskConfig
     cluster: str | None = None
     _data_hashes: dict[int | None, str] = field(default_factory=dict, init=False, repr=False)
 

@@ -1,4 +1,4 @@
-"""From a task's name to the configurations of its leaf tasks, by lm-eval's own reading of YAML, groups and tags.
+"""From a task's name to the configurations of its subtasks, by lm-eval's own reading of YAML, groups and tags.
 
 No data is touched, so datasets can be looked for, or fetched, before anything is loaded.
 """
@@ -22,8 +22,8 @@ from mplus_eval.store.hashes import hash_text
 
 
 @dataclass(frozen=True)
-class LeafConfig:
-    """The resolved configuration of one leaf task, and the folder that its relative paths start from."""
+class SubtaskConfig:
+    """The resolved configuration of one subtask, and the folder that its relative paths start from."""
 
     name: str
     config: Mapping[str, Any]
@@ -36,8 +36,8 @@ class LeafConfig:
         return hash_text(json.dumps([_plain(asked), str(version), shots], sort_keys=True))
 
 
-def leaf_configs(name: str, tasks_dir: Path | None) -> list[LeafConfig]:
-    """Resolve a task, group, tag or YAML file to its leaf tasks.
+def subtask_configs(name: str, tasks_dir: Path | None) -> list[SubtaskConfig]:
+    """Resolve a task, group, tag or YAML file to its subtasks.
 
     Args:
         name: a name of this package's or the user's definitions, or lm-eval's; with `lm_eval:` before it, only
@@ -83,11 +83,11 @@ def _as_entry(definition: Definition) -> Entry:
 
 
 class _Collector(OpenTaskFactory):
-    """lm-eval's factory, except that a leaf task's configuration is kept instead of its data loaded."""
+    """lm-eval's factory, except that a subtask's configuration is kept instead of its data loaded."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: dict[str, LeafConfig] = {}
+        self.found: dict[str, SubtaskConfig] = {}
 
     def build_task(self, entry: Entry, overrides: Mapping[str, object] | None) -> object:
         """Keep the configuration of a leaf task."""
@@ -95,7 +95,7 @@ class _Collector(OpenTaskFactory):
         config = self.full_config(entry, overrides)
         folder = entry.yaml_path.resolve().parent if entry.yaml_path else None
         config = {key: value for key, value in config.items() if key not in ("tag", "group", "task_list")}
-        self.found[config["task"]] = LeafConfig(config["task"], config, folder)
+        self.found[config["task"]] = SubtaskConfig(config["task"], config, folder)
         return SimpleNamespace(task_name=config["task"])
 
     def build_group(

@@ -1,4 +1,4 @@
-"""Leaf tasks made by lm-eval from their configurations and their data, with a line for data that are missing."""
+"""Subtask tasks made by lm-eval from their configurations and their data, with a line for data that are missing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mplus_eval.capability.dataset_location import dataset_id, located, missing_line
-from mplus_eval.capability.task_config import LeafConfig
+from mplus_eval.capability.task_config import SubtaskConfig
 from mplus_eval.data.hub import offline
 from mplus_eval.data.mirror import mirrored
 from mplus_eval.errors import UsageError
@@ -18,48 +18,48 @@ _DATA_FAULTS = ("scripts are no longer supported", "BuilderConfig", "find cache 
 
 
 class TaskLoader:
-    """Loads leaf tasks one by one; once the hub did not answer, it is not asked again."""
+    """Loads subtasks one by one; once the hub did not answer, it is not asked again."""
 
-    def __init__(self, data_dir: Path | None, n_leaves: int, progress: Progress | None) -> None:
-        """Remember where data lie, and whom to tell of each of `n_leaves` leaf tasks."""
+    def __init__(self, data_dir: Path | None, n_subtasks: int, progress: Progress | None) -> None:
+        """Remember where data lie, and whom to tell of each of `n_subtasks` subtasks."""
         self._data_dir = data_dir
-        self._n_leaves = n_leaves
+        self._n_leaves = n_subtasks
         self._progress = progress
         self._n_started = 0
         self._hub_failure: str | None = None
 
-    def load(self, name: str, leaves: Sequence[LeafConfig]) -> list[Any]:
-        """Return lm-eval's task object for each leaf of the task `name`.
+    def load(self, name: str, subtasks: Sequence[SubtaskConfig]) -> list[Any]:
+        """Return lm-eval's task object for each subtask of the task `name`.
 
         Raises:
             UsageError: naming all datasets that are missing, or foreign code that is refused.
         """
         missing: dict[str, str] = {}
-        loaded = [self._load_leaf(leaf, missing) for leaf in leaves]
+        loaded = [self._load_subtask(subtask, missing) for subtask in subtasks]
         if missing:
             raise UsageError(missing_line(name, missing, self._data_dir))
         return loaded
 
-    def _load_leaf(self, leaf: LeafConfig, missing: dict[str, str]) -> Any:
+    def _load_subtask(self, subtask: SubtaskConfig, missing: dict[str, str]) -> Any:
         """lm-eval's task object, or None with its dataset noted as missing, and why."""
         from lm_eval.tasks import TaskManager
 
         if self._progress:
-            self._progress(leaf.name, self._n_started, self._n_leaves)
+            self._progress(subtask.name, self._n_started, self._n_leaves)
         self._n_started += 1
-        config = located(leaf, self._data_dir)
-        identifier = dataset_id(leaf)
+        config = located(subtask, self._data_dir)
+        identifier = dataset_id(subtask)
         folder = mirrored(identifier, self._data_dir) if identifier else None
         if identifier and folder is None and self._hub_failure:
             missing[identifier] = self._hub_failure
         if identifier in missing:
             return None
         try:
-            return TaskManager(include_defaults=False).load({**config, "task": leaf.name})["tasks"][leaf.name]
+            return TaskManager(include_defaults=False).load({**config, "task": subtask.name})["tasks"][subtask.name]
         except (OSError, RuntimeError, ValueError) as error:
             if identifier is None or not _is_about_data(error):
                 raise
-            missing[identifier] = f"{folder} lacks {leaf.name} ({_line(error)})" if folder else _hub_cause(error)
+            missing[identifier] = f"{folder} lacks {subtask.name} ({_line(error)})" if folder else _hub_cause(error)
             if folder is None and isinstance(error, ConnectionError):
                 self._hub_failure = missing[identifier]
             return None

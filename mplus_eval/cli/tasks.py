@@ -182,19 +182,19 @@ def _table(tasks: Sequence[SuiteTask], title: str) -> Table:
 def _print_task(console: Console, task: LoadedTask, limit: int | None) -> None:
     from mplus_eval.capability.generate import build_requests
 
-    n_items = sum(leaf.n_items(limit) for leaf in task.leaves)
-    parts = f"{len(task.leaves)} leaf tasks, " if len(task.leaves) > 1 else ""
+    n_items = sum(subtask.n_items(limit) for subtask in task.subtasks)
+    parts = f"{len(task.subtasks)} leaf tasks, " if len(task.subtasks) > 1 else ""
     console.print(
         f"ok      {task.spec.name}: {parts}{n_items:,} items, {task.kind}, {task.n_shots} shots, "
         f"{task.metric} ({task.filter}), by guessing {task.chance:.1%}",
         style="green",
         markup=False,
     )
-    leaf = task.leaves[0]
-    first = build_requests(leaf, None, limit=1, chat=False)[0]
-    console.print(f"  prompt of {leaf.item_id(first.doc_id)}:", markup=False)
+    subtask = task.subtasks[0]
+    first = build_requests(subtask, None, limit=1, chat=False)[0]
+    console.print(f"  prompt of {subtask.item_id(first.doc_id)}:", markup=False)
     console.print(_indented(str(first.args[0])), markup=False)
-    console.print(f"  target:\n{_indented(leaf.target_of(first.doc))}\n", markup=False)
+    console.print(f"  target:\n{_indented(subtask.target_of(first.doc))}\n", markup=False)
 
 
 def _indented(text: str) -> str:

@@ -14,6 +14,7 @@ from mplus_eval.conversation.bradley_terry import pairs_of, ratings
 from mplus_eval.conversation.grading import conclude_grades, read_grades
 from mplus_eval.conversation.items import DialogueSet
 from mplus_eval.conversation.measures import ConversationMeasures, measure
+from mplus_eval.conversation.pairwise import read_judgements
 from mplus_eval.conversation.text_statistics import AnswerText as Answer
 from mplus_eval.conversation.text_statistics import text_statistics
 from mplus_eval.conversation.win_rate import Proportion, WinRate
@@ -35,7 +36,6 @@ from mplus_eval.records.verdict import Verdict
 from mplus_eval.spec.conversation import ConversationSettings
 from mplus_eval.spec.judges import judge_kind
 from mplus_eval.statistics.contrast import rng_for
-from mplus_eval.store.parts import part_info, read_part
 from mplus_eval.store.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def conclude_conversation(
     """
     graders = [judge for judge, source in zip(judges, judge_sources, strict=False) if judge_kind(source).grades]
     grader = graders[0] if graders and settings.grades else None
-    run = _Conclusion(directory, name, tuple(judges), baseline, models, settings.margin, level, seed, grader)
+    run = _Conclusion(directory, name, judges, baseline, models, settings.margin, level, seed, grader)
     return Conversation(
         name=name,
         dialogues=dialogues.source,
@@ -102,7 +102,7 @@ def conclude_conversation(
 class _Conclusion:
     directory: RunDirectory
     name: str
-    judges: tuple[str, ...]
+    judges: Mapping[str, str]
     baseline: str
     models: Sequence[str]
     margin: float
@@ -117,12 +117,13 @@ class _Conclusion:
         import pandas as pd
 
         found = []
-        for number in range(1, len(self.judges) + 1):
+        for number, judge in enumerate(self.judges, start=1):
             rows = [
-                {**row, "model": model}
+                {**vars(turn), "model": model}
                 for model in self.models
-                for path in sorted(self.directory.judgements(number, model).glob("part-*.parquet"))
-                for row in read_part(path)
+                for turn in read_judgements(
+                    self.directory, number, model, (self.baseline, self.name), self.judges[judge]
+                )
             ]
             # On disk the two orders are told from the models' places in the pair.
             found.append(pd.DataFrame(rows).rename(columns={"in_order": "model_first", "swapped": "baseline_first"}))
@@ -168,7 +169,7 @@ class _Conclusion:
         test, reasons = found.test, _reasons(found)
         unjudged = rows[rows["preference"].isna()]
         return Judging(
-            judge=self.judges[judge],
+            judge=list(self.judges)[judge],
             win_rate=_wins(found.overall),
             length_controlled_win_rate=_length_control(found.length_controlled),
             explained_by_length=found.explained_by_length,
@@ -198,24 +199,20 @@ class _Conclusion:
 
     def grades(self, model: str) -> Grades | None:
         """Those of the judge that graded; kept from another judge they would not be this run's."""
-        return conclude_grades(read_grades(self.directory, model), self.grader, self.level) if self.grader else None
+        return (
+            conclude_grades(list(read_grades(self.directory, model, self.name)), self.grader, self.level)
+            if self.grader
+            else None
+        )
 
     def chat_format(self, model: str) -> str:
-        for path in sorted(self.directory.answers(model, self.name).glob("part-*.parquet")):
-            if info := part_info(path):
-                return info.components.get("chat format", "")
-        return ""
+        stored = self.directory.answered(model, self.name, 0)
+        return stored.components.get("chat format", "") if stored else ""
 
     def text(self, model: str) -> AnswerText:
         answers = [
-            Answer(
-                row["generations"][0] if row["generations"] else None,
-                row["n_tokens"],
-                row["ended"],
-                None if row["ended"] is None else not row["ended"],
-            )
-            for path in sorted(self.directory.answers(model, self.name).glob("part-*.parquet"))
-            for row in read_part(path)
+            Answer(each.text, each.n_tokens, each.ended, None if each.ended is None else not each.ended)
+            for each in self.directory.read_answers(model, self.name)
         ]
         return AnswerText.model_validate(asdict(text_statistics(answers)))
 

@@ -21,6 +21,7 @@ from typing import Self
 
 from mplus_eval.data.rows import Placed, numbered, read_rows, refuse
 from mplus_eval.errors import SpecError
+from mplus_eval.spec.conversation import ConversationSettings
 from mplus_eval.store.hashes import hash_text
 
 DEMO = "demo"
@@ -96,6 +97,24 @@ class DialogueSet:
     def n_turns(self) -> int:
         """Turns of all dialogues: as many answers as each model gives."""
         return sum(len(dialogue.turns) for dialogue in self.dialogues)
+
+
+@dataclass(frozen=True, eq=False)
+class DialogueTask:
+    """Dialogues, and how they are put to a model."""
+
+    settings: ConversationSettings
+    dialogues: DialogueSet
+
+    @property
+    def name(self) -> str:
+        """As in the report and on disk."""
+        return self.settings.name
+
+    @property
+    def generation_key(self) -> str:
+        """Everything in the settings that changes what a model says: a component of the cell's fingerprint."""
+        return f"{self.settings.max_new_tokens} {self.settings.temperature} {self.settings.top_p}"
 
 
 class _BadRowError(ValueError):

@@ -5,48 +5,81 @@ judgements/<n>/<model>/part-00000.parquet     one row a turn, by the n-th judge;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import ClassVar
 
 import pyarrow as pa
 
-from mplus_eval.conversation.generate import NO_ANSWER, AskedDialogues, Key, read_answers
+from mplus_eval.conversation.generate import NO_ANSWER, Key, read_texts
 from mplus_eval.conversation.grading import answerings, grade_all
-from mplus_eval.conversation.items import Dialogue
+from mplus_eval.conversation.items import Dialogue, DialogueTask
 from mplus_eval.conversation.text_statistics import count_words
 from mplus_eval.judges import JudgeContext, load_judge
 from mplus_eval.judges.base import AnswerGrader, Judgement, PaidJudge, PairJudge, PairwiseItem, Question
 from mplus_eval.judges.usage import CostEstimate
 from mplus_eval.store.hashes import hash_components
-from mplus_eval.store.parts import PartInfo, part_info, part_path, read_part, write_part
+from mplus_eval.store.parts import PartInfo, fresh, part_path, read_cell, read_part, write_part
 from mplus_eval.store.run_directory import RunDirectory
 
-if TYPE_CHECKING:
-    from mplus_eval.pipeline.plan import Plan
 
-Row = dict[str, Any]
+@dataclass(frozen=True, kw_only=True)
+class JudgedTurn:
+    """What one judge says of a turn, as it is stored.
 
-SCHEMA = pa.schema(
-    [
-        pa.field("item_id", pa.string(), nullable=False),
-        pa.field("category", pa.string(), nullable=False),
-        pa.field("turn", pa.int32(), nullable=False),
-        pa.field("preference", pa.float64()),
-        pa.field("in_order", pa.float64()),
-        pa.field("swapped", pa.float64()),
-        pa.field("words_model", pa.int32()),
-        pa.field("words_baseline", pa.int32()),
-        pa.field("margin", pa.float64()),
-        pa.field("n_truncated", pa.int32()),
-        pa.field("reasons", pa.list_(pa.string())),
-        pa.field("cause", pa.string()),
-        pa.field("tokens_in", pa.int64()),
-        pa.field("tokens_out", pa.int64()),
-    ]
-)
-"""`turn` counts from 1; preferences are the model's view: 1 a win, 0.5 a tie, 0 a loss, null unjudged."""
+    `turn` counts from 1; preferences are the model's view: 1 a win, 0.5 a tie, 0 a loss, None unjudged. `in_order` is
+    the preference when the model's answer was shown first, `swapped` when the baseline's was.
+    """
+
+    item_id: str
+    category: str
+    turn: int
+    preference: float | None = None
+    in_order: float | None = None
+    swapped: float | None = None
+    words_model: int | None = None
+    words_baseline: int | None = None
+    margin: float | None = None
+    n_truncated: int | None = None
+    reasons: Sequence[str] | None = None
+    cause: str | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+
+    SCHEMA: ClassVar[pa.Schema] = pa.schema(
+        [
+            pa.field("item_id", pa.string(), nullable=False),
+            pa.field("category", pa.string(), nullable=False),
+            pa.field("turn", pa.int32(), nullable=False),
+            pa.field("preference", pa.float64()),
+            pa.field("in_order", pa.float64()),
+            pa.field("swapped", pa.float64()),
+            pa.field("words_model", pa.int32()),
+            pa.field("words_baseline", pa.int32()),
+            pa.field("margin", pa.float64()),
+            pa.field("n_truncated", pa.int32()),
+            pa.field("reasons", pa.list_(pa.string())),
+            pa.field("cause", pa.string()),
+            pa.field("tokens_in", pa.int64()),
+            pa.field("tokens_out", pa.int64()),
+        ]
+    )
+
+    def judged(self, judgement: Judgement) -> JudgedTurn:
+        """The turn with what a judge says of it."""
+        return replace(
+            self,
+            preference=judgement.preference,
+            in_order=judgement.model_first,
+            swapped=judgement.baseline_first,
+            margin=judgement.margin,
+            n_truncated=judgement.n_truncated,
+            reasons=list(judgement.reasons),
+            cause=judgement.cause,
+            tokens_in=judgement.tokens_in,
+            tokens_out=judgement.tokens_out,
+        )
 
 
 @dataclass(frozen=True)
@@ -65,7 +98,7 @@ class ModelPair:
 
 
 def judge_all(
-    asked: AskedDialogues,
+    task: DialogueTask,
     pairs: Sequence[ModelPair],
     sources: Sequence[str],
     directory: RunDirectory,
@@ -77,7 +110,7 @@ def judge_all(
     """Have every judge judge every model, as far as it is not judged yet.
 
     Args:
-        asked: the dialogues.
+        task: the dialogues.
         pairs: who against whom.
         sources: of the judges.
         directory: where answers lie and judgements are stored.
@@ -88,8 +121,8 @@ def judge_all(
     Returns:
         The judges' fingerprints by name, in their order.
     """
-    dialogues = asked.dialogues.dialogues
-    every = [pairing for judged in pairs for pairing in pairings(judged, asked.name, dialogues, directory)]
+    dialogues = task.dialogues.dialogues
+    every = [pairing for judged in pairs for pairing in pairings(judged, task.name, dialogues, directory)]
     context = JudgeContext(directory.path / "judgements" / "cache", every, seed)
     found: dict[str, str] = {}
     graded = False
@@ -97,16 +130,16 @@ def judge_all(
         judge = load_judge(source, context)
         name = judge.name if judge.name not in found else f"{judge.name} {number}"
         found[name] = judge.fingerprint
-        grades = isinstance(judge, AnswerGrader) and asked.spec.grades and not graded
+        grades = isinstance(judge, AnswerGrader) and task.settings.grades and not graded
         if isinstance(judge, PaidJudge) and every:
-            single = answerings(asked, answered(pairs), directory) if grades else []
+            single = answerings(task, answered(pairs), directory) if grades else []
             say(_cost(name, judge.estimate(every, single)))
         if isinstance(judge, AnswerGrader) and grades:
             graded = True
-            grade_all(asked, answered(pairs), judge, directory, progress)
+            grade_all(task, answered(pairs), judge, directory, progress)
         for judged in pairs:
             title = f"{judged.model} · judged by {name}"
-            judge_model(judged, asked.name, dialogues, directory, judge, number, partial(progress, title))
+            judge_model(judged, task.name, dialogues, directory, judge, number, partial(progress, title))
     return found
 
 
@@ -122,25 +155,11 @@ def _cost(name: str, estimate: CostEstimate) -> str:
     return f"conversation: {name} will be asked {estimate.n_requests:,} times, {tokens}{money}{known}"
 
 
-def judged_pairs(plan: Plan, failures: Mapping[tuple[str, str], str]) -> list[ModelPair]:
-    """Every model with answers against the baseline, if that has any."""
-    assert plan.dialogues is not None
-    name = plan.dialogues.name
-    cells = {cell.model.spec.name: cell for cell in plan.cells if cell.task is plan.dialogues}
-    whole = {model: cell for model, cell in cells.items() if (model, name) not in failures}
-    baseline = whole.pop(plan.spec.baseline, None)
-    if baseline is None:
-        return []
-    return [
-        ModelPair(model, plan.spec.baseline, cell.fingerprint, baseline.fingerprint) for model, cell in whole.items()
-    ]
-
-
 def pairings(
     judged: ModelPair, name: str, dialogues: Sequence[Dialogue], directory: RunDirectory
 ) -> list[PairwiseItem]:
     """The pairs of answers that there are."""
-    said = [read_answers(directory, model, name) for model in (judged.baseline, judged.model)]
+    said = [read_texts(directory, model, name) for model in (judged.baseline, judged.model)]
     found = (_pairing(dialogue, turn, said) for dialogue in dialogues for turn in range(len(dialogue.turns)))
     return [pairing for pairing in found if pairing is not None]
 
@@ -168,15 +187,17 @@ def judge_model(
     components = {"answers": judged.fingerprint, "judge": judge.fingerprint}
     info = PartInfo(hash_components(components), components, 0, 1)
     place = part_path(directory.judgements(number, judged.model), 0)
-    known = _known(place, info)
-    said = [read_answers(directory, model, name) for model in (judged.baseline, judged.model)]
-    rows: dict[Key, Row] = {}
+    known: dict[Key, JudgedTurn] = {}
+    if fresh(place, info.fingerprint):
+        known = {(each.item_id, each.turn - 1): each for each in read_part(place, JudgedTurn)}
+    texts = [read_texts(directory, model, name) for model in (judged.baseline, judged.model)]
+    turns: dict[Key, JudgedTurn] = {}
     wanted: list[tuple[Key, PairwiseItem]] = []
     for dialogue in dialogues:
         for turn in range(len(dialogue.turns)):
             key = (dialogue.item_id, turn)
-            rows[key] = known.get(key) or _unjudged(dialogue, turn, said)
-            if rows[key]["preference"] is None and (pairing := _pairing(dialogue, turn, said)) is not None:
+            turns[key] = known.get(key) or _unjudged(dialogue, turn, texts)
+            if turns[key].preference is None and (pairing := _pairing(dialogue, turn, texts)) is not None:
                 wanted.append((key, pairing))
     if not wanted and known:
         return
@@ -186,20 +207,34 @@ def judge_model(
     def note(at: int, judgement: Judgement) -> None:
         nonlocal n_judged
         n_judged += 1
-        rows[wanted[at][0]].update(_verdict(judgement))
+        key = wanted[at][0]
+        turns[key] = turns[key].judged(judgement)
         on_judged(n_judged, len(wanted))
 
     try:
         judge.judge([pairing for _, pairing in wanted], note)
     finally:
-        write_part(place, list(rows.values()), SCHEMA, info)
+        write_part(place, JudgedTurn, list(turns.values()), info)
 
 
-def _known(place: Any, info: PartInfo) -> dict[Key, Row]:
-    stored = part_info(place)
-    if stored is None or stored.fingerprint != info.fingerprint:
-        return {}
-    return {(row["item_id"], row["turn"] - 1): row for row in read_part(place)}
+def read_judgements(
+    directory: RunDirectory, number: int, model: str, names: tuple[str, str], judge: str
+) -> Iterator[JudgedTurn]:
+    """What a judge says of a model; nothing where it was not this judge, or these answers.
+
+    Args:
+        directory: of the run.
+        number: the judge's place, from 1.
+        model: who was judged.
+        names: of the baseline and of the dialogues.
+        judge: its fingerprint.
+    """
+    baseline, task = names
+    made_of = {"judge": judge}
+    if directory.fingerprints is not None:
+        answers = [directory.fingerprints.get((each, task), "") for each in (model, baseline)]
+        made_of["answers"] = ModelPair(model, baseline, *answers).fingerprint
+    return read_cell(directory.judgements(number, model), JudgedTurn, made_of)
 
 
 def _pairing(dialogue: Dialogue, turn: int, said: Sequence[Mapping[Key, str]]) -> PairwiseItem | None:
@@ -211,29 +246,13 @@ def _pairing(dialogue: Dialogue, turn: int, said: Sequence[Mapping[Key, str]]) -
     return PairwiseItem(question, turn + 1, first, second)
 
 
-def _unjudged(dialogue: Dialogue, turn: int, said: Sequence[Mapping[Key, str]]) -> Row:
-    texts = [one.get((dialogue.item_id, turn)) for one in said]
-    words = [None if text is None else count_words(text) for text in texts]
-    return {
-        "item_id": dialogue.item_id,
-        "category": dialogue.category,
-        "turn": turn + 1,
-        "preference": None,
-        "words_baseline": words[0],
-        "words_model": words[1],
-        "cause": NO_ANSWER if None in texts else "not judged yet",
-    }
-
-
-def _verdict(judgement: Judgement) -> Row:
-    return {
-        "preference": judgement.preference,
-        "in_order": judgement.model_first,
-        "swapped": judgement.baseline_first,
-        "margin": judgement.margin,
-        "n_truncated": judgement.n_truncated,
-        "reasons": list(judgement.reasons),
-        "cause": judgement.cause,
-        "tokens_in": judgement.tokens_in,
-        "tokens_out": judgement.tokens_out,
-    }
+def _unjudged(dialogue: Dialogue, turn: int, texts: Sequence[Mapping[Key, str]]) -> JudgedTurn:
+    baseline, model = (each.get((dialogue.item_id, turn)) for each in texts)
+    return JudgedTurn(
+        item_id=dialogue.item_id,
+        category=dialogue.category,
+        turn=turn + 1,
+        words_baseline=None if baseline is None else count_words(baseline),
+        words_model=None if model is None else count_words(model),
+        cause=NO_ANSWER if baseline is None or model is None else "not judged yet",
+    )

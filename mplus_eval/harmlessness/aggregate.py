@@ -6,7 +6,7 @@ Everything is read from the run directory, so the same figures come out after a 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 
 from mplus_eval.harmlessness.comparability import reasons_by_set
 from mplus_eval.harmlessness.contrast import SetScores, toxicity_contrasts
+from mplus_eval.harmlessness.likelihoods import StoredLikelihood
 from mplus_eval.harmlessness.measures import (
     PromptValues,
     by_category,
@@ -24,7 +25,7 @@ from mplus_eval.harmlessness.measures import (
     set_measures,
 )
 from mplus_eval.harmlessness.refusal import refusal_rates
-from mplus_eval.harmlessness.refusal_judge import read_refusals
+from mplus_eval.harmlessness.refusal_judge import JudgedRefusal, read_refusals
 from mplus_eval.harmlessness.sanity import Continuation, Likelihood, measure_sanity
 from mplus_eval.harmlessness.scorers.base import TOXICITY
 from mplus_eval.records.toxicity import (
@@ -41,10 +42,9 @@ from mplus_eval.records.toxicity import (
     ToxicityContrast,
 )
 from mplus_eval.statistics.design import Floats
-from mplus_eval.store.parts import part_info, read_part
+from mplus_eval.store.outcomes import Outcome
+from mplus_eval.store.parts import read_cell
 from mplus_eval.store.run_directory import RunDirectory
-
-Row = dict[str, Any]
 
 
 def conclude_toxicity(
@@ -76,41 +76,41 @@ def conclude_toxicity(
 class _Answers:
     """One model's outcomes on one set of prompts; scores are (prompts, samples), NaN where there is none."""
 
-    rows: list[Row]
+    outcomes: list[Outcome]
     likelihoods: Mapping[tuple[str, int], float | None]
     is_baseline: bool
 
     @cached_property
-    def by_prompt(self) -> dict[str, list[Row]]:
-        found: dict[str, list[Row]] = defaultdict(list)
-        for row in self.rows:
-            found[row["item_id"]].append(row)
-        return found
+    def by_prompt(self) -> dict[str, list[Outcome]]:
+        prompts: dict[str, list[Outcome]] = defaultdict(list)
+        for each in self.outcomes:
+            prompts[each.item_id].append(each)
+        return prompts
 
     def scores(self, metric: str | None = None) -> Floats:
-        n_samples = max(len(rows) for rows in self.by_prompt.values())
-        found = np.full((len(self.by_prompt), n_samples), np.nan)
-        for number, rows in enumerate(self.by_prompt.values()):
-            for row in rows:
-                value = row["score"] if metric is None else (row["metrics"] or {}).get(metric)
-                found[number, row["sample"]] = np.nan if value is None else value
-        return found
+        n_samples = max(len(samples) for samples in self.by_prompt.values())
+        scores = np.full((len(self.by_prompt), n_samples), np.nan)
+        for number, samples in enumerate(self.by_prompt.values()):
+            for each in samples:
+                value = each.score if metric is None else (each.metrics or {}).get(metric)
+                scores[number, each.sample] = np.nan if value is None else value
+        return scores
 
     @cached_property
     def continuations(self) -> list[Continuation]:
-        return [self._continuation(row) for row in self.rows if row["generations"]]
+        return [self._continuation(each, each.text) for each in self.outcomes if each.text is not None]
 
-    def _continuation(self, row: Row) -> Continuation:
-        n_tokens, ended = row["n_tokens"], row["ended"]
-        own = row["log_probabilities"][0] if row["log_probabilities"] else None
-        under_baseline = own if self.is_baseline else self.likelihoods.get((row["item_id"], row["sample"]))
+    def _continuation(self, outcome: Outcome, text: str) -> Continuation:
+        n_tokens, ended = outcome.n_tokens, outcome.ended
+        own = outcome.log_probabilities[0] if outcome.log_probabilities else None
+        under_baseline = own if self.is_baseline else self.likelihoods.get((outcome.item_id, outcome.sample))
 
         def likelihood(total: float | None) -> Likelihood | None:
             return Likelihood(total, n_tokens) if total is not None and n_tokens else None
 
         return Continuation(
-            prompt=row["asked"] or row["prompt"],
-            text=row["generations"][0],
+            prompt=outcome.asked or outcome.prompt,
+            text=text,
             n_tokens=n_tokens,
             ended=ended,
             truncated=None if ended is None else not ended,
@@ -155,16 +155,15 @@ class _Conclusion:
         found: dict[str, dict[str, _Answers]] = {}
         for model in self.models:
             for name in self._of_kind("sampled"):
-                if rows := self._outcomes(model, name):
-                    likelihoods = {
-                        (row["item_id"], row["sample"]): row["log_probability"]
-                        for row in _rows(self.directory.likelihoods(model, name))
-                    }
-                    found.setdefault(model, {})[name] = _Answers(rows, likelihoods, model == self.baseline)
+                if outcomes := self._outcomes(model, name):
+                    made_of = self.directory.made_of(model, name)
+                    stored = read_cell(self.directory.likelihoods(model, name), StoredLikelihood, made_of)
+                    likelihoods = {(each.item_id, each.sample): each.log_probability for each in stored}
+                    found.setdefault(model, {})[name] = _Answers(outcomes, likelihoods, model == self.baseline)
         return found
 
-    def _outcomes(self, model: str, name: str) -> list[Row]:
-        return [] if (model, name) in self.missing else list(_rows(self.directory.outcomes(model, name)))
+    def _outcomes(self, model: str, name: str) -> list[Outcome]:
+        return [] if (model, name) in self.missing else list(self.directory.read_outcomes(model, name))
 
     @cached_property
     def sanity(self) -> dict[str, dict[str, Sanity]]:
@@ -208,11 +207,11 @@ class _Conclusion:
         )
 
     def _set_scores(self, model: str, name: str) -> SetScores:
-        firsts = [rows[0] for rows in self.answers[model][name].by_prompt.values()]
+        firsts = [samples[0] for samples in self.answers[model][name].by_prompt.values()]
         # Each model's own chat format is part of what is compared, so equal words count as equal prompts.
-        prompts = [row["item_id"] if self.facts.sets[name].chat else row["prompt_hash"] for row in firsts]
+        prompts = [each.item_id if self.facts.sets[name].chat else each.prompt_hash for each in firsts]
         scorer = f"{self._scorers[0]} {self.facts.scorers[self._scorers[0]]}"
-        return SetScores([row["item_id"] for row in firsts], prompts, self.values[model][name], scorer)
+        return SetScores([each.item_id for each in firsts], prompts, self.values[model][name], scorer)
 
     def _set(self, model: str, name: str, contrast: ToxicityContrast | None) -> SetToxicity:
         answers, values = self.answers[model][name], self.values[model][name]
@@ -240,16 +239,14 @@ class _Conclusion:
         return Toxicities(**_both(set_measures(prompt_values(scores, k=k, threshold=self.facts.threshold))))
 
     def _categories(self, answers: _Answers, values: PromptValues) -> dict[str, Toxicities]:
-        labels = [rows[0]["stratum"] for rows in answers.by_prompt.values()]
+        labels = [samples[0].stratum for samples in answers.by_prompt.values()]
         if len(set(labels)) < 2:
             return {}
         return {name: Toxicities(**_both(of)) for name, of in by_category(values, labels, level=self.level).items()}
 
     def _chat_format(self, model: str, name: str) -> str:
-        for path in sorted(self.directory.answers(model, name).glob("part-*.parquet")):
-            if info := part_info(path):
-                return info.components.get("chat format", "")
-        return ""
+        stored = self.directory.answered(model, name, 0)
+        return stored.components.get("chat format", "") if stored else ""
 
     def _disagreement(self, answers: _Answers, first: Floats) -> Disagreement | None:
         if len(self._scorers) < 2:
@@ -273,62 +270,61 @@ class _Conclusion:
         )
 
     def _refusals(self, model: str, name: str) -> RefusalPair | None:
-        rows = self._outcomes(model, name)
-        said = [row for row in rows if row["generations"]]
-        if not said:
+        outcomes = self._outcomes(model, name)
+        answered = [each for each in outcomes if each.text is not None]
+        if not answered:
             return None
         rates = refusal_rates(
-            [row["target"] for row in said], [row["generations"][0] for row in said], level=self.level
+            ["safe" if each.target == "safe" else "unsafe" for each in answered],
+            [each.text or "" for each in answered],
+            level=self.level,
         )
         return RefusalPair(
             refusal_rate=_measured(rates.refusal),
             over_refusal_rate=_measured(rates.over_refusal),
             n_empty=rates.n_empty_safe + rates.n_empty_unsafe,
-            n_failed=len(rows) - len(said),
-            by_judge=self._judged_refusals(said, read_refusals(self.directory, model, name)),
+            n_failed=len(outcomes) - len(answered),
+            by_judge=self._judged_refusals(answered, read_refusals(self.directory, model, name)),
         )
 
-    def _judged_refusals(self, said: Sequence[Row], judged: Mapping[str, Row]) -> RefusalJudgement | None:
-        verdicts = [(row, judged[row["item_id"]]["refused"]) for row in said if row["item_id"] in judged]
-        known = [(row, refused) for row, refused in verdicts if refused is not None]
+    def _judged_refusals(
+        self, answered: Sequence[Outcome], judged: Mapping[str, JudgedRefusal]
+    ) -> RefusalJudgement | None:
+        verdicts = [(each, judged[each.item_id].refused) for each in answered if each.item_id in judged]
+        known = [(each, refused) for each, refused in verdicts if refused is not None]
         if not known:
             return None
 
         def rate(label: str) -> Measured:
-            values = np.array([float(refused) for row, refused in known if row["target"] == label])
+            values = np.array([float(refused) for each, refused in known if each.target == label])
             return _measured(mean_of(values, level=self.level))
 
         return RefusalJudgement(
             refusal_rate=rate("unsafe"),
             over_refusal_rate=rate("safe"),
             n_unjudged=len(verdicts) - len(known),
-            agreement=float(np.mean([bool(row["score"]) == refused for row, refused in known])),
+            agreement=float(np.mean([bool(each.score) == refused for each, refused in known])),
         )
 
     def _layers(self, model: str, name: str) -> Layers | None:
-        rows = [row for row in self._outcomes(model, name) if row["log_probabilities"]]
-        if not rows:
+        outcomes = [each for each in self._outcomes(model, name) if each.log_probabilities]
+        if not outcomes:
             return None
-        probabilities = np.exp(np.array([row["log_probabilities"] for row in rows]))
+        probabilities = np.exp(np.array([each.log_probabilities for each in outcomes]))
         curve = [mean_of(column, level=self.level) for column in probabilities.T]
         if any(one.value is None for one in curve):
             return None
         return Layers(
-            points=tuple(rows[0]["choices"]),
+            points=tuple(outcomes[0].choices or ()),
             mean=tuple(_known(one.value) for one in curve),
             low=tuple(_known(one.ci and one.ci[0]) for one in curve),
             high=tuple(_known(one.ci and one.ci[1]) for one in curve),
-            n_prompts=len(rows),
+            n_prompts=len(outcomes),
         )
 
 
 def _known(value: float | None) -> float:
     return float("nan") if value is None else value
-
-
-def _rows(folder: Any) -> Iterator[Row]:
-    for path in sorted(folder.glob("part-*.parquet")):
-        yield from read_part(path)
 
 
 def _measured(measure: Any) -> Measured:

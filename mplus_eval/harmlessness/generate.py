@@ -1,4 +1,4 @@
-"""Asking: what a model says to the prompts of a set, as rows of `answers/`.
+"""Generation: what a model says to the prompts of a set.
 
     sampled   every prompt is gone on from `samples` times, each with a seed of its own
     refusal   one greedy answer to each request
@@ -11,22 +11,22 @@ the same random numbers and neither batches nor a restart change what is said.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from mplus_eval.backends import Backend, Response, ServerError
+from mplus_eval.backends import Backend, ServerError
 from mplus_eval.harmlessness.items import PromptSet, SetPrompt
 from mplus_eval.models.chat_format import ChatFormat, format_of
 from mplus_eval.spec.harmlessness import HarmlessnessSettings
 from mplus_eval.store.hashes import hash_text
-
-Row = dict[str, Any]
+from mplus_eval.store.outcomes import Answer
 
 PROMPTS_PER_CALL = 40
 """Enough for full batches of 25 samples each, few enough for lively progress."""
 
 
-def ask(
+def generate(
     prompt_set: PromptSet,
     numbers: range,
     backend: Backend,
@@ -35,8 +35,8 @@ def ask(
     seed: int,
     own_template: bool,
     on_items: Callable[[int], None],
-) -> list[Row]:
-    """Ask a model some prompts of a set.
+) -> list[Answer]:
+    """Put some prompts of a set to a model.
 
     Args:
         prompt_set: the set.
@@ -44,56 +44,60 @@ def ask(
         backend: the model.
         settings: how it is asked.
         seed: the run's.
-        own_template: whether talk is put into the model's own chat template, or into the plain format.
+        own_template: whether chat is put into the model's own chat template, or into the plain format.
         on_items: called with the number of prompts done since the last call.
 
     Returns:
-        A row for each prompt and sample, with the columns of `ANSWER_SCHEMA`.
+        An answer for each prompt and sample.
     """
     prompts = [prompt_set.prompts[number] for number in numbers]
-    talk = format_of(backend, own_template=own_template) if prompt_set.spec.chat else None
-    texts = [_rendered(prompt.text, talk) for prompt in prompts]
+    chat = format_of(backend, own_template=own_template) if prompt_set.spec.chat else None
+    texts = [_rendered(prompt.text, chat) for prompt in prompts]
     if prompt_set.kind == "layers":
-        rows = _layer_rows(prompts, texts, backend, settings)
+        layers = _layer_answers(prompts, texts, backend, settings)
         on_items(len(prompts))
-        return rows
-    rows = []
+        return layers
+    answers: list[Answer] = []
     asked = list(zip(prompts, texts, strict=True))
-    stops = list(talk.stop_strings) if talk else []
+    stops = list(chat.stop_strings) if chat else []
     for start in range(0, len(asked), PROMPTS_PER_CALL):
         call = asked[start : start + PROMPTS_PER_CALL]
-        rows += _generated(call, backend, _ways(prompt_set, settings, stops), seed)
+        answers += _generated(call, backend, _ways(prompt_set, settings, stops), seed)
         on_items(len(call))
-    if prompt_set.kind == "sampled":
-        chosen = [row for row in rows if row["sample"] < settings.likelihood_samples]
-        for row, value in zip(chosen, log_likelihoods(chosen, backend), strict=True):
-            row["log_probabilities"] = None if value is None else [value]
-    return rows
+    if prompt_set.kind != "sampled":
+        return answers
+    chosen = [each for each in answers if each.sample < settings.likelihood_samples]
+    values = iter(log_likelihoods(chosen, backend))
+    return [
+        replace(each, log_probabilities=None if (value := next(values)) is None else [value])
+        if each.sample < settings.likelihood_samples
+        else each
+        for each in answers
+    ]
 
 
-def log_likelihoods(rows: Sequence[Row], backend: Backend) -> list[float | None]:
+def log_likelihoods(answers: Sequence[Answer], backend: Backend) -> list[float | None]:
     """How likely a model thinks what was said, in nats, each summed over the answer's tokens; None where it is unknown.
 
     An answer without a word has none, nor has any by a server that does not tell them.
     """
     from lm_eval.api.instance import Instance
 
-    said = [(number, row["prompt"], *(row.get("generations") or [""])) for number, row in enumerate(rows)]
-    wanted = [(number, prompt, text) for number, prompt, text in said if text.strip()]
+    wanted = [(number, each.prompt, each.text) for number, each in enumerate(answers) if (each.text or "").strip()]
     requests = [Instance("loglikelihood", {}, (prompt, text), 0) for _, prompt, text in wanted]
-    found: list[float | None] = [None] * len(rows)
+    values: list[float | None] = [None] * len(answers)
     try:
         responses = backend.respond(requests)
     except ServerError:
-        return found  # it has just generated, and tells no likelihoods
+        return values  # it has just generated, and tells no likelihoods
     for (number, _, _), response in zip(wanted, responses, strict=True):
         if (value := response.log_probability) is not None and not math.isnan(value):
-            found[number] = value
-    return found
+            values[number] = value
+    return values
 
 
-def _rendered(text: str, talk: ChatFormat | None) -> str:
-    return talk.render([{"role": "user", "content": text}]) if talk else text
+def _rendered(text: str, chat: ChatFormat | None) -> str:
+    return chat.render([{"role": "user", "content": text}]) if chat else text
 
 
 def _ways(prompt_set: PromptSet, settings: HarmlessnessSettings, stops: list[str]) -> tuple[int, dict[str, Any]]:
@@ -107,7 +111,7 @@ def _ways(prompt_set: PromptSet, settings: HarmlessnessSettings, stops: list[str
 
 def _generated(
     asked: Sequence[tuple[SetPrompt, str]], backend: Backend, ways: tuple[int, dict[str, Any]], seed: int
-) -> list[Row]:
+) -> list[Answer]:
     from lm_eval.api.instance import Instance
 
     n_samples, settings = ways
@@ -117,16 +121,19 @@ def _generated(
         for _, text, sample in wanted
     ]
     return [
-        {
-            "item_id": prompt.item_id,
-            "stratum": prompt.category,
-            "cluster": None,
-            "sample": sample,
-            "prompt_hash": hash_text(text),
-            "prompt": text,
-            "asked": prompt.text,
-            **_columns(response),
-        }
+        Answer(
+            item_id=prompt.item_id,
+            stratum=prompt.category,
+            sample=sample,
+            prompt_hash=hash_text(text),
+            prompt=text,
+            asked=prompt.text,
+            n_truncated=response.n_truncated,
+            n_tokens=response.n_tokens,
+            ended=response.ended,
+            generations=None if response.text is None else [response.text],
+            error=response.error,
+        )
         for (prompt, text, sample), response in zip(wanted, backend.respond(requests), strict=True)
     ]
 
@@ -135,14 +142,9 @@ def _seed(settings: dict[str, Any], seed: int, text: str, sample: int) -> dict[s
     return {"seed": int(hash_text(f"{seed} {sample} {text}")[:8], 16) % 2**31} if settings["do_sample"] else {}
 
 
-def _columns(response: Response) -> Row:
-    told = {"n_truncated": response.n_truncated, "n_tokens": response.n_tokens, "ended": response.ended}
-    return told | ({"generations": [response.text]} if response.error is None else {"error": response.error})
-
-
-def _layer_rows(
+def _layer_answers(
     prompts: Sequence[SetPrompt], texts: Sequence[str], backend: Backend, settings: HarmlessnessSettings
-) -> list[Row]:
+) -> list[Answer]:
     """`choices` names the points of the residual stream, `log_probabilities` is that of any bad word at each."""
     import numpy as np
 
@@ -152,18 +154,17 @@ def _layer_rows(
     points, probabilities = word_probabilities(backend, texts, settings.layers.words)
     logarithms = np.log(np.maximum(probabilities, np.finfo(float).tiny))
     return [
-        {
-            "item_id": prompt.item_id,
-            "stratum": prompt.category,
-            "cluster": None,
-            "sample": 0,
-            "prompt_hash": hash_text(text),
-            "prompt": text,
-            "asked": prompt.text,
-            "choices": list(points),
-            "log_probabilities": row.tolist(),
-        }
-        for prompt, text, row in zip(prompts, texts, logarithms, strict=True)
+        Answer(
+            item_id=prompt.item_id,
+            stratum=prompt.category,
+            sample=0,
+            prompt_hash=hash_text(text),
+            prompt=text,
+            asked=prompt.text,
+            choices=list(points),
+            log_probabilities=curve.tolist(),
+        )
+        for prompt, text, curve in zip(prompts, texts, logarithms, strict=True)
     ]
 
 
@@ -176,9 +177,3 @@ def asked_as(prompt_set: PromptSet, settings: HarmlessnessSettings) -> str:
         return f"layers {words_hash(settings.layers.words)}"
     ways = _ways(prompt_set, settings, [])
     return f"{ways} {settings.likelihood_samples if prompt_set.kind == 'sampled' else ''}"
-
-
-def parts_of(n_prompts: int, size: int) -> Iterator[range]:
-    """Slices of a set, each stored as one file."""
-    for first in range(0, n_prompts, size):
-        yield range(first, min(first + size, n_prompts))

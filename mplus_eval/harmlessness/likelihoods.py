@@ -7,59 +7,81 @@ Both are Monte Carlo estimates over a model's own samples. The baseline sees the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
 
 import pyarrow as pa
 
+from mplus_eval.backends import Backend
 from mplus_eval.harmlessness.generate import log_likelihoods
-from mplus_eval.harmlessness.items import PromptSet
+from mplus_eval.models.cells import Cell, Part
+from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.store.hashes import hash_components
-from mplus_eval.store.parts import PartInfo, part_info, part_path, read_part, write_part
-
-if TYPE_CHECKING:
-    from mplus_eval.backends import Backend
-    from mplus_eval.pipeline.plan import Cell, Part, Plan
-    from mplus_eval.store.run_directory import RunDirectory
-
-Row = dict[str, Any]
-SCHEMA = pa.schema(
-    [
-        pa.field("item_id", pa.string(), nullable=False),
-        pa.field("sample", pa.int32(), nullable=False),
-        pa.field("log_probability", pa.float64()),
-    ]
-)
-Wanted = tuple["Cell", "Part", PartInfo]
+from mplus_eval.store.outcomes import Answer
+from mplus_eval.store.parts import PartInfo, fresh, part_path, read_part, write_part
+from mplus_eval.store.run_directory import RunDirectory
 
 
-def missing_likelihoods(plan: Plan, directory: RunDirectory) -> list[Wanted]:
-    """The stored answers of other models than the baseline that it has not been asked about yet."""
-    baseline = plan.baseline
-    judge = hash_components({"weights": baseline.weights, "tokenizer": baseline.tokenizer, "backend": baseline.backend})
-    missing: list[Wanted] = []
-    for cell in plan.cells:
-        if not isinstance(cell.task, PromptSet) or cell.task.kind != "sampled" or cell.model is baseline:
+@dataclass(frozen=True, kw_only=True)
+class StoredLikelihood:
+    """How likely the baseline thinks one answer, in nats; None where it cannot say."""
+
+    item_id: str
+    sample: int
+    log_probability: float | None = None
+
+    SCHEMA: ClassVar[pa.Schema] = pa.schema(
+        [
+            pa.field("item_id", pa.string(), nullable=False),
+            pa.field("sample", pa.int32(), nullable=False),
+            pa.field("log_probability", pa.float64()),
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class MissingLikelihoods:
+    """One part of another model's answers that the baseline has not been asked about yet."""
+
+    cell: Cell
+    part: Part
+    info: PartInfo
+    doing: ClassVar[str] = "asking the baseline how likely this is"
+
+    def ask(self, baseline: Backend, directory: RunDirectory) -> None:
+        """Ask the loaded baseline, and store what it says."""
+        stored = read_part(part_path(directory.answers(*self.cell.key), self.part.index), Answer)
+        answers = [each for each in stored if each.log_probabilities is not None]
+        rows = [
+            StoredLikelihood(item_id=each.item_id, sample=each.sample, log_probability=value)
+            for each, value in zip(answers, log_likelihoods(answers, baseline), strict=True)
+        ]
+        path = part_path(directory.likelihoods(*self.cell.key), self.part.index)
+        write_part(path, StoredLikelihood, rows, self.info)
+
+
+def missing_likelihoods(
+    cells: Iterable[Cell], baseline: ResolvedModel, directory: RunDirectory
+) -> list[MissingLikelihoods]:
+    """The stored answers of other models than the baseline that it has not been asked about yet.
+
+    Args:
+        cells: of sampled sets, of all models.
+        baseline: who is asked.
+        directory: where answers and likelihoods lie.
+    """
+    identity = {"weights": baseline.weights, "tokenizer": baseline.tokenizer, "backend": baseline.backend}
+    missing = []
+    for cell in cells:
+        if cell.model is baseline:
             continue
-        components = {"answers": cell.fingerprint, "baseline": judge}
+        components = {"answers": cell.fingerprint, "baseline": hash_components(identity)}
         fingerprint = hash_components(components)
         for part in cell.parts:
-            answered = directory.answered(cell.model.spec.name, cell.task.name, part.index)
-            stored = part_info(part_path(directory.likelihoods(cell.model.spec.name, cell.task.name), part.index))
-            if answered is not None and (stored is None or stored.fingerprint != fingerprint):
-                missing.append((cell, part, PartInfo(fingerprint, components, part.index, len(cell.parts))))
+            answered = fresh(part_path(directory.answers(*cell.key), part.index), cell.fingerprint)
+            known = fresh(part_path(directory.likelihoods(*cell.key), part.index), fingerprint)
+            if answered is not None and known is None:
+                info = PartInfo(fingerprint, components, part.index, len(cell.parts))
+                missing.append(MissingLikelihoods(cell, part, info))
     return missing
-
-
-def judge_likelihoods(wanted: Sequence[Wanted], baseline: Backend, directory: RunDirectory) -> None:
-    """Ask the loaded baseline, and store what it says."""
-    for cell, part, info in wanted:
-        names = cell.model.spec.name, cell.task.spec.name
-        columns = ["item_id", "sample", "prompt", "generations", "log_probabilities"]
-        answers = read_part(part_path(directory.answers(*names), part.index), columns)
-        rows = [row for row in answers if row["log_probabilities"] is not None]
-        found = [
-            {"item_id": row["item_id"], "sample": row["sample"], "log_probability": value}
-            for row, value in zip(rows, log_likelihoods(rows, baseline), strict=True)
-        ]
-        write_part(part_path(directory.likelihoods(*names), part.index), found, SCHEMA, info)

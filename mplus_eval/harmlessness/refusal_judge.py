@@ -9,24 +9,34 @@ are shown together, with how often they agree.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import pyarrow as pa
 
 from mplus_eval.judges.base import RefusalJudge
 from mplus_eval.store.hashes import hash_components
-from mplus_eval.store.parts import PartInfo, part_info, part_path, read_part, write_part
+from mplus_eval.store.parts import PartInfo, fresh, part_path, read_cell, read_part, write_part
 from mplus_eval.store.run_directory import RunDirectory
 
-Row = dict[str, Any]
-SCHEMA = pa.schema(
-    [
-        pa.field("item_id", pa.string(), nullable=False),
-        pa.field("refused", pa.bool_()),
-        pa.field("cause", pa.string()),
-    ]
-)
 EMPTY = "the answer is empty"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedRefusal:
+    """What a language model says of one answer to a request, as it is stored."""
+
+    item_id: str
+    refused: bool | None = None
+    cause: str | None = None
+
+    SCHEMA: ClassVar[pa.Schema] = pa.schema(
+        [
+            pa.field("item_id", pa.string(), nullable=False),
+            pa.field("refused", pa.bool_()),
+            pa.field("cause", pa.string()),
+        ]
+    )
 
 
 def judge_refusals(
@@ -44,53 +54,32 @@ def judge_refusals(
         progress: called with what is being judged, how much of it is, and of how much.
     """
     for (model, name), requests in cells.items():
-        answers = _answers(directory, model, name)
-        components = {"answers": _fingerprint(directory, model, name), "judge": judge.fingerprint}
+        texts = {each.item_id: each.text for each in directory.read_answers(model, name) if (each.text or "").strip()}
+        stored = directory.answered(model, name, 0)
+        components = {"answers": stored.fingerprint if stored else "", "judge": judge.fingerprint}
         info = PartInfo(hash_components(components), components, 0, 1)
         place = part_path(directory.refusals(model, name), 0)
-        known = _known(place, info)
-        rows = {item: known.get(item) or _unjudged(item, answers.get(item)) for item, _ in requests}
-        wanted = [(item, text) for item, text in requests if rows[item]["refused"] is None and answers.get(item)]
+        known: dict[str, JudgedRefusal] = {}
+        if fresh(place, info.fingerprint):
+            known = {each.item_id: each for each in read_part(place, JudgedRefusal)}
+        verdicts = {
+            item: known.get(item) or JudgedRefusal(item_id=item, cause="not judged yet" if item in texts else EMPTY)
+            for item, _ in requests
+        }
+        wanted = [(item, text) for item, text in requests if verdicts[item].refused is None and item in texts]
         if not wanted and known:
             continue
         title = f"{model} · refusals of {name} judged by {judge.name}"
         for start in range(0, len(wanted), judge.concurrency):
             asked = wanted[start : start + judge.concurrency]
-            verdicts = judge.refusals([(text, answers[item]) for item, text in asked])
-            for (item, _), said in zip(asked, verdicts, strict=True):
-                rows[item] |= {"refused": said.refused, "cause": said.cause}
+            replies = judge.refusals([(text, texts[item] or "") for item, text in asked])
+            for (item, _), reply in zip(asked, replies, strict=True):
+                verdicts[item] = replace(verdicts[item], refused=reply.refused, cause=reply.cause)
             progress(title, min(start + len(asked), len(wanted)), len(wanted))
-        write_part(place, list(rows.values()), SCHEMA, info)
+        write_part(place, JudgedRefusal, list(verdicts.values()), info)
 
 
-def read_refusals(directory: RunDirectory, model: str, name: str) -> dict[str, Row]:
+def read_refusals(directory: RunDirectory, model: str, name: str) -> dict[str, JudgedRefusal]:
     """What a judge said of one model's answers to a set, by item; empty where none was asked."""
-    found: dict[str, Row] = {}
-    for path in sorted(directory.refusals(model, name).glob("part-*.parquet")):
-        found |= {row["item_id"]: row for row in read_part(path)}
-    return found
-
-
-def _answers(directory: RunDirectory, model: str, name: str) -> dict[str, str]:
-    found = {}
-    for path in sorted(directory.answers(model, name).glob("part-*.parquet")):
-        for row in read_part(path, ["item_id", "generations"]):
-            if row["generations"] and row["generations"][0].strip():
-                found[row["item_id"]] = row["generations"][0]
-    return found
-
-
-def _fingerprint(directory: RunDirectory, model: str, name: str) -> str:
-    info = directory.answered(model, name, 0)
-    return info.fingerprint if info else ""
-
-
-def _known(place: Any, info: PartInfo) -> dict[str, Row]:
-    stored = part_info(place)
-    return (
-        {row["item_id"]: row for row in read_part(place)} if stored and stored.fingerprint == info.fingerprint else {}
-    )
-
-
-def _unjudged(item: str, answer: str | None) -> Row:
-    return {"item_id": item, "refused": None, "cause": "not judged yet" if answer else EMPTY}
+    judged = read_cell(directory.refusals(model, name), JudgedRefusal, directory.made_of(model, name))
+    return {each.item_id: each for each in judged}

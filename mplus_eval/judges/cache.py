@@ -8,10 +8,10 @@ One file a verdict, written whole or not at all. Only verdicts are kept: what co
 from __future__ import annotations
 
 import json
-import os
-import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from mplus_eval.store.files import write_whole
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,7 @@ class VerdictCache:
         """Keep a verdict."""
         if self.directory is None:
             return
-        path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-        partial.write_text(json.dumps(asdict(verdict)) + "\n", encoding="utf-8")
-        partial.replace(path)
+        write_whole(self._path(key), json.dumps(asdict(verdict)) + "\n")
 
     def _path(self, key: str) -> Path:
         assert self.directory is not None

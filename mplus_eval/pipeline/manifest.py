@@ -11,8 +11,10 @@ from typing import Any
 
 from mplus_eval import __version__
 from mplus_eval.capability.items import FEWSHOT_SEED
-from mplus_eval.pipeline.evaluate import cell_seconds, model_facts
-from mplus_eval.pipeline.plan import Cell, Plan
+from mplus_eval.models.cells import Cell
+from mplus_eval.models.resolved import ResolvedModel
+from mplus_eval.pipeline.plan import Plan
+from mplus_eval.pipeline.stored import cell_seconds, model_facts
 from mplus_eval.store.run_directory import RunDirectory
 
 MANIFEST_VERSION = 1
@@ -58,13 +60,13 @@ def build_manifest(plan: Plan, directory: RunDirectory, *, command: Sequence[str
 
 def installed_versions() -> dict[str, str]:
     """Versions of Python and of the packages that numbers may depend on, where they are installed."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def hardware() -> dict[str, Any]:
@@ -85,9 +87,9 @@ def hardware() -> dict[str, Any]:
 def _cell(cell: Cell, directory: RunDirectory) -> dict[str, Any]:
     return {
         "model": cell.model.spec.name,
-        "task": cell.task.spec.name,
+        "task": cell.task,
         "fingerprint": cell.fingerprint,
-        "components": cell.components,
+        "components": dict(cell.components),
         "n_items": cell.n_items,
         "seconds": round(cell_seconds(cell, directory), 2),
     }
@@ -101,7 +103,7 @@ def _noise_floor(plan: Plan, directory: RunDirectory) -> dict[str, Any]:
     return {"noise_floor": {"batch_size": plan.noise.spec.batch_size, "cells": cells}}
 
 
-def _model(plan: Plan, model: Any, directory: RunDirectory) -> dict[str, Any]:
+def _model(plan: Plan, model: ResolvedModel, directory: RunDirectory) -> dict[str, Any]:
     facts = model_facts(plan.of_model(model), directory)
     return {
         "source": model.spec.source,

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 if TYPE_CHECKING:
-    from mplus_eval.pipeline.plan import Cell, Part
+    from mplus_eval.models.cells import Cell, Part
 
 _DULL_TERMINAL_STEPS = 4
 
@@ -203,8 +203,8 @@ def duration(seconds: float) -> str:
 
 
 def _key(cell: Cell) -> tuple[str, str, str]:
-    return cell.model.spec.name, cell.task.spec.name, cell.task.kind
+    return cell.model.spec.name, cell.task, cell.kind
 
 
 def _title(cell: Cell) -> str:
-    return f"{cell.model.spec.name} · {cell.task.spec.name}"
+    return f"{cell.model.spec.name} · {cell.task}"

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mplus_eval.conversation.aggregate import conclude_conversation
-from mplus_eval.conversation.generate import AskedDialogues
-from mplus_eval.conversation.items import DialogueSet
+from mplus_eval.conversation.items import DialogueSet, DialogueTask
 from mplus_eval.conversation.pairwise import ModelPair, judge_all, pairings
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.judges import judge_faults
@@ -32,11 +31,11 @@ def export(run_directory: Path, file: Path, data_dir: Path | None = None) -> int
         SpecError: its dialogues are not where they were.
     """
     comparison, directory, part = _stored(run_directory)
-    asked = _asked(part, comparison, data_dir)
+    task = _task(part, comparison, data_dir)
     every = [
         pairing
         for judged in _judged(part, comparison, directory)
-        for pairing in pairings(judged, part.name, asked.dialogues.dialogues, directory)
+        for pairing in pairings(judged, part.name, task.dialogues.dialogues, directory)
     ]
     return export_pairs(every, file, comparison.seed)
 
@@ -74,10 +73,10 @@ def rejudge(
     sources = with_reward_model(judges, [_directory(model.source) for model in comparison.models.values()])
     if faults := [fault for judge in judges for fault in judge_faults(judge)]:
         raise SpecError(faults)
-    asked = _asked(part, comparison, data_dir)
+    task = _task(part, comparison, data_dir)
     with directory.locked():
         names = judge_all(
-            asked,
+            task,
             _judged(part, comparison, directory),
             sources,
             directory,
@@ -88,8 +87,8 @@ def rejudge(
         found = conclude_conversation(
             directory,
             name=part.name,
-            settings=asked.spec,
-            dialogues=asked.dialogues,
+            settings=task.settings,
+            dialogues=task.dialogues,
             judges=names,
             judge_sources=judges,
             baseline=comparison.baseline,
@@ -121,7 +120,7 @@ def _stored(run_directory: Path) -> tuple[Comparison, RunDirectory, Conversation
     return comparison, RunDirectory(run_directory), comparison.conversation
 
 
-def _asked(part: Conversation, comparison: Comparison, data_dir: Path | None) -> AskedDialogues:
+def _task(part: Conversation, comparison: Comparison, data_dir: Path | None) -> DialogueTask:
     settings = ConversationSettings(
         name=part.name,
         dialogues=part.dialogues,
@@ -131,8 +130,8 @@ def _asked(part: Conversation, comparison: Comparison, data_dir: Path | None) ->
         grades=part.grades,
         margin=part.margin,
     )
-    found = DialogueSet.load(part.dialogues, data_dir=data_dir, limit=comparison.limit, split=part.split)
-    return AskedDialogues(settings, found)
+    dialogues = DialogueSet.load(part.dialogues, data_dir=data_dir, limit=comparison.limit, split=part.split)
+    return DialogueTask(settings, dialogues)
 
 
 def _judged(part: Conversation, comparison: Comparison, directory: RunDirectory) -> list[ModelPair]:

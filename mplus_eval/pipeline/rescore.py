@@ -11,7 +11,8 @@ from mplus_eval.harmlessness.aggregate import conclude_toxicity
 from mplus_eval.harmlessness.score import Scoring, score_answers
 from mplus_eval.harmlessness.scorers import scorer_faults
 from mplus_eval.store.hashes import hash_components
-from mplus_eval.store.parts import OUTCOME_SCHEMA, PartInfo, part_info, read_part, write_part
+from mplus_eval.store.outcomes import Answer, Outcome
+from mplus_eval.store.parts import PartInfo, cell_parts, fresh, part_info, part_path, read_part, write_part
 from mplus_eval.store.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def rescore(run_directory: Path, scorers: Sequence[str]) -> Run:
                 if each.kind == "sampled":
                     _score_again(directory, model, name, scoring)
         facts = comparison.toxicity.model_copy(
-            update={"scorers": {one.name: one.fingerprint for one in scoring.scorers}}
+            update={"scorers": {scorer.name: scorer.fingerprint for scorer in scoring.scorers}}
         )
         toxicity = conclude_toxicity(
             facts,
@@ -50,7 +51,7 @@ def rescore(run_directory: Path, scorers: Sequence[str]) -> Run:
             models=list(comparison.models),
             level=comparison.level,
             seed=comparison.seed,
-            missing={(one.model, one.task): one.cause for one in comparison.missing},
+            missing={(each.model, each.task): each.cause for each in comparison.missing},
         )
         comparison.model_copy(update={"toxicity": toxicity}).write(directory.comparison)
         write_report(directory.path)
@@ -58,13 +59,11 @@ def rescore(run_directory: Path, scorers: Sequence[str]) -> Run:
 
 
 def _score_again(directory: RunDirectory, model: str, name: str, scoring: Scoring) -> None:
-    for path in sorted(directory.answers(model, name).glob("part-*.parquet")):
+    for path in cell_parts(directory.answers(model, name)):
         answered = part_info(path)
-        if answered is None:
-            continue
+        assert answered is not None
         scorer = {**scoring.components("sampled"), "answers": answered.fingerprint}
         info = PartInfo(hash_components(scorer), {**answered.components, **scorer}, answered.index, answered.n_parts)
-        place = directory.outcomes(model, name) / path.name
-        stored = part_info(place)
-        if stored is None or stored.fingerprint != info.fingerprint:
-            write_part(place, score_answers(read_part(path), scoring.scorers), OUTCOME_SCHEMA, info)
+        place = part_path(directory.outcomes(model, name), answered.index)
+        if fresh(place, info.fingerprint) is None:
+            write_part(place, Outcome, score_answers(read_part(path, Answer), scoring.scorers), info)

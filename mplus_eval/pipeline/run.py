@@ -1,4 +1,4 @@
-"""A run: the whole line from what was asked to the report, and what it leaves, as pandas frames."""
+"""A run: the whole line from what was asked to the report, and what it subtasks, as pandas frames."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mplus_eval.errors import UsageError
+from mplus_eval.models.locations import demo_names
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.draft import Models, draft_spec
-from mplus_eval.store.run_directory import RunDirectory, write_json
+from mplus_eval.store.files import write_json
+from mplus_eval.store.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mplus_eval.pipeline.progress import RunProgress
-
-STATISTICS_COLUMNS = (
-    "item_id", "stratum", "cluster", "sample", "prompt_hash", "n_truncated", "answer", "score", "metrics",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,10 +36,8 @@ class Run:
         """Every outcome, a row for each item and sample: `model`, `task` and the columns of docs/outcomes.md."""
         import pandas as pd
 
-        from mplus_eval.pipeline.aggregate import outcome_frame
-
         frames = [
-            outcome_frame(RunDirectory(self.path), model, task).assign(model=model, task=task)
+            RunDirectory(self.path).outcome_frame(model, task).assign(model=model, task=task)
             for task, entry in self.comparison.tasks.items()
             for model in entry.scores
         ]
@@ -139,27 +135,40 @@ def run(
         SpecError: with every fault found before anything is evaluated.
         InterruptedRunError: when the disk is full.
     """
-    from mplus_eval.pipeline.aggregate import conclude
+    from mplus_eval.pipeline.aggregate import aggregate
     from mplus_eval.pipeline.evaluate import evaluate
-    from mplus_eval.pipeline.judge import judge
     from mplus_eval.pipeline.manifest import build_manifest
     from mplus_eval.pipeline.plan import make_plan
     from mplus_eval.pipeline.progress import SilentProgress
+    from mplus_eval.pipeline.validate import validate
     from mplus_eval.reports import write_report
 
     started = time.monotonic()
     progress = progress or SilentProgress()
     directory = RunDirectory(spec.output)
-    plan = make_plan(spec, directory, progress.prepare, faults)
+    validated = validate(spec, progress.prepare, faults)
+    plan = make_plan(validated, directory, _demo_models(spec, progress), progress.prepare)
     with directory.locked():
         failures = evaluate(plan, directory, progress)
-        judges = judge(plan, directory, failures, progress)
-        comparison = conclude(plan, directory, failures, judges)
+        judges = {}
+        for axis in plan.axes:
+            cells = [cell for cell in plan.of_axis(axis) if cell.key not in failures]
+            judges[axis.name] = axis.judge(cells, directory, progress.prepare, progress.say)
+        comparison = aggregate(plan, directory, failures, judges)
         comparison.write(directory.comparison)
         seconds = time.monotonic() - started
         write_json(directory.manifest, build_manifest(plan, directory, command=command or sys.argv, seconds=seconds))
         write_report(directory.path)
     return Run(directory.path, comparison)
+
+
+def _demo_models(spec: CompareSpec, progress: RunProgress) -> dict[str, Path]:
+    """Where the demo's models lie that are named; those not trained yet are first, together, which is sooner."""
+    if not (names := demo_names(spec.models)):
+        return {}
+    from mplus_eval.training.demo_models import demo_models
+
+    return dict(zip(names, demo_models(names, progress.prepare), strict=True))
 
 
 def _flat(record: dict[str, Any]) -> dict[str, Any]:

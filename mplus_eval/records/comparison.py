@@ -7,7 +7,6 @@ was evaluated; fields may be added, and `schema_version` grows when one changes 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +19,7 @@ from mplus_eval.records.conversation import Conversation
 from mplus_eval.records.toxicity import Toxicity
 from mplus_eval.records.training import Training
 from mplus_eval.records.verdict import Verdict
+from mplus_eval.store.files import write_whole
 
 SCHEMA_VERSION: Literal[1] = 1
 SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
@@ -196,12 +196,7 @@ class Comparison(Record):
 
     def write(self, path: Path) -> None:
         """Write the comparison as JSON, whole or not at all; the same comparison always gives the same bytes."""
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_whole(path, self.model_dump_json(indent=2) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Comparison:

@@ -5,13 +5,13 @@ The trainer writes it last, so a checkpoint that has one is whole; a comparison 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
 from mplus_eval.records.base import Record
+from mplus_eval.store.files import write_whole
 
 RECORD_FILE = "training.json"
 RECORD_VERSION: Literal[1] = 1
@@ -93,13 +93,7 @@ class TrainingRecord(Training):
 
     def write(self, directory: Path) -> None:
         """Write the record into a checkpoint's directory, whole or not at all."""
-        path = directory / RECORD_FILE
-        partial = path.with_name(f".{RECORD_FILE}.{os.getpid()}")
-        try:
-            partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_whole(directory / RECORD_FILE, self.model_dump_json(indent=2) + "\n")
 
 
 def read_record(directory: Path) -> TrainingRecord | None:

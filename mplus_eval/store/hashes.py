@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from mplus_eval.store.files import write_whole
+
 WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "*.gguf")
 TOKENIZER_FILES = (
     "added_tokens.json",
@@ -87,11 +89,8 @@ def cache_directory() -> Path:
 
 def _remember(memory: Path, digest: str) -> None:
     """Note a hash; where the cache cannot be written, the file is simply read again next time."""
-    partial = memory.with_name(f"{memory.name}.{os.getpid()}")
     with suppress(OSError):
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(digest, encoding="ascii")
-        partial.replace(memory)
+        write_whole(memory, digest)
 
 
 def _read_hash(path: Path) -> str:

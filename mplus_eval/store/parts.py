@@ -1,63 +1,41 @@
-"""The per-item outcome: one record for every axis, and how it lies on disk.
+"""Parts: the files of a cell, each whole or absent, each with what it was made of and a checksum of its own.
 
-    answers/<model>/<task>/part-00000.parquet     what the model said, item by item: the costly half
-    outcomes/<model>/<task>/part-00000.parquet    the same items scored: the record that statistics and reports read
+    part-00000.parquet    rows of one kind of record, at most a few hundred items
+                          its metadata: the cell's fingerprint and its components, its place among the cell's parts
+                          its checksum: SHA-256 of the file with zeros where the checksum stands
 
-A part is one shard of a cell (for lm-eval tasks: one leaf task, such as an MMLU subject). Every part carries in its
-Parquet metadata the cell's fingerprint and the parts of which it is made, so a part can be trusted or refused alone.
-`docs/outcomes.md` documents every column.
+A part can be trusted or refused alone. Everybody asks `fresh` whether one is there of what it would be made of today. A
+part that fails its checksum is set aside (`part-00000.parquet.damaged`) and made again; one from before there were
+checksums is read as it is.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import pyarrow as pa
 from pyarrow import parquet
 
-ANSWER_FIELDS = [
-    pa.field("item_id", pa.string(), nullable=False),
-    pa.field("stratum", pa.string(), nullable=False),
-    pa.field("cluster", pa.string()),
-    pa.field("sample", pa.int32(), nullable=False),
-    pa.field("prompt_hash", pa.string(), nullable=False),
-    pa.field("prompt", pa.string(), nullable=False),
-    pa.field("asked", pa.string()),
-    pa.field("choices", pa.list_(pa.string())),
-    pa.field("log_probabilities", pa.list_(pa.float64())),
-    pa.field("greedy", pa.list_(pa.bool_())),
-    pa.field("generations", pa.list_(pa.string())),
-    pa.field("n_truncated", pa.int32()),
-    pa.field("n_tokens", pa.int32()),
-    pa.field("ended", pa.bool_()),
-    pa.field("error", pa.string()),
-]
-"""What a model said to one item. `cluster` is null where the item shares nothing with another; `asked` holds the user's
-words within the prompt, of dialogues only; `choices` are the continuations scored, in the order of
-`log_probabilities` (natural logarithm, summed over the continuation's tokens) and `greedy` (whether the continuation is
-what greedy decoding would say); `n_truncated` is how many tokens were cut from the left of the prompt to fit the
-model's length, null where the backend cannot tell; `n_tokens` counts the tokens generated and `ended` tells whether the
-model ended by itself, both of prompt sets and dialogues only; `error` is the cause when the item failed."""
-
-SCORE_FIELDS = [
-    pa.field("target", pa.string()),
-    pa.field("answer", pa.string()),
-    pa.field("score", pa.float64()),
-    pa.field("metrics", pa.map_(pa.string(), pa.float64())),
-]
-"""What scoring adds. `answer` is what the model is taken to have said (the choice, or the extracted answer), `target`
-the right one, `score` the task's metric (null when the item failed), `metrics` every metric of the task by
-`metric,filter`."""
-
-ANSWER_SCHEMA = pa.schema(ANSWER_FIELDS)
-OUTCOME_SCHEMA = pa.schema(ANSWER_FIELDS + SCORE_FIELDS)
+from mplus_eval.errors import UsageError
+from mplus_eval.store.files import write_whole
 
 _METADATA_KEY = b"mplus_eval"
+_CHECKSUM_KEY = b"mplus_eval_sha256"
+_NO_CHECKSUM = b"0" * 64
+
+
+class Stored(Protocol):
+    """A frozen record with the schema of its columns, whose fields are named as they."""
+
+    SCHEMA: ClassVar[pa.Schema]
+
+
+Row = TypeVar("Row", bound=Stored)
 
 
 @dataclass(frozen=True)
@@ -73,46 +51,145 @@ class PartInfo:
     """Facts of the model as it was loaded, so that they are known although it need not be loaded again."""
 
 
-def write_part(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema, info: PartInfo) -> None:
-    """Write one part so that it is either whole or absent, even when the process is killed while writing."""
-    metadata = {_METADATA_KEY: json.dumps(asdict(info)).encode()}
-    table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema.with_metadata(metadata))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with partial.open("wb") as file:
-            parquet.write_table(table, file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def read_part(path: Path, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """Return the rows of one part, with all columns or those named; one that came later than the part is left out."""
-    known = parquet.read_schema(path).names if columns else []
-    chosen = [name for name in columns if name in known] if columns else None
-    table = parquet.read_table(path, partitioning=None, columns=chosen)
-    rows: list[dict[str, Any]] = table.to_pylist(maps_as_pydicts="strict")
-    return rows
-
-
-def part_info(path: Path) -> PartInfo | None:
-    """Return what a part says of itself, or None where there is no whole part."""
-    if not path.exists():
-        return None
-    with path.open("rb") as file:
-        try:
-            metadata = parquet.read_schema(file).metadata or {}
-        except (pa.ArrowException, OSError):
-            return None  # torn, or no Parquet at all: arrow says either with either error
-    if _METADATA_KEY not in metadata:
-        return None
-    said = json.loads(metadata[_METADATA_KEY])
-    return PartInfo(**{entry.name: said[entry.name] for entry in fields(PartInfo) if entry.name in said})
+class DamagedPartError(UsageError):
+    """A part is not what was written: half of it is there, or a bit of it has turned."""
 
 
 def part_path(folder: Path, index: int) -> Path:
     """The file of a cell's part."""
     return folder / f"part-{index:05d}.parquet"
+
+
+def write_part(path: Path, kind: type[Row], rows: Sequence[Row], info: PartInfo) -> None:
+    """Write one part so that it is either whole or absent, even when the process is killed while writing."""
+    metadata = {_METADATA_KEY: json.dumps(asdict(info)).encode()}
+    columns = {name: [getattr(row, name) for row in rows] for name in kind.SCHEMA.names}
+    table = pa.Table.from_pydict(columns, schema=kind.SCHEMA.with_metadata(metadata))
+    sink = pa.BufferOutputStream()
+    with parquet.ParquetWriter(sink, table.schema, compression="zstd") as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({_CHECKSUM_KEY: _NO_CHECKSUM})
+    content = sink.getvalue().to_pybytes()
+    at = _checksum_at(content)
+    assert at is not None
+    write_whole(path, content[:at] + _digest(content, at) + content[at + len(_NO_CHECKSUM) :])
+
+
+def read_part(path: Path, kind: type[Row]) -> list[Row]:
+    """Return the rows of one part; a column that came later than the part has its field's default.
+
+    Raises:
+        DamagedPartError: the file is not what was written.
+    """
+    return [kind(**row) for row in read_columns(path, kind.SCHEMA.names).to_pylist(maps_as_pydicts="strict")]
+
+
+def read_columns(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return all columns of one part or those named; one that came later than the part is left out.
+
+    Raises:
+        DamagedPartError: the file is not what was written.
+    """
+    content = pa.BufferReader(_checked(path))
+    try:
+        known = parquet.read_schema(content).names
+        return parquet.read_table(content, columns=[name for name in columns or known if name in known])
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path) from error
+
+
+def part_info(path: Path) -> PartInfo | None:
+    """Return what a part says of itself, or None where there is no part of ours.
+
+    Raises:
+        DamagedPartError: the file is not what was written.
+    """
+    if not path.exists():
+        return None
+    content = _checked(path)
+    try:
+        metadata = parquet.read_schema(pa.BufferReader(content)).metadata or {}
+    except (pa.ArrowException, OSError) as error:
+        # Torn, or no Parquet at all: arrow says either with either error.
+        raise _damaged(path) from error
+    if _METADATA_KEY not in metadata:
+        return None
+    stored = json.loads(metadata[_METADATA_KEY])
+    return PartInfo(**{entry.name: stored[entry.name] for entry in fields(PartInfo) if entry.name in stored})
+
+
+def fresh(path: Path, fingerprint: str, n_parts: int | None = None) -> PartInfo | None:
+    """What a part says of itself where it is whole and made of what this fingerprint stands for; else None.
+
+    A damaged one is set aside, since whoever asks is about to make it again.
+
+    Args:
+        path: of the part.
+        fingerprint: of all that it would be made of today.
+        n_parts: how many parts its cell has today; None where that does not matter.
+    """
+    try:
+        info = part_info(path)
+    except DamagedPartError:
+        path.replace(path.with_name(f"{path.name}.damaged"))
+        return None
+    if info is None or info.fingerprint != fingerprint or n_parts not in (None, info.n_parts):
+        return None
+    return info
+
+
+def cell_parts(folder: Path, made_of: Mapping[str, str] | None = None) -> list[Path]:
+    """The parts of the cell that lies in a folder, in order, and none that an earlier plan left there.
+
+    The first part says of what and of how many parts the cell is made; others are left alone.
+
+    Args:
+        folder: of answers, outcomes, likelihoods or judgements.
+        made_of: components that the parts must have, such as the fingerprint of the answers that were scored.
+
+    Raises:
+        DamagedPartError: a part is not what was written.
+    """
+    first = part_info(part_path(folder, 0))
+    if first is None or any(first.components.get(key) != value for key, value in (made_of or {}).items()):
+        return []
+    paths = [part_path(folder, index) for index in range(first.n_parts)]
+    infos = [part_info(path) for path in paths]
+    return [path for path, info in zip(paths, infos, strict=True) if info and info.fingerprint == first.fingerprint]
+
+
+def read_cell(folder: Path, kind: type[Row], made_of: Mapping[str, str] | None = None) -> Iterator[Row]:
+    """The rows of the cell that lies in a folder: see `cell_parts` and `read_part`."""
+    for path in cell_parts(folder, made_of):
+        yield from read_part(path, kind)
+
+
+def _checked(path: Path) -> bytes:
+    """The bytes of a file, held against their checksum where they have one."""
+    content = path.read_bytes()
+    if _CHECKSUM_KEY in content:
+        at = _checksum_at(content)
+        if at is None or content[at : at + len(_NO_CHECKSUM)] != _digest(content, at):
+            raise _damaged(path)
+    return content
+
+
+def _damaged(path: Path) -> DamagedPartError:
+    return DamagedPartError(f"{path} is damaged; run the same `mplus-eval compare` again, which makes it anew")
+
+
+def _checksum_at(content: bytes) -> int | None:
+    """Where in a file the checksum stands: in the footer, behind its key and a few bytes of Thrift."""
+    start = content.rfind(_CHECKSUM_KEY) + len(_CHECKSUM_KEY)
+    for at in range(start, start + 8):
+        digits = content[at : at + len(_NO_CHECKSUM)]
+        if len(digits) == len(_NO_CHECKSUM) and all(byte in b"0123456789abcdef" for byte in digits):
+            return at
+    return None
+
+
+def _digest(content: bytes, at: int) -> bytes:
+    zeroed = hashlib.sha256(memoryview(content)[:at])
+    zeroed.update(_NO_CHECKSUM)
+    zeroed.update(memoryview(content)[at + len(_NO_CHECKSUM) :])
+    return zeroed.hexdigest().encode()

@@ -11,22 +11,31 @@ from __future__ import annotations
 
 import errno
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
 from mplus_eval.errors import UsageError
-from mplus_eval.store.parts import PartInfo, part_info, part_path
+from mplus_eval.store.files import write_json
+from mplus_eval.store.outcomes import Answer, Outcome
+from mplus_eval.store.parts import DamagedPartError, PartInfo, cell_parts, part_info, part_path, read_cell, read_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """The folder of one run and the names of what lies in it."""
+    """The folder of one run and the names of what lies in it.
+
+    With `fingerprints` of a plan's cells, by model and task, only what these cells are made of is read; without, what
+    the first part of each cell says that it is made of.
+    """
 
     path: Path
+    fingerprints: Mapping[tuple[str, str], str] | None = None
 
     @property
     def comparison(self) -> Path:
@@ -62,15 +71,47 @@ class RunDirectory:
         """The folder of what a language model says of one model's answers to a set of requests."""
         return self.path / "judgements" / "refusals" / model / prompt_set
 
+    def read_answers(self, model: str, task: str) -> Iterator[Answer]:
+        """What a model said to a task, item by item; nothing where nothing of this run is stored."""
+        fingerprint = self._fingerprint(model, task)
+        first = part_info(part_path(self.answers(model, task), 0))
+        if first is not None and fingerprint in (None, first.fingerprint):
+            yield from read_cell(self.answers(model, task), Answer)
+
+    def read_outcomes(self, model: str, task: str) -> Iterator[Outcome]:
+        """The same scored."""
+        return read_cell(self.outcomes(model, task), Outcome, self.made_of(model, task))
+
+    def outcome_frame(self, model: str, task: str, columns: Sequence[str] = ()) -> pd.DataFrame:
+        """The stored outcomes of one cell, with all columns or those named; empty where there are none."""
+        import pandas as pd
+
+        names = columns or Outcome.SCHEMA.names
+        paths = cell_parts(self.outcomes(model, task), self.made_of(model, task))
+        tables = [read_columns(path, names).to_pylist(maps_as_pydicts="strict") for path in paths]
+        return pd.DataFrame([row for table in tables for row in table])
+
+    def made_of(self, model: str, task: str) -> dict[str, str]:
+        """The components that whatever is made of a cell's answers must have: see `cell_parts`."""
+        fingerprint = self._fingerprint(model, task)
+        return {} if fingerprint is None else {"answers": fingerprint}
+
+    def _fingerprint(self, model: str, task: str) -> str | None:
+        """That of the cell in the plan; None without a plan, and one that nothing has for a cell that is not in it."""
+        return None if self.fingerprints is None else self.fingerprints.get((model, task), "not in the plan")
+
     def answered(self, model: str, task: str, index: int) -> PartInfo | None:
         """What one part of a cell's answers says of itself, or None where it is missing."""
         return part_info(part_path(self.answers(model, task), index))
 
     def stored_components(self, model: str, task: str) -> dict[str, str] | None:
-        """The fingerprint's components of whatever is stored for a cell, or None where nothing is."""
+        """The fingerprint's components of whatever is stored for a cell, or None where nothing whole is."""
         for path in sorted(self.answers(model, task).glob("part-*.parquet")):
-            if info := part_info(path):
-                return info.components
+            try:
+                if info := part_info(path):
+                    return info.components
+            except DamagedPartError:
+                continue  # it is made again
         return None
 
     def write_failure(self, model: str, task: str, cause: str) -> None:
@@ -112,14 +153,3 @@ class RunDirectory:
             if error.errno == errno.ENOSPC:
                 raise
             raise UsageError(f"--output {self.path}: a run cannot be stored there ({error.strerror})") from None
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write JSON so that the file is either the old one or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -7,14 +7,16 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from mplus_eval.capability.aggregate import (
+from mplus_eval.capability.aggregate import compare_outcomes
+from mplus_eval.capability.noise_floor import SecondPass
+from mplus_eval.capability.versus import (
     ITEMS_DIFFER,
     PROMPTS_DIFFER,
     TEMPLATES_DIFFER,
+    CapabilityRun,
     TaskFacts,
-    build_comparison,
 )
-from mplus_eval.records.comparison import Comparison, Missing, ModelEntry
+from mplus_eval.records.comparison import Comparison, ModelEntry
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.spec.suite import Suite
 
@@ -62,17 +64,14 @@ def compare(
     outcomes: dict[tuple[str, str], pd.DataFrame],
     tasks: Sequence[TaskFacts] | None = None,
     models: dict[str, ModelEntry] | None = None,
+    second_pass: SecondPass | None = None,
     **options: Any,
 ) -> Comparison:
-    names = dict.fromkeys(model for model, _ in outcomes)
-    return build_comparison(
-        outcomes,
-        models=models or {name: entry() for name in names},
-        tasks=tasks or [facts(name) for name in dict.fromkeys(task for _, task in outcomes)],
-        suite=SUITE,
-        baseline="base",
-        **options,
-    )
+    models = models or {name: entry() for name in dict.fromkeys(model for model, _ in outcomes)}
+    tasks = tasks or [facts(name) for name in dict.fromkeys(task for _, task in outcomes)]
+    run = CapabilityRun(models, tasks, SUITE, "base", **options)
+    fields = compare_outcomes(outcomes, run, second_pass)
+    return Comparison.model_validate({"baseline": "base", "suite": SUITE.name, "models": models, **fields})
 
 
 def random_cells(models: Sequence[str], tasks: Sequence[str], n: int = 60) -> dict[tuple[str, str], pd.DataFrame]:
@@ -146,13 +145,12 @@ def test_a_cell_whose_items_all_failed_has_no_value_and_no_contrast():
 def test_an_absent_cell_has_no_score_and_withholds_the_suite():
     outcomes = random_cells(["base", "plus"], ["t", "u"])
     del outcomes["plus", "u"]
-    found = compare(outcomes, missing=[Missing(model="plus", task="u", cause="out of memory")])
+    found = compare(outcomes)
     assert "plus" not in found.tasks["u"].scores
     assert found.summary["plus"].macro_average is None
     assert found.summary["plus"].verdict is None
     assert found.summary["plus"].withheld == "no result on u"
     assert found.summary["base"].macro_average is not None
-    assert found.missing[0].cause == "out of memory"
 
 
 def test_a_baseline_without_all_tasks_withholds_the_verdict_but_not_the_average():
@@ -360,7 +358,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path):
     for name in ("a", "b"):
         compare(random_cells(["base", "plus"], ["t", "u"]), seed=4).write(tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    assert Comparison.read(tmp_path / "a").seed == 4
+    assert Comparison.read(tmp_path / "a").summary["plus"].p_value is not None
 
 
 def test_swapping_the_models_flips_every_sign():
@@ -378,5 +376,5 @@ def test_swapping_the_models_flips_every_sign():
 
 
 def test_facts_of_the_task_are_passed_on():
-    found = compare({("base", "t"): cell([1])}, [facts(n_items=7, kind="mixed")], limit=3)
-    assert (found.tasks["t"].n_items, found.tasks["t"].kind, found.limit, found.suite) == (7, "mixed", 3, "test")
+    found = compare({("base", "t"): cell([1])}, [facts(n_items=7, kind="mixed")])
+    assert (found.tasks["t"].n_items, found.tasks["t"].kind) == (7, "mixed")

@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 
 from mplus_eval.capability.dataset_location import dataset_id, located, missing_line
-from mplus_eval.capability.task_config import LeafConfig, leaf_configs
+from mplus_eval.capability.task_config import SubtaskConfig, subtask_configs
 from mplus_eval.data.mirror import mirrored
 from mplus_eval.errors import UsageError
 from tests.task_files import write_task
 
 
-def leaf(tmp_path: Path, **changes: object) -> LeafConfig:
+def subtask(tmp_path: Path, **changes: object) -> SubtaskConfig:
     write_task(tmp_path, "sums", **changes)
-    return leaf_configs("sums", tmp_path)[0]
+    return subtask_configs("sums", tmp_path)[0]
 
 
 @pytest.mark.parametrize(
@@ -21,24 +21,24 @@ def leaf(tmp_path: Path, **changes: object) -> LeafConfig:
 )
 def test_only_a_dataset_of_the_hub_has_an_id(tmp_path: Path, path: str, identifier: str | None) -> None:
     (tmp_path / "data").mkdir()
-    assert dataset_id(leaf(tmp_path, dataset_path=path)) == identifier
+    assert dataset_id(subtask(tmp_path, dataset_path=path)) == identifier
 
 
 def test_a_dataset_is_read_from_the_mirror_when_it_is_there(tmp_path: Path) -> None:
     (tmp_path / "hub" / "org" / "name").mkdir(parents=True)
-    wanted = leaf(tmp_path, dataset_path="org/name", dataset_kwargs=None)
+    wanted = subtask(tmp_path, dataset_path="org/name", dataset_kwargs=None)
     assert located(wanted, tmp_path / "hub")["dataset_path"] == str((tmp_path / "hub" / "org" / "name").resolve())
 
 
 def test_a_dataset_that_the_mirror_lacks_is_left_to_the_hub(tmp_path: Path) -> None:
-    wanted = leaf(tmp_path, dataset_path="org/name", dataset_kwargs=None)
+    wanted = subtask(tmp_path, dataset_path="org/name", dataset_kwargs=None)
     assert mirrored("org/name", tmp_path) is None
     assert located(wanted, tmp_path)["dataset_path"] == "org/name"
 
 
 def test_files_beside_a_definition_get_absolute_paths(tmp_path: Path) -> None:
     files = {"test": "a.jsonl", "train": ["b.jsonl", "https://host/c.jsonl"]}
-    wanted = leaf(tmp_path, dataset_kwargs={"data_files": files})
+    wanted = subtask(tmp_path, dataset_kwargs={"data_files": files})
     folder = tmp_path.resolve()
     assert located(wanted, None)["dataset_kwargs"]["data_files"] == {
         "test": f"{folder}/a.jsonl",
@@ -50,7 +50,7 @@ def test_files_beside_a_definition_get_absolute_paths(tmp_path: Path) -> None:
 @pytest.mark.parametrize("metric", [{"metric": "acc", "hf_evaluate": True}, {"metric": "someones_metric"}])
 def test_a_metric_that_is_code_on_the_hub_is_refused(tmp_path: Path, metric: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="code downloaded from the hub, which is refused"):
-        located(leaf(tmp_path, metric_list=[metric]), None)
+        located(subtask(tmp_path, metric_list=[metric]), None)
 
 
 def test_the_line_for_missing_data_names_ids_cause_and_command(tmp_path: Path) -> None:

@@ -57,8 +57,8 @@ def fault(folder: Path, name: str = "sums", **asked: Any) -> str:
 
 
 def prompts(task: LoadedTask, limit: int) -> list[list[Any]]:
-    """Every request's arguments, by leaf task and item."""
-    return [list(map(_asked, build_requests(leaf, None, limit=limit, chat=False))) for leaf in task.leaves]
+    """Every request's arguments, by subtasks and item."""
+    return [list(map(_asked, build_requests(subtask, None, limit=limit, chat=False))) for subtask in task.subtasks]
 
 
 def _asked(request: Any) -> tuple[int, Any]:
@@ -75,7 +75,7 @@ def test_every_task_of_mplus_loads_as_the_suite_says(mplus: dict[str, LoadedTask
 
 
 def test_groups_keep_their_subtasks_as_strata(mplus: dict[str, LoadedTask]) -> None:
-    assert {name: len(task.leaves) for name, task in mplus.items() if len(task.leaves) > 1} == {
+    assert {name: len(task.subtasks) for name, task in mplus.items() if len(task.subtasks) > 1} == {
         "mmlu": 57,
         "agieval_en": 10,
         "bbh": 27,
@@ -84,7 +84,7 @@ def test_groups_keep_their_subtasks_as_strata(mplus: dict[str, LoadedTask]) -> N
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_whole_datasets_have_the_declared_number_of_items(mplus: dict[str, LoadedTask], name: str) -> None:
-    assert sum(leaf.n_items(None) for leaf in mplus[name].leaves) == mplus[name].spec.items
+    assert sum(subtask.n_items(None) for subtask in mplus[name].subtasks) == mplus[name].spec.items
 
 
 def test_guessing_is_right_one_time_in_the_number_of_choices(mplus: dict[str, LoadedTask]) -> None:
@@ -97,14 +97,14 @@ def test_guessing_is_right_one_time_in_the_number_of_choices(mplus: dict[str, Lo
 
 
 def test_exercises_of_one_passage_are_a_cluster(mplus: dict[str, LoadedTask]) -> None:
-    leaves = {leaf.name: leaf for leaf in mplus["agieval_en"].leaves}
-    reading = leaves["agieval_lsat_rc"]
+    subtasks = {subtask.name: subtask for subtask in mplus["agieval_en"].subtasks}
+    reading = subtasks["agieval_lsat_rc"]
     clusters = [reading.cluster_of(doc) for doc in reading.docs(None)]
     assert None not in clusters
     assert len(set(clusters)) == 40
-    sums = leaves["agieval_aqua_rat"]
+    sums = subtasks["agieval_aqua_rat"]
     assert {sums.cluster_of(doc) for doc in sums.docs(None)} == {None}
-    drop = mplus["drop"].leaves[0]
+    drop = mplus["drop"].subtasks[0]
     assert len({drop.cluster_of(doc) for doc in drop.docs(None)}) == 4
 
 
@@ -114,7 +114,7 @@ def test_prompts_are_those_of_simple_evaluate(mplus: dict[str, LoadedTask], name
     from lm_eval.tasks import TaskManager
 
     task = mplus[name]
-    config = dict(task.leaves[0].source.config) | {"dataset_path": task.leaves[0].task.DATASET_PATH}
+    config = dict(task.subtasks[0].source.config) | {"dataset_path": task.subtasks[0].task.DATASET_PATH}
     results = lm_eval.simple_evaluate(
         "dummy",
         tasks=[config],
@@ -176,33 +176,33 @@ def test_the_definitions_own_shots_are_kept_unless_the_suite_says_otherwise(tmp_
 
 def test_items_are_named_and_limited(tmp_path: Path) -> None:
     write_task(tmp_path, "sums")
-    (leaf,) = load(tmp_path).leaves
-    assert leaf.item_id(4) == "sums/4"
-    assert (leaf.n_items(None), leaf.n_items(4), leaf.n_items(100)) == (6, 4, 6)
-    assert [doc["question"] for doc in leaf.docs(2)] == ["0 + 1 =", "1 + 1 ="]
+    (subtask,) = load(tmp_path).subtasks
+    assert subtask.item_id(4) == "sums/4"
+    assert (subtask.n_items(None), subtask.n_items(4), subtask.n_items(100)) == (6, 4, 6)
+    assert [doc["question"] for doc in subtask.docs(2)] == ["0 + 1 =", "1 + 1 ="]
 
 
 def test_the_target_is_in_words(tmp_path: Path) -> None:
     write_task(tmp_path, "sums")
-    (leaf,) = load(tmp_path).leaves
-    assert [leaf.target_of(doc) for doc in leaf.docs(2)] == ["1", "2"]
+    (subtask,) = load(tmp_path).subtasks
+    assert [subtask.target_of(doc) for doc in subtask.docs(2)] == ["1", "2"]
 
 
 def test_clusters_are_named_by_column_or_template(tmp_path: Path) -> None:
     write_task(tmp_path, "sums")
-    (column,) = load(tmp_path, cluster="page").leaves
+    (column,) = load(tmp_path, cluster="page").subtasks
     assert [column.cluster_of(doc) for doc in column.docs(3)] == ["sums/0", "sums/0", "sums/1"]
-    (template,) = load(tmp_path, cluster="{{'' if page == 0 else 'page ' ~ page}}").leaves
+    (template,) = load(tmp_path, cluster="{{'' if page == 0 else 'page ' ~ page}}").subtasks
     assert [template.cluster_of(doc) for doc in template.docs(3)] == [None, None, "sums/page 1"]
-    (none,) = load(tmp_path).leaves
+    (none,) = load(tmp_path).subtasks
     assert none.cluster_of(ROWS[0]) is None
 
 
 def test_a_long_cluster_value_is_hashed(tmp_path: Path) -> None:
     write_task(tmp_path, "sums")
     write_rows(tmp_path, [row | {"page": "long " * 50 + str(row["page"])} for row in ROWS])
-    (leaf,) = load(tmp_path, cluster="page").leaves
-    first, second, third = (str(leaf.cluster_of(doc)) for doc in leaf.docs(3))
+    (subtask,) = load(tmp_path, cluster="page").subtasks
+    first, second, third = (str(subtask.cluster_of(doc)) for doc in subtask.docs(3))
     assert first == second != third
     assert len(first) == len("sums/") + 16
 
@@ -220,7 +220,7 @@ def test_the_data_hash_covers_the_evaluated_items_only(tmp_path: Path) -> None:
     for folder, rows in (("a", ROWS), ("b", [*ROWS[:5], ROWS[5] | {"answer": 0}])):
         write_task(tmp_path / folder, "sums")
         write_rows(tmp_path / folder, rows)
-    (a,), (b,) = load(tmp_path / "a").leaves, load(tmp_path / "b").leaves
+    (a,), (b,) = load(tmp_path / "a").subtasks, load(tmp_path / "b").subtasks
     assert a.data_hash(5) == b.data_hash(5)
     assert a.data_hash(6) != b.data_hash(6)
     assert a.data_hash(None) != b.data_hash(None)
@@ -234,7 +234,7 @@ def test_the_data_hash_covers_the_examples_when_there_are_shots(
     write_task(tmp_path / "a", "sums")
     monkeypatch.setattr(tests.task_files, "EXAMPLES", [EXAMPLES[0] | {"question": "changed"}, *EXAMPLES[1:]])
     write_task(tmp_path / "b", "sums")
-    hashes = [load(tmp_path / folder, shots=shots).leaves[0].data_hash(2) for shots in (0, 1) for folder in "ab"]
+    hashes = [load(tmp_path / folder, shots=shots).subtasks[0].data_hash(2) for shots in (0, 1) for folder in "ab"]
     assert hashes[0] == hashes[1]
     assert hashes[2] != hashes[3]
 

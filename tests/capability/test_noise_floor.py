@@ -18,7 +18,8 @@ from mplus_eval.pipeline import evaluate as evaluate_module
 from mplus_eval.records.comparison import Comparison, NoiseFloor
 from mplus_eval.reports import write_report
 from mplus_eval.spec.model import ModelSpec
-from mplus_eval.store.parts import read_part
+from mplus_eval.store.outcomes import Outcome
+from mplus_eval.store.parts import read_cell
 from tests.capability.test_aggregate import cell, compare, entry, facts
 from tests.toy import RuleBackend, write_checkpoint, write_tasks
 
@@ -196,7 +197,7 @@ class Runs:
 
     def scores(self, model: str, task: str) -> dict[str, float]:
         folder = self.folder / "run" / "outcomes" / model / task
-        return {row["item_id"]: row["score"] for path in folder.glob("part-*.parquet") for row in read_part(path)}
+        return {each.item_id: each.score for each in read_cell(folder, Outcome) if each.score is not None}
 
 
 @pytest.fixture

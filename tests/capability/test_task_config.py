@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from mplus_eval.capability.task_config import LeafConfig, leaf_configs
+from mplus_eval.capability.task_config import SubtaskConfig, subtask_configs
 from mplus_eval.errors import UsageError
 from tests.task_files import write_task, write_yaml
 
 FUNCTIONS = "def ask(doc):\n    return helper(doc)\n\n\ndef helper(doc):\n    return doc['question']\n"
 
 
-def only_leaf(name: str, folder: Path) -> LeafConfig:
-    (leaf,) = leaf_configs(name, folder)
-    return leaf
+def only_leaf(name: str, folder: Path) -> SubtaskConfig:
+    (subtask,) = subtask_configs(name, folder)
+    return subtask
 
 
 def hash_of(folder: Path, shots: int = 0, functions: str = FUNCTIONS, **changes: Any) -> str:
@@ -28,7 +28,7 @@ def test_a_group_is_its_leaf_tasks_with_its_overrides(tmp_path: Path) -> None:
     write_task(tmp_path, "two", num_fewshot=1)
     inner = {"group": "inner", "task": [{"task": "two", "num_fewshot": 3}]}
     write_yaml(tmp_path / "all.yaml", {"group": "all", "task": ["one", inner]})
-    assert {leaf.name: leaf.config.get("num_fewshot") for leaf in leaf_configs("all", tmp_path)} == {
+    assert {subtask.name: subtask.config.get("num_fewshot") for subtask in subtask_configs("all", tmp_path)} == {
         "one": None,
         "two": 3,
     }
@@ -37,7 +37,7 @@ def test_a_group_is_its_leaf_tasks_with_its_overrides(tmp_path: Path) -> None:
 def test_a_group_may_name_one_task_without_a_list(tmp_path: Path) -> None:
     write_task(tmp_path, "one")
     write_yaml(tmp_path / "all.yaml", {"group": "all", "task": "one"})
-    assert [leaf.name for leaf in leaf_configs("all", tmp_path)] == ["one"]
+    assert [subtask.name for subtask in subtask_configs("all", tmp_path)] == ["one"]
 
 
 def test_a_task_written_out_in_a_group_is_a_leaf(tmp_path: Path) -> None:
@@ -47,13 +47,13 @@ def test_a_task_written_out_in_a_group_is_a_leaf(tmp_path: Path) -> None:
 
 def test_a_group_of_the_users_may_name_lm_evals_tasks(tmp_path: Path) -> None:
     write_yaml(tmp_path / "all.yaml", {"group": "mine", "task": ["arc_easy", "winogrande"]})
-    assert [leaf.name for leaf in leaf_configs("mine", tmp_path)] == ["arc_easy", "winogrande"]
+    assert [subtask.name for subtask in subtask_configs("mine", tmp_path)] == ["arc_easy", "winogrande"]
 
 
 def test_a_tag_is_its_tasks(tmp_path: Path) -> None:
     for name in ("b", "a"):
         write_task(tmp_path, name, tag="letters")
-    assert [leaf.name for leaf in leaf_configs("letters", tmp_path)] == ["a", "b"]
+    assert [subtask.name for subtask in subtask_configs("letters", tmp_path)] == ["a", "b"]
 
 
 def test_the_users_definition_hides_lm_evals_unless_that_is_forced(tmp_path: Path) -> None:
@@ -78,19 +78,19 @@ def test_a_group_that_would_load_less_than_it_says_is_refused(
 ) -> None:
     write_yaml(tmp_path / "all.yaml", document)
     with pytest.raises(UsageError, match=message):
-        leaf_configs("all", tmp_path)
+        subtask_configs("all", tmp_path)
 
 
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(UsageError, match="'no_such_task' is neither"):
-        leaf_configs("no_such_task", None)
+        subtask_configs("no_such_task", None)
 
 
 def test_a_task_that_runs_a_models_code_is_refused_before_its_own_is_imported(tmp_path: Path) -> None:
     write_task(tmp_path, "code", unsafe_code=True, doc_to_text="!function raising.ask.py")
     (tmp_path / "raising.py").write_text("raise RuntimeError('imported')")
     with pytest.raises(UsageError, match="runs code that a model wrote"):
-        leaf_configs("code", tmp_path)
+        subtask_configs("code", tmp_path)
 
 
 def test_the_definition_hash_does_not_depend_on_where_it_lies(tmp_path: Path) -> None:

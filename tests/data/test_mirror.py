@@ -87,7 +87,7 @@ def test_what_was_fetched_can_be_loaded(
     fetch(wanted_datasets(tasks, tasks_dir), tmp_path / "mirror", lambda dataset, number: None)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     (task,) = load_tasks(tasks, data_dir=tmp_path / "mirror", tasks_dir=tasks_dir, limit=None)
-    assert task.leaves[0].n_items(None) == 6
+    assert task.subtasks[0].n_items(None) == 6
 
 
 def test_only_the_configuration_in_use_is_fetched(hub: HubStandIn, tmp_path: Path) -> None:

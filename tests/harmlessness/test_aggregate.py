@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from mplus_eval.harmlessness.aggregate import conclude_toxicity
-from mplus_eval.harmlessness.likelihoods import SCHEMA
+from mplus_eval.harmlessness.likelihoods import StoredLikelihood
 from mplus_eval.records.toxicity import ModelToxicity, Primary, PromptSetFacts, Toxicity
 from mplus_eval.records.verdict import Verdict
-from mplus_eval.store.parts import OUTCOME_SCHEMA, PartInfo, part_path, write_part
+from mplus_eval.store.outcomes import Answer, Outcome
+from mplus_eval.store.parts import PartInfo, part_path, write_part
 from mplus_eval.store.run_directory import RunDirectory
 
 Scores = Sequence[Sequence[float | None]]
@@ -61,8 +62,9 @@ def rows(scores: Scores, **further: Any) -> list[dict[str, Any]]:
 
 
 def store(directory: RunDirectory, model: str, name: str, found: Sequence[dict[str, Any]]) -> None:
-    for folder in (directory.answers(model, name), directory.outcomes(model, name)):
-        write_part(part_path(folder, 0), found, OUTCOME_SCHEMA, INFO)
+    outcomes = [Outcome(**each) for each in found]
+    write_part(part_path(directory.answers(model, name), 0), Answer, outcomes, INFO)
+    write_part(part_path(directory.outcomes(model, name), 0), Outcome, outcomes, INFO)
 
 
 def concluded(
@@ -169,7 +171,8 @@ def test_sanity_is_measured_with_what_the_baseline_thinks(tmp_path: Path) -> Non
     likelihoods = [
         {"item_id": f"set/{item}", "sample": k, "log_probability": -12.0} for item in range(4) for k in range(2)
     ]
-    write_part(part_path(directory.likelihoods("plus", "set"), 0), likelihoods, SCHEMA, INFO)
+    stored = [StoredLikelihood(**each) for each in likelihoods]
+    write_part(part_path(directory.likelihoods("plus", "set"), 0), StoredLikelihood, stored, INFO)
     found = models(directory)
     assert found["base"].sets["set"].sanity.perplexity == pytest.approx(math.exp(8 / 4))
     assert found["plus"].sets["set"].sanity.perplexity == pytest.approx(math.exp(12 / 4))

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from mplus_eval.backends import Response, ServerError
-from mplus_eval.harmlessness import generate as asking
-from mplus_eval.harmlessness.generate import ask, asked_as, log_likelihoods, parts_of
+from mplus_eval.harmlessness import generate as generation
+from mplus_eval.harmlessness.generate import asked_as, generate, log_likelihoods
 from mplus_eval.harmlessness.items import PromptSet, SetPrompt
 from mplus_eval.models.chat_format import PLAIN_STOPS
 from mplus_eval.spec.harmlessness import HarmlessnessSettings, RefusalSet, SampledSet
+from mplus_eval.store.outcomes import Answer
 from tests.talkers import Talker
 
 SETTINGS = HarmlessnessSettings(
@@ -34,9 +35,9 @@ def prompts(n: int, *, chat: bool = False) -> PromptSet:
     return PromptSet(SampledSet(name="set", source="x", chat=chat), "sampled", found)
 
 
-def asked(talker: Talker, prompt_set: PromptSet, numbers: range | None = None, seed: int = 0) -> list[dict[str, Any]]:
+def asked(talker: Talker, prompt_set: PromptSet, numbers: range | None = None, seed: int = 0) -> list[Answer]:
     chosen = range(len(prompt_set.prompts)) if numbers is None else numbers
-    return ask(prompt_set, chosen, talker, SETTINGS, seed=seed, own_template=True, on_items=lambda n: None)
+    return generate(prompt_set, chosen, talker, SETTINGS, seed=seed, own_template=True, on_items=lambda n: None)
 
 
 def dice(prompt: str, rng: random.Random) -> str:
@@ -48,15 +49,15 @@ def generated(talker: Talker) -> list[dict[str, Any]]:
     return [request.args[1] for request in talker.asked if request.request_type == "generate_until"]
 
 
-def texts(rows: Sequence[dict[str, Any]]) -> list[str]:
-    return [row["generations"][0] for row in rows]
+def texts(answers: Sequence[Answer]) -> list[str | None]:
+    return [answer.text for answer in answers]
 
 
 def test_a_prompt_has_a_row_for_each_sample() -> None:
     rows = asked(Talker("m", dice), prompts(2))
-    assert [(row["item_id"], row["sample"]) for row in rows] == [(f"set/{n}", k) for n in range(2) for k in range(3)]
-    assert {row["stratum"] for row in rows} == {"talk"}
-    assert rows[0]["prompt"] == "prompt 0"
+    assert [(row.item_id, row.sample) for row in rows] == [(f"set/{n}", k) for n in range(2) for k in range(3)]
+    assert {row.stratum for row in rows} == {"talk"}
+    assert rows[0].prompt == "prompt 0"
 
 
 def test_each_sample_is_drawn_by_a_seed_of_its_own() -> None:
@@ -68,7 +69,7 @@ def test_each_sample_is_drawn_by_a_seed_of_its_own() -> None:
 
 def test_what_is_said_depends_on_neither_batches_nor_where_a_run_went_on(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = asked(Talker("m", dice), prompts(5))
-    monkeypatch.setattr(asking, "PROMPTS_PER_CALL", 2)
+    monkeypatch.setattr(generation, "PROMPTS_PER_CALL", 2)
     assert texts(asked(Talker("m", dice), prompts(5))) == texts(whole)
     assert texts(asked(Talker("m", dice), prompts(5), range(3, 5))) == texts(whole[9:])
 
@@ -100,14 +101,14 @@ def test_endings_and_what_was_cut_are_stored() -> None:
         return Response("the river", n_tokens=number, ended=number != 1, n_truncated=10 * number)
 
     rows = asked(Talker("m", say), prompts(1))
-    assert [row["n_tokens"] for row in rows] == [0, 1, 2]
-    assert [row["ended"] for row in rows] == [True, False, True]
-    assert [row["n_truncated"] for row in rows] == [0, 10, 20]
+    assert [row.n_tokens for row in rows] == [0, 1, 2]
+    assert [row.ended for row in rows] == [True, False, True]
+    assert [row.n_truncated for row in rows] == [0, 10, 20]
 
 
 def test_what_a_backend_cannot_tell_is_none() -> None:
     (row, *_) = asked(Talker("m", lambda prompt, rng: Response("the river")), prompts(1))
-    assert (row["n_tokens"], row["ended"], row["n_truncated"]) == (None, None, None)
+    assert (row.n_tokens, row.ended, row.n_truncated) == (None, None, None)
 
 
 def test_a_request_that_failed_is_a_row_with_its_cause() -> None:
@@ -115,14 +116,14 @@ def test_a_request_that_failed_is_a_row_with_its_cause() -> None:
         return Response(error="the prompt has no tokens") if prompt == "prompt 1" else "the river"
 
     rows = asked(Talker("m", say), prompts(2))
-    assert [row.get("error") for row in rows] == [None] * 3 + ["the prompt has no tokens"] * 3
-    assert "generations" not in rows[3]
+    assert [row.error for row in rows] == [None] * 3 + ["the prompt has no tokens"] * 3
+    assert rows[3].generations is None
 
 
 def test_the_first_samples_have_their_likelihood_and_an_empty_answer_has_none() -> None:
     answers = iter(["the river", "", "our mill"])
     rows = asked(Talker("m", lambda prompt, rng: next(answers)), prompts(1))
-    assert [row.get("log_probabilities") for row in rows] == [[-2.0], None, None]
+    assert [row.log_probabilities for row in rows] == [[-2.0], None, None]
 
 
 def test_a_likelihood_that_is_no_number_is_unknown() -> None:
@@ -133,7 +134,9 @@ def test_a_likelihood_that_is_no_number_is_unknown() -> None:
                 request.args[1], Response(log_probability=-3.0)
             )
 
-    rows = [{"prompt": "p", "generations": [text]} for text in "abc"]
+    rows = [
+        Answer(item_id=text, stratum="s", sample=0, prompt_hash="h", prompt="p", generations=[text]) for text in "abc"
+    ]
     assert log_likelihoods(rows, Odd("m", dice)) == [None, None, -3.0]
 
 
@@ -146,15 +149,15 @@ def test_a_server_that_tells_no_likelihoods_is_asked_all_the_same() -> None:
 
     rows = asked(Served("m", dice), prompts(1))
     assert len(texts(rows)) == 3
-    assert [row.get("log_probabilities") for row in rows] == [None] * 3
+    assert [row.log_probabilities for row in rows] == [None] * 3
 
 
 def test_talk_is_put_into_the_models_own_template_or_the_plain_format() -> None:
     talker, chat = Talker("m", dice), prompts(1, chat=True)
-    own = ask(chat, range(1), talker, SETTINGS, seed=0, own_template=True, on_items=lambda n: None)
-    assert own[0]["prompt"] == "<user>prompt 0"
-    plain = ask(chat, range(1), talker, SETTINGS, seed=0, own_template=False, on_items=lambda n: None)
-    assert plain[0]["prompt"] == "User: prompt 0\nAssistant:"
+    own = generate(chat, range(1), talker, SETTINGS, seed=0, own_template=True, on_items=lambda n: None)
+    assert own[0].prompt == "<user>prompt 0"
+    plain = generate(chat, range(1), talker, SETTINGS, seed=0, own_template=False, on_items=lambda n: None)
+    assert plain[0].prompt == "User: prompt 0\nAssistant:"
     assert [ways["until"] for ways in generated(talker)][::3] == [[], list(PLAIN_STOPS)]
 
 
@@ -164,15 +167,15 @@ def test_a_request_gets_one_greedy_answer() -> None:
     )
     talker = Talker("m", dice)
     (row,) = asked(talker, requests)
-    assert row["sample"] == 0
+    assert row.sample == 0
     assert talker.asked[0].args[1] == {"until": [], "max_gen_toks": 9, "do_sample": False}
-    assert "log_probabilities" not in row
+    assert row.log_probabilities is None
 
 
 def test_progress_counts_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "PROMPTS_PER_CALL", 2)
+    monkeypatch.setattr(generation, "PROMPTS_PER_CALL", 2)
     done: list[int] = []
-    ask(prompts(5), range(5), Talker("m", dice), SETTINGS, seed=0, own_template=True, on_items=done.append)
+    generate(prompts(5), range(5), Talker("m", dice), SETTINGS, seed=0, own_template=True, on_items=done.append)
     assert done == [2, 2, 1]
 
 
@@ -186,11 +189,6 @@ def test_what_changes_answers_changes_the_cell(change: dict[str, Any]) -> None:
 def test_what_changes_figures_only_does_not(change: dict[str, Any]) -> None:
     one = prompts(1)
     assert asked_as(one, SETTINGS.model_copy(update=change)) == asked_as(one, SETTINGS)
-
-
-def test_parts_cover_a_set() -> None:
-    assert list(parts_of(5, 2)) == [range(2), range(2, 4), range(4, 5)]
-    assert list(parts_of(0, 2)) == []
 
 
 def test_a_prompt_longer_than_the_context_is_cut_and_counted(tiny_model: Any) -> None:
@@ -207,5 +205,5 @@ def test_a_prompt_longer_than_the_context_is_cut_and_counted(tiny_model: Any) ->
     )
     rows = asked(backend, long)  # type: ignore[arg-type]
     backend.close()
-    assert [row["n_truncated"] > 0 for row in rows] == [True] * 3 + [False] * 3
-    assert all(row["n_tokens"] <= 7 for row in rows)
+    assert [bool(row.n_truncated) for row in rows] == [True] * 3 + [False] * 3
+    assert all(row.n_tokens is not None and row.n_tokens <= 7 for row in rows)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from mplus_eval.pipeline import plan as plan_module
+from mplus_eval.harmlessness import axis as harmlessness_axis
+from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.pipeline.evaluate import evaluate
-from mplus_eval.pipeline.plan import ResolvedModel
 from tests.talkers import Bench, plain, rude
 
 
@@ -27,7 +27,7 @@ def likelihood_prompts(bench: Bench, model: str) -> list[str]:
 def test_the_baseline_comes_last_and_is_asked_of_what_the_others_said(bench: Bench) -> None:
     plan, _ = bench.evaluate()
     assert [backend.name for backend in bench.backends] == ["plus", "base"]
-    n_prompts = sum(len(one.prompts) for one in plan.sets)
+    n_prompts = sum(cell.n_items for cell in plan.of_model(plan.baseline))
     assert len(likelihood_prompts(bench, "plus")) == 2 * n_prompts
     assert len(likelihood_prompts(bench, "base")) == 2 * 2 * n_prompts
 
@@ -53,7 +53,7 @@ def test_only_the_likelihoods_are_asked_where_only_they_are_missing(bench: Bench
     (bench.directory.likelihoods("plus", "provoking") / "part-00000.parquet").unlink()
     plan, _ = bench.evaluate()
     assert [backend.name for backend in bench.backends] == ["base"]
-    assert len(likelihood_prompts(bench, "base")) == len(bench.backends[0].asked) == 2 * len(plan.sets[0].prompts)
+    assert len(likelihood_prompts(bench, "base")) == len(bench.backends[0].asked) == 2 * plan.cells[0].n_items
 
 
 def test_another_baseline_is_asked_again(bench: Bench) -> None:
@@ -70,7 +70,7 @@ def test_without_chosen_samples_nobody_is_asked(bench: Bench) -> None:
 
 
 def test_a_run_stopped_while_the_baseline_is_asked_goes_on_there(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan_module, "PART_PROMPTS", 20)
+    monkeypatch.setattr(harmlessness_axis, "PART_PROMPTS", 20)
     whole = bench.run()
     stored = {path: path.read_bytes() for path in bench.directory.path.glob("likelihoods/*/*/*")}
     assert len(stored) > 2

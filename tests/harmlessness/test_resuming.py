@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from mplus_eval.harmlessness import axis as harmlessness_axis
 from mplus_eval.harmlessness import generate as asking
-from mplus_eval.pipeline import plan as plan_module
 from tests.talkers import Bench, plain, rude
 
 JUDGE = "function:tests.talkers:n_words"
@@ -31,7 +31,7 @@ def comparison(bench: Bench) -> str:
 
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan_module, "PART_PROMPTS", 12)
+    monkeypatch.setattr(harmlessness_axis, "PART_PROMPTS", 12)
     monkeypatch.setattr(asking, "PROMPTS_PER_CALL", 5)
 
 

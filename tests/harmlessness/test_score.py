@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from mplus_eval.harmlessness.items import PromptSet, SetPrompt
 from mplus_eval.harmlessness.score import Scoring, score_answers
 from mplus_eval.spec.harmlessness import PromptSetSpec, RefusalSet
+from mplus_eval.store.outcomes import Answer
 
 
 class Lengths:
@@ -24,30 +26,32 @@ class Lengths:
         return np.array([[value / (place + 1) for place in range(len(self.labels))] for value in values])
 
 
-def said(*texts: str | None) -> list[dict[str, object]]:
-    return [
-        {"item_id": f"set/{number}", "generations": None if text is None else [text], "error": None}
-        for number, text in enumerate(texts)
-    ]
+def answer(number: int = 0, **columns: Any) -> Answer:
+    return Answer(item_id=f"set/{number}", stratum="a", sample=0, prompt_hash="h", prompt="p", **columns)
+
+
+def said(*texts: str | None) -> list[Answer]:
+    return [answer(number, generations=None if text is None else [text]) for number, text in enumerate(texts)]
 
 
 def test_every_label_stands_among_the_metrics_and_the_first_is_the_score() -> None:
     (row,) = score_answers(said("idiot"), [Lengths()])
-    assert row["score"] == 0.5
-    assert row["metrics"] == {"lengths:toxicity": 0.5, "lengths:threat": 0.25}
+    assert row.score == 0.5
+    assert row.metrics == {"lengths:toxicity": 0.5, "lengths:threat": 0.25}
 
 
 def test_the_first_of_two_scorers_gives_the_score() -> None:
     (row,) = score_answers(said("idiot"), [Lengths(), Lengths("other", ("toxicity",))])
-    assert row["score"] == row["metrics"]["lengths:toxicity"]
-    assert row["metrics"]["other:toxicity"] == 0.5
+    assert row.metrics is not None
+    assert row.score == row.metrics["lengths:toxicity"]
+    assert row.metrics["other:toxicity"] == 0.5
 
 
 def test_a_text_that_cannot_be_scored_is_an_error_and_no_zero() -> None:
     rows = score_answers(said("X", "idiot"), [Lengths()])
-    assert rows[0].get("score") is None
-    assert rows[0]["error"] == "lengths could not score the text"
-    assert (rows[1]["score"], rows[1]["error"]) == (0.5, None)
+    assert rows[0].score is None
+    assert rows[0].error == "lengths could not score the text"
+    assert (rows[1].score, rows[1].error) == (0.5, None)
 
 
 def test_a_text_that_the_second_scorer_fails_on_keeps_the_first_ones_score() -> None:
@@ -56,20 +60,20 @@ def test_a_text_that_the_second_scorer_fails_on_keeps_the_first_ones_score() -> 
             return np.full((len(texts), 1), np.nan)
 
     (row,) = score_answers(said("idiot"), [Lengths(), Other("other", ("toxicity",))])
-    assert row["score"] == 0.5
-    assert sorted(row["metrics"]) == ["lengths:threat", "lengths:toxicity"]
+    assert row.score == 0.5
+    assert sorted(row.metrics or ()) == ["lengths:threat", "lengths:toxicity"]
 
 
 def test_an_answer_that_is_not_there_is_not_scored_and_keeps_its_cause() -> None:
-    failed = {"item_id": "set/0", "generations": None, "error": "out of memory"}
+    failed = answer(error="out of memory")
     rows = score_answers([failed, *said("idiot")], [Lengths()])
-    assert rows[0] == failed
-    assert rows[1]["score"] == 0.5
+    assert (rows[0].score, rows[0].error) == (None, "out of memory")
+    assert rows[1].score == 0.5
 
 
 def test_an_empty_answer_is_scored() -> None:
     (row,) = score_answers(said(""), [Lengths()])
-    assert row["score"] == 0.0
+    assert row.score == 0.0
 
 
 def requests() -> PromptSet:
@@ -79,20 +83,20 @@ def requests() -> PromptSet:
 
 def test_an_answer_to_a_request_refuses_or_answers_or_says_nothing() -> None:
     rows = Scoring(()).score(requests(), said("Take a hammer.", "I cannot help with that.", " "))
-    assert [row["answer"] for row in rows] == ["answered", "refused", "nothing"]
-    assert [row["score"] for row in rows] == [0.0, 1.0, 0.0]
-    assert [row["target"] for row in rows] == ["safe", "unsafe", "safe"]
+    assert [row.answer for row in rows] == ["answered", "refused", "nothing"]
+    assert [row.score for row in rows] == [0.0, 1.0, 0.0]
+    assert [row.target for row in rows] == ["safe", "unsafe", "safe"]
 
 
 def test_a_request_without_an_answer_has_no_score() -> None:
     (row, *_) = Scoring(()).score(requests(), said(None, "a", "b"))
-    assert "score" not in row
+    assert row.score is None
 
 
 def test_a_layers_score_is_the_last_layers_probability() -> None:
     layers = PromptSet(PromptSetSpec(name="set", source="x"), "layers", ())
-    (row,) = Scoring(()).score(layers, [{"item_id": "set/0", "log_probabilities": [-3.0, float(np.log(0.25))]}])
-    assert row["score"] == pytest.approx(0.25)
+    (row,) = Scoring(()).score(layers, [answer(log_probabilities=[-3.0, float(np.log(0.25))])])
+    assert row.score == pytest.approx(0.25)
 
 
 def test_a_score_depends_on_the_scorers_and_their_order() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mplus_eval.conversation.axis import Conversation
 from mplus_eval.errors import SpecError
+from mplus_eval.harmlessness.axis import Harmlessness
 from mplus_eval.pipeline.plan import Plan, make_plan
+from mplus_eval.pipeline.validate import validate
 from mplus_eval.store.run_directory import RunDirectory
 from tests.spec.test_trajectory import record
 from tests.specs import build_spec
@@ -33,7 +37,7 @@ class Axes(Bench):
     def named(self, **options: Any) -> list[str]:
         """What the models are asked; the same of each."""
         plan = self.plan(**{"capability": True, "tasks_dir": self.path / "tasks", **options})
-        cells = {model.spec.name: [cell.task.spec.name for cell in plan.of_model(model)] for model in plan.models}
+        cells = {model.spec.name: [cell.task for cell in plan.of_model(model)] for model in plan.models}
         assert cells["base"] == cells["plus"]
         return cells["base"]
 
@@ -83,7 +87,8 @@ def test_a_reward_model_beside_a_model_judges_without_being_named(tmp_path: Path
     axes = Axes(tmp_path, judges=())
     (tmp_path / "reward").mkdir()
     record(9, name="reward", method="reward model").write(tmp_path / "reward")
-    assert axes.plan().judges == ("reward",)
+    (axis,) = (axis for axis in axes.plan().axes if isinstance(axis, Conversation))
+    assert axis.judges == ("reward",)
     assert axes.named() == [*TASKS, *SETS, *TALK]
 
 
@@ -119,7 +124,7 @@ def test_a_run_of_nothing_is_refused(axes: Axes) -> None:
 
 def test_a_limit_is_one_of_prompts_of_a_set_and_of_dialogues(axes: Axes) -> None:
     plan = axes.plan(limit=3)
-    assert [(cell.task.spec.name, cell.n_items) for cell in plan.of_model(plan.models[0])] == [
+    assert [(cell.task, cell.n_items) for cell in plan.of_model(plan.models[0])] == [
         *((name, 3) for name in SETS), ("dialogues", 3),
     ]  # fmt: skip
 
@@ -158,7 +163,7 @@ def trained(axes: Axes, **options: Any) -> Plan:
     (axes.path / "talk.yaml").write_text(json.dumps(axes.suite))
     given = {"suite": str(axes.path / "talk.yaml"), "output": axes.path / "steps", "trajectory": folder}
     spec = build_spec([f"base={base}"], options={"capability": False, **given, **options})
-    return make_plan(spec, RunDirectory(axes.path / "steps"))
+    return make_plan(validate(spec), RunDirectory(axes.path / "steps"))
 
 
 def test_saved_steps_answer_the_primary_set_alone(axes: Axes) -> None:
@@ -166,19 +171,21 @@ def test_saved_steps_answer_the_primary_set_alone(axes: Axes) -> None:
     steps = [model for model in plan.models if model.spec.trajectory is not None]
     assert len(steps) == 2
     for model in steps:
-        assert [(cell.task.spec.name, cell.n_items) for cell in plan.of_model(model)] == [("provoking", 5)]
+        assert [(cell.task, cell.n_items) for cell in plan.of_model(model)] == [("provoking", 5)]
     whole = next(model for model in plan.models if model.spec.name == "plus")
-    assert [cell.task.spec.name for cell in plan.of_model(whole)] == [*SETS, *TALK]
+    assert [cell.task for cell in plan.of_model(whole)] == [*SETS, *TALK]
 
 
 def test_a_server_is_not_looked_into(axes: Axes) -> None:
     from mplus_eval.harmlessness.items import load_prompt_set
-    from mplus_eval.pipeline.plan import ResolvedModel, _is_asked
-    from mplus_eval.spec.harmlessness import PromptSetSpec
+    from mplus_eval.models.resolved import ResolvedModel
+    from mplus_eval.spec.harmlessness import LayerSettings, PromptSetSpec
 
     plan = axes.plan()
     layers = load_prompt_set(PromptSetSpec(name="layers", source="package:eliciting"), "layers", seed=0)
     here = plan.models[0]
     served = ResolvedModel(here.spec, "openai", here.location, "w", "t", "plain")
-    assert plan.harmlessness is not None
-    assert [_is_asked(model, layers, plan.harmlessness) for model in (here, served)] == [True, False]
+    (axis,) = (axis for axis in plan.axes if isinstance(axis, Harmlessness))
+    looking = replace(axis, settings=axis.settings.model_copy(update={"layers": LayerSettings(prompts=layers.spec)}))
+    looking = replace(looking, sets={"layers": layers})
+    assert [[cell.task for cell in looking.cells(model)] for model in (here, served)] == [["layers"], []]

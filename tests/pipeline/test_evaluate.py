@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from mplus_eval.backends import Response
+from mplus_eval.capability import axis as capability_axis
 from mplus_eval.errors import InterruptedRunError
-from mplus_eval.pipeline import plan as plan_module
-from mplus_eval.pipeline.evaluate import Failures, evaluate, model_facts
-from mplus_eval.pipeline.plan import Plan, ResolvedModel, make_plan
-from mplus_eval.store.parts import read_part
+from mplus_eval.models.resolved import ResolvedModel
+from mplus_eval.pipeline.evaluate import Failures, evaluate
+from mplus_eval.pipeline.plan import Plan, make_plan
+from mplus_eval.pipeline.stored import model_facts
+from mplus_eval.pipeline.validate import validate
+from mplus_eval.store.parts import read_columns
 from mplus_eval.store.run_directory import RunDirectory
 from tests.specs import build_spec
 from tests.toy import RuleBackend, write_checkpoint, write_tasks
@@ -33,7 +36,7 @@ class Bench:
     def plan(self, names: Sequence[str] = ("base", "plus"), **options: Any) -> Plan:
         models = [f"{name}={write_checkpoint(self.path / name, len(name))}" for name in names]
         given = {"suite": str(self.suite), "tasks_dir": self.path / "tasks", "output": self.directory.path, **options}
-        return make_plan(build_spec(models, options=given), self.directory)
+        return make_plan(validate(build_spec(models, options=given)), self.directory)
 
     def run(self, names: Sequence[str] = ("base", "plus"), before: Before | None = None, **options: Any) -> Failures:
         self.backends = []
@@ -48,7 +51,7 @@ class Bench:
         return [
             row
             for path in sorted(self.directory.outcomes(model, task).glob("part-*.parquet"))
-            for row in read_part(path)
+            for row in read_columns(path).to_pylist(maps_as_pydicts="strict")
         ]
 
 
@@ -139,7 +142,7 @@ def test_a_further_model_is_the_only_one_that_is_asked(bench: Bench) -> None:
 def test_a_run_stopped_in_the_middle_goes_on_with_the_parts_that_are_missing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plan_module, "PART_ITEMS", 5)
+    monkeypatch.setattr(capability_axis, "PART_ITEMS", 5)
     with pytest.raises(KeyboardInterrupt):
         bench.run(["base"], before=failing_at("7 + 1", KeyboardInterrupt()))  # type: ignore[arg-type]
     first = bench.directory.answers("base", "sums") / "part-00000.parquet"

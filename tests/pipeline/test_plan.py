@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from mplus_eval.capability import axis as capability_axis
 from mplus_eval.errors import SpecError
-from mplus_eval.pipeline import plan as plan_module
 from mplus_eval.pipeline.plan import Plan, make_plan
-from mplus_eval.store.parts import ANSWER_SCHEMA, PartInfo, part_path, write_part
+from mplus_eval.pipeline.validate import validate
+from mplus_eval.store.outcomes import Answer
+from mplus_eval.store.parts import PartInfo, part_path, write_part
 from mplus_eval.store.run_directory import RunDirectory
 from tests.specs import build_spec
 from tests.toy import write_checkpoint, write_tasks
@@ -17,7 +19,7 @@ def planned(tmp_path: Path, **options: object) -> Plan:
     suite = write_tasks(tmp_path / "tasks")
     models = [f"{name}={write_checkpoint(tmp_path / name, seed)}" for seed, name in enumerate(("base", "plus"))]
     given = {"suite": str(suite), "tasks_dir": tmp_path / "tasks", "output": tmp_path / "run", **options}
-    return make_plan(build_spec(models, options=given), RunDirectory(tmp_path / "run"))
+    return make_plan(validate(build_spec(models, options=given)), RunDirectory(tmp_path / "run"))
 
 
 def fingerprints(plan: Plan) -> dict[str, str]:
@@ -79,11 +81,11 @@ def _replanned(tmp_path: Path, file: Path, text: str) -> Plan:
         "tasks_dir": tmp_path / "tasks",
         "output": tmp_path / "run",
     }
-    return make_plan(build_spec(models, options=given), RunDirectory(tmp_path / "run"))
+    return make_plan(validate(build_spec(models, options=given)), RunDirectory(tmp_path / "run"))
 
 
 def test_items_are_cut_into_parts_within_a_leaf_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan_module, "PART_ITEMS", 5)
+    monkeypatch.setattr(capability_axis, "PART_ITEMS", 5)
 
     parts = planned(tmp_path).cells[0].parts
     assert [(part.index, part.items) for part in parts] == [(0, range(5)), (1, range(5, 10)), (2, range(10, 12))]
@@ -94,7 +96,7 @@ def test_faults_of_suite_and_models_are_reported_at_once(tmp_path: Path) -> None
     spec = build_spec(models, options={"suite": "mpluss", "data_dir": tmp_path / "no data", "output": tmp_path / "run"})
 
     with pytest.raises(SpecError) as caught:
-        make_plan(spec, RunDirectory(tmp_path / "run"))
+        make_plan(validate(spec), RunDirectory(tmp_path / "run"))
     text = str(caught.value)
     assert "mpluss" in text
     assert "no data" in text
@@ -107,7 +109,7 @@ def test_a_directory_that_holds_the_same_cell_made_otherwise_is_refused_with_wha
     plan = planned(tmp_path)
     cell = plan.cells[0]
     other = PartInfo("other", {**cell.components, "limit": "3"}, 0, 1)
-    write_part(part_path(RunDirectory(tmp_path / "run").answers("base", "sums"), 0), [], ANSWER_SCHEMA, other)
+    write_part(part_path(RunDirectory(tmp_path / "run").answers("base", "sums"), 0), Answer, [], other)
 
     with pytest.raises(SpecError, match="holds another run, with different limit of base × sums"):
         planned(tmp_path)
@@ -119,4 +121,4 @@ def test_chat_template_true_without_a_template_is_refused(tmp_path: Path, tiny_m
     spec = build_spec([f"base={tiny_model()},chat_template=true"], options=given)
 
     with pytest.raises(SpecError, match="'base': chat_template=true, but its tokenizer has no chat template"):
-        make_plan(spec, RunDirectory(tmp_path / "run"))
+        make_plan(validate(spec), RunDirectory(tmp_path / "run"))

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mplus_eval.harmlessness import axis as harmlessness_axis
 from mplus_eval.harmlessness import score as scoring_module
-from mplus_eval.pipeline import plan as plan_module
 from tests.talkers import Bench, plain, rude
 
 WAIT_SECONDS = 60
@@ -35,7 +35,7 @@ class Elsewhere:
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr(plan_module, "PART_PROMPTS", 20)
+    monkeypatch.setattr(harmlessness_axis, "PART_PROMPTS", 20)
     found = Bench(tmp_path, {"base": rude, "plus": plain})
     found.suite["harmlessness"] |= {"refusals": None, "likelihood_samples": 0}
     return found

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from mplus_eval.errors import UsageError
-from mplus_eval.store.parts import ANSWER_SCHEMA, PartInfo, part_path, write_part
-from mplus_eval.store.run_directory import RunDirectory, write_json
+from mplus_eval.store.files import write_json
+from mplus_eval.store.outcomes import Answer
+from mplus_eval.store.parts import PartInfo, part_path, write_part
+from mplus_eval.store.run_directory import RunDirectory
 
 
 def test_a_cell_lies_under_its_model_and_task(tmp_path: Path) -> None:
@@ -26,7 +28,7 @@ def test_what_is_stored_of_a_cell_is_found_again(tmp_path: Path) -> None:
     assert directory.stored_components("a", "t") is None
     assert directory.answered("a", "t", 1) is None
     info = PartInfo("f", {"weights": "w"}, 1, 2)
-    write_part(part_path(directory.answers("a", "t"), 1), [], ANSWER_SCHEMA, info)
+    write_part(part_path(directory.answers("a", "t"), 1), Answer, [], info)
     assert directory.answered("a", "t", 1) == info
     assert directory.answered("a", "t", 0) is None
     assert directory.stored_components("a", "t") == {"weights": "w"}
@@ -34,7 +36,7 @@ def test_what_is_stored_of_a_cell_is_found_again(tmp_path: Path) -> None:
 
 def test_a_torn_part_hides_no_other(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
-    write_part(part_path(directory.answers("a", "t"), 1), [], ANSWER_SCHEMA, PartInfo("f", {"limit": "5"}, 1, 2))
+    write_part(part_path(directory.answers("a", "t"), 1), Answer, [], PartInfo("f", {"limit": "5"}, 1, 2))
     part_path(directory.answers("a", "t"), 0).write_bytes(b"PAR1")
     assert directory.stored_components("a", "t") == {"limit": "5"}
 

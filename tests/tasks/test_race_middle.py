@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mplus_eval.capability.items import Leaf, load_tasks
+from mplus_eval.capability.items import Subtask, load_tasks
 from mplus_eval.spec.suite import SuiteTask
 from mplus_eval.tasks.race_middle.articles import by_article, doc_to_choice, doc_to_target, doc_to_text
 
@@ -25,9 +25,9 @@ ROWS = [
 
 
 @pytest.fixture(scope="module")
-def leaf(benchmark_data: Path) -> Leaf:
+def subtask(benchmark_data: Path) -> Subtask:
     tasks = [SuiteTask(name="race_middle", lm_eval="race_middle", shots=0, cluster="article")]
-    return load_tasks(tasks, data_dir=benchmark_data, tasks_dir=None, limit=None)[0].leaves[0]
+    return load_tasks(tasks, data_dir=benchmark_data, tasks_dir=None, limit=None)[0].subtasks[0]
 
 
 def test_an_item_is_an_article_with_all_its_questions() -> None:
@@ -48,16 +48,16 @@ def test_an_article_with_one_question_has_no_answered_ones() -> None:
     assert doc_to_text(by_article(ROWS)[1]) == "Article: Text of two.\n\nAlone?"
 
 
-def test_items_are_the_articles_of_the_test_split(leaf: Leaf) -> None:
-    assert leaf.n_items(None) == 362
-    assert len({leaf.cluster_of(doc) for doc in leaf.docs(None)}) == 362
+def test_items_are_the_articles_of_the_test_split(subtask: Subtask) -> None:
+    assert subtask.n_items(None) == 362
+    assert len({subtask.cluster_of(doc) for doc in subtask.docs(None)}) == 362
 
 
-def test_prompts_are_those_of_lm_evals_race_on_the_same_articles(leaf: Leaf, benchmark_data: Path) -> None:
+def test_prompts_are_those_of_lm_evals_race_on_the_same_articles(subtask: Subtask, benchmark_data: Path) -> None:
     import datasets
     from lm_eval.tasks.race import preprocess_race as race
 
     theirs = datasets.load_dataset(str(benchmark_data / "EleutherAI" / "race"), "middle", split="test")
-    assert [(doc_to_text(doc), doc_to_choice(doc), doc_to_target(doc)) for doc in leaf.docs(None)] == [
+    assert [(doc_to_text(doc), doc_to_choice(doc), doc_to_target(doc)) for doc in subtask.docs(None)] == [
         (race.doc_to_text(doc), race.doc_to_choice(doc), race.doc_to_target(doc)) for doc in theirs
     ]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from mplus_eval.pipeline.noise_rerun import composition, first_batch_size, other_batch_size, second_pass
+from mplus_eval.capability.noise_rerun import composition, first_batch_size, other_batch_size, second_pass
 from mplus_eval.spec.fields import NAME_PATTERN
 from mplus_eval.spec.model import ModelSpec
 

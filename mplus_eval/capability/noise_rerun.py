@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from mplus_eval.spec.model import ModelSpec
 
+BATCHES = "batch composition"
+"""The component of the fingerprint that a rerun has besides those of the first pass."""
 SUFFIX = "~noise"
 """Ends the name under which the second pass is stored; `~` is in no model's name."""
 
@@ -18,7 +20,7 @@ def second_pass(model: ModelSpec, limit: int | None) -> ModelSpec:
 
     Args:
         model: the baseline.
-        limit: items per leaf task; None for all.
+        limit: items per subtasks; None for all.
     """
     other = other_batch_size(first_batch_size(model), limit)
     return model.model_copy(update={"name": model.name + SUFFIX, "batch_size": other})
@@ -34,7 +36,7 @@ def composition(model: ModelSpec, limit: int | None) -> str:
 def other_batch_size(batch_size: int, limit: int | None = None) -> int:
     """A batch size that composes other batches than the one given: 3/8 of it, and 2 instead of 1.
 
-    Where a leaf task has fewer items than a batch has places, it is 3/8 of the items: two sizes that both hold them all
+    Where a subtask has fewer items than a batch has places, it is 3/8 of the items: two sizes that both hold them all
     would make the same batch.
     """
     if batch_size == 1:

@@ -1,0 +1,193 @@
+"""Capability as an axis of a run: lm-eval's tasks, asked of every model alike (`pipeline.axis`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import ClassVar, Self
+
+from mplus_eval.backends import Backend, engine
+from mplus_eval.capability.aggregate import compare_outcomes
+from mplus_eval.capability.generate import answer, build_requests
+from mplus_eval.capability.items import LoadedTask, load_tasks
+from mplus_eval.capability.noise_floor import SecondPass
+from mplus_eval.capability.noise_rerun import BATCHES, SUFFIX, composition, second_pass
+from mplus_eval.capability.score import score_items
+from mplus_eval.capability.settings import resolve_tasks
+from mplus_eval.capability.versus import CapabilityRun, TaskFacts
+from mplus_eval.errors import SpecError
+from mplus_eval.models.cells import Cell, Part, slices
+from mplus_eval.models.hub import Preparing
+from mplus_eval.models.resolved import ResolvedModel
+from mplus_eval.records.comparison import ModelEntry
+from mplus_eval.spec.compare import CompareSpec
+from mplus_eval.spec.suite import Suite
+from mplus_eval.store.hashes import hash_components
+from mplus_eval.store.outcomes import Answer, Outcome
+from mplus_eval.store.run_directory import RunDirectory
+
+STATISTICS_COLUMNS = (
+    "item_id", "stratum", "cluster", "sample", "prompt_hash", "n_truncated", "answer", "score", "metrics",
+)  # fmt: skip
+PART_ITEMS = 500
+"""Items of one part: what is lost, at most, when a run is killed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Capability:
+    """The tasks of a run; none where capability is not evaluated."""
+
+    spec: CompareSpec
+    suite: Suite
+    tasks: Mapping[str, LoadedTask]
+    name: ClassVar[str] = "capability"
+    chats: ClassVar[bool] = False
+    asks_baseline_last: ClassVar[bool] = False
+
+    @classmethod
+    def load(cls, spec: CompareSpec, suite: Suite, preparing: Preparing | None) -> tuple[Self | None, list[str]]:
+        """Load the tasks with their data."""
+        if not spec.capability:
+            return cls(spec, suite, {}), []
+        try:
+            loaded = load_tasks(
+                resolve_tasks(suite, spec.tasks, tasks_dir=spec.tasks_dir),
+                data_dir=spec.data_dir,
+                tasks_dir=spec.tasks_dir,
+                limit=spec.limit,
+                progress=(lambda _, done, total: preparing("loading tasks", done, total)) if preparing else None,
+            )
+        except SpecError as error:
+            return None, list(error.faults)
+        return cls(spec, suite, {task.spec.name: task for task in loaded}), []
+
+    def for_models(self, models: Sequence[ResolvedModel]) -> Self:
+        """Tasks are asked of any models."""
+        return self
+
+    def cells(self, model: ResolvedModel) -> tuple[Cell, ...]:
+        """One model on every task."""
+        return self._cells(model, self.spec.limit_of(model.spec), {})
+
+    def rerun(self, baseline: ResolvedModel) -> tuple[Cell, ...]:
+        """Every task once more, in batches of another size."""
+        if not self.spec.noise_floor:
+            return ()
+        limit = self.spec.limit_of(baseline.spec)
+        again = replace(baseline, spec=second_pass(baseline.spec, limit))
+        return self._cells(again, limit, {BATCHES: composition(baseline.spec, limit)})
+
+    def _cells(self, model: ResolvedModel, limit: int | None, further: Mapping[str, str]) -> tuple[Cell, ...]:
+        cells = []
+        for name, task in self.tasks.items():
+            subtasks = {subtask.name: subtask for subtask in task.subtasks}
+            components = {
+                "weights": model.weights,
+                "tokenizer": model.tokenizer,
+                "chat_template": model.chat_template,
+                "task definition": hash_components({key: each.definition_hash for key, each in subtasks.items()}),
+                "data": hash_components({key: each.data_hash(limit) for key, each in subtasks.items()}),
+                "shots": str(task.n_shots),
+                "limit": str(limit or "none"),
+                "dtype": " ".join(filter(None, [model.spec.dtype, model.spec.quantization])),
+                "engine": engine(model.backend),
+                **further,
+            }
+            items = [
+                (each.name, numbers) for each in task.subtasks for numbers in slices(each.n_items(limit), PART_ITEMS)
+            ]
+            parts = tuple(Part(index, subtask, numbers) for index, (subtask, numbers) in enumerate(items))
+            cells.append(Cell(self.name, model, name, task.kind, components, parts))
+        return tuple(cells)
+
+    def cost(self, missing: Sequence[tuple[Cell, Sequence[Part]]]) -> None:
+        """A user knows what a suite costs."""
+
+    def generate(
+        self, cell: Cell, parts: Sequence[Part], backend: Backend, on_items: Callable[[int], None]
+    ) -> Iterator[tuple[Part, list[Answer]]]:
+        """Ask subtask by subtask, since lm-eval builds the requests of a whole one."""
+        chat, limit = cell.model.chat_template != "plain", self.spec.limit_of(cell.model.spec)
+        for name, group in groupby(parts, key=lambda part: part.subtask):
+            subtask = self.tasks[cell.task].subtask(name)
+            requests = build_requests(subtask, backend, limit=limit, chat=chat)
+            for part in group:
+                wanted = [request for request in requests if request.doc_id in part.items]
+                yield part, answer(subtask, wanted, backend, on_items)
+
+    def follow_ups(self, cells: Sequence[Cell], baseline: ResolvedModel, directory: RunDirectory) -> tuple[()]:
+        """The baseline is asked nothing about others' answers."""
+        return ()
+
+    def score_components(self, cell: Cell) -> Mapping[str, str]:
+        """Metric and filter."""
+        task = self.tasks[cell.task]
+        return {"metric": task.metric, "filter": task.filter}
+
+    def scores_beside(self, cell: Cell, device: str) -> bool:
+        """A metric is quick, and computed here."""
+        return False
+
+    def score(self, cell: Cell, part: Part, answers: Sequence[Answer]) -> list[Outcome]:
+        """Score with lm-eval's filters and metrics."""
+        task = self.tasks[cell.task]
+        return score_items(task, task.subtask(part.subtask), answers, part.items)
+
+    def judge(
+        self,
+        cells: Sequence[Cell],
+        directory: RunDirectory,
+        prepare: Callable[[str, int, int], None],
+        say: Callable[[str], None],
+    ) -> Mapping[str, str]:
+        """Nothing is judged."""
+        return {}
+
+    def aggregate(
+        self,
+        directory: RunDirectory,
+        models: Mapping[str, ModelEntry],
+        failures: Mapping[tuple[str, str], str],
+        judges: Mapping[str, str],
+    ) -> Mapping[str, object]:
+        """Tasks, suite, pairs, trajectories and noise floor."""
+        rerun = self.spec.baseline + SUFFIX
+        passes = [*models, rerun] if self.spec.noise_floor else list(models)
+        outcomes = {
+            (model, task): directory.outcome_frame(model, task, STATISTICS_COLUMNS)
+            for model in passes
+            for task in self.tasks
+            if (model, task) not in failures
+        }
+        second = None
+        if self.spec.noise_floor:
+            own = {task: rows for (model, task), rows in outcomes.items() if model == rerun}
+            causes = {task: cause for (model, task), cause in failures.items() if model == rerun}
+            baseline = next(model for model in self.spec.models if model.name == self.spec.baseline)
+            second = SecondPass(composition(baseline, self.spec.limit_of(baseline)), own, causes)
+        first = next(model for model in self.spec.models if model.name == next(iter(models)))
+        run = CapabilityRun(
+            models,
+            [self._facts(task, self.spec.limit_of(first)) for task in self.tasks.values()],
+            self.suite,
+            self.spec.baseline,
+            pairs=self.spec.pairs,
+            seed=self.spec.seed,
+        )
+        return compare_outcomes({cell: rows for cell, rows in outcomes.items() if cell[0] != rerun}, run, second)
+
+    def _facts(self, task: LoadedTask, limit: int | None) -> TaskFacts:
+        return TaskFacts(
+            name=task.spec.name,
+            metric=task.metric,
+            higher_is_better=task.higher_is_better,
+            n_shots=task.n_shots,
+            chance=task.chance,
+            kind=task.kind,
+            lm_eval=task.lm_eval,
+            version=task.version,
+            filter=task.filter,
+            margin=task.spec.margin or self.suite.task_margin,
+            n_items=sum(subtask.n_items(limit) for subtask in task.subtasks),
+        )

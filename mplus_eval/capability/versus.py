@@ -1,0 +1,146 @@
+"""One model against another: its contrasts on every task that both have, and its summary over the suite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mplus_eval.capability.macro_average import summarise
+from mplus_eval.capability.noise_floor import is_suite_above, marked
+from mplus_eval.records.comparison import ModelEntry, NoiseFloor, Summary
+from mplus_eval.records.contrast import Contrast
+from mplus_eval.spec.suite import Suite
+from mplus_eval.statistics.contrast import Difference, contrasts, find_difference, rng_for
+from mplus_eval.statistics.pairing import PairedItems, ScoredItems
+
+TEMPLATES_DIFFER = "chat templates differ"
+PROMPTS_DIFFER = "prompts differ"
+ITEMS_DIFFER = "not the same items"
+
+Items = Mapping[tuple[str, str], ScoredItems]
+"""The scored items of every cell that has any, by model and task."""
+
+
+@dataclass(frozen=True)
+class TaskFacts:
+    """What is to be said of a task besides its outcomes; `margin` is the task's own or the suite's."""
+
+    name: str
+    metric: str
+    higher_is_better: bool
+    n_shots: int
+    chance: float
+    kind: str
+    lm_eval: str
+    version: str
+    filter: str
+    margin: float
+    n_items: int
+
+
+@dataclass(frozen=True)
+class CapabilityRun:
+    """What is compared, and how.
+
+    Attributes:
+        models: in the order of the report.
+        tasks: in the order of the report.
+        suite: its margin and level are used, its tasks are not.
+        baseline: one of the models.
+        pairs: "baseline", or "all" for every other pair too.
+        seed: of all that is left to chance.
+    """
+
+    models: Mapping[str, ModelEntry]
+    tasks: Sequence[TaskFacts]
+    suite: Suite
+    baseline: str
+    pairs: str = "baseline"
+    seed: int = 0
+
+    def rng_for(self, what: str, model: str, against: str) -> np.random.Generator:
+        """Seeded by both names in one order, so that swapping the models changes signs and nothing else."""
+        return rng_for(self.seed, what, *sorted((model, against)))
+
+
+@dataclass(frozen=True, eq=False)
+class Versus:
+    """One model against another over all tasks that both have."""
+
+    pairs: dict[str, PairedItems]
+    contrasts: dict[str, Contrast]
+    summary: Summary
+
+
+def set_against(
+    items: Items,
+    run: CapabilityRun,
+    names: tuple[str, str],
+    averages: Mapping[str, Summary],
+    noise: NoiseFloor | None,
+) -> Versus:
+    """Set one model against another on every task that both have, and over the suite.
+
+    Args:
+        items: of both, at least.
+        run: tasks and settings.
+        names: the model and the one that it is held against.
+        averages: macro-averages of both, or why there is none.
+        noise: by which contrasts are marked, where it was measured.
+    """
+    model, against = names
+    pairs = {}
+    for task in run.tasks:
+        before, after = items.get((against, task.name)), items.get((model, task.name))
+        if before is not None and after is not None and len(pair := PairedItems.of(before, after)):
+            pairs[task.name] = pair
+    differences = {
+        task.name: find_difference(
+            pairs[task.name],
+            higher_is_better=task.higher_is_better,
+            margin=task.margin,
+            generator=run.rng_for(task.name, model, against),
+        )
+        for task in run.tasks
+        if task.name in pairs
+    }
+    same_template = run.models[model].chat_template == run.models[against].chat_template
+    flags = {name: _flags(pair, same_template) for name, pair in pairs.items()}
+    judged = contrasts(differences, pairs, flags, run.suite.level)
+    summary = _summary(run, names, differences, averages)
+    if noise is not None:
+        judged = marked(judged, noise)
+        summary = summary.model_copy(update={"above_noise": is_suite_above(judged, noise)})
+    return Versus(pairs, judged, summary)
+
+
+def _flags(pair: PairedItems, same_template: bool) -> tuple[str, ...]:
+    """What makes a contrast doubtful."""
+    flags = {
+        TEMPLATES_DIFFER: not same_template,
+        PROMPTS_DIFFER: same_template and pair.prompts_differ,
+        ITEMS_DIFFER: not pair.complete,
+    }
+    return tuple(flag for flag, holds in flags.items() if holds)
+
+
+def _summary(
+    run: CapabilityRun,
+    names: tuple[str, str],
+    differences: Mapping[str, Difference],
+    averages: Mapping[str, Summary],
+) -> Summary:
+    """A model over the suite against another; without a verdict where either has no macro-average."""
+    model, against = names
+    own, other = averages[model], averages[against]
+    if own.withheld:
+        return own
+    if other.withheld:
+        return own.model_copy(update={"withheld": f"{against}: {other.withheld}"})
+    unpaired = [task.name for task in run.tasks if task.name not in differences]
+    if unpaired:
+        return own.model_copy(update={"withheld": f"no items in common with {against} on {', '.join(unpaired)}"})
+    generator = run.rng_for("suite", model, against)
+    return summarise(own, list(differences.values()), run.suite.margin, run.suite.level, generator)

@@ -1,0 +1,202 @@
+"""Harmlessness as an axis of a run: sets of prompts, sampled, refused or looked into (`pipeline.axis`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+from mplus_eval.backends import Backend, engine
+from mplus_eval.harmlessness.aggregate import conclude_toxicity
+from mplus_eval.harmlessness.cost import sampling_cost
+from mplus_eval.harmlessness.generate import asked_as, generate
+from mplus_eval.harmlessness.items import PromptSet, load_prompt_sets
+from mplus_eval.harmlessness.likelihoods import MissingLikelihoods, missing_likelihoods
+from mplus_eval.harmlessness.metadata import toxicity_facts
+from mplus_eval.harmlessness.refusal_judge import judge_refusals
+from mplus_eval.harmlessness.score import Scoring
+from mplus_eval.harmlessness.settings import harmlessness_of
+from mplus_eval.judges import JudgeContext, load_judge
+from mplus_eval.judges.base import RefusalJudge
+from mplus_eval.judges.chosen import chosen_judges
+from mplus_eval.models.cells import Cell, Part, slices
+from mplus_eval.models.chat_format import PLAIN_FORMAT
+from mplus_eval.models.hub import Preparing
+from mplus_eval.models.resolved import ResolvedModel
+from mplus_eval.records.comparison import ModelEntry
+from mplus_eval.spec.backends import BACKENDS
+from mplus_eval.spec.compare import CompareSpec
+from mplus_eval.spec.harmlessness import HarmlessnessSettings
+from mplus_eval.spec.judges import judge_kind
+from mplus_eval.spec.suite import Suite
+from mplus_eval.store.outcomes import Answer, Outcome
+from mplus_eval.store.run_directory import RunDirectory
+
+PART_PROMPTS = 80
+"""Prompts of one part, each of which is answered many times: what is lost, at most, when a run is killed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Harmlessness:
+    """The prompt sets of a run, how they are asked and by whom they are scored.
+
+    `judges` are those of the run; the first language model among them tells refusals, beside the string matcher.
+    """
+
+    spec: CompareSpec
+    suite: Suite
+    settings: HarmlessnessSettings
+    sets: Mapping[str, PromptSet]
+    scoring: Scoring
+    judges: tuple[str, ...] = ()
+    name: ClassVar[str] = "harmlessness"
+
+    @classmethod
+    def load(cls, spec: CompareSpec, suite: Suite, preparing: Preparing | None) -> tuple[Self | None, list[str]]:
+        """Load the prompt sets."""
+        settings, faults = harmlessness_of(spec, suite)
+        if settings is None:
+            return None, faults
+        sets, missing = load_prompt_sets(settings, seed=spec.seed, limit=spec.limit, data_dir=spec.data_dir)
+        by_name = {each.name: each for each in sets}
+        return cls(spec, suite, settings, by_name, Scoring(settings.scorers)), [*faults, *missing]
+
+    @property
+    def chats(self) -> bool:
+        """Whether a set is put to models as a user's words."""
+        return any(each.spec.chat for each in self.sets.values())
+
+    @property
+    def asks_baseline_last(self) -> bool:
+        """The baseline is asked how likely it thinks what the others said."""
+        return bool(self.sets)
+
+    def for_models(self, models: Sequence[ResolvedModel]) -> Self:
+        """Any models can be asked; who judges refusals is known when they are found."""
+        return replace(self, judges=chosen_judges(self.spec, self.suite, [model.location.path for model in models]))
+
+    def cells(self, model: ResolvedModel) -> tuple[Cell, ...]:
+        """One model on every set that it is asked."""
+        return tuple(self._cell(model, each) for each in self.sets.values() if self._is_asked(model, each))
+
+    def _is_asked(self, model: ResolvedModel, prompt_set: PromptSet) -> bool:
+        """Saved steps of a training answer the primary set only; a layer is looked at where the model is at hand."""
+        if model.spec.trajectory is not None:
+            return prompt_set.name == self.settings.primary
+        return prompt_set.kind != "layers" or BACKENDS[model.backend].opens_layers
+
+    def _cell(self, model: ResolvedModel, prompt_set: PromptSet) -> Cell:
+        limit = self.spec.limit_of(model.spec)
+        components = {
+            "weights": model.weights,
+            "tokenizer": model.tokenizer,
+            "chat format": model.talk_format if prompt_set.spec.chat else "plain text",
+            "prompts": prompt_set.hash,
+            "asked": asked_as(prompt_set, self.settings),
+            "seed": str(self.spec.seed),
+            "limit": str(limit or "none"),
+            "dtype": " ".join(filter(None, [model.spec.dtype, model.spec.quantization])),
+            "engine": engine(model.backend),
+        }
+        n_prompts = min(len(prompt_set.prompts), limit or len(prompt_set.prompts))
+        parts = tuple(
+            Part(index, prompt_set.name, numbers) for index, numbers in enumerate(slices(n_prompts, PART_PROMPTS))
+        )
+        return Cell(self.name, model, prompt_set.name, prompt_set.kind, components, parts)
+
+    def rerun(self, baseline: ResolvedModel) -> tuple[Cell, ...]:
+        """A noise floor is measured on capability alone."""
+        return ()
+
+    def cost(self, missing: Sequence[tuple[Cell, Sequence[Part]]]) -> str | None:
+        """How much is still to be sampled."""
+        return sampling_cost([each for each in missing if each[0].kind == "sampled"], self.settings)
+
+    def generate(
+        self, cell: Cell, parts: Sequence[Part], backend: Backend, on_items: Callable[[int], None]
+    ) -> Iterator[tuple[Part, list[Answer]]]:
+        """Put the prompts of each part to the model."""
+        for part in parts:
+            yield (
+                part,
+                generate(
+                    self.sets[cell.task],
+                    part.items,
+                    backend,
+                    self.settings,
+                    seed=self.spec.seed,
+                    own_template=cell.model.talk_format != PLAIN_FORMAT,
+                    on_items=on_items,
+                ),
+            )
+
+    def follow_ups(
+        self, cells: Sequence[Cell], baseline: ResolvedModel, directory: RunDirectory
+    ) -> list[MissingLikelihoods]:
+        """How likely the baseline thinks what the others said.
+
+        A set of which it cannot be asked has failed, for nothing would tell babble from language in it.
+        """
+        return missing_likelihoods([cell for cell in cells if cell.kind == "sampled"], baseline, directory)
+
+    def score_components(self, cell: Cell) -> Mapping[str, str]:
+        """The scorers, or the matcher of refusals."""
+        return self.scoring.components(self.sets[cell.task].kind)
+
+    def scores_beside(self, cell: Cell, device: str) -> bool:
+        """Whether some scorer computes on another device than the model."""
+        if cell.kind != "sampled":
+            return False
+        return not all(_same_device(scorer.device, device) for scorer in self.scoring.scorers)
+
+    def score(self, cell: Cell, part: Part, answers: Sequence[Answer]) -> list[Outcome]:
+        """Score by the scorers, or by the matcher of refusals."""
+        return self.scoring.score(self.sets[cell.task], answers)
+
+    def judge(
+        self,
+        cells: Sequence[Cell],
+        directory: RunDirectory,
+        prepare: Callable[[str, int, int], None],
+        say: Callable[[str], None],
+    ) -> Mapping[str, str]:
+        """Have a language model tell refusals, where one judges."""
+        requests = {
+            cell.key: [(prompt.item_id, prompt.text) for prompt in self.sets[cell.task].prompts]
+            for cell in cells
+            if cell.kind == "refusal"
+        }
+        source = next((judge for judge in self.judges if judge_kind(judge).tells_refusals), None)
+        if source is not None and requests:
+            judge = load_judge(source, JudgeContext(directory.path / "judgements" / "cache", (), self.spec.seed))
+            assert isinstance(judge, RefusalJudge)
+            judge_refusals(requests, directory, judge, prepare)
+        return {}
+
+    def aggregate(
+        self,
+        directory: RunDirectory,
+        models: Mapping[str, ModelEntry],
+        failures: Mapping[tuple[str, str], str],
+        judges: Mapping[str, str],
+    ) -> Mapping[str, object]:
+        """The part on toxicity, with sanity, refusals and layers."""
+        toxicity = conclude_toxicity(
+            toxicity_facts(self.settings, list(self.sets.values())),
+            directory,
+            baseline=self.spec.baseline,
+            models=list(models),
+            level=self.suite.level,
+            seed=self.spec.seed,
+            missing=failures,
+        )
+        return {"toxicity": toxicity}
+
+
+def _same_device(one: str, other: str) -> bool:
+    """Whether two names are of one device; the first of a kind is the one without a number.
+
+    >>> _same_device("cuda", "cuda:0"), _same_device("cuda:1", "cuda"), _same_device("cpu", "cuda")
+    (True, False, False)
+    """
+    return one.removesuffix(":0") == other.removesuffix(":0")

@@ -1,0 +1,62 @@
+"""Cells: one model on one task, prompt set or set of dialogues; the unit of resuming, caching and distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mplus_eval.models.resolved import ResolvedModel
+from mplus_eval.store.hashes import hash_components
+
+
+@dataclass(frozen=True)
+class Part:
+    """A slice of one subtask's items, stored as one file; a set of prompts or dialogues is its own subtask."""
+
+    index: int
+    subtask: str
+    items: range
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model on one task, in words and numbers alone.
+
+    Attributes:
+        axis: the wing that knows how to ask it.
+        task: the name in the report and on disk.
+        kind: of the task, since items of a kind take about the same time.
+        components: what its fingerprint is made of, kept so that a conflict has a reason.
+    """
+
+    axis: str
+    model: ResolvedModel
+    task: str
+    kind: str
+    components: Mapping[str, str]
+    parts: tuple[Part, ...]
+
+    @property
+    def n_items(self) -> int:
+        """How many items the cell has."""
+        return sum(len(part.items) for part in self.parts)
+
+    @property
+    def fingerprint(self) -> str:
+        """One hash over all components."""
+        return hash_components(self.components)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The names of model and task: where the cell lies in a run directory."""
+        return self.model.spec.name, self.task
+
+    @property
+    def name(self) -> str:
+        """The cell in messages: `model × task`."""
+        return f"{self.model.spec.name} × {self.task}"
+
+
+def slices(n_items: int, size: int) -> list[range]:
+    """Items cut into slices of a size, the last one perhaps shorter."""
+    return [range(first, min(first + size, n_items)) for first in range(0, n_items, size)]
