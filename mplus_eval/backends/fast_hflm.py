@@ -156,29 +156,30 @@ class FastHFLM(CheckedHFLM):
         """
         with self._encoded([request.args[0] for request in requests]):
             encoded = [self.tok_encode(request.args[0]) for request in requests]
-        asked: list[Settings] = [normalize_gen_kwargs(request.args[1], self.max_gen_toks) for request in requests]
-        for settings in asked:
-            if (limit := settings["max_gen_toks"]) >= self.max_length:
+        settings: list[Settings] = [normalize_gen_kwargs(request.args[1], self.max_gen_toks) for request in requests]
+        limits = [each["max_gen_toks"] for each in settings]
+        for limit in limits:
+            if limit >= self.max_length:
                 raise ValueError(f"max_gen_toks {limit} leaves no room for a prompt in {self.max_length} tokens")
-        rooms = [self.max_length - settings["max_gen_toks"] for settings in asked]
+        rooms = [self.max_length - limit for limit in limits]
         cut = [max(0, len(ids) - room) for ids, room in zip(encoded, rooms, strict=True)]
         configured = self.model.generation_config
         if self.tier.name != "tree" or not all(is_plain(request.args[1], configured) for request in requests):
             texts = self._generated_by_hflm(requests, disable_tqdm)
             return [Response(text=text, n_truncated=n_truncated) for text, n_truncated in zip(texts, cut, strict=True)]
         eos = self.tok_decode(self.eot_token_id, skip_special_tokens=False)
-        stops = [handle_stop_sequences(settings.get("until"), eos=eos) for settings in asked]
+        stops = [handle_stop_sequences(each.get("until"), eos=eos) for each in settings]
         ends = frozenset(eos_ids if isinstance(eos_ids := configured.eos_token_id, list) else [eos_ids]) - {None}
         prompts = [
             Prompt(
                 tokens=tuple(ids[-room:]),
-                max_new_tokens=settings["max_gen_toks"],
-                sampling=sampling_of(settings),
+                max_new_tokens=each["max_gen_toks"],
+                sampling=sampling_of(each),
                 seed=seed,
                 end_tokens=ends,
                 stopped=stopper(self.tokenizer, until),
             )
-            for ids, room, settings, until, seed in zip(encoded, rooms, asked, stops, seeds_of(requests), strict=True)
+            for ids, room, each, until, seed in zip(encoded, rooms, settings, stops, seeds_of(requests), strict=True)
         ]
         generator = TreeGenerator(self.model, self.budget, slots=self.budget.slots, cached_tokens=self.budget.cached)
         new_tokens = generator.generate(prompts)

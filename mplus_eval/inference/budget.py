@@ -62,14 +62,14 @@ def find_budget(model: PreTrainedModel) -> Budget:
     heads = getattr(config, "num_attention_heads", None) or 1
     head = getattr(config, "head_dim", None) or width // heads
     # Keys and values of one token in all layers.
-    kept = 2 * size * int(head) * int(getattr(config, "num_key_value_heads", None) or heads) * layers
+    per_token = 2 * size * int(head) * int(getattr(config, "num_key_value_heads", None) or heads) * layers
     # Of one layer at a time: the widest intermediate three times over, hidden states and queries six times.
-    active = size * (3 * inner + 6 * width) + kept
+    active = size * (3 * inner + 6 * width) + per_token
     return Budget(
         tokens=_between(_FEWEST_TOKENS, share // active, _MOST_ON_CUDA),
         rows=_between(_FEWEST_ROWS, share // _row_bytes(config), 8192),
         slots=256,
-        cached=max(_FEWEST_TOKENS, share // kept),
+        cached=max(_FEWEST_TOKENS, share // per_token),
     )
 
 

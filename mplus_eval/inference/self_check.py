@@ -91,7 +91,9 @@ def choose_tier(model: PreTrainedModel, max_length: int, budget: Budget = DEFAUL
     kinds = set(getattr(model.config.get_text_config(), "layer_types", None) or ())
     # Layers that a tier does not know refuse it whatever the numbers say: a chunk may be longer than the check.
     reasons: dict[str, str] = {
-        name: f"layers of the kind {', '.join(sorted(kinds - known))}" for name, known in KINDS.items() if kinds - known
+        name: f"layers of the kind {', '.join(sorted(kinds - usable))}"
+        for name, usable in KINDS.items()
+        if kinds - usable
     }
     if len(reasons) == len(KINDS):
         return _plain_tier(reasons)

@@ -130,12 +130,12 @@ def _note_rows(segments: Sequence[Segment], index: int, request: Request, number
         segments[index].rows.append(Row(position, number, target))
 
 
-def common_length(one: tuple[int, ...], other: tuple[int, ...]) -> int:
+def common_length(first: tuple[int, ...], second: tuple[int, ...]) -> int:
     """Length of the common beginning; slices are compared in C, so halving beats a loop."""
-    low, high = 0, min(len(one), len(other))
+    low, high = 0, min(len(first), len(second))
     while low < high:
         middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
+        if first[low:middle] == second[low:middle]:
             low = middle
         else:
             high = middle - 1

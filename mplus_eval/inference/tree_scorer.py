@@ -101,7 +101,7 @@ def compute_pack(
     device = input_device(model)
     offsets = [0, *accumulate(len(segment.tokens) for segment in mine)]
     tokens = torch.tensor([token for segment in mine for token in segment.tokens], device=device)
-    positions = torch.tensor([place for one in mine for place in range(one.start, one.end)], device=device)
+    positions = torch.tensor([place for segment in mine for place in range(segment.start, segment.end)], device=device)
 
     def below(index: int) -> int:
         """The token after the last descendant of a segment, within this pack."""

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from mplus_eval.backends import Response, load_backend
-from mplus_eval.backends.checked_hflm import IncompleteWeightsError
 from mplus_eval.backends.hf import HfModel
 from mplus_eval.inference.logits import NotANumberError
 from mplus_eval.models.locations import resolve_source
@@ -209,18 +208,6 @@ def test_another_error_is_not_taken_for_lack_of_memory() -> None:
     assert lm.tried == [8]
 
 
-def test_weights_that_lack_a_tensor_are_refused(tiny_model: TinyModel, tmp_path: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
-    path = tmp_path / "half"
-    shutil.copytree(tiny_model(), path)
-    tensors = load_file(path / "model.safetensors")
-    del tensors["model.layers.1.mlp.up_proj.weight"]
-    save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(IncompleteWeightsError, match=r"lacks 1 tensors, first model\.layers\.1\.mlp\.up_proj\.weight"):
-        load(path)
-
-
 def test_closing_gives_the_weights_back(tiny_model: TinyModel) -> None:
     backend = load(tiny_model())
     backend.respond(choices())
@@ -228,23 +215,3 @@ def test_closing_gives_the_weights_back(tiny_model: TinyModel) -> None:
     backend.close()
     gc.collect()
     assert weights() is None
-
-
-@pytest.mark.parametrize(("name", "bits"), [("4bit", (True, False)), ("8bit", (False, True))])
-def test_quantization_reaches_transformers(
-    tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch, name: str, bits: tuple[bool, bool]
-) -> None:
-    # bitsandbytes needs a GPU of its own; here the settings are looked at where transformers would take them.
-    from transformers import AutoModelForCausalLM
-
-    seen: list[Any] = []
-    plain = AutoModelForCausalLM.from_pretrained
-
-    def noting(*args: Any, quantization_config: Any = None, **kwargs: Any) -> Any:
-        seen.append(quantization_config)
-        return plain(*args, **kwargs)
-
-    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", noting)
-    load(tiny_model(), quantization=name)
-    (settings,) = seen
-    assert (settings.load_in_4bit, settings.load_in_8bit) == bits

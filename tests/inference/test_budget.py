@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
 from mplus_eval.inference.budget import Budget, find_budget
 
 
@@ -19,11 +26,21 @@ def test_a_batch_size_that_was_asked_for_is_items_of_sixty_four_tokens() -> None
 
 
 def test_on_a_processor_rows_of_a_wide_vocabulary_are_few() -> None:
-    from transformers import LlamaConfig, LlamaForCausalLM
-
     sizes = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
     wide = LlamaForCausalLM(LlamaConfig(vocab_size=100_000, **sizes))
     narrow = LlamaForCausalLM(LlamaConfig(vocab_size=100, **sizes))
     # 256 MiB over 12 bytes for each of 100,000 logits.
     assert find_budget(wide).rows == 223
     assert find_budget(narrow) == Budget()
+
+
+def test_on_an_accelerator_each_part_gets_a_quarter_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = LlamaConfig(
+        vocab_size=1000, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2,
+    )  # fmt: skip
+    model: Any = SimpleNamespace(config=config, device=torch.device("cuda"), dtype=torch.bfloat16)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (4 * 2**20, 8 * 2**20))
+    # A token: keys and values are 2 · 2 bytes · 16 · 2 heads · 2 layers = 256 bytes, what is active in one layer
+    # 2 bytes · (3 · 128 + 6 · 64) = 1,536 more; a row of logits has 12 bytes · 1,000.
+    assert find_budget(model) == Budget(tokens=2**20 // 1792, rows=2**20 // 12000, slots=256, cached=2**20 // 256)
