@@ -1,4 +1,4 @@
-"""lm-eval's `HFLM` made strict: whole checkpoints only, NaN is never an answer, and quantization reaches transformers."""
+"""lm-eval's `HFLM` made strict: whole checkpoints only, NaN is never an answer; and a way to quantize."""
 
 from __future__ import annotations
 
