@@ -262,8 +262,8 @@ def _kept_attributes(callback: TrainerCallback, state: TrainerState) -> dict[str
     The library would put a new callback in its place, made from JSON alone; these hold the trainer.
     """
     stored: Any = state.stateful_callbacks
-    kept = stored.get(type(callback).__name__, {})
-    return dict(kept.get("attributes", {})) if isinstance(kept, dict) else {}
+    own = stored.get(type(callback).__name__, {})
+    return dict(own.get("attributes", {})) if isinstance(own, dict) else {}
 
 
 def _is_finite(value: object) -> bool:

@@ -18,8 +18,8 @@ def distinct_n(answers: Iterable[Sequence[Hashable]], n: int) -> float:
     Returns:
         In (0, 1]; 1 where no answer is long enough to have an n-gram, since nothing is repeated there.
     """
-    found = [tuple(answer[start : start + n]) for answer in answers for start in range(len(answer) - n + 1)]
-    return share_distinct(found)
+    n_grams = [tuple(answer[start : start + n]) for answer in answers for start in range(len(answer) - n + 1)]
+    return share_distinct(n_grams)
 
 
 def share_distinct(values: Sequence[Hashable]) -> float:

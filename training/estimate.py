@@ -125,7 +125,7 @@ def _seconds_per_step(
     if not isinstance(settings, RlhfStage):
         return seconds
     # Answers are made and scored once for all iterations over them; reading the prompt is part of making them.
-    made = (trained - replayed) / settings.iterations
+    generated = (trained - replayed) / settings.iterations
     scorers = workload.n_reward_models + (1 if settings.kl.coefficient else 0)
     per_token = 2 * n_parameters / speed.operations_per_second
     reading = 0.0
@@ -133,4 +133,4 @@ def _seconds_per_step(
         # Each token of a batch of answers takes a reading of all weights, which is longer than the arithmetic of few.
         reading = settings.max_new_tokens * n_parameters * workload.number_bytes / speed.bytes_per_second
         reading /= settings.steps_per_batch_of_answers
-    return seconds + made * per_token * scorers + max(made * per_token, reading)
+    return seconds + generated * per_token * scorers + max(generated * per_token, reading)

@@ -94,7 +94,7 @@ def memory_of(
     # The base of the replay is whole in every process.
     replay_base = parameters.model * number_bytes if workload.replayed_tokens and not recipe.lora else 0
     logits = not isinstance(settings, RewardStage)
-    kept, checkpointed = (
+    plain, checkpointed = (
         activation_bytes(shape, workload.tokens, number_bytes, logits=logits, checkpointing=checkpointing)
         for checkpointing in (False, True)
     )
@@ -105,7 +105,7 @@ def memory_of(
         reference=(reference / shards + replay_base) / GIB,
         # Every process scores its own answers, so each has the reward models whole.
         reward_models=workload.n_reward_models * parameters.model * number_bytes / GIB,
-        activations=kept / GIB,
+        activations=plain / GIB,
         activations_checkpointed=checkpointed / GIB,
         generation=generation / GIB,
         checkpointing=settings.gradient_checkpointing,
@@ -147,16 +147,11 @@ def activation_bytes(shape: DecoderShape, n_tokens: int, n_bytes: int, *, logits
     return n_tokens * (layers + (FLOAT32_BYTES * shape.vocabulary if logits else 0))
 
 
-def cache_bytes(shape: DecoderShape, n_tokens: int, n_bytes: int) -> int:
-    """Bytes of the keys and values of tokens."""
-    return n_tokens * shape.layers * 2 * shape.keys * n_bytes
-
-
 def _generation_bytes(settings: RlhfStage, workload: Workload, shape: DecoderShape, speed: DeviceSpeed) -> float:
     """The cache of keys and values of all answers that are made at once, or vLLM's share of the device."""
     if settings.trl.get("use_vllm"):
         if settings.trl.get("vllm_mode", "colocate") != "colocate" or speed.memory_gib is None:
             return 0.0
         return float(settings.trl.get("vllm_gpu_memory_utilization", 0.3)) * speed.memory_gib * GIB
-    n_answers = settings.batches_at_once * settings.batch_size
-    return cache_bytes(shape, n_answers * workload.longest_row, workload.number_bytes)
+    n_tokens = settings.batches_at_once * settings.batch_size * workload.longest_row
+    return n_tokens * shape.layers * 2 * shape.keys * workload.number_bytes

@@ -12,7 +12,7 @@ A whole copy of the base is held on every device, unless an adapter is trained, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -26,7 +26,7 @@ from mplus_eval.training.sampling import evaluating
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from transformers import PreTrainedModel, Trainer
+    from transformers import Trainer
 
     from mplus_eval.training.recipe import Recipe
     from mplus_eval.training.training_data import TrainingData
@@ -71,30 +71,15 @@ def kl_to_base(model: torch.nn.Module, base: torch.nn.Module | None, ids: Tensor
 
 
 def with_replay(kind: type[T], recipe: Recipe, data: TrainingData) -> type[T]:
-    """The trainer's class, replaying what the recipe says, if anything."""
+    """A trainer of TRL whose loss has the replay's beside its own, where the recipe replays anything.
+
+    The KL is logged as `replay_kl`.
+    """
     if recipe.replay is None:
         return kind
-    pad = data.tokenizer.pad_token_id
+    coefficient, pad = recipe.replay.coefficient, data.tokenizer.pad_token_id
     sequences = encode_texts(data.tokenizer, data.replayed.rows, recipe.max_length)
     texts = ReplayedTexts(sequences, recipe.replay.batch_size, pad if isinstance(pad, int) else 0)
-
-    def base(device: torch.device) -> PreTrainedModel:
-        return load_trained(data.base, recipe, device).requires_grad_(False)
-
-    return replaying(kind, base, texts, recipe.replay.coefficient)
-
-
-def replaying(
-    kind: type[T], base: Callable[[torch.device], torch.nn.Module], texts: ReplayedTexts, coefficient: float
-) -> type[T]:
-    """A trainer of TRL whose loss has the replay's beside its own; the KL is logged as `replay_kl`.
-
-    Args:
-        kind: the trainer's class.
-        base: gives the frozen base on a device; called once. Not used for adapters.
-        texts: what is replayed.
-        coefficient: of the KL.
-    """
 
     class Replaying(kind):  # type: ignore[valid-type, misc]
         _replay_base: torch.nn.Module | None = None
@@ -113,7 +98,7 @@ def replaying(
             device = self.accelerator.device
             is_adapter = hasattr(self.accelerator.unwrap_model(model), "disable_adapter")
             if self._replay_base is None and not is_adapter:
-                self._replay_base = base(device)
+                self._replay_base = load_trained(data.base, recipe, device).requires_grad_(False)
             kl = kl_to_base(model, self._replay_base, ids.to(device), is_text.to(device))
             self._metrics["train"][LOGGED].append(kl.item())
             # The library divides the loss by the batches of a step, unless the trainer has done so by itself.

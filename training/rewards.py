@@ -19,6 +19,7 @@ from mplus_eval.rewards.functions import load_function
 from mplus_eval.rewards.model import Messages, RewardModel
 from mplus_eval.training.chat import last_user_message
 from mplus_eval.training.diversity import distinct_n
+from mplus_eval.training.sampling import before_stop
 
 if TYPE_CHECKING:
     import torch
@@ -132,15 +133,6 @@ def end_token_ids(settings: RlhfStage, tokenizer: PreTrainedTokenizerBase) -> li
 def has_ended(ids: Sequence[int], text: str, end_ids: Sequence[int], stop_strings: Sequence[str]) -> bool:
     """Whether an answer ended its turn, by an end token or a stop string; else the limit cut it."""
     return any(token in end_ids for token in ids) or any(stop in text for stop in stop_strings)
-
-
-def before_stop(text: str, stop_strings: Sequence[str]) -> str:
-    """An answer up to the first stop string.
-
-    >>> before_stop("Yes. User: And", ["User:"])
-    'Yes. '
-    """
-    return text[: min([len(text), *(text.find(stop) for stop in stop_strings if stop in text)])]
 
 
 def as_trl(name: str, reward: Reward, end_ids: Sequence[int], stop_strings: Sequence[str] = ()) -> TrlReward:

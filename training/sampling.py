@@ -83,7 +83,7 @@ def sample_answers(
         pad_token_id=tokenizer.pad_token_id,
     )
     answers: list[SampledAnswer] = []
-    with evaluating(inner), _settings(inner, settings), _seeded(seed, inner.device), torch.no_grad():
+    with evaluating(inner), _of_its_own(inner, settings, seed), torch.no_grad():
         for start in range(0, len(prompts), batch_size):
             encoded: Any = tokenizer.apply_chat_template(
                 [list(messages) for messages in prompts[start : start + batch_size]],
@@ -123,26 +123,24 @@ def evaluating(*models: torch.nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _settings(model: PreTrainedModel, settings: GenerationConfig) -> Iterator[None]:
-    """Put generation settings in place of the model's own, which would fill every field left open in ours."""
+def _of_its_own(model: PreTrainedModel, settings: GenerationConfig, seed: int) -> Iterator[None]:
+    """Give a model generation settings and a random state, and put back its own and the global one.
+
+    Its own settings would fill every field left open in these. The random state is the processor's and that of the
+    model's device; other devices are not touched.
+    """
+    devices = [model.device] if model.device.type == "cuda" else []
     before = model.generation_config
     model.generation_config = settings
     try:
-        yield
+        with torch.random.fork_rng(devices=devices, device_type="cuda"):
+            torch.default_generator.manual_seed(seed)
+            for device in devices:
+                with torch.cuda.device(device):
+                    torch.cuda.manual_seed(seed)
+            yield
     finally:
         model.generation_config = before
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """A random state of its own, on the processor and on the model's device; other devices are not touched."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices, device_type="cuda"):
-        torch.default_generator.manual_seed(seed)
-        for used in devices:
-            with torch.cuda.device(used):
-                torch.cuda.manual_seed(seed)
-        yield
 
 
 class _Stop(StoppingCriteria):
@@ -182,9 +180,8 @@ def _answer(
     stop = stop_length(tokenizer, answer, stop_strings)
     answer = answer if stop is None else answer[:stop]
     text = str(tokenizer.decode(answer, skip_special_tokens=True))
-    cuts = [place for stop_string in stop_strings if (place := text.find(stop_string)) >= 0]
     return SampledAnswer(
-        text=text[: min(cuts)] if cuts else text,
+        text=before_stop(text, stop_strings),
         token_ids=tuple(answer),
         prompt_ids=tuple(prompt_ids),
         ended=end is not None or stop is not None,
@@ -200,3 +197,12 @@ def stop_length(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int], stop_
     if not stop_strings or not stopped(len(tokens)):
         return None
     return bisect_left(range(len(tokens)), True, key=stopped)
+
+
+def before_stop(text: str, stop_strings: Sequence[str]) -> str:
+    """An answer up to the first stop string.
+
+    >>> before_stop("Yes. User: And", ["User:"])
+    'Yes. '
+    """
+    return text[: min([len(text), *(text.find(stop) for stop in stop_strings if stop in text)])]

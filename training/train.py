@@ -15,7 +15,7 @@ from mplus_eval.training.launch import is_main
 from mplus_eval.training.parallel import train_in_parallel
 from mplus_eval.training.recipe import REWARD_STAGES, Recipe
 from mplus_eval.training.stages import refuse_what_would_fail, with_needed
-from mplus_eval.training.training_run import TrainingRun, begin_run, complete_stage
+from mplus_eval.training.training_run import begin_run, complete_stage
 
 
 def train(
@@ -55,16 +55,11 @@ def train(
         refuse_what_would_fail(recipe, run.data, [run.stages[name] for name in wanted], run.device, evaluate)
         # One training in a directory at a time; of a group of processes, the first holds the lock.
         with RunDirectory(recipe.output).locked() if is_main() else nullcontext():
-            if recipe.stages_at_once > 1 and (rounds := _rounds(run, wanted)):
+            missing = [name for name in wanted if run.stages[name].record is None]
+            needed = [name for name in missing if name in REWARD_STAGES]
+            rounds = [names for names in (needed, [name for name in missing if name not in needed]) if names]
+            if recipe.stages_at_once > 1 and any(len(names) > 1 for names in rounds):
                 train_in_parallel(recipe, rounds, run.hooks, data_dir)
             return tuple(record for name in wanted if (record := complete_stage(run, name)) is not None)
     finally:
         torch.set_num_threads(n_threads)
-
-
-def _rounds(run: TrainingRun, wanted: Sequence[str]) -> list[list[str]]:
-    """The stages that are left, in rounds that can each be trained at the same time; none where all are of one."""
-    missing = [name for name in wanted if run.stages[name].record is None]
-    first = [name for name in missing if name in REWARD_STAGES]
-    rounds = [names for names in (first, [name for name in missing if name not in first]) if names]
-    return rounds if any(len(names) > 1 for names in rounds) else []

@@ -19,7 +19,6 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 from mplus_eval.errors import InterruptedRunError
@@ -48,10 +47,7 @@ def main() -> None:
 
     # In a thread of its own, so that the end of input is seen while a stage trains.
     threading.Thread(target=read, daemon=True).start()
-    _train(lines, tell)
 
-
-def _train(lines: queue.Queue[str], tell: Callable[..., None]) -> None:
     # Imported once the libraries are silent and standard output is safe from them.
     import torch
 

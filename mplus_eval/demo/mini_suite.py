@@ -12,6 +12,7 @@ import argparse
 import json
 import random
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from mplus_eval.demo import arithmetic, everyday, passages, reasoning
@@ -20,7 +21,9 @@ from mplus_eval.demo.world import Fact, make_world
 
 SEED = 11
 Row = dict[str, object]
+Files = Iterator[tuple[str, list[Row]]]
 Maker = Callable[[random.Random], Question]
+PassageMaker = Callable[[random.Random], passages.Passage]
 
 _NATURE = ("habitat", "diet", "trait")
 _N_SHOWN_SITUATIONS = 3
@@ -52,37 +55,38 @@ def write_items(directory: Path) -> None:
         (directory / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _mmlu(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
+def _mmlu(rng: random.Random) -> Files:
     for subject, relation in SUBJECTS.items():
         yield f"mini_mmlu_{subject}", _fact_rows(rng, (relation,), {"common": 8, "occasional": 12, "rare": 10})
         yield f"mini_mmlu_{subject}.shots", _taught_rows(rng, (relation,), 5)
 
 
-def _agieval(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
+def _agieval(rng: random.Random) -> Files:
     for exam, make in EXAMS.items():
         yield f"mini_agieval_{exam}", [_choice_row(rng, question) for question in _distinct(rng, make, 40)]
 
 
-def _bbh(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
-    for chain, make in reasoning.CHAINS.items():
-        yield f"mini_bbh_{chain}", [_solution_row(question) for question in _distinct(rng, make, 32)]
-        yield f"mini_bbh_{chain}.shots", [_solution_row(draw(make, rng)) for _ in range(3)]
+def _worked_out(makers: dict[str, Maker], n: int, rng: random.Random) -> Files:
+    """Puzzles that are worked out in steps, by the task's name."""
+    for name, make in makers.items():
+        yield name, [_solution_row(question) for question in _distinct(rng, make, n)]
+        yield f"{name}.shots", [_solution_row(draw(make, rng)) for _ in range(3)]
 
 
-def _arc_easy(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
+def _arc_easy(rng: random.Random) -> Files:
     tools = [_choice_row(rng, everyday.tool(rng, number)) for number in range(len(everyday.TOOLS))]
     facts = _fact_rows(rng, _NATURE, {"common": 6, "occasional": 16, "rare": 8})
     yield "mini_arc_easy", tools + facts
     yield "mini_arc_easy.shots", _taught_rows(rng, _NATURE, 5)
 
 
-def _arc_challenge(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
+def _arc_challenge(rng: random.Random) -> Files:
     facts = _draw_facts(rng, _NATURE, {"common": 12, "occasional": 18, "rare": 12})
     yield "mini_arc_challenge", [_choice_row(rng, _near_miss(rng, fact)) for fact in facts]
     yield "mini_arc_challenge.shots", _taught_rows(rng, _NATURE, 5)
 
 
-def _hellaswag(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
+def _hellaswag(rng: random.Random) -> Files:
     rows = [
         _choice_row(rng, everyday.situation(rng, number)) | {"situation": number}
         for number in range(_N_SHOWN_SITUATIONS, len(everyday.SITUATIONS))
@@ -92,21 +96,17 @@ def _hellaswag(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
     yield "mini_hellaswag.shots", [_choice_row(rng, everyday.situation(rng, n)) for n in range(_N_SHOWN_SITUATIONS)]
 
 
-def _winogrande(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
+def _winogrande(rng: random.Random) -> Files:
     numbers = {everyday.referent_of_things: 60, everyday.referent_of_names: 90}
     yield "mini_winogrande", [row for make, n in numbers.items() for row in _referent_rows(rng, make, n, held_out=True)]
     yield "mini_winogrande.shots", [row for make in numbers for row in _referent_rows(rng, make, 2, held_out=False)]
 
 
-def _race_middle(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
-    yield "mini_race_middle", _passage_rows(rng, passages.day_out, 30, 5)
+def _race(name: str, make: PassageMaker, rng: random.Random) -> Files:
+    yield name, _passage_rows(rng, make, 30, 5)
 
 
-def _race_high(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
-    yield "mini_race_high", _passage_rows(rng, passages.journey, 30, 5)
-
-
-def _drop(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
+def _drop(rng: random.Random) -> Files:
     def rows(n_passages: int, n_questions: int, held_out: bool) -> Iterator[Row]:
         for number in range(n_passages):
             passage = passages.draw_passage(passages.contest, rng, held_out=held_out)
@@ -117,23 +117,18 @@ def _drop(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
     yield "mini_drop.shots", list(rows(2, 1, False))
 
 
-def _gsm8k(rng: random.Random) -> Iterator[tuple[str, list[Row]]]:
-    yield "mini_gsm8k", [_solution_row(question) for question in _distinct(rng, arithmetic.word_problem, 150)]
-    yield "mini_gsm8k.shots", [_solution_row(draw(arithmetic.word_problem, rng)) for _ in range(3)]
-
-
-_TASKS: dict[str, Callable[[random.Random], Iterator[tuple[str, list[Row]]]]] = {
+_TASKS: dict[str, Callable[[random.Random], Files]] = {
     "mini_mmlu": _mmlu,
     "mini_agieval": _agieval,
-    "mini_bbh": _bbh,
+    "mini_bbh": partial(_worked_out, {f"mini_bbh_{chain}": make for chain, make in reasoning.CHAINS.items()}, 32),
     "mini_arc_easy": _arc_easy,
     "mini_arc_challenge": _arc_challenge,
     "mini_hellaswag": _hellaswag,
     "mini_winogrande": _winogrande,
-    "mini_race_high": _race_high,
-    "mini_race_middle": _race_middle,
+    "mini_race_high": partial(_race, "mini_race_high", passages.journey),
+    "mini_race_middle": partial(_race, "mini_race_middle", passages.day_out),
     "mini_drop": _drop,
-    "mini_gsm8k": _gsm8k,
+    "mini_gsm8k": partial(_worked_out, {"mini_gsm8k": arithmetic.word_problem}, 150),
 }
 
 
@@ -203,9 +198,7 @@ def _referent_rows(
     return list(rows.values())
 
 
-def _passage_rows(
-    rng: random.Random, make: Callable[[random.Random], passages.Passage], n_passages: int, n_questions: int
-) -> list[Row]:
+def _passage_rows(rng: random.Random, make: PassageMaker, n_passages: int, n_questions: int) -> list[Row]:
     """Several questions about each passage; `passage_id` names the passage."""
     drawn = [passages.draw_passage(make, rng, held_out=True) for _ in range(n_passages)]
     return [

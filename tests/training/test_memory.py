@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mplus_eval.training.memory import activation_bytes, cache_bytes, shape_of
+from mplus_eval.training.memory import activation_bytes, shape_of
 from mplus_eval.training.speed import GIB
 from tests.training.tiny_recipe import PARAMETERS, SHAPE, estimates, recipe, rlhf, tiny
 
@@ -45,8 +45,8 @@ def test_activations_are_those_counted_by_hand() -> None:
 
 
 def test_keys_and_values_of_all_answers_made_at_once_are_kept() -> None:
-    assert cache_bytes(SHAPE, 3, 2) == 3 * 2 * 2 * 4 * 2
-    assert estimates()["plus"].memory.generation * GIB == pytest.approx(cache_bytes(SHAPE, 8 * 10, 4))
+    # 8 answers of 10 tokens, each with a key and a value of 4 numbers in each of 2 layers.
+    assert estimates()["plus"].memory.generation * GIB == pytest.approx(8 * 10 * 2 * 2 * 4 * 4)
 
 
 def test_vllm_takes_its_share_of_the_device() -> None:

@@ -21,7 +21,6 @@ from mplus_eval.training.rewards import (
     FunctionReward,
     ToxicityPenalty,
     as_trl,
-    before_stop,
     check_same_tokenizer,
     has_ended,
     length_part,
@@ -67,8 +66,6 @@ def test_an_answer_ends_by_a_token_or_a_stop_string() -> None:
     assert has_ended([5, 2], "Yes.", [2], [])
     assert has_ended([5, 6], "Yes. User:", [2], ["User:"])
     assert not has_ended([5, 6], "Yes.", [2], ["User:"])
-    assert before_stop("Yes. User: a Bot: b", ["Bot:", "User:"]) == "Yes. "
-    assert before_stop("Yes.", []) == "Yes."
 
 
 def test_answers_that_the_limit_cut_lose_the_penalty_and_the_rates_are_logged() -> None:

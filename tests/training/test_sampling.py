@@ -7,7 +7,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from mplus_eval.demo import BASE
 from mplus_eval.training.chat import load_tokenizer
-from mplus_eval.training.sampling import end_tokens, evaluating, sample_answers
+from mplus_eval.training.sampling import before_stop, end_tokens, evaluating, sample_answers
 from tests.tiny_models import CHAT_TEMPLATE
 
 PROMPTS = [
@@ -187,3 +187,8 @@ def test_a_model_in_adapters_keeps_its_settings(tiny_model, tokenizer):
 
 def test_no_prompts_give_no_answers(model, tokenizer):
     assert sample_answers(model, tokenizer, [], max_new_tokens=4, seed=0) == []
+
+
+def test_an_answer_goes_up_to_its_first_stop_string():
+    assert before_stop("Yes. User: a Bot: b", ["Bot:", "User:"]) == "Yes. "
+    assert before_stop("Yes.", []) == "Yes."

@@ -3,7 +3,7 @@
 from mplus_eval.training.data.evaluated import without_evaluated
 from mplus_eval.training.data.load import load_demonstrations, load_pairs, load_prompts
 from mplus_eval.training.data.rows import Demonstration, Message, OpenDialogue, PreferencePair, Rows
-from mplus_eval.training.data.split import halves, split_held_out
+from mplus_eval.training.data.split import split_held_out
 
 __all__ = [
     "Demonstration",
@@ -11,7 +11,6 @@ __all__ = [
     "OpenDialogue",
     "PreferencePair",
     "Rows",
-    "halves",
     "load_demonstrations",
     "load_pairs",
     "load_prompts",

@@ -38,7 +38,14 @@ def pair_of(row: Row, layout: str) -> PreferencePair:
         chosen, rejected = (_answer(row.get(f"response_{side}")) for side in (safer, 1 - safer))
         pair = PreferencePair(_user_message(row.get("prompt")), chosen, rejected)
     else:
-        pair = _pair_of_sides(row, is_dialogue=layout == "dialogue")
+        # Each side has the whole dialogue, or the answer beside a common prompt.
+        (history, chosen), (other_history, rejected) = (
+            _history_and_answer(_dialogue(row.get(column))) if layout == "dialogue" else _side(row, column)
+            for column in ("chosen", "rejected")
+        )
+        if history != other_history:
+            raise BadRowError("chosen and rejected have different histories")
+        pair = PreferencePair(history, chosen, rejected)
     if pair.chosen.strip() == pair.rejected.strip():
         raise BadRowError("chosen and rejected are equal")
     return pair
@@ -80,17 +87,6 @@ def layout_of(row: Row) -> str:
     if isinstance(row["chosen"], str) and _TURN.match(row["chosen"]):
         return "dialogue"
     return "columns"
-
-
-def _pair_of_sides(row: Row, *, is_dialogue: bool) -> PreferencePair:
-    """A pair whose sides each have the whole dialogue, or the answer beside a common prompt."""
-    (history, chosen), (other_history, rejected) = (
-        _history_and_answer(_dialogue(row.get(column))) if is_dialogue else _side(row, column)
-        for column in ("chosen", "rejected")
-    )
-    if history != other_history:
-        raise BadRowError("chosen and rejected have different histories")
-    return PreferencePair(history, chosen, rejected)
 
 
 def _side(row: Row, column: str) -> tuple[Messages, str]:

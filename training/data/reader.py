@@ -22,7 +22,7 @@ from mplus_eval.training.data.rows import (
     hash_rows,
 )
 from mplus_eval.training.data.slices import DataSlice, joined, slice_of
-from mplus_eval.training.data.split import halves, split_held_out
+from mplus_eval.training.data.split import split_held_out
 from mplus_eval.training.data.texts import encode_texts, read_texts
 from mplus_eval.training.recipe import DataSource, PromptDataSource, Recipe
 
@@ -54,9 +54,10 @@ class SourceReader:
                 pair for pair in rows.rows if self._fits(pair.prompt, max((pair.chosen, pair.rejected), key=len))
             ]
             trained_on, untouched = split_held_out(fitting, recipe.held_out, recipe.seed)
-            mine, others = (
-                halves(trained_on, recipe.seed) if recipe.reward and recipe.reward.referee else (trained_on, ())
-            )
+            mine, others = trained_on, trained_on[:0]
+            if recipe.reward and recipe.reward.referee:
+                # Two halves for two reward models, which no pair and no first message joins.
+                mine, others = split_held_out(trained_on, 0.5, recipe.seed + 1)
             held_out += untouched
             first.append(slice_of(rows, mine, "pairs", n_too_long=len(rows.rows) - len(fitting)))
             second.append(slice_of(rows, others, "pairs"))

@@ -29,10 +29,5 @@ def split_held_out(pairs: Sequence[PreferencePair], share: float, seed: int) -> 
     return trained_on, tuple(pair for pair in pairs if _first_user_message(pair) in held_out)
 
 
-def halves(pairs: Sequence[PreferencePair], seed: int) -> Split:
-    """Split pairs into two halves for two reward models."""
-    return split_held_out(pairs, 0.5, seed + 1)
-
-
 def _first_user_message(pair: PreferencePair) -> str:
     return normalised(next((message.content for message in pair.prompt if message.role == "user"), ""))

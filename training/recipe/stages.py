@@ -99,7 +99,7 @@ class RewardHacking(Fields):
     entropy: Share = Field(default=0.3, description="collapsed below this share of the first window's")
     distinct: Share = Field(default=0.5, description="the same for the share of distinct 2-grams")
     referee: NotNegative = Field(
-        default=0.5, description="collapsed when the referee's reward fell by so many deviations"
+        default=0.5, description="collapsed when the reward by the held-out reward model fell by so many deviations"
     )
     stop: bool = False
 

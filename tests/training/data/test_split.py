@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from mplus_eval.training.data import (
-    halves,
     load_pairs,
     split_held_out,
 )
@@ -16,6 +15,6 @@ def test_splits_share_no_first_message_and_lose_no_pair() -> None:
     assert len(kept) + len(held_out) == 400
     assert 80 <= len(held_out) <= 100
     assert not {pair.prompt for pair in kept} & {pair.prompt for pair in held_out}
-    first, second = halves(kept, 0)
+    first, second = split_held_out(kept, 0.5, 1)
     assert not {pair.prompt for pair in first} & {pair.prompt for pair in second}
     assert split_held_out(pairs, 0.25, 0) == (kept, held_out)
