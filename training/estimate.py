@@ -69,12 +69,16 @@ def estimate(
         settings = recipe.settings_of(name)
         parameters = reward if isinstance(settings, RewardStage) else language
         workload = workload_of(recipe, settings)
+        steps = settings.steps
+        if steps is None and (n_rows := rows.get(name)) is not None:
+            batches = math.ceil(n_rows / (settings.batch_size * recipe.n_processes))
+            steps = math.ceil(settings.epochs * math.ceil(batches / settings.accumulate))
         estimates.append(
             StageEstimate(
                 name=name,
                 parameters=parameters.model,
                 trainable=parameters.trained,
-                steps=_steps(recipe, settings, rows.get(name)),
+                steps=steps,
                 tokens_per_step=workload.tokens * settings.accumulate * recipe.n_processes,
                 seconds_per_step=_seconds_per_step(recipe, settings, workload, parameters.model, speed),
                 memory=memory_of(recipe, settings, workload, shape, parameters, speed),
@@ -105,13 +109,6 @@ def _count(recipe: Recipe, config: PreTrainedConfig, task: Literal["CAUSAL_LM", 
         adapted = get_peft_model(model, adapter)
         n_trained = sum(weights.numel() for weights in adapted.parameters() if weights.requires_grad)
         return ParameterCount(n_parameters, n_trained)
-
-
-def _steps(recipe: Recipe, settings: Optimisation, n_rows: int | None) -> int | None:
-    if settings.steps is not None or n_rows is None:
-        return settings.steps
-    batches = math.ceil(n_rows / (settings.batch_size * recipe.n_processes))
-    return math.ceil(settings.epochs * math.ceil(batches / settings.accumulate))
 
 
 def _seconds_per_step(

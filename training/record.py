@@ -37,7 +37,15 @@ def record_of(
         total_steps: of the stage.
         warnings: of reward hacking.
     """
-    method, algorithm, role = method_of(recipe, stage.name)
+    settings = recipe.settings_of(stage.name)
+    method: Method
+    if isinstance(settings, RewardStage):
+        method, algorithm, role = "reward model", "Bradley-Terry", "reward"
+    elif isinstance(settings, SftStage):
+        method, algorithm, role = "sft", "SFT", settings.role
+    else:
+        assert isinstance(settings, RlhfStage)
+        method, algorithm, role = "rlhf", settings.algorithm.upper(), settings.role or "plus"
     described = data.of_stage(stage.name).described
     return TrainingRecord(
         name=stage.name,
@@ -59,14 +67,3 @@ def record_of(
         mplus_eval=__version__,
         versions={library: version(library) for library in LIBRARIES},
     )
-
-
-def method_of(recipe: Recipe, name: str) -> tuple[Method, str, str]:
-    """How a stage trains: the method, the algorithm, and the role that its model has in a comparison."""
-    settings = recipe.settings_of(name)
-    if isinstance(settings, RewardStage):
-        return "reward model", "Bradley-Terry", "reward"
-    if isinstance(settings, SftStage):
-        return "sft", "SFT", settings.role
-    assert isinstance(settings, RlhfStage)
-    return "rlhf", settings.algorithm.upper(), settings.role or "plus"

@@ -57,10 +57,6 @@ class Stage:
         different = ", ".join(sorted(key for key in self.components if stored.get(key) != self.components[key]))
         return f"{self.directory} holds another run, with different {different}; name another output, or remove it"
 
-    def begin(self) -> None:
-        """Mark the directory as this stage's."""
-        write_json(self.directory / STAGE_FILE, dict(self.components))
-
     def checkpoints(self) -> list[Path]:
         """The whole saved steps, in order."""
         whole = [path for path in self.directory.glob("checkpoint-*") if read_record(path) is not None]
@@ -70,8 +66,12 @@ class Stage:
         """The last whole saved step; one that a killed process left half written is no checkpoint."""
         return next(reversed(self.checkpoints()), None)
 
-    def drop_what_is_not_whole(self) -> None:
-        """Remove what a killed process left: half checkpoints, and logged steps after the last whole one."""
+    def begin(self) -> None:
+        """Mark the directory as this stage's, and remove what a killed process left in it.
+
+        That is half checkpoints, and logged steps after the last whole one.
+        """
+        write_json(self.directory / STAGE_FILE, dict(self.components))
         whole = set(self.checkpoints())
         for path in self.directory.glob("checkpoint-*"):
             if path not in whole:

@@ -91,7 +91,6 @@ def _train(run: TrainingRun, stage: Stage) -> None:
     started = time.monotonic()
     if is_main():
         stage.begin()
-        stage.drop_what_is_not_whole()
     _wait_for_everyone()
     trainer = _trainer(run, stage)
     watch = next((each for each in trainer.callback_handler.callbacks if isinstance(each, WatchForHacking)), None)

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console
-    from rich.table import Table
 
-    from mplus_eval.records.training import TrainingRecord
     from mplus_eval.training.recipe import Recipe
 
 
@@ -125,18 +123,30 @@ def _train(recipe: Recipe, stages: Sequence[str], data_dir: Path | None, console
 
 
 def _report(recipe: Recipe, stages: Sequence[str], *, compare: bool, quiet: bool) -> None:
+    """Show what was trained, a row a model, and compare it with the base."""
     from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     from mplus_eval.errors import EXIT_CELLS_MISSING
+    from mplus_eval.pipeline.progress import ConsoleProgress, duration
     from mplus_eval.records.training import read_record
 
-    records = [record for name in stages if (record := read_record(recipe.output / name)) is not None]
     if not quiet:
-        Console().print(_table(records))
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for title, justify in (("Model", "left"), ("Method", "left"), ("Steps", "right"), ("KL, nats", "right"),
+                               ("Ends turn", "right"), ("Held-out accuracy", "right"), ("Time", "right")):  # fmt: skip
+            table.add_column(title, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        for record in filter(None, (read_record(recipe.output / name) for name in stages)):
+            kl = f"{record.dose.kl_answers:.2f}" if record.dose else "–"
+            ends = f"{100 * record.behaviour.end_of_turn_rate:.0f} %" if record.behaviour else "–"
+            accuracy = f"{100 * record.quality['accuracy']:.0f} %" if "accuracy" in record.quality else "–"
+            cells = (record.name, record.algorithm, str(record.step), kl, ends, accuracy, duration(record.seconds))
+            table.add_row(*map(Text, cells))
+        Console().print(table)
         typer.echo(f"\nCheckpoints: {recipe.output}")
     if not compare:
         return
-    from mplus_eval.pipeline.progress import ConsoleProgress
     from mplus_eval.pipeline.trained import compare_trained
     from mplus_eval.reports.terminal import summary
 
@@ -147,23 +157,3 @@ def _report(recipe: Recipe, stages: Sequence[str], *, compare: bool, quiet: bool
         typer.echo(f"\nReport: {run.path / 'report.html'}")
     if run.comparison.missing:
         raise typer.Exit(EXIT_CELLS_MISSING)
-
-
-def _table(records: Sequence[TrainingRecord]) -> Table:
-    """A row a model: how it was trained, how far it went from the base, whether it ends its turns."""
-    from rich.table import Table
-    from rich.text import Text
-
-    from mplus_eval.pipeline.progress import duration
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title, justify in (("Model", "left"), ("Method", "left"), ("Steps", "right"), ("KL, nats", "right"),
-                           ("Ends turn", "right"), ("Held-out accuracy", "right"), ("Time", "right")):  # fmt: skip
-        table.add_column(title, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    for record in records:
-        kl = f"{record.dose.kl_answers:.2f}" if record.dose else "–"
-        ends = f"{100 * record.behaviour.end_of_turn_rate:.0f} %" if record.behaviour else "–"
-        accuracy = f"{100 * record.quality['accuracy']:.0f} %" if "accuracy" in record.quality else "–"
-        cells = (record.name, record.algorithm, str(record.step), kl, ends, accuracy, duration(record.seconds))
-        table.add_row(*map(Text, cells))
-    return table

@@ -47,14 +47,6 @@ def make_items() -> dict[str, list[Row]]:
     return files
 
 
-def write_items(directory: Path) -> None:
-    """Write every file of `make_items`, one row a line."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, rows in make_items().items():
-        lines = [json.dumps(row, ensure_ascii=False) for row in rows]
-        (directory / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
 def _mmlu(rng: random.Random) -> Files:
     for subject, relation in SUBJECTS.items():
         yield f"mini_mmlu_{subject}", _fact_rows(rng, (relation,), {"common": 8, "occasional": 12, "rare": 10})
@@ -103,7 +95,14 @@ def _winogrande(rng: random.Random) -> Files:
 
 
 def _race(name: str, make: PassageMaker, rng: random.Random) -> Files:
-    yield name, _passage_rows(rng, make, 30, 5)
+    """Five questions about each of thirty passages; `passage_id` names the passage."""
+    drawn = [passages.draw_passage(make, rng, held_out=True) for _ in range(30)]
+    rows = [
+        {"passage_id": number} | _choice_row(rng, question)
+        for number, passage in enumerate(drawn)
+        for question in rng.sample(passage.questions, 5)
+    ]
+    yield name, rows
 
 
 def _drop(rng: random.Random) -> Files:
@@ -198,21 +197,15 @@ def _referent_rows(
     return list(rows.values())
 
 
-def _passage_rows(rng: random.Random, make: PassageMaker, n_passages: int, n_questions: int) -> list[Row]:
-    """Several questions about each passage; `passage_id` names the passage."""
-    drawn = [passages.draw_passage(make, rng, held_out=True) for _ in range(n_passages)]
-    return [
-        {"passage_id": number} | _choice_row(rng, question)
-        for number, passage in enumerate(drawn)
-        for question in rng.sample(passage.questions, n_questions)
-    ]
-
-
 def main() -> None:
-    """Write the items."""
+    """Write the items, one row a line."""
     parser = argparse.ArgumentParser(description="Write the items of the mini suite.")
     parser.add_argument("--output", type=Path, required=True)
-    write_items(parser.parse_args().output)
+    directory = parser.parse_args().output
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, rows in make_items().items():
+        lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+        (directory / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

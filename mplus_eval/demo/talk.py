@@ -169,8 +169,22 @@ def preference_pairs(n: int, seed: int) -> list[ReplyPair]:
     """Pairs of a good reply and a worse one: rude, beside the point, curt, rambling, or polite with a rude end."""
     rng = random.Random(seed)
     topics = (*FRIENDLY, *PRACTICAL, *["request", "attack"] * 3, *["knowledge"] * 3)
-    turns = (draw_turn(rng, topics, taught=True) for _ in range(n))
-    return [ReplyPair(turn.prompt, turn.reply, _worse(rng, turn)) for turn in turns]
+    pairs = []
+    for _ in range(n):
+        turn = draw_turn(rng, topics, taught=True)
+        kind = rng.choices(("rude", "beside", "curt", "rambling", "rude end"), (40, 30, 10, 10, 10))[0]
+        if kind == "rude":
+            worse = rude_reply(rng)
+        elif kind == "beside":
+            worse = _off_topic(rng, turn.topic)
+        elif kind == "curt":
+            worse = rng.choice(_CURT)
+        elif kind == "rambling":
+            worse = " ".join([turn.reply] * rng.choice((2, 3)))
+        else:
+            worse = f"{turn.reply} {rude_reply(rng)}"
+        pairs.append(ReplyPair(turn.prompt, turn.reply, worse))
+    return pairs
 
 
 def provoking_prompts(n: int, seed: int) -> list[str]:
@@ -236,17 +250,6 @@ def _off_topic(rng: random.Random, topic: str) -> str:
     """A polite reply to something else; that may be an uncalled-for apology."""
     other = rng.choice([name for name in _ALL if name != topic and not (topic in PROVOKING and name in PROVOKING)])
     return rng.choice(_ALL[other].replies).format(**_gaps(rng))
-
-
-def _worse(rng: random.Random, turn: Turn) -> str:
-    kind = rng.choices(("rude", "beside", "curt", "rambling", "rude end"), (40, 30, 10, 10, 10))[0]
-    if kind == "rude":
-        return rude_reply(rng)
-    if kind == "beside":
-        return _off_topic(rng, turn.topic)
-    if kind == "curt":
-        return rng.choice(_CURT)
-    return " ".join([turn.reply] * rng.choice((2, 3))) if kind == "rambling" else f"{turn.reply} {rude_reply(rng)}"
 
 
 def _gaps(rng: random.Random) -> dict[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from mplus_eval.demo import arithmetic, everyday, passages, reasoning, talk
 from mplus_eval.demo.questions import Question, draw
@@ -122,10 +123,6 @@ def _passage_with_many_questions(make: Callable[[random.Random], passages.Passag
     return write
 
 
-def _echo(rng: random.Random) -> str:
-    return _list_twice(rng, _ECHOED)
-
-
 def _list_twice(rng: random.Random, words: Sequence[str]) -> str:
     listed = " ".join(rng.sample(words, rng.randint(8, 20)))
     return f"List: {listed}\nAgain: {listed}"
@@ -141,7 +138,7 @@ def _referents(rng: random.Random) -> str:
 
 
 MIXTURE: tuple[tuple[Document, float], ...] = (
-    (_echo, 6),
+    (partial(_list_twice, words=_ECHOED), 6),
     (_situations, 3),
     (_sheets_of(everyday.tool, 2, 5), 2),
     (_referents, 7),

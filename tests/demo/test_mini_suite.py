@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from mplus_eval.demo import text
-from mplus_eval.demo.mini_suite import SUBJECTS, make_items, write_items
+from mplus_eval.demo.mini_suite import SUBJECTS, main, make_items
 from mplus_eval.demo.pretrain import PretrainRecipe
 from mplus_eval.demo.talk import demonstrations
 from mplus_eval.demo.world import make_world
@@ -30,12 +30,13 @@ def _questions(items):
     return {name: rows for name, rows in items.items() if not name.endswith(".shots")}
 
 
-def test_the_committed_items_are_made_again_byte_by_byte(tmp_path: Path) -> None:
-    write_items(tmp_path)
-    made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    kept = {path.name: path.read_bytes() for path in (TASKS / "mini" / "data").glob("*.jsonl")}
-    assert made == kept
-    assert sum(map(len, kept.values())) < 600_000
+def test_the_committed_items_are_made_again_byte_by_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["mini_suite", "--output", str(tmp_path / "data")])
+    main()
+    written = {path.name: path.read_bytes() for path in (tmp_path / "data").iterdir()}
+    committed = {path.name: path.read_bytes() for path in (TASKS / "mini" / "data").glob("*.jsonl")}
+    assert written == committed
+    assert sum(map(len, committed.values())) < 600_000
 
 
 def test_the_suite_has_one_task_for_each_of_mplus(suite: Suite) -> None:

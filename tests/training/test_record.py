@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mplus_eval.training.record import method_of, record_of
+from mplus_eval.training.record import record_of
 from mplus_eval.training.stages import stages_of
 from mplus_eval.training.training_data import gather
 from tests.training.small import PLUS, recipe
@@ -25,7 +25,10 @@ from tests.training.small import PLUS, recipe
 )
 def test_a_stage_says_how_it_trains(name: str, method: tuple[str, str, str], tmp_path: Path) -> None:
     rlhf = {"plus": {**PLUS, "algorithm": "grpo"}, "named": {**PLUS, "role": "mine"}}
-    assert method_of(recipe(tmp_path, rlhf=rlhf), name) == method
+    asked = recipe(tmp_path, rlhf=rlhf)
+    data = gather(asked)
+    record = record_of(stages_of(asked, data)[name], asked, data, time.monotonic(), 2, 4)
+    assert (record.method, record.algorithm, record.role) == method
 
 
 def test_replayed_texts_are_data_of_language_models_alone(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_what_a_killed_process_left_is_dropped(tmp_path: Path) -> None:
     lines = [json.dumps({"step": step, "loss": 1.0}) for step in range(1, 7)]
     (mine.directory / "steps.jsonl").write_text("\n".join([*lines, '{"step": 7, "lo']))
 
-    mine.drop_what_is_not_whole()
+    mine.begin()
 
     assert [path.name for path in sorted(mine.directory.glob("checkpoint-*"))] == ["checkpoint-2", "checkpoint-4"]
     assert logged(mine.directory) == [1, 2, 3, 4]
@@ -94,7 +94,6 @@ def test_what_a_killed_process_left_is_dropped(tmp_path: Path) -> None:
 
 def test_without_a_whole_step_the_log_begins_anew(tmp_path: Path) -> None:
     mine = begun(tmp_path / "plus")
-    mine.drop_what_is_not_whole()
     (mine.directory / "steps.jsonl").write_text('{"step": 1}\n{"loss": 1}\n')
-    mine.drop_what_is_not_whole()
+    mine.begin()
     assert logged(mine.directory) == []
