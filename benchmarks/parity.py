@@ -41,7 +41,7 @@ from mplus_eval.capability.score import score_items
 from mplus_eval.capability.settings import resolve_tasks
 from mplus_eval.log_setup import silence_libraries
 from mplus_eval.spec.suite import load_suite
-from mplus_eval.store.parts import ANSWER_SCHEMA
+from mplus_eval.store.outcomes import Answer
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # the tests' models and data are not installed
 
@@ -133,25 +133,24 @@ def _compared(task: LoadedTask, limit: int | None, ours: FastHFLM, theirs: HFLM)
     for subtask in task.subtasks:
         requests = build_requests(subtask, None, limit=limit, chat=False)
         mine, other = (answer(subtask, requests, backend, lambda _n: None) for backend in backends)
-        scores = [_metrics(task, subtask, rows, limit) for rows in (mine, other)]
+        scores = [_metrics(task, subtask, answers, limit) for answers in (mine, other)]
         tied = _hold(found, subtask, requests, mine, other, theirs)
         found.scores += sum(scores[0][item] != value for item, value in scores[1].items() if item not in tied)
     return found
 
 
-def _metrics(task: LoadedTask, subtask: Subtask, rows: Sequence[dict[str, Any]], limit: int | None) -> dict[str, Any]:
+def _metrics(task: LoadedTask, subtask: Subtask, answers: Sequence[Answer], limit: int | None) -> dict[str, Any]:
     """Every metric of every item."""
     n_items = len(subtask.task.eval_docs) if limit is None else min(limit, len(subtask.task.eval_docs))
-    whole = [dict.fromkeys(ANSWER_SCHEMA.names) | row for row in rows]
-    return {row["item_id"]: row["metrics"] for row in score_items(task, subtask, whole, range(n_items))}
+    return {outcome.item_id: outcome.metrics for outcome in score_items(task, subtask, answers, range(n_items))}
 
 
 def _hold(
     found: Found,
     subtask: Subtask,
     requests: Sequence[Any],
-    mine: Sequence[dict[str, Any]],
-    other: Sequence[dict[str, Any]],
+    mine: Sequence[Answer],
+    other: Sequence[Answer],
     lm: HFLM,
 ) -> set[str]:
     """Hold our answers against the others', and return the items whose answers differ by a tie."""
@@ -161,21 +160,21 @@ def _hold(
         asked.setdefault(subtask.item_id(request.doc_id), []).append(request)
     found.requests += len(requests)
     for one, two in zip(mine, other, strict=True):
-        if one.get("error") or two.get("error"):
-            found.answers += one.get("error") != two.get("error")
+        if one.error or two.error:
+            found.answers += one.error != two.error
             continue
-        values = list(zip(one.get("log_probabilities") or (), two.get("log_probabilities") or (), strict=True))
+        values = list(zip(one.log_probabilities or (), two.log_probabilities or (), strict=True))
         for value, expected in values:
             difference = abs(value - expected)
             found.difference = max(found.difference, difference)
             found.too_large += difference > max(LARGEST_DIFFERENCE, RELATIVE_DIFFERENCE * abs(expected))
-        said = [row.get("generations") or row.get("greedy") or () for row in (one, two)]
-        for request, answered, expected in zip(asked[one["item_id"]], *said, strict=bool(said[0])):
+        said = [each.generations or each.greedy or () for each in (one, two)]
+        for request, answered, expected in zip(asked[one.item_id], *said, strict=bool(said[0])):
             if answered == expected:
                 continue
             if _is_tie(lm, request, answered):
                 found.ties += 1
-                tied.add(one["item_id"])
+                tied.add(one.item_id)
             else:
                 found.answers += 1
     return tied
