@@ -5,35 +5,25 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mplus_eval.conversation.agreement import cohens_kappa
-from mplus_eval.conversation.bradley_terry import pairs_of, ratings
-from mplus_eval.conversation.grading import conclude_grades, read_grades
-from mplus_eval.conversation.items import DialogueSet
+from mplus_eval.conversation.bradley_terry import PreferencePairs, ratings
+from mplus_eval.conversation.grading import aggregate_grades, read_grades
+from mplus_eval.conversation.items import DialogueTask
 from mplus_eval.conversation.measures import ConversationMeasures, measure
 from mplus_eval.conversation.pairwise import read_judgements
-from mplus_eval.conversation.text_statistics import AnswerText as Answer
 from mplus_eval.conversation.text_statistics import text_statistics
-from mplus_eval.conversation.win_rate import Proportion, WinRate
 from mplus_eval.records.conversation import (
-    AnswerText,
     BaselineConversation,
-    Bias,
     Conversation,
-    Grades,
     JudgeAgreement,
     Judging,
-    LengthControl,
     ModelConversation,
     ModelRating,
-    Rate,
-    WinRecord,
 )
 from mplus_eval.records.verdict import Verdict
-from mplus_eval.spec.conversation import ConversationSettings
 from mplus_eval.spec.judges import judge_kind
 from mplus_eval.statistics.contrast import rng_for
 from mplus_eval.store.run_directory import RunDirectory
@@ -46,40 +36,68 @@ MOST_UNJUDGED = 0.1
 """Share of pairs without a verdict above which a verdict on the model is withheld."""
 
 
-def conclude_conversation(
-    directory: RunDirectory,
-    *,
-    name: str,
-    settings: ConversationSettings,
-    dialogues: DialogueSet,
-    judges: Mapping[str, str],
-    judge_sources: Sequence[str],
-    baseline: str,
-    models: Sequence[str],
-    level: float,
-    seed: int,
-    missing: Mapping[str, str],
-) -> Conversation:
-    """Turn stored judgements into figures.
+@dataclass(frozen=True)
+class ConversationRun:
+    """Who is compared, by whom it was judged, and how.
 
-    Args:
-        directory: where answers and judgements lie.
-        name: of the dialogues, on disk.
-        settings: how they were asked.
-        dialogues: the set.
+    Attributes:
+        task: the dialogues, and how they were put.
         judges: fingerprints by name, in the order of their numbers.
         judge_sources: how they were named.
         baseline: one of the models.
         models: in the order of the report.
         level: of tests and intervals.
         seed: of permutations and resampling.
+    """
+
+    task: DialogueTask
+    judges: Mapping[str, str]
+    judge_sources: Sequence[str]
+    baseline: str
+    models: Sequence[str]
+    level: float
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class JudgeResults:
+    """What one judge says of all models.
+
+    Attributes:
+        table: its judgements, with the columns of `JUDGEMENT_COLUMNS`, `cause` and tokens.
+        measures: by model.
+        ratings: by model; of two models and the baseline at least.
+    """
+
+    name: str
+    table: pd.DataFrame
+    measures: Mapping[str, ConversationMeasures]
+    ratings: Mapping[str, ModelRating]
+
+
+def aggregate(directory: RunDirectory, run: ConversationRun, missing: Mapping[str, str]) -> Conversation:
+    """Turn stored answers and judgements into figures.
+
+    Args:
+        directory: where they lie.
+        run: who is compared, and how.
         missing: why a model has no answers.
     """
-    graders = [judge for judge, source in zip(judges, judge_sources, strict=False) if judge_kind(source).grades]
-    grader = graders[0] if graders and settings.grades else None
-    run = _Conclusion(directory, name, judges, baseline, models, settings.margin, level, seed, grader)
+    settings, dialogues = run.task.settings, run.task.dialogues
+    results = [_judge_results(directory, run, number) for number in range(1, len(run.judges) + 1)]
+    models = {}
+    for model in run.models:
+        if model == run.baseline or not results or model not in results[0].measures:
+            continue
+        second = _judging(results[1], model) if len(results) > 1 and model in results[1].measures else None
+        models[model] = ModelConversation(
+            **dict(_judging(results[0], model)),
+            **dict(_answers(directory, run, model)),
+            second_judge=second,
+            agreement=_agreement(results, model, run.level) if second else None,
+        )
     return Conversation(
-        name=name,
+        name=run.task.name,
         dialogues=dialogues.source,
         n_dialogues=len(dialogues.dialogues),
         n_turns=dialogues.n_turns,
@@ -88,185 +106,95 @@ def conclude_conversation(
         margin=settings.margin,
         grades=settings.grades,
         split=settings.split,
-        judge_sources=tuple(judge_sources),
-        judges=dict(judges),
-        baseline=BaselineConversation(
-            chat_format=run.chat_format(baseline), text=run.text(baseline), grades=run.grades(baseline)
-        ),
-        models={model: run.model(model) for model in models if model != baseline and run.has(model)},
+        judge_sources=tuple(run.judge_sources),
+        judges=dict(run.judges),
+        baseline=_answers(directory, run, run.baseline),
+        models=models,
         missing=dict(missing),
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Conclusion:
-    directory: RunDirectory
-    name: str
-    judges: Mapping[str, str]
-    baseline: str
-    models: Sequence[str]
-    margin: float
-    level: float
-    seed: int
-    grader: str | None = None
-    """Who graded single answers; None where nobody did."""
+def _judge_results(directory: RunDirectory, run: ConversationRun, number: int) -> JudgeResults:
+    """What the judge of that number, from 1, says of all models together."""
+    import pandas as pd
 
-    @cached_property
-    def tables(self) -> list[pd.DataFrame]:
-        """The judgements of each judge, of all models together."""
-        import pandas as pd
-
-        found = []
-        for number, judge in enumerate(self.judges, start=1):
-            rows = [
-                {**vars(turn), "model": model}
-                for model in self.models
-                for turn in read_judgements(
-                    self.directory, number, model, (self.baseline, self.name), self.judges[judge]
-                )
-            ]
-            # On disk the two orders are told from the models' places in the pair.
-            found.append(pd.DataFrame(rows).rename(columns={"in_order": "model_first", "swapped": "baseline_first"}))
-        return found
-
-    @cached_property
-    def measures(self) -> list[dict[str, ConversationMeasures]]:
-        """Of each judge, by model."""
-        return [
-            measure(table, margin=self.margin, level=self.level, seed=self.seed) if len(table) else {}
-            for table in self.tables
+    name, fingerprint = list(run.judges.items())[number - 1]
+    names = (run.baseline, run.task.name)
+    table = pd.DataFrame(
+        [
+            {**vars(turn), "model": model}
+            for model in run.models
+            for turn in read_judgements(directory, number, model, names, fingerprint)
         ]
-
-    @cached_property
-    def ratings(self) -> list[dict[str, ModelRating]]:
-        """Of each judge, by model; with two models and the baseline at least."""
-        found = []
-        for table in self.tables:
-            rated = {}
-            if len(table) and table["model"].nunique() > 1:
-                pairs = pairs_of(table, self.baseline)
-                generator = rng_for(self.seed, "ratings", self.baseline)
-                rated = {one.model: _rating(one) for one in ratings(pairs, self.baseline, generator, level=self.level)}
-            found.append(rated)
-        return found
-
-    def has(self, model: str) -> bool:
-        return bool(self.measures) and model in self.measures[0]
-
-    def model(self, model: str) -> ModelConversation:
-        second = self._judging(model, 1) if len(self.judges) > 1 and model in self.measures[1] else None
-        return ModelConversation(
-            **dict(self._judging(model, 0)),
-            chat_format=self.chat_format(model),
-            text=self.text(model),
-            grades=self.grades(model),
-            second_judge=second,
-            agreement=self._agreement(model) if second else None,
-        )
-
-    def _judging(self, model: str, judge: int) -> Judging:
-        found, rows = self.measures[judge][model], self._rows(model, judge)
-        test, reasons = found.test, _reasons(found)
-        unjudged = rows[rows["preference"].isna()]
-        return Judging(
-            judge=list(self.judges)[judge],
-            win_rate=_wins(found.overall),
-            length_controlled_win_rate=_length_control(found.length_controlled),
-            explained_by_length=found.explained_by_length,
-            p_value=test.p_value if test else None,
-            p_non_inferiority=test.p_non_inferiority if test else None,
-            smallest_detectable=test.smallest_detectable if test else None,
-            smallest_provable=test.smallest_provable if test else None,
-            verdict=(Verdict.NOT_COMPARABLE if reasons else test.verdict) if test else None,
-            reasons=reasons,
-            by_category={name: _wins(one) for name, one in found.by_category.items()},
-            by_turn={str(turn): _wins(one) for turn, one in found.by_turn.items()},
-            bias=_bias(found),
-            rating=self.ratings[judge].get(model),
-            unjudged=dict(Counter(str(cause) for cause in unjudged["cause"])),
-            tokens_in=int(rows["tokens_in"].fillna(0).sum()),
-            tokens_out=int(rows["tokens_out"].fillna(0).sum()),
-        )
-
-    def _rows(self, model: str, judge: int) -> pd.DataFrame:
-        table = self.tables[judge]
-        return table[table["model"] == model]
-
-    def _agreement(self, model: str) -> JudgeAgreement:
-        both = self._rows(model, 0).merge(self._rows(model, 1), on=["item_id", "turn"], suffixes=("", "_second"))
-        found = cohens_kappa(both["preference"], both["preference_second"], both["item_id"].tolist(), self.level)
-        return JudgeAgreement.model_validate(asdict(found))
-
-    def grades(self, model: str) -> Grades | None:
-        """Those of the judge that graded; kept from another judge they would not be this run's."""
-        return (
-            conclude_grades(list(read_grades(self.directory, model, self.name)), self.grader, self.level)
-            if self.grader
-            else None
-        )
-
-    def chat_format(self, model: str) -> str:
-        stored = self.directory.answered(model, self.name, 0)
-        return stored.components.get("chat format", "") if stored else ""
-
-    def text(self, model: str) -> AnswerText:
-        answers = [
-            Answer(each.text, each.n_tokens, each.ended, None if each.ended is None else not each.ended)
-            for each in self.directory.read_answers(model, self.name)
-        ]
-        return AnswerText.model_validate(asdict(text_statistics(answers)))
+    )
+    if table.empty:
+        return JudgeResults(name, table, {}, {})
+    measures = measure(table, margin=run.task.settings.margin, level=run.level, seed=run.seed)
+    rated = {}
+    if table["model"].nunique() > 1:
+        pairs, rng = PreferencePairs.of(table, run.baseline), rng_for(run.seed, "ratings", run.baseline)
+        for rating in ratings(pairs, run.baseline, rng, level=run.level):
+            # An end without bound is none.
+            low, high = (end if math.isfinite(end) else None for end in rating.ci or (math.inf, math.inf))
+            rated[rating.model] = ModelRating(
+                value=rating.value,
+                ci=(low, high) if rating.ci else None,
+                n_pairs=rating.n_pairs,
+                unbounded=rating.unbounded,
+            )
+    return JudgeResults(name, table, measures, rated)
 
 
-def _reasons(found: ConversationMeasures) -> tuple[str, ...]:
-    """Why a verdict cannot be believed."""
-    reasons = [ORDER_DECIDES] if found.bias.order_decides else []
-    n_pairs = found.overall.n_judged + found.overall.n_unjudged
-    if found.overall.n_unjudged > MOST_UNJUDGED * n_pairs:
-        share = 100 * found.overall.n_unjudged / n_pairs
+def _answers(directory: RunDirectory, run: ConversationRun, model: str) -> BaselineConversation:
+    """What can be said of one model's answers by themselves."""
+    task = run.task.name
+    part = directory.answered(model, task, 0)
+    judges = zip(run.judges, run.judge_sources, strict=False)
+    grader = next((judge for judge, source in judges if judge_kind(source).grades), None)
+    grades = None
+    # Those of the judge that graded; kept from another judge they would not be this run's.
+    if grader is not None and run.task.settings.grades:
+        grades = aggregate_grades(list(read_grades(directory, model, task)), grader, run.level)
+    return BaselineConversation(
+        chat_format=part.components.get("chat format", "") if part else "",
+        text=text_statistics(list(directory.read_answers(model, task))),
+        grades=grades,
+    )
+
+
+def _judging(results: JudgeResults, model: str) -> Judging:
+    """What one judge says of one model; the verdict is withheld where it cannot be believed."""
+    measures, table = results.measures[model], results.table
+    overall, test = measures.overall, measures.test
+    reasons = [ORDER_DECIDES] if measures.bias.order_decides else []
+    n_pairs = overall.n_judged + overall.n_unjudged
+    if overall.n_unjudged > MOST_UNJUDGED * n_pairs:
+        share = 100 * overall.n_unjudged / n_pairs
         reasons.append(f"{share:.0f} % of pairs have no verdict, more than {100 * MOST_UNJUDGED:.0f} %")
-    return tuple(reasons)
-
-
-def _wins(found: WinRate) -> WinRecord:
-    return WinRecord(
-        value=found.value,
-        ci=found.ci,
-        wins=found.n_wins,
-        ties=found.n_ties,
-        losses=found.n_losses,
-        n_judged=found.n_judged,
-        n_unjudged=found.n_unjudged,
-        n_dialogues=found.n_dialogues,
+    rows = table[table["model"] == model]
+    return Judging(
+        judge=results.name,
+        win_rate=overall,
+        length_controlled_win_rate=measures.length_controlled,
+        explained_by_length=measures.explained_by_length,
+        p_value=test.p_value if test else None,
+        p_non_inferiority=test.p_non_inferiority if test else None,
+        smallest_detectable=test.smallest_detectable if test else None,
+        smallest_provable=test.smallest_provable if test else None,
+        verdict=(Verdict.NOT_COMPARABLE if reasons else test.verdict) if test else None,
+        reasons=tuple(reasons),
+        by_category=dict(measures.by_category),
+        by_turn={str(turn): record for turn, record in measures.by_turn.items()},
+        bias=measures.bias,
+        rating=results.ratings.get(model),
+        unjudged=dict(Counter(str(cause) for cause in rows.loc[rows["preference"].isna(), "cause"])),
+        tokens_in=int(rows["tokens_in"].fillna(0).sum()),
+        tokens_out=int(rows["tokens_out"].fillna(0).sum()),
     )
 
 
-def _length_control(found: Any) -> LengthControl:
-    return LengthControl(
-        value=found.value,
-        ci=found.ci,
-        length_effect=found.length_effect,
-        separated=found.separated,
-        extrapolated=found.extrapolated,
-        withheld=found.withheld,
-    )
-
-
-def _bias(found: ConversationMeasures) -> Bias:
-    return Bias(
-        order_inconsistency=_rate(found.bias.order_inconsistency),
-        first_preferred=_rate(found.bias.first_preferred),
-        longer_preferred=_rate(found.bias.longer_preferred),
-        order_decides=found.bias.order_decides,
-    )
-
-
-def _rate(found: Proportion) -> Rate:
-    return Rate(value=found.value, ci=found.ci, n=found.n)
-
-
-def _rating(found: Any) -> ModelRating:
-    low, high = found.ci or (math.nan, math.nan)
-    ends = tuple(end if math.isfinite(end) else None for end in (low, high))
-    return ModelRating(
-        value=found.value, ci=(ends[0], ends[1]) if found.ci else None, n_pairs=found.n_pairs, unbounded=found.unbounded
-    )
+def _agreement(results: Sequence[JudgeResults], model: str, level: float) -> JudgeAgreement:
+    """How far the first two judges agree on the pairs of one model that both judged."""
+    first, second = (judge.table[judge.table["model"] == model] for judge in results[:2])
+    both = first.merge(second, on=["item_id", "turn"], suffixes=("", "_second"))
+    return cohens_kappa(both["preference"], both["preference_second"], both["item_id"].tolist(), level)

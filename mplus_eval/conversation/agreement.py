@@ -9,13 +9,11 @@ for independent pairs is the one of Fleiss, Cohen & Everitt (1969), and takes di
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mplus_eval.judges.base import LOSS, TIE, WIN
-from mplus_eval.records.base import Interval
+from mplus_eval.records.conversation import JudgeAgreement
 from mplus_eval.statistics.design import Design, Floats
 from mplus_eval.statistics.estimate import student_quantile
 from mplus_eval.statistics.scores import mean_score
@@ -25,25 +23,7 @@ _ONE_VERDICT = "both judges gave one and the same verdict throughout, so chance 
 _NO_PAIR = "no pair was judged by both"
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """Two judges on the pairs that both judged.
-
-    Attributes:
-        kappa: 1 agreement, 0 no more than chance; None where withheld.
-        agreement: the share of pairs with the same verdict.
-        n_pairs: pairs that both judged.
-        withheld: why there is no kappa.
-    """
-
-    kappa: float | None
-    ci: Interval | None
-    agreement: float | None
-    n_pairs: int
-    withheld: str | None = None
-
-
-def cohens_kappa(first: ArrayLike, second: ArrayLike, clusters: ArrayLike, level: float = 0.05) -> Agreement:
+def cohens_kappa(first: ArrayLike, second: ArrayLike, clusters: ArrayLike, level: float = 0.05) -> JudgeAgreement:
     """Agreement of two judges on the same pairs.
 
     Args:
@@ -55,25 +35,26 @@ def cohens_kappa(first: ArrayLike, second: ArrayLike, clusters: ArrayLike, level
     preferences = [np.asarray(side, dtype=float) for side in (first, second)]
     judged = ~np.isnan(preferences).any(axis=0)
     if not judged.any():
-        return Agreement(None, None, None, 0, _NO_PAIR)
+        return JudgeAgreement(kappa=None, ci=None, agreement=None, n_pairs=0, withheld=_NO_PAIR)
     rows, columns = (np.searchsorted(_CATEGORIES, values[judged]) for values in preferences)
     same = (rows == columns).astype(float)
     observed, n_pairs = float(same.mean()), int(same.size)
     by_row, by_column = (np.bincount(side, minlength=len(_CATEGORIES)) / n_pairs for side in (rows, columns))
     expected = float(by_row @ by_column)
     if expected == 1.0:
-        return Agreement(None, None, observed, n_pairs, _ONE_VERDICT)
+        return JudgeAgreement(kappa=None, ci=None, agreement=observed, n_pairs=n_pairs, withheld=_ONE_VERDICT)
     kappa = (observed - expected) / (1.0 - expected)
     design = Design.of(np.zeros(n_pairs), np.asarray(clusters)[judged])
+    ci = -1.0, 1.0
+    variance = design.variance(_influence(same, by_column[rows] + by_row[columns], observed, expected))
     if observed == 1.0:
         # No disagreement shows no variance either: the doubt is Wilson's about the share that agree.
         low = (float(mean_score(same, design).interval(level)[0]) - expected) / (1.0 - expected)
-        return Agreement(kappa, (max(low, -1.0), 1.0), observed, n_pairs)
-    variance = design.variance(_influence(same, by_column[rows] + by_row[columns], observed, expected))
-    if not variance.df > 0:
-        return Agreement(kappa, (-1.0, 1.0), observed, n_pairs)
-    reach = float(student_quantile(1.0 - level / 2.0, variance.df) * np.sqrt(variance.value))
-    return Agreement(kappa, (max(kappa - reach, -1.0), min(kappa + reach, 1.0)), observed, n_pairs)
+        ci = max(low, -1.0), 1.0
+    elif variance.df > 0:
+        reach = float(student_quantile(1.0 - level / 2.0, variance.df) * np.sqrt(variance.value))
+        ci = max(kappa - reach, -1.0), min(kappa + reach, 1.0)
+    return JudgeAgreement(kappa=kappa, ci=ci, agreement=observed, n_pairs=n_pairs)
 
 
 def _influence(same: Floats, chance: Floats, observed: float, expected: float) -> Floats:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from mplus_eval.backends import Backend, engine
-from mplus_eval.conversation.aggregate import conclude_conversation
+from mplus_eval.conversation.aggregate import ConversationRun, aggregate
 from mplus_eval.conversation.generate import generate
 from mplus_eval.conversation.items import DialogueSet, DialogueTask
 from mplus_eval.conversation.pairwise import ModelPair, judge_all
@@ -166,17 +166,14 @@ class Conversation:
         """The part on conversation, where somebody judged."""
         if not judges:
             return {}
-        conversation = conclude_conversation(
-            directory,
-            name=self.task.name,
-            settings=self.task.settings,
-            dialogues=self.task.dialogues,
+        run = ConversationRun(
+            task=self.task,
             judges=judges,
             judge_sources=self.judges,
             baseline=self.spec.baseline,
             models=[name for name, entry in models.items() if entry.trajectory is None],
             level=self.suite.level,
             seed=self.spec.seed,
-            missing={model: cause for (model, task), cause in failures.items() if task == self.task.name},
         )
-        return {"conversation": conversation}
+        missing = {model: cause for (model, task), cause in failures.items() if task == self.task.name}
+        return {"conversation": aggregate(directory, run, missing)}

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -62,6 +62,12 @@ class PreferencePairs:
     preference: ArrayLike
     clusters: ArrayLike
 
+    @classmethod
+    def of(cls, judgements: pd.DataFrame, baseline: str) -> Self:
+        """The pairs of a table of judgements, in which every model met the baseline."""
+        models, dialogues = judgements["model"].astype(str).tolist(), judgements["item_id"].astype(str).tolist()
+        return cls(models, [baseline] * len(models), judgements["preference"].to_numpy(dtype=float), dialogues)
+
 
 def ratings(
     pairs: PreferencePairs,
@@ -106,12 +112,6 @@ def ratings(
     rated.sort(key=lambda rating: rating.value or 0.0, reverse=True)
     others = [Rating(name, None, None, n_pairs[i]) for i, name in enumerate(names) if i not in linked]
     return (*rated, *others)
-
-
-def pairs_of(judgements: pd.DataFrame, baseline: str) -> PreferencePairs:
-    """The pairs of a table of judgements, in which every model met the baseline."""
-    models, dialogues = judgements["model"].astype(str).tolist(), judgements["item_id"].astype(str).tolist()
-    return PreferencePairs(models, [baseline] * len(models), judgements["preference"].to_numpy(dtype=float), dialogues)
 
 
 def fit(wins: Floats, prior_ties: float = PRIOR_TIES) -> Floats:

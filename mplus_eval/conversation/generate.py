@@ -6,7 +6,6 @@ An item is a dialogue, and a sample of it one turn, counted from 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from mplus_eval.backends import Backend, Response
 from mplus_eval.conversation.format import prompt_of
@@ -15,11 +14,6 @@ from mplus_eval.models.chat_format import ChatFormat, format_of
 from mplus_eval.spec.conversation import ConversationSettings
 from mplus_eval.store.hashes import hash_text
 from mplus_eval.store.outcomes import Answer
-from mplus_eval.store.run_directory import RunDirectory
-
-Key = tuple[str, int]
-"""A dialogue and a turn of it, counted from 0."""
-NO_ANSWER = "a model has no answer"
 
 
 def generate(
@@ -52,7 +46,7 @@ def generate(
         going_on = [dialogue for dialogue in dialogues if len(dialogue.turns) > turn]
         able = [dialogue for dialogue in going_on if len(said[dialogue.item_id]) == turn]
         broken_off = Response(error="an earlier turn failed")
-        answers += [_answer(each, turn, "", broken_off) for each in going_on if each not in able]
+        answers += [_answer(dialogue, turn, "", broken_off) for dialogue in going_on if dialogue not in able]
         prompts = [prompt_of(dialogue, said[dialogue.item_id], chat.render) for dialogue in able]
         responses = _responses(prompts, backend, chat, task.settings, seed)
         for dialogue, prompt, response in zip(able, prompts, responses, strict=True):
@@ -67,20 +61,16 @@ def _responses(
 ) -> list[Response]:
     from lm_eval.api.instance import Instance
 
-    common = {"until": list(chat.stop_strings), "max_gen_toks": settings.max_new_tokens}
-    return backend.respond(
-        [
-            Instance("generate_until", {}, (prompt, {**common, **_drawn(settings, seed, prompt)}), 0)
-            for prompt in prompts
-        ]
-    )
-
-
-def _drawn(settings: ConversationSettings, seed: int, prompt: str) -> dict[str, Any]:
-    if not settings.temperature:
-        return {"do_sample": False}
-    own = int(hash_text(f"{seed} {prompt}")[:8], 16) % 2**31
-    return {"do_sample": True, "temperature": settings.temperature, "top_p": settings.top_p, "seed": own}
+    requests = []
+    for prompt in prompts:
+        sampling: dict[str, object] = {"do_sample": False}
+        if settings.temperature:
+            # A seed of the prompt's own, so that an answer does not depend on what else is asked.
+            own = int(hash_text(f"{seed} {prompt}")[:8], 16) % 2**31
+            sampling = {"do_sample": True, "temperature": settings.temperature, "top_p": settings.top_p, "seed": own}
+        options = {"until": list(chat.stop_strings), "max_gen_toks": settings.max_new_tokens, **sampling}
+        requests.append(Instance("generate_until", {}, (prompt, options), 0))
+    return backend.respond(requests)
 
 
 def _answer(dialogue: Dialogue, turn: int, prompt: str, response: Response) -> Answer:
@@ -98,9 +88,3 @@ def _answer(dialogue: Dialogue, turn: int, prompt: str, response: Response) -> A
         generations=None if response.text is None else [response.text.strip()],
         error=response.error,
     )
-
-
-def read_texts(directory: RunDirectory, model: str, name: str) -> dict[Key, str]:
-    """What a model said, by dialogue and turn; without what failed."""
-    answers = directory.read_answers(model, name)
-    return {(each.item_id, each.sample): each.text for each in answers if each.text is not None}

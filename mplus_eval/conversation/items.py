@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Self
 
 from mplus_eval.data.rows import Placed, numbered, read_rows, refuse
 from mplus_eval.errors import SpecError
+from mplus_eval.judges.base import Question
 from mplus_eval.spec.conversation import ConversationSettings
 from mplus_eval.store.hashes import hash_text
 
@@ -51,6 +52,11 @@ class Dialogue:
     turns: tuple[str, ...]
     references: tuple[str | None, ...]
     system: str | None = None
+
+    @property
+    def question(self) -> Question:
+        """As a judge is shown it."""
+        return Question(self.item_id, self.category, self.turns, self.references)
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,12 @@ class DialogueSet:
     def n_turns(self) -> int:
         """Turns of all dialogues: as many answers as each model gives."""
         return sum(len(dialogue.turns) for dialogue in self.dialogues)
+
+    def each_turn(self) -> Iterator[tuple[Dialogue, int]]:
+        """Every turn of every dialogue, counted from 0."""
+        for dialogue in self.dialogues:
+            for turn in range(len(dialogue.turns)):
+                yield dialogue, turn
 
 
 @dataclass(frozen=True, eq=False)

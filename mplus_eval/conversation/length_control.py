@@ -14,15 +14,13 @@ is one half, with an interval as wide as two pairs deserve.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mplus_eval.conversation.win_rate import WinRate
 from mplus_eval.judges.base import LOSS, TIE, WIN
-from mplus_eval.records.base import Interval
+from mplus_eval.records.conversation import LengthControl, WinRecord
 from mplus_eval.statistics.design import Design, Floats
 from mplus_eval.statistics.estimate import student_quantile
 
@@ -38,32 +36,18 @@ ALL_AT_ONCE = (
 LENGTH_UNKNOWN = "the length of some judged answers is not known"
 
 
-@dataclass(frozen=True)
-class LengthControlled:
-    """The win rate at equal length.
+def length_controlled(judgements: pd.DataFrame, level: float = 0.05) -> LengthControl:
+    """Fit one model's judged pairs; the interval, of confidence 1 − `level`, is clustered by dialogue.
 
-    Attributes:
-        value: None where withheld.
-        length_effect: φ; above 0 where longer answers are preferred; None where length decides every pair.
-        separated: whether the model or length alone decided every pair; then one win and one loss hold the fit.
-        extrapolated: whether one side's answers were always the longer ones, so that no pair lies on one side of zero.
-        withheld: why there is no value.
+    Returns:
+        The win rate at equal length, or why it is withheld. The length effect is φ, None where length decides every
+        pair; `extrapolated` tells that one side's answers were always the longer ones, so that no pair lies on one side
+        of zero.
     """
-
-    value: float | None = None
-    ci: Interval | None = None
-    length_effect: float | None = None
-    separated: bool = False
-    extrapolated: bool = False
-    withheld: str | None = None
-
-
-def length_controlled(judgements: pd.DataFrame, level: float = 0.05) -> LengthControlled:
-    """Fit one model's judged pairs; the interval, of confidence 1 − `level`, is clustered by dialogue."""
     judged = judgements[~np.isnan(judgements["preference"].to_numpy(dtype=float))]
     difference = judged["words_model"].to_numpy(dtype=float) - judged["words_baseline"].to_numpy(dtype=float)
     if reason := _reason_to_withhold(judged, difference):
-        return LengthControlled(withheld=reason)
+        return LengthControl(withheld=reason)
     preference = judged["preference"].to_numpy(dtype=float)
     length = length_term(difference)
     dialogues = judged["item_id"].astype(str).to_numpy()
@@ -72,7 +56,7 @@ def length_controlled(judgements: pd.DataFrame, level: float = 0.05) -> LengthCo
     theta, phi, error = (_held if separated or np.all(preference == TIE) else _free)(preference, length, dialogues)
     df = judged["item_id"].nunique() - 2
     reach = float(student_quantile(1.0 - level / 2.0, df)) * error
-    return LengthControlled(
+    return LengthControl(
         value=_logistic(theta),
         ci=(_logistic(theta - reach), _logistic(theta + reach)),
         length_effect=phi if np.isfinite(phi) else None,
@@ -81,7 +65,7 @@ def length_controlled(judgements: pd.DataFrame, level: float = 0.05) -> LengthCo
     )
 
 
-def explained_by_length(raw: WinRate, controlled: LengthControlled) -> bool:
+def explained_by_length(raw: WinRecord, controlled: LengthControl) -> bool:
     """Tell whether a win is one of length: shown over all, not shown at equal length, and smaller there."""
     if raw.value is None or raw.ci is None or controlled.value is None or controlled.ci is None:
         return False

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mplus_eval.conversation.judge_bias import JudgeBias, judge_bias
+from mplus_eval.conversation.judge_bias import judge_bias
 from mplus_eval.conversation.judgements import check_judgements
-from mplus_eval.conversation.length_control import LengthControlled, explained_by_length, length_controlled
-from mplus_eval.conversation.win_rate import WinRate, WinTest, win_rate, win_test
+from mplus_eval.conversation.length_control import explained_by_length, length_controlled
+from mplus_eval.conversation.win_rate import WinTest, win_rate, win_test
+from mplus_eval.records.conversation import Bias, LengthControl, WinRecord
 from mplus_eval.spec.conversation import MARGIN
 from mplus_eval.statistics.contrast import rng_for
 
@@ -27,16 +28,16 @@ class ConversationMeasures:
         by_turn: the same by turn, the first turn first.
         test: the win rate against one half; None where nothing was judged.
         explained_by_length: whether a win is gone when both answers are equally long.
-        bias: of the judge, on this model's pairs; see `JudgeBias.order_decides` before the verdict is believed.
+        bias: of the judge, on this model's pairs; see `order_decides` before the verdict is believed.
     """
 
-    overall: WinRate
-    by_category: Mapping[str, WinRate]
-    by_turn: Mapping[int, WinRate]
+    overall: WinRecord
+    by_category: Mapping[str, WinRecord]
+    by_turn: Mapping[int, WinRecord]
     test: WinTest | None
-    length_controlled: LengthControlled
+    length_controlled: LengthControl
     explained_by_length: bool
-    bias: JudgeBias
+    bias: Bias
 
 
 def measure(

@@ -8,61 +8,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import fmean, median
+
+from mplus_eval.records.conversation import AnswerText
+from mplus_eval.store.outcomes import Answer
 
 REPEATED_WORDS = 4
 
 
-@dataclass(frozen=True)
-class AnswerText:
-    """One answer, and how it came to its end.
+def text_statistics(answers: Sequence[Answer]) -> AnswerText:
+    """Describe a model's answers: each figure over those for which it is known, None where that is none.
 
-    Attributes:
-        text: without special tokens, cut before a stop string; None where the model failed to answer.
-        n_tokens: as generated; None where the server does not tell.
-        ended: whether it ended its turn, by an end token or a stop string; None where not known.
-        truncated: whether it was cut off at the length limit; None where not known.
+    Repetition is the mean over answers of the share of 4-word sequences that stood in the answer before. What did not
+    end by itself was cut off at the length limit.
     """
-
-    text: str | None
-    n_tokens: int | None = None
-    ended: bool | None = None
-    truncated: bool | None = None
-
-
-@dataclass(frozen=True)
-class TextStatistics:
-    """Over the answers that there are; each figure over those for which it is known, None where that is none.
-
-    Attributes:
-        n_failed: answers that there are not.
-        repetition: the mean over answers of the share of 4-word sequences that stood in the answer before.
-    """
-
-    n_answers: int
-    n_failed: int
-    mean_words: float | None
-    median_words: float | None
-    mean_tokens: float | None
-    end_of_turn_rate: float | None
-    truncation_rate: float | None
-    empty_rate: float | None
-    repetition: float | None
-
-
-def text_statistics(answers: Sequence[AnswerText]) -> TextStatistics:
-    """Describe a model's answers."""
     given = [(answer, answer.text) for answer in answers if answer.text is not None]
     words = [count_words(text) for _, text in given]
-    return TextStatistics(
+    return AnswerText(
         n_answers=len(given),
         n_failed=len(answers) - len(given),
         mean_words=_mean(words),
         median_words=float(median(words)) if words else None,
         mean_tokens=_mean([answer.n_tokens for answer, _ in given]),
         end_of_turn_rate=_mean([answer.ended for answer, _ in given]),
-        truncation_rate=_mean([answer.truncated for answer, _ in given]),
+        truncation_rate=_mean([None if answer.ended is None else not answer.ended for answer, _ in given]),
         empty_rate=_mean([n == 0 for n in words]),
         repetition=_mean([repetition(text) for _, text in given]),
     )

@@ -14,7 +14,7 @@ import numpy as np
 
 from mplus_eval.conversation.judgements import design_of
 from mplus_eval.judges.base import LOSS, TIE, WIN
-from mplus_eval.records.base import Interval
+from mplus_eval.records.conversation import WinRecord
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.spec.conversation import MARGIN
 from mplus_eval.statistics.design import Design, Floats
@@ -27,36 +27,6 @@ from mplus_eval.statistics.verdict import verdict
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True)
-class Proportion:
-    """A share with its interval; `n` is of how many, and both are None where that is none."""
-
-    value: float | None
-    ci: Interval | None
-    n: int
-
-
-@dataclass(frozen=True)
-class WinRate:
-    """Judged pairs of one model and the baseline.
-
-    Attributes:
-        value: wins and half the ties over judged pairs; None where nothing was judged.
-        ci: its interval, clustered by dialogue.
-        n_judged: pairs with a preference; pairs without one are in `n_unjudged` and in nothing else.
-        n_dialogues: dialogues with at least one judged pair.
-    """
-
-    value: float | None
-    ci: Interval | None
-    n_wins: int
-    n_ties: int
-    n_losses: int
-    n_judged: int
-    n_unjudged: int
-    n_dialogues: int
 
 
 @dataclass(frozen=True)
@@ -79,8 +49,12 @@ class WinTest:
     smallest_provable: float | None
 
 
-def win_rate(judgements: pd.DataFrame, level: float = 0.05) -> WinRate:
-    """Count and estimate over all rows, of one model; the interval has confidence 1 − `level`."""
+def win_rate(judgements: pd.DataFrame, level: float = 0.05) -> WinRecord:
+    """Count and estimate over all rows, of one model.
+
+    Ties count half, pairs without a preference only as unjudged; there is no value where nothing was judged. The
+    interval has confidence 1 − `level` and is clustered by dialogue.
+    """
     preference = judgements["preference"].to_numpy(dtype=float)
     judged = judgements[~np.isnan(preference)]
     value = ci = None
@@ -88,9 +62,16 @@ def win_rate(judgements: pd.DataFrame, level: float = 0.05) -> WinRate:
         signs, design = _signs(judged)
         low, high = _estimate(signs, design).interval(level)
         value, ci = float(np.mean(signs)) / 2.0 + 0.5, (0.5 + float(low) / 2.0, 0.5 + float(high) / 2.0)
-    wins, ties, losses = (int(np.sum(preference == kind)) for kind in (WIN, TIE, LOSS))
-    n_unjudged = len(judgements) - len(judged)
-    return WinRate(value, ci, wins, ties, losses, len(judged), n_unjudged, int(judged["item_id"].nunique()))
+    return WinRecord(
+        value=value,
+        ci=ci,
+        wins=int(np.sum(preference == WIN)),
+        ties=int(np.sum(preference == TIE)),
+        losses=int(np.sum(preference == LOSS)),
+        n_judged=len(judged),
+        n_unjudged=len(judgements) - len(judged),
+        n_dialogues=int(judged["item_id"].nunique()),
+    )
 
 
 def win_test(

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mplus_eval.conversation.aggregate import conclude_conversation
+from mplus_eval.conversation.aggregate import ConversationRun, aggregate
 from mplus_eval.conversation.items import DialogueSet, DialogueTask
-from mplus_eval.conversation.pairwise import ModelPair, judge_all, pairings
+from mplus_eval.conversation.pairwise import ModelPair, judge_all, pairwise_items
+from mplus_eval.conversation.turns import read_texts
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.judges import judge_faults
 from mplus_eval.judges.human import export_pairs
@@ -32,12 +33,14 @@ def export(run_directory: Path, file: Path, data_dir: Path | None = None) -> int
     """
     comparison, directory, part = _stored(run_directory)
     task = _task(part, comparison, data_dir)
-    every = [
-        pairing
-        for judged in _judged(part, comparison, directory)
-        for pairing in pairings(judged, part.name, task.dialogues.dialogues, directory)
+    items = [
+        item
+        for pair in _model_pairs(part, comparison, directory)
+        for item in pairwise_items(
+            task, read_texts(directory, pair.baseline, part.name), read_texts(directory, pair.model, part.name)
+        ).values()
     ]
-    return export_pairs(every, file, comparison.seed)
+    return export_pairs(items, file, comparison.seed)
 
 
 def import_verdicts(run_directory: Path, file: Path, data_dir: Path | None = None, *, first: bool = False) -> Run:
@@ -75,29 +78,26 @@ def rejudge(
         raise SpecError(faults)
     task = _task(part, comparison, data_dir)
     with directory.locked():
-        names = judge_all(
+        fingerprints = judge_all(
             task,
-            _judged(part, comparison, directory),
+            _model_pairs(part, comparison, directory),
             sources,
             directory,
             seed=comparison.seed,
             progress=progress or (lambda *_: None),
             say=say,
         )
-        found = conclude_conversation(
-            directory,
-            name=part.name,
-            settings=task.settings,
-            dialogues=task.dialogues,
-            judges=names,
+        judged = ConversationRun(
+            task=task,
+            judges=fingerprints,
             judge_sources=judges,
             baseline=comparison.baseline,
             models=[name for name, model in comparison.models.items() if model.trajectory is None],
             level=comparison.level,
             seed=comparison.seed,
-            missing=part.missing,
         )
-        comparison.model_copy(update={"conversation": found}).write(directory.comparison)
+        conversation = aggregate(directory, judged, part.missing)
+        comparison.model_copy(update={"conversation": conversation}).write(directory.comparison)
         write_report(directory.path)
     return load(run_directory)
 
@@ -134,7 +134,7 @@ def _task(part: Conversation, comparison: Comparison, data_dir: Path | None) -> 
     return DialogueTask(settings, dialogues)
 
 
-def _judged(part: Conversation, comparison: Comparison, directory: RunDirectory) -> list[ModelPair]:
+def _model_pairs(part: Conversation, comparison: Comparison, directory: RunDirectory) -> list[ModelPair]:
     """Every model with stored answers, by the fingerprints that they carry."""
     stored = {model: directory.answered(model, part.name, 0) for model in comparison.models}
     baseline = stored[comparison.baseline]

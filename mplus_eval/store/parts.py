@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -30,9 +30,10 @@ _NO_CHECKSUM = b"0" * 64
 
 
 class Stored(Protocol):
-    """A frozen record with the schema of its columns, whose fields are named as they."""
+    """A frozen dataclass with the schema of its columns; a field is named as its column, or has it as metadata."""
 
     SCHEMA: ClassVar[pa.Schema]
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
 
 Row = TypeVar("Row", bound=Stored)
@@ -63,7 +64,8 @@ def part_path(folder: Path, index: int) -> Path:
 def write_part(path: Path, kind: type[Row], rows: Sequence[Row], info: PartInfo) -> None:
     """Write one part so that it is either whole or absent, even when the process is killed while writing."""
     metadata = {_METADATA_KEY: json.dumps(asdict(info)).encode()}
-    columns = {name: [getattr(row, name) for row in rows] for name in kind.SCHEMA.names}
+    names = _field_names(kind)
+    columns = {column: [getattr(row, names[column]) for row in rows] for column in kind.SCHEMA.names}
     table = pa.Table.from_pydict(columns, schema=kind.SCHEMA.with_metadata(metadata))
     sink = pa.BufferOutputStream()
     with parquet.ParquetWriter(sink, table.schema, compression="zstd") as writer:
@@ -81,7 +83,9 @@ def read_part(path: Path, kind: type[Row]) -> list[Row]:
     Raises:
         DamagedPartError: the file is not what was written.
     """
-    return [kind(**row) for row in read_columns(path, kind.SCHEMA.names).to_pylist(maps_as_pydicts="strict")]
+    names = _field_names(kind)
+    rows = read_columns(path, kind.SCHEMA.names).to_pylist(maps_as_pydicts="strict")
+    return [kind(**{names[column]: value for column, value in row.items()}) for row in rows]
 
 
 def read_columns(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
@@ -162,6 +166,11 @@ def read_cell(folder: Path, kind: type[Row], made_of: Mapping[str, str] | None =
     """The rows of the cell that lies in a folder: see `cell_parts` and `read_part`."""
     for path in cell_parts(folder, made_of):
         yield from read_part(path, kind)
+
+
+def _field_names(kind: type[Stored]) -> dict[str, str]:
+    """The field of every column."""
+    return {field.metadata.get("column", field.name): field.name for field in fields(kind)}
 
 
 def _checked(path: Path) -> bytes:

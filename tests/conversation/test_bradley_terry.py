@@ -5,7 +5,7 @@ import pytest
 from scipy.special import logit
 from statsmodels.api import GLM, families
 
-from mplus_eval.conversation.bradley_terry import POINTS, PreferencePairs, Rating, fit, pairs_of, ratings
+from mplus_eval.conversation.bradley_terry import POINTS, PreferencePairs, Rating, fit, ratings
 from mplus_eval.statistics.estimate import student_quantile
 from tests.conversation.tables import NAN, table
 
@@ -165,5 +165,5 @@ def test_many_fits_at_once_are_each_the_same_as_alone() -> None:
 
 
 def test_a_table_of_judgements_gives_pairs_with_the_baseline() -> None:
-    pairs = pairs_of(table([1.0, 0.5], dialogues=["a", "b"]), "base")
+    pairs = PreferencePairs.of(table([1.0, 0.5], dialogues=["a", "b"]), "base")
     assert (list(pairs.first), list(pairs.second), list(pairs.clusters)) == (["plus"] * 2, ["base"] * 2, ["a", "b"])

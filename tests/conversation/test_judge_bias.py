@@ -37,7 +37,7 @@ def test_a_judge_that_prefers_the_first_answer_is_never_consistent_and_always_pr
 
 def test_by_a_judge_that_prefers_the_first_answer_nobody_wins() -> None:
     found = measure(judged_by_order())["plus"]
-    assert (found.overall.value, found.overall.n_ties) == (0.5, 80)
+    assert (found.overall.value, found.overall.ties) == (0.5, 80)
 
 
 def test_a_judge_that_prefers_the_longer_answer_gives_a_win_that_length_explains() -> None:

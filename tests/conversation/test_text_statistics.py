@@ -2,16 +2,24 @@ from __future__ import annotations
 
 import pytest
 
-from mplus_eval.conversation.text_statistics import AnswerText, TextStatistics, repetition, text_statistics
+from mplus_eval.conversation.text_statistics import repetition, text_statistics
+from mplus_eval.records.conversation import AnswerText
+from mplus_eval.store.outcomes import Answer
+
+
+def answer(text: str | None, n_tokens: int | None = None, ended: bool | None = None) -> Answer:
+    said = None if text is None else [text]
+    told = {"generations": said, "n_tokens": n_tokens, "ended": ended}
+    return Answer(item_id="1", stratum="all", sample=0, prompt_hash="h", prompt="p", **told)
 
 
 def test_answers_are_described_and_failures_counted() -> None:
     found = text_statistics(
         [
-            AnswerText("one two three", n_tokens=4, ended=True, truncated=False),
-            AnswerText("one two three four five", n_tokens=8, ended=False, truncated=True),
-            AnswerText("", n_tokens=1, ended=True, truncated=False),
-            AnswerText(None),
+            answer("one two three", n_tokens=4, ended=True),
+            answer("one two three four five", n_tokens=8, ended=False),
+            answer("", n_tokens=1, ended=True),
+            answer(None),
         ]
     )
     assert (found.n_answers, found.n_failed) == (3, 1)
@@ -22,12 +30,12 @@ def test_answers_are_described_and_failures_counted() -> None:
 
 
 def test_what_is_not_known_is_none_and_enters_no_mean() -> None:
-    found = text_statistics([AnswerText("one"), AnswerText("one", n_tokens=3)])
+    found = text_statistics([answer("one"), answer("one", n_tokens=3)])
     assert (found.mean_tokens, found.end_of_turn_rate, found.truncation_rate) == (3.0, None, None)
 
 
 def test_no_answer_at_all_has_no_figures() -> None:
-    assert text_statistics([AnswerText(None)]) == TextStatistics(0, 1, *[None] * 7)
+    assert text_statistics([answer(None)]) == AnswerText(n_answers=0, n_failed=1)
 
 
 def test_an_answer_that_goes_round_in_circles_repeats_itself() -> None:

@@ -5,7 +5,8 @@ import pytest
 from scipy.stats import binomtest
 from statsmodels.stats.proportion import proportion_confint
 
-from mplus_eval.conversation.win_rate import WinRate, win_rate, win_test
+from mplus_eval.conversation.win_rate import win_rate, win_test
+from mplus_eval.records.conversation import WinRecord
 from mplus_eval.records.verdict import Verdict
 from tests.conversation.tables import NAN, table
 
@@ -18,12 +19,13 @@ def verdict_of(preferences: list[float], dialogues: list[int] | None = None) -> 
 
 def test_ties_count_half_and_what_is_unjudged_not_at_all() -> None:
     found = win_rate(table([1.0, 1.0, 0.5, 0.0, NAN]))
-    assert (found.value, found.n_wins, found.n_ties, found.n_losses) == (0.625, 2, 1, 1)
+    assert (found.value, found.wins, found.ties, found.losses) == (0.625, 2, 1, 1)
     assert (found.n_judged, found.n_unjudged, found.n_dialogues) == (4, 1, 4)
 
 
 def test_nothing_judged_has_no_value() -> None:
-    assert win_rate(table([NAN, NAN])) == WinRate(None, None, 0, 0, 0, 0, 2, 0)
+    nothing = WinRecord(value=None, ci=None, wins=0, ties=0, losses=0, n_judged=0, n_unjudged=2, n_dialogues=0)
+    assert win_rate(table([NAN, NAN])) == nothing
     assert win_test(table([NAN]), np.random.default_rng(0)) is None
 
 

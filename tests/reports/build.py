@@ -20,7 +20,8 @@ from mplus_eval.records.comparison import (
 from mplus_eval.records.contrast import Contrast
 from mplus_eval.records.training import Behaviour, DataUsed, Dose, Training
 from mplus_eval.records.verdict import Verdict
-from mplus_eval.store.parts import OUTCOME_SCHEMA, PartInfo, part_path, write_part
+from mplus_eval.store.outcomes import Outcome
+from mplus_eval.store.parts import PartInfo, part_path, write_part
 
 BASE_SCORES = {
     "mmlu": (0.624, 14042, 0.25),
@@ -295,9 +296,8 @@ MANIFEST: dict[str, Any] = {
 
 def outcome(item: int, value: float | None, **changed: Any) -> dict[str, Any]:
     """One row of a cell's outcomes."""
-    row: dict[str, Any] = dict.fromkeys(OUTCOME_SCHEMA.names)
-    row |= {"item_id": f"item-{item}", "stratum": "gsm8k", "sample": 0, "prompt_hash": "h", "score": value}
-    row |= {"prompt": f"Question {item}: how many plums?\nAnswer:", "target": "17", "answer": "11"}
+    row: dict[str, Any] = {"item_id": f"item-{item}", "stratum": "gsm8k", "sample": 0, "prompt_hash": "h"}
+    row |= {"score": value, "prompt": f"Question {item}: how many plums?\nAnswer:", "target": "17", "answer": "11"}
     row |= {"generations": [f"A third of 18 is 6, so it is {item}."], "metrics": {"exact_match": value}}
     return row | changed
 
@@ -305,7 +305,7 @@ def outcome(item: int, value: float | None, **changed: Any) -> dict[str, Any]:
 def write_outcomes(directory: Path, model_name: str, task_name: str, rows: list[dict[str, Any]]) -> None:
     """Store rows as the one part of a cell."""
     folder = directory / "outcomes" / model_name / task_name
-    write_part(part_path(folder, 0), rows, OUTCOME_SCHEMA, PartInfo("f", {}, 0, 1))
+    write_part(part_path(folder, 0), Outcome, [Outcome(**row) for row in rows], PartInfo("f", {}, 0, 1))
 
 
 def write_run(directory: Path, comparison: Comparison, *, with_outcomes: bool = False) -> Path:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mplus_eval.conversation.aggregate import ORDER_DECIDES, conclude_conversation
-from mplus_eval.conversation.items import Dialogue, DialogueSet
-from mplus_eval.conversation.pairwise import SCHEMA
+from mplus_eval.conversation.aggregate import ORDER_DECIDES, ConversationRun, aggregate
+from mplus_eval.conversation.items import Dialogue, DialogueSet, DialogueTask
+from mplus_eval.conversation.turns import JudgedTurn
 from mplus_eval.records.comparison import Comparison, Summary
 from mplus_eval.records.conversation import (
     AnswerText,
@@ -25,7 +25,8 @@ from mplus_eval.records.conversation import (
 )
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.spec.conversation import ConversationSettings
-from mplus_eval.store.parts import ANSWER_SCHEMA, PartInfo, part_path, write_part
+from mplus_eval.store.outcomes import Answer
+from mplus_eval.store.parts import PartInfo, part_path, write_part
 from mplus_eval.store.run_directory import RunDirectory
 from tests.reports import build
 
@@ -211,18 +212,19 @@ def only(comparison: Comparison, *names: str) -> Comparison:
 
 def answer_row(item: int, turn: int, said: str, **changed: Any) -> dict[str, Any]:
     """One row of stored answers; turns count from 1."""
-    row: dict[str, Any] = dict.fromkeys(ANSWER_SCHEMA.names)
-    row |= {"item_id": f"d{item}", "stratum": "writing", "cluster": f"d{item}", "sample": turn - 1}
+    row: dict[str, Any] = {"item_id": f"d{item}", "stratum": "writing", "cluster": f"d{item}", "sample": turn - 1}
     row |= {"prompt_hash": "h", "prompt": f"User: Question {turn} of {item}?\nAssistant:", "ended": True}
     return row | {"asked": f"Question {turn} of {item}?", "generations": [said]} | changed
 
 
-def verdict_row(item: int, turn: int, in_order: float | None, swapped: float | None, **changed: Any) -> dict[str, Any]:
-    """One row of stored judgements, of a judge that was asked in both orders."""
-    row: dict[str, Any] = dict.fromkeys(SCHEMA.names)
-    both = in_order is not None and swapped is not None
-    row |= {"item_id": f"d{item}", "category": "writing", "turn": turn, "in_order": in_order, "swapped": swapped}
-    row |= {"preference": (in_order if in_order == swapped else 0.5) if both else None}
+def verdict_row(
+    item: int, turn: int, model_first: float | None, baseline_first: float | None, **changed: Any
+) -> dict[str, Any]:
+    """One stored judgement, of a judge that was asked in both orders."""
+    both = model_first is not None and baseline_first is not None
+    row: dict[str, Any] = {"item_id": f"d{item}", "category": "writing", "turn": turn}
+    row |= {"model_first": model_first, "baseline_first": baseline_first}
+    row |= {"preference": (model_first if model_first == baseline_first else 0.5) if both else None}
     row |= {"words_model": 5, "words_baseline": 5, "reasons": ["A is fuller.", "B is fuller."] if both else []}
     return row | {"cause": None if both else "timed out", "tokens_in": 100, "tokens_out": 10} | changed
 
@@ -231,15 +233,21 @@ KINDS = ((1.0, 1.0), (0.0, 0.0), (0.5, 0.5), (1.0, 0.0), (None, None))
 """Verdicts of the stored dialogues in turn: won, lost, tied, decided by the order, unjudged."""
 
 
+FINGERPRINT = "0123456789abcdef"
+"""Of the judge whose judgements are stored."""
+
+
 def store_answers(directory: Path, model: str, rows: list[dict[str, Any]], chat_format: str = "plain format") -> None:
     """Store rows as the one part of a model's answers to dialogues."""
     info = PartInfo("f", {"chat format": chat_format}, 0, 1)
-    write_part(part_path(RunDirectory(directory).answers(model, "conversation"), 0), rows, ANSWER_SCHEMA, info)
+    place = part_path(RunDirectory(directory).answers(model, "conversation"), 0)
+    write_part(place, Answer, [Answer(**row) for row in rows], info)
 
 
 def store_judgements(directory: Path, number: int, model: str, rows: list[dict[str, Any]]) -> None:
     """Store rows as what one judge says of a model."""
-    write_part(part_path(RunDirectory(directory).judgements(number, model), 0), rows, SCHEMA, PartInfo("f", {}, 0, 1))
+    place = part_path(RunDirectory(directory).judgements(number, model), 0)
+    write_part(place, JudgedTurn, [JudgedTurn(**row) for row in rows], PartInfo("f", {"judge": FINGERPRINT}, 0, 1))
 
 
 def write_run(directory: Path, comparison: Comparison, extra: str = "") -> Path:
@@ -268,8 +276,8 @@ def write_run(directory: Path, comparison: Comparison, extra: str = "") -> Path:
         row["reasons"] = [f"{reason}{extra}" for reason in row["reasons"]]
         row["cause"] = f"{row['cause']}{extra}" if row["cause"] else None
     store_judgements(directory, 1, "plus", verdicts)
-    rewards = [row | {"in_order": None, "swapped": None, "reasons": [], "margin": 0.1 * n - 1.5, "cause": None,
-               "preference": float(n > 15)} for n, row in enumerate(verdicts)]  # fmt: skip
+    alone = {"model_first": None, "baseline_first": None, "reasons": [], "cause": None}
+    rewards = [row | alone | {"margin": 0.1 * n - 1.5, "preference": float(n > 15)} for n, row in enumerate(verdicts)]
     store_judgements(directory, 2, "plus", rewards)
     return directory
 
@@ -281,7 +289,7 @@ def judged_by(
 
     Args:
         directory: where answers and judgements are stored.
-        judge: from the words of the model's and the baseline's answer to its preference in order, and swapped.
+        judge: from the words of the model's and the baseline's answer to its preference with either shown first.
         words: of the model's and the baseline's answer, by the number of the dialogue.
     """
     build.write_run(directory, build.of_size(2, 1))
@@ -294,21 +302,18 @@ def judged_by(
         said = [answer_row(item, 1, " ".join(["word"] * words(item)[place])) for item in range(40)]
         store_answers(directory, name, said)
     store_judgements(directory, 1, "plus", rows)
-    found = conclude_conversation(
-        RunDirectory(directory),
-        name="conversation",
-        settings=ConversationSettings(dialogues="demo", judges=("function:any:judge",)),
-        dialogues=DialogueSet(
-            "demo", tuple(Dialogue(f"d{item}", "writing", ("Q?",), (None,)) for item in range(40)), 40
-        ),
-        judges={"odd": "0123456789abcdef"},
+    dialogues = tuple(Dialogue(f"d{item}", "writing", ("Q?",), (None,)) for item in range(40))
+    settings = ConversationSettings(name="conversation", dialogues="demo", judges=("function:any:judge",))
+    run = ConversationRun(
+        task=DialogueTask(settings, DialogueSet("demo", dialogues, 40)),
+        judges={"odd": FINGERPRINT},
         judge_sources=("function:any:judge",),
         baseline="base",
         models=("base", "plus"),
         level=0.05,
         seed=0,
-        missing={},
     )
+    found = aggregate(RunDirectory(directory), run, missing={})
     models = {name: build.model(name) for name in ("base", "plus")}
     return Comparison(baseline="base", suite="talk", models=models, tasks={}, summary={}, conversation=found)
 
