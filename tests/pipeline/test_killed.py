@@ -47,24 +47,23 @@ def killed_when(process: subprocess.Popen[bytes], output: Path, n_parts: int) ->
     return False
 
 
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory, tiny_model) -> tuple[Path, list[str], str]:  # type: ignore[no-untyped-def]
-    folder = tmp_path_factory.mktemp("killed")
-    write_tasks(folder / "tasks", N_ITEMS)
+def test_a_run_killed_again_and_again_goes_on_and_ends_in_the_same_comparison(
+    tmp_path: Path,
+    tiny_model,  # type: ignore[no-untyped-def]
+) -> None:
+    write_tasks(tmp_path / "tasks", N_ITEMS)
     models = [f"base={tiny_model()}", f"plus={tiny_model(seed=1)}"]
-    assert start(folder, folder / "undisturbed", models).wait() == 0
-    return folder, models, (folder / "undisturbed" / "comparison.json").read_text()
+    assert start(tmp_path, tmp_path / "undisturbed", models).wait() == 0
+    undisturbed = (tmp_path / "undisturbed" / "comparison.json").read_text()
 
+    output = tmp_path / "killed"
+    stored: dict[Path, int] = {}
+    for n_parts in (0, 1, 5, 10, 15):
+        assert killed_when(start(tmp_path, output, models), output, n_parts)
+        assert {path: parts(output)[path] for path in stored} == stored
+        stored = parts(output)
+        assert not (output / "comparison.json").exists()
 
-@pytest.mark.parametrize("n_parts", [0, 1, 5, 10, 15])
-def test_a_killed_run_goes_on_and_ends_in_the_same_comparison(bench: tuple[Path, list[str], str], n_parts: int) -> None:
-    folder, models, undisturbed = bench
-    output = folder / f"killed-{n_parts}"
-
-    assert killed_when(start(folder, output, models), output, n_parts)
-    finished = parts(output)
-    assert not (output / "comparison.json").exists()
-
-    assert start(folder, output, models).wait() == 0
+    assert start(tmp_path, output, models).wait() == 0
     assert (output / "comparison.json").read_text() == undisturbed
-    assert {path: parts(output)[path] for path in finished} == finished
+    assert {path: parts(output)[path] for path in stored} == stored

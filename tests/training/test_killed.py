@@ -51,33 +51,22 @@ def killed_when(process: subprocess.Popen[bytes], wanted: Path) -> bool:
     return False
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("killed")
-    recipe = folder / "recipe.yaml"
+def test_a_training_killed_again_and_again_ends_in_the_very_bytes_of_an_undisturbed_one(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
     recipe.write_text(RECIPE)
-    assert start(recipe, folder / "undisturbed").wait() == 0
-    return recipe, folder / "undisturbed" / "plus"
+    assert start(recipe, tmp_path / "undisturbed").wait() == 0
+    whole, plus = tmp_path / "undisturbed" / "plus", tmp_path / "killed" / "plus"
 
-
-@pytest.mark.parametrize(
-    "wanted",
-    [
+    for wanted in (
         "steps.jsonl",  # before anything was saved
         "checkpoint-4",  # while a step is being saved
         "checkpoint-6/training.json",  # when it just was
         "checkpoint-12/training.json",  # after the last one, before the final model
-    ],
-)
-def test_a_killed_training_ends_in_the_very_bytes_of_an_undisturbed_one(
-    wanted: str, undisturbed: tuple[Path, Path], tmp_path: Path
-) -> None:
-    recipe, whole = undisturbed
-    plus = tmp_path / "plus"
-    assert killed_when(start(recipe, tmp_path), plus / wanted)
-    assert read_record(plus) is None
+    ):
+        assert killed_when(start(recipe, tmp_path / "killed"), plus / wanted), wanted
+        assert read_record(plus) is None, wanted
 
-    assert start(recipe, tmp_path).wait() == 0
+    assert start(recipe, tmp_path / "killed").wait() == 0
     assert (plus / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
     record = read_record(plus)
     assert record is not None
