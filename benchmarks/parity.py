@@ -1,7 +1,7 @@
 """Are log-probabilities, scores and generated texts those of lm-eval's HFLM, on the real tasks of the suite mplus?
 
     python benchmarks/parity.py --data DIR                   all 11 tasks, every item: three small random models
-    python benchmarks/parity.py --data DIR --limit 20        the first items of every subtasks
+    python benchmarks/parity.py --data DIR --limit 20        the first items of every subtask
     python benchmarks/parity.py --data DIR --model DIRECTORY --tasks mmlu,gsm8k
 
 DIR is a mirror of the hub (`mplus-eval tasks fetch --to DIR`); DROP comes from the tests' own file where DIR lacks it.
@@ -106,7 +106,7 @@ def measure(arguments: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a mirror of the hub")
-    parser.add_argument("--limit", type=int, metavar="N", help="items of each subtasks, from the first; all by default")
+    parser.add_argument("--limit", type=int, metavar="N", help="items of each subtask, from the first; all by default")
     parser.add_argument("--model", type=Path, metavar="DIR", help="a checkpoint; three small random ones by default")
     parser.add_argument("--tasks", metavar="NAMES", help="of the suite, with commas between; all by default")
     parser.add_argument("--threads", type=int, default=1)

@@ -20,7 +20,7 @@ def second_pass(model: ModelSpec, limit: int | None) -> ModelSpec:
 
     Args:
         model: the baseline.
-        limit: items per subtasks; None for all.
+        limit: items per subtask; None for all.
     """
     other = other_batch_size(first_batch_size(model), limit)
     return model.model_copy(update={"name": model.name + SUFFIX, "batch_size": other})

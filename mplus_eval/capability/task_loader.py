@@ -23,7 +23,7 @@ class TaskLoader:
     def __init__(self, data_dir: Path | None, n_subtasks: int, progress: Progress | None) -> None:
         """Remember where data lie, and whom to tell of each of `n_subtasks` subtasks."""
         self._data_dir = data_dir
-        self._n_leaves = n_subtasks
+        self._n_subtasks = n_subtasks
         self._progress = progress
         self._n_started = 0
         self._hub_failure: str | None = None
@@ -45,7 +45,7 @@ class TaskLoader:
         from lm_eval.tasks import TaskManager
 
         if self._progress:
-            self._progress(subtask.name, self._n_started, self._n_leaves)
+            self._progress(subtask.name, self._n_started, self._n_subtasks)
         self._n_started += 1
         config = located(subtask, self._data_dir)
         identifier = dataset_id(subtask)

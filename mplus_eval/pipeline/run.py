@@ -1,4 +1,4 @@
-"""A run: the whole line from what was asked to the report, and what it subtasks, as pandas frames."""
+"""A run: the whole line from what was asked to the report, and what it leaves, as pandas frames."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def fault(folder: Path, name: str = "sums", **asked: Any) -> str:
 
 
 def prompts(task: LoadedTask, limit: int) -> list[list[Any]]:
-    """Every request's arguments, by subtasks and item."""
+    """Every request's arguments, by subtask and item."""
     return [list(map(_asked, build_requests(subtask, None, limit=limit, chat=False))) for subtask in task.subtasks]
 
 
