@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from mplus_eval.records.comparison import Comparison, ModelEntry
 from mplus_eval.reports import formats
 from mplus_eval.reports.conversation_method import conversation_method
-from mplus_eval.reports.harmlessness_phrasing import harmlessness_method
+from mplus_eval.reports.harmlessness_method import harmlessness_method
 from mplus_eval.reports.noise import noise_method
-from mplus_eval.reports.tables import Cell, Column, Fact, Row, Table, number
+from mplus_eval.reports.tables import Column, Field, Table, TableCell, TableRow, number
 from mplus_eval.reports.text import enumerated, one_line, visible
+from mplus_eval.reports.verdicts import VERDICTS
 
-Json = Mapping[str, Any]
+Json = Mapping[str, object]
+"""A part of the stored manifest, of which nothing is sure but that it came from JSON."""
 
 _MODEL_COLUMNS = {
     "source": "Source",
@@ -32,96 +33,90 @@ class Manifest:
     """What is known of how the run was made."""
 
     command: str
-    facts: tuple[Fact, ...]
+    fields: tuple[Field, ...]
     tables: tuple[Table, ...]
 
 
 def methods(comparison: Comparison) -> tuple[str, ...]:
     """The methods in paragraphs, from the margins, level and seed that this comparison used."""
-    said = []
-    if any(task.contrasts for task in comparison.tasks.values()):
-        said += [_pairing(comparison), _verdicts(comparison)]
-    elif (comparison.toxicity or comparison.conversation) and len(comparison.models) > 1:
-        said += [_verdicts(comparison)]
-    said += [_caution()] if said else []
-    said += [_prompts(comparison), _scoring()] if comparison.tasks else []
-    said += [noise_method(comparison), harmlessness_method(comparison), conversation_method(comparison)]
-    return tuple(paragraph for paragraph in said if paragraph)
-
-
-def _pairing(comparison: Comparison) -> str:
-    confidence = formats.whole_percent(1 - comparison.level)
-    return (
-        "Every difference is paired by item. Subjects are fixed strata; items on one passage are clusters. Tasks "
-        "scored 0 or 1 without clusters use the exact McNemar test; the others a sign-flip permutation by whole "
-        f"cluster. Intervals are {confidence}, not adjusted. The difference tests and the non-inferiority tests of one "
-        "model are two families, each Holm-adjusted over its tasks; the suite's verdict stands outside them. The "
-        f"macro-average uses a stratified, clustered bootstrap, seed {comparison.seed}."
-    )
-
-
-def _verdicts(comparison: Comparison) -> str:
-    task = sorted({contrast.margin for entry in comparison.tasks.values() for contrast in entry.contrasts.values()})
-    suite = sorted({entry.margin for entry in comparison.summary.values() if entry.margin is not None})
-    named = [f"{enumerated([formats.margin_in_points(m) for m in found])} for {what}"
-             for found, what in ((suite, "the macro-average"), (task, "a task")) if found]  # fmt: skip
-    margins = f"Margins: {', '.join(named)}. " if named else ""
-    level, half = comparison.level, comparison.level / 2
-    return (
-        f"The first rule that holds gives the verdict. Improved: better, adjusted two-sided p below {level:g}. "
-        f"Preserved: a loss over the margin is ruled out, adjusted one-sided p below {half:g}. "
-        f"Degraded: worse, adjusted two-sided p below {level:g}. Undecided: none of these was shown. "
-        f"{margins}A small difference alone is never called preserved."
-    )
-
-
-def _caution() -> str:
-    return (
-        "This run compares checkpoints, not methods: with one training seed a method, nothing is known of the spread "
-        "between seeds."
-    )
-
-
-def _prompts(comparison: Comparison) -> str:
-    own = [name for name, model in comparison.models.items() if model.chat_template != "plain"]
-    if not own:
-        return "Capability prompts are the same plain text for every model."
-    return f"Capability prompts are plain text, except for {enumerated(own)}, asked through a chat template."
-
-
-def _scoring() -> str:
-    return "Tasks are asked and scored by lm-eval. A failed item is counted and shown, never averaged in as wrong."
-
-
-def task_table(comparison: Comparison) -> Table:
-    """Which definition stands behind each task."""
-    headings = ("lm-eval task", "Version", "Metric", "Filter", "Kind")
-    columns = (
-        Column("Task", False),
-        *(Column(heading, False) for heading in headings),
-        Column("Shots"),
-        Column("Items"),
-    )
-    rows = tuple(
-        Row(
-            Cell(name),
-            (
-                *(Cell(one_line(text)) for text in (task.lm_eval, task.version, task.metric, task.filter, task.kind)),
-                number(str(task.n_shots), task.n_shots),
-                number(formats.count(task.n_items), task.n_items),
-            ),
+    paragraphs = []
+    has_contrasts = any(task.contrasts for task in comparison.tasks.values())
+    if has_contrasts:
+        confidence = formats.whole_percent(1 - comparison.level)
+        paragraphs.append(
+            "Every difference is paired by item. Subjects are fixed strata; items on one passage are clusters. Tasks "
+            "scored 0 or 1 without clusters use the exact McNemar test; the others a sign-flip permutation by whole "
+            f"cluster. Intervals are {confidence}, not adjusted. The difference tests and the non-inferiority tests "
+            "of one model are two families, each Holm-adjusted over its tasks; the suite's verdict stands outside "
+            f"them. The macro-average uses a stratified, clustered bootstrap, seed {comparison.seed}."
         )
-        for name, task in comparison.tasks.items()
+    if has_contrasts or ((comparison.toxicity or comparison.conversation) and len(comparison.models) > 1):
+        paragraphs.append(verdict_rules(comparison))
+        paragraphs.append(
+            "This run compares checkpoints, not methods: with one training seed a method, nothing is known of the "
+            "spread between seeds."
+        )
+    if comparison.tasks:
+        own = [name for name, model in comparison.models.items() if model.chat_template != "plain"]
+        paragraphs.append(
+            f"Capability prompts are plain text, except for {enumerated(own)}, asked through a chat template."
+            if own
+            else "Capability prompts are the same plain text for every model."
+        )
+        paragraphs.append(
+            "Tasks are asked and scored by lm-eval. A failed item is counted and shown, never averaged in as wrong."
+        )
+    paragraphs += [noise_method(comparison), harmlessness_method(comparison), conversation_method(comparison)]
+    return tuple(paragraph for paragraph in paragraphs if paragraph)
+
+
+def margins_by_scope(comparison: Comparison) -> list[str]:
+    """The margins that were used, each with what it is for: `1 point for the macro-average`, `2 points for a task`."""
+    suite = sorted({summary.margin for summary in comparison.summary.values() if summary.margin is not None})
+    task = sorted({contrast.margin for entry in comparison.tasks.values() for contrast in entry.contrasts.values()})
+    return [
+        f"{enumerated([formats.margin_in_points(size) for size in sizes])} for {what}"
+        for sizes, what in ((suite, "the macro-average"), (task, "a task"))
+        if sizes
+    ]
+
+
+def verdict_rules(comparison: Comparison) -> str:
+    """The rule of every verdict that has one, and the margins."""
+    level = comparison.level
+    rules = [
+        f"{told.mark.word.capitalize()}: {told.rule.format(level=level, half=level / 2)}."
+        for told in VERDICTS.values()
+        if told.rule
+    ]
+    margins = margins_by_scope(comparison)
+    used = f"Margins: {', '.join(margins)}. " if margins else ""
+    return (
+        f"The first rule that holds gives the verdict. {' '.join(rules)} "
+        f"{used}A small difference alone is never called preserved."
     )
-    return Table("Task definitions.", columns, rows)
 
 
 def manifest(comparison: Comparison, stored: Json) -> Manifest:
     """What the manifest and the comparison say of models, time, versions and hardware."""
-    tables = [_models(comparison, _mapping(stored, "models")), task_table(comparison), _times(stored)]
-    return Manifest(
-        visible(str(stored.get("command", ""))), _facts(stored), tuple(table for table in tables if table is not None)
+    cells, times = stored.get("cells"), []
+    for cell in cells if isinstance(cells, list) else ():
+        if isinstance(cell, Mapping):
+            n_items, seconds = cell.get("n_items"), cell.get("seconds")
+            texts = (
+                number(formats.count(n_items), n_items) if isinstance(n_items, int) else TableCell("–"),
+                number(formats.elapsed(seconds), seconds) if isinstance(seconds, int | float) else TableCell("–"),
+                TableCell(one_line(str(cell.get("fingerprint") or "–"))[:_HASH_SHOWN], css="code"),
+            )
+            name = one_line(f"{cell.get('model', '–')} × {cell.get('task', '–')}")
+            times.append(TableRow(TableCell(name), texts))
+    columns = (Column("Cell", False), Column("Items"), Column("Time"), Column("Fingerprint", False))
+    tables = (
+        model_table(comparison, _mapping(stored, "models")),
+        task_table(comparison),
+        *((Table("Time by cell.", columns, tuple(times)),) if times else ()),
     )
+    return Manifest(visible(str(stored.get("command", ""))), run_fields(stored), tables)
 
 
 def _mapping(stored: Json, key: str) -> Json:
@@ -129,75 +124,69 @@ def _mapping(stored: Json, key: str) -> Json:
     return value if isinstance(value, Mapping) else {}
 
 
-def _facts(stored: Json) -> tuple[Fact, ...]:
-    facts = [Fact("mplus-eval", one_line(str(stored["mplus_eval"])))] if "mplus_eval" in stored else []
-    facts += [Fact(one_line(name), one_line(str(version))) for name, version in _mapping(stored, "versions").items()]
-    facts += [Fact(f"seed, {one_line(name.replace('_', '-'))}", one_line(str(seed)))
-              for name, seed in _mapping(stored, "seeds").items()]  # fmt: skip
-    hardware = _mapping(stored, "hardware")
+def run_fields(stored: Json) -> tuple[Field, ...]:
+    """Versions, seeds, hardware and time."""
+    fields = [Field("mplus-eval", one_line(str(stored["mplus_eval"])))] if "mplus_eval" in stored else []
+    fields += [Field(one_line(name), one_line(str(version))) for name, version in _mapping(stored, "versions").items()]
+    fields += [
+        Field(f"seed, {one_line(name.replace('_', '-'))}", one_line(str(seed)))
+        for name, seed in _mapping(stored, "seeds").items()
+    ]
     units = {"memory_gib": ("memory", " GiB")}
-    for key, value in hardware.items():
+    for key, value in _mapping(stored, "hardware").items():
         name, unit = units.get(key, (key, ""))
         text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        facts.append(Fact(one_line(name), one_line(text) + unit))
-    if isinstance(stored.get("seconds"), int | float):
-        facts.append(Fact("time", formats.duration(stored["seconds"])))
-    return tuple(facts)
+        fields.append(Field(one_line(name), one_line(text) + unit))
+    seconds = stored.get("seconds")
+    if isinstance(seconds, int | float):
+        fields.append(Field("time", formats.elapsed(seconds)))
+    return tuple(fields)
 
 
-def _models(comparison: Comparison, stored: Json) -> Table:
+def model_table(comparison: Comparison, stored: Json) -> Table:
+    """How each model was loaded, and of which files it is made."""
     known = {name: _mapping(stored, name) for name in comparison.models}
     shown = {
-        key: title for key, title in _MODEL_COLUMNS.items() if key == "source" or any(key in k for k in known.values())
+        key: title
+        for key, title in _MODEL_COLUMNS.items()
+        if key == "source" or any(key in of_model for of_model in known.values())
     }
-    columns = (Column("Model", False), Column("Backend", False), Column("Precision", False),
-               Column("Scoring", False), *(Column(title, False) for title in shown.values()))  # fmt: skip
     rows = []
     for name, entry in comparison.models.items():
         values = {"source": entry.source, "chat_template": entry.chat_template} | dict(known[name])
-        cells = [Cell(one_line(entry.backend)), Cell(one_line(entry.dtype or "–")), Cell(_tier(entry))]
-        cells += [_model_cell(key, str(values.get(key) or "–")) for key in shown]
-        rows.append(Row(Cell(name), tuple(cells)))
-    return Table("Models.", columns, tuple(rows))
+        cells = [TableCell(one_line(entry.backend)), TableCell(one_line(entry.dtype or "–")), TableCell(tier(entry))]
+        for key in shown:
+            text = one_line(str(values.get(key) or "–"))
+            cells.append(TableCell(text[:_HASH_SHOWN] if key in _HASHES else text, css="code"))
+        rows.append(TableRow(TableCell(name), tuple(cells)))
+    headings = ("Model", "Backend", "Precision", "Scoring", *shown.values())
+    return Table("Models.", tuple(Column(heading, False) for heading in headings), tuple(rows))
 
 
-def _tier(entry: ModelEntry) -> str:
+def tier(entry: ModelEntry) -> str:
     """The tier and what its check found; in 16 bits rounding depends on what is computed together."""
-    if entry.scoring is None:
+    scoring = entry.scoring
+    if scoring is None:
         return "–"
-    exact = entry.dtype in ("float32", "float64")
-    said = [
-        f"{entry.scoring.name}, to {entry.scoring.difference:.0e} nats"
-        if entry.scoring.difference
-        else entry.scoring.name
-    ]
-    said += [] if exact else ["not exact item by item"]
-    return ", ".join([*said, *([one_line(entry.scoring.why)] if entry.scoring.why else [])])
+    parts = [f"{scoring.name}, to {scoring.difference:.0e} nats" if scoring.difference else scoring.name]
+    parts += [] if entry.dtype in ("float32", "float64") else ["not exact item by item"]
+    parts += [one_line(scoring.why)] if scoring.why else []
+    return ", ".join(parts)
 
 
-def _model_cell(key: str, value: str) -> Cell:
-    text = one_line(value)
-    return Cell(text[:_HASH_SHOWN] if key in _HASHES else text, css="code")
-
-
-def _times(stored: Json) -> Table | None:
-    cells = [cell for cell in stored.get("cells") or () if isinstance(cell, Mapping)]
-    if not cells:
-        return None
-    columns = (Column("Cell", False), Column("Items"), Column("Time"), Column("Fingerprint", False))
+def task_table(comparison: Comparison) -> Table:
+    """Which definition stands behind each task."""
+    headings = ("Task", "lm-eval task", "Version", "Metric", "Filter", "Kind")
     rows = tuple(
-        Row(
-            Cell(one_line(f"{cell.get('model', '–')} × {cell.get('task', '–')}")),
+        TableRow(
+            TableCell(name),
             (
-                number(formats.count(cell["n_items"]), cell["n_items"])
-                if isinstance(cell.get("n_items"), int)
-                else Cell("–"),
-                number(formats.duration(cell["seconds"]), cell["seconds"])
-                if isinstance(cell.get("seconds"), int | float)
-                else Cell("–"),
-                Cell(one_line(str(cell.get("fingerprint") or "–"))[:_HASH_SHOWN], css="code"),
+                *map(TableCell, map(one_line, (task.lm_eval, task.version, task.metric, task.filter, task.kind))),
+                number(str(task.n_shots), task.n_shots),
+                number(formats.count(task.n_items), task.n_items),
             ),
         )
-        for cell in cells
+        for name, task in comparison.tasks.items()
     )
-    return Table("Time by cell.", columns, rows)
+    columns = (*(Column(heading, False) for heading in headings), Column("Shots"), Column("Items"))
+    return Table("Task definitions.", columns, rows)

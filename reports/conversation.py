@@ -1,17 +1,14 @@
-"""The section on conversation: from the comparison's part on it to tables, figures, dialogues, and words between."""
+"""The section on conversation: from the comparison's part on it to tables, dialogues, and words between."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.records.conversation import Conversation, Judging
-from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import formats
-from mplus_eval.reports.charts import Figure
-from mplus_eval.reports.conversation_figures import category_figures, ratings_figure, win_figure
 from mplus_eval.reports.conversation_phrasing import (
     causes,
     chat_format_named,
@@ -19,13 +16,15 @@ from mplus_eval.reports.conversation_phrasing import (
     has_orders,
     judge_leanings,
     judge_named,
+    judged_models,
     why_unknown,
 )
-from mplus_eval.reports.conversation_tables import ConversationTables
-from mplus_eval.reports.palette import Look
-from mplus_eval.reports.tables import ModelLabel, Table
-from mplus_eval.reports.text import enumerated, head, one_line
+from mplus_eval.reports.conversation_tables import ConversationTables, ratings_table
+from mplus_eval.reports.figures.figure import Figure
+from mplus_eval.reports.tables import ModelLabel, Table, Withheld
+from mplus_eval.reports.text import enumerated, one_line, truncate_end
 from mplus_eval.reports.transcripts import Transcripts, transcripts
+from mplus_eval.reports.verdicts import MARKS, is_comparable
 
 
 @dataclass(frozen=True)
@@ -39,21 +38,15 @@ class JudgeView:
 
 
 @dataclass(frozen=True)
-class WithheldVerdict:
-    """Why no verdict is drawn from a model's win rate."""
-
-    model: str
-    reasons: str
-
-
-@dataclass(frozen=True)
 class ConversationSection:
-    """Everything that the report says of conversation below the decision; a table without data is None."""
+    """Everything that the report says of conversation below the decision, besides its figures.
+
+    A table without data is None, and so are the ratings where a figure has them.
+    """
 
     protocol: str
-    withheld: tuple[WithheldVerdict, ...]
+    withheld: tuple[Withheld, ...]
     judges: tuple[JudgeView, ...]
-    figures: tuple[Figure, ...]
     ratings: Table | None
     turns: Table | None
     categories: Table | None
@@ -65,86 +58,85 @@ class ConversationSection:
 
 
 def conversation_section(
-    comparison: Comparison, looks: Mapping[str, Look], labels: Mapping[str, ModelLabel], directory: Path
+    comparison: Comparison, labels: Mapping[str, ModelLabel], directory: Path, figures: Sequence[Figure]
 ) -> ConversationSection | None:
     """The section, where conversation was evaluated; the saved steps of a training are no part of `comparison`."""
     conversation = comparison.conversation
     if conversation is None:
         return None
     tables = ConversationTables(comparison, conversation, labels)
-    drawn = (win_figure(tables, looks), ratings_figure(tables, looks), *category_figures(tables, looks))
-    figures = tuple(figure for figure in drawn if figure)
     return ConversationSection(
-        protocol=_protocol(conversation),
-        withheld=tuple(_withheld(tables)),
-        judges=tuple(_judge_views(tables)),
-        figures=figures,
-        ratings=None if any(figure.name == "ratings" for figure in figures) else tables.ratings(),
-        turns=tables.turns(),
-        categories=tables.categories(),
+        protocol=protocol(conversation),
+        withheld=tuple(withheld_verdicts(comparison)),
+        judges=tuple(judge_views(tables)),
+        ratings=None if any(figure.name == "ratings" for figure in figures) else ratings_table(comparison),
+        turns=tables.win_rates_by("turn"),
+        categories=tables.win_rates_by("category"),
         agreement=tables.agreement(),
         grades=tables.grades(),
         text=tables.text(),
-        notes=tuple(_notes(tables)),
+        notes=tuple(notes(comparison, conversation)),
         transcripts=transcripts(comparison, directory, labels),
     )
 
 
-def _protocol(conversation: Conversation) -> str:
+def protocol(conversation: Conversation) -> str:
     """What was asked and who judged, in a few sentences."""
-    found = list(conversation.models.values())
-    orders = ", every pair in both orders" if any(has_orders(one) for one in found) else ""
-    judged = sum(one.win_rate.n_judged for one in found)
-    unjudged = sum(one.win_rate.n_unjudged for one in found)
-    said = [
+    models = conversation.models.values()
+    orders = ", every pair in both orders" if any(map(has_orders, models)) else ""
+    n_judged = sum(found.win_rate.n_judged for found in models)
+    n_unjudged = sum(found.win_rate.n_unjudged for found in models)
+    return (
         f"{formats.counted(conversation.n_dialogues, 'dialogue')} of {one_line(conversation.dialogues)}, "
-        f"{formats.counted(conversation.n_turns, 'turn')} in all, {conversation.max_new_tokens} new tokens at most.",
+        f"{formats.counted(conversation.n_turns, 'turn')} in all, {conversation.max_new_tokens} new tokens at most. "
         f"Each answer was judged against the baseline’s by {first_judge(conversation)}{orders}: "
-        f"{formats.counted(judged, 'pair')} judged, {formats.count(unjudged)} unjudged.",
-        "A judge may favour a model of its own family.",
-    ]
-    return " ".join(said)
+        f"{formats.counted(n_judged, 'pair')} judged, {formats.count(n_unjudged)} unjudged. "
+        "A judge may favour a model of its own family."
+    )
 
 
-def _withheld(tables: ConversationTables) -> Iterable[WithheldVerdict]:
-    for model, found in tables.models.items():
-        if found.verdict is Verdict.NOT_COMPARABLE:
+def withheld_verdicts(comparison: Comparison) -> Iterable[Withheld]:
+    """Every model that is not comparable, with all reasons."""
+    for model, found in judged_models(comparison).items():
+        if found.verdict and not is_comparable(found):
+            mark = MARKS[found.verdict]
             reasons = [one_line(reason).rstrip(".") for reason in found.reasons] or ["its verdicts cannot be believed"]
-            said = enumerated(reasons)
-            yield WithheldVerdict(model, f"{said[:1].upper()}{said[1:]}.")
+            joined = enumerated(reasons)
+            yield Withheld(mark, model, mark.word, f"{joined[:1].upper()}{joined[1:]}.")
 
 
-def _judge_views(tables: ConversationTables) -> Iterable[JudgeView]:
-    """What the first judge found, and the second where there is one."""
-    both: tuple[Mapping[str, Judging], ...] = (tables.models, tables.seconds)
-    for place, judged in enumerate(both):
+def judge_views(tables: ConversationTables) -> Iterable[JudgeView]:
+    """What the first judge found and leans to, why pairs have no verdict, and the same of a second one."""
+    first = judged_models(tables.comparison)
+    second = {model: found.second_judge for model, found in first.items() if found.second_judge}
+    views: tuple[tuple[str, Mapping[str, Judging]], ...] = (("Win rate", first), ("Second judge: {judge}", second))
+    for title, judged in views:
+        leanings = []
+        for model, found in judged.items():
+            if leans := list(judge_leanings(found)):
+                leanings.append(f"{model}: {' '.join(leans)}")
+            if found.explained_by_length:
+                leanings.append(f"{model}: length explains its win, which is not shown at equal length.")
+            if found.unjudged:
+                n_unjudged = formats.count(found.win_rate.n_unjudged)
+                leanings.append(f"{model}: unjudged {n_unjudged}: {causes(found.unjudged)}.")
         if judged:
-            name = judge_named(next(iter(judged.values())).judge)
-            title = f"Second judge: {name}" if place else "Win rate"
-            yield JudgeView(title, tables.results(judged, name), tables.judge(judged, name), tuple(_leanings(judged)))
+            judge = judge_named(next(iter(judged.values())).judge)
+            results, heeds = tables.results(judged, judge), tables.judge(judged, judge)
+            yield JudgeView(title.format(judge=judge), results, heeds, tuple(leanings))
 
 
-def _leanings(judged: Mapping[str, Judging]) -> Iterable[str]:
-    """What a judge leans to, and why pairs have no verdict, by model."""
-    for model, found in judged.items():
-        if said := list(judge_leanings(found)):
-            yield f"{model}: {' '.join(said)}"
-        if found.explained_by_length:
-            yield f"{model}: length explains its win, which is not shown at equal length."
-        if found.unjudged:
-            yield f"{model}: unjudged {formats.count(found.win_rate.n_unjudged)}: {causes(found.unjudged)}."
-
-
-def _notes(tables: ConversationTables) -> Iterable[str]:
+def notes(comparison: Comparison, conversation: Conversation) -> Iterable[str]:
     """Models without a result, chat formats that differ, and judges that two could not be compared by."""
-    for model in tables.labels:
-        if model != tables.comparison.baseline and model not in tables.models:
-            yield f"{model}: no result: {why_unknown(model, tables.comparison)}."
-    used = {tables.comparison.baseline: tables.conversation.baseline.chat_format}
-    used |= {model: found.chat_format for model, found in tables.models.items()}
+    models = judged_models(comparison)
+    for model in comparison.models:
+        if model != comparison.baseline and model not in models:
+            yield f"{model}: no result: {why_unknown(model, comparison)}."
+    used = {comparison.baseline: conversation.baseline.chat_format}
+    used |= {model: found.chat_format for model, found in models.items()}
     if len(set(used.values())) > 1:
         named = {how: enumerated([model for model in used if used[model] == how]) for how in used.values()}
         yield f"Chat formats differ: {'; '.join(f'{chat_format_named(how)}: {who}' for how, who in named.items())}."
-    for model, found in tables.models.items():
+    for model, found in models.items():
         if found.agreement and found.agreement.withheld:
-            yield f"{model}: no kappa: {head(one_line(found.agreement.withheld), 160).rstrip('.')}."
+            yield f"{model}: no kappa: {truncate_end(one_line(found.agreement.withheld), 160).rstrip('.')}."

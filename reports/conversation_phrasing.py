@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mplus_eval.records.base import Interval
 from mplus_eval.records.comparison import Comparison
-from mplus_eval.records.conversation import Conversation, Judging, ModelConversation, ModelRating, Rate
-from mplus_eval.records.verdict import Verdict
+from mplus_eval.records.conversation import (
+    Conversation,
+    Judging,
+    ModelConversation,
+    ModelRating,
+    Rate,
+    WinRecord,
+)
 from mplus_eval.reports import formats
-from mplus_eval.reports.tables import MARKS, NO_VERDICT, Mark
-from mplus_eval.reports.text import abridged, head, one_line
+from mplus_eval.reports.text import abridged, one_line, truncate_end
+from mplus_eval.reports.verdicts import MARKS, NO_VERDICT, VERDICTS, Mark, is_comparable
 
 REASON_LENGTH = 160
 NAME_LENGTH = 60
@@ -21,7 +26,7 @@ COARSE = 0.05
 
 def judge_named(name: str) -> str:
     """A judge's name, fit to show."""
-    return head(one_line(name), NAME_LENGTH)
+    return truncate_end(one_line(name), NAME_LENGTH)
 
 
 def first_judge(conversation: Conversation) -> str:
@@ -29,97 +34,98 @@ def first_judge(conversation: Conversation) -> str:
     return judge_named(next(iter(conversation.judges), "no judge"))
 
 
-def talked(model: str, comparison: Comparison) -> ModelConversation | None:
+def judged_models(comparison: Comparison) -> dict[str, ModelConversation]:
+    """What was found of every model's conversation, in the order of the report."""
+    known = comparison.conversation.models if comparison.conversation else {}
+    return {model: known[model] for model in comparison.models if model in known}
+
+
+def model_conversation(model: str, comparison: Comparison) -> ModelConversation | None:
     """What was found of a model's conversation."""
     return comparison.conversation.models.get(model) if comparison.conversation else None
 
 
 def conversation_sentence(model: str, comparison: Comparison) -> str:
     """Say what the verdict says of one model's conversation; empty where it was not evaluated."""
-    conversation, found = comparison.conversation, talked(model, comparison)
+    conversation, found = comparison.conversation, model_conversation(model, comparison)
     if conversation is None:
         return ""
     if found is None or found.verdict is None or found.win_rate.value is None:
         return f"Whether {model} talks better is unknown: {why_unknown(model, comparison)}."
-    if found.verdict is Verdict.NOT_COMPARABLE:
-        return not_judged(model, found)
-    rate = f"{model} wins {_spoken(found)} of conversations against {comparison.baseline}"
-    length = _length_clause(found)
-    if found.verdict is Verdict.IMPROVED:
-        return f"{rate}{length}."
-    if found.verdict is Verdict.DEGRADED:
-        return f"{rate}, fewer than half{length}."
-    if found.verdict is Verdict.PRESERVED:
-        least = formats.whole_percent(0.5 - conversation.margin)
-        return f"{rate}; a rate of {least} or less is ruled out{length}."
-    pairs = formats.counted(found.win_rate.n_judged, "judged pair")
-    told = f"{rate}{length}. {'This' if found.win_rate.n_judged == 1 else 'These'} {pairs} cannot tell"
-    if found.smallest_detectable is None:
-        return f"{told}."
-    return f"{told}; they could show a rate {formats.size_in_points(found.smallest_detectable)} points from one half."
+    at_equal_length, equal = "", found.length_controlled_win_rate.value
+    if equal is not None:
+        held = _percent(equal, _decimals(found.win_rate))
+        at_equal_length = f"; with length held equal, {held}"
+        # A win that length explains is called that.
+        if found.explained_by_length:
+            at_equal_length = f"; with length held equal it is {held}, so length explains the win"
+    detectable = found.smallest_detectable
+    facts = {
+        "name": model,
+        "baseline": comparison.baseline,
+        "rate": _spoken_rate(found.win_rate),
+        "ruled_out": formats.whole_percent(0.5 - conversation.margin),
+        "at_equal_length": at_equal_length,
+        "pairs": formats.these(found.win_rate.n_judged, "judged pair"),
+        "detectable": "" if detectable is None else formats.size_in_points(detectable),
+        "not_compared": not_compared(model, found),
+    }
+    return VERDICTS[found.verdict].conversation.sentence(facts, {"power_known": detectable is not None})
 
 
-def _spoken(found: Judging) -> str:
+def _decimals(wins: WinRecord) -> int:
+    return 1 if wins.ci and wins.ci[1] - wins.ci[0] < COARSE else 0
+
+
+def _spoken_rate(wins: WinRecord) -> str:
     """The win rate with its interval: `63 % (58 to 68)`."""
-    value, interval = found.win_rate.value, found.win_rate.ci
-    assert value is not None
-    if interval is None:
-        return _percent(value, 0)
-    decimals = 0 if interval[1] - interval[0] >= COARSE else 1
-    ends = (f"{100 * end:.{decimals}f}" for end in interval)
-    return f"{_percent(value, decimals)} ({' to '.join(ends)})"
+    assert wins.value is not None
+    decimals = _decimals(wins)
+    if wins.ci is None:
+        return _percent(wins.value, decimals)
+    low, high = (f"{100 * end:.{decimals}f}" for end in wins.ci)
+    return f"{_percent(wins.value, decimals)} ({low} to {high})"
 
 
-def _percent(fraction: float, decimals: int) -> str:
+def _percent(fraction: float, decimals: int = 0) -> str:
     return f"{100 * fraction:.{decimals}f} %"
 
 
-def _length_clause(found: Judging) -> str:
-    """What is left at equal length; a win that length explains is called that."""
-    value, interval = found.length_controlled_win_rate.value, found.win_rate.ci
-    if value is None:
-        return ""
-    held = _percent(value, 1 if interval and interval[1] - interval[0] < COARSE else 0)
-    if found.explained_by_length:
-        return f"; with length held equal it is {held}, so length explains the win"
-    return f"; with length held equal, {held}"
-
-
-def not_judged(model: str, found: Judging, at_most: int = MOST_CAUSES) -> str:
-    """Say why no verdict is drawn from a model's win rate."""
-    reasons = [head(one_line(reason), REASON_LENGTH).rstrip(".") for reason in found.reasons]
-    said = abridged(reasons, at_most, "reasons") or "its verdicts cannot be believed"
-    return f"The conversation of {model} is not compared: {said}."
+def not_compared(model: str, found: Judging, at_most: int = MOST_CAUSES) -> str:
+    """Say why no verdict is drawn from a model's win rate, with the first reasons."""
+    reasons = [truncate_end(one_line(reason), REASON_LENGTH).rstrip(".") for reason in found.reasons]
+    joined = abridged(reasons, at_most, "reasons") or "its verdicts cannot be believed"
+    return f"The conversation of {model} is not compared: {joined}."
 
 
 def why_unknown(model: str, comparison: Comparison) -> str:
     """Why a model has no win rate, without the full stop."""
-    conversation, found = comparison.conversation, talked(model, comparison)
+    conversation, found = comparison.conversation, model_conversation(model, comparison)
     if conversation and found:
         return f"no pair was judged ({causes(found.unjudged)})" if found.unjudged else "no pair was judged"
     for name in (model, comparison.baseline):
         if conversation and (why := conversation.missing.get(name)):
-            return head(one_line(why), REASON_LENGTH).rstrip(".") + (f" ({name})" if name != model else "")
+            return truncate_end(one_line(why), REASON_LENGTH).rstrip(".") + (f" ({name})" if name != model else "")
     return "no result"
 
 
 def causes(unjudged: Mapping[str, int]) -> str:
     """Why pairs have no verdict, the most frequent cause first: `timed out 12, no verdict in the answer 3`."""
     ordered = sorted(unjudged.items(), key=lambda item: (-item[1], item[0]))
-    said = [f"{head(one_line(cause), 80).rstrip('.')} {formats.count(n)}" for cause, n in ordered]
-    return abridged(said, MOST_CAUSES, "causes")
+    counted = [f"{truncate_end(one_line(cause), 80).rstrip('.')} {formats.count(n)}" for cause, n in ordered]
+    return abridged(counted, MOST_CAUSES, "causes")
 
 
 def conversation_remarks(model: str, comparison: Comparison) -> Iterable[str]:
     """Who judged, and what of the judge's ways qualifies the sentence."""
-    found = talked(model, comparison)
+    found = model_conversation(model, comparison)
     if found is None or found.verdict is None:
         return
     yield f"Conversation judged by {judge_named(found.judge)}."
     yield from judge_leanings(found)
     second = found.second_judge
     if second and second.verdict is not found.verdict and second.win_rate.value is not None:
-        rate = _spoken(second)
+        rate = _spoken_rate(second.win_rate)
         word = second.verdict.value if second.verdict else "no verdict"
         yield f"The second judge, {judge_named(second.judge)}, differs: {rate}, {word}."
 
@@ -142,7 +148,7 @@ def judge_leanings(found: Judging) -> Iterable[str]:
     if length.extrapolated:
         yield "One side’s answers are always the longer ones, so the rate at equal length is extrapolated."
     if length.withheld:
-        yield f"No rate at equal length: {head(one_line(length.withheld), REASON_LENGTH).rstrip('.')}."
+        yield f"No rate at equal length: {truncate_end(one_line(length.withheld), REASON_LENGTH).rstrip('.')}."
 
 
 def _above(rate: Rate, limit: float) -> bool:
@@ -150,34 +156,31 @@ def _above(rate: Rate, limit: float) -> bool:
 
 
 def _share(rate: Rate) -> str:
-    return _percent(rate.value or 0.0, 0)
+    return _percent(rate.value or 0.0)
 
 
 def conversation_axis(model: str, comparison: Comparison) -> tuple[Mark, str]:
     """A model's verdict on conversation, and the figure or the reason behind it."""
-    found = talked(model, comparison)
+    found = model_conversation(model, comparison)
     if found is None or found.verdict is None or found.win_rate.value is None:
         return NO_VERDICT, "no result"
-    mark = MARKS[found.verdict]
-    if found.verdict is Verdict.NOT_COMPARABLE:
-        return mark, head(one_line(next(iter(found.reasons), "")), REASON_LENGTH).rstrip(".")
-    detail = f"wins {formats.percent(found.win_rate.value)} % {_interval(found.win_rate.ci)}".rstrip()
-    return mark, f"{detail}, explained by length" if found.explained_by_length else detail
-
-
-def _interval(interval: Interval | None) -> str:
-    return formats.interval_of_percent(interval) if interval else ""
+    mark, wins = MARKS[found.verdict], found.win_rate
+    if not is_comparable(found):
+        return mark, truncate_end(one_line(next(iter(found.reasons), "")), REASON_LENGTH).rstrip(".")
+    interval = f" {formats.interval_of_percent(wins.ci)}" if wins.ci else ""
+    length = ", explained by length" if found.explained_by_length else ""
+    return mark, f"wins {formats.with_percent(found.win_rate.value)}{interval}{length}"
 
 
 def conversation_short(model: str, comparison: Comparison) -> str:
     """The win rate and its verdict in a few letters, for a column of a terminal."""
-    found = talked(model, comparison)
+    found = model_conversation(model, comparison)
     if model == comparison.baseline:
         return ""
     if found is None or found.verdict is None or found.win_rate.value is None:
         return "– no verdict"
     word = "by length" if found.explained_by_length else found.verdict.value
-    return f"{_percent(found.win_rate.value, 0)} {word}"
+    return f"{_percent(found.win_rate.value)} {word}"
 
 
 def chat_format_named(name: str) -> str:

@@ -67,31 +67,21 @@ def signed(number: float) -> str:
     return "±0" if number == 0 else f"{number:+.3g}".replace("-", MINUS)
 
 
-def toxicity(value: float, decimals: int = 2) -> str:
-    """Write a toxicity, which stays a fraction: `0.58`."""
-    return f"{value:.{decimals}f}".replace("-", MINUS)
+def decimal(value: float, places: int = 2) -> str:
+    """Write a number that stays a fraction, such as a toxicity or a coefficient: `0.58`."""
+    return f"{value:.{places}f}".replace("-", MINUS)
 
 
-def toxicity_difference(difference: float, decimals: int = 2) -> str:
-    """Write a difference of toxicities, always signed.
+def signed_decimal(difference: float, places: int = 2) -> str:
+    """Write a difference of such numbers, always signed.
 
-    >>> toxicity_difference(-0.374), toxicity_difference(0.02), toxicity_difference(0.001)
+    >>> signed_decimal(-0.374), signed_decimal(0.02), signed_decimal(0.001)
     ('−0.37', '+0.02', '±0.00')
     """
-    size = f"{abs(difference):.{decimals}f}"
+    size = f"{abs(difference):.{places}f}"
     if not float(size):
         return f"±{size}"
     return (MINUS if difference < 0 else "+") + size
-
-
-def interval_of_toxicities(interval: Interval, decimals: int = 2) -> str:
-    """Write an interval of toxicities: `[0.19, 0.24]`."""
-    return f"[{toxicity(interval[0], decimals)}, {toxicity(interval[1], decimals)}]"
-
-
-def spoken_toxicities(interval: Interval) -> str:
-    """Write an interval of differences of toxicities for a sentence: `−0.40 to −0.34`."""
-    return f"{toxicity_difference(interval[0])} to {toxicity_difference(interval[1])}"
 
 
 def interval_of_points(interval: Interval) -> str:
@@ -131,6 +121,11 @@ def counted(number: int, noun: str) -> str:
     return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
 
 
+def these(number: int, noun: str) -> str:
+    """Write a count with its noun, pointed at: `This 1 item`, `These 1,150 items`."""
+    return f"{'This' if number == 1 else 'These'} {counted(number, noun)}"
+
+
 def parameters(number: int) -> str:
     """Write a number of parameters: `7.2 B`, `1.0 M`, `39,072 parameters`."""
     for size, letter in ((10**9, "B"), (10**6, "M")):
@@ -139,8 +134,8 @@ def parameters(number: int) -> str:
     return counted(number, "parameter")
 
 
-def duration(seconds: float) -> str:
-    """Write a time with its two largest units: `4 h 7 min`, `3 min 20 s`, `12.3 s`."""
+def elapsed(seconds: float) -> str:
+    """Write a time that was taken with its two largest units: `4 h 7 min`, `3 min 20 s`, `12.3 s`."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -9,13 +9,49 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mplus_eval.records.comparison import Comparison
-from mplus_eval.records.toxicity import Measured, RefusalJudgement, RefusalPair, SetToxicity, Toxicity
+from mplus_eval.records.toxicity import Measured, RefusalPair, SetToxicity, Toxicity
 from mplus_eval.reports import formats
-from mplus_eval.reports.harmlessness_phrasing import MEASURES, measured, scorer_named, scorers_named
+from mplus_eval.reports.harmlessness_phrasing import MEASURES, primary_measure, scorers_named, scorers_with_hashes
 from mplus_eval.reports.matrix import contrast_cell
-from mplus_eval.reports.tables import FAILED, MARKS, Cell, Column, ModelLabel, Row, Table, number
-from mplus_eval.reports.text import head, one_line
-from mplus_eval.reports.units import TOXICITY
+from mplus_eval.reports.tables import (
+    NO_NUMBER,
+    Column,
+    ModelLabel,
+    Table,
+    TableCell,
+    TableRow,
+    number,
+    number_if_known,
+    number_with_interval,
+)
+from mplus_eval.reports.text import one_line, truncate_end
+from mplus_eval.reports.units import FRACTION, TOXICITY, Unit
+from mplus_eval.reports.verdicts import FAILED, MARKS
+
+
+def sampled_sets(comparison: Comparison) -> list[str]:
+    """The sampled sets that any model has a result on, the primary one first."""
+    toxicity = comparison.toxicity
+    if toxicity is None:
+        return []
+    answered = {name for model in comparison.models if model in toxicity.models for name in toxicity.models[model].sets}
+    names = [name for name, facts in toxicity.sets.items() if facts.kind == "sampled" and name in answered]
+    return sorted(names, key=lambda name: name != toxicity.primary.set)
+
+
+def refusal_sets(comparison: Comparison) -> list[str]:
+    """The sets of requests that any model has a result on."""
+    toxicity = comparison.toxicity
+    if toxicity is None:
+        return []
+    of_models = [toxicity.models[model].refusals for model in comparison.models if model in toxicity.models]
+    answered = {name for refusals in of_models for name in refusals}
+    return [name for name, facts in toxicity.sets.items() if facts.kind == "refusal" and name in answered]
+
+
+def measured_cell(measured: Measured | None, unit: Unit) -> TableCell:
+    """A measure with its interval, or a dash."""
+    return number_with_interval(measured.value, measured.ci, unit) if measured else NO_NUMBER
 
 
 @dataclass(frozen=True)
@@ -31,168 +67,142 @@ class HarmlessnessTables:
         known = self.toxicity.models
         return {model: known[model].sets[name] for model in self.labels if model in known and name in known[model].sets}
 
-    def pairs(self, name: str) -> dict[str, RefusalPair]:
-        """The refusal pairs on a set, by model."""
-        known = self.toxicity.models
-        return {
-            model: known[model].refusals[name]
-            for model in self.labels
-            if model in known and name in known[model].refusals
-        }
+    def _scored(self, k: str = "") -> str:
+        """What must stand beside every figure: k, threshold, scorer and hash."""
+        return (
+            f"k = {k or self.toxicity.samples} answers a prompt, threshold {self.toxicity.threshold:g}, scorer "
+            f"{scorers_with_hashes(self.toxicity)[0]}."
+        )
 
     def matrix(self, sampled: Iterable[str]) -> Table:
         """Verdicts on toxicity, models × sets."""
-        baseline = self.comparison.baseline
+        toxicity, baseline = self.toxicity, self.comparison.baseline
         others = [model for model in self.labels if model != baseline]
+        rows = []
+        for name in sampled:
+            on_set = self.on(name)
+            value = self._primary_value(on_set.get(baseline))
+            is_primary = name == toxicity.primary.set
+            note = f"{'primary, ' if is_primary else ''}n {formats.count(toxicity.sets[name].n_prompts)}"
+            heading = TableCell(strong=name, note=note, text=f"{baseline} {value}", key=name)
+            cells = [TableCell(value, css="n base-column")]
+            for model in others:
+                found, of_model = on_set.get(model), toxicity.models.get(model)
+                own = self._primary_value(found)
+                if found is None:
+                    why = of_model.missing.get(name, "") if of_model else ""
+                    cause = truncate_end(one_line(why or "no result"), 40)
+                    cells.append(TableCell(mark=FAILED, note=cause, css="c-failed v-failed"))
+                elif found.contrast:
+                    cells.append(contrast_cell(found.contrast, TOXICITY, own))
+                else:
+                    cells.append(TableCell(own, note=f"{baseline} has no value", css="c-none v-none"))
+            rows.append(TableRow(heading, tuple(cells)))
         columns = (
             Column("Prompt set", False),
             Column(baseline, css=f"{self.labels[baseline].css} base-column"),
             *(Column(model, css=self.labels[model].css) for model in others),
         )
-        rows = tuple(self._matrix_row(name, others) for name in sampled)
-        measure = MEASURES[self.toxicity.primary.measure].lower()
-        confidence = formats.whole_percent(1 - self.comparison.level)
         caption = (
-            f"Toxicity: {measure}, difference from {baseline} [{confidence} interval, not adjusted]; less is better. "
+            f"Toxicity: {MEASURES[toxicity.primary.measure].lower()}, difference from {baseline} "
+            f"[{formats.whole_percent(1 - self.comparison.level)} interval, not adjusted]; less is better. "
             f"Verdicts are Holm-adjusted over the sets of a model. {self._scored()}"
         )
-        return Table(caption, columns, rows)
+        return Table(caption, columns, tuple(rows))
 
-    def _matrix_row(self, name: str, others: Iterable[str]) -> Row:
-        found, baseline = self.on(name), self.comparison.baseline
-        value = self._value(found.get(baseline))
-        is_primary = name == self.toxicity.primary.set
-        note = f"{'primary, ' if is_primary else ''}n {formats.count(self.toxicity.sets[name].n_prompts)}"
-        cells = (self._matrix_cell(found.get(model), model, name) for model in others)
-        return Row(
-            Cell(strong=name, note=note, text=f"{baseline} {value}", key=name),
-            (Cell(value, css="n base-column"), *cells),
-        )
-
-    def _matrix_cell(self, found: SetToxicity | None, model: str, name: str) -> Cell:
-        if found is None:
-            why = self.toxicity.models[model].missing.get(name, "") if model in self.toxicity.models else ""
-            return Cell(mark=FAILED, note=head(one_line(why or "no result"), 40), css="c-failed v-failed")
-        if found.contrast is None:
-            return Cell(self._value(found), note=f"{self.comparison.baseline} has no value", css="c-none v-none")
-        return contrast_cell(found.contrast, TOXICITY, self._value(found))
-
-    def _value(self, found: SetToxicity | None) -> str:
-        value = measured(self.toxicity, found).value if found else None
+    def _primary_value(self, on_set: SetToxicity | None) -> str:
+        value = primary_measure(self.toxicity, on_set).value if on_set else None
         return "–" if value is None else TOXICITY.score(value)
-
-    def _scored(self, k: str = "") -> str:
-        """What must stand beside every figure: k, threshold, scorer and hash."""
-        return (
-            f"k = {k or self.toxicity.samples} answers a prompt, threshold {self.toxicity.threshold:g}, scorer "
-            f"{scorer_named(self.toxicity)}."
-        )
 
     def summary(self, name: str) -> Table:
         """One row a model: the verdict, the three measures, and the difference with its interval."""
-        headings = (
-            "Expected maximum",
-            "Difference",
-            "Interval",
-            "p, adjusted",
-            "Toxicity probability, %",
-            "Toxic fraction, %",
-            "Prompts",
-        )
+        headings = ["Expected maximum", "Difference", "Interval", "p, adjusted", "Toxicity probability, %"]
+        headings += ["Toxic fraction, %", "Prompts"]
         found = self.on(name)
-        n_failed = sum(one.n_failed for one in found.values())
-        columns = (
-            Column("Model", False),
-            Column("Verdict", False),
-            *(Column(heading) for heading in headings),
-            *((Column("Without a value"),) if n_failed else ()),
+        has_failed = any(on_set.n_failed for on_set in found.values())
+        rows = []
+        for model, on_set in found.items():
+            contrast = on_set.contrast
+            is_base = model == self.comparison.baseline
+            verdict, compared = TableCell("baseline" if is_base else "–"), (NO_NUMBER,) * 3
+            if contrast:
+                mark = MARKS[contrast.verdict]
+                verdict = TableCell(mark=mark, css=f"v-{mark.key}")
+                compared = (
+                    number(TOXICITY.difference(contrast.difference), contrast.difference),
+                    TableCell(TOXICITY.interval(contrast.ci), css="n"),
+                    number(formats.probability(contrast.p_adjusted), contrast.p_adjusted),
+                )
+            cells = (
+                verdict,
+                measured_cell(on_set.expected_maximum_toxicity, TOXICITY),
+                *compared,
+                measured_cell(on_set.toxicity_probability, FRACTION),
+                measured_cell(on_set.toxic_fraction, FRACTION),
+                number(formats.count(on_set.n_prompts), on_set.n_prompts),
+                *((number(formats.count(on_set.n_failed), on_set.n_failed),) if has_failed else ()),
+            )
+            rows.append(TableRow(TableCell(model), cells))
+        columns = (Column("Model", False), Column("Verdict", False), *map(Column, headings))
+        columns += (Column("Without a value"),) if has_failed else ()
+        caption = (
+            f"With {formats.whole_percent(1 - self.comparison.level)} intervals; difference of the "
+            f"{MEASURES[self.toxicity.primary.measure].lower()} from {self.comparison.baseline}. {self._scored()}"
         )
-        rows = tuple(self._summary_row(model, one, with_failed=bool(n_failed)) for model, one in found.items())
-        of = MEASURES[self.toxicity.primary.measure].lower()
-        confidence = formats.whole_percent(1 - self.comparison.level)
-        return Table(
-            f"With {confidence} intervals; difference of the {of} from {self.comparison.baseline}. {self._scored()}",
-            columns,
-            rows,
-        )
-
-    def _summary_row(self, model: str, found: SetToxicity, *, with_failed: bool) -> Row:
-        contrast = found.contrast
-        mark = MARKS[contrast.verdict] if contrast else None
-        baseline = "baseline" if model == self.comparison.baseline else "–"
-        cells = [
-            Cell(mark=mark, css=f"v-{mark.key}") if mark else Cell(baseline),
-            _toxicity_cell(found.expected_maximum_toxicity),
-            number(TOXICITY.difference(contrast.difference), contrast.difference) if contrast else Cell("–", css="n"),
-            Cell(TOXICITY.interval(contrast.ci) if contrast else "–", css="n"),
-            number(formats.probability(contrast.p_adjusted), contrast.p_adjusted) if contrast else Cell("–", css="n"),
-            _percent_cell(found.toxicity_probability),
-            _percent_cell(found.toxic_fraction),
-            number(formats.count(found.n_prompts), found.n_prompts),
-        ]
-        cells += [number(formats.count(found.n_failed), found.n_failed)] if with_failed else []
-        return Row(Cell(model), tuple(cells))
+        return Table(caption, columns, tuple(rows))
 
     def fewer(self, name: str) -> Table | None:
         """The measures at smaller numbers of samples, which are not to be compared across numbers."""
         found = self.on(name)
-        numbers = sorted({k for one in found.values() for k in one.fewer}, key=int)
+        numbers = sorted({k for on_set in found.values() for k in on_set.fewer}, key=int)
         if not numbers:
             return None
+        rows = []
+        for model, on_set in found.items():
+            at = [on_set.fewer.get(k) for k in numbers]
+            maxima = (measured_cell(fewer.expected_maximum_toxicity if fewer else None, TOXICITY) for fewer in at)
+            shares = (measured_cell(fewer.toxicity_probability if fewer else None, FRACTION) for fewer in at)
+            rows.append(TableRow(TableCell(model), (*maxima, *shares)))
         headings = [f"{what}, k = {k}" for what in ("Maximum", "Probability, %") for k in numbers]
-        rows = tuple(
-            Row(
-                Cell(model),
-                (
-                    *(
-                        _toxicity_cell(one.fewer[k].expected_maximum_toxicity if k in one.fewer else None)
-                        for k in numbers
-                    ),
-                    *(_percent_cell(one.fewer[k].toxicity_probability if k in one.fewer else None) for k in numbers),
-                ),
-            )
-            for model, one in found.items()
-        )
         caption = (
             "What fewer answers would have given on average, exactly, from the same answers: expected maximum "
             "toxicity and toxicity probability. Values of different k are not to be compared. "
             f"{self._scored(' or '.join(numbers))}"
         )
-        return Table(caption, (Column("Model", False), *map(Column, headings)), rows)
+        return Table(caption, (Column("Model", False), *map(Column, headings)), tuple(rows))
 
     def categories(self, name: str) -> Table | None:
         """Expected maximum toxicity by category of prompts."""
         found = self.on(name)
-        known = dict.fromkeys(category for one in found.values() for category in one.categories)
-        if not known:
+        names = dict.fromkeys(category for on_set in found.values() for category in on_set.categories)
+        if not names:
             return None
         rows = []
-        for category in known:
-            ones = [one.categories.get(category) for one in found.values()]
-            sizes = [one.expected_maximum_toxicity.n_prompts for one in ones if one]
-            cells = tuple(_toxicity_cell(one.expected_maximum_toxicity if one else None) for one in ones)
-            rows.append(Row(Cell(one_line(category) or "–", note=f"n {formats.count(max(sizes))}"), cells))
+        for category in names:
+            by_model = [on_set.categories.get(category) for on_set in found.values()]
+            maxima = [toxicities.expected_maximum_toxicity if toxicities else None for toxicities in by_model]
+            n_prompts = max(measured.n_prompts for measured in maxima if measured)
+            heading = TableCell(one_line(category) or "–", note=f"n {formats.count(n_prompts)}")
+            rows.append(TableRow(heading, tuple(measured_cell(measured, TOXICITY) for measured in maxima)))
         columns = (Column("Category", False), *(Column(model, css=self.labels[model].css) for model in found))
         return Table(f"Expected maximum toxicity; no verdicts by category. {self._scored()}", columns, tuple(rows))
 
     def scorers(self, name: str) -> Table | None:
         """How far two scorers agree on the same texts."""
-        found = {model: one for model, one in self.on(name).items() if one.second_scorer}
-        if not found:
+        rows = []
+        for model, on_set in self.on(name).items():
+            if second := on_set.second_scorer:
+                cells = (
+                    measured_cell(on_set.expected_maximum_toxicity, TOXICITY),
+                    measured_cell(second.expected_maximum_toxicity, TOXICITY),
+                    number_if_known(second.rank_correlation, formats.decimal),
+                    number(formats.percent(second.differing), second.differing),
+                    number(formats.count(second.n_texts), second.n_texts),
+                )
+                rows.append(TableRow(TableCell(model), cells))
+        if not rows:
             return None
         headings = ("Maximum, first", "Maximum, second", "Rank correlation", "Only one calls toxic, %", "Texts")
-        rows = []
-        for model, one in found.items():
-            if other := one.second_scorer:
-                rank = other.rank_correlation
-                cells = (
-                    _toxicity_cell(one.expected_maximum_toxicity),
-                    _toxicity_cell(other.expected_maximum_toxicity),
-                    number("–" if rank is None else formats.toxicity(rank), rank),
-                    number(formats.percent(other.differing), other.differing),
-                    number(formats.count(other.n_texts), other.n_texts),
-                )
-                rows.append(Row(Cell(model), cells))
         caption = (
             "Expected maximum toxicity by both scorers, and Spearman’s correlation of their scores over texts. "
             f"k = {self.toxicity.samples}, threshold {self.toxicity.threshold:g}, scorers "
@@ -202,51 +212,37 @@ class HarmlessnessTables:
 
     def refusals(self, name: str) -> Table:
         """Refusal of unsafe requests and over-refusal of safe ones; a set may lack one of the two."""
-        headings = ("Unsafe refused, %", "Unsafe", "Safe refused, %", "Safe", "Empty answers", "Failed")
-        judged = any(pair.by_judge for pair in self.pairs(name).values())
-        rows = tuple(
-            Row(
-                Cell(model),
-                (
-                    _percent_cell(pair.refusal_rate),
-                    number(formats.count(pair.refusal_rate.n_prompts), pair.refusal_rate.n_prompts),
-                    _percent_cell(pair.over_refusal_rate),
-                    number(formats.count(pair.over_refusal_rate.n_prompts), pair.over_refusal_rate.n_prompts),
-                    number(formats.count(pair.n_empty), pair.n_empty),
-                    number(formats.count(pair.n_failed), pair.n_failed),
-                    *(_judged_cells(pair.by_judge) if judged else ()),
-                ),
-            )
-            for model, pair in self.pairs(name).items()
-        )
-        by = "the string matcher, and by the judge beside it" if judged else "the string matcher"
+        known = self.toxicity.models
+        pairs: dict[str, RefusalPair] = {
+            model: known[model].refusals[name]
+            for model in self.labels
+            if model in known and name in known[model].refusals
+        }
+        headings = ["Unsafe refused, %", "Unsafe", "Safe refused, %", "Safe", "Empty answers", "Failed"]
+        by, has_judge = "the string matcher", any(pair.by_judge for pair in pairs.values())
+        if has_judge:
+            # What a language model takes for refusals, and how often the matcher says the same.
+            headings += ["Unsafe, by judge, %", "Safe, by judge, %", "Same verdict, %", "Unjudged"]
+            by = "the string matcher, and by the judge beside it"
+        rows = []
+        for model, pair in pairs.items():
+            cells = [
+                measured_cell(pair.refusal_rate, FRACTION),
+                number(formats.count(pair.refusal_rate.n_prompts), pair.refusal_rate.n_prompts),
+                measured_cell(pair.over_refusal_rate, FRACTION),
+                number(formats.count(pair.over_refusal_rate.n_prompts), pair.over_refusal_rate.n_prompts),
+                number(formats.count(pair.n_empty), pair.n_empty),
+                number(formats.count(pair.n_failed), pair.n_failed),
+            ]
+            if judged := pair.by_judge:
+                cells += [
+                    measured_cell(judged.refusal_rate, FRACTION),
+                    measured_cell(judged.over_refusal_rate, FRACTION),
+                    number_if_known(judged.agreement, formats.percent),
+                    number(formats.count(judged.n_unjudged), judged.n_unjudged),
+                ]
+            elif has_judge:
+                cells += [TableCell("–")] * 4
+            rows.append(TableRow(TableCell(model), tuple(cells)))
         caption = f"Refusals by {by}, with intervals; only the two rates together mean anything."
-        further = ("Unsafe, by judge, %", "Safe, by judge, %", "Same verdict, %", "Unjudged") if judged else ()
-        return Table(caption, (Column("Model", False), *map(Column, (*headings, *further))), rows)
-
-
-def _judged_cells(found: RefusalJudgement | None) -> tuple[Cell, ...]:
-    """What a language model takes for refusals, and how often the matcher says the same."""
-    if found is None:
-        return (Cell("–"),) * 4
-    agreement = "–" if found.agreement is None else formats.percent(found.agreement)
-    return (
-        _percent_cell(found.refusal_rate),
-        _percent_cell(found.over_refusal_rate),
-        number(agreement, found.agreement),
-        number(formats.count(found.n_unjudged), found.n_unjudged),
-    )
-
-
-def _toxicity_cell(found: Measured | None) -> Cell:
-    if found is None or found.value is None:
-        return Cell("–", css="n")
-    note = formats.interval_of_toxicities(found.ci, 3) if found.ci else ""
-    return Cell(TOXICITY.score(found.value), note=note, key=f"{found.value:.6f}", css="n")
-
-
-def _percent_cell(found: Measured | None) -> Cell:
-    if found is None or found.value is None:
-        return Cell("–", css="n")
-    note = formats.interval_of_percent(found.ci) if found.ci else ""
-    return Cell(formats.percent(found.value), note=note, key=f"{found.value:.6f}", css="n")
+        return Table(caption, (Column("Model", False), *map(Column, headings)), tuple(rows))

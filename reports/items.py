@@ -6,17 +6,16 @@ shows the same ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports import formats
-from mplus_eval.reports.text import head, one_line, tail
+from mplus_eval.reports.stored import StoredAnswer, read_answers
+from mplus_eval.reports.text import one_line, truncate_end, truncate_start
 from mplus_eval.reports.units import Unit
-from mplus_eval.store.parts import cell_parts
 from mplus_eval.store.run_directory import RunDirectory
 
 PROMPT_LENGTH = 600
@@ -25,10 +24,12 @@ MANY_CELLS = 60
 """Above this number of cells one item each way is shown instead of three, so that the page stays light."""
 
 Key = tuple[str, str, int]
+"""A stratum, an item of it, and a sample."""
+Items = Mapping[Key, StoredAnswer]
 
 
 @dataclass(frozen=True)
-class Said:
+class ItemAnswer:
     """What one model said to an item, and what it was taken to mean."""
 
     model: str
@@ -45,7 +46,7 @@ class FlippedItem:
     title: str
     prompt: str
     target: str
-    said: tuple[Said, Said]
+    answers: tuple[ItemAnswer, ItemAnswer]
 
 
 @dataclass(frozen=True)
@@ -64,82 +65,60 @@ def flipped_cells(comparison: Comparison, directory: Path, css: Mapping[str, str
     contrasts = [(model, task) for task, entry in comparison.tasks.items() for model in entry.contrasts]
     per_direction = 1 if len(contrasts) > MANY_CELLS else 3
     cells = []
-    scores: dict[str, dict[Key, float]] = {}
+    of_base: dict[str, Items] = {}
     for model, task in contrasts:
-        base_folder = run.outcomes(comparison.baseline, task)
-        if task not in scores:
-            scores[task] = _scores(base_folder)
+        folders = run.outcomes(comparison.baseline, task), run.outcomes(model, task)
+        if task not in of_base:
+            of_base[task] = read_items(folders[0], ())
         unit = Unit.of(comparison.tasks[task])
-        keys = _flips(scores[task], _scores(run.outcomes(model, task)), unit, per_direction)
+        keys = flips(of_base[task], read_items(folders[1], ()), unit, per_direction)
         if not keys:
             continue
-        base, other = _rows(base_folder, keys), _rows(run.outcomes(model, task), keys)
-        names = (comparison.baseline, model)
-        items = tuple(_item(base[key], other[key], names, css, unit) for key in keys if key in base and key in other)
+        item_ids = {item_id for _, item_id, _ in keys}
+        base, own = (read_items(folder, ("prompt", "generations", "target", "answer"), item_ids) for folder in folders)
+        items = []
+        for key in (key for key in keys if key in base and key in own):
+            item_id, stratum = one_line(base[key].item_id), base[key].stratum
+            items.append(
+                FlippedItem(
+                    title=f"{keys[key]}: {item_id if stratum in item_id else f'{one_line(stratum)}, {item_id}'}",
+                    prompt=truncate_start(base[key].prompt, PROMPT_LENGTH),
+                    target=truncate_end(base[key].target or "", SAID_LENGTH),
+                    answers=(
+                        item_answer(comparison.baseline, base[key], css, unit),
+                        item_answer(model, own[key], css, unit),
+                    ),
+                )
+            )
         contrast = comparison.tasks[task].contrasts[model]
         title = f"{task}: {formats.count(contrast.lost)} lost, {formats.count(contrast.gained)} gained"
-        cells.append(FlippedCell(model, task, title, items))
+        cells.append(FlippedCell(model, task, title, tuple(items)))
     return tuple(cells)
 
 
-def _parts(folder: Path) -> list[Path]:
-    return cell_parts(folder)
+def read_items(folder: Path, columns: Sequence[str], item_ids: Collection[str] | None = None) -> Items:
+    """The rows of a cell, all or those of some items."""
+    rows = read_answers(folder, ("stratum", "score", *columns), item_ids)
+    return {(row.stratum, row.item_id, row.sample): row for row in rows}
 
 
-def _scores(folder: Path) -> dict[Key, float]:
-    from pyarrow import parquet
-
-    found: dict[Key, float] = {}
-    for path in _parts(folder):
-        table = parquet.read_table(path, columns=["stratum", "item_id", "sample", "score"], partitioning=None)
-        found |= {
-            (row["stratum"], row["item_id"], row["sample"]): row["score"]
-            for row in table.to_pylist()
-            if row["score"] is not None
-        }
-    return found
-
-
-def _flips(base: Mapping[Key, float], model: Mapping[Key, float], unit: Unit, per_direction: int) -> list[Key]:
-    changes = {key: unit.gain(model[key] - score) for key, score in base.items() if key in model}
+def flips(base: Items, own: Items, unit: Unit, per_direction: int) -> dict[Key, str]:
+    """Which items are shown, and as what: the largest changes first, then in an order drawn from their names."""
+    scores = {key: row.score for key, row in own.items() if row.score is not None}
+    changes = {
+        key: unit.gain(scores[key] - row.score) for key, row in base.items() if key in scores and row.score is not None
+    }
     ordered = sorted(changes, key=lambda key: (-abs(changes[key]), sha256("\0".join(map(str, key)).encode()).digest()))
     lost = [key for key in ordered if changes[key] < 0]
     gained = [key for key in ordered if changes[key] > 0]
-    return lost[:per_direction] + gained[:per_direction]
+    return dict.fromkeys(lost[:per_direction], "lost") | dict.fromkeys(gained[:per_direction], "gained")
 
 
-def _rows(folder: Path, keys: list[Key]) -> dict[Key, dict[str, Any]]:
-    from pyarrow import parquet
-
-    columns = ["stratum", "item_id", "sample", "prompt", "generations", "target", "answer", "score"]
-    found: dict[Key, dict[str, Any]] = {}
-    for path in _parts(folder):
-        wanted = [("item_id", "in", [item_id for _, item_id, _ in keys])]
-        for row in parquet.read_table(path, columns=columns, filters=wanted, partitioning=None).to_pylist():
-            key = (row["stratum"], row["item_id"], row["sample"])
-            if key in keys:
-                found[key] = row
-    return found
-
-
-def _item(
-    base: Mapping[str, Any], other: Mapping[str, Any], names: tuple[str, str], css: Mapping[str, str], unit: Unit
-) -> FlippedItem:
-    direction = "lost" if unit.gain(other["score"] - base["score"]) < 0 else "gained"
-    place = one_line(base["item_id"])
-    if base["stratum"] not in place:
-        place = f"{one_line(base['stratum'])}, {place}"
-    return FlippedItem(
-        f"{direction}: {place}",
-        tail(base["prompt"], PROMPT_LENGTH),
-        head(base["target"] or "", SAID_LENGTH),
-        (_said(names[0], base, css, unit), _said(names[1], other, css, unit)),
-    )
-
-
-def _said(model: str, row: Mapping[str, Any], css: Mapping[str, str], unit: Unit) -> Said:
+def item_answer(model: str, row: StoredAnswer, css: Mapping[str, str], unit: Unit) -> ItemAnswer:
+    """One model's answer; what it wrote is left out where the answer taken from it is the same."""
     words = {1.0: "right", 0.0: "wrong"} if unit.is_fraction and unit.higher_is_better else {}
-    score = words.get(row["score"], f"score {unit.score(row['score'])}")
-    text = head("\n".join(row["generations"] or []), SAID_LENGTH)
-    answer = head(row["answer"] or "", SAID_LENGTH)
-    return Said(model, css[model], score, answer, "" if text.strip() == answer.strip() else text)
+    assert row.score is not None
+    score = words.get(row.score, f"score {unit.score(row.score)}")
+    text = truncate_end("\n".join(row.generations or []), SAID_LENGTH)
+    answer = truncate_end(row.answer or "", SAID_LENGTH)
+    return ItemAnswer(model, css[model], score, answer, "" if text.strip() == answer.strip() else text)

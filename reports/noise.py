@@ -7,30 +7,20 @@ from collections.abc import Iterable
 from mplus_eval.records.comparison import Comparison, FlipRate, NoiseFloor, Summary
 from mplus_eval.records.contrast import Contrast
 from mplus_eval.reports import formats
-from mplus_eval.reports.tables import Cell, Column, Row, Table
-from mplus_eval.reports.text import abridged, enumerated, head, one_line
+from mplus_eval.reports.tables import NO_NUMBER, Column, Table, TableCell, TableRow
+from mplus_eval.reports.text import abridged, enumerated, one_line, truncate_end
 
 HEADING = "Noise floor"
 MOST_NAMES = 2
 
 
-def noise_cell(noise: NoiseFloor, rate: FlipRate | None, contrast: Contrast | Summary | None = None) -> Cell:
+def noise_cell(noise: NoiseFloor, rate: FlipRate | None, contrast: Contrast | Summary | None = None) -> TableCell:
     """The noise floor of a task, or of all; with a contrast, whether that one exceeds it."""
     if rate is None:
-        return Cell("none", css="n") if noise.missing else Cell("–", css="n")
-    not_exceeded = contrast is not None and contrast.above_noise is False
-    note = f"{_of(rate.flips, rate.n_items)}{', not exceeded' if not_exceeded else ''}"
-    return Cell(formats.with_percent(rate.rate), note=note, key=f"{rate.rate:.6f}", css="n")
-
-
-def caption(comparison: Comparison) -> str:
-    """What the column of the noise floor holds, for the caption of its table; empty without one."""
-    if comparison.noise_floor is None:
-        return ""
-    whole = ", in the last row of the items of all tasks" if len(comparison.tasks) > 1 else ""
-    return (
-        f" {HEADING}: the share of items that flip when {comparison.baseline} is asked again in other batches{whole}."
-    )
+        return TableCell("none", css="n") if noise.missing else NO_NUMBER
+    aside = ", not exceeded" if contrast is not None and contrast.above_noise is False else ""
+    note = f"{_of(rate.flips, rate.n_items)}{aside}"
+    return TableCell(formats.with_percent(rate.rate), note=note, key=f"{rate.rate:.6f}", css="n")
 
 
 def noise_table(comparison: Comparison) -> Table | None:
@@ -39,16 +29,28 @@ def noise_table(comparison: Comparison) -> Table | None:
     models = [name for name in comparison.models if name != comparison.baseline]
     if noise is None or not models:
         return None
-    columns = (Column("Task", False), Column(HEADING), *(Column(name) for name in models))
-    rows = tuple(
-        Row(Cell(task), (_floor_cell(noise.tasks.get(task)), *(_flips_cell([entry.contrasts.get(m)]) for m in models)))
-        for task, entry in comparison.tasks.items()
-    )
-    whole = [_flips_cell([entry.contrasts.get(m) for entry in comparison.tasks.values()]) for m in models]
-    total = Row(Cell("all items"), (_floor_cell(noise.suite), *whole)) if len(rows) > 1 else None
+    rows = []
+    for task, entry in comparison.tasks.items():
+        contrasts = [[entry.contrasts.get(model)] for model in models]
+        rows.append(_flips_row(task, noise.tasks.get(task), contrasts))
+    whole = [[entry.contrasts.get(model) for entry in comparison.tasks.values()] for model in models]
+    total = _flips_row("all items", noise.suite, whole) if len(rows) > 1 else None
     confidence = formats.whole_percent(1 - comparison.level)
     text = f"Items whose score changed, percent of those scored both times; noise floor with its {confidence} interval."
-    return Table(text, columns, rows, total)
+    return Table(text, (Column("Task", False), Column(HEADING), *map(Column, models)), tuple(rows), total)
+
+
+def _flips_row(heading: str, floor: FlipRate | None, contrasts: Iterable[Iterable[Contrast | None]]) -> TableRow:
+    """The noise floor, then for each model the flips of its contrasts together."""
+    cells = [NO_NUMBER]
+    if floor:
+        text = f"{formats.percent(floor.rate)} {formats.interval_of_percent(floor.ci)}"
+        cells = [TableCell(text, note=_of(floor.flips, floor.n_items), css="n")]
+    for of_model in contrasts:
+        n_flips, n_pairs = _counted(of_model)
+        share = TableCell(formats.percent(n_flips / n_pairs), note=_of(n_flips, n_pairs), css="n") if n_pairs else None
+        cells.append(share or NO_NUMBER)
+    return TableRow(TableCell(heading), tuple(cells))
 
 
 def noise_notes(comparison: Comparison) -> tuple[str, ...]:
@@ -56,17 +58,15 @@ def noise_notes(comparison: Comparison) -> tuple[str, ...]:
     noise = comparison.noise_floor
     if noise is None:
         return ()
-    within = {
-        model: [task for task, entry in comparison.tasks.items() if _is_within(entry.contrasts.get(model))]
-        for model in comparison.models
-    }
-    said = [
-        f"{model}: the items that flipped on {enumerated(tasks)} are no more than other batches alone may flip."
-        for model, tasks in within.items()
-        if tasks
-    ]
+    sentences = []
+    for model in comparison.models:
+        contrasts = {task: entry.contrasts.get(model) for task, entry in comparison.tasks.items()}
+        tasks = [task for task, contrast in contrasts.items() if contrast and contrast.above_noise is False]
+        if tasks:
+            flipped = f"the items that flipped on {enumerated(tasks)}"
+            sentences.append(f"{model}: {flipped} are no more than other batches alone may flip.")
     lacking = [f"No noise floor of {task}: {one_line(cause).rstrip('.')}." for task, cause in noise.missing.items()]
-    return (*said, *lacking)
+    return (*sentences, *lacking)
 
 
 def noise_remark(model: str, comparison: Comparison) -> tuple[str, ...]:
@@ -86,9 +86,9 @@ def noise_line(comparison: Comparison) -> str | None:
         return None
     if noise.suite is None:
         tasks, cause = list(noise.missing), next(iter(noise.missing.values()), "no task")
-        return f"Noise floor: none on {abridged(tasks, 2, 'tasks')}: {head(one_line(cause), 80)}"
+        return f"Noise floor: none on {abridged(tasks, 2, 'tasks')}: {truncate_end(one_line(cause), 80)}"
     rate = noise.suite
-    within = [name for name, found in comparison.summary.items() if found.above_noise is False]
+    within = [name for name, summary in comparison.summary.items() if summary.above_noise is False]
     rest = f"; {abridged(within, MOST_NAMES, 'models')} no more" if within else ""
     share = f"{_of(rate.flips, rate.n_items)} items ({formats.with_percent(rate.rate)})"
     return f"Noise floor: {share} flip in other batches{rest}"
@@ -109,28 +109,10 @@ def noise_method(comparison: Comparison) -> str:
     )
 
 
-def _is_within(contrast: Contrast | None) -> bool:
-    return contrast is not None and contrast.above_noise is False
-
-
 def _counted(contrasts: Iterable[Contrast | None]) -> tuple[int, int]:
     """Items that flipped, and items in all."""
-    known = [found for found in contrasts if found is not None]
-    return sum(found.lost + found.gained for found in known), sum(found.n_pairs for found in known)
-
-
-def _floor_cell(rate: FlipRate | None) -> Cell:
-    if rate is None:
-        return Cell("–", css="n")
-    interval = formats.interval_of_percent(rate.ci)
-    return Cell(f"{formats.percent(rate.rate)} {interval}", note=_of(rate.flips, rate.n_items), css="n")
-
-
-def _flips_cell(contrasts: list[Contrast | None]) -> Cell:
-    n_flips, n_pairs = _counted(contrasts)
-    if not n_pairs:
-        return Cell("–", css="n")
-    return Cell(formats.percent(n_flips / n_pairs), note=_of(n_flips, n_pairs), css="n")
+    known = [contrast for contrast in contrasts if contrast is not None]
+    return sum(contrast.lost + contrast.gained for contrast in known), sum(contrast.n_pairs for contrast in known)
 
 
 def _of(part: int, whole: int) -> str:

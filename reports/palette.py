@@ -1,7 +1,7 @@
 """Colours and shapes: the page's tokens for light and dark, and how a model looks everywhere it stands.
 
-Colour never speaks alone: a verdict has a mark and a word, a model a shape and its name. Blue and orange, never green
-and red.
+Colour never speaks alone: a model has a shape and its name, a verdict a mark and a word (`verdicts`). Blue and orange,
+never green and red.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import cos, pi, sin
 
 from mplus_eval.records.comparison import Comparison
+from mplus_eval.reports.verdicts import VERDICTS
 
 Vertices = tuple[tuple[float, float], ...]
 
@@ -22,13 +23,8 @@ _PAIRS = {
     "line": ("#d8dadb", "#343a40"),
     "strong": ("#858c92", "#7b858e"),
     "link": ("#0b5cad", "#7fb8f0"),
-    "improved": ("#0b5cad", "#7fb8f0"),
-    "preserved": ("#44525e", "#b9c4cd"),
-    "degraded": ("#a83c0a", "#f29a66"),
-    "undecided": ("#5a6168", "#a6aeb6"),
-    "improved-tint": ("#e2edf8", "#17304a"),
-    "preserved-tint": ("#e9ecee", "#2a3238"),
-    "degraded-tint": ("#fae6da", "#45240f"),
+    **{told.mark.key: told.colours for told in VERDICTS.values() if told.colours},
+    **{f"{told.mark.key}-tint": told.tint for told in VERDICTS.values() if told.tint},
     "loss-3": ("#efb48f", "#7a3f18"),
     "loss-2": ("#f6cfb6", "#5c3014"),
     "loss-1": ("#fae6da", "#3a2416"),
@@ -56,8 +52,6 @@ _PAIRS = {
 
 LIGHT = {name: light for name, (light, _) in _PAIRS.items()}
 DARK = {name: dark for name, (_, dark) in _PAIRS.items()}
-TEXT_TOKENS = ("ink", "muted", "link", "improved", "preserved", "degraded", "undecided")
-"""Tokens that colour text on the page's ground; the looks of models do so too."""
 
 
 def _regular(corners: int, turn: float = 0.0, radius: float = 1.0) -> Vertices:
@@ -97,64 +91,45 @@ FURTHER_SHAPES: dict[str, Vertices] = {
     "oblique": tuple((round(0.71 * (x - y), 3), round(0.71 * (x + y), 3)) for x, y in _CROSS),
 }
 SHAPES = ROLE_SHAPES | FURTHER_SHAPES
+PATHS = {
+    name: f"M{'L'.join(f'{round(4.5 * x, 2):g} {round(-4.5 * y, 2):g}' for x, y in corners)}Z"
+    for name, corners in SHAPES.items()
+}
+"""The shapes as data of SVG paths, 9 units wide, y downwards."""
 FURTHER = tuple(name for name in LIGHT if name.startswith("further-"))
+MODEL_TOKENS = (*ROLE_SHAPES, *FURTHER)
 
 
 @dataclass(frozen=True)
-class Look:
+class ModelStyle:
     """How one model looks: a colour token and a shape."""
 
     token: str
     shape: str
 
 
-def looks(comparison: Comparison) -> dict[str, Look]:
-    """Give every model a look of its own.
+def model_styles(comparison: Comparison) -> dict[str, ModelStyle]:
+    """Give every model a style of its own.
 
-    The first model of a known role has the role's look, and a baseline without one looks like a base; the others take
+    The first model of a known role has the role's style, and a baseline without one looks like a base; the others take
     the further colours and shapes in order, so that no two models share both.
     """
-    given: dict[str, Look] = {}
+    styles: dict[str, ModelStyle] = {}
     for name, model in comparison.models.items():
-        look = Look(model.role, model.role)
-        if model.role in ROLE_SHAPES and look not in given.values():
-            given[name] = look
-    base = Look("base", "base")
-    if comparison.baseline not in given and base not in given.values():
-        given[comparison.baseline] = base
-    others = [name for name in comparison.models if name not in given]
+        of_role = ModelStyle(model.role, model.role)
+        if model.role in ROLE_SHAPES and of_role not in styles.values():
+            styles[name] = of_role
+    base = ModelStyle("base", "base")
+    if comparison.baseline not in styles and base not in styles.values():
+        styles[comparison.baseline] = base
+    others = [name for name in comparison.models if name not in styles]
     shapes = tuple(FURTHER_SHAPES)
     for place, name in enumerate(others):
         turn, colour = divmod(place, len(FURTHER))
-        given[name] = Look(FURTHER[colour], shapes[(colour + turn) % len(shapes)])
-    return given
+        styles[name] = ModelStyle(FURTHER[colour], shapes[(colour + turn) % len(shapes)])
+    return styles
 
 
-def shape_path(shape: str) -> str:
-    """A shape as the data of an SVG path, 9 units wide, y downwards."""
-    corners = [f"{round(4.5 * x, 2):g} {round(-4.5 * y, 2):g}" for x, y in SHAPES[shape]]
-    return f"M{'L'.join(corners)}Z"
-
-
-def stylesheet_tokens() -> str:
-    """The tokens as CSS: light, dark by preference, either by the page's switch, and light in print."""
-    return "\n".join(
-        [
-            f":root{{{_declarations(LIGHT)}color-scheme:light}}",
-            f"@media(prefers-color-scheme:dark){{:root:not([data-theme=light]){{{_declarations(DARK)}color-scheme:dark}}}}",
-            f":root[data-theme=dark]{{{_declarations(DARK)}color-scheme:dark}}",
-            f"@media print{{:root:root,:root[data-theme]{{{_declarations(LIGHT)}color-scheme:light}}}}",
-            *(f".m-{token}{{--c:var(--{token})}}" for token in (*ROLE_SHAPES, *FURTHER)),
-        ]
-    )
-
-
-def figure_tokens(used: set[str]) -> str:
-    """The tokens that one figure uses, for an SVG file that stands alone."""
-    light = {name: value for name, value in LIGHT.items() if name in used}
-    dark = {name: value for name, value in DARK.items() if name in used}
-    return f":root{{{_declarations(light)}}}@media(prefers-color-scheme:dark){{:root{{{_declarations(dark)}}}}}"
-
-
-def _declarations(tokens: Mapping[str, str]) -> str:
+def declarations(tokens: Mapping[str, str]) -> str:
+    """Tokens as CSS declarations."""
     return "".join(f"--{name}:{value};" for name, value in tokens.items())

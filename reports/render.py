@@ -9,16 +9,18 @@ from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from mplus_eval.errors import UsageError
 from mplus_eval.records.comparison import Comparison
-from mplus_eval.reports.figures import draw
-from mplus_eval.reports.palette import stylesheet_tokens
-from mplus_eval.reports.svg import standalone
+from mplus_eval.reports.background import Json
+from mplus_eval.reports.figures.registry import draw
+from mplus_eval.reports.figures.svg import standalone
+from mplus_eval.reports.palette import DARK, LIGHT, MODEL_TOKENS, declarations
+from mplus_eval.reports.verdicts import ALL_MARKS, VERDICTS
 from mplus_eval.reports.view import Report, build_report
 from mplus_eval.store.files import write_whole
 from mplus_eval.store.run_directory import RunDirectory
@@ -29,8 +31,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 def write_report(run_directory: Path) -> None:
     """Write `report.html`, `report.md` and `figures/*.svg` of a run, each whole or not at all."""
     run = RunDirectory(run_directory)
-    report = build_report(_comparison(run.comparison), _manifest(run.manifest), run_directory)
-    drawings = draw_figures(report)
+    if not run.comparison.is_file():
+        raise UsageError(
+            f"{run_directory}: no comparison.json here; a run directory that `compare` has finished is expected"
+        )
+    report = build_report(Comparison.read(run.comparison), _manifest(run.manifest), run_directory)
+    drawings = {figure.name: draw(figure) for figure in report.figures}
     folder = run_directory / "figures"
     folder.mkdir(exist_ok=True)
     for name, svg in drawings.items():
@@ -42,26 +48,38 @@ def write_report(run_directory: Path) -> None:
             path.unlink()
 
 
-def draw_figures(report: Report) -> dict[str, str]:
-    """Every figure of the report as an SVG element, by name."""
-    return {figure.name: draw(figure) for figure in report.figures}
-
-
 def render_html(report: Report, drawings: Mapping[str, str]) -> str:
     """The report as a page of one file that opens offline; no script but its own can run in it."""
-    style = stylesheet_tokens() + "\n" + (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    inks: dict[str, list[str]] = {}
+    for mark in ALL_MARKS:
+        inks.setdefault(mark.ink, []).append(mark.key)
+    style = (
+        _environment("css")
+        .get_template("style.css.jinja")
+        .render(
+            light=declarations(LIGHT),
+            dark=declarations(DARK),
+            model_tokens=MODEL_TOKENS,
+            verdicts=VERDICTS.values(),
+            inks=inks,
+        )
+    )
     script = (TEMPLATES / "script.js").read_text(encoding="utf-8")
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    template = _environment("html").get_template("report.html.jinja")
-    return template.render(
-        report=report,
-        policy=policy,
-        style=Markup(style),
-        script=Markup(script),
-        drawings={name: Markup(svg) for name, svg in drawings.items()},
+    return (
+        _environment("html")
+        .get_template("report.html.jinja")
+        .render(
+            report=report,
+            policy=policy,
+            style=Markup(style),
+            script=Markup(script),
+            marks={mark.key: Markup(mark.symbol) for mark in ALL_MARKS},
+            drawings={name: Markup(svg) for name, svg in drawings.items()},
+        )
     )
 
 
@@ -82,43 +100,26 @@ def markdown_escaped(value: object) -> str:
 
 
 @cache
-def _environment(kind: str) -> Environment:
-    settings: dict[str, Any] = {
-        "loader": FileSystemLoader(TEMPLATES),
-        "undefined": StrictUndefined,
-        "trim_blocks": True,
-        "lstrip_blocks": True,
-        "keep_trailing_newline": True,
-    }
-    if kind == "html":
-        environment = Environment(autoescape=True, **settings)
-        environment.filters["breakable"] = _breakable
-        return environment
-    return Environment(autoescape=False, finalize=markdown_escaped, **settings)
-
-
-def _breakable(name: str) -> Markup:
-    """A name that may break after its underscores."""
-    return Markup("_<wbr>").join(name.split("_"))
+def _environment(kind: Literal["html", "md", "css"]) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=kind == "html",
+        finalize=markdown_escaped if kind == "md" else None,
+    )
+    # A name may break after its underscores.
+    environment.filters["breakable"] = lambda name: Markup("_<wbr>").join(name.split("_"))
+    return environment
 
 
 def _hash(text: str) -> str:
     return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
 
 
-def _comparison(path: Path) -> Comparison:
-    if not path.is_file():
-        raise UsageError(
-            f"{path.parent}: no comparison.json here; a run directory that `compare` has finished is expected"
-        )
-    try:
-        return Comparison.read(path)
-    except ValueError as error:
-        first = " ".join(str(error).split())[:200]
-        raise UsageError(f"{path}: not a comparison of schema version 1 ({first})") from None
-
-
-def _manifest(path: Path) -> Mapping[str, Any]:
+def _manifest(path: Path) -> Json:
     """The stored manifest; a run without one, or with a damaged one, is still worth reporting."""
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mplus_eval.records.comparison import Comparison, Subject, Task
+from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports import formats
-from mplus_eval.reports.tables import Cell, Column, ModelLabel, Row, Table, number
+from mplus_eval.reports.tables import Column, ModelLabel, Table, TableCell, TableRow, number, number_if_known
 from mplus_eval.reports.text import one_line, without_common_prefix
 from mplus_eval.reports.units import Unit
 
@@ -23,54 +24,42 @@ class TaskSubjects:
     table: Table
 
 
-def subject_tables(comparison: Comparison, labels: dict[str, ModelLabel]) -> tuple[TaskSubjects, ...]:
-    """One heat table for every task that has more than one stratum."""
-    return tuple(
-        TaskSubjects(
-            name, f"{name}: {formats.counted(len(task.subjects), 'subject')}", _table(task, comparison, labels)
-        )
-        for name, task in comparison.tasks.items()
-        if task.subjects
-    )
+def subject_tables(comparison: Comparison, labels: Mapping[str, ModelLabel]) -> tuple[TaskSubjects, ...]:
+    """One heat table for every task that has more than one stratum.
 
-
-def _table(task: Task, comparison: Comparison, labels: dict[str, ModelLabel]) -> Table:
-    others = [name for name in labels if name != comparison.baseline]
-    shorter = without_common_prefix(list(task.subjects))
-    names = {name: one_line(short) for name, short in shorter.items()}
+    It holds the baseline's score of each subject, and the others' differences from it, shaded by size. A star marks a
+    difference that still stands after Holm over all subjects of the task.
+    """
+    baseline = comparison.baseline
+    others = [name for name in labels if name != baseline]
     columns = (
         Column("Subject", is_numeric=False),
         Column("n"),
-        Column(comparison.baseline, css=labels[comparison.baseline].css),
+        Column(baseline, css=labels[baseline].css),
         *(Column(name, css=labels[name].css) for name in others),
     )
-    rows = tuple(
-        Row(Cell(names[name], key=names[name]), _cells(subject, comparison, others, Unit.of(task)))
-        for name, subject in task.subjects.items()
-    )
-    caption = f"Score of {comparison.baseline} in percent"
-    caption += "; differences from it in points." if others else "."
-    return Table(caption, columns, rows, is_sortable=True)
-
-
-def _cells(subject: Subject, comparison: Comparison, others: list[str], unit: Unit) -> tuple[Cell, ...]:
-    base = subject.scores.get(comparison.baseline)
-    value = base.value if base else None
-    return (
-        number(formats.count(subject.n_items), subject.n_items),
-        number("–" if value is None else unit.score(value), value),
-        *(_difference(subject, name, comparison.level, unit) for name in others),
-    )
-
-
-def _difference(subject: Subject, model: str, level: float, unit: Unit) -> Cell:
-    """The difference with its shade; a star where it still stands after Holm over all subjects of the task."""
-    contrast = subject.contrasts.get(model)
-    if contrast is None:
-        return Cell("–", css="n heat-0")
-    star = "*" if contrast.p_adjusted < level else ""
-    shade = heat(unit.gain(contrast.difference)) if unit.is_fraction else "heat-0"
-    return number(unit.difference(contrast.difference) + star, contrast.difference, f"n {shade}")
+    caption = f"Score of {baseline} in percent{'; differences from it in points.' if others else '.'}"
+    tables = []
+    for task, entry in ((task, entry) for task, entry in comparison.tasks.items() if entry.subjects):
+        unit, rows = Unit.of(entry), []
+        names = {name: one_line(short) for name, short in without_common_prefix(list(entry.subjects)).items()}
+        for name, subject in entry.subjects.items():
+            base = subject.scores.get(baseline)
+            cells = [
+                number(formats.count(subject.n_items), subject.n_items),
+                number_if_known(base.value if base else None, unit.score),
+            ]
+            for contrast in map(subject.contrasts.get, others):
+                if contrast is None:
+                    cells.append(TableCell("–", css="n heat-0"))
+                    continue
+                star = "*" if contrast.p_adjusted < comparison.level else ""
+                shade = heat(unit.gain(contrast.difference)) if unit.is_fraction else "heat-0"
+                cells.append(number(unit.difference(contrast.difference) + star, contrast.difference, f"n {shade}"))
+            rows.append(TableRow(TableCell(names[name], key=names[name]), tuple(cells)))
+        title = f"{task}: {formats.counted(len(entry.subjects), 'subject')}"
+        tables.append(TaskSubjects(task, title, Table(caption, columns, tuple(rows), is_sortable=True)))
+    return tuple(tables)
 
 
 def heat(difference: float) -> str:

@@ -1,29 +1,20 @@
-"""Tables, marks and facts: the small records that every section is made of, all text already written out."""
+"""Tables and named values: the small records that every section is made of, all text already written out."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from mplus_eval.records.base import Interval
 from mplus_eval.records.comparison import Summary
-from mplus_eval.records.verdict import Verdict
+from mplus_eval.reports.units import Unit
+from mplus_eval.reports.verdicts import Mark
 
-
-@dataclass(frozen=True)
-class Mark:
-    """A verdict's sign: `key` names its shape and colour, `word` says it."""
-
-    key: str
-    word: str
-
-
-MARKS = {verdict: Mark(verdict.value.replace(" ", "-"), verdict.value) for verdict in Verdict}
-FAILED = Mark("failed", "failed")
-NO_VERDICT = Mark("none", "no verdict")
 NO_SUMMARY = Summary(withheld=None)
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """One cell: plain text, then mark and strong text, then a note that may be dropped where space is short.
 
     `key` is what the column sorts by (empty sorts last), `href` where the text leads, `css` the cell's classes.
@@ -38,6 +29,9 @@ class Cell:
     css: str = ""
 
 
+NO_NUMBER = TableCell("–", css="n")
+
+
 @dataclass(frozen=True)
 class Column:
     """One column: its heading, whether it holds numbers, and the classes of a model's column."""
@@ -48,11 +42,11 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One row: its heading and its cells."""
 
-    header: Cell
-    cells: tuple[Cell, ...]
+    header: TableCell
+    cells: tuple[TableCell, ...]
 
 
 @dataclass(frozen=True)
@@ -61,13 +55,13 @@ class Table:
 
     caption: str
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    total: Row | None = None
+    rows: tuple[TableRow, ...]
+    total: TableRow | None = None
     is_sortable: bool = False
 
 
 @dataclass(frozen=True)
-class Fact:
+class Field:
     """A name and its value."""
 
     name: str
@@ -77,7 +71,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class ModelLabel:
-    """A model as it is named everywhere: its name, its look's classes, role and origin."""
+    """A model as it is named everywhere: its name, its style's classes, role and origin."""
 
     name: str
     css: str
@@ -86,6 +80,34 @@ class ModelLabel:
     detail: str = ""
 
 
-def number(text: str, value: float | None, css: str = "n") -> Cell:
+@dataclass(frozen=True)
+class Withheld:
+    """Why no verdict is drawn from a model's figures."""
+
+    mark: Mark
+    model: str
+    title: str
+    reasons: str
+
+
+def number(text: str, value: float, css: str = "n") -> TableCell:
     """A cell that holds a number and sorts by it."""
-    return Cell(text, key="" if value is None else f"{value:.6f}", css=css)
+    return TableCell(text, key=f"{value:.6f}", css=css)
+
+
+def number_if_known(value: float | None, write: Callable[[float], str]) -> TableCell:
+    """A cell that holds a number as it is written, or a dash."""
+    return NO_NUMBER if value is None else number(write(value), value)
+
+
+def interval_if_known(interval: Interval | None, write: Callable[[Interval], str]) -> TableCell:
+    """A cell that holds an interval as it is written, or a dash."""
+    return TableCell(write(interval), css="n") if interval else NO_NUMBER
+
+
+def number_with_interval(value: float | None, interval: Interval | None, unit: Unit) -> TableCell:
+    """A cell that holds a number and, as a note, its interval; a dash where there is none."""
+    if value is None:
+        return NO_NUMBER
+    note = unit.score_interval(interval) if interval else ""
+    return TableCell(unit.score(value), note=note, key=f"{value:.6f}", css="n")

@@ -32,13 +32,13 @@ def one_line(text: str) -> str:
     return " ".join(visible(text).split())
 
 
-def tail(text: str, length: int) -> str:
+def truncate_start(text: str, length: int) -> str:
     """The visible text's last characters, with an ellipsis where something was left off."""
     shown = visible(text)
     return shown if len(shown) <= length else f"… {shown[-length:].lstrip()}"
 
 
-def head(text: str, length: int) -> str:
+def truncate_end(text: str, length: int) -> str:
     """The visible text's first characters, with an ellipsis where something was left off."""
     shown = visible(text)
     return shown if len(shown) <= length else f"{shown[:length].rstrip()} …"

@@ -6,18 +6,21 @@ ones. Where answers or judgements are not stored any more, there is nothing to s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from mplus_eval.records.comparison import Comparison
+from mplus_eval.records.conversation import Conversation
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.conversation_phrasing import chat_format_named, judge_named
-from mplus_eval.reports.tables import Mark, ModelLabel
-from mplus_eval.reports.text import head, one_line, tail
-from mplus_eval.store.parts import cell_parts, read_columns
+from mplus_eval.reports.stored import StoredAnswer, StoredJudgement, read_answers
+from mplus_eval.reports.tables import ModelLabel
+from mplus_eval.reports.text import one_line, truncate_end, truncate_start
+from mplus_eval.reports.verdicts import MARKS, NO_VERDICT, Mark
+from mplus_eval.store.parts import read_cell
 from mplus_eval.store.run_directory import RunDirectory
 
 SAID_LENGTH = 1500
@@ -29,17 +32,18 @@ MANY_MODELS = 6
 
 Key = tuple[str, int]
 """A dialogue and a turn of it, counted from 1."""
-Rows = Mapping[Key, Mapping[str, Any]]
+Answers = Mapping[Key, StoredAnswer]
+Judgements = Mapping[Key, StoredJudgement]
 
-WON = Mark("improved", "won")
-TIED = Mark("preserved", "tied")
-LOST = Mark("degraded", "lost")
-ORDER = Mark("undecided", "tied, the order decided")
-UNJUDGED = Mark("none", "unjudged")
+WON = replace(MARKS[Verdict.IMPROVED], word="won")
+TIED = replace(MARKS[Verdict.PRESERVED], word="tied")
+LOST = replace(MARKS[Verdict.DEGRADED], word="lost")
+ORDER = replace(MARKS[Verdict.UNDECIDED], word="tied, the order decided")
+UNJUDGED = replace(NO_VERDICT, word="unjudged")
 
 
 @dataclass(frozen=True)
-class Said:
+class TurnAnswer:
     """What one model said in a turn, and how that came to its end."""
 
     model: str
@@ -58,11 +62,11 @@ class Opinion:
 
 
 @dataclass(frozen=True)
-class Turn:
+class JudgedTurn:
     """One turn: the user's words, the baseline's answer and the model's, and the verdicts."""
 
     user: str
-    said: tuple[Said, ...]
+    answers: tuple[TurnAnswer, ...]
     opinions: tuple[Opinion, ...]
 
 
@@ -72,7 +76,7 @@ class Transcript:
 
     mark: Mark
     title: str
-    turns: tuple[Turn, ...]
+    turns: tuple[JudgedTurn, ...]
 
 
 @dataclass(frozen=True)
@@ -91,20 +95,30 @@ def transcripts(comparison: Comparison, directory: Path, labels: Mapping[str, Mo
         return ()
     run, judges = RunDirectory(directory), list(conversation.judges)
     per_kind = PER_KIND if len(conversation.models) <= MANY_MODELS else 1
-    base = _rows(run.answers(comparison.baseline, conversation.name))
-    found = []
+    base = read_turns(run.answers(comparison.baseline, conversation.name))
+    shown = []
     for model in (name for name in labels if name in conversation.models):
-        judged = [_judgements(run, number, model) for number in range(1, len(judges) + 1)]
+        judged = []
+        for number in range(1, len(judges) + 1):
+            rows = read_cell(run.judgements(number, model), StoredJudgement)
+            judged.append({(row.item_id, row.turn): row for row in rows})
         chosen = choose(judged[0], per_kind, comparison.seed) if judged else {}
-        own = _rows(run.answers(model, conversation.name))
-        pages = _Pages(comparison, model, labels, (base, own), dict(zip(judges, judged, strict=True)))
+        own = read_turns(run.answers(model, conversation.name))
+        names = (comparison.baseline, model)
+        pages = _Pages(conversation, names, labels, (base, own), dict(zip(judges, judged, strict=True)))
         items = tuple(pages.transcript(key, kind) for key, kind in chosen.items() if key in base or key in own)
         if items:
-            found.append(Transcripts(model, formats.counted(len(items), "dialogue"), items))
-    return tuple(found)
+            shown.append(Transcripts(model, formats.counted(len(items), "dialogue"), items))
+    return tuple(shown)
 
 
-def choose(judged: Rows, per_kind: int, seed: int) -> dict[Key, str]:
+def read_turns(folder: Path) -> dict[Key, StoredAnswer]:
+    """What one model said, by dialogue and turn."""
+    rows = read_answers(folder, ("stratum", "prompt", "asked", "generations", "ended", "error"))
+    return {(row.item_id, row.sample + 1): row for row in rows}
+
+
+def choose(judged: Judgements, per_kind: int, seed: int) -> dict[Key, str]:
     """Which turns are shown, and as what; every dialogue once.
 
     Args:
@@ -113,67 +127,41 @@ def choose(judged: Rows, per_kind: int, seed: int) -> dict[Key, str]:
         seed: of the lot.
     """
     lot = sorted(judged, key=lambda key: sha256(f"{seed}\0{key[0]}\0{key[1]}".encode()).digest())
-    decisive = sorted((key for key in lot if judged[key].get("margin") is not None), key=lambda key: _size(judged[key]))
+    margins = {key: abs(margin) for key in lot if (margin := judged[key].margin) is not None}
+    decisive = sorted(margins, key=lambda key: margins[key])[::-1]
+
+    def preferring(keys: list[Key], preference: float | None) -> list[Key]:
+        return [key for key in keys if judged[key].preference == preference]
+
     kinds = {
-        "most decisive win": ([key for key in reversed(decisive) if judged[key]["preference"] == 1.0], 1),
-        "most decisive loss": ([key for key in reversed(decisive) if judged[key]["preference"] == 0.0], 1),
-        "won, drawn by lot": ([key for key in lot if judged[key]["preference"] == 1.0], per_kind),
-        "lost, drawn by lot": ([key for key in lot if judged[key]["preference"] == 0.0], per_kind),
-        "the order decided": ([key for key in lot if is_inconsistent(judged[key])], max(1, per_kind - 1)),
-        "tied": (
-            [key for key in lot if judged[key]["preference"] == 0.5 and not is_inconsistent(judged[key])],
-            max(1, per_kind - 1),
-        ),
-        "unjudged": ([key for key in lot if judged[key]["preference"] is None], 1),
+        "most decisive win": (preferring(decisive, 1.0), 1),
+        "most decisive loss": (preferring(decisive, 0.0), 1),
+        "won, drawn by lot": (preferring(lot, 1.0), per_kind),
+        "lost, drawn by lot": (preferring(lot, 0.0), per_kind),
+        "the order decided": ([key for key in lot if judged[key].is_inconsistent], max(1, per_kind - 1)),
+        "tied": ([key for key in preferring(lot, 0.5) if not judged[key].is_inconsistent], max(1, per_kind - 1)),
+        "unjudged": (preferring(lot, None), 1),
     }
-    found: dict[Key, str] = {}
+    chosen: dict[Key, str] = {}
     for kind, (keys, most) in kinds.items():
-        taken = {item_id for item_id, _ in found}
-        found |= dict.fromkeys(_of_different_dialogues(keys, taken)[:most], kind)
-    return found
-
-
-def _size(row: Mapping[str, Any]) -> float:
-    return abs(float(row["margin"]))
-
-
-def _of_different_dialogues(keys: Iterable[Key], taken: set[str]) -> list[Key]:
-    first: dict[str, Key] = {}
-    for key in keys:
-        if key[0] not in taken:
-            first.setdefault(key[0], key)
-    return list(first.values())
-
-
-def is_inconsistent(row: Mapping[str, Any]) -> bool:
-    """Whether a judge was asked in both orders and said different things."""
-    in_order, swapped = row.get("in_order"), row.get("swapped")
-    return in_order is not None and swapped is not None and in_order != swapped
-
-
-def _judgements(run: RunDirectory, number: int, model: str) -> dict[Key, dict[str, Any]]:
-    folder = run.judgements(number, model)
-    return {(row["item_id"], row["turn"]): row for path in cell_parts(folder) for row in read_columns(path).to_pylist()}
-
-
-def _rows(folder: Path) -> dict[Key, dict[str, Any]]:
-    columns = ["item_id", "sample", "stratum", "prompt", "asked", "generations", "ended", "error"]
-    return {
-        (row["item_id"], row["sample"] + 1): row
-        for path in cell_parts(folder)
-        for row in read_columns(path, columns).to_pylist()
-    }
+        taken = {item_id for item_id, _ in chosen}
+        first: dict[str, Key] = {}
+        for key in keys:
+            if key[0] not in taken:
+                first.setdefault(key[0], key)
+        chosen |= dict.fromkeys(list(first.values())[:most], kind)
+    return chosen
 
 
 @dataclass(frozen=True)
 class _Pages:
-    """What the dialogues of one model are put together from."""
+    """What the dialogues of one model are put together from; names and answers are the baseline's and the model's."""
 
-    comparison: Comparison
-    model: str
+    conversation: Conversation
+    names: tuple[str, str]
     labels: Mapping[str, ModelLabel]
-    answers: tuple[Rows, Rows]
-    judged: Mapping[str, Rows]
+    answers: tuple[Answers, Answers]
+    judged: Mapping[str, Judgements]
 
     def transcript(self, key: Key, kind: str) -> Transcript:
         """The whole dialogue of a turn that was chosen."""
@@ -182,82 +170,68 @@ class _Pages:
         row = next(rows[key] for rows in self.answers if key in rows)
         n_turns = max(number for rows in self.answers for name, number in rows if name == item_id)
         which = f", turn {turn}" if n_turns > 1 else ""
-        title = f"{kind}{which}: dialogue {one_line(item_id)}, {one_line(row['stratum'])}"
-        turns = tuple(self._turn((item_id, number)) for number in range(1, n_turns + 1))
-        return Transcript(mark_of(first.get(key)), title, turns)
+        title = f"{kind}{which}: dialogue {one_line(item_id)}, {one_line(row.stratum)}"
+        turns = []
+        for place in ((item_id, number) for number in range(1, n_turns + 1)):
+            rows = [answers.get(place) for answers in self.answers]
+            opinions = []
+            for judge, judgements in self.judged.items():
+                if judgement := judgements.get(place):
+                    who = "" if judgements is first else f"by {judge_named(judge)}"
+                    detail = " ".join(filter(None, (who, verdict_detail(judgement, *self.names))))
+                    opinions.append(Opinion(mark_of(judgement), detail, tuple(shown_reasons(judgement, *self.names))))
+            # Where an older run has not stored the user's words, the end of the prompt stands for them.
+            stored = [row for row in rows if row]
+            asked = next((row.asked for row in stored if row.asked), None)
+            prompt = next((row.prompt for row in stored if row.prompt), "")
+            user = truncate_end(asked, ASKED_LENGTH) if asked else truncate_start(prompt, ASKED_LENGTH)
+            answers = (self._answer(name, row, place) for name, row in zip(self.names, rows, strict=True))
+            turns.append(JudgedTurn(user, tuple(answers), tuple(opinions)))
+        return Transcript(mark_of(first.get(key)), title, tuple(turns))
 
-    def _turn(self, key: Key) -> Turn:
-        rows = [rows.get(key) for rows in self.answers]
-        names = (self.comparison.baseline, self.model)
-        said = tuple(self._said(name, row, key) for name, row in zip(names, rows, strict=True))
-        opinions = tuple(
-            self._opinion(judge, place, rows[key])
-            for place, (judge, rows) in enumerate(self.judged.items())
-            if key in rows
-        )
-        return Turn(_user(rows), said, opinions)
-
-    def _said(self, name: str, row: Mapping[str, Any] | None, key: Key) -> Said:
-        conversation = self.comparison.conversation
-        assert conversation is not None
-        css = self.labels[name].css
-        talk = conversation.baseline if name == self.comparison.baseline else conversation.models[name]
+    def _answer(self, name: str, row: StoredAnswer | None, key: Key) -> TurnAnswer:
+        css, is_base = self.labels[name].css, name == self.names[0]
+        of_model = self.conversation.baseline if is_base else self.conversation.models[name]
         # The format is the same in every turn.
-        notes = [chat_format_named(talk.chat_format).split(",")[0]] if key[1] == 1 else []
-        if row is None or not row["generations"]:
-            why = head(one_line((row or {}).get("error") or "no answer is stored"), REASON_LENGTH)
-            return Said(name, css, ", ".join([*notes, f"failed: {why}"]), "")
-        if row.get("ended") is not None:
-            notes.append("ended its turn" if row["ended"] else "cut off by the limit")
-        text = row["generations"][0]
-        return Said(name, css, ", ".join(notes), head(text, SAID_LENGTH) if text.strip() else "(nothing)")
-
-    def _opinion(self, judge: str, place: int, row: Mapping[str, Any]) -> Opinion:
-        names = (self.model, self.comparison.baseline)
-        who = f"by {judge_named(judge)}" if place else ""
-        detail = " ".join(part for part in (who, _detail(row, *names)) if part)
-        return Opinion(mark_of(row), detail, tuple(_reasons(row, *names)))
+        notes = [chat_format_named(of_model.chat_format).split(",")[0]] if key[1] == 1 else []
+        if row is None or not row.generations:
+            why = truncate_end(one_line((row.error if row else None) or "no answer is stored"), REASON_LENGTH)
+            return TurnAnswer(name, css, ", ".join([*notes, f"failed: {why}"]), "")
+        if row.ended is not None:
+            notes.append("ended its turn" if row.ended else "cut off by the limit")
+        text = row.generations[0]
+        shown = truncate_end(text, SAID_LENGTH) if text.strip() else "(nothing)"
+        return TurnAnswer(name, css, ", ".join(notes), shown)
 
 
-def mark_of(row: Mapping[str, Any] | None) -> Mark:
+def mark_of(judgement: StoredJudgement | None) -> Mark:
     """The mark of a judgement, from the model's view."""
-    if row is None or row["preference"] is None:
+    if judgement is None or judgement.preference is None:
         return UNJUDGED
-    if is_inconsistent(row):
+    if judgement.is_inconsistent:
         return ORDER
-    return {1.0: WON, 0.0: LOST}.get(row["preference"], TIED)
+    return {1.0: WON, 0.0: LOST}.get(judgement.preference, TIED)
 
 
-def _detail(row: Mapping[str, Any], model: str, baseline: str) -> str:
+def verdict_detail(judgement: StoredJudgement, baseline: str, model: str) -> str:
     """Who was preferred in which order, or by how much."""
-    if row["preference"] is None:
-        return f"({head(one_line(row['cause'] or 'no verdict'), REASON_LENGTH)})"
-    in_order, swapped, margin = row.get("in_order"), row.get("swapped"), row.get("margin")
-    if is_inconsistent(row):
-        first, second = (_preferred(value, model, baseline) for value in (in_order, swapped))
+    if judgement.preference is None:
+        return f"({truncate_end(one_line(judgement.cause or 'no verdict'), REASON_LENGTH)})"
+    first, second = (
+        "a tie" if value == 0.5 else f"{model if value == 1.0 else baseline} preferred"
+        for value in (judgement.model_first, judgement.baseline_first)
+    )
+    if judgement.is_inconsistent:
         return f"({model} shown first: {first}; {baseline} shown first: {second})"
-    if in_order is not None and swapped is not None:
-        return f"({_preferred(in_order, model, baseline)}, in both orders)"
-    return f"(score {formats.signed(margin)} against {baseline}’s)" if margin is not None else ""
+    if judgement.model_first is not None and judgement.baseline_first is not None:
+        return f"({first}, in both orders)"
+    return f"(score {formats.signed(judgement.margin)} against {baseline}’s)" if judgement.margin is not None else ""
 
 
-def _preferred(value: float | None, model: str, baseline: str) -> str:
-    return "a tie" if value == 0.5 else f"{model if value == 1.0 else baseline} preferred"
-
-
-def _reasons(row: Mapping[str, Any], model: str, baseline: str) -> Iterable[str]:
+def shown_reasons(judgement: StoredJudgement, baseline: str, model: str) -> Iterable[str]:
     """A judge's words; of two orders it is said which answer it calls A."""
-    reasons = [head(reason, REASON_LENGTH) for reason in row.get("reasons") or () if reason.strip()]
+    reasons = [truncate_end(reason, REASON_LENGTH) for reason in judgement.reasons or () if reason.strip()]
     if len(reasons) == 2:
-        orders = (baseline, model)
-        yield from (f"A is {first}: {reason}" for first, reason in zip(orders, reasons, strict=True))
+        yield from (f"A is {first}: {reason}" for first, reason in zip((baseline, model), reasons, strict=True))
     else:
         yield from reasons
-
-
-def _user(rows: Sequence[Mapping[str, Any] | None]) -> str:
-    """The user's words; the end of the prompt where an older run has not stored them."""
-    known = [row for row in rows if row]
-    if asked := next((row["asked"] for row in known if row.get("asked")), None):
-        return head(asked, ASKED_LENGTH)
-    return next((tail(row["prompt"], ASKED_LENGTH) for row in known if row["prompt"]), "")

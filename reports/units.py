@@ -13,7 +13,7 @@ from mplus_eval.reports import formats
 class Unit:
     """How one task's scores and differences are written, and which direction is a gain.
 
-    `decimals` are those of a toxicity, which is written as a fraction.
+    With `decimals` it stays a fraction, as a toxicity does.
     """
 
     is_fraction: bool
@@ -29,7 +29,7 @@ class Unit:
     def score(self, value: float) -> str:
         """Write a score."""
         if self.decimals is not None:
-            return formats.toxicity(value, self.decimals)
+            return formats.decimal(value, self.decimals)
         return formats.percent(value) if self.is_fraction else formats.plain(value)
 
     def score_interval(self, interval: Interval) -> str:
@@ -39,7 +39,7 @@ class Unit:
     def difference(self, value: float) -> str:
         """Write a difference, signed."""
         if self.decimals is not None:
-            return formats.toxicity_difference(value, self.decimals)
+            return formats.signed_decimal(value, self.decimals)
         return formats.points(value) if self.is_fraction else formats.signed(value)
 
     def interval(self, interval: Interval) -> str:
@@ -49,7 +49,7 @@ class Unit:
     def size(self, value: float) -> str:
         """Write the size of a difference or of a margin."""
         if self.decimals is not None:
-            return formats.toxicity(abs(value), self.decimals)
+            return formats.decimal(abs(value), self.decimals)
         return formats.size_in_points(value) if self.is_fraction else formats.plain(abs(value))
 
     def gain(self, difference: float) -> float:

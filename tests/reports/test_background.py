@@ -21,17 +21,17 @@ def test_one_model_needs_no_words_on_differences() -> None:
 
 
 def test_an_empty_manifest_still_shows_models_and_tasks() -> None:
-    found = manifest(build.full(), {})
-    assert (found.command, found.facts) == ("", ())
-    assert [table.caption for table in found.tables] == ["Models.", "Task definitions."]
+    told = manifest(build.full(), {})
+    assert (told.command, told.fields) == ("", ())
+    assert [table.caption for table in told.tables] == ["Models.", "Task definitions."]
 
 
 def test_hashes_are_shortened_and_times_written_out() -> None:
-    found = manifest(build.full(), build.MANIFEST)
-    models, _, times = found.tables
+    told = manifest(build.full(), build.MANIFEST)
+    models, _, times = told.tables
     assert models.rows[0].cells[4].text == "cae662172fd4"
     assert [cell.text for cell in times.rows[0].cells] == ["14,042", "4 min 7 s", "0f1e2d3c4b5a"]
-    assert ("memory", "24 GiB") in [(fact.name, fact.value) for fact in found.facts]
+    assert ("memory", "24 GiB") in [(field.name, field.value) for field in told.fields]
 
 
 def test_values_of_a_wrong_kind_are_passed_over() -> None:

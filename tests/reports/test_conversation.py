@@ -25,14 +25,16 @@ def test_a_comparison_without_conversation_has_no_section(tmp_path: Path) -> Non
 
 
 def test_the_section_has_a_table_for_every_question(tmp_path: Path) -> None:
-    found = section(talk.talking(), tmp_path)
-    assert [judge.title for judge in found.judges] == ["Win rate", "Second judge: reward"]
-    assert [figure.name for figure in found.figures] == [
+    report = build_report(talk.talking(), {}, tmp_path)
+    assert [figure.name for figure in report.figures_in("conversation")] == [
         "win-rates", "ratings", "conversation-radar", "conversation-categories",
     ]  # fmt: skip
+    found = section(talk.talking(), tmp_path)
+    assert [judge.title for judge in found.judges] == ["Win rate", "Second judge: reward"]
     assert found.turns
     assert found.categories
     assert found.agreement
+    # The figure of ratings has them as a table.
     assert found.ratings is None
 
 
@@ -71,16 +73,18 @@ def test_unjudged_pairs_are_told_with_their_causes(tmp_path: Path) -> None:
 
 
 def test_a_run_in_which_nothing_was_judged_shows_the_answers_text(tmp_path: Path) -> None:
-    found = section(talk.only(talk.talking()), tmp_path)
-    assert (found.judges, found.figures, found.ratings, found.turns, found.agreement) == ((), (), None, None, None)
+    comparison = talk.only(talk.talking())
+    found = section(comparison, tmp_path)
+    assert (found.judges, found.ratings, found.turns, found.agreement) == ((), None, None, None)
+    assert build_report(comparison, {}, tmp_path).figures_in("conversation") == ()
     assert [row.header.text for row in found.text.rows] == ["base"]
 
 
 def test_conversation_alone_has_decision_methods_and_no_matrix(tmp_path: Path) -> None:
     report = build_report(talk.talk_alone(), {}, tmp_path)
-    assert [one.anchor for one in report.sections] == ["decision", "conversation", "methods", "manifest"]
-    facts = {fact.name: fact.value for fact in report.facts}
-    assert (facts["Suite"], facts["Cells"]) == ("small, 240 dialogues", "5 of 5 done")
+    assert [section.anchor for section in report.sections] == ["decision", "conversation", "methods", "manifest"]
+    fields = {field.name: field.value for field in report.fields}
+    assert (fields["Suite"], fields["Cells"]) == ("small, 240 dialogues", "5 of 5 done")
     assert "2 points of the win rate for conversation" in report.margins
     assert any(paragraph.startswith("The first rule that holds") for paragraph in report.methods)
 

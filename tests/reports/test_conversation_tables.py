@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 from mplus_eval.records.comparison import Comparison
-from mplus_eval.reports.conversation_tables import ConversationTables
-from mplus_eval.reports.tables import ModelLabel, Row, Table
+from mplus_eval.reports.conversation_phrasing import judged_models
+from mplus_eval.reports.conversation_tables import ConversationTables, ratings_table
+from mplus_eval.reports.tables import ModelLabel, Table, TableRow
 from tests.reports import build_conversation as talk
 
 
@@ -15,17 +16,17 @@ def tables(comparison: Comparison | None = None) -> ConversationTables:
 def cells(table: Table | None, header: str) -> list[str]:
     """A row's cells as text with their notes."""
     assert table is not None
-    (row,) = [one for one in table.rows if one.header.text == header]
+    (row,) = [row for row in table.rows if row.header.text == header]
     return written(row)
 
 
-def written(row: Row) -> list[str]:
+def written(row: TableRow) -> list[str]:
     return [" ".join(filter(None, (cell.mark.word if cell.mark else "", cell.text, cell.note))) for cell in row.cells]
 
 
 def test_results_hold_verdict_rates_counts_and_p() -> None:
     found = tables()
-    table = found.results(found.models, "judge-70b")
+    table = found.results(judged_models(talk.talking()), "judge-70b")
     # 0.628 of 477 with 47 ties: 276 wins and half of 47 are 299.5.
     assert cells(table, "sft") == [
         "improved explained by length", "62.8 [57.8, 67.8]", "51.2 [45.2, 57.2]",
@@ -36,23 +37,22 @@ def test_results_hold_verdict_rates_counts_and_p() -> None:
 
 def test_an_extrapolated_rate_carries_a_mark() -> None:
     changed = talk.changed_model(talk.talking(), "plus", length_controlled_win_rate=talk.length(0.6, extrapolated=True))
-    found = tables(changed)
-    table = found.results(found.models, "j")
+    table = tables(changed).results(judged_models(changed), "j")
     assert cells(table, "plus")[2] == "60.0 ‡ [54.0, 66.0]"
     assert table.caption.endswith("‡ extrapolated: one side’s answers are always the longer ones.")
 
 
 def test_the_table_on_the_judge_holds_order_and_length() -> None:
     found = tables()
-    assert cells(found.judge(found.models, "judge-70b"), "chosen") == [
+    assert cells(found.judge(judged_models(talk.talking()), "judge-70b"), "chosen") == [
         "72.0 [68.0, 76.0]", "81.0 [77.0, 85.0]", "53.0 [49.0, 57.0]", "–",
     ]  # fmt: skip
-    assert cells(found.judge(found.models, "judge-70b"), "sft")[-1] == "+0.31"
+    assert cells(found.judge(judged_models(talk.talking()), "judge-70b"), "sft")[-1] == "+0.31"
 
 
 def test_turns_stand_in_their_order_and_categories_with_their_size() -> None:
     found = tables()
-    turns, categories = found.turns(), found.categories()
+    turns, categories = found.win_rates_by("turn"), found.win_rates_by("category")
     assert turns is not None
     assert categories is not None
     assert [row.header.text for row in turns.rows] == ["1", "2"]
@@ -65,11 +65,11 @@ def test_one_turn_or_one_category_has_no_table() -> None:
     found = tables(
         talk.only(talk.changed_model(talk.talking(), "plus", by_category=only, by_turn={"1": talk.wins(0.6)}), "plus")
     )
-    assert (found.turns(), found.categories()) == (None, None)
+    assert (found.win_rates_by("turn"), found.win_rates_by("category")) == (None, None)
 
 
 def test_ratings_go_from_best_to_worst_with_the_baseline_among_them() -> None:
-    table = tables().ratings()
+    table = ratings_table(talk.talking())
     assert table is not None
     assert [row.header.text for row in table.rows] == ["plus", "sft", "instruct", "base", "chosen"]
     assert cells(table, "plus") == ["+93", "above +58, no upper bound", "477"]

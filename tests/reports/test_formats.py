@@ -81,7 +81,7 @@ def test_parameters_are_in_billions_or_millions(number: int, text: str) -> None:
     ("seconds", "text"), [(12.34, "12.3 s"), (200, "3 min 20 s"), (3599.6, "1 h 0 min"), (14820, "4 h 7 min")]
 )
 def test_durations_have_two_units(seconds: float, text: str) -> None:
-    assert formats.duration(seconds) == text
+    assert formats.elapsed(seconds) == text
 
 
 def test_numbers_that_are_no_fractions_have_three_digits() -> None:
@@ -97,10 +97,12 @@ def test_numbers_that_are_no_fractions_have_three_digits() -> None:
     ("difference", "text"), [(-0.374, "−0.37"), (0.02, "+0.02"), (0.004, "±0.00"), (-0.004, "±0.00"), (0.0, "±0.00")]
 )
 def test_a_difference_of_toxicities_is_a_signed_fraction(difference: float, text: str) -> None:
-    assert formats.toxicity_difference(difference) == text
+    assert formats.signed_decimal(difference) == text
 
 
 def test_toxicities_stay_fractions() -> None:
-    assert (formats.toxicity(0.58), formats.toxicity(0.4823, 3), formats.toxicity(-0.1)) == ("0.58", "0.482", "−0.10")
-    assert formats.interval_of_toxicities((0.19, 0.24)) == "[0.19, 0.24]"
-    assert formats.spoken_toxicities((-0.4, -0.34)) == "−0.40 to −0.34"
+    assert (formats.decimal(0.58), formats.decimal(0.4823, 3), formats.decimal(-0.1)) == ("0.58", "0.482", "−0.10")
+
+
+def test_a_count_is_pointed_at() -> None:
+    assert (formats.these(1, "item"), formats.these(1150, "item")) == ("This 1 item", "These 1,150 items")

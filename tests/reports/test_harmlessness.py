@@ -15,20 +15,21 @@ def section(directory: Path, comparison: Comparison | None = None) -> Harmlessne
 def test_there_is_no_section_without_toxicity(tmp_path: Path) -> None:
     report = build_report(build.full(), {}, tmp_path)
     assert report.harmlessness is None
-    assert "harmlessness" not in [one.anchor for one in report.sections]
+    assert "harmlessness" not in [section.anchor for section in report.sections]
 
 
 def test_the_section_holds_every_sampled_set_and_every_set_of_requests(tmp_path: Path) -> None:
+    report = build_report(build_toxicity.harmless(), {}, tmp_path)
     found = section(tmp_path)
-    assert [one.title for one in found.sets] == [
+    assert [sampled.title for sampled in found.sets] == [
         "provoking: 1,000 provoking prompts of allenai/real-toxicity-prompts",
         "ordinary: 1,000 ordinary prompts of allenai/real-toxicity-prompts",
     ]
-    assert [one.title for one in found.refusals] == [
+    assert [requests.title for requests in found.refusals] == [
         "requests: 450 requests of demo:requests",
         "unsafe: 100 requests of demo:unsafe",
     ]
-    assert [figure.name for figure in found.figures] == [
+    assert [figure.name for figure in report.figures_in("harmlessness")] == [
         "toxicity-distribution-1",
         "toxicity-distribution-2",
         "bad-words",

@@ -4,7 +4,6 @@ from mplus_eval.records.comparison import Comparison
 from mplus_eval.records.toxicity import Primary, ToxicityContrast
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports.harmlessness_phrasing import (
-    harmlessness_method,
     not_compared,
     scorers_named,
     toxicity_axis,
@@ -122,7 +121,6 @@ def test_nothing_is_said_where_toxicity_was_not_evaluated() -> None:
     comparison = build.full()
     assert toxicity_sentence("plus", comparison) == ""
     assert list(toxicity_remarks("plus", comparison)) == []
-    assert harmlessness_method(comparison) == ""
 
 
 def test_another_set_with_another_verdict_is_remarked() -> None:
@@ -148,28 +146,3 @@ def test_scorers_are_named_with_their_hashes() -> None:
     assert scorers_named(build_toxicity.toxicity()) == (
         "detoxify:unbiased (hash 3f9a5be1c0d2); beside it words (hash 99aa88bb77cc), to see them disagree"
     )
-
-
-def test_the_method_states_the_protocol() -> None:
-    text = harmlessness_method(build_toxicity.harmless())
-    for said in (
-        "provoking, 1,000 prompts of allenai/real-toxicity-prompts",
-        "gone on from 25 times, 20 new tokens at most, temperature 1, top-p 0.9",
-        "detoxify:unbiased (hash 3f9a5be1c0d2)",
-        "toxic from 0.5 on",
-        "Holm-adjusted over the sets",
-        "margin of 0.02",
-        "string matcher",
-        "list 0badc0ffee00",
-        "Weaknesses:",
-    ):
-        assert said in text
-
-
-def test_the_method_leaves_out_what_was_not_asked() -> None:
-    sets = {name: facts for name, facts in build_toxicity.SETS.items() if facts.kind == "sampled"}
-    text = harmlessness_method(
-        build_toxicity.harmless().model_copy(update={"toxicity": build_toxicity.toxicity(sets=sets)})
-    )
-    assert "Refusals are" not in text
-    assert "Layer curves" not in text

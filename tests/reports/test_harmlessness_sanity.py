@@ -4,8 +4,8 @@ import pytest
 
 from mplus_eval.harmlessness.comparability import reasons
 from mplus_eval.records.toxicity import Limits, Sanity
-from mplus_eval.reports.harmlessness_sanity import judges_content_elsewhere, sanity_table
-from mplus_eval.reports.tables import Cell, ModelLabel, Table
+from mplus_eval.reports.harmlessness_sanity import sanity_table
+from mplus_eval.reports.tables import ModelLabel, Table, TableCell
 from tests.reports import build_toxicity
 
 LABELS = {name: ModelLabel(name, f"m-{name}", "base") for name in build_toxicity.MAXIMUM}
@@ -22,7 +22,7 @@ def table_of(name: str = "provoking", **sanities: Sanity) -> Table:
     return sanity_table(comparison.toxicity, name, "base", LABELS)
 
 
-def cells(table: Table, measure: str) -> dict[str, Cell]:
+def cells(table: Table, measure: str) -> dict[str, TableCell]:
     row = next(row for row in table.rows if row.header.text == measure)
     return dict(zip((column.text for column in table.columns[1:]), row.cells, strict=True))
 
@@ -71,9 +71,8 @@ def test_refusals_are_judged_on_ordinary_prompts_only() -> None:
 
 
 def test_refusals_are_judged_on_provocations_where_nothing_else_was_asked() -> None:
-    alone = {"provoking": build_toxicity.SETS["provoking"]}
-    assert not judges_content_elsewhere(build_toxicity.toxicity(sets=alone), "provoking")
-    assert judges_content_elsewhere(build_toxicity.toxicity(), "provoking")
+    alone = build_toxicity.toxicity(sets={"provoking": build_toxicity.SETS["provoking"]})
+    assert cells(sanity_table(alone, "provoking", "base", LABELS), "refusals, %")["Limit"].text != "–"
 
 
 def test_a_baseline_that_does_it_too_often_itself_is_marked() -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports.harmlessness_tables import HarmlessnessTables
-from mplus_eval.reports.tables import Cell, ModelLabel, Table
+from mplus_eval.reports.tables import ModelLabel, Table, TableCell
 from tests.reports import build_toxicity
 
 LABELS = {name: ModelLabel(name, f"m-{name}", "base") for name in build_toxicity.MAXIMUM}
@@ -14,9 +14,9 @@ def tables(comparison: Comparison | None = None) -> HarmlessnessTables:
     return HarmlessnessTables(comparison, comparison.toxicity, LABELS)
 
 
-def row(table: Table | None, name: str) -> dict[str, Cell]:
+def row(table: Table | None, name: str) -> dict[str, TableCell]:
     assert table is not None
-    found = next(one for one in table.rows if name in (one.header.text, one.header.strong))
+    found = next(row for row in table.rows if name in (row.header.text, row.header.strong))
     return dict(zip((column.text for column in table.columns[1:]), found.cells, strict=True))
 
 
@@ -26,7 +26,7 @@ def test_the_matrix_tells_each_verdict_with_value_difference_and_interval() -> N
     assert plus.mark is not None
     assert (plus.text, plus.mark.word, plus.strong, plus.note) == ("0.210", "improved", "−0.370", "[−0.400, −0.340]")
     assert row(table, "provoking")["base"].text == "0.580"
-    assert [one.header.note for one in table.rows] == ["primary, n 1,000", "n 1,000"]
+    assert [row.header.note for row in table.rows] == ["primary, n 1,000", "n 1,000"]
 
 
 def test_a_cell_that_is_not_comparable_is_hatched() -> None:
@@ -89,7 +89,7 @@ def test_fewer_answers_are_told_by_their_number() -> None:
 def test_categories_have_a_row_each_with_their_size() -> None:
     table = tables().categories("provoking")
     assert table is not None
-    assert [(one.header.text, one.header.note) for one in table.rows] == [("insult", "n 620"), ("threat", "n 380")]
+    assert [(row.header.text, row.header.note) for row in table.rows] == [("insult", "n 620"), ("threat", "n 380")]
     assert row(table, "threat")["base"].text == "0.464"
     assert tables().categories("ordinary") is None
 
@@ -116,4 +116,4 @@ def test_models_that_are_not_of_the_report_are_left_out() -> None:
     comparison = build_toxicity.harmless()
     assert comparison.toxicity is not None
     found = HarmlessnessTables(comparison, comparison.toxicity, {"base": LABELS["base"]})
-    assert [one.header.text for one in found.summary("provoking").rows] == ["base"]
+    assert [row.header.text for row in found.summary("provoking").rows] == ["base"]

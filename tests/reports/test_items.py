@@ -22,7 +22,7 @@ def test_the_largest_changes_of_graded_scores_come_first(tmp_path: Path) -> None
     build.write_outcomes(tmp_path, "sft", "drop", [build.outcome(n, n / 6) for n in range(6)])
     items = cells(tmp_path)["sft", "drop"].items
     assert [item.title for item in items] == [f"lost: gsm8k, item-{n}" for n in range(3)]
-    assert [item.said[1].score for item in items] == ["wrong", "score 16.7", "score 33.3"]
+    assert [item.answers[1].score for item in items] == ["wrong", "score 16.7", "score 33.3"]
 
 
 def test_an_item_that_failed_is_no_flip(tmp_path: Path) -> None:
@@ -43,5 +43,5 @@ def test_an_item_shows_the_end_of_the_prompt_and_what_both_said(tmp_path: Path) 
     )
     (item,) = cells(tmp_path)["sft", "gsm8k"].items
     assert item.prompt == "… " + "x" * 591 + " the end:"
-    assert (item.target, item.said[0].answer, item.said[1].answer) == ("17", "17", "11")
-    assert (item.said[0].text, item.said[1].text) == ("A third of 18 is 6, so it is 1.", "")
+    assert (item.target, item.answers[0].answer, item.answers[1].answer) == ("17", "17", "11")
+    assert (item.answers[0].text, item.answers[1].text) == ("A third of 18 is 6, so it is 1.", "")

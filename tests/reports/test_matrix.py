@@ -1,7 +1,7 @@
 from mplus_eval.records.comparison import Comparison, Missing
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports.matrix import missing_cells, notes_on_cells, pair_table, undecided_tables, verdict_matrix
-from mplus_eval.reports.tables import ModelLabel, Row, Table
+from mplus_eval.reports.tables import ModelLabel, Table, TableRow
 from tests.reports import build, build_toxicity
 
 
@@ -10,7 +10,7 @@ def matrix(comparison: Comparison) -> Table:
     return verdict_matrix(comparison, labels, missing_cells(comparison))
 
 
-def row(table: Table, name: str) -> Row:
+def row(table: Table, name: str) -> TableRow:
     return next(row for row in table.rows if row.header.strong == name)
 
 

@@ -1,6 +1,7 @@
 import pytest
 
-from mplus_eval.reports.palette import DARK, FURTHER, LIGHT, ROLE_SHAPES, TEXT_TOKENS, looks
+from mplus_eval.reports.palette import DARK, FURTHER, LIGHT, ROLE_SHAPES, model_styles
+from mplus_eval.reports.verdicts import ALL_MARKS
 from tests.reports import build
 
 
@@ -20,7 +21,7 @@ def test_contrast_ratio_of_black_on_white_is_21() -> None:
 
 
 @pytest.mark.parametrize("tokens", [LIGHT, DARK], ids=["light", "dark"])
-@pytest.mark.parametrize("text", [*TEXT_TOKENS, *ROLE_SHAPES, *FURTHER])
+@pytest.mark.parametrize("text", ["ink", "muted", "link", *{mark.ink for mark in ALL_MARKS}, *ROLE_SHAPES, *FURTHER])
 def test_text_stands_out_from_the_page(tokens: dict[str, str], text: str) -> None:
     assert contrast_ratio(tokens[text], tokens["bg"]) >= 4.5
 
@@ -44,22 +45,22 @@ def test_text_stands_out_from_tints(tokens: dict[str, str], text: str, ground: s
 
 
 def test_known_roles_keep_their_look() -> None:
-    given = looks(build.full())
-    assert {name: look.token for name, look in given.items()} == {role: role for role in ROLE_SHAPES}
+    styles = model_styles(build.full())
+    assert {name: style.token for name, style in styles.items()} == {role: role for role in ROLE_SHAPES}
 
 
 @pytest.mark.parametrize("n_models", [1, 2, 5, 12, 40])
 def test_no_two_models_share_colour_and_shape(n_models: int) -> None:
-    given = looks(build.of_size(n_models, 1))
-    assert len(set(given.values())) == n_models
+    styles = model_styles(build.of_size(n_models, 1))
+    assert len(set(styles.values())) == n_models
 
 
 def test_a_baseline_without_a_role_looks_like_a_base() -> None:
-    assert looks(build.of_size(2, 1))["model-0"].token == "base"
+    assert model_styles(build.of_size(2, 1))["model-0"].token == "base"
 
 
 def test_a_second_model_of_a_role_takes_a_further_look() -> None:
     comparison = build.full()
     models = {**comparison.models, "sft-2": build.model("sft")}
-    given = looks(comparison.model_copy(update={"models": models}))
-    assert (given["sft"].token, given["sft-2"].token) == ("sft", "further-1")
+    styles = model_styles(comparison.model_copy(update={"models": models}))
+    assert (styles["sft"].token, styles["sft-2"].token) == ("sft", "further-1")

@@ -1,4 +1,12 @@
-from mplus_eval.reports.text import abridged, enumerated, head, one_line, tail, visible, without_common_prefix
+from mplus_eval.reports.text import (
+    abridged,
+    enumerated,
+    one_line,
+    truncate_end,
+    truncate_start,
+    visible,
+    without_common_prefix,
+)
 
 
 def test_right_to_left_overrides_and_controls_become_code_points() -> None:
@@ -19,12 +27,12 @@ def test_one_line_has_single_spaces() -> None:
 
 
 def test_tail_keeps_the_end() -> None:
-    assert tail("0123456789", 4) == "… 6789"
-    assert tail("0123", 4) == "0123"
+    assert truncate_start("0123456789", 4) == "… 6789"
+    assert truncate_start("0123", 4) == "0123"
 
 
 def test_head_keeps_the_start() -> None:
-    assert head("0123456789", 4) == "0123 …"
+    assert truncate_end("0123456789", 4) == "0123 …"
 
 
 def test_words_are_joined_as_in_a_sentence() -> None:

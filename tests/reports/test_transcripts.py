@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mplus_eval.reports.stored import StoredJudgement
 from mplus_eval.reports.tables import ModelLabel
-from mplus_eval.reports.transcripts import Transcripts, choose, is_inconsistent, mark_of, transcripts
+from mplus_eval.reports.transcripts import Transcripts, choose, mark_of, transcripts
 from tests.reports import build_conversation as talk
 
 LABELS = {name: ModelLabel(name, f"m-{name}", "") for name in ("base", *talk.RATES)}
@@ -20,9 +22,14 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Transcripts:
     return found
 
 
-def judged(n: int) -> dict[tuple[str, int], dict[str, Any]]:
+def judgement(item: int, *verdicts: float | None, **changed: Any) -> StoredJudgement:
+    row = talk.verdict_row(item, 1, *verdicts, **changed)
+    return StoredJudgement(**{field.name: row[field.name] for field in fields(StoredJudgement) if field.name in row})
+
+
+def judged(n: int) -> dict[tuple[str, int], StoredJudgement]:
     """Dialogues of one turn, their verdicts in turn those of `talk.KINDS`."""
-    return {(f"d{item}", 1): talk.verdict_row(item, 1, *talk.KINDS[item % len(talk.KINDS)]) for item in range(n)}
+    return {(f"d{item}", 1): judgement(item, *talk.KINDS[item % len(talk.KINDS)]) for item in range(n)}
 
 
 def test_every_kind_of_verdict_is_chosen_and_every_dialogue_once() -> None:
@@ -43,7 +50,7 @@ def test_the_lot_follows_the_seed_and_not_the_order_of_rows() -> None:
 
 def test_the_most_decisive_ones_come_first_where_a_margin_is_known() -> None:
     rows = {
-        (f"d{item}", 1): talk.verdict_row(item, 1, None, None, preference=float(item > 5), margin=item - 5.5)
+        (f"d{item}", 1): judgement(item, None, None, preference=float(item > 5), margin=item - 5.5)
         for item in range(12)
     }
     chosen = choose(rows, 1, seed=1)
@@ -62,11 +69,11 @@ def test_the_most_decisive_ones_come_first_where_a_margin_is_known() -> None:
     ],
 )
 def test_a_judgement_has_a_mark(verdicts: tuple[float | None, float | None], word: str) -> None:
-    assert mark_of(talk.verdict_row(1, 1, *verdicts)).word == word
+    assert mark_of(judgement(1, *verdicts)).word == word
 
 
 def test_a_judge_that_sees_no_order_is_never_inconsistent() -> None:
-    assert not is_inconsistent(talk.verdict_row(1, 1, None, None))
+    assert not judgement(1, None, None).is_inconsistent
 
 
 def test_only_models_with_stored_answers_have_dialogues(shown: Transcripts) -> None:
@@ -75,20 +82,20 @@ def test_only_models_with_stored_answers_have_dialogues(shown: Transcripts) -> N
 
 def test_a_dialogue_shows_both_answers_to_the_users_words(shown: Transcripts) -> None:
     item = shown.items[0]
-    assert [len(turn.said) for turn in item.turns] == [2, 2]
+    assert [len(turn.answers) for turn in item.turns] == [2, 2]
     turn = item.turns[1]
     number = item.title.split("dialogue d")[1].split(",")[0]
     assert turn.user == f"Question 2 of {number}?"
-    assert [one.text for one in turn.said] == [f"base says 2 to {number}.", f"plus says 2 to {number}."]
-    assert [one.css for one in turn.said] == ["m-base", "m-plus"]
-    assert [one.note for one in item.turns[0].said] == [
+    assert [answer.text for answer in turn.answers] == [f"base says 2 to {number}.", f"plus says 2 to {number}."]
+    assert [answer.css for answer in turn.answers] == ["m-base", "m-plus"]
+    assert [answer.note for answer in item.turns[0].answers] == [
         "plain format, cut off by the limit",
         "own template, ended its turn",
     ]
 
 
 def test_both_judges_say_who_won_and_why(shown: Transcripts) -> None:
-    (item,) = [one for one in shown.items if one.title.startswith("the order decided")]
+    (item,) = [item for item in shown.items if item.title.startswith("the order decided")]
     first, second = item.turns[0].opinions
     assert first.detail == "(plus shown first: plus preferred; base shown first: base preferred)"
     assert first.reasons == ("A is base: A is fuller.", "A is plus: B is fuller.")
@@ -97,7 +104,7 @@ def test_both_judges_say_who_won_and_why(shown: Transcripts) -> None:
 
 
 def test_an_unjudged_turn_has_its_cause(shown: Transcripts) -> None:
-    (item,) = [one for one in shown.items if one.title.startswith("unjudged")]
+    (item,) = [item for item in shown.items if item.title.startswith("unjudged")]
     assert item.turns[0].opinions[0].detail == "(timed out)"
 
 
@@ -114,7 +121,7 @@ def test_a_failed_answer_says_why(tmp_path: Path) -> None:
     failed = [talk.answer_row(n, 1, "", generations=None, error="out of memory") for n in range(15)]
     talk.store_answers(tmp_path, "plus", failed)
     (found,) = transcripts(talk.talking(), tmp_path, LABELS)
-    assert found.items[0].turns[0].said[1].note == "own template, failed: out of memory"
+    assert found.items[0].turns[0].answers[1].note == "own template, failed: out of memory"
 
 
 def test_a_run_whose_answers_were_deleted_shows_no_dialogues(tmp_path: Path) -> None:

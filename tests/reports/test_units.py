@@ -1,11 +1,11 @@
 from mplus_eval.records.comparison import Task
-from mplus_eval.reports.charts import forest_figures
+from mplus_eval.reports.figures.forest import forest_figures
+from mplus_eval.reports.figures.scores import score_figures
 from mplus_eval.reports.matrix import missing_cells, verdict_matrix
-from mplus_eval.reports.palette import looks
-from mplus_eval.reports.scores import score_figures
 from mplus_eval.reports.tables import ModelLabel
 from mplus_eval.reports.units import FRACTION, TOXICITY, Unit
 from tests.reports import build
+from tests.reports.figures.make import figures_of
 
 
 def perplexity() -> Task:
@@ -39,6 +39,6 @@ def test_the_matrix_says_so_and_figures_of_percent_leave_the_task_out() -> None:
     row = verdict_matrix(comparison, labels, missing_cells(comparison)).rows[-1]
     assert row.header.note == "5-shot, word_perplexity, n 100, lower is better, in its own unit"
     assert (row.cells[0].text, row.cells[1].strong) == ("12.2", "−1.25")
-    (forest,) = forest_figures(comparison)
-    figures = [forest, *score_figures(comparison, looks(comparison))]
-    assert not any("wikitext" in repr(figure.chart) for figure in figures)
+    figures = figures_of(forest_figures, comparison) | figures_of(score_figures, comparison)
+    assert list(figures) == ["differences-model-1", "radar", "scores"]
+    assert not any("wikitext" in repr(figure.chart) for figure in figures.values())

@@ -20,9 +20,9 @@ def test_one_model_on_one_task_has_no_figures(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("n_models", "n_tasks"), [(2, 1), (5, 11)])
 def test_only_sections_with_data_appear(n_models: int, n_tasks: int, tmp_path: Path) -> None:
-    found = anchors(n_models, n_tasks, tmp_path)
-    assert ("differences" in found, "tax" in found) == (n_tasks > 2, n_models > 3)
-    assert not {"harmlessness", "conversation", "training", "pairs", "items", "missing", "subjects"} & set(found)
+    present = anchors(n_models, n_tasks, tmp_path)
+    assert ("differences" in present, "tax" in present) == (n_tasks > 2, n_models > 3)
+    assert not {"harmlessness", "conversation", "training", "pairs", "items", "missing", "subjects"} & set(present)
 
 
 def test_the_title_names_who_is_compared(tmp_path: Path) -> None:
@@ -31,10 +31,10 @@ def test_the_title_names_who_is_compared(tmp_path: Path) -> None:
 
 
 def test_the_strip_counts_cells_and_links_to_the_missing(tmp_path: Path) -> None:
-    facts = {fact.name: fact for fact in build_report(build.full(), build.MANIFEST, tmp_path).facts}
-    assert (facts["Cells"].value, facts["Cells"].href) == ("54 of 55 done, 1 missing", "#missing")
-    assert facts["Date"].value == "2026-11-25"
-    assert facts["Suite"].value == "mplus, 11 tasks, 55,051 items"
+    fields = {field.name: field for field in build_report(build.full(), build.MANIFEST, tmp_path).fields}
+    assert (fields["Cells"].value, fields["Cells"].href) == ("54 of 55 done, 1 missing", "#missing")
+    assert fields["Date"].value == "2026-11-25"
+    assert fields["Suite"].value == "mplus, 11 tasks, 55,051 items"
 
 
 def test_the_legend_holds_the_marks_in_use(tmp_path: Path) -> None:
@@ -45,10 +45,10 @@ def test_the_legend_holds_the_marks_in_use(tmp_path: Path) -> None:
 def test_prompt_sets_are_counted_among_cells_and_named_in_the_strip(tmp_path: Path) -> None:
     comparison = build_toxicity.without_set(build_toxicity.harmless(), "plus", "ordinary", "out of memory")
     report = build_report(comparison, {}, tmp_path)
-    facts = {fact.name: fact.value for fact in report.facts}
-    assert facts["Suite"] == "small, 3 tasks, 1,200 items, 5 prompt sets, 2,950 prompts"
+    fields = {field.name: field.value for field in report.fields}
+    assert fields["Suite"] == "small, 3 tasks, 1,200 items, 5 prompt sets, 2,950 prompts"
     # Five models on three tasks and five sets.
-    assert facts["Cells"] == "39 of 40 done, 1 missing"
+    assert fields["Cells"] == "39 of 40 done, 1 missing"
     assert report.margins.endswith("2 points for a task, 0.02 for toxicity.")
 
 

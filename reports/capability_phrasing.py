@@ -1,0 +1,104 @@
+"""What is said of capability: a sentence a model, from the suite's verdict and never stronger than it.
+
+Tasks that were lost or gained are named whatever the suite's verdict is, so a good average hides nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from mplus_eval.records.base import Interval
+from mplus_eval.records.comparison import Comparison, Summary, Task
+from mplus_eval.records.contrast import Contrast
+from mplus_eval.reports import formats
+from mplus_eval.reports.tables import NO_SUMMARY
+from mplus_eval.reports.text import abridged, enumerated, one_line, truncate_end
+from mplus_eval.reports.units import Unit
+from mplus_eval.reports.verdicts import MARKS, NO_VERDICT, VERDICTS, Mark
+
+
+def contrasts_of(name: str, tasks: Mapping[str, Task]) -> dict[str, Contrast]:
+    """One model's contrasts by task, in the order of the suite."""
+    return {task: entry.contrasts[name] for task, entry in tasks.items() if name in entry.contrasts}
+
+
+def negated(interval: Interval) -> Interval:
+    """The interval of the difference that belongs to a tax, or the other way round."""
+    return -interval[1], -interval[0]
+
+
+def suite_sentence(
+    name: str, baseline: str, summary: Summary, contrasts: Mapping[str, Contrast], level: float = 0.05
+) -> str:
+    """Say what the suite's verdict says of one model, in points, with the interval."""
+    tax, interval = summary.alignment_tax, summary.alignment_tax_ci
+    withheld = one_line(summary.withheld or "")
+    if summary.verdict is None or tax is None or interval is None:
+        reason = truncate_end(withheld or "no macro-average", 160).rstrip(".")
+        return f"{name} has no verdict over the suite: {reason}."
+    n_items = sum(contrast.n_pairs for contrast in contrasts.values())
+    detectable = summary.smallest_detectable_difference
+    facts = {
+        "name": name,
+        "baseline": baseline,
+        "reason": truncate_end(withheld or "its answers cannot be compared", 160).rstrip("."),
+        "size": formats.size_in_points(tax),
+        "loss": formats.spoken_sizes(interval),
+        "gain": formats.spoken_sizes(negated(interval)),
+        "difference": formats.points(-tax),
+        "interval": formats.spoken_points(negated(interval)),
+        "confidence": formats.whole_percent(1 - level),
+        "margin": f" of {formats.margin(summary.margin)}" if summary.margin else "",
+        "where": where_it_was_lost(contrasts),
+        "items": formats.these(n_items, "item"),
+        "detectable": "" if detectable is None else formats.size_in_points(detectable),
+    }
+    cases = {
+        "loss_shown": tax > 0 and summary.p_value is not None and summary.p_value < level,
+        "beyond_margin": summary.margin is not None and abs(tax) > summary.margin,
+        "power_known": detectable is not None,
+    }
+    return VERDICTS[summary.verdict].capability.sentence(facts, cases)
+
+
+def where_it_was_lost(contrasts: Mapping[str, Contrast]) -> str:
+    """Name the fewest tasks, three at most, that hold more than half of all that was lost; or say that it is spread."""
+    lost = {task: -contrast.difference for task, contrast in contrasts.items() if contrast.difference < 0}
+    if len(contrasts) < 2 or not lost:
+        return ""
+    largest = sorted(lost, key=lambda task: -lost[task])
+    for n_named in range(1, min(3, len(largest)) + 1):
+        if sum(lost[task] for task in largest[:n_named]) > sum(lost.values()) / 2:
+            return f"; most of it in {enumerated(largest[:n_named])}"
+    return f", spread over the tasks; the largest losses are in {enumerated(largest[:3])}"
+
+
+def suite_remarks(name: str, comparison: Comparison) -> Iterable[str]:
+    """Name the tasks whose verdict the suite's sentence does not carry, the worst verdicts first, and count all."""
+    contrasts = contrasts_of(name, comparison.tasks)
+    if len(contrasts) < 2:
+        return
+    of_suite = comparison.summary.get(name, NO_SUMMARY).verdict
+    for verdict, told in reversed(VERDICTS.items()):
+        tasks = [task for task, contrast in contrasts.items() if contrast.verdict is verdict]
+        if told.tasks and tasks and of_suite is not verdict:
+            tasks.sort(key=lambda task: -abs(contrasts[task].difference))
+            differences = {
+                task: Unit.of(comparison.tasks[task]).difference(contrasts[task].difference) for task in tasks
+            }
+            listed = [f"{task} ({difference})" for task, difference in differences.items()]
+            yield told.tasks.format(tasks=abridged(listed, 3, "tasks"))
+    counts = Counter(contrast.verdict for contrast in contrasts.values())
+    counted = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+    yield f"{formats.counted(len(contrasts), 'task')} compared: {counted}."
+
+
+def capability_axis(summary: Summary) -> tuple[Mark, str]:
+    """A model's verdict over the suite, and the figure behind it."""
+    if summary.verdict is None or summary.alignment_tax is None:
+        return NO_VERDICT, "withheld"
+    detail = formats.points(-summary.alignment_tax)
+    if summary.alignment_tax_ci:
+        detail += f" {formats.interval_of_points(negated(summary.alignment_tax_ci))}"
+    return MARKS[summary.verdict], detail

@@ -1,0 +1,93 @@
+"""Alignment tax against toxicity: which models no other beats on both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mplus_eval.records.comparison import Comparison
+from mplus_eval.records.toxicity import Toxicity
+from mplus_eval.reports import formats
+from mplus_eval.reports.figures.figure import FEWEST_VALUES, HOLLOW, Bar, Figure, FigureData
+from mplus_eval.reports.figures.scatter import Point, ScatterChart
+from mplus_eval.reports.harmlessness_phrasing import MEASURES, primary_measure, primary_of
+from mplus_eval.reports.palette import ModelStyle
+from mplus_eval.reports.tables import Column, Table, TableCell, TableRow, interval_if_known, number
+from mplus_eval.reports.text import enumerated
+from mplus_eval.reports.units import TOXICITY
+from mplus_eval.reports.verdicts import NOT_COMPARABLE, is_comparable
+
+
+def tradeoff_figures(data: FigureData) -> Iterable[Figure]:
+    """Alignment tax against toxicity on the primary set, where three models or more have both."""
+    toxicity = data.comparison.toxicity
+    if toxicity is None:
+        return
+    points = [
+        point
+        for model, style in data.styles.items()
+        if (point := tradeoff_point(model, style, data.comparison, toxicity))
+    ]
+    if len(points) < FEWEST_VALUES:
+        return
+    frontier = unbeaten(point for point in points if not point.is_hollow)
+    lacking = [model for model in data.styles if model not in {point.model for point in points}]
+    measure = MEASURES[toxicity.primary.measure].lower()
+    caption = "Intervals both ways."
+    if len(frontier) > 1:
+        caption += " The line of steps joins models that no other beats on both axes, by their values."
+    caption += HOLLOW if any(point.is_hollow for point in points) else ""
+    caption += f" Without both axes: {enumerated(lacking)}." if lacking else ""
+    yield Figure(
+        name="tax-toxicity",
+        section="tax",
+        heading="Alignment tax against toxicity",
+        title=f"Beaten by no other on both tax and toxicity: {enumerated([point.model for point in frontier])}",
+        description=f"Alignment tax against {measure} with intervals, a mark a model.",
+        chart=ScatterChart(
+            tuple(points),
+            "alignment tax, points lost",
+            f"{measure}, {toxicity.primary.set}",
+            "left and low",
+            tuple((point.x.value, point.y.value) for point in frontier),
+        ),
+        caption=caption,
+        table=tradeoff_table(points, measure),
+    )
+
+
+def tradeoff_point(model: str, style: ModelStyle, comparison: Comparison, toxicity: Toxicity) -> Point | None:
+    """One model by its tax, which is 0 for the baseline, and its toxicity; None where it lacks one of the two."""
+    on_primary, summary = primary_of(toxicity, model), comparison.summary.get(model)
+    if on_primary is None or summary is None or summary.macro_average is None:
+        return None
+    measured = primary_measure(toxicity, on_primary)
+    toxic = Bar.known(measured.value, measured.ci)
+    if model == comparison.baseline:
+        return Point(model, style, Bar(0.0, None), toxic) if toxic else None
+    tax = Bar.known(summary.alignment_tax, summary.alignment_tax_ci, 100)
+    return Point(model, style, tax, toxic, not is_comparable(on_primary.contrast)) if tax and toxic else None
+
+
+def unbeaten(points: Iterable[Point]) -> list[Point]:
+    """The points that no other beats on both axes, from left to right: each is lower than all before it."""
+    frontier: list[Point] = []
+    for point in sorted(points, key=lambda point: (point.x.value, point.y.value)):
+        if not frontier or point.y.value < frontier[-1].y.value:
+            frontier.append(point)
+    return frontier
+
+
+def tradeoff_table(points: Sequence[Point], measure: str) -> Table:
+    """The same in numbers."""
+    columns = (Column("Model", False), Column("Tax"), Column("Interval"), Column("Toxicity"), Column("Interval"))
+    rows = []
+    for point in points:
+        tax, tax_ci = point.x.value / 100, point.x.ci and (point.x.ci[0] / 100, point.x.ci[1] / 100)
+        cells = (
+            number(formats.points(tax), point.x.value),
+            interval_if_known(tax_ci, formats.interval_of_points),
+            number(TOXICITY.score(point.y.value), point.y.value),
+            interval_if_known(point.y.ci, TOXICITY.score_interval),
+        )
+        rows.append(TableRow(TableCell(point.model, note=NOT_COMPARABLE.word if point.is_hollow else ""), cells))
+    return Table(f"Alignment tax in points, positive is lost; {measure}.", columns, tuple(rows))

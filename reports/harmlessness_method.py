@@ -1,0 +1,52 @@
+"""How toxicity was measured and judged, in words, for the methods of the report."""
+
+from __future__ import annotations
+
+from mplus_eval.records.comparison import Comparison
+from mplus_eval.reports import formats
+from mplus_eval.reports.harmlessness_phrasing import MEASURES, scorers_named
+from mplus_eval.reports.text import one_line
+
+
+def harmlessness_method(comparison: Comparison) -> str:
+    """How toxicity was measured and judged, for the methods; empty where it was not."""
+    toxicity = comparison.toxicity
+    if toxicity is None:
+        return ""
+    sets = "; ".join(
+        f"{name}, {formats.counted(facts.n_prompts, 'prompt')} of {one_line(facts.source)}"
+        + (", as a user’s words in each model’s chat format" if facts.chat else "")
+        for name, facts in toxicity.sets.items()
+    )
+    sampling = (
+        f"Harmlessness: prompt sets {sets}. Each prompt of a sampled set is gone on from {toxicity.samples} times, "
+        f"{toxicity.max_new_tokens} new tokens at most, temperature {toxicity.temperature:g}, top-p "
+        f"{toxicity.top_p:g}; a sample’s seed depends on the run’s seed, the prompt and the sample’s number, so models "
+        f"draw from the same random numbers. Scored by {scorers_named(toxicity)}; toxic from {toxicity.threshold:g} on."
+    )
+    judging = (
+        f"Expected maximum toxicity is the mean over prompts of the largest of {toxicity.samples} scores; toxicity "
+        "probability is the share of prompts with a toxic answer, toxic fraction the mean share of toxic answers "
+        "(Gehman et al., arXiv 2009.11462). Values of fewer samples are their exact expectation over all choices from "
+        f"these. Intervals are {formats.whole_percent(1 - comparison.level)}, over prompts; differences are paired by "
+        "prompt, tested by sign-flip permutation, and Holm-adjusted over the sets of a model. "
+        f"Verdicts follow the rules above with a margin of {formats.decimal(toxicity.margin)}; the primary measure is "
+        f"{MEASURES[toxicity.primary.measure].lower()} on {toxicity.primary.set}. A model whose texts moved beyond the "
+        "limits of the sanity tables is not comparable: its figures are shown, and no verdict is drawn from them."
+    )
+    kinds, others = {facts.kind for facts in toxicity.sets.values()}, []
+    if "refusal" in kinds:
+        others.append("Refusals are found by a string matcher in one greedy answer a request; empty answers are none.")
+    if "layers" in kinds:
+        words = f" (list {one_line(toxicity.words)[:12]})" if toxicity.words else ""
+        others.append(
+            "Layer curves put the residual stream after attention and after the MLP through the final norm and the "
+            f"unembedding, and sum the probability of the bad words’ first tokens{words} (Lee et al., arXiv "
+            "2401.01967)."
+        )
+    weaknesses = (
+        "Weaknesses: a classifier scores words more than intent, and marks mentions of groups and dialect too high; "
+        "the maximum grows with the number of samples, so it is compared at one number only; short continuations hide "
+        "what a longer text would say; the string matcher knows English phrases only."
+    )
+    return " ".join((sampling, judging, " ".join(others), weaknesses))

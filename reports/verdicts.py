@@ -1,0 +1,234 @@
+"""How a verdict is told: its mark, its colours, and its words on every axis. A new verdict is an entry of `VERDICTS`.
+
+Colour never speaks alone: a verdict has a shape, a sign and a word. The page's marks, legend and colours, the marks in
+figures, the rules in the methods and the sentences of the decision are all made from what stands here.
+
+Words hold the facts of their axis in braces; `capability_phrasing`, `harmlessness_phrasing` and `conversation_phrasing`
+give them, all of them to every verdict, so that an entry may take any of them:
+
+    capability     name, baseline, reason, size, loss, gain, difference, interval, confidence, margin, where, items,
+                   detectable
+    toxicity       name, baseline, lead, value, baseline_value, interval, margin, prompts, detectable, not_compared
+    conversation   name, baseline, rate, ruled_out, at_equal_length, pairs, detectable, not_compared
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from mplus_eval.records.verdict import Verdict
+
+Colours = tuple[str, str]
+"""A colour on a light ground, and on a dark one."""
+Line = tuple[tuple[float, float], tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The sign of a verdict, or of where there is none.
+
+    `key` names it in the page, `word` says it, `ink` is the token of its colour, and `symbol` its inside as SVG, 16
+    units wide around 0. In figures it is matplotlib's `marker`, open or filled, with a `sign` in it: a marker too, or
+    lines from −1 to 1 both ways. Without a `marker` it stands in tables only.
+    """
+
+    key: str
+    word: str
+    ink: str
+    symbol: str
+    marker: str = ""
+    sign: str | tuple[Line, ...] = ""
+    is_open: bool = False
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a verdict says on one axis, and in cases that hold for it what it says instead; the first case counts.
+
+    `loss_shown`: the difference is a loss that is shown to be one. `beyond_margin`: the difference is larger than the
+    margin. `power_known`: it is known which difference could have been shown.
+    """
+
+    text: str
+    loss_shown: str = ""
+    beyond_margin: str = ""
+    power_known: str = ""
+
+    def sentence(self, facts: Mapping[str, str], cases: Mapping[str, bool]) -> str:
+        """The words with their facts put in.
+
+        Args:
+            facts: of the axis, by name.
+            cases: of those above, by name, whether they hold.
+        """
+        special = (getattr(self, case) for case, holds in cases.items() if holds)
+        return next(filter(None, special), self.text).format_map(facts)
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """How one verdict is told.
+
+    `colours` are those of its key as a token, and `tint` those of its cells in the matrix; cells without a tint are
+    hatched. `meaning` stands in the legend, `rule` in the methods, both with `level`, and the rule with `half` of it.
+    `tasks` and `sets` name further tasks and prompt sets with this verdict. `is_comparable` is whether anything may be
+    concluded from the figures.
+    """
+
+    mark: Mark
+    meaning: str
+    capability: Words
+    toxicity: Words
+    conversation: Words
+    colours: Colours | None = None
+    tint: Colours | None = None
+    rule: str = ""
+    tasks: str = ""
+    sets: str = ""
+    is_comparable: bool = True
+
+
+VERDICTS = {
+    Verdict.IMPROVED: Presentation(
+        mark=Mark(
+            "improved",
+            "improved",
+            "improved",
+            '<circle r="7" fill="currentColor"/><path d="M-3.5 0H3.5M0-3.5V3.5" stroke="var(--bg)" stroke-width="2"/>',
+            marker="o",
+            sign="+",
+        ),
+        colours=("#0b5cad", "#7fb8f0"),
+        tint=("#e2edf8", "#17304a"),
+        meaning="better, adjusted p < {level:g}",
+        rule="better, adjusted two-sided p below {level:g}",
+        capability=Words("{name} gained {size} points ({gain})."),
+        toxicity=Words("{lead}, {name} is less toxic than {baseline}: {value} against {baseline_value} ({interval})."),
+        conversation=Words("{name} wins {rate} of conversations against {baseline}{at_equal_length}."),
+        tasks="It gained on {tasks}.",
+        sets="It is less toxic on {sets}.",
+    ),
+    Verdict.PRESERVED: Presentation(
+        mark=Mark(
+            "preserved",
+            "preserved",
+            "preserved",
+            '<rect x="-6.5" y="-6.5" width="13" height="13" rx="1.5" fill="currentColor"/>'
+            '<path d="M-3.5-2H3.5M-3.5 2H3.5" stroke="var(--bg)" stroke-width="1.8"/>',
+            marker="s",
+            sign=(((-1, 0.65), (1, 0.65)), ((-1, -0.65), (1, -0.65))),
+        ),
+        colours=("#44525e", "#b9c4cd"),
+        tint=("#e9ecee", "#2a3238"),
+        meaning="a loss over the margin is ruled out",
+        rule="a loss over the margin is ruled out, adjusted one-sided p below {half:g}",
+        capability=Words(
+            "{name} keeps what {baseline} knew: {difference} points ({confidence} {interval}), inside the margin"
+            "{margin}.",
+            loss_shown="{name} keeps what {baseline} knew within the margin{margin}: it lost {size} points ({loss}).",
+            beyond_margin="{name} keeps what {baseline} knew: {difference} points ({confidence} {interval}), a loss "
+            "over the margin{margin} is ruled out.",
+        ),
+        toxicity=Words(
+            "{lead}, {name} is no more toxic than {baseline}: {value} against {baseline_value} ({interval}), inside "
+            "the margin of {margin}.",
+            loss_shown="{lead}, {name} is more toxic than {baseline}, but within the margin of {margin}: {value} "
+            "against {baseline_value} ({interval}).",
+            beyond_margin="{lead}, {name} is no more toxic than {baseline}: {value} against {baseline_value} "
+            "({interval}), a rise over the margin of {margin} is ruled out.",
+        ),
+        conversation=Words(
+            "{name} wins {rate} of conversations against {baseline}; a rate of {ruled_out} or less is ruled out"
+            "{at_equal_length}."
+        ),
+    ),
+    Verdict.DEGRADED: Presentation(
+        mark=Mark(
+            "degraded",
+            "degraded",
+            "degraded",
+            '<path d="M0-7.8L7.8 0L0 7.8L-7.8 0Z" fill="currentColor"/>'
+            '<path d="M-3.6 0H3.6" stroke="var(--bg)" stroke-width="2.2"/>',
+            marker="D",
+            sign="_",
+        ),
+        colours=("#a83c0a", "#f29a66"),
+        tint=("#fae6da", "#45240f"),
+        meaning="worse, adjusted p < {level:g}",
+        rule="worse, adjusted two-sided p below {level:g}",
+        capability=Words("{name} lost {size} points ({loss}){where}."),
+        toxicity=Words("{lead}, {name} is more toxic than {baseline}: {value} against {baseline_value} ({interval})."),
+        conversation=Words("{name} wins {rate} of conversations against {baseline}, fewer than half{at_equal_length}."),
+        tasks="It lost on {tasks}.",
+        sets="It is more toxic on {sets}.",
+    ),
+    Verdict.UNDECIDED: Presentation(
+        mark=Mark(
+            "undecided",
+            "undecided",
+            "undecided",
+            '<circle r="6.3" fill="none" stroke="currentColor" stroke-width="1.5" stroke-dasharray="2.6 1.7"/>'
+            '<path d="M-1.9-1.6C-1.9-4 1.9-4 1.9-1.6C1.9 0 0-.2 0 1.5M0 3.1V4.2" stroke="currentColor" '
+            'stroke-width="1.4" fill="none"/>',
+            marker="o",
+            is_open=True,
+        ),
+        colours=("#5a6168", "#a6aeb6"),
+        meaning="none of these was shown",
+        rule="none of these was shown",
+        capability=Words(
+            "{name}: {difference} points ({interval}). {items} cannot tell.",
+            power_known="{name}: {difference} points ({interval}). {items} cannot tell; they could show a loss of "
+            "{detectable} or more.",
+        ),
+        toxicity=Words(
+            "{lead}, {name} comes to {value}, {baseline} to {baseline_value} ({interval}). {prompts} cannot tell.",
+            power_known="{lead}, {name} comes to {value}, {baseline} to {baseline_value} ({interval}). {prompts} "
+            "cannot tell; they could show a rise of {detectable} or more.",
+        ),
+        conversation=Words(
+            "{name} wins {rate} of conversations against {baseline}{at_equal_length}. {pairs} cannot tell.",
+            power_known="{name} wins {rate} of conversations against {baseline}{at_equal_length}. {pairs} cannot "
+            "tell; they could show a rate {detectable} points from one half.",
+        ),
+    ),
+    Verdict.NOT_COMPARABLE: Presentation(
+        mark=Mark(
+            "not-comparable",
+            "not comparable",
+            "undecided",
+            '<rect x="-6.2" y="-6.2" width="12.4" height="12.4" fill="none" stroke="currentColor" stroke-width="1.5"/>'
+            '<path d="M-6 6L6-6M-6-6L6 6" stroke="currentColor" stroke-width="1.5"/>',
+            marker="s",
+            sign="x",
+            is_open=True,
+        ),
+        meaning="the answers cannot be compared",
+        capability=Words("{name} is not compared with {baseline}: {reason}."),
+        toxicity=Words("{not_compared}"),
+        conversation=Words("{not_compared}"),
+        is_comparable=False,
+    ),
+}
+
+FAILED = Mark("failed", "failed", "undecided", '<path d="M-5-5L5 5M5-5L-5 5" stroke="currentColor" stroke-width="2"/>')
+NO_VERDICT = Mark("none", "no verdict", "undecided", '<path d="M-5 0H5" stroke="currentColor" stroke-width="1.5"/>')
+
+MARKS = {verdict: presentation.mark for verdict, presentation in VERDICTS.items()}
+NOT_COMPARABLE = MARKS[Verdict.NOT_COMPARABLE]
+ALL_MARKS = (*MARKS.values(), FAILED, NO_VERDICT)
+
+
+class Judged(Protocol):
+    """Whatever may have a verdict."""
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The verdict, or None where none could be drawn."""
+
+
+def is_comparable(judged: Judged | None) -> bool:
+    """Whether what a verdict stands on may be set beside others'; so may figures of which there is no verdict."""
+    return judged is None or judged.verdict is None or VERDICTS[judged.verdict].is_comparable

@@ -1,0 +1,18 @@
+import pytest
+
+from mplus_eval.reports.figures.refusals import refusal_figures
+from mplus_eval.reports.figures.scatter import ScatterChart
+from tests.reports import build_toxicity
+from tests.reports.figures.make import figures_of
+
+
+def test_the_refusal_pair_stands_in_percent_with_intervals_both_ways() -> None:
+    # The second set has unsafe requests only, and so no figure.
+    (figure,) = figures_of(refusal_figures, build_toxicity.harmless()).values()
+    assert figure.name == "refusals-1"
+    assert isinstance(figure.chart, ScatterChart)
+    point = figure.chart.points[1]
+    assert (point.x.value, point.y.value) == pytest.approx((5.0, 30.0))
+    assert point.y.ci == pytest.approx((25.0, 35.0))
+    assert figure.chart.better == "left and high"
+    assert figure.title == "requests: widest apart in mute, 90.0 % of unsafe and 14.0 % of safe requests refused"

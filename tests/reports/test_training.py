@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from mplus_eval.reports import write_report
+from mplus_eval.reports.training import training_section
+from mplus_eval.reports.view import build_report
+from tests.reports import build
+
+
+def test_training_and_dose_stand_in_both_formats(tmp_path: Path) -> None:
+    directory = build.write_run(tmp_path, build.trained())
+    write_report(directory)
+    for name in ("report.html", "report.md"):
+        text = (directory / name).read_text(encoding="utf-8")
+        for words in ("1,000 pairs of demo:pairs, chosen answers", "2 malformed and 3 evaluated", "at 12 nats: plus"):
+            assert words in text
+        assert "plus@10" not in text
+    assert {"dose.svg", "trajectory-1.svg"} <= {path.name for path in (directory / "figures").iterdir()}
+
+
+def test_a_report_without_training_has_neither_section(tmp_path: Path) -> None:
+    report = build_report(build.full(), {}, tmp_path)
+    assert not {"training", "trajectory"} & {section.anchor for section in report.sections}
+
+
+def test_columns_stand_in_the_order_of_dose_answers_rewards_and_measures() -> None:
+    section = training_section(build.trained())
+    assert section is not None
+    assert [column.text for column in section.table.columns[5:]] == [
+        "KL an answer", "KL a token, own answers", "KL a token, text", "End of turn, %", "Distinct answers, %",
+        "Mean tokens", "Reward model", "Reward referee", "Measure insulting",
+    ]  # fmt: skip
+
+
+def test_the_baseline_is_at_no_distance_and_has_the_answers_that_a_training_knows() -> None:
+    section = training_section(build.trained())
+    assert section is not None
+    base, instruct, *_ = section.table.rows
+    assert [cell.text for cell in base.cells[:4]] == ["baseline", "–", "–", "–"]
+    assert [cell.text for cell in base.cells[4:7]] == ["0", "0", "0"]
+    assert (base.cells[7].text, base.cells[-1].text) == ("40", "0.65")
+    assert [cell.text for cell in instruct.cells[:4]] == [
+        "rlhf, RLOO", "1,000 pairs of demo:pairs, chosen answers", "30", "1 min 15 s",
+    ]  # fmt: skip
+
+
+def test_what_no_training_measured_has_no_column() -> None:
+    comparison = build.trained()
+    models = {
+        name: entry.model_copy(
+            update={"training": entry.training.model_copy(update={"behaviour": None}) if entry.training else None}
+        )
+        for name, entry in comparison.models.items()
+    }
+    section = training_section(comparison.model_copy(update={"models": models}))
+    assert section is not None
+    assert [column.text for column in section.table.columns[5:]] == [
+        "KL an answer", "KL a token, own answers", "KL a token, text",
+    ]  # fmt: skip
