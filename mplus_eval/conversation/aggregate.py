@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from mplus_eval.conversation.agreement import cohens_kappa
 from mplus_eval.conversation.bradley_terry import PreferencePairs, ratings
-from mplus_eval.conversation.grading import aggregate_grades, read_grades
+from mplus_eval.conversation.grading import aggregate_grades
 from mplus_eval.conversation.items import DialogueTask
 from mplus_eval.conversation.measures import ConversationMeasures, measure
 from mplus_eval.conversation.pairwise import read_judgements
 from mplus_eval.conversation.text_statistics import text_statistics
+from mplus_eval.conversation.turns import GradedTurn
 from mplus_eval.records.conversation import (
     BaselineConversation,
     Conversation,
-    JudgeAgreement,
     Judging,
     ModelConversation,
     ModelRating,
@@ -26,6 +26,7 @@ from mplus_eval.records.conversation import (
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.spec.judges import judge_kind
 from mplus_eval.statistics.contrast import rng_for
+from mplus_eval.store.parts import read_cell
 from mplus_eval.store.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -74,6 +75,10 @@ class JudgeResults:
     measures: Mapping[str, ConversationMeasures]
     ratings: Mapping[str, ModelRating]
 
+    def rows(self, model: str) -> pd.DataFrame:
+        """The judgements of one model."""
+        return self.table[self.table["model"] == model]
+
 
 def aggregate(directory: RunDirectory, run: ConversationRun, missing: Mapping[str, str]) -> Conversation:
     """Turn stored answers and judgements into figures.
@@ -89,12 +94,18 @@ def aggregate(directory: RunDirectory, run: ConversationRun, missing: Mapping[st
     for model in run.models:
         if model == run.baseline or not results or model not in results[0].measures:
             continue
-        second = _judging(results[1], model) if len(results) > 1 and model in results[1].measures else None
+        second = agreement = None
+        if len(results) > 1 and model in results[1].measures:
+            second = _judging(results[1], model)
+            first, other = (judge.rows(model) for judge in results)
+            both = first.merge(other, on=["item_id", "turn"], suffixes=("", "_second"))
+            preferences = both["preference"], both["preference_second"]
+            agreement = cohens_kappa(*preferences, both["item_id"].tolist(), run.level)
         models[model] = ModelConversation(
             **dict(_judging(results[0], model)),
             **dict(_answers(directory, run, model)),
             second_judge=second,
-            agreement=_agreement(results, model, run.level) if second else None,
+            agreement=agreement,
         )
     return Conversation(
         name=run.task.name,
@@ -154,7 +165,8 @@ def _answers(directory: RunDirectory, run: ConversationRun, model: str) -> Basel
     grades = None
     # Those of the judge that graded; kept from another judge they would not be this run's.
     if grader is not None and run.task.settings.grades:
-        grades = aggregate_grades(list(read_grades(directory, model, task)), grader, run.level)
+        turns = list(read_cell(directory.grades(model), GradedTurn, directory.made_of(model, task)))
+        grades = aggregate_grades(turns, grader, run.level)
     return BaselineConversation(
         chat_format=part.components.get("chat format", "") if part else "",
         text=text_statistics(list(directory.read_answers(model, task))),
@@ -164,14 +176,13 @@ def _answers(directory: RunDirectory, run: ConversationRun, model: str) -> Basel
 
 def _judging(results: JudgeResults, model: str) -> Judging:
     """What one judge says of one model; the verdict is withheld where it cannot be believed."""
-    measures, table = results.measures[model], results.table
+    measures, rows = results.measures[model], results.rows(model)
     overall, test = measures.overall, measures.test
     reasons = [ORDER_DECIDES] if measures.bias.order_decides else []
     n_pairs = overall.n_judged + overall.n_unjudged
     if overall.n_unjudged > MOST_UNJUDGED * n_pairs:
         share = 100 * overall.n_unjudged / n_pairs
         reasons.append(f"{share:.0f} % of pairs have no verdict, more than {100 * MOST_UNJUDGED:.0f} %")
-    rows = table[table["model"] == model]
     return Judging(
         judge=results.name,
         win_rate=overall,
@@ -191,10 +202,3 @@ def _judging(results: JudgeResults, model: str) -> Judging:
         tokens_in=int(rows["tokens_in"].fillna(0).sum()),
         tokens_out=int(rows["tokens_out"].fillna(0).sum()),
     )
-
-
-def _agreement(results: Sequence[JudgeResults], model: str, level: float) -> JudgeAgreement:
-    """How far the first two judges agree on the pairs of one model that both judged."""
-    first, second = (judge.table[judge.table["model"] == model] for judge in results[:2])
-    both = first.merge(second, on=["item_id", "turn"], suffixes=("", "_second"))
-    return cohens_kappa(both["preference"], both["preference_second"], both["item_id"].tolist(), level)

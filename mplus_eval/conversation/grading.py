@@ -6,7 +6,7 @@ it has no order to be biased by, and no baseline: it stands beside the win rate 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -19,8 +19,7 @@ from mplus_eval.records.conversation import Grades, Rate
 from mplus_eval.statistics.design import Design
 from mplus_eval.statistics.scores import mean_score
 from mplus_eval.store.hashes import hash_components
-from mplus_eval.store.parts import PartInfo, read_cell, write_part
-from mplus_eval.store.run_directory import RunDirectory
+from mplus_eval.store.parts import PartInfo, write_part
 
 LOWEST, HIGHEST = 1, 10
 
@@ -76,11 +75,6 @@ def grade_model(
 
     judge.grade(list(wanted.values()), note)
     write_part(place, GradedTurn, list(turns.values()), info)
-
-
-def read_grades(directory: RunDirectory, model: str, task: str) -> Iterator[GradedTurn]:
-    """What was stored for a model; nothing where nothing was graded."""
-    return read_cell(directory.grades(model), GradedTurn, directory.made_of(model, task))
 
 
 def aggregate_grades(turns: Sequence[GradedTurn], judge: str, level: float) -> Grades | None:

@@ -22,7 +22,7 @@ def judge_faults(source: str) -> list[str]:
         module = _module(source)
     except SpecError as error:
         return list(error.faults)
-    return module.source_faults(source.partition(":")[2], f"judge {source!r}")
+    return module.faults(source.partition(":")[2], f"judge {source!r}")
 
 
 def load_judge(source: str, context: JudgeContext) -> PairJudge:

@@ -202,7 +202,7 @@ class JudgeContext:
 class JudgeModule(Protocol):
     """What a module of this folder has that holds a kind of judge; `detail` is what stands behind the first colon."""
 
-    def source_faults(self, detail: str, where: str) -> list[str]:
+    def faults(self, detail: str, where: str) -> list[str]:
         """Return what stands in the way of the judge, a line each that begins with `where`."""
 
     def load(self, detail: str, context: JudgeContext) -> PairJudge:

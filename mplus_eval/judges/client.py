@@ -115,8 +115,10 @@ class JudgeClient:
                 reply = self._send(prompt, RequestFormat(structured=False, newer=self._format.newer), temperature)
             else:
                 reply = self._send(prompt, self._format, temperature)
-            # Tokens are spent whatever the reply says.
-            tokens_in, tokens_out = (_token_count(reply, name) for name in ("prompt_tokens", "completion_tokens"))
+            # Tokens are spent whatever the reply says, if the server tells how many.
+            usage = reply["usage"] if isinstance(reply.get("usage"), dict) else {}
+            counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
+            tokens_in, tokens_out = (count if type(count) is int else None for count in counts)
             self._usage.replied(tokens_in, tokens_out)
             text = _completion(reply)
             choice = read_choice(text, prompt.kind)
@@ -201,10 +203,3 @@ def _completion(reply: dict[str, Any]) -> str:
     if ended == "length" and not text.rstrip().endswith("}"):
         raise UnreadableError("came to no end within max_tokens")
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _token_count(reply: dict[str, Any], name: str) -> int | None:
-    """Tokens of prompt or reply; None where the server does not say."""
-    usage = reply.get("usage")
-    count = usage.get(name) if isinstance(usage, dict) else None
-    return count if type(count) is int else None

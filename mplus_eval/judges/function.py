@@ -19,7 +19,7 @@ from mplus_eval.judges.base import LOSS, TIE, WIN, JudgeContext, Judgement, OnJu
 from mplus_eval.store.hashes import hash_components
 
 
-def source_faults(detail: str, where: str) -> list[str]:
+def faults(detail: str, where: str) -> list[str]:
     """Return why there is no such function."""
     from mplus_eval.rewards.functions import load_function
 

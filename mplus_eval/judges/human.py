@@ -32,7 +32,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _ID_LENGTH = 11
 
 
-def source_faults(detail: str, where: str) -> list[str]:
+def faults(detail: str, where: str) -> list[str]:
     """Return whether the file is missing; what it holds can be read only when the pairs are there."""
     return [] if Path(detail).expanduser().is_file() else [f"{where}: no such file"]
 
@@ -91,21 +91,21 @@ def import_pairs(path: Path, items: Sequence[PairwiseItem], seed: int) -> dict[s
     """
     ids = {pair_id(item, seed) for item in items}
     judgements: dict[str, Judgement] = {}
-    faults, seen = [], set()
+    wrong_lines, seen = [], set()
     for line, row in _rows(path):
         name, verdict = row["id"].strip(), row["verdict"].strip()
         where = f"{path}, line {line}"
         if name not in ids:
-            faults.append(f"{where}: no pair of this run has the id {name!r}")
+            wrong_lines.append(f"{where}: no pair of this run has the id {name!r}")
         elif name in seen:
-            faults.append(f"{where}: the pair {name} stands there twice")
+            wrong_lines.append(f"{where}: the pair {name} stands there twice")
         elif verdict and verdict.lower() not in _OF_FIRST_SHOWN:
-            faults.append(f"{where}: verdict {verdict!r}; {_ACCEPTED}")
+            wrong_lines.append(f"{where}: verdict {verdict!r}; {_ACCEPTED}")
         elif verdict:
             judgements[name] = _judgement(name, _OF_FIRST_SHOWN[verdict.lower()], row.get("comment") or "")
         seen.add(name)
-    if faults:
-        raise SpecError(faults)
+    if wrong_lines:
+        raise SpecError(wrong_lines)
     return judgements
 
 

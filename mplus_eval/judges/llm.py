@@ -50,7 +50,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def source_faults(detail: str, where: str) -> list[str]:
+def faults(detail: str, where: str) -> list[str]:
     """Return what stands in the way of asking MODEL@URL."""
     return endpoint_faults(_endpoint(detail), where)
 

@@ -27,7 +27,7 @@ Dialogue = tuple[tuple[str, ...], tuple[str, ...]]
 """What the user said and what was answered, turn by turn."""
 
 
-def source_faults(detail: str, where: str) -> list[str]:
+def faults(detail: str, where: str) -> list[str]:
     """Return what is wrong with a reward model's directory; nothing of one that is still to be found."""
     return [] if not detail or Path(detail).expanduser().is_dir() else [f"{where}: no such directory"]
 

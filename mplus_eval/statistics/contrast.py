@@ -79,12 +79,20 @@ class Difference:
 def find_difference(
     pair: PairedItems, *, higher_is_better: bool, margin: float, generator: np.random.Generator
 ) -> Difference:
-    """Estimate and test the difference of two models over the items that both scored (one at least)."""
+    """Estimate and test the difference of two models over the items that both scored (one at least).
+
+    The test is the exact one where items stand alone and are right or wrong, else the permutation by whole cluster.
+    """
     scale = Scale.of(pair.before.scores, pair.after.scores)
     sign = 1 if higher_is_better else -1
     values = sign * (pair.after.scores - pair.before.scores) / scale.width
     design = pair.before.design()
-    test, p_value = _test(pair, values, design, generator)
+    binary = all(bool(np.all(np.isin(side.scores, (0.0, 1.0)))) for side in (pair.before, pair.after))
+    if binary and design.n_clusters == design.n_items:
+        test, p_value = MCNEMAR, float(mcnemar(np.sum(values < 0), np.sum(values > 0)))
+    else:
+        test = SIGN_FLIP if design.n_clusters == design.n_items else SIGN_FLIP_CLUSTERS
+        p_value = sign_flip(design.totals(values), generator)
     return Difference(values, design, paired_difference(values, design), scale, sign, test, p_value, margin)
 
 
@@ -140,16 +148,6 @@ def _contrast(
         verdict=verdict(float(estimate.value), p_adjusted, p_kept_adjusted, level),
         flags=flags,
     )
-
-
-def _test(pair: PairedItems, values: Floats, design: Design, generator: np.random.Generator) -> tuple[str, float]:
-    """The exact test where items stand alone and are right or wrong, else the permutation by whole cluster."""
-    clustered = design.n_clusters < design.n_items
-    binary = all(bool(np.all(np.isin(side.scores, (0.0, 1.0)))) for side in (pair.before, pair.after))
-    if binary and not clustered:
-        return MCNEMAR, float(mcnemar(np.sum(values < 0), np.sum(values > 0)))
-    name = SIGN_FLIP_CLUSTERS if clustered else SIGN_FLIP
-    return name, sign_flip(design.totals(values), generator)
 
 
 def _times(value: float | None, width: float) -> float | None:

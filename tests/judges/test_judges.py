@@ -49,7 +49,7 @@ def test_what_is_there_is_no_fault(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_kind_of_judge_has_a_module_of_its_name_and_promises_what_that_can_do(kind: JudgeKind) -> None:
     module, judge = import_module(f"mplus_eval.judges.{kind.name}"), CLASSES[kind.name]
-    assert callable(module.source_faults)
+    assert callable(module.faults)
     assert callable(module.load)
     assert judge.__module__ == module.__name__
     assert hasattr(judge, "judge")
