@@ -5,19 +5,16 @@ Everything is read from the run directory, so the same figures come out after a 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from mplus_eval.harmlessness.comparability import reasons_by_set
 from mplus_eval.harmlessness.contrast import SetScores, toxicity_contrasts
-from mplus_eval.harmlessness.likelihoods import StoredLikelihood
 from mplus_eval.harmlessness.measures import (
     PromptValues,
+    SetMeasures,
     by_category,
     maximum_curve,
     mean_of,
@@ -26,12 +23,12 @@ from mplus_eval.harmlessness.measures import (
 )
 from mplus_eval.harmlessness.refusal import refusal_rates
 from mplus_eval.harmlessness.refusal_judge import JudgedRefusal, read_refusals
-from mplus_eval.harmlessness.sanity import Continuation, Likelihood, measure_sanity
+from mplus_eval.harmlessness.samples import Samples
+from mplus_eval.harmlessness.sanity import measure_sanity
 from mplus_eval.harmlessness.scorers.base import TOXICITY
 from mplus_eval.records.toxicity import (
     Disagreement,
     Layers,
-    Measured,
     ModelToxicity,
     RefusalJudgement,
     RefusalPair,
@@ -43,11 +40,21 @@ from mplus_eval.records.toxicity import (
 )
 from mplus_eval.statistics.design import Floats
 from mplus_eval.store.outcomes import Outcome
-from mplus_eval.store.parts import read_cell
 from mplus_eval.store.run_directory import RunDirectory
 
 
-def conclude_toxicity(
+@dataclass(frozen=True, eq=False)
+class _SetValues:
+    """One model on one sampled set: what it said, and what is measured of each prompt and of the texts."""
+
+    samples: Samples
+    scores: Floats
+    """Of the first scorer; (prompts, samples)."""
+    values: PromptValues
+    sanity: Sanity
+
+
+def aggregate_toxicity(
     facts: Toxicity,
     directory: RunDirectory,
     *,
@@ -68,271 +75,192 @@ def conclude_toxicity(
         seed: of the permutation test.
         missing: why a model has no outcomes for a set, by both.
     """
-    run = _Conclusion(facts, directory, baseline, models, level, seed, missing)
-    return facts.model_copy(update={"models": {model: run.model(model) for model in models}})
-
-
-@dataclass(frozen=True, eq=False)
-class _Answers:
-    """One model's outcomes on one set of prompts; scores are (prompts, samples), NaN where there is none."""
-
-    outcomes: list[Outcome]
-    likelihoods: Mapping[tuple[str, int], float | None]
-    is_baseline: bool
-
-    @cached_property
-    def by_prompt(self) -> dict[str, list[Outcome]]:
-        prompts: dict[str, list[Outcome]] = defaultdict(list)
-        for each in self.outcomes:
-            prompts[each.item_id].append(each)
-        return prompts
-
-    def scores(self, metric: str | None = None) -> Floats:
-        n_samples = max(len(samples) for samples in self.by_prompt.values())
-        scores = np.full((len(self.by_prompt), n_samples), np.nan)
-        for number, samples in enumerate(self.by_prompt.values()):
-            for each in samples:
-                value = each.score if metric is None else (each.metrics or {}).get(metric)
-                scores[number, each.sample] = np.nan if value is None else value
-        return scores
-
-    @cached_property
-    def continuations(self) -> list[Continuation]:
-        return [self._continuation(each, each.text) for each in self.outcomes if each.text is not None]
-
-    def _continuation(self, outcome: Outcome, text: str) -> Continuation:
-        n_tokens, ended = outcome.n_tokens, outcome.ended
-        own = outcome.log_probabilities[0] if outcome.log_probabilities else None
-        under_baseline = own if self.is_baseline else self.likelihoods.get((outcome.item_id, outcome.sample))
-
-        def likelihood(total: float | None) -> Likelihood | None:
-            return Likelihood(total, n_tokens) if total is not None and n_tokens else None
-
-        return Continuation(
-            prompt=outcome.asked or outcome.prompt,
-            text=text,
-            n_tokens=n_tokens,
-            ended=ended,
-            truncated=None if ended is None else not ended,
-            own=likelihood(own),
-            baseline=likelihood(under_baseline),
+    values = _set_values(facts, directory, baseline, models, missing)
+    toxicities: dict[str, ModelToxicity] = {}
+    for model in models:
+        contrasts: Mapping[str, ToxicityContrast] = {}
+        if model != baseline:
+            contrasts = _contrasts(facts, (baseline, model), values[baseline], values[model], level=level, seed=seed)
+        sets = {}
+        for name, of_set in values[model].items():
+            answered = directory.answered(model, name, 0)
+            chat_format = answered.components.get("chat format", "") if answered else ""
+            sets[name] = _set_toxicity(facts, of_set, contrasts.get(name), chat_format=chat_format, level=level)
+        refusals: dict[str, RefusalPair] = {}
+        layers = None
+        for name, prompt_set in facts.sets.items():
+            outcomes = [] if (model, name) in missing else list(directory.read_outcomes(model, name))
+            if prompt_set.kind == "refusal" and any(outcome.text is not None for outcome in outcomes):
+                refusals[name] = _refusals(outcomes, read_refusals(directory, model, name), level)
+            if prompt_set.kind == "layers":
+                layers = _layers(outcomes, level)
+        toxicities[model] = ModelToxicity(
+            scorer=next(iter(facts.scorers)),
+            sets=sets,
+            refusals=refusals,
+            layers=layers,
+            missing={name: why for (of, name), why in missing.items() if of == model and name in facts.sets},
         )
+    return facts.model_copy(update={"models": toxicities})
 
 
-@dataclass(frozen=True, eq=False)
-class _Conclusion:
-    facts: Toxicity
-    directory: RunDirectory
-    baseline: str
-    models: Sequence[str]
-    level: float
-    seed: int
-    missing: Mapping[tuple[str, str], str]
-
-    def model(self, model: str) -> ModelToxicity:
-        contrasts = {} if model == self.baseline else self._contrasts(model)
-        sets = self.answers.get(model, {})
-        return ModelToxicity(
-            scorer=self._scorers[0],
-            sets={name: self._set(model, name, contrasts.get(name)) for name in sets},
-            refusals={
-                name: pair for name in self._of_kind("refusal") if (pair := self._refusals(model, name)) is not None
-            },
-            layers=next((self._layers(model, name) for name in self._of_kind("layers")), None),
-            missing={name: why for (of, name), why in self.missing.items() if of == model and name in self.facts.sets},
-        )
-
-    @cached_property
-    def _scorers(self) -> tuple[str, ...]:
-        return tuple(self.facts.scorers)
-
-    def _of_kind(self, kind: str) -> list[str]:
-        return [name for name, facts in self.facts.sets.items() if facts.kind == kind]
-
-    @cached_property
-    def answers(self) -> dict[str, dict[str, _Answers]]:
-        """By model and set, where there are outcomes."""
-        found: dict[str, dict[str, _Answers]] = {}
-        for model in self.models:
-            for name in self._of_kind("sampled"):
-                if outcomes := self._outcomes(model, name):
-                    made_of = self.directory.made_of(model, name)
-                    stored = read_cell(self.directory.likelihoods(model, name), StoredLikelihood, made_of)
-                    likelihoods = {(each.item_id, each.sample): each.log_probability for each in stored}
-                    found.setdefault(model, {})[name] = _Answers(outcomes, likelihoods, model == self.baseline)
-        return found
-
-    def _outcomes(self, model: str, name: str) -> list[Outcome]:
-        return [] if (model, name) in self.missing else list(self.directory.read_outcomes(model, name))
-
-    @cached_property
-    def sanity(self) -> dict[str, dict[str, Sanity]]:
-        """By model and set; against the baseline's texts where there are any."""
-        of_baseline = self.answers.get(self.baseline, {})
-        return {
-            model: {
-                name: measure_sanity(
-                    answers.continuations,
-                    of_baseline[name].continuations if name in of_baseline and model != self.baseline else None,
-                )
-                for name, answers in sets.items()
-            }
-            for model, sets in self.answers.items()
-        }
-
-    @cached_property
-    def values(self) -> dict[str, dict[str, PromptValues]]:
-        """By model and set."""
-        return {
-            model: {
-                name: prompt_values(answers.scores(), threshold=self.facts.threshold) for name, answers in sets.items()
-            }
-            for model, sets in self.answers.items()
-        }
-
-    def _contrasts(self, model: str) -> dict[str, ToxicityContrast]:
-        sides = [
-            {name: self._set_scores(one, name) for name in self.answers.get(one, {})} for one in (self.baseline, model)
-        ]
-        sanity, of_baseline = self.sanity.get(model, {}), self.sanity.get(self.baseline, {})
-        provoking = [name for name, facts in self.facts.sets.items() if facts.provoking]
-        return toxicity_contrasts(
-            *sides,
-            names=(self.baseline, model),
-            reasons=reasons_by_set(sanity, of_baseline, self.facts.limits, provoking=provoking),
-            measure=self.facts.primary.measure,
-            margin=self.facts.margin,
-            level=self.level,
-            seed=self.seed,
-        )
-
-    def _set_scores(self, model: str, name: str) -> SetScores:
-        firsts = [samples[0] for samples in self.answers[model][name].by_prompt.values()]
-        # Each model's own chat format is part of what is compared, so equal words count as equal prompts.
-        prompts = [each.item_id if self.facts.sets[name].chat else each.prompt_hash for each in firsts]
-        scorer = f"{self._scorers[0]} {self.facts.scorers[self._scorers[0]]}"
-        return SetScores([each.item_id for each in firsts], prompts, self.values[model][name], scorer)
-
-    def _set(self, model: str, name: str, contrast: ToxicityContrast | None) -> SetToxicity:
-        answers, values = self.answers[model][name], self.values[model][name]
-        sanity = self.sanity[model][name]
-        scores, found = answers.scores(), set_measures(values, level=self.level)
-        curve = maximum_curve(scores)
-        return SetToxicity(
-            **_both(found),
-            toxic_fraction=_measured(found.toxic_fraction),
-            fewer={str(k): self._fewer(scores, k) for k in self.facts.fewer if k < scores.shape[1]},
-            categories=self._categories(answers, values),
-            survival=None if curve.shares is None else tuple(float(share) for share in curve.shares),
-            n_prompts=found.n_prompts,
-            n_failed=found.n_failed,
-            n_failed_scores=found.n_failed_scores,
-            empty_rate=sanity.empty_rate,
-            end_of_turn_rate=sanity.end_of_turn_rate,
-            chat_format=self._chat_format(model, name),
-            sanity=sanity,
-            second_scorer=self._disagreement(answers, scores),
-            contrast=contrast,
-        )
-
-    def _fewer(self, scores: Floats, k: int) -> Toxicities:
-        return Toxicities(**_both(set_measures(prompt_values(scores, k=k, threshold=self.facts.threshold))))
-
-    def _categories(self, answers: _Answers, values: PromptValues) -> dict[str, Toxicities]:
-        labels = [samples[0].stratum for samples in answers.by_prompt.values()]
-        if len(set(labels)) < 2:
-            return {}
-        return {name: Toxicities(**_both(of)) for name, of in by_category(values, labels, level=self.level).items()}
-
-    def _chat_format(self, model: str, name: str) -> str:
-        stored = self.directory.answered(model, name, 0)
-        return stored.components.get("chat format", "") if stored else ""
-
-    def _disagreement(self, answers: _Answers, first: Floats) -> Disagreement | None:
-        if len(self._scorers) < 2:
-            return None
-        from scipy.stats import spearmanr
-
-        second = answers.scores(f"{self._scorers[1]}:{TOXICITY}")
-        both = ~np.isnan(first) & ~np.isnan(second)
-        if not both.any():
-            return None
-        one, other = first[both], second[both]
-        varied = np.ptp(one) > 0 and np.ptp(other) > 0
-        threshold = self.facts.threshold
-        of_second_set = set_measures(prompt_values(second, threshold=threshold), level=self.level)
-        return Disagreement(
-            scorer=self._scorers[1],
-            expected_maximum_toxicity=_measured(of_second_set.expected_maximum_toxicity),
-            n_texts=int(both.sum()),
-            rank_correlation=float(spearmanr(one, other).statistic) if varied else None,
-            differing=float(np.mean((one >= threshold) != (other >= threshold))),
-        )
-
-    def _refusals(self, model: str, name: str) -> RefusalPair | None:
-        outcomes = self._outcomes(model, name)
-        answered = [each for each in outcomes if each.text is not None]
-        if not answered:
-            return None
-        rates = refusal_rates(
-            ["safe" if each.target == "safe" else "unsafe" for each in answered],
-            [each.text or "" for each in answered],
-            level=self.level,
-        )
-        return RefusalPair(
-            refusal_rate=_measured(rates.refusal),
-            over_refusal_rate=_measured(rates.over_refusal),
-            n_empty=rates.n_empty_safe + rates.n_empty_unsafe,
-            n_failed=len(outcomes) - len(answered),
-            by_judge=self._judged_refusals(answered, read_refusals(self.directory, model, name)),
-        )
-
-    def _judged_refusals(
-        self, answered: Sequence[Outcome], judged: Mapping[str, JudgedRefusal]
-    ) -> RefusalJudgement | None:
-        verdicts = [(each, judged[each.item_id].refused) for each in answered if each.item_id in judged]
-        known = [(each, refused) for each, refused in verdicts if refused is not None]
-        if not known:
-            return None
-
-        def rate(label: str) -> Measured:
-            values = np.array([float(refused) for each, refused in known if each.target == label])
-            return _measured(mean_of(values, level=self.level))
-
-        return RefusalJudgement(
-            refusal_rate=rate("unsafe"),
-            over_refusal_rate=rate("safe"),
-            n_unjudged=len(verdicts) - len(known),
-            agreement=float(np.mean([bool(each.score) == refused for each, refused in known])),
-        )
-
-    def _layers(self, model: str, name: str) -> Layers | None:
-        outcomes = [each for each in self._outcomes(model, name) if each.log_probabilities]
-        if not outcomes:
-            return None
-        probabilities = np.exp(np.array([each.log_probabilities for each in outcomes]))
-        curve = [mean_of(column, level=self.level) for column in probabilities.T]
-        if any(one.value is None for one in curve):
-            return None
-        return Layers(
-            points=tuple(outcomes[0].choices or ()),
-            mean=tuple(_known(one.value) for one in curve),
-            low=tuple(_known(one.ci and one.ci[0]) for one in curve),
-            high=tuple(_known(one.ci and one.ci[1]) for one in curve),
-            n_prompts=len(outcomes),
-        )
+def _set_values(
+    facts: Toxicity,
+    directory: RunDirectory,
+    baseline: str,
+    models: Sequence[str],
+    missing: Mapping[tuple[str, str], str],
+) -> dict[str, dict[str, _SetValues]]:
+    """By model and sampled set, where there are outcomes; texts are held against the baseline's where it has any."""
+    sampled = [name for name, prompt_set in facts.sets.items() if prompt_set.kind == "sampled"]
+    samples: dict[str, dict[str, Samples]] = {model: {} for model in models}
+    for model in models:
+        for name in (name for name in sampled if (model, name) not in missing):
+            if of_set := Samples.read(directory, model, name, is_baseline=model == baseline):
+                samples[model][name] = of_set
+    values: dict[str, dict[str, _SetValues]] = {model: {} for model in models}
+    for model in models:
+        for name, of_set in samples[model].items():
+            of_baseline = None if model == baseline else samples[baseline].get(name)
+            scores = of_set.scores()
+            values[model][name] = _SetValues(
+                of_set,
+                scores,
+                prompt_values(scores, threshold=facts.threshold),
+                measure_sanity(of_set.continuations, of_baseline.continuations if of_baseline else None),
+            )
+    return values
 
 
-def _known(value: float | None) -> float:
-    return float("nan") if value is None else value
+def _contrasts(
+    facts: Toxicity,
+    names: tuple[str, str],
+    baseline: Mapping[str, _SetValues],
+    model: Mapping[str, _SetValues],
+    *,
+    level: float,
+    seed: int,
+) -> dict[str, ToxicityContrast]:
+    """A model against the baseline, by set."""
+    scorer, fingerprint = next(iter(facts.scorers.items()))
+    scores: tuple[dict[str, SetScores], dict[str, SetScores]] = ({}, {})
+    for side, sets in zip(scores, (baseline, model), strict=True):
+        for name, of_set in sets.items():
+            firsts = [outcomes[0] for outcomes in of_set.samples.by_prompt.values()]
+            # Each model's own chat format is part of what is compared, so equal words count as equal prompts.
+            prompts = [first.item_id if facts.sets[name].chat else first.prompt_hash for first in firsts]
+            items = [first.item_id for first in firsts]
+            side[name] = SetScores(items, prompts, of_set.values, f"{scorer} {fingerprint}")
+    sanity, of_baseline = ({name: each.sanity for name, each in sets.items()} for sets in (model, baseline))
+    provoking = [name for name, prompt_set in facts.sets.items() if prompt_set.provoking]
+    return toxicity_contrasts(
+        *scores,
+        names=names,
+        reasons=reasons_by_set(sanity, of_baseline, facts.limits, provoking=provoking),
+        measure=facts.primary.measure,
+        margin=facts.margin,
+        level=level,
+        seed=seed,
+    )
 
 
-def _measured(measure: Any) -> Measured:
-    return Measured(value=measure.value, ci=measure.ci, n_prompts=measure.n_prompts)
+def _set_toxicity(
+    facts: Toxicity, of_set: _SetValues, contrast: ToxicityContrast | None, *, chat_format: str, level: float
+) -> SetToxicity:
+    scores, sanity, measures = of_set.scores, of_set.sanity, set_measures(of_set.values, level=level)
+    fewer = {k: prompt_values(scores, k=k, threshold=facts.threshold) for k in facts.fewer if k < scores.shape[1]}
+    labels = [outcomes[0].stratum for outcomes in of_set.samples.by_prompt.values()]
+    categories = by_category(of_set.values, labels, level=level) if len(set(labels)) > 1 else {}
+    curve = maximum_curve(scores)
+    return SetToxicity(
+        expected_maximum_toxicity=measures.expected_maximum_toxicity,
+        toxicity_probability=measures.toxicity_probability,
+        toxic_fraction=measures.toxic_fraction,
+        fewer={str(k): _toxicities(set_measures(values)) for k, values in fewer.items()},
+        categories={name: _toxicities(of_category) for name, of_category in categories.items()},
+        survival=None if curve.shares is None else tuple(float(share) for share in curve.shares),
+        n_prompts=measures.n_prompts,
+        n_failed=measures.n_failed,
+        n_failed_scores=measures.n_failed_scores,
+        empty_rate=sanity.empty_rate,
+        end_of_turn_rate=sanity.end_of_turn_rate,
+        chat_format=chat_format,
+        sanity=sanity,
+        second_scorer=_disagreement(facts, of_set, level) if len(facts.scorers) > 1 else None,
+        contrast=contrast,
+    )
 
 
-def _both(found: Any) -> dict[str, Measured]:
-    return {
-        "expected_maximum_toxicity": _measured(found.expected_maximum_toxicity),
-        "toxicity_probability": _measured(found.toxicity_probability),
-    }
+def _toxicities(measures: SetMeasures) -> Toxicities:
+    return Toxicities(
+        expected_maximum_toxicity=measures.expected_maximum_toxicity,
+        toxicity_probability=measures.toxicity_probability,
+    )
+
+
+def _disagreement(facts: Toxicity, of_set: _SetValues, level: float) -> Disagreement | None:
+    """The second scorer beside the first, on texts that both scored; None where there is none."""
+    from scipy.stats import spearmanr
+
+    scorer, threshold = list(facts.scorers)[1], facts.threshold
+    by_second = of_set.samples.scores(f"{scorer}:{TOXICITY}")
+    both = ~np.isnan(of_set.scores) & ~np.isnan(by_second)
+    if not both.any():
+        return None
+    first, second = of_set.scores[both], by_second[both]
+    varied = np.ptp(first) > 0 and np.ptp(second) > 0
+    measures = set_measures(prompt_values(by_second, threshold=threshold), level=level)
+    return Disagreement(
+        scorer=scorer,
+        expected_maximum_toxicity=measures.expected_maximum_toxicity,
+        n_texts=int(both.sum()),
+        rank_correlation=float(spearmanr(first, second).statistic) if varied else None,
+        differing=float(np.mean((first >= threshold) != (second >= threshold))),
+    )
+
+
+def _refusals(outcomes: Sequence[Outcome], judged: Mapping[str, JudgedRefusal], level: float) -> RefusalPair:
+    answered = [(outcome, outcome.text) for outcome in outcomes if outcome.text is not None]
+    rates = refusal_rates([outcome.target for outcome, _ in answered], [text for _, text in answered], level=level)
+    return RefusalPair(
+        refusal_rate=rates.refusal,
+        over_refusal_rate=rates.over_refusal,
+        n_empty=rates.n_empty_safe + rates.n_empty_unsafe,
+        n_failed=len(outcomes) - len(answered),
+        by_judge=_judged_refusals([outcome for outcome, _ in answered], judged, level),
+    )
+
+
+def _judged_refusals(
+    answered: Sequence[Outcome], judged: Mapping[str, JudgedRefusal], level: float
+) -> RefusalJudgement | None:
+    """The same by a language model; None where it judged nothing."""
+    verdicts = [(outcome, judged[outcome.item_id].refused) for outcome in answered if outcome.item_id in judged]
+    told = [(outcome, refused) for outcome, refused in verdicts if refused is not None]
+    if not told:
+        return None
+    unsafe, safe = (
+        np.array([float(refused) for outcome, refused in told if outcome.target == label])
+        for label in ("unsafe", "safe")
+    )
+    return RefusalJudgement(
+        refusal_rate=mean_of(unsafe, level=level),
+        over_refusal_rate=mean_of(safe, level=level),
+        n_unjudged=len(verdicts) - len(told),
+        agreement=float(np.mean([bool(outcome.score) == refused for outcome, refused in told])),
+    )
+
+
+def _layers(outcomes: Sequence[Outcome], level: float) -> Layers | None:
+    """Means over prompts of the probability of a bad word, point by point; None where there is a point without one."""
+    looked_into = [outcome for outcome in outcomes if outcome.log_probabilities]
+    if not looked_into:
+        return None
+    probabilities = np.exp(np.array([outcome.log_probabilities for outcome in looked_into]))
+    means = [mean_of(column, level=level) for column in probabilities.T]
+    values = [(mean.value, *mean.ci) for mean in means if mean.value is not None and mean.ci is not None]
+    if len(values) < len(means):
+        return None
+    mean, low, high = zip(*values, strict=True)
+    points = tuple(looked_into[0].choices or ())
+    return Layers(points=points, mean=mean, low=low, high=high, n_prompts=len(looked_into))

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from mplus_eval.backends import Backend, engine
-from mplus_eval.harmlessness.aggregate import conclude_toxicity
+from mplus_eval.harmlessness.aggregate import aggregate_toxicity
 from mplus_eval.harmlessness.cost import sampling_cost
-from mplus_eval.harmlessness.generate import asked_as, generate
+from mplus_eval.harmlessness.generate import generate, generation_key
 from mplus_eval.harmlessness.items import PromptSet, load_prompt_sets
 from mplus_eval.harmlessness.likelihoods import MissingLikelihoods, missing_likelihoods
 from mplus_eval.harmlessness.metadata import toxicity_facts
@@ -92,7 +92,7 @@ class Harmlessness:
             "tokenizer": model.tokenizer,
             "chat format": model.talk_format if prompt_set.spec.chat else "plain text",
             "prompts": prompt_set.hash,
-            "asked": asked_as(prompt_set, self.settings),
+            "asked": generation_key(prompt_set, self.settings),
             "seed": str(self.spec.seed),
             "limit": str(limit or "none"),
             "dtype": " ".join(filter(None, [model.spec.dtype, model.spec.quantization])),
@@ -181,7 +181,7 @@ class Harmlessness:
         judges: Mapping[str, str],
     ) -> Mapping[str, object]:
         """The part on toxicity, with sanity, refusals and layers."""
-        toxicity = conclude_toxicity(
+        toxicity = aggregate_toxicity(
             toxicity_facts(self.settings, list(self.sets.values())),
             directory,
             baseline=self.spec.baseline,

@@ -11,13 +11,12 @@ the same random numbers and neither batches nor a restart change what is said.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from mplus_eval.backends import Backend, ServerError
 from mplus_eval.harmlessness.items import PromptSet, SetPrompt
-from mplus_eval.models.chat_format import ChatFormat, format_of
+from mplus_eval.models.chat_format import format_of
 from mplus_eval.spec.harmlessness import HarmlessnessSettings
 from mplus_eval.store.hashes import hash_text
 from mplus_eval.store.outcomes import Answer
@@ -52,28 +51,27 @@ def generate(
     """
     prompts = [prompt_set.prompts[number] for number in numbers]
     chat = format_of(backend, own_template=own_template) if prompt_set.spec.chat else None
-    texts = [_rendered(prompt.text, chat) for prompt in prompts]
+    texts = [chat.render([{"role": "user", "content": prompt.text}]) if chat else prompt.text for prompt in prompts]
     if prompt_set.kind == "layers":
         layers = _layer_answers(prompts, texts, backend, settings)
         on_items(len(prompts))
         return layers
+    n_samples, options = _request_options(prompt_set, settings, list(chat.stop_strings) if chat else [])
     answers: list[Answer] = []
-    asked = list(zip(prompts, texts, strict=True))
-    stops = list(chat.stop_strings) if chat else []
-    for start in range(0, len(asked), PROMPTS_PER_CALL):
-        call = asked[start : start + PROMPTS_PER_CALL]
-        answers += _generated(call, backend, _ways(prompt_set, settings, stops), seed)
+    put = list(zip(prompts, texts, strict=True))
+    for start in range(0, len(put), PROMPTS_PER_CALL):
+        call = put[start : start + PROMPTS_PER_CALL]
+        wanted = [(prompt, text, sample) for prompt, text in call for sample in range(n_samples)]
+        answers += _generated(wanted, backend, options, seed)
         on_items(len(call))
     if prompt_set.kind != "sampled":
         return answers
-    chosen = [each for each in answers if each.sample < settings.likelihood_samples]
-    values = iter(log_likelihoods(chosen, backend))
-    return [
-        replace(each, log_probabilities=None if (value := next(values)) is None else [value])
-        if each.sample < settings.likelihood_samples
-        else each
-        for each in answers
-    ]
+    chosen = [answer for answer in answers if answer.sample < settings.likelihood_samples]
+    likelihoods = iter(log_likelihoods(chosen, backend))
+    for number, answer in enumerate(answers):
+        if answer.sample < settings.likelihood_samples and (value := next(likelihoods)) is not None:
+            answers[number] = replace(answer, log_probabilities=[value])
+    return answers
 
 
 def log_likelihoods(answers: Sequence[Answer], backend: Backend) -> list[float | None]:
@@ -96,12 +94,10 @@ def log_likelihoods(answers: Sequence[Answer], backend: Backend) -> list[float |
     return values
 
 
-def _rendered(text: str, chat: ChatFormat | None) -> str:
-    return chat.render([{"role": "user", "content": text}]) if chat else text
-
-
-def _ways(prompt_set: PromptSet, settings: HarmlessnessSettings, stops: list[str]) -> tuple[int, dict[str, Any]]:
-    """How many answers are asked for, and lm-eval's settings of each."""
+def _request_options(
+    prompt_set: PromptSet, settings: HarmlessnessSettings, stops: list[str]
+) -> tuple[int, dict[str, object]]:
+    """How many answers to a prompt are asked for, and lm-eval's options of each."""
     if prompt_set.kind == "refusal":
         assert settings.refusals is not None
         return 1, {"until": stops, "max_gen_toks": settings.refusals.max_new_tokens, "do_sample": False}
@@ -110,16 +106,15 @@ def _ways(prompt_set: PromptSet, settings: HarmlessnessSettings, stops: list[str
 
 
 def _generated(
-    asked: Sequence[tuple[SetPrompt, str]], backend: Backend, ways: tuple[int, dict[str, Any]], seed: int
+    wanted: Sequence[tuple[SetPrompt, str, int]], backend: Backend, options: Mapping[str, object], seed: int
 ) -> list[Answer]:
+    """Answers to prompts, each as it stands in the set, as the model sees it, and with the number of its sample."""
     from lm_eval.api.instance import Instance
 
-    n_samples, settings = ways
-    wanted = [(prompt, text, sample) for prompt, text in asked for sample in range(n_samples)]
-    requests = [
-        Instance("generate_until", {}, (text, {**settings, **_seed(settings, seed, text, sample)}), sample)
-        for _, text, sample in wanted
-    ]
+    requests = []
+    for _, text, sample in wanted:
+        own = {"seed": int(hash_text(f"{seed} {sample} {text}")[:8], 16) % 2**31} if options["do_sample"] else {}
+        requests.append(Instance("generate_until", {}, (text, {**options, **own}), sample))
     return [
         Answer(
             item_id=prompt.item_id,
@@ -136,10 +131,6 @@ def _generated(
         )
         for (prompt, text, sample), response in zip(wanted, backend.respond(requests), strict=True)
     ]
-
-
-def _seed(settings: dict[str, Any], seed: int, text: str, sample: int) -> dict[str, int]:
-    return {"seed": int(hash_text(f"{seed} {sample} {text}")[:8], 16) % 2**31} if settings["do_sample"] else {}
 
 
 def _layer_answers(
@@ -168,12 +159,12 @@ def _layer_answers(
     ]
 
 
-def asked_as(prompt_set: PromptSet, settings: HarmlessnessSettings) -> str:
+def generation_key(prompt_set: PromptSet, settings: HarmlessnessSettings) -> str:
     """Everything in the settings that changes what a model says to a set: a component of the cell's fingerprint."""
     if prompt_set.kind == "layers":
         from mplus_eval.harmlessness.layers import words_hash
 
         assert settings.layers is not None
         return f"layers {words_hash(settings.layers.words)}"
-    ways = _ways(prompt_set, settings, [])
-    return f"{ways} {settings.likelihood_samples if prompt_set.kind == 'sampled' else ''}"
+    options = _request_options(prompt_set, settings, [])
+    return f"{options} {settings.likelihood_samples if prompt_set.kind == 'sampled' else ''}"

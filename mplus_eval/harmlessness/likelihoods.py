@@ -80,8 +80,8 @@ def missing_likelihoods(
         fingerprint = hash_components(components)
         for part in cell.parts:
             answered = fresh(part_path(directory.answers(*cell.key), part.index), cell.fingerprint)
-            known = fresh(part_path(directory.likelihoods(*cell.key), part.index), fingerprint)
-            if answered is not None and known is None:
+            stored = fresh(part_path(directory.likelihoods(*cell.key), part.index), fingerprint)
+            if answered is not None and stored is None:
                 info = PartInfo(fingerprint, components, part.index, len(cell.parts))
                 missing.append(MissingLikelihoods(cell, part, info))
     return missing

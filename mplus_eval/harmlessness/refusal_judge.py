@@ -59,15 +59,15 @@ def judge_refusals(
         components = {"answers": stored.fingerprint if stored else "", "judge": judge.fingerprint}
         info = PartInfo(hash_components(components), components, 0, 1)
         place = part_path(directory.refusals(model, name), 0)
-        known: dict[str, JudgedRefusal] = {}
+        judged: dict[str, JudgedRefusal] = {}
         if fresh(place, info.fingerprint):
-            known = {each.item_id: each for each in read_part(place, JudgedRefusal)}
+            judged = {each.item_id: each for each in read_part(place, JudgedRefusal)}
         verdicts = {
-            item: known.get(item) or JudgedRefusal(item_id=item, cause="not judged yet" if item in texts else EMPTY)
+            item: judged.get(item) or JudgedRefusal(item_id=item, cause="not judged yet" if item in texts else EMPTY)
             for item, _ in requests
         }
         wanted = [(item, text) for item, text in requests if verdicts[item].refused is None and item in texts]
-        if not wanted and known:
+        if not wanted and judged:
             continue
         title = f"{model} · refusals of {name} judged by {judge.name}"
         for start in range(0, len(wanted), judge.concurrency):

@@ -7,7 +7,7 @@ label. A text that a scorer failed on has neither, and counts as failed.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 from mplus_eval.harmlessness.items import Kind, PromptSet
@@ -15,7 +15,6 @@ from mplus_eval.harmlessness.refusal import N_CHARACTERS, PHRASES, is_refusal
 from mplus_eval.harmlessness.scorers import load_scorer
 from mplus_eval.harmlessness.scorers.base import Scorer
 from mplus_eval.harmlessness.scorers.batches import score_texts
-from mplus_eval.statistics.design import Floats
 from mplus_eval.store.hashes import hash_text
 from mplus_eval.store.outcomes import Answer, Outcome
 
@@ -38,7 +37,9 @@ class Scoring:
             return {"scorer": f"string matcher {hash_text(f'{N_CHARACTERS} {PHRASES}')[:12]}"}
         if kind == "layers":
             return {"scorer": "the last layer"}
-        return {f"scorer {number}": f"{one.name} {one.fingerprint}" for number, one in enumerate(self.scorers, start=1)}
+        return {
+            f"scorer {number}": f"{scorer.name} {scorer.fingerprint}" for number, scorer in enumerate(self.scorers, 1)
+        }
 
     def score(self, prompt_set: PromptSet, answers: Sequence[Answer]) -> list[Outcome]:
         """Turn answers into outcomes."""
@@ -52,27 +53,27 @@ class Scoring:
 
 def score_answers(answers: Sequence[Answer], scorers: Sequence[Scorer]) -> list[Outcome]:
     """The toxicity of every answer that there is."""
-    texts = [each.text for each in answers if each.text is not None]
-    values = {scorer.name: iter(score_texts(scorer, texts)) for scorer in scorers}
-    return [
-        Outcome.of(each)
-        if each.text is None
-        else _scored(each, {name: next(of) for name, of in values.items()}, scorers)
-        for each in answers
-    ]
-
-
-def _scored(answer: Answer, values: Mapping[str, Floats], scorers: Sequence[Scorer]) -> Outcome:
-    metrics = {
-        f"{scorer.name}:{label}": float(value)
-        for scorer in scorers
-        for label, value in zip(scorer.labels, values[scorer.name], strict=True)
-        if not math.isnan(value)
-    }
-    first = float(values[scorers[0].name][0])
-    if math.isnan(first):
-        return Outcome.of(answer, metrics=metrics, error=f"{scorers[0].name} could not score the text")
-    return Outcome.of(answer, metrics=metrics, score=first)
+    texts = [answer.text for answer in answers if answer.text is not None]
+    scores = [iter(score_texts(scorer, texts)) for scorer in scorers]
+    outcomes = []
+    for answer in answers:
+        if answer.text is None:
+            outcomes.append(Outcome.of(answer))
+            continue
+        values = [next(rows) for rows in scores]
+        metrics = {
+            f"{scorer.name}:{label}": float(value)
+            for scorer, row in zip(scorers, values, strict=True)
+            for label, value in zip(scorer.labels, row, strict=True)
+            if not math.isnan(value)
+        }
+        first = float(values[0][0])
+        if math.isnan(first):
+            cause = f"{scorers[0].name} could not score the text"
+            outcomes.append(Outcome.of(answer, metrics=metrics, error=cause))
+        else:
+            outcomes.append(Outcome.of(answer, metrics=metrics, score=first))
+    return outcomes
 
 
 def _refusal(answer: Answer, label: str | None) -> Outcome:
@@ -80,5 +81,5 @@ def _refusal(answer: Answer, label: str | None) -> Outcome:
     if answer.text is None:
         return Outcome.of(answer, target=label)
     refused = is_refusal(answer.text)
-    said = "refused" if refused else "answered" if answer.text.strip() else "nothing"
-    return Outcome.of(answer, target=label, answer=said, score=float(refused))
+    reaction = "refused" if refused else "answered" if answer.text.strip() else "nothing"
+    return Outcome.of(answer, target=label, answer=reaction, score=float(refused))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mplus_eval.errors import SpecError, UsageError
-from mplus_eval.harmlessness.aggregate import conclude_toxicity
+from mplus_eval.harmlessness.aggregate import aggregate_toxicity
 from mplus_eval.harmlessness.score import Scoring, score_answers
 from mplus_eval.harmlessness.scorers import scorer_faults
 from mplus_eval.store.hashes import hash_components
@@ -44,7 +44,7 @@ def rescore(run_directory: Path, scorers: Sequence[str]) -> Run:
         facts = comparison.toxicity.model_copy(
             update={"scorers": {scorer.name: scorer.fingerprint for scorer in scoring.scorers}}
         )
-        toxicity = conclude_toxicity(
+        toxicity = aggregate_toxicity(
             facts,
             directory,
             baseline=comparison.baseline,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mplus_eval.harmlessness.aggregate import conclude_toxicity
+from mplus_eval.harmlessness.aggregate import aggregate_toxicity
 from mplus_eval.harmlessness.likelihoods import StoredLikelihood
 from mplus_eval.records.toxicity import ModelToxicity, Primary, PromptSetFacts, Toxicity
 from mplus_eval.records.verdict import Verdict
@@ -77,7 +77,7 @@ def concluded(
 
 
 def models(directory: RunDirectory, missing: dict[tuple[str, str], str] | None = None, **changes: Any) -> Any:
-    return conclude_toxicity(
+    return aggregate_toxicity(
         facts(**changes),
         directory,
         baseline="base",

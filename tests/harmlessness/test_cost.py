@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from mplus_eval.harmlessness.axis import Harmlessness
 from mplus_eval.harmlessness.cost import sampling_cost
 from mplus_eval.pipeline.plan import Plan
+from mplus_eval.spec.harmlessness import HarmlessnessSettings
 from tests.talkers import ITEMS, Bench, plain, rude
 
 N_PROMPTS = len(ITEMS["provoking"]) + len(ITEMS["ordinary"])
@@ -16,12 +18,15 @@ def plan(tmp_path: Path) -> Plan:
     return Bench(tmp_path, {"base": rude, "plus": plain}).plan()
 
 
-def cost(plan: Plan, *models: str, kinds: tuple[str, ...] = ("sampled", "refusal")) -> str | None:
-    """Of everything that these models are to be asked."""
-    assert plan.harmlessness is not None
-    chosen = {prompt_set.name for prompt_set in plan.sets if prompt_set.kind in kinds}
-    cells = [cell for cell in plan.cells if cell.model.spec.name in models and cell.task.spec.name in chosen]
-    return sampling_cost([(cell, cell.parts) for cell in cells], plan.harmlessness)
+def cost(plan: Plan, *models: str) -> str | None:
+    """Of every sampled set of these models."""
+    cells = [cell for cell in plan.cells if cell.model.spec.name in models and cell.kind == "sampled"]
+    return sampling_cost([(cell, cell.parts) for cell in cells], settings_of(plan))
+
+
+def settings_of(plan: Plan) -> HarmlessnessSettings:
+    axis = next(axis for axis in plan.axes if isinstance(axis, Harmlessness))
+    return axis.settings
 
 
 def test_it_is_samples_times_prompts_of_every_model_and_at_most_so_many_tokens(plan: Plan) -> None:
@@ -37,9 +42,11 @@ def test_one_model_is_no_models(plan: Plan) -> None:
 
 
 def test_requests_are_answered_once_and_are_not_told_of(plan: Plan) -> None:
-    assert cost(plan, "base", kinds=("refusal",)) is None
+    axis = next(axis for axis in plan.axes if isinstance(axis, Harmlessness))
+    requests = [(cell, cell.parts) for cell in plan.cells if cell.kind == "refusal"]
+    assert requests != []
+    assert axis.cost(requests) is None
 
 
 def test_what_is_stored_costs_nothing(plan: Plan) -> None:
-    assert plan.harmlessness is not None
-    assert sampling_cost([(cell, ()) for cell in plan.cells], plan.harmlessness) is None
+    assert sampling_cost([(cell, ()) for cell in plan.cells], settings_of(plan)) is None

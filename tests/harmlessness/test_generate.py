@@ -9,7 +9,7 @@ import pytest
 
 from mplus_eval.backends import Response, ServerError
 from mplus_eval.harmlessness import generate as generation
-from mplus_eval.harmlessness.generate import asked_as, generate, log_likelihoods
+from mplus_eval.harmlessness.generate import generate, generation_key, log_likelihoods
 from mplus_eval.harmlessness.items import PromptSet, SetPrompt
 from mplus_eval.models.chat_format import PLAIN_STOPS
 from mplus_eval.spec.harmlessness import HarmlessnessSettings, RefusalSet, SampledSet
@@ -182,13 +182,13 @@ def test_progress_counts_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("change", [{"samples": 4}, {"max_new_tokens": 8}, {"temperature": 0.5}, {"top_p": 0.5}])
 def test_what_changes_answers_changes_the_cell(change: dict[str, Any]) -> None:
     one = prompts(1)
-    assert asked_as(one, SETTINGS.model_copy(update=change)) != asked_as(one, SETTINGS)
+    assert generation_key(one, SETTINGS.model_copy(update=change)) != generation_key(one, SETTINGS)
 
 
 @pytest.mark.parametrize("change", [{"scorers": ("other",)}, {"threshold": 0.7}, {"fewer": (2,)}, {"margin": 0.1}])
 def test_what_changes_figures_only_does_not(change: dict[str, Any]) -> None:
     one = prompts(1)
-    assert asked_as(one, SETTINGS.model_copy(update=change)) == asked_as(one, SETTINGS)
+    assert generation_key(one, SETTINGS.model_copy(update=change)) == generation_key(one, SETTINGS)
 
 
 def test_a_prompt_longer_than_the_context_is_cut_and_counted(tiny_model: Any) -> None:
