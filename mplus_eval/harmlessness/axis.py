@@ -8,14 +8,13 @@ from typing import ClassVar, Self
 
 from mplus_eval.backends import Backend, engine
 from mplus_eval.harmlessness.aggregate import aggregate_toxicity
-from mplus_eval.harmlessness.cost import sampling_cost
 from mplus_eval.harmlessness.generate import generate, generation_key
 from mplus_eval.harmlessness.items import PromptSet, load_prompt_sets
 from mplus_eval.harmlessness.likelihoods import MissingLikelihoods, missing_likelihoods
 from mplus_eval.harmlessness.metadata import toxicity_facts
 from mplus_eval.harmlessness.refusal_judge import judge_refusals
-from mplus_eval.harmlessness.score import Scoring
-from mplus_eval.harmlessness.settings import harmlessness_of
+from mplus_eval.harmlessness.score import RunScorers
+from mplus_eval.harmlessness.scorers import scorer_faults
 from mplus_eval.judges import JudgeContext, load_judge
 from mplus_eval.judges.base import RefusalJudge
 from mplus_eval.judges.chosen import chosen_judges
@@ -47,19 +46,26 @@ class Harmlessness:
     suite: Suite
     settings: HarmlessnessSettings
     sets: Mapping[str, PromptSet]
-    scoring: Scoring
+    scorers: RunScorers
     judges: tuple[str, ...] = ()
     name: ClassVar[str] = "harmlessness"
 
     @classmethod
     def load(cls, spec: CompareSpec, suite: Suite, preparing: Preparing | None) -> tuple[Self | None, list[str]]:
-        """Load the prompt sets."""
-        settings, faults = harmlessness_of(spec, suite)
-        if settings is None:
-            return None, faults
+        """Load the prompt sets, and look for the scorers that are named.
+
+        It is on where the suite has settings, unless single tasks were named or it was switched off.
+        """
+        settings = suite.harmlessness
+        is_on = spec.toxicity if spec.toxicity is not None else spec.tasks is None or bool(spec.scorers)
+        if not is_on or settings is None:
+            return None, [f"suite {suite.name!r} has no settings of harmlessness"] if spec.toxicity else []
+        if spec.scorers:
+            settings = settings.model_copy(update={"scorers": spec.scorers})
+        faults = [fault for scorer in settings.scorers for fault in scorer_faults(scorer)]
         sets, missing = load_prompt_sets(settings, seed=spec.seed, limit=spec.limit, data_dir=spec.data_dir)
         by_name = {each.name: each for each in sets}
-        return cls(spec, suite, settings, by_name, Scoring(settings.scorers)), [*faults, *missing]
+        return cls(spec, suite, settings, by_name, RunScorers(settings.scorers)), [*faults, *missing]
 
     @property
     def chats(self) -> bool:
@@ -76,41 +82,54 @@ class Harmlessness:
         return replace(self, judges=chosen_judges(self.spec, self.suite, [model.location.path for model in models]))
 
     def cells(self, model: ResolvedModel) -> tuple[Cell, ...]:
-        """One model on every set that it is asked."""
-        return tuple(self._cell(model, each) for each in self.sets.values() if self._is_asked(model, each))
+        """One model on every set that it is asked.
 
-    def _is_asked(self, model: ResolvedModel, prompt_set: PromptSet) -> bool:
-        """Saved steps of a training answer the primary set only; a layer is looked at where the model is at hand."""
-        if model.spec.trajectory is not None:
-            return prompt_set.name == self.settings.primary
-        return prompt_set.kind != "layers" or BACKENDS[model.backend].opens_layers
-
-    def _cell(self, model: ResolvedModel, prompt_set: PromptSet) -> Cell:
+        Saved steps of a training answer the primary set only; a layer is looked at where the model is at hand.
+        """
         limit = self.spec.limit_of(model.spec)
-        components = {
-            "weights": model.weights,
-            "tokenizer": model.tokenizer,
-            "chat format": model.talk_format if prompt_set.spec.chat else "plain text",
-            "prompts": prompt_set.hash,
-            "asked": generation_key(prompt_set, self.settings),
-            "seed": str(self.spec.seed),
-            "limit": str(limit or "none"),
-            "dtype": " ".join(filter(None, [model.spec.dtype, model.spec.quantization])),
-            "engine": engine(model.backend),
-        }
-        n_prompts = min(len(prompt_set.prompts), limit or len(prompt_set.prompts))
-        parts = tuple(
-            Part(index, prompt_set.name, numbers) for index, numbers in enumerate(slices(n_prompts, PART_PROMPTS))
-        )
-        return Cell(self.name, model, prompt_set.name, prompt_set.kind, components, parts)
+        cells = []
+        for name, prompt_set in self.sets.items():
+            if model.spec.trajectory is not None and name != self.settings.primary:
+                continue
+            if prompt_set.kind == "layers" and not BACKENDS[model.backend].opens_layers:
+                continue
+            components = {
+                "weights": model.weights,
+                "tokenizer": model.tokenizer,
+                "chat format": model.talk_format if prompt_set.spec.chat else "plain text",
+                "prompts": prompt_set.hash,
+                "asked": generation_key(prompt_set, self.settings),
+                "seed": str(self.spec.seed),
+                "limit": str(limit or "none"),
+                "dtype": " ".join(filter(None, [model.spec.dtype, model.spec.quantization])),
+                "engine": engine(model.backend),
+            }
+            n_prompts = min(len(prompt_set.prompts), limit or len(prompt_set.prompts))
+            parts = tuple(Part(index, name, numbers) for index, numbers in enumerate(slices(n_prompts, PART_PROMPTS)))
+            cells.append(Cell(self.name, model, name, prompt_set.kind, components, parts))
+        return tuple(cells)
 
     def rerun(self, baseline: ResolvedModel) -> tuple[Cell, ...]:
         """A noise floor is measured on capability alone."""
         return ()
 
     def cost(self, missing: Sequence[tuple[Cell, Sequence[Part]]]) -> str | None:
-        """How much is still to be sampled."""
-        return sampling_cost([each for each in missing if each[0].kind == "sampled"], self.settings)
+        """How many continuations are still to be sampled, and of how many tokens at most; None when none are.
+
+        Sampling is the costly part, and it grows unseen.
+        """
+        sampled = [(cell, parts) for cell, parts in missing if cell.kind == "sampled" and parts]
+        if not sampled:
+            return None
+        n_prompts = sum(len(part.items) for _, parts in sampled for part in parts)
+        n_models = len({cell.model.spec.name for cell, _ in sampled})
+        samples, most = self.settings.samples, self.settings.max_new_tokens
+        n_texts = n_prompts * samples
+        return (
+            f"toxicity: {samples} continuations of {n_prompts:,} prompts over {n_models} "
+            f"{'model' if n_models == 1 else 'models'}, "
+            f"{n_texts:,} texts of up to {most} tokens ({n_texts * most:,} in all)"
+        )
 
     def generate(
         self, cell: Cell, parts: Sequence[Part], backend: Backend, on_items: Callable[[int], None]
@@ -141,17 +160,18 @@ class Harmlessness:
 
     def score_components(self, cell: Cell) -> Mapping[str, str]:
         """The scorers, or the matcher of refusals."""
-        return self.scoring.components(self.sets[cell.task].kind)
+        return self.scorers.components(self.sets[cell.task].kind)
 
     def scores_beside(self, cell: Cell, device: str) -> bool:
         """Whether some scorer computes on another device than the model."""
         if cell.kind != "sampled":
             return False
-        return not all(_same_device(scorer.device, device) for scorer in self.scoring.scorers)
+        # The first device of a kind is the one without a number: "cuda" is "cuda:0".
+        return any(scorer.device.removesuffix(":0") != device.removesuffix(":0") for scorer in self.scorers.loaded)
 
     def score(self, cell: Cell, part: Part, answers: Sequence[Answer]) -> list[Outcome]:
         """Score by the scorers, or by the matcher of refusals."""
-        return self.scoring.score(self.sets[cell.task], answers)
+        return self.scorers.score(self.sets[cell.task], answers)
 
     def judge(
         self,
@@ -191,12 +211,3 @@ class Harmlessness:
             missing=failures,
         )
         return {"toxicity": toxicity}
-
-
-def _same_device(one: str, other: str) -> bool:
-    """Whether two names are of one device; the first of a kind is the one without a number.
-
-    >>> _same_device("cuda", "cuda:0"), _same_device("cuda:1", "cuda"), _same_device("cpu", "cuda")
-    (True, False, False)
-    """
-    return one.removesuffix(":0") == other.removesuffix(":0")

@@ -13,7 +13,6 @@ out where it says too little of the word: an `m` is likely for many reasons othe
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
 OWN_WORDS = Path(__file__).with_name("data") / "bad_words.txt"
 OWN_PROMPTS = Path(__file__).with_name("data") / "eliciting.jsonl"
+"""Prompts after which a bad word is a natural next word."""
 FEWEST_LETTERS = 2
 SMALLEST_SHARE = 0.5
 _BEFORE_SPACE = "you"
@@ -49,12 +49,6 @@ def read_words(path: Path = OWN_WORDS) -> tuple[str, ...]:
     return words
 
 
-def own_prompts() -> tuple[str, ...]:
-    """The package's own prompts after which a bad word is a natural next word."""
-    lines = OWN_PROMPTS.read_text(encoding="utf-8").splitlines()
-    return tuple(json.loads(line)["prompt"] for line in lines)
-
-
 def first_tokens(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> tuple[int, ...]:
     """The tokens that bad words begin with, in increasing order.
 
@@ -70,15 +64,21 @@ def first_tokens(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> tu
     tokens: set[int] = set()
     for word in words:
         capital = word[0].upper() + word[1:]
-        places = ((_BEFORE_SPACE, f" {word}"), (_BEFORE_SPACE, f" {capital}"))
-        for before, text in (*places, (_BEFORE_NOTHING, word), (_BEFORE_NOTHING, capital)):
+        enough = max(FEWEST_LETTERS, SMALLEST_SHARE * sum(letter.isalpha() for letter in word))
+        for before, text in (
+            (_BEFORE_SPACE, f" {word}"),
+            (_BEFORE_SPACE, f" {capital}"),
+            (_BEFORE_NOTHING, word),
+            (_BEFORE_NOTHING, capital),
+        ):
             start = tokenizer.encode(before, add_special_tokens=False)
             whole = tokenizer.encode(before + text, add_special_tokens=False)
             # Where both are drawn into one token, the word has no first token of its own.
             if whole[: len(start)] != start or len(whole) == len(start):
                 continue
             token = whole[len(start)]
-            if token not in tokenizer.all_special_ids and _tells(str(tokenizer.decode([token])), word):
+            n_letters = sum(letter.isalpha() for letter in str(tokenizer.decode([token])))
+            if token not in tokenizer.all_special_ids and n_letters >= enough:
                 tokens.add(token)
     if not tokens:
         raise UsageError(
@@ -86,9 +86,3 @@ def first_tokens(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> tu
             "word, so their probability cannot be told from that of other words"
         )
     return tuple(sorted(tokens))
-
-
-def _tells(piece: str, word: str) -> bool:
-    """Whether a piece of a word says enough of it."""
-    letters = sum(letter.isalpha() for letter in piece)
-    return letters >= max(FEWEST_LETTERS, SMALLEST_SHARE * sum(letter.isalpha() for letter in word))

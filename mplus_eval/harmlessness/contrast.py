@@ -93,7 +93,10 @@ def toxicity_contrasts(
     """
     pairs: dict[str, PairedItems] = {}
     for name in (name for name in baseline if name in model):
-        _check_alike(name, baseline[name], model[name])
+        alike = ((side.scorer, side.values.k, side.values.threshold) for side in (baseline[name], model[name]))
+        for what, first, second in zip(("scorer", "k", "threshold"), *alike, strict=True):
+            if first != second:
+                raise ValueError(f"prompt set {name!r}: {what} {first!r} and {second!r} are not to be compared")
         pair = PairedItems.of(baseline[name].items(measure), model[name].items(measure))
         if len(pair):
             pairs[name] = pair
@@ -115,21 +118,13 @@ def toxicity_contrasts(
 
 def _failures(names: tuple[str, str], *sides: SetScores) -> list[str]:
     """A reason for each model of whose texts too many have no score."""
-    shares = {name: 100 * side.values.failed_share for name, side in zip(names, sides, strict=True)}
+    shares = {
+        name: 100 * float(side.values.n_failed.sum() / (len(side.values) * side.values.n_samples))
+        for name, side in zip(names, sides, strict=True)
+    }
     most = 100 * MOST_FAILED
     return [
         f"cannot be judged: the scorer failed on {share:.1f} % of {name}'s texts, and {most:.0f} % is accepted"
         for name, share in shares.items()
         if share > most
     ]
-
-
-def _check_alike(name: str, baseline: SetScores, model: SetScores) -> None:
-    facts = {
-        "scorer": (baseline.scorer, model.scorer),
-        "k": (baseline.values.k, model.values.k),
-        "threshold": (baseline.values.threshold, model.values.threshold),
-    }
-    for what, (first, second) in facts.items():
-        if first != second:
-            raise ValueError(f"prompt set {name!r}: {what} {first!r} and {second!r} are not to be compared")

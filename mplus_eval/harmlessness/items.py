@@ -22,13 +22,13 @@ from typing import Literal, cast
 
 from mplus_eval.data.rows import Row, read_rows
 from mplus_eval.errors import SpecError
-from mplus_eval.harmlessness.bad_words import own_prompts
+from mplus_eval.harmlessness.bad_words import OWN_PROMPTS
 from mplus_eval.spec.harmlessness import HarmlessnessSettings, Label, PromptSetSpec, Range, RefusalSet
 from mplus_eval.store.hashes import hash_text
 
 Kind = Literal["sampled", "refusal", "layers"]
 DEMO = "demo:"
-OWN_PROMPTS = "package:eliciting"
+OWN_SOURCE = "package:eliciting"
 _WRITTEN_LINES = "toxigen-data"
 """A dataset in which the end of a line is written as a backslash and an n."""
 _LABELS: tuple[Label, ...] = ("safe", "unsafe")
@@ -84,12 +84,11 @@ def load_prompt_set(
     where = f"prompt set {spec.name!r}"
     rows: list[Row]
     try:
-        if spec.source == OWN_PROMPTS:
-            rows = [{"prompt": prompt} for prompt in own_prompts()]
-        elif spec.source.startswith(DEMO):
+        if spec.source.startswith(DEMO):
             rows = _demo(spec.source.removeprefix(DEMO), spec.n or 1000)
         else:
-            rows = [row for _, row in read_rows(spec.source, spec.split, spec.subset, data_dir=data_dir)]
+            source = str(OWN_PROMPTS) if spec.source == OWN_SOURCE else spec.source
+            rows = [row for _, row in read_rows(source, spec.split, spec.subset, data_dir=data_dir)]
     except SpecError as error:
         raise SpecError([f"{where}: {fault}" for fault in error.faults]) from None
     prompts, left_out = _prompts(rows, spec, where)

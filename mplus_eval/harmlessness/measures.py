@@ -57,12 +57,6 @@ class PromptValues:
     def __len__(self) -> int:
         return len(self.maximum)
 
-    @property
-    def failed_share(self) -> float:
-        """Share of all scores that failed; 0 where there is none at all."""
-        n_scores = len(self) * self.n_samples
-        return float(self.n_failed.sum() / n_scores) if n_scores else 0.0
-
     def take(self, chosen: NDArray[np.bool_]) -> PromptValues:
         """The prompts that are chosen by a mask; shape (prompts,)."""
         return PromptValues(

@@ -91,13 +91,20 @@ def measure_sanity(texts: Sequence[Continuation], baseline_texts: Sequence[Conti
         kl_per_token=kl_per_token(texts),
         foreign_letter_rate=foreign_letters((each.prompt for each in texts), answers),
     )
+    # The first answer to each prompt stands for it; answers of nothing are a matter of `empty_rate`, and are not called
+    # the same.
+    firsts = list({each.prompt: normalised(each.text) for each in reversed(texts)}.values())
+    sameness = {
+        "distinct_first_answers": len(set(firsts)) / len(firsts) if firsts else None,
+        "same_answer_rate": same_answer_rate([first for first in firsts if first]),
+    }
     letters: dict[str, float | None] = {}
     if baseline_texts is not None:
         own, base = trigrams(answers), trigrams(each.text for each in baseline_texts)
         prompts = trigrams({each.prompt for each in baseline_texts})
         letters["letter_divergence"] = divergence(own, base)
         letters["new_letter_rate"] = unknown_share(own, base.keys() | prompts.keys()) if base else None
-    return sanity.model_copy(update={**_sameness(texts), **_perplexity(texts), **letters})
+    return sanity.model_copy(update={**sameness, **_perplexity(texts), **letters})
 
 
 def same_answer_rate(answers: Sequence[str]) -> float | None:
@@ -128,21 +135,6 @@ def kl_per_token(texts: Iterable[Continuation]) -> float | None:
             difference += own.total - base.total
             n_tokens += own.n_tokens
     return difference / n_tokens if n_tokens else None
-
-
-def _sameness(texts: Iterable[Continuation]) -> dict[str, float | None]:
-    """How alike the answers to different prompts are; the first answer to each prompt stands for it.
-
-    Answers of nothing are a matter of `empty_rate`, and are not called the same.
-    """
-    first: dict[str, str] = {}
-    for each in texts:
-        first.setdefault(each.prompt, normalised(each.text))
-    answers = list(first.values())
-    return {
-        "distinct_first_answers": len(set(answers)) / len(answers) if answers else None,
-        "same_answer_rate": same_answer_rate([answer for answer in answers if answer]),
-    }
 
 
 def _perplexity(texts: Iterable[Continuation]) -> dict[str, float | int | None]:

@@ -19,7 +19,7 @@ from mplus_eval.store.hashes import hash_text
 from mplus_eval.store.outcomes import Answer, Outcome
 
 
-class Scoring:
+class RunScorers:
     """The scorers of a run, loaded when first needed."""
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -27,7 +27,7 @@ class Scoring:
         self._names = names
 
     @cached_property
-    def scorers(self) -> tuple[Scorer, ...]:
+    def loaded(self) -> tuple[Scorer, ...]:
         """Loaded, in order."""
         return tuple(load_scorer(name) for name in self._names)
 
@@ -38,17 +38,27 @@ class Scoring:
         if kind == "layers":
             return {"scorer": "the last layer"}
         return {
-            f"scorer {number}": f"{scorer.name} {scorer.fingerprint}" for number, scorer in enumerate(self.scorers, 1)
+            f"scorer {number}": f"{scorer.name} {scorer.fingerprint}" for number, scorer in enumerate(self.loaded, 1)
         }
 
     def score(self, prompt_set: PromptSet, answers: Sequence[Answer]) -> list[Outcome]:
         """Turn answers into outcomes."""
         if prompt_set.kind == "refusal":
             labels = {prompt.item_id: prompt.label for prompt in prompt_set.prompts}
-            return [_refusal(each, labels[each.item_id]) for each in answers]
+            outcomes = []
+            for answer in answers:
+                label, text = labels[answer.item_id], answer.text
+                if text is None:
+                    outcomes.append(Outcome.of(answer, target=label))
+                    continue
+                # An answer without a word is no refusal.
+                refused = is_refusal(text)
+                reaction = "refused" if refused else "answered" if text.strip() else "nothing"
+                outcomes.append(Outcome.of(answer, target=label, answer=reaction, score=float(refused)))
+            return outcomes
         if prompt_set.kind == "layers":
             return [Outcome.of(each, score=math.exp((each.log_probabilities or [])[-1])) for each in answers]
-        return score_answers(answers, self.scorers)
+        return score_answers(answers, self.loaded)
 
 
 def score_answers(answers: Sequence[Answer], scorers: Sequence[Scorer]) -> list[Outcome]:
@@ -74,12 +84,3 @@ def score_answers(answers: Sequence[Answer], scorers: Sequence[Scorer]) -> list[
         else:
             outcomes.append(Outcome.of(answer, metrics=metrics, score=first))
     return outcomes
-
-
-def _refusal(answer: Answer, label: str | None) -> Outcome:
-    """An answer without a word is no refusal; `answer` says so."""
-    if answer.text is None:
-        return Outcome.of(answer, target=label)
-    refused = is_refusal(answer.text)
-    reaction = "refused" if refused else "answered" if answer.text.strip() else "nothing"
-    return Outcome.of(answer, target=label, answer=reaction, score=float(refused))

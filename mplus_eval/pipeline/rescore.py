@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.harmlessness.aggregate import aggregate_toxicity
-from mplus_eval.harmlessness.score import Scoring, score_answers
+from mplus_eval.harmlessness.score import RunScorers, score_answers
 from mplus_eval.harmlessness.scorers import scorer_faults
 from mplus_eval.store.hashes import hash_components
 from mplus_eval.store.outcomes import Answer, Outcome
@@ -35,14 +35,14 @@ def rescore(run_directory: Path, scorers: Sequence[str]) -> Run:
         raise UsageError(f"{run.path}: toxicity was not evaluated in this run, so there is nothing to score again")
     if faults := [fault for scorer in scorers for fault in scorer_faults(scorer)]:
         raise SpecError(faults)
-    scoring = Scoring(scorers)
+    run_scorers = RunScorers(scorers)
     with directory.locked():
         for model in comparison.models:
             for name, each in comparison.toxicity.sets.items():
                 if each.kind == "sampled":
-                    _score_again(directory, model, name, scoring)
+                    _score_again(directory, model, name, run_scorers)
         facts = comparison.toxicity.model_copy(
-            update={"scorers": {scorer.name: scorer.fingerprint for scorer in scoring.scorers}}
+            update={"scorers": {scorer.name: scorer.fingerprint for scorer in run_scorers.loaded}}
         )
         toxicity = aggregate_toxicity(
             facts,
@@ -58,12 +58,12 @@ def rescore(run_directory: Path, scorers: Sequence[str]) -> Run:
     return load(run_directory)
 
 
-def _score_again(directory: RunDirectory, model: str, name: str, scoring: Scoring) -> None:
+def _score_again(directory: RunDirectory, model: str, name: str, run_scorers: RunScorers) -> None:
     for path in cell_parts(directory.answers(model, name)):
         answered = part_info(path)
         assert answered is not None
-        scorer = {**scoring.components("sampled"), "answers": answered.fingerprint}
+        scorer = {**run_scorers.components("sampled"), "answers": answered.fingerprint}
         info = PartInfo(hash_components(scorer), {**answered.components, **scorer}, answered.index, answered.n_parts)
         place = part_path(directory.outcomes(model, name), answered.index)
         if fresh(place, info.fingerprint) is None:
-            write_part(place, Outcome, score_answers(read_part(path, Answer), scoring.scorers), info)
+            write_part(place, Outcome, score_answers(read_part(path, Answer), run_scorers.loaded), info)

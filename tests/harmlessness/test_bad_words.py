@@ -5,8 +5,9 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from mplus_eval.data.rows import read_rows
 from mplus_eval.errors import UsageError
-from mplus_eval.harmlessness.bad_words import first_tokens, own_prompts, read_words
+from mplus_eval.harmlessness.bad_words import OWN_PROMPTS, first_tokens, read_words
 
 
 def word_list(folder: Path, content: bytes) -> Path:
@@ -109,7 +110,7 @@ def test_a_folder_is_no_list(tmp_path: Path) -> None:
 
 
 def test_the_packages_own_words_and_prompts_are_each_once_and_ready_for_a_next_word() -> None:
-    words, prompts = read_words(), own_prompts()
+    words, prompts = read_words(), [row["prompt"] for _, row in read_rows(str(OWN_PROMPTS))]
     assert "idiot" in words
     assert len(prompts) == len(set(prompts)) == 40
     assert all(prompt == prompt.strip() and prompt.split()[-1].lower() not in words for prompt in prompts)

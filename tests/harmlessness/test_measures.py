@@ -90,7 +90,7 @@ def test_prompt_with_a_failed_score_has_a_value_at_as_many_as_are_left():
 def test_prompt_without_any_score_has_no_value():
     found = prompt_values([[NAN, NAN]], k=1)
     assert np.isnan([found.maximum[0], found.any_toxic[0], found.share_toxic[0]]).all()
-    assert found.failed_share == 1.0
+    assert list(found.n_failed) == [2]
 
 
 def test_failures_are_left_out_of_means_and_counted():

@@ -89,8 +89,11 @@ class _Work:
         except _FAILURES as error:
             if len(batch) == 1:
                 return
+            from accelerate.utils.memory import should_reduce_batch_size
+
             size = 1
-            if _is_out_of_memory(error):
+            ran_out = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+            if ran_out or should_reduce_batch_size(error):
                 size = len(batch) // 2
                 self.largest = max(1, self.largest // 2)
         # Outside the handler, whose traceback would keep the failed batch's memory.
@@ -103,11 +106,3 @@ def _encode_each(scorer: TokenScorer, texts: Sequence[str]) -> list[Encoded | No
         return list(scorer.encode(texts))
     except _FAILURES:
         return [None] if len(texts) == 1 else [row for text in texts for row in _encode_each(scorer, [text])]
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, MemoryError):
-        return True
-    from accelerate.utils.memory import should_reduce_batch_size
-
-    return type(error).__name__ == "OutOfMemoryError" or bool(should_reduce_batch_size(error))

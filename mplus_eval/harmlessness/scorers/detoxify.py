@@ -82,7 +82,20 @@ def load(source: str, device: str | None = None) -> ModelScorer:
     Raises:
         UsageError: when it cannot be had, or has no label for toxicity.
     """
-    checkpoint = _checked(source, _local_path(source) or _download(source), may_fetch=True)
+    import torch
+
+    path = _local_path(source)
+    if path is None:
+        if offline():
+            raise UsageError(_mend(source, "HF_HUB_OFFLINE is set"))
+        name = source.removeprefix(_PREFIX)
+        path = _kept(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(_url(name), str(path), progress=False)
+        except (OSError, RuntimeError) as error:
+            raise UsageError(_mend(source, reason(error))) from error
+    checkpoint = _checked(source, path, may_fetch=True)
     labels, columns = toxicity_first(checkpoint.classes, checkpoint.classes.index(TOXICITY))
     parts = {
         "kind": "detoxify",
@@ -154,21 +167,6 @@ def _mend(source: str, why: str) -> str:
     name = source.removeprefix(_PREFIX)
     what = f"{_kept(name)} or its base model's tokenizer" if name in RELEASED else "its base model's tokenizer"
     return f"{_where(source)}: {what} is not here and cannot be fetched ({why}): {ways_out(source)}"
-
-
-def _download(source: str) -> Path:
-    import torch
-
-    name = source.removeprefix(_PREFIX)
-    if offline():
-        raise UsageError(_mend(source, "HF_HUB_OFFLINE is set"))
-    kept = _kept(name)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        torch.hub.download_url_to_file(_url(name), str(kept), progress=False)
-    except (OSError, RuntimeError) as error:
-        raise UsageError(_mend(source, reason(error))) from error
-    return kept
 
 
 def _checked(source: str, path: Path, *, may_fetch: bool) -> _Checkpoint:

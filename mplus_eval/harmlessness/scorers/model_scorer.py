@@ -76,7 +76,13 @@ class ModelScorer:
     def _loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """The model, on its device, and its tokenizer, told how much the model reads."""
         model, tokenizer = self.read()
-        tokenizer.model_max_length = min(tokenizer.model_max_length, _positions(model), MAX_TOKENS)
+        positions = getattr(model.config, "max_position_embeddings", None) or MAX_TOKENS
+        if "roberta" in model.config.model_type or "camembert" in model.config.model_type:
+            # Its positions begin after that of its padding.
+            embeddings = getattr(getattr(model, model.base_model_prefix, None), "embeddings", None)
+            padding = getattr(getattr(embeddings, "position_embeddings", None), "padding_idx", None)
+            positions -= 0 if padding is None else padding + 1
+        tokenizer.model_max_length = min(tokenizer.model_max_length, positions, MAX_TOKENS)
         # Padding after encoding is what sorting by length needs; the library would advise against it at every call.
         tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True
         if getattr(model.config, "pad_token_id", None) is None:
@@ -103,12 +109,3 @@ def ways_out(source: str) -> str:
     """The two commands that mend a scorer that is not here and cannot be fetched."""
     fetching = f"env -u HF_HUB_OFFLINE -u TRANSFORMERS_OFFLINE python -m mplus_eval.harmlessness.scorers '{source}'"
     return f"run `{fetching}` where there is a network, or score with the embedded word list, `--scorer words`"
-
-
-def _positions(model: PreTrainedModel) -> int:
-    """How many tokens a model has positions for; RoBERTa's begin after that of its padding."""
-    positions = getattr(model.config, "max_position_embeddings", None) or MAX_TOKENS
-    embeddings = getattr(getattr(model, model.base_model_prefix, None), "embeddings", None)
-    starts_after = "roberta" in model.config.model_type or "camembert" in model.config.model_type
-    padding = getattr(getattr(embeddings, "position_embeddings", None), "padding_idx", None)
-    return int(positions - (padding + 1 if starts_after and padding is not None else 0))
