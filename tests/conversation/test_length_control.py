@@ -89,19 +89,16 @@ def test_a_judge_of_length_and_quality_is_taken_apart() -> None:
     assert not found.separated
 
 
-def test_a_win_at_equal_length_is_not_explained_by_length() -> None:
-    rows = drawn(theta=0.8, phi=1.5)
-    assert not explained_by_length(win_rate(rows), length_controlled(rows))
-
-
-def test_a_win_that_is_gone_at_equal_length_is_explained_by_it() -> None:
-    rows = drawn(theta=0.0, phi=2.0)
-    assert explained_by_length(win_rate(rows), length_controlled(rows))
-
-
-def test_a_loss_is_not_called_a_win_of_length() -> None:
-    rows = drawn(theta=-1.0, phi=1.5, mean_difference=-60.0)
-    assert not explained_by_length(win_rate(rows), length_controlled(rows))
+@pytest.mark.parametrize(
+    ("rows", "explained"),
+    [
+        pytest.param(drawn(theta=0.8, phi=1.5), False, id="a win at equal length too"),
+        pytest.param(drawn(theta=0.0, phi=2.0), True, id="a win that is gone at equal length"),
+        pytest.param(drawn(theta=-1.0, phi=1.5, mean_difference=-60.0), False, id="a loss"),
+    ],
+)
+def test_a_win_is_explained_by_length_where_it_is_gone_at_equal_length(rows: pd.DataFrame, explained: bool) -> None:
+    assert explained_by_length(win_rate(rows), length_controlled(rows)) == explained
 
 
 def test_length_that_decides_every_pair_is_held_and_said() -> None:

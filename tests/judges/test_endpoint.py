@@ -47,16 +47,14 @@ def test_a_server_with_another_api_is_one_line(server: ChatServer) -> None:
     assert faults(server) == [said]
 
 
-def test_a_refused_key_is_one_line_without_the_key(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("variable", "key"), [("JUDGE_KEY", KEY), ("OPENAI_API_KEY", "")])
+def test_a_key_that_is_refused_or_missing_is_one_line_without_it(
+    server: ChatServer, monkeypatch: pytest.MonkeyPatch, variable: str, key: str
+) -> None:
     server.key = "sk-right"
-    monkeypatch.setenv("JUDGE_KEY", KEY)
-    said = faults(server, key_variable="JUDGE_KEY")
-    assert said == [f"judge: the server {server.url} refuses the key; set JUDGE_KEY"]
-
-
-def test_a_missing_key_is_one_line(server: ChatServer) -> None:
-    server.key = "sk-right"
-    assert faults(server) == [f"judge: the server {server.url} refuses the key; set OPENAI_API_KEY"]
+    monkeypatch.setenv(variable, key)
+    expected = [f"judge: the server {server.url} refuses the key; set {variable}"]
+    assert faults(server, key_variable=variable) == expected
 
 
 def test_the_right_key_is_no_fault(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
