@@ -32,6 +32,7 @@ def test_a_swapped_pair_has_the_models_in_each_others_place() -> None:
         (0, (), "81: turn 0 of 2 with 0, 0 answers"),
         (3, ("a", "b", "c"), "turn 3 of 2"),
         (2, ("a",), "with 1, 1 answers"),
+        (1, ("a", "b"), "with 2, 2 answers"),
     ],
 )
 def test_answers_that_do_not_fit_the_turn_are_refused(turn: int, answers: tuple[str, ...], message: str) -> None:
