@@ -7,7 +7,7 @@ import platform
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path
@@ -23,6 +23,7 @@ _OLDEST_PYTHON = (3, 11)
 _GIGABYTE = 10**9
 _LITTLE_DISK = 5 * _GIGABYTE
 _HUB_SECONDS = 4.0
+_CUDA_MEND = "pip install torch --index-url https://download.pytorch.org/whl/cu128 (the driver's version: nvidia-smi)"
 
 
 @dataclass(frozen=True)
@@ -41,30 +42,14 @@ class Check:
 
 def checks() -> list[Check]:
     """Look at everything that a run may need, in the order in which it would be needed; within seconds."""
-    looks: tuple[Callable[[], Iterator[Check]], ...] = (
-        _python,
-        _packages,
-        _devices,
-        _disk,
-        _suites,
-        _demo,
-        _scorer,
-        _data,
-        _hub,
-        _keys,
-        _extras,
-    )
-    return [check for look in looks for check in look()]
+    return [*_installation(), *_machine(), *_shipped(), *_fetched(), *_keys_and_extras()]
 
 
-def _python() -> Iterator[Check]:
+def _installation() -> Iterator[Check]:
+    """Python, the package and its declared dependencies, without those of extras."""
     new_enough = sys.version_info[:2] >= _OLDEST_PYTHON
     mend = None if new_enough else "install Python 3.11 or later, and mplus-eval in it"
     yield Check("python", new_enough, f"{platform.python_version()} at {sys.executable}", mend)
-
-
-def _packages() -> Iterator[Check]:
-    """The declared dependencies, without those of extras."""
     try:
         declared = metadata.requires(PACKAGE) or []
     except metadata.PackageNotFoundError:
@@ -72,23 +57,22 @@ def _packages() -> Iterator[Check]:
         return
     yield Check("package mplus-eval", True, metadata.version(PACKAGE))
     for requirement in map(Requirement, declared):
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-            yield package_check(requirement)
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        name, mend = f"package {requirement.name}", f"pip install '{requirement.name}{requirement.specifier}'"
+        try:
+            version = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            yield Check(name, False, "missing", mend)
+            continue
+        if requirement.specifier.contains(version, prereleases=True):
+            yield Check(name, True, version)
+        else:
+            yield Check(name, False, f"{version}, but {requirement.specifier} is needed", mend)
 
 
-def package_check(requirement: Requirement) -> Check:
-    """Hold the installed version of a package against the range that is asked for."""
-    name, mend = f"package {requirement.name}", f"pip install '{requirement.name}{requirement.specifier}'"
-    try:
-        version = metadata.version(requirement.name)
-    except metadata.PackageNotFoundError:
-        return Check(name, False, "missing", mend)
-    if requirement.specifier.contains(version, prereleases=True):
-        return Check(name, True, version)
-    return Check(name, False, f"{version}, but {requirement.specifier} is needed", mend)
-
-
-def _devices() -> Iterator[Check]:
+def _machine() -> Iterator[Check]:
+    """Memory, devices and disks."""
     import psutil
 
     memory = psutil.virtual_memory()
@@ -98,108 +82,96 @@ def _devices() -> Iterator[Check]:
     except (ImportError, OSError) as error:
         yield Check("torch", False, f"cannot be imported ({error})", "pip install --force-reinstall torch")
         yield Check("cpu", True, sizes)
-        return
-    yield Check("cpu", True, f"{torch.get_num_threads()} threads for torch, {sizes}")
-    for number in range(torch.cuda.device_count()):
-        free, total = torch.cuda.mem_get_info(number)
-        capacity = f"{free / _GIGABYTE:.1f} of {total / _GIGABYTE:.1f} GB free"
-        yield Check(f"cuda:{number}", True, f"{torch.cuda.get_device_name(number)}, {capacity}")
-    if torch.backends.mps.is_available():
-        yield Check("mps", True, "available; choose it with the model key device=mps")
-    if not torch.cuda.is_available():
-        build = f"torch {torch.__version__} is built for CUDA {torch.version.cuda}" if torch.version.cuda else None
-        yield Check("cuda", None, build or f"torch {torch.__version__} is a build without CUDA", _cuda_mend())
-
-
-def _cuda_mend() -> str | None:
-    """What brings CUDA, where the machine has the card; nothing where it has none."""
-    if shutil.which("nvidia-smi") is None:
-        return None
-    return "pip install torch --index-url https://download.pytorch.org/whl/cu128 (the driver's version: nvidia-smi)"
-
-
-def _disk() -> Iterator[Check]:
-    for name, path in (("disk of the cache", cache_directory()), ("disk of the runs", Path.cwd())):
+    else:
+        yield Check("cpu", True, f"{torch.get_num_threads()} threads for torch, {sizes}")
+        for number in range(torch.cuda.device_count()):
+            free, total = torch.cuda.mem_get_info(number)
+            capacity = f"{free / _GIGABYTE:.1f} of {total / _GIGABYTE:.1f} GB free"
+            yield Check(f"cuda:{number}", True, f"{torch.cuda.get_device_name(number)}, {capacity}")
+        if torch.backends.mps.is_available():
+            yield Check("mps", True, "available; choose it with the model key device=mps")
+        if not torch.cuda.is_available():
+            build = f"torch {torch.__version__} is built for CUDA {torch.version.cuda}" if torch.version.cuda else None
+            # There is nothing to install where the machine has no such card.
+            has_card = shutil.which("nvidia-smi") is not None
+            yield Check(
+                "cuda",
+                None,
+                build or f"torch {torch.__version__} is a build without CUDA",
+                _CUDA_MEND if has_card else None,
+            )
+    for name, path, setting in (("cache", cache_directory(), "XDG_CACHE_HOME"), ("runs", Path.cwd(), "--output")):
         existing = next(parent for parent in (path, *path.parents) if parent.exists())
-        free = shutil.disk_usage(existing).free
-        little = free < _LITTLE_DISK
-        mend = f"free some space, or set {'XDG_CACHE_HOME' if 'cache' in name else '--output'} elsewhere"
+        n_free = shutil.disk_usage(existing).free
+        little = n_free < _LITTLE_DISK
+        mend = f"free some space, or set {setting} elsewhere" if little else None
         yield Check(
-            name, None if little else True, f"{free / _GIGABYTE:.1f} GB free at {path}", mend if little else None
+            f"disk of the {name}", None if little else True, f"{n_free / _GIGABYTE:.1f} GB free at {path}", mend
         )
         if not os.access(existing, os.W_OK):
-            yield Check(name, False, f"{existing} cannot be written", f"chmod u+w {existing}")
+            yield Check(f"disk of the {name}", False, f"{existing} cannot be written", f"chmod u+w {existing}")
 
 
-def _suites() -> Iterator[Check]:
+def _shipped() -> Iterator[Check]:
+    """What comes with the package: suites, and the demo's models, the first of which the others are trained from."""
+    from mplus_eval.demo import MODELS
     from mplus_eval.spec.suite import load_suite, shipped_suites
 
+    reinstall = f"pip install --force-reinstall --no-deps {PACKAGE}"
     for name in shipped_suites():
         try:
             suite = load_suite(name)
         except SpecError as error:
-            yield Check(f"suite {name}", False, error.faults[0], f"pip install --force-reinstall --no-deps {PACKAGE}")
+            yield Check(f"suite {name}", False, error.faults[0], reinstall)
         else:
             yield Check(f"suite {name}", True, f"{len(suite.tasks)} tasks")
-
-
-def _demo() -> Iterator[Check]:
     base = Path(str(resources.files("mplus_eval.demo") / "base"))
-    whole = (base / "model.safetensors").is_file()
-    mend = None if whole else f"pip install --force-reinstall --no-deps {PACKAGE}"
-    yield Check("demo model base", whole, "comes with the package" if whole else f"missing in {base}", mend)
-    if not whole:
+    if not (base / "model.safetensors").is_file():
+        yield Check("demo model base", False, f"missing in {base}", reinstall)
         return
-    from mplus_eval.demo import MODELS
+    yield Check("demo model base", True, "comes with the package")
     from mplus_eval.training.demo_models import demo_recipe
 
     folder = demo_recipe().output
     for name in MODELS[1:]:
-        kept = (folder / name / "training.json").is_file()
-        found = "in the cache" if kept else "not trained yet; the first run of the demo trains it"
-        yield Check(f"demo model {name}", True if kept else None, found, None if kept else "mplus-eval compare")
+        if (folder / name / "training.json").is_file():
+            yield Check(f"demo model {name}", True, "in the cache")
+        else:
+            todo = "not trained yet; the first run of the demo trains it"
+            yield Check(f"demo model {name}", None, todo, "mplus-eval compare")
 
 
-def _scorer() -> Iterator[Check]:
-    """The scorer of toxicity that the suite `mplus` uses, without asking the network."""
+def _fetched() -> Iterator[Check]:
+    """What has to be fetched: the scorer of toxicity that the suite `mplus` uses, datasets, and the hub itself."""
+    from huggingface_hub.constants import ENDPOINT
+
+    from mplus_eval.data.hub import offline
     from mplus_eval.harmlessness.scorers.detoxify import is_kept
     from mplus_eval.spec.scorers import DEFAULT_SCORER
 
     if is_kept(DEFAULT_SCORER):
         yield Check(f"scorer {DEFAULT_SCORER}", True, "in torch's cache")
-        return
-    mend = f"python -m mplus_eval.harmlessness.scorers {DEFAULT_SCORER}"
-    yield Check(f"scorer {DEFAULT_SCORER}", None, "not downloaded; `--scorer words` needs nothing", mend)
-
-
-def _data() -> Iterator[Check]:
+    else:
+        mend = f"python -m mplus_eval.harmlessness.scorers {DEFAULT_SCORER}"
+        yield Check(f"scorer {DEFAULT_SCORER}", None, "not downloaded; `--scorer words` needs nothing", mend)
     folder = os.environ.get("MPLUS_EVAL_DATA")
     if not folder:
         mend = "mplus-eval tasks fetch --to DIR; export MPLUS_EVAL_DATA=DIR"
         yield Check("datasets", None, "MPLUS_EVAL_DATA is not set; they come from the hub", mend)
-        return
-    path = Path(folder).expanduser()
-    if not path.is_dir():
+    elif not (path := Path(folder).expanduser()).is_dir():
         yield Check("datasets", False, f"MPLUS_EVAL_DATA={folder}: no such directory", "unset MPLUS_EVAL_DATA")
-        return
-    n_datasets = sum(1 for entry in path.glob("*/*") if entry.is_dir())
-    yield Check("datasets", True, f"MPLUS_EVAL_DATA={folder} holds {n_datasets} datasets")
-
-
-def _hub() -> Iterator[Check]:
-    from huggingface_hub.constants import ENDPOINT
-
-    from mplus_eval.data.hub import offline
-
+    else:
+        n_datasets = sum(1 for entry in path.glob("*/*") if entry.is_dir())
+        yield Check("datasets", True, f"MPLUS_EVAL_DATA={folder} holds {n_datasets} datasets")
     if offline():
         yield Check("hub", None, "offline is asked for (HF_HUB_OFFLINE); nothing is downloaded", "unset HF_HUB_OFFLINE")
-        return
-    cause = _unreachable(ENDPOINT)
-    if cause is None:
+    elif (cause := _unreachable(ENDPOINT)) is None:
         yield Check("hub", True, f"{ENDPOINT} answers")
-        return
-    mend = "export HTTPS_PROXY=http://PROXY:PORT, where the network has a proxy; else give directories and --data-dir"
-    yield Check("hub", None, f"{ENDPOINT} cannot be reached ({cause})", mend)
+    else:
+        mend = (
+            "export HTTPS_PROXY=http://PROXY:PORT, where the network has a proxy; else give directories and --data-dir"
+        )
+        yield Check("hub", None, f"{ENDPOINT} cannot be reached ({cause})", mend)
 
 
 def _unreachable(address: str) -> str | None:
@@ -225,18 +197,16 @@ def _unreachable(address: str) -> str | None:
     return causes[0] if causes else None
 
 
-def _keys() -> Iterator[Check]:
-    """Whether keys are set; never what they are."""
+def _keys_and_extras() -> Iterator[Check]:
+    """What only some runs need: keys, of which it is told whether they are set and never what they are, and extras."""
     from huggingface_hub import get_token
 
     uses = {"HF_TOKEN": "gated models of the hub", "OPENAI_API_KEY": "servers that ask for a key"}
     for name, use in uses.items():
-        present = bool(os.environ.get(name)) or (name == "HF_TOKEN" and get_token() is not None)
-        found = f"set ({use})" if present else f"not set; needed for {use} only"
-        yield Check(name, True if present else None, found, None if present else f"export {name}=…")
-
-
-def _extras() -> Iterator[Check]:
+        if os.environ.get(name) or (name == "HF_TOKEN" and get_token() is not None):
+            yield Check(name, True, f"set ({use})")
+        else:
+            yield Check(name, None, f"not set; needed for {use} only", f"export {name}=…")
     for name in EXTRAS:
         try:
             yield Check(f"extra {name}", True, metadata.version(name))
