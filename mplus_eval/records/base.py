@@ -22,5 +22,5 @@ class Record(BaseModel):
         fields = handler(self)
         if info.mode != "json":
             return fields
-        known = type(self).model_fields
-        return {key: value for key, value in fields.items() if value is not None or known[key].is_required()}
+        definitions = type(self).model_fields
+        return {key: value for key, value in fields.items() if value is not None or definitions[key].is_required()}

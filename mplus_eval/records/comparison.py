@@ -8,7 +8,7 @@ was evaluated; fields may be added, and `schema_version` grows when one changes 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, ValidationError
 
@@ -215,7 +215,7 @@ class Comparison(Record):
             ) from None
 
 
-def json_schema() -> dict[str, Any]:
+def json_schema() -> dict[str, object]:
     """Return the JSON Schema of `comparison.json`, published as `docs/comparison.schema.json`."""
     schema = Comparison.model_json_schema(mode="serialization")
     return {"$schema": SCHEMA_URL, "title": "mplus-eval comparison", **schema}

@@ -8,7 +8,6 @@ import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 """What a full disk is called."""
@@ -36,7 +35,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
         partial.unlink(missing_ok=True)
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
+def write_json(path: Path, value: Mapping[str, object]) -> None:
     """Write a mapping as JSON, whole."""
     write_whole(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 

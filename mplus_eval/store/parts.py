@@ -96,8 +96,8 @@ def read_columns(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """
     content = pa.BufferReader(_checked(path))
     try:
-        known = parquet.read_schema(content).names
-        return parquet.read_table(content, columns=[name for name in columns or known if name in known])
+        stored = parquet.read_schema(content).names
+        return parquet.read_table(content, columns=[name for name in columns or stored if name in stored])
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path) from error
 

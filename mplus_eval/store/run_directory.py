@@ -9,7 +9,6 @@ failures/<model>/<task>.json                  the cause of a cell that failed, u
 
 from __future__ import annotations
 
-import errno
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from mplus_eval.errors import UsageError
-from mplus_eval.store.files import write_json
+from mplus_eval.store.files import FULL_DISK, write_json
 from mplus_eval.store.outcomes import Answer, Outcome
 from mplus_eval.store.parts import DamagedPartError, PartInfo, cell_parts, part_info, part_path, read_cell, read_columns
 
@@ -150,6 +149,6 @@ class RunDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
             return (self.path / ".lock").open("a+")
         except OSError as error:
-            if error.errno == errno.ENOSPC:
+            if error.errno in FULL_DISK:
                 raise
             raise UsageError(f"--output {self.path}: a run cannot be stored there ({error.strerror})") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,8 @@ def read_yaml(path: Path, noun: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise SpecError([f"{noun} {path}: {' '.join(str(error).split())}"]) from None
     if not isinstance(document, dict):
-        found = "nothing" if document is None else f"a {type(document).__name__}"
-        raise SpecError([f"{noun} {path}: a mapping of keys to values is expected, found {found}"])
+        content = "nothing" if document is None else f"a {type(document).__name__}"
+        raise SpecError([f"{noun} {path}: a mapping of keys to values is expected, found {content}"])
     return document
 
 
@@ -37,7 +38,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     """YAML's safe loader, but a key that stands twice is a fault rather than silently the last one."""
 
 
-def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Hashable, object]:
     seen: set[str] = set()
     for key, _ in node.value:
         if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
