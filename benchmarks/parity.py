@@ -35,7 +35,7 @@ from mplus_eval.backends.base import LoadedModel
 from mplus_eval.backends.fast_hflm import FastHFLM
 from mplus_eval.backends.hf import HfModel
 from mplus_eval.backends.lm_eval_model import LmEvalModel
-from mplus_eval.capability.generate import answer, build_requests
+from mplus_eval.capability.generate import build_requests, generate
 from mplus_eval.capability.items import LoadedTask, Subtask, load_tasks
 from mplus_eval.capability.score import score_items
 from mplus_eval.capability.settings import resolve_tasks
@@ -132,7 +132,7 @@ def _compared(task: LoadedTask, limit: int | None, ours: FastHFLM, theirs: HFLM)
     found = Found()
     for subtask in task.subtasks:
         requests = build_requests(subtask, None, limit=limit, chat=False)
-        mine, other = (answer(subtask, requests, backend, lambda _n: None) for backend in backends)
+        mine, other = (generate(subtask, requests, backend, lambda _n: None) for backend in backends)
         scores = [_metrics(task, subtask, answers, limit) for answers in (mine, other)]
         tied = _hold(found, subtask, requests, mine, other, theirs)
         found.scores += sum(scores[0][item] != value for item, value in scores[1].items() if item not in tied)

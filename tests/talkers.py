@@ -14,7 +14,7 @@ from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.pipeline.aggregate import aggregate
 from mplus_eval.pipeline.evaluate import Failures, evaluate
 from mplus_eval.pipeline.plan import Plan, make_plan
-from mplus_eval.pipeline.progress import SilentProgress
+from mplus_eval.pipeline.progress import RunProgress
 from mplus_eval.pipeline.validate import validate
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.store.parts import read_columns
@@ -145,7 +145,7 @@ class Bench:
     def run(self, before: Callable[[Sequence[Any]], None] | None = None, **options: Any) -> Comparison:
         """The whole line, without a report."""
         plan, failures = self.evaluate(before, **options)
-        progress = SilentProgress()
+        progress = RunProgress()
         judges = {
             axis.name: axis.judge(
                 [cell for cell in plan.of_axis(axis) if cell.key not in failures],

@@ -9,31 +9,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import combinations
 
-import numpy as np
 import pandas as pd
 
 from mplus_eval.capability.macro_average import macro_average
-from mplus_eval.capability.noise_floor import SecondPass, noise_floor
+from mplus_eval.capability.noise_floor import NoiseRerun, noise_floor
 from mplus_eval.capability.task_results import task_results
 from mplus_eval.capability.trajectory import trajectory_points
 from mplus_eval.capability.versus import CapabilityRun, Items, set_against
-from mplus_eval.records.comparison import NoiseFloor, Pair, Summary
-from mplus_eval.statistics.contrast import Scale, rng_for
+from mplus_eval.records.comparison import Pair, Summary
+from mplus_eval.statistics.contrast import Scale
 from mplus_eval.statistics.pairing import ScoredItems
 
 Outcomes = Mapping[tuple[str, str], pd.DataFrame]
 """By model and task, rows with the columns of `Outcome`; an absent cell has no score."""
 
 
-def compare_outcomes(
-    outcomes: Outcomes, run: CapabilityRun, second_pass: SecondPass | None = None
-) -> dict[str, object]:
+def compare_outcomes(outcomes: Outcomes, run: CapabilityRun, rerun: NoiseRerun | None = None) -> dict[str, object]:
     """Compare every model with the baseline on every task and over the suite.
 
     Args:
         outcomes: of all models.
         run: the models, tasks and settings.
-        second_pass: the baseline once more, where a noise floor is wanted; it enters nothing else.
+        rerun: the baseline once more, where a noise floor is wanted; it enters nothing else.
 
     Returns:
         The fields of a `Comparison` that are of capability: tasks, summary, pairs, trajectories, noise_floor.
@@ -41,44 +38,27 @@ def compare_outcomes(
     filters = {task.name: f"{task.metric},{task.filter}" for task in run.tasks}
     items = {cell: ScoredItems.of(rows, filters[cell[1]]) for cell, rows in outcomes.items() if cell[1] in filters}
     noise = None
-    if second_pass is not None:
-        second = {task: ScoredItems.of(rows, filters[task]) for task, rows in second_pass.outcomes.items()}
-        first = {task.name: items.get((run.baseline, task.name)) for task in run.tasks}
-        noise = noise_floor(first, second, second_pass, run.suite.level)
+    if rerun is not None:
+        again = {task: ScoredItems.of(rows, filters[task]) for task, rows in rerun.outcomes.items()}
+        baseline = {task.name: items.get((run.baseline, task.name)) for task in run.tasks}
+        noise = noise_floor(baseline, again, rerun, run.suite.level)
     averages = {model: average(items, run, model) for model in run.models}
     others = [model for model in run.models if model != run.baseline]
     versus = {model: set_against(items, run, (model, run.baseline), averages, noise) for model in others}
+    pairs = []
+    if run.pairs == "all":
+        # Saved steps of a training stand in the trajectory only.
+        finished = [model for model in others if run.models[model].trajectory is None]
+        for against, model in combinations(finished, 2):
+            pair = set_against(items, run, (model, against), averages, noise)
+            pairs.append(Pair(model=model, against=against, tasks=pair.contrasts, summary=pair.summary))
     return {
         "tasks": {task.name: task_results(items, run, task, versus) for task in run.tasks},
         "summary": {model: versus[model].summary if model in versus else averages[model] for model in run.models},
-        "pairs": _pairs(items, run, averages, noise),
-        "trajectories": trajectory_points(
-            items,
-            run.models,
-            [task.name for task in run.tasks],
-            averages,
-            run.baseline,
-            run.suite.level,
-            seeded=lambda model: _rng_for_average(run, model),
-        ),
+        "pairs": tuple(pairs),
+        "trajectories": trajectory_points(items, run, averages),
         "noise_floor": noise,
     }
-
-
-def _pairs(
-    items: Items, run: CapabilityRun, averages: Mapping[str, Summary], noise: NoiseFloor | None
-) -> tuple[Pair, ...]:
-    """Every other pair of models too, where that was asked for; saved steps of a training aside."""
-    if run.pairs != "all":
-        return ()
-    named = [model for model, entry in run.models.items() if model != run.baseline and entry.trajectory is None]
-    found = [
-        (model, against, set_against(items, run, (model, against), averages, noise))
-        for against, model in combinations(named, 2)
-    ]
-    return tuple(
-        Pair(model=model, against=against, tasks=each.contrasts, summary=each.summary) for model, against, each in found
-    )
 
 
 def average(items: Items, run: CapabilityRun, model: str) -> Summary:
@@ -93,8 +73,4 @@ def average(items: Items, run: CapabilityRun, model: str) -> Summary:
     if reasons or not run.tasks:
         return Summary(withheld="; ".join(reasons) or "no task")
     cells = [items[model, task.name] for task in run.tasks]
-    return macro_average(cells, run.suite.level, _rng_for_average(run, model))
-
-
-def _rng_for_average(run: CapabilityRun, model: str) -> np.random.Generator:
-    return rng_for(run.seed, "macro-average", model)
+    return macro_average(cells, run.suite.level, run.rng_for_average(model))

@@ -9,10 +9,10 @@ from typing import ClassVar, Self
 
 from mplus_eval.backends import Backend, engine
 from mplus_eval.capability.aggregate import compare_outcomes
-from mplus_eval.capability.generate import answer, build_requests
+from mplus_eval.capability.generate import build_requests, generate
 from mplus_eval.capability.items import LoadedTask, load_tasks
-from mplus_eval.capability.noise_floor import SecondPass
-from mplus_eval.capability.noise_rerun import BATCHES, SUFFIX, composition, second_pass
+from mplus_eval.capability.noise_floor import NoiseRerun
+from mplus_eval.capability.noise_rerun import BATCH_COMPOSITION, SUFFIX, batch_composition, rerun_model
 from mplus_eval.capability.score import score_items
 from mplus_eval.capability.settings import resolve_tasks
 from mplus_eval.capability.versus import CapabilityRun, TaskFacts
@@ -70,13 +70,13 @@ class Capability:
         """One model on every task."""
         return self._cells(model, self.spec.limit_of(model.spec), {})
 
-    def rerun(self, baseline: ResolvedModel) -> tuple[Cell, ...]:
+    def noise_rerun(self, baseline: ResolvedModel) -> tuple[Cell, ...]:
         """Every task once more, in batches of another size."""
         if not self.spec.noise_floor:
             return ()
         limit = self.spec.limit_of(baseline.spec)
-        again = replace(baseline, spec=second_pass(baseline.spec, limit))
-        return self._cells(again, limit, {BATCHES: composition(baseline.spec, limit)})
+        rerun = replace(baseline, spec=rerun_model(baseline.spec, limit))
+        return self._cells(rerun, limit, {BATCH_COMPOSITION: batch_composition(baseline.spec, limit)})
 
     def _cells(self, model: ResolvedModel, limit: int | None, further: Mapping[str, str]) -> tuple[Cell, ...]:
         cells = []
@@ -114,7 +114,7 @@ class Capability:
             requests = build_requests(subtask, backend, limit=limit, chat=chat)
             for part in group:
                 wanted = [request for request in requests if request.doc_id in part.items]
-                yield part, answer(subtask, wanted, backend, on_items)
+                yield part, generate(subtask, wanted, backend, on_items)
 
     def follow_ups(self, cells: Sequence[Cell], baseline: ResolvedModel, directory: RunDirectory) -> tuple[()]:
         """The baseline is asked nothing about others' answers."""
@@ -152,42 +152,43 @@ class Capability:
         judges: Mapping[str, str],
     ) -> Mapping[str, object]:
         """Tasks, suite, pairs, trajectories and noise floor."""
-        rerun = self.spec.baseline + SUFFIX
-        passes = [*models, rerun] if self.spec.noise_floor else list(models)
+        by_name = {model.name: model for model in self.spec.models}
         outcomes = {
             (model, task): directory.outcome_frame(model, task, STATISTICS_COLUMNS)
-            for model in passes
+            for model in models
             for task in self.tasks
             if (model, task) not in failures
         }
-        second = None
+        rerun = None
         if self.spec.noise_floor:
-            own = {task: rows for (model, task), rows in outcomes.items() if model == rerun}
-            causes = {task: cause for (model, task), cause in failures.items() if model == rerun}
-            baseline = next(model for model in self.spec.models if model.name == self.spec.baseline)
-            second = SecondPass(composition(baseline, self.spec.limit_of(baseline)), own, causes)
-        first = next(model for model in self.spec.models if model.name == next(iter(models)))
-        run = CapabilityRun(
-            models,
-            [self._facts(task, self.spec.limit_of(first)) for task in self.tasks.values()],
-            self.suite,
-            self.spec.baseline,
-            pairs=self.spec.pairs,
-            seed=self.spec.seed,
-        )
-        return compare_outcomes({cell: rows for cell, rows in outcomes.items() if cell[0] != rerun}, run, second)
-
-    def _facts(self, task: LoadedTask, limit: int | None) -> TaskFacts:
-        return TaskFacts(
-            name=task.spec.name,
-            metric=task.metric,
-            higher_is_better=task.higher_is_better,
-            n_shots=task.n_shots,
-            chance=task.chance,
-            kind=task.kind,
-            lm_eval=task.lm_eval,
-            version=task.version,
-            filter=task.filter,
-            margin=task.spec.margin or self.suite.task_margin,
-            n_items=sum(subtask.n_items(limit) for subtask in task.subtasks),
-        )
+            baseline, name = by_name[self.spec.baseline], self.spec.baseline + SUFFIX
+            rerun = NoiseRerun(
+                batch_composition(baseline, self.spec.limit_of(baseline)),
+                {
+                    task: directory.outcome_frame(name, task, STATISTICS_COLUMNS)
+                    for task in self.tasks
+                    if (name, task) not in failures
+                },
+                {task: cause for (model, task), cause in failures.items() if model == name},
+            )
+        # The first model is no saved step, which may be asked fewer items.
+        limit = self.spec.limit_of(by_name[next(iter(models))])
+        facts = [
+            TaskFacts(
+                name=task.spec.name,
+                metric=task.metric,
+                higher_is_better=task.higher_is_better,
+                n_shots=task.n_shots,
+                chance=task.chance,
+                kind=task.kind,
+                lm_eval=task.lm_eval,
+                version=task.version,
+                filter=task.filter,
+                margin=task.spec.margin or self.suite.task_margin,
+                n_items=sum(subtask.n_items(limit) for subtask in task.subtasks),
+            )
+            for task in self.tasks.values()
+        ]
+        spec = self.spec
+        run = CapabilityRun(models, facts, self.suite, spec.baseline, pairs=spec.pairs, seed=spec.seed)
+        return compare_outcomes(outcomes, run, rerun)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from mplus_eval.capability.task_config import SubtaskConfig
-from mplus_eval.data.mirror import WantedDataset, mirrored
-from mplus_eval.errors import SpecError, UsageError
-from mplus_eval.spec.suite import SuiteTask
+from mplus_eval.data.mirror import mirrored
+from mplus_eval.errors import UsageError
 
 FILE_FORMATS = ("arrow", "csv", "json", "pandas", "parquet", "sql", "text", "webdataset", "xml")
 """Names that `datasets` takes for a file format rather than a dataset id."""
+
+DataFiles: TypeAlias = "str | list[DataFiles] | Mapping[str, DataFiles]"
+"""What `datasets` takes for `data_files`: paths or addresses, several of them, or these by split."""
 
 
 def dataset_id(subtask: SubtaskConfig) -> str | None:
@@ -24,14 +26,20 @@ def dataset_id(subtask: SubtaskConfig) -> str | None:
     return None if _beside(subtask, path) or Path(path).is_absolute() else path
 
 
-def located(subtask: SubtaskConfig, data_dir: Path | None) -> dict[str, Any]:
+def located(subtask: SubtaskConfig, data_dir: Path | None) -> dict[str, object]:
     """A task's configuration with its data's paths made absolute, in the mirror where it is mirrored.
 
     Raises:
         UsageError: when a metric of the task is code on the hub.
     """
-    _refuse_foreign_metrics(subtask)
-    config = {key: deepcopy(value) for key, value in subtask.config.items()}
+    from lm_eval.api.registry import METRIC_REGISTRY
+
+    config: dict[str, Any] = {key: deepcopy(value) for key, value in subtask.config.items()}
+    # A task that scores by its own function has no use for its list of metrics.
+    for entry in (config.get("metric_list") or []) if config.get("process_results") is None else []:
+        metric = entry.get("metric")
+        if isinstance(metric, str) and (entry.get("hf_evaluate") or metric not in METRIC_REGISTRY):
+            raise UsageError(f"{subtask.name}: its metric {metric!r} is code downloaded from the hub, which is refused")
     identifier = dataset_id(subtask)
     folder = mirrored(identifier, data_dir) if identifier else _beside(subtask, str(config.get("dataset_path")))
     if folder:
@@ -58,44 +66,9 @@ def _beside(subtask: SubtaskConfig, path: str) -> Path | None:
     return folder.resolve() if folder and folder.is_dir() else None
 
 
-def _absolute(files: Any, folder: Path) -> Any:
+def _absolute(files: DataFiles, folder: Path) -> DataFiles:
     if isinstance(files, Mapping):
         return {split: _absolute(names, folder) for split, names in files.items()}
     if isinstance(files, list):
         return [_absolute(name, folder) for name in files]
     return files if "://" in files else str(folder / files)
-
-
-def _refuse_foreign_metrics(subtask: SubtaskConfig) -> None:
-    from lm_eval.api.registry import METRIC_REGISTRY
-
-    if subtask.config.get("process_results") is not None:
-        return
-    for entry in subtask.config.get("metric_list") or []:
-        metric = entry.get("metric")
-        if isinstance(metric, str) and (entry.get("hf_evaluate") or metric not in METRIC_REGISTRY):
-            raise UsageError(f"{subtask.name}: its metric {metric!r} is code downloaded from the hub, which is refused")
-
-
-def wanted_datasets(tasks: Sequence[SuiteTask], tasks_dir: Path | None) -> list[WantedDataset]:
-    """List the hub datasets that tasks read, without loading any.
-
-    Raises:
-        SpecError: with every task whose definition cannot be read.
-    """
-    from mplus_eval.capability.task_config import subtask_configs
-
-    found: dict[str, list[str]] = {}
-    faults: list[str] = []
-    for task in tasks:
-        try:
-            subtasks = subtask_configs(task.lm_eval, tasks_dir)
-        except Exception as error:  # noqa: BLE001 - a definition's code is foreign and may raise anything; it is named
-            faults.append(f"task {task.name!r}: {' '.join(str(error).split())}")
-            continue
-        for subtask in subtasks:
-            if identifier := dataset_id(subtask):
-                found.setdefault(identifier, []).append(subtask.config.get("dataset_name") or "")
-    if faults:
-        raise SpecError(faults)
-    return [WantedDataset(identifier, tuple(dict.fromkeys(names))) for identifier, names in found.items()]

@@ -34,15 +34,24 @@ class Definition:
 @cache
 def stock_definitions() -> Mapping[str, Definition]:
     """Every task, group and tag of lm-eval, by name."""
-    root = lm_eval_tasks_folder()
+    # Found without importing lm-eval, which takes seconds.
+    spec = find_spec("lm_eval")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("lm_eval is not installed")
+    root = Path(spec.origin).parent / "tasks"
     memory = cache_directory() / f"lm_eval-{version('lm_eval')}-tasks.json"
     if memory.is_file():
         rows = json.loads(memory.read_text(encoding="utf-8"))
     else:
-        rows = [_row(entry, root) for entry in _lm_eval_index(root).values()]
+        from mplus_eval.backends.lm_eval_private import TaskIndex
+
+        rows = []
+        for entry in TaskIndex.build([root]).values():
+            path = entry.yaml_path.relative_to(root).as_posix() if entry.yaml_path else None
+            tags = sorted(entry.tags) if path is None else []
+            rows.append((entry.name, entry.kind.name.lower(), path, tags))
         write_whole(memory, json.dumps(rows))
-    found = (Definition(name, kind, root / path if path else None, tuple(tags)) for name, kind, path, tags in rows)
-    return {definition.name: definition for definition in found}
+    return {name: Definition(name, kind, root / path if path else None, tuple(tags)) for name, kind, path, tags in rows}
 
 
 def local_definitions(tasks_dir: Path | None) -> dict[str, Definition]:
@@ -51,16 +60,8 @@ def local_definitions(tasks_dir: Path | None) -> dict[str, Definition]:
     Raises:
         SpecError: with every file of the user's folder that cannot be read.
     """
-    found = dict(_definitions_in(tasks_dir)) if tasks_dir else {}
-    return found | _own_definitions()
-
-
-def lm_eval_tasks_folder() -> Path:
-    """Where lm-eval's definitions lie, without importing lm-eval."""
-    spec = find_spec("lm_eval")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("lm_eval is not installed")
-    return Path(spec.origin).parent / "tasks"
+    definitions = dict(_definitions_in(tasks_dir)) if tasks_dir else {}
+    return definitions | _own_definitions()
 
 
 @cache
@@ -88,15 +89,3 @@ def _definitions_in(folder: Path) -> Iterator[tuple[str, Definition]]:
         raise SpecError(faults)
     for name, entry in entries.items():
         yield name, Definition(name, entry.kind.name.lower(), entry.yaml_path, tuple(sorted(entry.tags)))
-
-
-def _lm_eval_index(root: Path) -> dict[str, Any]:
-    from mplus_eval.backends.lm_eval_private import TaskIndex
-
-    index: dict[str, Any] = TaskIndex.build([root])
-    return index
-
-
-def _row(entry: Any, root: Path) -> tuple[str, str, str | None, list[str]]:
-    path = entry.yaml_path.relative_to(root).as_posix() if entry.yaml_path else None
-    return entry.name, entry.kind.name.lower(), path, sorted(entry.tags) if path is None else []

@@ -1,4 +1,4 @@
-"""Answers: what a model says to the items of one subtask, as answers.
+"""Generation: what a model answers to the items of one subtask.
 
 lm-eval builds the requests, so prompts, few-shot examples and stop strings are its own.
 """
@@ -43,7 +43,7 @@ def build_requests(subtask: Subtask, backend: Backend | None, *, limit: int | No
     return sorted(subtask.task.instances, key=lambda request: (request.doc_id, request.idx))
 
 
-def answer(
+def generate(
     subtask: Subtask, requests: Sequence[Instance], backend: Backend, on_items: Callable[[int], None]
 ) -> list[Answer]:
     """Ask a model the requests of some items of a subtask.
@@ -58,44 +58,33 @@ def answer(
         An answer for each item and sample.
     """
     answers: list[Answer] = []
-    for call in _calls(requests, backend.requests_per_call):
-        responses = _responses(backend, call)
-        items = list(_by_item(call))
+    for items in _calls(requests, backend.requests_per_call):
+        call = [request for item in items for request in item]
+        samples: list[list[Response]] = [[] for _ in call]
+        # A backend is asked requests of one type at once.
+        for request_type in sorted({str(request.request_type) for request in call}):
+            places = [place for place, request in enumerate(call) if request.request_type == request_type]
+            places = [place for place in places for _ in range(call[place].repeats or 1)]
+            for place, response in zip(places, backend.respond([call[place] for place in places]), strict=True):
+                samples[place].append(response)
+        responses = iter(samples)
         for item in items:
             answers.extend(_answers(subtask, item, [next(responses) for _ in item]))
         on_items(len(items))
     return answers
 
 
-def _responses(backend: Backend, requests: Sequence[Instance]) -> Iterator[list[Response]]:
-    """For every request its responses, one a sample; a backend is asked requests of one type at once."""
-    responses: list[list[Response]] = [[] for _ in requests]
-
-    def request_type(place: int) -> str:
-        return str(requests[place].request_type)
-
-    for _, group in groupby(sorted(range(len(requests)), key=request_type), key=request_type):
-        places = [place for place in group for _ in range(requests[place].repeats or 1)]
-        for place, response in zip(places, backend.respond([requests[place] for place in places]), strict=True):
-            responses[place].append(response)
-    return iter(responses)
-
-
-def _by_item(requests: Sequence[Instance]) -> Iterator[list[Instance]]:
-    for _, item in groupby(requests, key=lambda request: request.doc_id):
-        yield list(item)
-
-
-def _calls(requests: Sequence[Instance], size: int) -> Iterator[list[Instance]]:
-    """Split requests into calls of about `size`, never through an item."""
-    call: list[Instance] = []
-    for item in _by_item(requests):
-        if call and len(call) + len(item) > size:
-            yield call
-            call = []
-        call += item
-    if call:
-        yield call
+def _calls(requests: Sequence[Instance], size: int) -> Iterator[list[list[Instance]]]:
+    """The requests of each call, item by item: about `size` of them, and never a part of an item."""
+    items: list[list[Instance]] = []
+    for _, group in groupby(requests, key=lambda request: request.doc_id):
+        item = list(group)
+        if items and sum(map(len, items)) + len(item) > size:
+            yield items
+            items = []
+        items.append(item)
+    if items:
+        yield items
 
 
 def _answers(subtask: Subtask, requests: Sequence[Instance], responses: Sequence[list[Response]]) -> Iterator[Answer]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from mplus_eval.capability.subtask import Subtask
 from mplus_eval.capability.task_config import SubtaskConfig, subtask_configs
@@ -100,12 +100,21 @@ def _attempt(task: SuiteTask, action: Callable[[], T]) -> T | SpecError:
 
 
 def _loaded(spec: SuiteTask, configs: Sequence[SubtaskConfig], loader: TaskLoader, limit: int | None) -> LoadedTask:
+    from lm_eval.api.metrics import mean
+
     from mplus_eval.backends.lm_eval_private import filter_names
 
     tasks = loader.load(spec.lm_eval if spec.lm_eval.startswith(STOCK_PREFIX) else spec.name, configs)
-    subtasks = tuple(_subtask(spec, config, task) for config, task in zip(configs, tasks, strict=True))
-    metric = _chosen("metric", spec.metric, [_item_metrics(subtask) for subtask in subtasks])
+    subtasks = tuple(Subtask.of(config, task, spec) for config, task in zip(configs, tasks, strict=True))
+    # Those that are a number for each item, and the task's value their mean: they can be paired.
+    metrics = [
+        [name for name, aggregation in subtask.task.aggregation().items() if aggregation is mean]
+        for subtask in subtasks
+    ]
+    metric = _chosen("metric", spec.metric, metrics)
     filter_name = _chosen("filter", spec.filter, [filter_names(subtask.task) for subtask in subtasks])
+    generates = {subtask.task.OUTPUT_TYPE == "generate_until" for subtask in subtasks}
+    kind: Kind = "mixed" if len(generates) == 2 else "generation" if generates.pop() else "choice"
     chances = [chance for subtask in subtasks for chance in subtask.chances(limit)]
     higher = bool(subtasks[0].task.higher_is_better().get(metric, True))
     return LoadedTask(
@@ -115,34 +124,11 @@ def _loaded(spec: SuiteTask, configs: Sequence[SubtaskConfig], loader: TaskLoade
         filter=filter_name,
         n_shots=max(subtask.n_shots for subtask in subtasks),
         chance=sum(chances) / len(chances),
-        kind=_kind(subtasks),
+        kind=kind,
         version=",".join(sorted({str(subtask.task.VERSION) for subtask in subtasks})),
         lm_eval=spec.lm_eval.removeprefix(STOCK_PREFIX),
         higher_is_better=spec.higher_is_better if "higher_is_better" in spec.model_fields_set else higher,
     )
-
-
-def _subtask(spec: SuiteTask, config: SubtaskConfig, task: Any) -> Subtask:
-    """Set the shots as `simple_evaluate` does, and check what the suite says against the data."""
-    own = task.get_config("num_fewshot")
-    if spec.shots is not None and own == 0 != spec.shots:
-        raise UsageError(f"{config.name} is defined with 0 shots, which lm-eval never changes, not {spec.shots}")
-    task.set_config("num_fewshot", (own or 0) if spec.shots is None else spec.shots)
-    subtask = Subtask(config.name, task, config, spec.cluster)
-    if subtask.n_shots:
-        n_examples = len(task.sampler.df)
-        if subtask.n_shots > n_examples:
-            raise UsageError(f"{subtask.n_shots} shots, but {config.name} has only {n_examples} examples to draw from")
-    if spec.cluster and spec.cluster.isidentifier() and spec.cluster not in task.features:
-        raise UsageError(f"cluster {spec.cluster!r} is no column of {config.name}: {', '.join(task.features)}")
-    return subtask
-
-
-def _item_metrics(subtask: Subtask) -> list[str]:
-    """The metrics that are a number for each item, and the task's value their mean: those that can be paired."""
-    from lm_eval.api.metrics import mean
-
-    return [name for name, aggregation in subtask.task.aggregation().items() if aggregation is mean]
 
 
 def _chosen(noun: str, wanted: str | None, of_subtasks: Sequence[Sequence[str]]) -> str:
@@ -153,8 +139,3 @@ def _chosen(noun: str, wanted: str | None, of_subtasks: Sequence[Sequence[str]])
     if wanted is not None and wanted not in common:
         raise UsageError(f"{noun} {wanted!r}; {nearest(wanted, common)}")
     return wanted or common[0]
-
-
-def _kind(subtasks: Sequence[Subtask]) -> Kind:
-    generated = {subtask.task.OUTPUT_TYPE == "generate_until" for subtask in subtasks}
-    return "mixed" if len(generated) == 2 else "generation" if generated.pop() else "choice"

@@ -25,9 +25,11 @@ from mplus_eval.statistics.verdict import verdict
 def macro_average(cells: Sequence[ScoredItems], level: float, generator: np.random.Generator) -> Summary:
     """The mean over tasks of one model's scores in [0, 1], with its bootstrap interval."""
     scores, designs = [cell.scores for cell in cells], [cell.design() for cell in cells]
-    found = bootstrap_average(list(starmap(mean_score, zip(scores, designs, strict=True))), scores, designs, generator)
-    low, high = found.interval(level)
-    return Summary(macro_average=float(found.value), ci=(float(low), float(high)), withheld=None)
+    average = bootstrap_average(
+        list(starmap(mean_score, zip(scores, designs, strict=True))), scores, designs, generator
+    )
+    low, high = average.interval(level)
+    return Summary(macro_average=float(average.value), ci=(float(low), float(high)), withheld=None)
 
 
 def summarise(
@@ -42,26 +44,26 @@ def summarise(
         level: of the test.
         generator: source of randomness.
     """
-    values, designs = [found.values for found in differences], [found.design for found in differences]
-    found = bootstrap_average([found.estimate for found in differences], values, designs, generator)
+    values, designs = [each.values for each in differences], [each.design for each in differences]
+    change = bootstrap_average([each.estimate for each in differences], values, designs, generator)
     p_value = sign_flip(contributions(differences), generator)
-    p_kept = float(non_inferiority(found, margin))
-    low, high = found.interval(level)
+    p_non_inferiority = float(non_inferiority(change, margin))
+    low, high = change.interval(level)
     return average.model_copy(
         update={
-            "alignment_tax": 0.0 - float(found.value),
+            "alignment_tax": 0.0 - float(change.value),
             "alignment_tax_ci": (0.0 - float(high), 0.0 - float(low)),
             "p_value": p_value,
-            "p_non_inferiority": p_kept,
+            "p_non_inferiority": p_non_inferiority,
             "margin": margin,
-            "smallest_detectable_difference": smallest_detectable(found, level),
-            "smallest_provable_margin": smallest_provable(found, level),
-            "verdict": verdict(float(found.value), p_value, p_kept, level),
+            "smallest_detectable_difference": smallest_detectable(change, level),
+            "smallest_provable_margin": smallest_provable(change, level),
+            "verdict": verdict(float(change.value), p_value, p_non_inferiority, level),
         }
     )
 
 
 def contributions(differences: Sequence[Difference]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """What every cluster of every task adds to the difference of the macro-averages; shape (clusters,)."""
-    shares = [found.design.totals(found.values) / found.design.n_items for found in differences]
+    shares = [each.design.totals(each.values) / each.design.n_items for each in differences]
     return np.concatenate(shares) / len(differences)

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 import pandas as pd
 from scipy.stats import binomtest
 
-from mplus_eval.records.comparison import FlipRate, NoiseFloor
+from mplus_eval.records.comparison import FlipRate, NoiseFloor, Summary
 from mplus_eval.records.contrast import Contrast
 from mplus_eval.statistics.flips import count_flips
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
 
 
 @dataclass(frozen=True)
-class SecondPass:
-    """The baseline's second pass: outcomes by task, why a task has none, and how its batches differed."""
+class NoiseRerun:
+    """The baseline asked once more: outcomes by task, why a task has none, and how the batches differed."""
 
     batch_size: str
     outcomes: Mapping[str, pd.DataFrame]
@@ -24,28 +24,29 @@ class SecondPass:
 
 
 def noise_floor(
-    first: Mapping[str, ScoredItems | None], second: Mapping[str, ScoredItems], found: SecondPass, level: float
+    baseline: Mapping[str, ScoredItems | None], again: Mapping[str, ScoredItems], rerun: NoiseRerun, level: float
 ) -> NoiseFloor:
-    """Count what flipped from the first pass to the second, by task and over all of them.
+    """Count what flipped from the baseline to its rerun, by task and over all of them.
 
     Args:
-        first: the baseline's scored items by task, of every task of the run; None where it has no result.
-        second: the same of the second pass.
-        found: the second pass.
+        baseline: its scored items by task, of every task of the run; None where it has no result.
+        again: the same of the rerun.
+        rerun: what is said of it.
         level: of the intervals, such as 0.05 for 95 %.
     """
     rates, missing = {}, {}
-    for task, before in first.items():
-        pair = PairedItems.of(before, second[task]) if before is not None and task in second else None
+    for task, before in baseline.items():
+        pair = PairedItems.of(before, again[task]) if before is not None and task in again else None
         if pair is not None and len(pair):
-            rates[task] = flip_rate(_flips(pair), len(pair), level)
+            flips = count_flips(pair.before.scores, pair.after.scores, pair.before.answers, pair.after.answers)
+            rates[task] = flip_rate(flips.lost + flips.gained, len(pair), level)
         else:
-            missing[task] = found.causes.get(task, "no item was scored by both passes")
+            missing[task] = rerun.causes.get(task, "no item was scored by both passes")
     whole = None
     if rates and not missing:
         n_flips, n_items = (sum(getattr(rate, part) for rate in rates.values()) for part in ("flips", "n_items"))
         whole = flip_rate(n_flips, n_items, level)
-    return NoiseFloor(batch_size=found.batch_size, tasks=rates, suite=whole, missing=missing)
+    return NoiseFloor(batch_size=rerun.batch_size, tasks=rates, suite=whole, missing=missing)
 
 
 def flip_rate(flips: int, n_items: int, level: float) -> FlipRate:
@@ -63,24 +64,21 @@ def is_above(flips: int, n_pairs: int, noise: FlipRate | None) -> bool | None:
     return None if noise is None else flips > noise.ci[1] * n_pairs
 
 
-def marked(contrasts: Mapping[str, Contrast], noise: NoiseFloor) -> dict[str, Contrast]:
-    """One model's contrasts by task, each with whether it flips more than the noise floor of its task."""
-    return {
-        task: found.model_copy(
-            update={"above_noise": is_above(found.lost + found.gained, found.n_pairs, noise.tasks.get(task))}
+def mark_above_noise(
+    contrasts: Mapping[str, Contrast], summary: Summary, noise: NoiseFloor
+) -> tuple[dict[str, Contrast], Summary]:
+    """Say of one model's contrasts, by task, and of its summary whether they flip more than the noise floor.
+
+    Of the summary nothing is said unless the model and the noise floor have every task.
+    """
+    marked = {
+        task: each.model_copy(
+            update={"above_noise": is_above(each.lost + each.gained, each.n_pairs, noise.tasks.get(task))}
         )
-        for task, found in contrasts.items()
+        for task, each in contrasts.items()
     }
-
-
-def is_suite_above(contrasts: Mapping[str, Contrast], noise: NoiseFloor) -> bool | None:
-    """Tell whether one model flips more over all tasks than the noise floor; None unless both have all of them."""
     if contrasts.keys() != noise.tasks.keys():
-        return None
-    flips = sum(found.lost + found.gained for found in contrasts.values())
-    return is_above(flips, sum(found.n_pairs for found in contrasts.values()), noise.suite)
-
-
-def _flips(pair: PairedItems) -> int:
-    found = count_flips(pair.before.scores, pair.after.scores, pair.before.answers, pair.after.answers)
-    return found.lost + found.gained
+        return marked, summary.model_copy(update={"above_noise": None})
+    flips = sum(each.lost + each.gained for each in contrasts.values())
+    n_pairs = sum(each.n_pairs for each in contrasts.values())
+    return marked, summary.model_copy(update={"above_noise": is_above(flips, n_pairs, noise.suite)})

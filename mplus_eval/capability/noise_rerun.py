@@ -1,7 +1,7 @@
-"""The second pass of a noise floor: the baseline once more, in batches of another size.
+"""The noise rerun: the baseline once more, in batches of another size, for a noise floor.
 
 The requests of every call are sorted, so their order changes no batch, but the batch size changes what is computed
-together: the tokens of a pack, or the items that are padded into one batch. Three eighths of the first pass's size is
+together: the tokens of a pack, or the items that are padded into one batch. Three eighths of the baseline's own size is
 another size also where memory has halved either of them, and costs little more time.
 """
 
@@ -9,31 +9,40 @@ from __future__ import annotations
 
 from mplus_eval.spec.model import ModelSpec
 
-BATCHES = "batch composition"
-"""The component of the fingerprint that a rerun has besides those of the first pass."""
+BATCH_COMPOSITION = "batch composition"
+"""The component of the fingerprint that a noise rerun has besides those of the baseline."""
 SUFFIX = "~noise"
-"""Ends the name under which the second pass is stored; `~` is in no model's name."""
+"""Ends the name under which the noise rerun is stored; `~` is in no model's name."""
 
 
-def second_pass(model: ModelSpec, limit: int | None) -> ModelSpec:
-    """The baseline as it is asked a second time: a name of its own and another batch size.
+def rerun_model(model: ModelSpec, limit: int | None) -> ModelSpec:
+    """The baseline as it is asked once more: under a name of its own, in another batch size.
 
     Args:
         model: the baseline.
-        limit: items per subtask; None for all.
+        limit: items of a subtask; None for all.
     """
-    other = other_batch_size(first_batch_size(model), limit)
-    return model.model_copy(update={"name": model.name + SUFFIX, "batch_size": other})
+    import torch
+
+    from mplus_eval.backends.hf import DEFAULT_BATCH_SIZE
+
+    batch_size = model.batch_size
+    if batch_size == "auto":
+        # What the backend takes for it depends on the device.
+        device = model.device or ("cuda" if torch.cuda.is_available() else "cpu")
+        batch_size = DEFAULT_BATCH_SIZE.get(device.split(":")[0], DEFAULT_BATCH_SIZE["cpu"])
+    name = model.name + SUFFIX
+    return model.model_copy(update={"name": name, "batch_size": rerun_batch_size(batch_size, limit)})
 
 
-def composition(model: ModelSpec, limit: int | None) -> str:
-    """The batches of a model's second pass in words that are the same on every machine."""
+def batch_composition(model: ModelSpec, limit: int | None) -> str:
+    """The batches of a model's noise rerun in words that are the same on every machine."""
     if model.batch_size == "auto":
         return "3/8 of auto"
-    return f"{other_batch_size(model.batch_size, limit)} instead of {model.batch_size}"
+    return f"{rerun_batch_size(model.batch_size, limit)} instead of {model.batch_size}"
 
 
-def other_batch_size(batch_size: int, limit: int | None = None) -> int:
+def rerun_batch_size(batch_size: int, limit: int | None = None) -> int:
     """A batch size that composes other batches than the one given: 3/8 of it, and 2 instead of 1.
 
     Where a subtask has fewer items than a batch has places, it is 3/8 of the items: two sizes that both hold them all
@@ -42,19 +51,3 @@ def other_batch_size(batch_size: int, limit: int | None = None) -> int:
     if batch_size == 1:
         return 2
     return max(1, min(batch_size, limit or batch_size) * 3 // 8)
-
-
-def first_batch_size(model: ModelSpec) -> int:
-    """The batch size of the first pass, whose `auto` depends on the device."""
-    from mplus_eval.backends.hf import DEFAULT_BATCH_SIZE
-
-    if model.batch_size != "auto":
-        return model.batch_size
-    device = (model.device or _usual_device()).split(":")[0]
-    return DEFAULT_BATCH_SIZE.get(device, DEFAULT_BATCH_SIZE["cpu"])
-
-
-def _usual_device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Literal
 
@@ -29,80 +29,65 @@ def score_items(loaded: LoadedTask, subtask: Subtask, answers: Sequence[Answer],
         One outcome for each item. Where the task combines several samples into one answer (a majority vote), it is that
         of the combined answer.
     """
+    from mplus_eval.backends.lm_eval_private import set_requests
+
     items: dict[str, list[Answer]] = defaultdict(list)
     for each in answers:
         items[each.item_id].append(each)
     documents = subtask.task.doc_iterator(limit=numbers.stop)
     docs = {subtask.item_id(number): doc for number, doc in documents if number in numbers}
-    whole = {item_id: samples for item_id, samples in items.items() if not any(each.error for each in samples)}
-    scored = dict(_scored(loaded, subtask, whole, docs))
+    # Of the items that were answered whole, numbered as they come: lm-eval's filters see no other.
+    whole = [item_id for item_id, samples in items.items() if not any(each.error for each in samples)]
+    requests = {
+        item_id: _requests(subtask, number, docs[item_id], items[item_id]) for number, item_id in enumerate(whole)
+    }
+    if requests:
+        set_requests(subtask.task, [request for group in requests.values() for request in group])
+        subtask.task.apply_filters()
     return [
-        scored.get(item_id) or Outcome.of(samples[0], target=subtask.target_of(docs[item_id]))
+        _outcome(loaded, subtask, docs[item_id], samples[0], requests.get(item_id))
         for item_id, samples in items.items()
     ]
 
 
-def _scored(
-    loaded: LoadedTask, subtask: Subtask, items: Mapping[str, list[Answer]], docs: Mapping[str, object]
-) -> Iterator[tuple[str, Outcome]]:
-    from mplus_eval.backends.lm_eval_private import set_requests
-
-    requests = {
-        item_id: _requests(subtask, number, docs[item_id], samples)
-        for number, (item_id, samples) in enumerate(items.items())
-    }
-    if not requests:
-        return
-    set_requests(subtask.task, [request for group in requests.values() for request in group])
-    subtask.task.apply_filters()
-    for item_id, group in requests.items():
-        first, target, error = items[item_id][0], subtask.target_of(docs[item_id]), None
-        metrics: dict[str, float] = {}
-        try:
-            metrics = _metrics(subtask, docs[item_id], group)
-        except Exception as fault:  # noqa: BLE001 - a task's code is foreign and may raise anything; the item keeps its cause
-            error = f"the task's metric failed: {type(fault).__name__}: {fault}"
-        score = metrics.get(f"{loaded.metric},{loaded.filter}")
-        if score is None:
-            yield (
-                item_id,
-                Outcome.of(first, target=target, error=error or f"the task gave no {loaded.metric} for this item"),
-            )
-        else:
-            answer = _answer(loaded, first, group)
-            yield item_id, Outcome.of(first, target=target, answer=answer, score=score, metrics=metrics)
+def _outcome(
+    loaded: LoadedTask, subtask: Subtask, doc: object, given: Answer, requests: Sequence[Instance] | None
+) -> Outcome:
+    """The outcome of an item, from its answered and filtered requests; None where it was not answered whole."""
+    target = subtask.target_of(doc)
+    if requests is None:
+        return Outcome.of(given, target=target)
+    metrics: dict[str, float] = {}
+    try:
+        for name in requests[0].filtered_resps:
+            values = subtask.task.process_results(doc, [request.filtered_resps[name] for request in requests])
+            metrics |= {f"{metric},{name}": float(value) for metric, value in values.items() if isinstance(value, Real)}
+    except Exception as fault:  # noqa: BLE001 - a task's code is foreign and may raise anything; the item keeps its cause
+        return Outcome.of(given, target=target, error=f"the task's metric failed: {type(fault).__name__}: {fault}")
+    score = metrics.get(f"{loaded.metric},{loaded.filter}")
+    if score is None:
+        return Outcome.of(given, target=target, error=f"the task gave no {loaded.metric} for this item")
+    answer = _answer(loaded, given, requests)
+    return Outcome.of(given, target=target, answer=answer, score=score, metrics=metrics)
 
 
 def _requests(subtask: Subtask, number: int, doc: object, samples: Sequence[Answer]) -> list[Instance]:
     """Put stored answers back into lm-eval's request objects, with their responses, one for each sample."""
     from lm_eval.api.instance import Instance
 
-    kind, responses = _responses(samples)
+    kind: RequestType = "loglikelihood_rolling"
+    responses: list[list[object]] = [list(each.log_probabilities or ()) for each in samples]
+    if samples[0].generations is not None:
+        kind, responses = "generate_until", [list(each.generations or ()) for each in samples]
+    elif samples[0].greedy is not None:
+        pairs = [zip(each.log_probabilities or (), each.greedy or (), strict=True) for each in samples]
+        kind, responses = "loglikelihood", [list(each) for each in pairs]
     requests = []
     for index in range(len(responses[0])):
         request = Instance(kind, doc, (samples[0].prompt, ""), index, (subtask.name, number, len(samples)))
         request.resps = [each[index] for each in responses]
         requests.append(request)
     return requests
-
-
-def _responses(samples: Sequence[Answer]) -> tuple[RequestType, list[list[object]]]:
-    """The request type, and for each sample the responses in lm-eval's form."""
-    if samples[0].generations is not None:
-        return "generate_until", [list(each.generations or ()) for each in samples]
-    if samples[0].greedy is not None:
-        pairs = [zip(each.log_probabilities or (), each.greedy or (), strict=True) for each in samples]
-        return "loglikelihood", [list(each) for each in pairs]
-    return "loglikelihood_rolling", [list(each.log_probabilities or ()) for each in samples]
-
-
-def _metrics(subtask: Subtask, doc: object, requests: Sequence[Instance]) -> dict[str, float]:
-    """Every metric of an item that is a number, by `metric,filter`."""
-    metrics: dict[str, float] = {}
-    for name in requests[0].filtered_resps:
-        results = subtask.task.process_results(doc, [request.filtered_resps[name] for request in requests])
-        metrics |= {f"{metric},{name}": float(value) for metric, value in results.items() if isinstance(value, Real)}
-    return metrics
 
 
 def _answer(loaded: LoadedTask, given: Answer, requests: Sequence[Instance]) -> str | None:

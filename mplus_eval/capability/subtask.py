@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Self
 
 from mplus_eval.capability.task_config import SubtaskConfig
+from mplus_eval.errors import UsageError
+from mplus_eval.spec.suite import SuiteTask
 from mplus_eval.store.hashes import hash_text
+
+if TYPE_CHECKING:
+    from lm_eval.api.task import ConfigurableTask
 
 _LONGEST_CLUSTER_NAME = 40
 
@@ -20,10 +25,28 @@ class Subtask:
     """One subtask of lm-eval, such as an MMLU subject; its name is the stratum."""
 
     name: str
-    task: Any
+    task: ConfigurableTask
     source: SubtaskConfig
     cluster: str | None = None
     _data_hashes: dict[int | None, str] = field(default_factory=dict, init=False, repr=False)
+
+    @classmethod
+    def of(cls, source: SubtaskConfig, task: ConfigurableTask, spec: SuiteTask) -> Self:
+        """Set the shots as `simple_evaluate` does, and check what a suite says against the data.
+
+        Raises:
+            UsageError: shots that lm-eval would not give or the data do not have, or a cluster that is no column.
+        """
+        own = task.get_config("num_fewshot")
+        if spec.shots is not None and own == 0 != spec.shots:
+            raise UsageError(f"{source.name} is defined with 0 shots, which lm-eval never changes, not {spec.shots}")
+        task.set_config("num_fewshot", (own or 0) if spec.shots is None else spec.shots)
+        subtask = cls(source.name, task, source, spec.cluster)
+        if subtask.n_shots and subtask.n_shots > (n_examples := len(task.sampler.df)):
+            raise UsageError(f"{subtask.n_shots} shots, but {source.name} has only {n_examples} examples to draw from")
+        if spec.cluster and spec.cluster.isidentifier() and spec.cluster not in task.features:
+            raise UsageError(f"cluster {spec.cluster!r} is no column of {source.name}: {', '.join(task.features)}")
+        return subtask
 
     @property
     def n_shots(self) -> int:
@@ -39,7 +62,7 @@ class Subtask:
         """The item's name, unique and stable in the task."""
         return f"{self.name}/{doc_number}"
 
-    def cluster_of(self, doc: Any) -> str | None:
+    def cluster_of(self, doc: object) -> str | None:
         """The cluster of an item: what its column or template says, hashed when long; None when it says nothing."""
         if self.cluster is None:
             return None
@@ -48,7 +71,7 @@ class Subtask:
             return None
         return f"{self.name}/{value if len(value) <= _LONGEST_CLUSTER_NAME else hash_text(value)[:16]}"
 
-    def target_of(self, doc: Any) -> str:
+    def target_of(self, doc: object) -> str:
         """The right answer, in words where the task gives a choice's number."""
         task = self.task
         target = task.doc_to_text(doc) if getattr(task, "multiple_input", 0) else task.doc_to_target(doc)
@@ -57,7 +80,7 @@ class Subtask:
             return str(choices[target]) if 0 <= target < len(choices) else str(target)
         return str(target)
 
-    def docs(self, limit: int | None) -> Iterator[Any]:
+    def docs(self, limit: int | None) -> Iterator[object]:
         """The documents that are evaluated, in order."""
         return islice(iter(self.task.eval_docs), limit)
 

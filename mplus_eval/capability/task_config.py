@@ -31,9 +31,9 @@ class SubtaskConfig:
 
     def definition_hash(self, shots: int) -> str:
         """Hash of what is asked and how: the same on every machine, changed by any template, function or filter."""
-        asked = {key: value for key, value in self.config.items() if key not in ("metadata", "num_fewshot")}
+        definition = {key: value for key, value in self.config.items() if key not in ("metadata", "num_fewshot")}
         version = (self.config.get("metadata") or {}).get("version")
-        return hash_text(json.dumps([_plain(asked), str(version), shots], sort_keys=True))
+        return hash_text(json.dumps([_plain(definition), str(version), shots], sort_keys=True))
 
 
 def subtask_configs(name: str, tasks_dir: Path | None) -> list[SubtaskConfig]:
@@ -49,20 +49,17 @@ def subtask_configs(name: str, tasks_dir: Path | None) -> list[SubtaskConfig]:
     """
     registry = _Registry({} if name.startswith(STOCK_PREFIX) else local_definitions(tasks_dir))
     collector = _Collector()
-    entry = _entry(name.removeprefix(STOCK_PREFIX), registry)
-    collector.build(entry, overrides=None, registry=registry)
-    if not collector.found:
-        raise UsageError(f"{name!r} names no task that lm-eval can load")
-    return list(collector.found.values())
-
-
-def _entry(name: str, registry: _Registry) -> Entry:
-    if name in registry:
-        return registry[name]
-    entry = TaskIndex.entry_from_path(Path(name)) if name.endswith((".yaml", ".yml")) else None
+    plain = name.removeprefix(STOCK_PREFIX)
+    if plain in registry:
+        entry = registry[plain]
+    else:
+        entry = TaskIndex.entry_from_path(Path(plain)) if plain.endswith((".yaml", ".yml")) else None
     if entry is None:
-        raise UsageError(f"{name!r} is neither a task, group or tag of lm-eval, nor a YAML file")
-    return entry
+        raise UsageError(f"{plain!r} is neither a task, group or tag of lm-eval, nor a YAML file")
+    collector.build(entry, overrides=None, registry=registry)
+    if not collector.configs:
+        raise UsageError(f"{name!r} names no task that lm-eval can load")
+    return list(collector.configs.values())
 
 
 class _Registry(dict[str, Entry]):
@@ -87,15 +84,21 @@ class _Collector(OpenTaskFactory):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: dict[str, SubtaskConfig] = {}
+        self.configs: dict[str, SubtaskConfig] = {}
 
     def build_task(self, entry: Entry, overrides: Mapping[str, object] | None) -> object:
-        """Keep the configuration of a leaf task."""
-        _refuse_unsafe(entry)
+        """Keep the configuration of a subtask.
+
+        Raises:
+            UsageError: the task runs what a model wrote; it is refused before even its own code is imported.
+        """
+        own = load_yaml(entry.yaml_path, resolve_func=False) if entry.yaml_path else entry.cfg or {}
+        if own.get("unsafe_code"):
+            raise UsageError(f"{entry.name} runs code that a model wrote, which is refused")
         config = self.full_config(entry, overrides)
         folder = entry.yaml_path.resolve().parent if entry.yaml_path else None
         config = {key: value for key, value in config.items() if key not in ("tag", "group", "task_list")}
-        self.found[config["task"]] = SubtaskConfig(config["task"], config, folder)
+        self.configs[config["task"]] = SubtaskConfig(config["task"], config, folder)
         return SimpleNamespace(task_name=config["task"])
 
     def build_group(
@@ -105,34 +108,23 @@ class _Collector(OpenTaskFactory):
         overrides: Mapping[str, object] | None,
         registry: dict[str, Entry],
     ) -> object:
-        """Keep the configurations of a group's leaf tasks, those that are written out in it among them."""
+        """Keep the configurations of a group's subtasks, those that are written out in it among them."""
         task = config.get("task") or []
         members = [task] if isinstance(task, str) else list(cast("Iterable[object]", task))
         for member in members:
-            _register_inline(name, member, registry)
+            if isinstance(member, dict) and "group" in member:
+                continue
+            own_name = member.get("task") if isinstance(member, dict) else member
+            if not isinstance(own_name, str) or own_name in registry:
+                continue
+            if not isinstance(member, dict) or len(member) == 1:
+                raise UsageError(f"group {name!r} names the task {own_name!r}, which does not exist")
+            # Written out in the group's own list: lm-eval would load its data at once, were it not known by name.
+            registry[own_name] = Entry(own_name, Kind.TASK, None, cfg=member)
         return super().build_group(name, {**config, "task": members}, overrides, registry)
 
 
-def _register_inline(group: str, member: object, registry: dict[str, Entry]) -> None:
-    """Make a task that is written out in a group's own list known by name; lm-eval would load its data at once."""
-    if isinstance(member, dict):
-        name = member.get("task")
-        if "group" not in member and isinstance(name, str) and name not in registry and len(member) > 1:
-            registry[name] = Entry(name, Kind.TASK, None, cfg=member)
-            return
-        member = None if "group" in member else name
-    if isinstance(member, str) and member not in registry:
-        raise UsageError(f"group {group!r} names the task {member!r}, which does not exist")
-
-
-def _refuse_unsafe(entry: Entry) -> None:
-    """Refuse a task that runs what a model wrote, before even its own code is imported."""
-    config = load_yaml(entry.yaml_path, resolve_func=False) if entry.yaml_path else entry.cfg or {}
-    if config.get("unsafe_code"):
-        raise UsageError(f"{entry.name} runs code that a model wrote, which is refused")
-
-
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """A configuration as JSON can hold it; a function is its name and the source of the file it stands in."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
@@ -141,15 +133,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, functools.partial):
         return ["partial", _plain(value.func), _plain(value.args), _plain(value.keywords)]
     if callable(value):
-        return [getattr(value, "__qualname__", type(value).__qualname__), _source(value)]
+        target = value if inspect.isclass(value) or inspect.isroutine(value) else type(value)
+        try:
+            file = inspect.getsourcefile(target)
+        except TypeError:
+            file = None
+        # The whole file, since a function may call its neighbours.
+        source = Path(file).read_text(encoding="utf-8") if file else "built in"
+        return [getattr(value, "__qualname__", type(value).__qualname__), source]
     return value if isinstance(value, str | int | float | bool | None) else str(value)
-
-
-def _source(function: Any) -> str:
-    """Source of a function's whole file, since it may call its neighbours."""
-    target = function if inspect.isclass(function) or inspect.isroutine(function) else type(function)
-    try:
-        file = inspect.getsourcefile(target)
-    except TypeError:
-        return "built in"
-    return Path(file).read_text(encoding="utf-8") if file else "built in"

@@ -1,16 +1,19 @@
-"""Subtask tasks made by lm-eval from their configurations and their data, with a line for data that are missing."""
+"""Subtasks made by lm-eval from their configurations and their data, with a line for data that are missing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mplus_eval.capability.dataset_location import dataset_id, located, missing_line
 from mplus_eval.capability.task_config import SubtaskConfig
 from mplus_eval.data.hub import offline
 from mplus_eval.data.mirror import mirrored
 from mplus_eval.errors import UsageError
+
+if TYPE_CHECKING:
+    from lm_eval.api.task import ConfigurableTask
 
 Progress = Callable[[str, int, int], None]
 _DATA_FAULTS = ("scripts are no longer supported", "BuilderConfig", "find cache for")
@@ -28,59 +31,50 @@ class TaskLoader:
         self._n_started = 0
         self._hub_failure: str | None = None
 
-    def load(self, name: str, subtasks: Sequence[SubtaskConfig]) -> list[Any]:
+    def load(self, name: str, subtasks: Sequence[SubtaskConfig]) -> list[ConfigurableTask]:
         """Return lm-eval's task object for each subtask of the task `name`.
 
         Raises:
             UsageError: naming all datasets that are missing, or foreign code that is refused.
         """
-        missing: dict[str, str] = {}
-        loaded = [self._load_subtask(subtask, missing) for subtask in subtasks]
-        if missing:
-            raise UsageError(missing_line(name, missing, self._data_dir))
-        return loaded
-
-    def _load_subtask(self, subtask: SubtaskConfig, missing: dict[str, str]) -> Any:
-        """lm-eval's task object, or None with its dataset noted as missing, and why."""
         from lm_eval.tasks import TaskManager
 
-        if self._progress:
-            self._progress(subtask.name, self._n_started, self._n_subtasks)
-        self._n_started += 1
-        config = located(subtask, self._data_dir)
-        identifier = dataset_id(subtask)
-        folder = mirrored(identifier, self._data_dir) if identifier else None
-        if identifier and folder is None and self._hub_failure:
-            missing[identifier] = self._hub_failure
-        if identifier in missing:
-            return None
-        try:
-            return TaskManager(include_defaults=False).load({**config, "task": subtask.name})["tasks"][subtask.name]
-        except (OSError, RuntimeError, ValueError) as error:
-            if identifier is None or not _is_about_data(error):
-                raise
-            missing[identifier] = f"{folder} lacks {subtask.name} ({_line(error)})" if folder else _hub_cause(error)
-            if folder is None and isinstance(error, ConnectionError):
-                self._hub_failure = missing[identifier]
-            return None
+        missing: dict[str, str] = {}
+        tasks = []
+        for subtask in subtasks:
+            if self._progress:
+                self._progress(subtask.name, self._n_started, self._n_subtasks)
+            self._n_started += 1
+            config = {**located(subtask, self._data_dir), "task": subtask.name}
+            identifier = dataset_id(subtask)
+            folder = mirrored(identifier, self._data_dir) if identifier else None
+            if identifier and folder is None and self._hub_failure:
+                missing[identifier] = self._hub_failure
+            if identifier in missing:
+                continue
+            try:
+                tasks.append(TaskManager(include_defaults=False).load(config)["tasks"][subtask.name])
+            except (OSError, RuntimeError, ValueError) as error:
+                is_about_data = isinstance(error, OSError) or any(words in str(error) for words in _DATA_FAULTS)
+                if identifier is None or not is_about_data:
+                    raise
+                if folder is not None:
+                    missing[identifier] = f"{folder} lacks {subtask.name} ({_line(error)})"
+                elif isinstance(error, ConnectionError):
+                    self._hub_failure = "HF_HUB_OFFLINE forbids the hub" if offline() else "the hub cannot be reached"
+                    missing[identifier] = self._hub_failure
+                elif "scripts are no longer supported" in str(error):
+                    missing[identifier] = "on the hub it is a script, which is refused"
+                else:
+                    missing[identifier] = f"the hub refuses it ({_line(error)})"
+        if missing:
+            raise UsageError(missing_line(name, missing, self._data_dir))
+        return tasks
 
 
 def cause(error: Exception) -> str:
     """One line of an exception; its type where it is not ours."""
     return str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {_line(error)}"
-
-
-def _is_about_data(error: Exception) -> bool:
-    return isinstance(error, OSError) or any(words in str(error) for words in _DATA_FAULTS)
-
-
-def _hub_cause(error: Exception) -> str:
-    """Why the hub did not give a dataset."""
-    if isinstance(error, ConnectionError):
-        return "HF_HUB_OFFLINE forbids the hub" if offline() else "the hub cannot be reached"
-    if "scripts are no longer supported" in str(error):
-        return "on the hub it is a script, which is refused"
-    return f"the hub refuses it ({_line(error)})"
 
 
 def _line(error: Exception) -> str:

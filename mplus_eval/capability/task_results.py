@@ -7,11 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from mplus_eval.capability.versus import CapabilityRun, Items, TaskFacts, Versus
-from mplus_eval.records.base import Interval
 from mplus_eval.records.comparison import Score, Subject, SubjectContrast, Task
 from mplus_eval.statistics.adjust import holm
 from mplus_eval.statistics.contrast import Scale, find_difference
-from mplus_eval.statistics.design import Floats
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
 from mplus_eval.statistics.scores import mean_score
 
@@ -42,18 +40,15 @@ def _score(cell: ScoredItems, level: float) -> Score:
         return Score(value=None, ci=None, n_scored=0, n_failed=cell.n_failed)
     scale = Scale.of(cell.scores)
     mean = mean_score((cell.scores - scale.low) / scale.width, cell.design())
+    low, high = (float(end) * scale.width + scale.low for end in mean.interval(level))
     return Score(
         value=float(np.mean(cell.scores)),
-        ci=_interval(mean.interval(level), scale),
+        ci=(low, high),
         n_scored=len(cell),
         n_failed=cell.n_failed,
         n_truncated=int(np.count_nonzero(cell.truncated)),
         other_metrics=cell.other_metrics,
     )
-
-
-def _interval(ends: tuple[Floats, Floats], scale: Scale) -> Interval:
-    return float(ends[0]) * scale.width + scale.low, float(ends[1]) * scale.width + scale.low
 
 
 def _subjects(
@@ -62,42 +57,35 @@ def _subjects(
     cells: Mapping[str, ScoredItems],
     pairs: Mapping[str, PairedItems],
 ) -> dict[str, Subject]:
-    """Results by stratum, where a task has more than one."""
+    """Results by stratum, where a task has more than one; contrasts are Holm-adjusted over the strata."""
     names = sorted({name for cell in cells.values() for name in cell.all_strata})
     if len(names) < 2:
         return {}
-    by_model = {model: _subject_contrasts(run, task, model, pair) for model, pair in pairs.items()}
+    contrasts: dict[str, dict[str, SubjectContrast]] = {name: {} for name in names}
+    for model, pair in pairs.items():
+        differences = {
+            str(name): find_difference(
+                pair.in_stratum(name),
+                higher_is_better=task.higher_is_better,
+                margin=task.margin,
+                generator=run.rng_for(f"{task.name}\x1f{name}", model, run.baseline),
+            )
+            for name in np.unique(pair.before.strata)
+        }
+        adjusted = holm({name: difference.p_value for name, difference in differences.items()})
+        for name, difference in differences.items():
+            contrasts[name][model] = SubjectContrast(
+                difference=difference.value,
+                ci=difference.interval(run.suite.level),
+                n_pairs=difference.design.n_items,
+                p_value=difference.p_value,
+                p_adjusted=adjusted[name],
+            )
     return {
         name: Subject(
             n_items=max(cell.all_strata.get(name, 0) for cell in cells.values()),
             scores={model: _score(cell.in_stratum(name), run.suite.level) for model, cell in cells.items()},
-            contrasts={model: of[name] for model, of in by_model.items() if name in of},
+            contrasts=contrasts[name],
         )
         for name in names
-    }
-
-
-def _subject_contrasts(
-    run: CapabilityRun, task: TaskFacts, model: str, pair: PairedItems
-) -> dict[str, SubjectContrast]:
-    """A model against the baseline in every stratum, Holm-adjusted over them."""
-    differences = {
-        str(name): find_difference(
-            pair.in_stratum(name),
-            higher_is_better=task.higher_is_better,
-            margin=task.margin,
-            generator=run.rng_for(f"{task.name}\x1f{name}", model, run.baseline),
-        )
-        for name in np.unique(pair.before.strata)
-    }
-    adjusted = holm({name: found.p_value for name, found in differences.items()})
-    return {
-        name: SubjectContrast(
-            difference=found.value,
-            ci=found.interval(run.suite.level),
-            n_pairs=found.design.n_items,
-            p_value=found.p_value,
-            p_adjusted=adjusted[name],
-        )
-        for name, found in differences.items()
     }

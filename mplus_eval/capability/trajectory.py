@@ -6,69 +6,44 @@ have failed on some; a trajectory is drawn over the items of each task that all 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 
 from mplus_eval.capability.macro_average import macro_average
-from mplus_eval.records.comparison import ModelEntry, Summary, TrajectoryPoints
-from mplus_eval.statistics.pairing import ScoredItems
-
-Cells = Mapping[tuple[str, str], ScoredItems]
-Seeded = Callable[[str], np.random.Generator]
+from mplus_eval.capability.versus import CapabilityRun, Items
+from mplus_eval.records.comparison import Summary, TrajectoryPoints
 
 
-def trajectory_points(
-    items: Cells,
-    models: Mapping[str, ModelEntry],
-    tasks: Sequence[str],
-    averages: Mapping[str, Summary],
-    baseline: str,
-    level: float,
-    seeded: Seeded,
-) -> dict[str, TrajectoryPoints]:
-    """The points of every trajectory, by the name of the trained model.
+def trajectory_points(items: Items, run: CapabilityRun, averages: Mapping[str, Summary]) -> dict[str, TrajectoryPoints]:
+    """The points of every trajectory, by the name of the trained model; the baseline is step 0 of each.
 
     Args:
         items: by model and task.
-        models: in the order of the report.
-        tasks: those of the macro-average.
+        run: the models, among them the saved steps, the tasks of the macro-average, and the level of the intervals.
         averages: of every model over its own items; a model whose average is withheld has no point.
-        baseline: step 0 of every trajectory.
-        level: of the intervals.
-        seeded: source of randomness for a model's name.
     """
-    found = {}
-    for name in dict.fromkeys(entry.trajectory for entry in models.values() if entry.trajectory is not None):
-        along = [model for model, entry in models.items() if model in (baseline, name) or entry.trajectory == name]
+    trajectories = {}
+    for name in dict.fromkeys(entry.trajectory for entry in run.models.values() if entry.trajectory is not None):
+        along = [
+            model for model, entry in run.models.items() if model in (run.baseline, name) or entry.trajectory == name
+        ]
         points = [model for model in along if averages[model].macro_average is not None]
-        found[name] = _points(items, points, tasks, level, seeded)
-    return found
-
-
-def _points(
-    items: Cells, models: Sequence[str], tasks: Sequence[str], level: float, seeded: Seeded
-) -> TrajectoryPoints:
-    shared = {task: _shared([items[model, task].keys for model in models]) for task in tasks} if models else {}
-    empty = [task for task, keys in shared.items() if not len(keys)]
-    if empty:
-        return TrajectoryPoints(n_items=0, withheld=f"no item that all points scored on {', '.join(empty)}")
-    averages = {
-        model: macro_average([_only(items[model, task], shared[task]) for task in tasks], level, seeded(model))
-        for model in models
-    }
-    return TrajectoryPoints(n_items=sum(map(len, shared.values())), averages=averages)
-
-
-def _shared(keys: Sequence[pd.MultiIndex]) -> pd.MultiIndex:
-    """The keys that stand in all, in the order of the first."""
-    first, *others = keys
-    for other in others:
-        first = first[first.isin(other)]
-    return first
-
-
-def _only(cell: ScoredItems, keys: pd.MultiIndex) -> ScoredItems:
-    """A cell's items of these keys, in its own order, which is by item and sample in every cell."""
-    return cell.take(np.flatnonzero(cell.keys.isin(keys)))
+        shared = {}
+        for task in run.tasks if points else ():
+            keys, *others = (items[model, task.name].keys for model in points)
+            for other in others:
+                keys = keys[keys.isin(other)]
+            shared[task.name] = keys
+        if empty := [task for task, keys in shared.items() if not len(keys)]:
+            withheld = f"no item that all points scored on {', '.join(empty)}"
+            trajectories[name] = TrajectoryPoints(n_items=0, withheld=withheld)
+            continue
+        point_averages = {}
+        for model in points:
+            # Each cell in its own order, which is by item and sample in every one.
+            numbers = {task: np.flatnonzero(items[model, task].keys.isin(keys)) for task, keys in shared.items()}
+            cells = [items[model, task].take(each) for task, each in numbers.items()]
+            point_averages[model] = macro_average(cells, run.suite.level, run.rng_for_average(model))
+        trajectories[name] = TrajectoryPoints(n_items=sum(map(len, shared.values())), averages=point_averages)
+    return trajectories

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mplus_eval.capability.macro_average import summarise
-from mplus_eval.capability.noise_floor import is_suite_above, marked
+from mplus_eval.capability.noise_floor import mark_above_noise
 from mplus_eval.records.comparison import ModelEntry, NoiseFloor, Summary
 from mplus_eval.records.contrast import Contrast
 from mplus_eval.spec.suite import Suite
@@ -64,6 +64,10 @@ class CapabilityRun:
         """Seeded by both names in one order, so that swapping the models changes signs and nothing else."""
         return rng_for(self.seed, what, *sorted((model, against)))
 
+    def rng_for_average(self, model: str) -> np.random.Generator:
+        """Seeded by the name of the model whose macro-average is resampled."""
+        return rng_for(self.seed, "macro-average", model)
+
 
 @dataclass(frozen=True, eq=False)
 class Versus:
@@ -91,39 +95,31 @@ def set_against(
         noise: by which contrasts are marked, where it was measured.
     """
     model, against = names
-    pairs = {}
+    same_template = run.models[model].chat_template == run.models[against].chat_template
+    pairs, differences, flags = {}, {}, {}
     for task in run.tasks:
         before, after = items.get((against, task.name)), items.get((model, task.name))
-        if before is not None and after is not None and len(pair := PairedItems.of(before, after)):
-            pairs[task.name] = pair
-    differences = {
-        task.name: find_difference(
-            pairs[task.name],
+        if before is None or after is None or not len(pair := PairedItems.of(before, after)):
+            continue
+        pairs[task.name] = pair
+        differences[task.name] = find_difference(
+            pair,
             higher_is_better=task.higher_is_better,
             margin=task.margin,
             generator=run.rng_for(task.name, model, against),
         )
-        for task in run.tasks
-        if task.name in pairs
-    }
-    same_template = run.models[model].chat_template == run.models[against].chat_template
-    flags = {name: _flags(pair, same_template) for name, pair in pairs.items()}
-    judged = contrasts(differences, pairs, flags, run.suite.level)
+        # What makes a contrast doubtful.
+        doubts = {
+            TEMPLATES_DIFFER: not same_template,
+            PROMPTS_DIFFER: same_template and pair.prompts_differ,
+            ITEMS_DIFFER: not pair.complete,
+        }
+        flags[task.name] = tuple(flag for flag, holds in doubts.items() if holds)
+    task_contrasts = contrasts(differences, pairs, flags, run.suite.level)
     summary = _summary(run, names, differences, averages)
     if noise is not None:
-        judged = marked(judged, noise)
-        summary = summary.model_copy(update={"above_noise": is_suite_above(judged, noise)})
-    return Versus(pairs, judged, summary)
-
-
-def _flags(pair: PairedItems, same_template: bool) -> tuple[str, ...]:
-    """What makes a contrast doubtful."""
-    flags = {
-        TEMPLATES_DIFFER: not same_template,
-        PROMPTS_DIFFER: same_template and pair.prompts_differ,
-        ITEMS_DIFFER: not pair.complete,
-    }
-    return tuple(flag for flag, holds in flags.items() if holds)
+        task_contrasts, summary = mark_above_noise(task_contrasts, summary, noise)
+    return Versus(pairs, task_contrasts, summary)
 
 
 def _summary(

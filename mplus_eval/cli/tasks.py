@@ -104,12 +104,11 @@ def fetch_tasks(
     from mplus_eval.log_setup import silence_libraries
 
     silence_libraries(verbose)
-    from mplus_eval.capability.dataset_location import wanted_datasets
     from mplus_eval.data.mirror import WantedDataset, fetch
-    from mplus_eval.pipeline.datasets import prompt_datasets
+    from mplus_eval.pipeline.datasets import prompt_datasets, task_datasets
     from mplus_eval.spec.suite import load_suite
 
-    wanted = wanted_datasets(_chosen(suite, tasks, tasks_dir), tasks_dir)
+    wanted = task_datasets(_chosen(suite, tasks, tasks_dir), tasks_dir)
     if tasks is None:
         wanted += prompt_datasets(load_suite(suite or DEFAULT_SUITE))
 

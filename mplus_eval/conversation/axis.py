@@ -99,7 +99,7 @@ class Conversation:
         parts = tuple(Part(index, self.task.name, each) for index, each in enumerate(numbers))
         return (Cell(self.name, model, self.task.name, "dialogues", components, parts),)
 
-    def rerun(self, baseline: ResolvedModel) -> tuple[Cell, ...]:
+    def noise_rerun(self, baseline: ResolvedModel) -> tuple[Cell, ...]:
         """A noise floor is measured on capability alone."""
         return ()
 

@@ -109,7 +109,7 @@ class Harmlessness:
             cells.append(Cell(self.name, model, name, prompt_set.kind, components, parts))
         return tuple(cells)
 
-    def rerun(self, baseline: ResolvedModel) -> tuple[Cell, ...]:
+    def noise_rerun(self, baseline: ResolvedModel) -> tuple[Cell, ...]:
         """A noise floor is measured on capability alone."""
         return ()
 

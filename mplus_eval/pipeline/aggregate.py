@@ -26,13 +26,27 @@ def aggregate(plan: Plan, directory: RunDirectory, failures: Failures, judges: J
         judges: who has judged.
     """
     own = RunDirectory(directory.path, {cell.key: cell.fingerprint for cell in plan.cells})
-    noise = plan.noise.spec.name if plan.noise else None
-    models = {model.spec.name: _model_entry(plan, model, directory) for model in plan.models}
+    models = {}
+    for model in plan.models:
+        facts = model_facts(plan.of_model(model), directory)
+        models[model.spec.name] = ModelEntry(
+            role=model.spec.model_role,
+            source=model.spec.source,
+            fingerprint=model.fingerprint,
+            backend=model.backend,
+            dtype=facts.get("dtype"),
+            parameters=facts.get("parameters"),
+            scoring=facts.get("scoring"),
+            chat_template=model.chat_template,
+            training=_training(plan, model),
+            trajectory=model.spec.trajectory,
+        )
     fields: dict[str, object] = {"tasks": {}, "summary": {}}
     for axis in plan.axes:
         fields |= axis.aggregate(own, models, failures, (judges or {}).get(axis.name, {}))
+    # The noise rerun is no model of the comparison.
     missing = [
-        Missing(model=model, task=task, cause=cause) for (model, task), cause in failures.items() if model != noise
+        Missing(model=model, task=task, cause=cause) for (model, task), cause in failures.items() if model in models
     ]
     return Comparison.model_validate(
         {
@@ -45,22 +59,6 @@ def aggregate(plan: Plan, directory: RunDirectory, failures: Failures, judges: J
             "missing": tuple(missing),
             **fields,
         }
-    )
-
-
-def _model_entry(plan: Plan, model: ResolvedModel, directory: RunDirectory) -> ModelEntry:
-    facts = model_facts(plan.of_model(model), directory)
-    return ModelEntry(
-        role=model.spec.model_role,
-        source=model.spec.source,
-        fingerprint=model.fingerprint,
-        backend=model.backend,
-        dtype=facts.get("dtype"),
-        parameters=facts.get("parameters"),
-        scoring=facts.get("scoring"),
-        chat_template=model.chat_template,
-        training=_training(plan, model),
-        trajectory=model.spec.trajectory,
     )
 
 

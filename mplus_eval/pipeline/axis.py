@@ -77,7 +77,7 @@ class Axis(Protocol):
     def cells(self, model: ResolvedModel) -> tuple[Cell, ...]:
         """What one model is asked."""
 
-    def rerun(self, baseline: ResolvedModel) -> tuple[Cell, ...]:
+    def noise_rerun(self, baseline: ResolvedModel) -> tuple[Cell, ...]:
         """What the baseline is asked once more, under another name, where a noise floor was asked for."""
 
     def cost(self, missing: Sequence[tuple[Cell, Sequence[Part]]]) -> str | None:

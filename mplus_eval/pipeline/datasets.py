@@ -1,26 +1,57 @@
-"""The hub datasets that a suite reads besides those of its tasks."""
+"""The hub datasets that tasks, prompt sets and dialogues are read from, listed without loading any."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from mplus_eval.capability.dataset_location import dataset_id
+from mplus_eval.capability.task_config import subtask_configs
+from mplus_eval.conversation.items import SHIPPED_NAMES
 from mplus_eval.data.hub import is_hub_id
 from mplus_eval.data.mirror import WantedDataset
-from mplus_eval.spec.suite import Suite
+from mplus_eval.errors import SpecError
+from mplus_eval.spec.suite import Suite, SuiteTask
+
+
+def task_datasets(tasks: Sequence[SuiteTask], tasks_dir: Path | None) -> list[WantedDataset]:
+    """List the hub datasets that tasks read.
+
+    Raises:
+        SpecError: with every task whose definition cannot be read.
+    """
+    subsets: list[tuple[str, str]] = []
+    faults: list[str] = []
+    for task in tasks:
+        try:
+            subtasks = subtask_configs(task.lm_eval, tasks_dir)
+        except Exception as error:  # noqa: BLE001 - a definition's code is foreign and may raise anything; it is named
+            faults.append(f"task {task.name!r}: {' '.join(str(error).split())}")
+            continue
+        for subtask in subtasks:
+            if identifier := dataset_id(subtask):
+                subsets.append((identifier, subtask.config.get("dataset_name") or ""))
+    if faults:
+        raise SpecError(faults)
+    return _by_dataset(subsets)
 
 
 def prompt_datasets(suite: Suite) -> list[WantedDataset]:
     """List the hub datasets that a suite's prompt sets and dialogues are read from."""
-    from mplus_eval.conversation.items import SHIPPED_NAMES
-
     sources: list[tuple[str, str]] = []
     if suite.harmlessness:
-        sources += [(one.source, one.subset or "") for one in suite.harmlessness.sources]
+        sources += [(source.source, source.subset or "") for source in suite.harmlessness.sources]
     if suite.conversation:
         dialogues = suite.conversation.dialogues
         sources.append((SHIPPED_NAMES.get(dialogues, dialogues), ""))
-    found: dict[str, list[str]] = {}
-    for source, subset in sources:
-        if is_hub_id(source) and not Path(source).exists():
-            found.setdefault(source, []).append(subset)
-    return [WantedDataset(identifier, tuple(dict.fromkeys(names))) for identifier, names in found.items()]
+    return _by_dataset(
+        (source, subset) for source, subset in sources if is_hub_id(source) and not Path(source).exists()
+    )
+
+
+def _by_dataset(subsets: Iterable[tuple[str, str]]) -> list[WantedDataset]:
+    """Datasets in the order in which they are first named, each once with all of its subsets."""
+    names: dict[str, dict[str, None]] = {}
+    for identifier, subset in subsets:
+        names.setdefault(identifier, {})[subset] = None
+    return [WantedDataset(identifier, tuple(of_dataset)) for identifier, of_dataset in names.items()]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from mplus_eval.backends import Backend, load_backend
@@ -18,9 +18,9 @@ from mplus_eval.models.cells import Cell, Part
 from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.pipeline.axis import FollowUp
 from mplus_eval.pipeline.plan import Plan
-from mplus_eval.pipeline.progress import RunProgress, SilentProgress
+from mplus_eval.pipeline.progress import RunProgress
 from mplus_eval.pipeline.score import CellScores
-from mplus_eval.pipeline.stored import missing_parts
+from mplus_eval.pipeline.stored import stored_parts
 from mplus_eval.store.files import FULL_DISK
 from mplus_eval.store.outcomes import Answer
 from mplus_eval.store.parts import PartInfo, part_path, read_columns, write_part
@@ -48,10 +48,22 @@ def evaluate(
     Raises:
         InterruptedRunError: when the disk is full; what is stored stays.
     """
+    progress = progress or RunProgress()
     scores = CellScores(plan, directory)
-    run = _Evaluation(plan, directory, progress or SilentProgress(), load or _load, scores)
     try:
-        return run.all_cells()
+        missing = {
+            cell.name: [part for part, info in zip(cell.parts, stored_parts(cell, directory), strict=True) if not info]
+            for cell in plan.cells
+        }
+        todo = [(cell, missing[cell.name]) for cell in plan.cells if missing[cell.name]]
+        for axis in plan.axes:
+            if cost := axis.cost([(cell, parts) for cell, parts in todo if cell.axis == axis.name]):
+                progress.say(cost)
+        progress.start(todo, len(plan.passes))
+        evaluation = _Evaluation(plan, directory, progress, load, scores, missing)
+        for number, model in enumerate(plan.passes, start=1):
+            evaluation.evaluate_model(model, number)
+        return evaluation.failures
     except OSError as error:
         if error.errno not in FULL_DISK:
             raise
@@ -62,10 +74,6 @@ def evaluate(
         scores.close()
 
 
-def _load(model: ResolvedModel) -> Backend:
-    return load_backend(model.backend, model.spec, model.location)
-
-
 @dataclass
 class _Evaluation:
     """The state of one pass over a plan."""
@@ -73,22 +81,19 @@ class _Evaluation:
     plan: Plan
     directory: RunDirectory
     progress: RunProgress
-    load: Loader
+    load: Loader | None
     scores: CellScores
+    missing: Mapping[str, Sequence[Part]]
+    """The parts that are to be answered, by the cell's name."""
     failures: Failures = field(default_factory=dict)
 
-    def all_cells(self) -> Failures:
-        missing = {cell.name: missing_parts(cell, self.directory) for cell in self.plan.cells}
-        todo = [(cell, missing[cell.name]) for cell in self.plan.cells if missing[cell.name]]
-        for axis in self.plan.axes:
-            if cost := axis.cost([(cell, parts) for cell, parts in todo if cell.axis == axis.name]):
-                self.progress.say(cost)
-        self.progress.start(todo, len(self.plan.passes))
-        for number, model in enumerate(self.plan.passes, start=1):
-            self._model(model, number, missing)
-        return self.failures
+    def evaluate_model(self, model: ResolvedModel, number: int) -> None:
+        """Load a model where it is needed, and do all that is missing of its cells.
 
-    def _model(self, model: ResolvedModel, number: int, missing: dict[str, list[Part]]) -> None:
+        Args:
+            model: the model.
+            number: its place among those that are asked, from 1.
+        """
         cells = self.plan.of_model(model)
         backend, cause = None, None
         follow_ups: list[FollowUp] = []
@@ -96,16 +101,19 @@ class _Evaluation:
             # Where the baseline is asked about the others' answers it comes last, so these are complete by now.
             for axis in self.plan.axes:
                 follow_ups += axis.follow_ups(self.plan.of_axis(axis), model, self.directory)
-        if follow_ups or any(missing[cell.name] for cell in cells):
+        if follow_ups or any(self.missing[cell.name] for cell in cells):
             try:
-                backend = self.load(model)
+                if self.load is not None:
+                    backend = self.load(model)
+                else:
+                    backend = load_backend(model.backend, model.spec, model.location)
             except Exception as error:  # noqa: BLE001 - any failure to load is this model's; the others go on
                 cause = _cause(error, "loading the model: ")
         try:
             for cell in cells:
                 self.progress.start_cell(cell, number)
-                why = cause if missing[cell.name] and cause else self._cell(cell, missing[cell.name], backend)
-                self._note(cell, why)
+                missing = self.missing[cell.name]
+                self._note(cell, cause if missing and cause else self._cell(cell, missing, backend))
             for follow_up in follow_ups:
                 self._follow_up(follow_up, backend, cause)
         finally:
@@ -135,7 +143,14 @@ class _Evaluation:
         """Compute what a cell lacks; return why it failed, or None."""
         try:
             if backend is not None:
-                self._answer(cell, missing, backend)
+                started = time.monotonic()
+                for part, answers in self.plan.axis_of(cell).generate(cell, missing, backend, self.progress.advance):
+                    seconds, facts = time.monotonic() - started, asdict(backend.facts)
+                    components = dict(cell.components)
+                    info = PartInfo(cell.fingerprint, components, part.index, len(cell.parts), seconds, facts)
+                    write_part(part_path(self.directory.answers(*cell.key), part.index), Answer, answers, info)
+                    self.scores.score_in_background(cell, part, backend.facts.device)
+                    started = time.monotonic()
             self.scores.score(cell)
         except Exception as error:
             # A cell may fail in any way; it is stored with its cause, and the others go on.
@@ -143,16 +158,6 @@ class _Evaluation:
                 raise
             return _cause(error)
         return self._all_items_failed(cell)
-
-    def _answer(self, cell: Cell, missing: Sequence[Part], backend: Backend) -> None:
-        folder = self.directory.answers(*cell.key)
-        started = time.monotonic()
-        for part, answers in self.plan.axis_of(cell).generate(cell, missing, backend, self.progress.advance):
-            seconds, facts = time.monotonic() - started, asdict(backend.facts)
-            info = PartInfo(cell.fingerprint, dict(cell.components), part.index, len(cell.parts), seconds, facts)
-            write_part(part_path(folder, part.index), Answer, answers, info)
-            self.scores.score_in_background(cell, part, backend.facts.device)
-            started = time.monotonic()
 
     def _all_items_failed(self, cell: Cell) -> str | None:
         """The cause when not one item of a cell has a score, or an answer: then the cell has failed, not its items."""

@@ -25,7 +25,8 @@ from mplus_eval.store.run_directory import RunDirectory
 class Plan:
     """All cells of a run, model by model, in the order of the suite.
 
-    `noise` is the baseline's rerun, where a noise floor was asked for: evaluated last, and no model of the comparison.
+    `noise_rerun` is the baseline once more, where a noise floor was asked for: evaluated last, and no model of the
+    comparison.
     """
 
     spec: CompareSpec
@@ -33,7 +34,7 @@ class Plan:
     axes: tuple[Axis, ...]
     models: tuple[ResolvedModel, ...]
     cells: tuple[Cell, ...]
-    noise: ResolvedModel | None = None
+    noise_rerun: ResolvedModel | None = None
 
     @property
     def baseline(self) -> ResolvedModel:
@@ -46,7 +47,7 @@ class Plan:
         models = self.models
         if any(axis.asks_baseline_last for axis in self.axes):
             models = (*(model for model in models if model is not self.baseline), self.baseline)
-        return models if self.noise is None else (*models, self.noise)
+        return models if self.noise_rerun is None else (*models, self.noise_rerun)
 
     def of_model(self, model: ResolvedModel) -> tuple[Cell, ...]:
         """One model's cells."""
@@ -78,19 +79,18 @@ def make_plan(
     Raises:
         SpecError: a model cannot be had, nothing is left to evaluate, or the directory's run conflicts, and in what.
     """
-    spec, asked = validated.spec, validated.axes
-    models = resolved_models(spec, demo or {}, preparing, talks=any(axis.chats for axis in asked))
-    axes = tuple(bound for axis in asked if (bound := axis.for_models(models)) is not None)
+    spec = validated.spec
+    models = resolved_models(spec, demo or {}, preparing, talks=any(axis.chats for axis in validated.axes))
+    axes = tuple(bound for axis in validated.axes if (bound := axis.for_models(models)) is not None)
     cells = tuple(cell for model in models for axis in axes for cell in axis.cells(model))
     if not cells:
         name = validated.suite.name
         raise SpecError([f"suite {name!r}: nothing is left to evaluate; every axis that it has is switched off"])
     baseline = next(model for model in models if model.spec.name == spec.baseline)
-    reruns = tuple(cell for axis in axes for cell in axis.rerun(baseline))
-    noise = reruns[0].model if reruns else None
+    reruns = tuple(cell for axis in axes for cell in axis.noise_rerun(baseline))
     cells += reruns
     _refuse_conflicts(cells, directory)
-    return Plan(spec, validated.suite, axes, models, cells, noise)
+    return Plan(spec, validated.suite, axes, models, cells, reruns[0].model if reruns else None)
 
 
 def _refuse_conflicts(cells: Sequence[Cell], directory: RunDirectory) -> None:

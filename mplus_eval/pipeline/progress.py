@@ -12,7 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _DULL_TERMINAL_STEPS = 4
 
 
-class RunProgress(Protocol):
-    """What a run tells of itself while it goes on."""
+class RunProgress:
+    """What a run tells of itself while it goes on; by itself it says nothing."""
 
     def prepare(self, what: str, done: int, total: int) -> None:
         """Say how far one preparation is: a download, hashes of weights, the training of a demo model."""
@@ -43,28 +43,6 @@ class RunProgress(Protocol):
 
     def finish_cell(self, cell: Cell, cause: str | None) -> None:
         """Say that a cell is done, or why it failed."""
-
-
-class SilentProgress:
-    """Says nothing."""
-
-    def prepare(self, what: str, done: int, total: int) -> None:
-        """Say nothing."""
-
-    def say(self, sentence: str) -> None:
-        """Say nothing."""
-
-    def start(self, missing: Sequence[tuple[Cell, Sequence[Part]]], n_models: int) -> None:
-        """Say nothing."""
-
-    def start_cell(self, cell: Cell, model_number: int) -> None:
-        """Say nothing."""
-
-    def advance(self, n_items: int) -> None:
-        """Say nothing."""
-
-    def finish_cell(self, cell: Cell, cause: str | None) -> None:
-        """Say nothing."""
 
 
 class TimeLeft:
@@ -91,14 +69,14 @@ class TimeLeft:
         """Seconds left, or None before anything was measured."""
         if not self._done["all"]:
             return None
-        return sum(n_items * self._rate(task, kind) for (_, task, kind), n_items in self._left.items())
+        seconds = 0.0
+        for (_, task, kind), n_items in self._left.items():
+            measured = next(name for name in (f"task {task}", f"kind {kind}", "all") if self._done[name])
+            seconds += n_items * (self._seconds[measured] / self._done[measured])
+        return seconds
 
-    def _rate(self, task: str, kind: str) -> float:
-        name = next(name for name in (f"task {task}", f"kind {kind}", "all") if self._done[name])
-        return self._seconds[name] / self._done[name]
 
-
-class ConsoleProgress:
+class ConsoleProgress(RunProgress):
     """One live line on a terminal; a plain line for each finished cell where there is none."""
 
     def __init__(self, console: Console) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mplus_eval.conversation.aggregate import ConversationRun, aggregate
 from mplus_eval.conversation.items import DialogueSet, DialogueTask
@@ -14,14 +13,12 @@ from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.judges import judge_faults
 from mplus_eval.judges.human import export_pairs
 from mplus_eval.judges.reward import with_reward_model
+from mplus_eval.pipeline.run import Run, changed, load
+from mplus_eval.records.comparison import Comparison
 from mplus_eval.records.conversation import Conversation
 from mplus_eval.spec.conversation import ConversationSettings
 from mplus_eval.spec.judges import judge_kind
 from mplus_eval.store.run_directory import RunDirectory
-
-if TYPE_CHECKING:
-    from mplus_eval.pipeline.run import Run
-    from mplus_eval.records.comparison import Comparison
 
 
 def export(run_directory: Path, file: Path, data_dir: Path | None = None) -> int:
@@ -31,16 +28,16 @@ def export(run_directory: Path, file: Path, data_dir: Path | None = None) -> int
         UsageError: the directory holds no run with conversation, or the file is there already.
         SpecError: its dialogues are not where they were.
     """
-    comparison, directory, part = _stored(run_directory)
-    task = _task(part, comparison, data_dir)
+    run, directory, part = _stored(run_directory)
+    task = _task(part, run.comparison, data_dir)
     items = [
         item
-        for pair in _model_pairs(part, comparison, directory)
+        for pair in _model_pairs(part, run.comparison, directory)
         for item in pairwise_items(
             task, read_texts(directory, pair.baseline, part.name), read_texts(directory, pair.model, part.name)
         ).values()
     ]
-    return export_pairs(items, file, comparison.seed)
+    return export_pairs(items, file, run.comparison.seed)
 
 
 def import_verdicts(run_directory: Path, file: Path, data_dir: Path | None = None, *, first: bool = False) -> Run:
@@ -69,10 +66,8 @@ def rejudge(
         UsageError: the directory holds no run with conversation.
         SpecError: a judge cannot be asked, or the dialogues are not where they were.
     """
-    from mplus_eval.pipeline.run import load
-    from mplus_eval.reports import write_report
-
-    comparison, directory, part = _stored(run_directory)
+    run, directory, part = _stored(run_directory)
+    comparison = run.comparison
     sources = with_reward_model(judges, [_directory(model.source) for model in comparison.models.values()])
     if faults := [fault for judge in judges for fault in judge_faults(judge)]:
         raise SpecError(faults)
@@ -96,10 +91,7 @@ def rejudge(
             level=comparison.level,
             seed=comparison.seed,
         )
-        conversation = aggregate(directory, judged, part.missing)
-        comparison.model_copy(update={"conversation": conversation}).write(directory.comparison)
-        write_report(directory.path)
-    return load(run_directory)
+        return changed(run, directory, conversation=aggregate(directory, judged, part.missing))
 
 
 def _directory(source: str) -> Path | None:
@@ -111,13 +103,11 @@ def _directory(source: str) -> Path | None:
     return Path(source) if Path(source).is_dir() else None
 
 
-def _stored(run_directory: Path) -> tuple[Comparison, RunDirectory, Conversation]:
-    from mplus_eval.pipeline.run import load
-
-    comparison = load(run_directory).comparison
-    if comparison.conversation is None:
+def _stored(run_directory: Path) -> tuple[Run, RunDirectory, Conversation]:
+    run = load(run_directory)
+    if run.comparison.conversation is None:
         raise UsageError(f"{run_directory}: conversation was not evaluated in this run, so there is nothing to judge")
-    return comparison, RunDirectory(run_directory), comparison.conversation
+    return run, RunDirectory(run_directory), run.comparison.conversation
 
 
 def _task(part: Conversation, comparison: Comparison, data_dir: Path | None) -> DialogueTask:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.harmlessness.aggregate import aggregate_toxicity
 from mplus_eval.harmlessness.score import RunScorers, score_answers
 from mplus_eval.harmlessness.scorers import scorer_faults
-from mplus_eval.store.hashes import hash_components
-from mplus_eval.store.outcomes import Answer, Outcome
-from mplus_eval.store.parts import PartInfo, cell_parts, fresh, part_info, part_path, read_part, write_part
+from mplus_eval.pipeline.run import Run, changed, load
+from mplus_eval.pipeline.score import score_part
+from mplus_eval.store.parts import cell_parts
 from mplus_eval.store.run_directory import RunDirectory
-
-if TYPE_CHECKING:
-    from mplus_eval.pipeline.run import Run
 
 
 def rescore(run_directory: Path, scorers: Sequence[str]) -> Run:
@@ -26,9 +24,6 @@ def rescore(run_directory: Path, scorers: Sequence[str]) -> Run:
         UsageError: when the directory holds no run, or one without toxicity.
         SpecError: when a scorer cannot be had; nothing is changed then.
     """
-    from mplus_eval.pipeline.run import load
-    from mplus_eval.reports import write_report
-
     run = load(run_directory)
     comparison, directory = run.comparison, RunDirectory(run.path)
     if comparison.toxicity is None:
@@ -36,16 +31,18 @@ def rescore(run_directory: Path, scorers: Sequence[str]) -> Run:
     if faults := [fault for scorer in scorers for fault in scorer_faults(scorer)]:
         raise SpecError(faults)
     run_scorers = RunScorers(scorers)
+    scorer = run_scorers.components("sampled")
+    sampled = [name for name, facts in comparison.toxicity.sets.items() if facts.kind == "sampled"]
     with directory.locked():
-        for model in comparison.models:
-            for name, each in comparison.toxicity.sets.items():
-                if each.kind == "sampled":
-                    _score_again(directory, model, name, run_scorers)
-        facts = comparison.toxicity.model_copy(
-            update={"scorers": {scorer.name: scorer.fingerprint for scorer in run_scorers.loaded}}
-        )
+        for model, name in product(comparison.models, sampled):
+            for path in cell_parts(directory.answers(model, name)):
+                score_part(
+                    path, directory.outcomes(model, name), scorer, partial(score_answers, scorers=run_scorers.loaded)
+                )
         toxicity = aggregate_toxicity(
-            facts,
+            comparison.toxicity.model_copy(
+                update={"scorers": {each.name: each.fingerprint for each in run_scorers.loaded}}
+            ),
             directory,
             baseline=comparison.baseline,
             models=list(comparison.models),
@@ -53,17 +50,4 @@ def rescore(run_directory: Path, scorers: Sequence[str]) -> Run:
             seed=comparison.seed,
             missing={(each.model, each.task): each.cause for each in comparison.missing},
         )
-        comparison.model_copy(update={"toxicity": toxicity}).write(directory.comparison)
-        write_report(directory.path)
-    return load(run_directory)
-
-
-def _score_again(directory: RunDirectory, model: str, name: str, run_scorers: RunScorers) -> None:
-    for path in cell_parts(directory.answers(model, name)):
-        answered = part_info(path)
-        assert answered is not None
-        scorer = {**run_scorers.components("sampled"), "answers": answered.fingerprint}
-        info = PartInfo(hash_components(scorer), {**answered.components, **scorer}, answered.index, answered.n_parts)
-        place = part_path(directory.outcomes(model, name), answered.index)
-        if fresh(place, info.fingerprint) is None:
-            write_part(place, Outcome, score_answers(read_part(path, Answer), run_scorers.loaded), info)
+        return changed(run, directory, toxicity=toxicity)

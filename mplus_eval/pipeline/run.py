@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mplus_eval.errors import UsageError
 from mplus_eval.models.locations import demo_names
-from mplus_eval.records.comparison import Comparison
+from mplus_eval.records.comparison import Comparison, Score
+from mplus_eval.records.contrast import Contrast
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.draft import Models, draft_spec
 from mplus_eval.store.files import write_json
@@ -46,29 +47,41 @@ class Run:
     @cached_property
     def scores(self) -> pd.DataFrame:
         """Every score, a row for each model and task."""
-        return _frame(
-            {"task": task, "model": model, "metric": entry.metric, **_flat(score.model_dump())}
-            for task, entry in self.comparison.tasks.items()
-            for model, score in entry.scores.items()
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {"task": task, "model": model, "metric": entry.metric, **_columns(score, score.model_dump())}
+                for task, entry in self.comparison.tasks.items()
+                for model, score in entry.scores.items()
+            ]
         )
 
     @cached_property
     def contrasts(self) -> pd.DataFrame:
         """Every contrast, a row for each model, task and model that it is held against."""
-        baseline, tasks = self.comparison.baseline, self.comparison.tasks
-        against_baseline = (
-            (task, model, baseline, contrast)
-            for task, entry in tasks.items()
+        import pandas as pd
+
+        contrasts = [
+            (task, model, self.comparison.baseline, contrast)
+            for task, entry in self.comparison.tasks.items()
             for model, contrast in entry.contrasts.items()
-        )
-        others = (
+        ]
+        contrasts += [
             (task, pair.model, pair.against, contrast)
             for pair in self.comparison.pairs
             for task, contrast in pair.tasks.items()
-        )
-        return _frame(
-            {"task": task, "model": model, "against": against, **_flat(contrast.model_dump(mode="json"))}
-            for task, model, against, contrast in [*against_baseline, *others]
+        ]
+        return pd.DataFrame(
+            [
+                {
+                    "task": task,
+                    "model": model,
+                    "against": against,
+                    **_columns(contrast, contrast.model_dump(mode="json")),
+                }
+                for task, model, against, contrast in contrasts
+            ]
         )
 
 
@@ -77,7 +90,7 @@ def compare(
     *,
     config: str | None = None,
     progress: RunProgress | None = None,
-    **options: Any,
+    **options: object,
 ) -> Run:
     """Compare models, as `mplus-eval compare` does, and write the report.
 
@@ -139,15 +152,21 @@ def run(
     from mplus_eval.pipeline.evaluate import evaluate
     from mplus_eval.pipeline.manifest import build_manifest
     from mplus_eval.pipeline.plan import make_plan
-    from mplus_eval.pipeline.progress import SilentProgress
+    from mplus_eval.pipeline.progress import RunProgress
     from mplus_eval.pipeline.validate import validate
     from mplus_eval.reports import write_report
 
     started = time.monotonic()
-    progress = progress or SilentProgress()
+    progress = progress or RunProgress()
     directory = RunDirectory(spec.output)
     validated = validate(spec, progress.prepare, faults)
-    plan = make_plan(validated, directory, _demo_models(spec, progress), progress.prepare)
+    demo: dict[str, Path] = {}
+    if names := demo_names(spec.models):
+        from mplus_eval.training.demo_models import demo_models
+
+        # Those not trained yet are first, together, which is sooner.
+        demo = dict(zip(names, demo_models(names, progress.prepare), strict=True))
+    plan = make_plan(validated, directory, demo, progress.prepare)
     with directory.locked():
         failures = evaluate(plan, directory, progress)
         judges = {}
@@ -162,22 +181,17 @@ def run(
     return Run(directory.path, comparison)
 
 
-def _demo_models(spec: CompareSpec, progress: RunProgress) -> dict[str, Path]:
-    """Where the demo's models lie that are named; those not trained yet are first, together, which is sooner."""
-    if not (names := demo_names(spec.models)):
-        return {}
-    from mplus_eval.training.demo_models import demo_models
+def changed(run: Run, directory: RunDirectory, **fields: object) -> Run:
+    """A stored run with other fields in its comparison, and its report rendered again."""
+    from mplus_eval.reports import write_report
 
-    return dict(zip(names, demo_models(names, progress.prepare), strict=True))
-
-
-def _flat(record: dict[str, Any]) -> dict[str, Any]:
-    """Put an interval into two columns, and leave out what is a mapping."""
-    low, high = record.pop("ci") or (None, None)
-    return {**{key: value for key, value in record.items() if not isinstance(value, dict)}, "low": low, "high": high}
+    run.comparison.model_copy(update=fields).write(directory.comparison)
+    write_report(directory.path)
+    return load(directory.path)
 
 
-def _frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(list(rows))
+def _columns(record: Score | Contrast, fields: Mapping[str, object]) -> dict[str, object]:
+    """A record's fields as columns: an interval is two of them, and what is a mapping is left out."""
+    low, high = record.ci or (None, None)
+    plain = {key: value for key, value in fields.items() if key != "ci" and not isinstance(value, dict)}
+    return {**plain, "low": low, "high": high}

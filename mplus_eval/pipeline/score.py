@@ -6,13 +6,16 @@ next; what failed there is tried again when the whole cell is scored, and fails 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
+from pathlib import Path
 
 from mplus_eval.models.cells import Cell, Part
 from mplus_eval.pipeline.plan import Plan
 from mplus_eval.store.hashes import hash_components
 from mplus_eval.store.outcomes import Answer, Outcome
-from mplus_eval.store.parts import PartInfo, fresh, part_path, read_part, write_part
+from mplus_eval.store.parts import PartInfo, fresh, part_info, part_path, read_part, write_part
 from mplus_eval.store.run_directory import RunDirectory
 
 
@@ -47,12 +50,27 @@ class CellScores:
 
     def _score_part(self, cell: Cell, part: Part) -> None:
         axis = self._plan.axis_of(cell)
-        scorer = axis.score_components(cell)
-        if scorer is None:
-            return
-        components = {**scorer, "answers": cell.fingerprint}
-        info = PartInfo(hash_components(components), {**cell.components, **components}, part.index, len(cell.parts))
-        place = part_path(self._directory.outcomes(*cell.key), part.index)
-        if fresh(place, info.fingerprint, info.n_parts) is None:
-            answers = read_part(part_path(self._directory.answers(*cell.key), part.index), Answer)
-            write_part(place, Outcome, axis.score(cell, part, answers), info)
+        if (scorer := axis.score_components(cell)) is not None:
+            answers = part_path(self._directory.answers(*cell.key), part.index)
+            score_part(answers, self._directory.outcomes(*cell.key), scorer, partial(axis.score, cell, part))
+
+
+def score_part(
+    answers: Path, outcomes: Path, scorer: Mapping[str, str], score: Callable[[Sequence[Answer]], Sequence[Outcome]]
+) -> None:
+    """Score a part of answers, where its outcomes under this scorer are not stored yet.
+
+    Args:
+        answers: the file of the part.
+        outcomes: the folder of the cell's outcomes.
+        scorer: what a score depends on besides the answers.
+        score: turns the answers of a part into outcomes.
+    """
+    answered = part_info(answers)
+    assert answered is not None
+    components = {**scorer, "answers": answered.fingerprint}
+    fingerprint = hash_components(components)
+    place = part_path(outcomes, answered.index)
+    if fresh(place, fingerprint, answered.n_parts) is None:
+        info = PartInfo(fingerprint, {**answered.components, **components}, answered.index, answered.n_parts)
+        write_part(place, Outcome, score(read_part(answers, Answer)), info)

@@ -16,25 +16,31 @@ from mplus_eval.spec.suite import Suite, load_suite
 
 @dataclass(frozen=True)
 class Validated:
-    """What was found of what was asked for."""
+    """What was asked for, with suite and items loaded."""
 
     spec: CompareSpec
     suite: Suite
     axes: tuple[Axis, ...]
 
 
-def validate(spec: CompareSpec, preparing: Preparing | None = None, known: Sequence[str] = ()) -> Validated:
+def validate(spec: CompareSpec, preparing: Preparing | None = None, known_faults: Sequence[str] = ()) -> Validated:
     """Load suite and items and look at every source.
 
     Args:
         spec: what was asked for.
         preparing: called as tasks are loaded.
-        known: what is known to be wrong already.
+        known_faults: what is known to be wrong already.
 
     Raises:
         SpecError: with every fault of all of them at once.
     """
-    faults = [*known, *_folder_faults(spec), *_backend_faults(spec)]
+    folders = (("--data-dir", spec.data_dir), ("--tasks-dir", spec.tasks_dir))
+    backends = {spec.backend_of(model) for model in spec.models}
+    faults = [
+        *known_faults,
+        *(f"{label} {str(path)!r}: no such directory" for label, path in folders if path and not path.is_dir()),
+        *(missing for name, backend in BACKENDS.items() if name in backends and (missing := backend.missing)),
+    ]
     faults += [fault for model in spec.models for fault in model_faults(model, spec.backend_of(model))]
     suite: Suite | None = None
     axes: list[Axis] = []
@@ -50,13 +56,3 @@ def validate(spec: CompareSpec, preparing: Preparing | None = None, known: Seque
     if faults or suite is None:
         raise SpecError(faults)
     return Validated(spec, suite, tuple(axes))
-
-
-def _folder_faults(spec: CompareSpec) -> list[str]:
-    folders = (("--data-dir", spec.data_dir), ("--tasks-dir", spec.tasks_dir))
-    return [f"{label} {str(path)!r}: no such directory" for label, path in folders if path and not path.is_dir()]
-
-
-def _backend_faults(spec: CompareSpec) -> list[str]:
-    wanted = {spec.backend_of(model) for model in spec.models}
-    return [missing for name, backend in BACKENDS.items() if name in wanted and (missing := backend.missing)]

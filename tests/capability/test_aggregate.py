@@ -8,7 +8,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from mplus_eval.capability.aggregate import compare_outcomes
-from mplus_eval.capability.noise_floor import SecondPass
+from mplus_eval.capability.noise_floor import NoiseRerun
 from mplus_eval.capability.versus import (
     ITEMS_DIFFER,
     PROMPTS_DIFFER,
@@ -64,13 +64,13 @@ def compare(
     outcomes: dict[tuple[str, str], pd.DataFrame],
     tasks: Sequence[TaskFacts] | None = None,
     models: dict[str, ModelEntry] | None = None,
-    second_pass: SecondPass | None = None,
+    noise_rerun: NoiseRerun | None = None,
     **options: Any,
 ) -> Comparison:
     models = models or {name: entry() for name in dict.fromkeys(model for model, _ in outcomes)}
     tasks = tasks or [facts(name) for name in dict.fromkeys(task for _, task in outcomes)]
     run = CapabilityRun(models, tasks, SUITE, "base", **options)
-    fields = compare_outcomes(outcomes, run, second_pass)
+    fields = compare_outcomes(outcomes, run, noise_rerun)
     return Comparison.model_validate({"baseline": "base", "suite": SUITE.name, "models": models, **fields})
 
 

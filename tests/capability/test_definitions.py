@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from mplus_eval.capability import definitions as lm_eval_index
+from mplus_eval.capability import definitions
 from mplus_eval.capability.definitions import Definition, local_definitions, stock_definitions
 from tests.task_files import write_task, write_yaml
 
@@ -13,10 +14,10 @@ from tests.task_files import write_task, write_yaml
 @pytest.fixture
 def stock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A small folder in place of lm-eval's own, and a cache of its own."""
-    folder = tmp_path / "stock"
-    folder.mkdir()
+    folder = tmp_path / "lm_eval" / "tasks"
+    folder.mkdir(parents=True)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(lm_eval_index, "lm_eval_tasks_folder", lambda: folder)
+    monkeypatch.setattr(definitions, "find_spec", lambda _: SimpleNamespace(origin=folder.parent / "__init__.py"))
     stock_definitions.cache_clear()
     yield folder
     stock_definitions.cache_clear()

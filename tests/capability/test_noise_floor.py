@@ -13,7 +13,7 @@ from scipy.stats import beta
 import mplus_eval
 from mplus_eval import reports
 from mplus_eval.backends import Response
-from mplus_eval.capability.noise_floor import SecondPass, flip_rate, is_above
+from mplus_eval.capability.noise_floor import NoiseRerun, flip_rate, is_above
 from mplus_eval.pipeline import evaluate as evaluate_module
 from mplus_eval.records.comparison import Comparison, NoiseFloor
 from mplus_eval.reports import write_report
@@ -31,8 +31,8 @@ def compared(
 ) -> Comparison:
     """One task; the baseline's second pass is `again`."""
     passes = {"t": cell(again)} if again is not None else {}
-    second = SecondPass("6 instead of 16", passes, {} if passes else {"t": "out of memory"})
-    return compare({("base", "t"): cell(base), ("plus", "t"): cell(model)}, second_pass=second, **options)
+    second = NoiseRerun("6 instead of 16", passes, {} if passes else {"t": "out of memory"})
+    return compare({("base", "t"): cell(base), ("plus", "t"): cell(model)}, noise_rerun=second, **options)
 
 
 def floor(comparison: Comparison) -> NoiseFloor:
@@ -83,8 +83,8 @@ def test_every_contrast_and_summary_says_whether_it_is_above_the_noise() -> None
         **{(name, "t"): cell(scores) for name, scores in (("base", base), ("sft", few), ("plus", many))},
         **{(name, "u"): cell(base) for name in ("base", "sft", "plus")},
     }
-    second = SecondPass("6 instead of 16", {"t": cell(base), "u": cell(base)})
-    found = compare(outcomes, [facts("t"), facts("u")], pairs="all", second_pass=second)
+    second = NoiseRerun("6 instead of 16", {"t": cell(base), "u": cell(base)})
+    found = compare(outcomes, [facts("t"), facts("u")], pairs="all", noise_rerun=second)
 
     assert {name: contrast.above_noise for name, contrast in found.tasks["t"].contrasts.items()} == {
         "sft": False,
@@ -101,8 +101,8 @@ def test_every_contrast_and_summary_says_whether_it_is_above_the_noise() -> None
 
 def test_the_suite_counts_the_items_of_all_tasks() -> None:
     outcomes = {("base", "t"): cell([RIGHT] * 10), ("base", "u"): cell([WRONG] * 30)}
-    second = SecondPass("x", {"t": cell([WRONG] + [RIGHT] * 9), "u": cell([RIGHT] * 2 + [WRONG] * 28)})
-    whole = floor(compare(outcomes, [facts("t"), facts("u")], second_pass=second)).suite
+    second = NoiseRerun("x", {"t": cell([WRONG] + [RIGHT] * 9), "u": cell([RIGHT] * 2 + [WRONG] * 28)})
+    whole = floor(compare(outcomes, [facts("t"), facts("u")], noise_rerun=second)).suite
 
     assert whole is not None
     assert (whole.flips, whole.n_items) == (3, 40)
@@ -147,9 +147,9 @@ def test_the_second_pass_enters_nothing_but_the_noise_floor() -> None:
 
 
 def test_a_baseline_without_a_result_has_no_noise_floor() -> None:
-    second = SecondPass("6 instead of 16", {"t": cell([RIGHT])})
+    second = NoiseRerun("6 instead of 16", {"t": cell([RIGHT])})
     models = {name: entry() for name in ("base", "plus")}
-    absent = compare({("plus", "t"): cell([RIGHT])}, models=models, second_pass=second)
+    absent = compare({("plus", "t"): cell([RIGHT])}, models=models, noise_rerun=second)
     failed = compared([None, None], [RIGHT, RIGHT], [RIGHT, RIGHT])
 
     assert floor(absent).missing == floor(failed).missing == {"t": "no item was scored by both passes"}

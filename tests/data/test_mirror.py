@@ -6,14 +6,12 @@ from typing import Any
 
 import pytest
 
-from mplus_eval.capability.dataset_location import wanted_datasets
 from mplus_eval.capability.items import load_tasks
 from mplus_eval.data.mirror import WantedDataset, fetch
-from mplus_eval.errors import SpecError, UsageError
-from mplus_eval.pipeline.datasets import prompt_datasets
-from mplus_eval.spec.suite import SuiteTask, load_suite
+from mplus_eval.errors import UsageError
+from mplus_eval.spec.suite import SuiteTask
 from tests.hub_stand_in import HubStandIn, serve_hub
-from tests.task_files import CHOICE, write_rows, write_task, write_yaml
+from tests.task_files import CHOICE, write_rows, write_task
 
 CARD = """---
 configs:
@@ -63,28 +61,11 @@ def fetched(wanted: list[WantedDataset], to: Path) -> set[str]:
     return {path.as_posix() for path in paths if ".cache" not in path.parts}
 
 
-def test_the_datasets_of_tasks_are_listed_without_loading(tasks_dir: Path) -> None:
-    write_task(tasks_dir, "hard", TASK, dataset_name="hard")
-    write_task(tasks_dir, "beside")
-    write_yaml(tasks_dir / "all.yaml", {"group": "all", "task": ["sums", "hard", "beside", "winogrande"]})
-    assert wanted_datasets([SuiteTask(name="all", lm_eval="all")], tasks_dir) == [
-        WantedDataset("org/sums", ("easy", "hard")),
-        WantedDataset("allenai/winogrande", ("winogrande_xl",)),
-    ]
-
-
-def test_every_task_that_cannot_be_read_is_a_line() -> None:
-    tasks = [SuiteTask(name="a", lm_eval="absent_a"), SuiteTask(name="b", lm_eval="absent_b")]
-    with pytest.raises(SpecError) as caught:
-        wanted_datasets(tasks, None)
-    assert [line.split(":")[0] for line in caught.value.faults] == ["task 'a'", "task 'b'"]
-
-
 def test_what_was_fetched_can_be_loaded(
     hub: HubStandIn, tasks_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tasks = [SuiteTask(name="sums", lm_eval="sums", shots=1)]
-    fetch(wanted_datasets(tasks, tasks_dir), tmp_path / "mirror", lambda dataset, number: None)
+    fetched([WantedDataset("org/sums", ("easy",))], tmp_path / "mirror")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     (task,) = load_tasks(tasks, data_dir=tmp_path / "mirror", tasks_dir=tasks_dir, limit=None)
     assert task.subtasks[0].n_items(None) == 6
@@ -190,16 +171,3 @@ def test_nothing_is_fetched_while_offline(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(UsageError, match="HF_HUB_OFFLINE is set"):
         fetched([WantedDataset("org/sums", ("easy",))], tmp_path / "mirror")
     assert not (tmp_path / "mirror").exists()
-
-
-def test_prompt_sets_and_dialogues_are_fetched_with_a_suite() -> None:
-    assert prompt_datasets(load_suite("mplus")) == [
-        WantedDataset("allenai/real-toxicity-prompts", ("",)),
-        WantedDataset("Paul/XSTest", ("",)),
-        WantedDataset("walledai/AdvBench", ("",)),
-        WantedDataset("HuggingFaceH4/mt_bench_prompts", ("",)),
-    ]
-
-
-def test_what_comes_with_the_package_is_not_fetched() -> None:
-    assert prompt_datasets(load_suite("mini")) == []

@@ -43,8 +43,8 @@ def test_a_noise_floor_adds_the_baseline_in_other_batches_and_changes_no_other_c
 
     assert [cell.name for cell in plan.cells[4:]] == ["base~noise × sums", "base~noise × words"]
     assert plan.models == without.models
-    assert plan.noise is not None
-    assert plan.noise.fingerprint == plan.models[0].fingerprint
+    assert plan.noise_rerun is not None
+    assert plan.noise_rerun.fingerprint == plan.models[0].fingerprint
     assert fingerprints(without).items() <= fingerprints(plan).items()
     assert second.fingerprint != first.fingerprint
     assert second.components == {**first.components, "batch composition": "3/8 of auto"}

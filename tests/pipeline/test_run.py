@@ -10,7 +10,7 @@ import pytest
 import mplus_eval
 from mplus_eval.backends import vllm
 from mplus_eval.errors import SpecError, UsageError
-from mplus_eval.pipeline.progress import SilentProgress
+from mplus_eval.pipeline.progress import RunProgress
 from mplus_eval.records.comparison import Summary
 from mplus_eval.records.training import Dose
 from mplus_eval.spec.backends import BACKENDS
@@ -156,7 +156,7 @@ def test_the_vllm_backend_is_asked_as_the_others_are(
 
 
 def test_progress_is_told_of_every_item(tmp_path: Path, tiny_model) -> None:  # type: ignore[no-untyped-def]
-    class Counter(SilentProgress):
+    class Counter(RunProgress):
         n_items = 0
 
         def advance(self, n_items: int) -> None:
