@@ -84,8 +84,8 @@ def protocol(conversation: Conversation) -> str:
     """What was asked and who judged, in a few sentences."""
     models = conversation.models.values()
     orders = ", every pair in both orders" if any(map(has_orders, models)) else ""
-    n_judged = sum(found.win_rate.n_judged for found in models)
-    n_unjudged = sum(found.win_rate.n_unjudged for found in models)
+    n_judged = sum(judging.win_rate.n_judged for judging in models)
+    n_unjudged = sum(judging.win_rate.n_unjudged for judging in models)
     return (
         f"{formats.counted(conversation.n_dialogues, 'dialogue')} of {one_line(conversation.dialogues)}, "
         f"{formats.counted(conversation.n_turns, 'turn')} in all, {conversation.max_new_tokens} new tokens at most. "
@@ -97,10 +97,12 @@ def protocol(conversation: Conversation) -> str:
 
 def withheld_verdicts(comparison: Comparison) -> Iterable[Withheld]:
     """Every model that is not comparable, with all reasons."""
-    for model, found in judged_models(comparison).items():
-        if found.verdict and not is_comparable(found):
-            mark = MARKS[found.verdict]
-            reasons = [one_line(reason).rstrip(".") for reason in found.reasons] or ["its verdicts cannot be believed"]
+    for model, judging in judged_models(comparison).items():
+        if judging.verdict and not is_comparable(judging):
+            mark = MARKS[judging.verdict]
+            reasons = [one_line(reason).rstrip(".") for reason in judging.reasons] or [
+                "its verdicts cannot be believed"
+            ]
             joined = enumerated(reasons)
             yield Withheld(mark, model, mark.word, f"{joined[:1].upper()}{joined[1:]}.")
 
@@ -108,18 +110,18 @@ def withheld_verdicts(comparison: Comparison) -> Iterable[Withheld]:
 def judge_views(tables: ConversationTables) -> Iterable[JudgeView]:
     """What the first judge found and leans to, why pairs have no verdict, and the same of a second one."""
     first = judged_models(tables.comparison)
-    second = {model: found.second_judge for model, found in first.items() if found.second_judge}
+    second = {model: judging.second_judge for model, judging in first.items() if judging.second_judge}
     views: tuple[tuple[str, Mapping[str, Judging]], ...] = (("Win rate", first), ("Second judge: {judge}", second))
     for title, judged in views:
         leanings = []
-        for model, found in judged.items():
-            if leans := list(judge_leanings(found)):
+        for model, judging in judged.items():
+            if leans := list(judge_leanings(judging)):
                 leanings.append(f"{model}: {' '.join(leans)}")
-            if found.explained_by_length:
+            if judging.explained_by_length:
                 leanings.append(f"{model}: length explains its win, which is not shown at equal length.")
-            if found.unjudged:
-                n_unjudged = formats.count(found.win_rate.n_unjudged)
-                leanings.append(f"{model}: unjudged {n_unjudged}: {causes(found.unjudged)}.")
+            if judging.unjudged:
+                n_unjudged = formats.count(judging.win_rate.n_unjudged)
+                leanings.append(f"{model}: unjudged {n_unjudged}: {causes(judging.unjudged)}.")
         if judged:
             judge = judge_named(next(iter(judged.values())).judge)
             results, heeds = tables.results(judged, judge), tables.judge(judged, judge)
@@ -133,10 +135,10 @@ def notes(comparison: Comparison, conversation: Conversation) -> Iterable[str]:
         if model != comparison.baseline and model not in models:
             yield f"{model}: no result: {why_unknown(model, comparison)}."
     used = {comparison.baseline: conversation.baseline.chat_format}
-    used |= {model: found.chat_format for model, found in models.items()}
+    used |= {model: judging.chat_format for model, judging in models.items()}
     if len(set(used.values())) > 1:
         named = {how: enumerated([model for model in used if used[model] == how]) for how in used.values()}
         yield f"Chat formats differ: {'; '.join(f'{chat_format_named(how)}: {who}' for how, who in named.items())}."
-    for model, found in models.items():
-        if found.agreement and found.agreement.withheld:
-            yield f"{model}: no kappa: {truncate_end(one_line(found.agreement.withheld), 160).rstrip('.')}."
+    for model, judging in models.items():
+        if judging.agreement and judging.agreement.withheld:
+            yield f"{model}: no kappa: {truncate_end(one_line(judging.agreement.withheld), 160).rstrip('.')}."

@@ -20,32 +20,32 @@ def conversation_method(comparison: Comparison) -> str:
         "most. A model is asked in its own chat template, or in the plain format where it has none; a later turn shows "
         "it its own earlier answers."
     )
-    judgings = [judged for found in conversation.models.values() for judged in (found, found.second_judge) if judged]
+    firsts = conversation.models.values()
+    judgings = [judging for first in firsts for judging in (first, first.second_judge) if judging]
     named = [f"{judge_named(name)} (hash {one_line(full)[:12]})" for name, full in conversation.judges.items()]
-    judging = f"Each answer is judged against the baseline’s by {enumerated(named)}."
+    judges = f"Each answer is judged against the baseline’s by {enumerated(named)}."
     if len(named) > 1:
-        judging += " The first judge decides."
+        judges += " The first judge decides."
     if any(map(has_orders, judgings)):
-        judging += (
+        judges += (
             " Such a judge sees every pair in both orders; verdicts that change with the order are a tie (Zheng et "
             "al., arXiv 2306.05685)."
         )
-    judging += " A pair without a verdict is counted and left out."
+    judges += " A pair without a verdict is counted and left out."
     figures = (
         f"In the win rate ties count half; intervals are {formats.whole_percent(1 - comparison.level)}, clustered by "
         "dialogue, with categories as strata. The win rate is held against one half by a sign-flip permutation of "
         f"whole dialogues; preserved means that a rate {formats.margin_in_points(conversation.margin)} or more below "
-        "one half is ruled out. The "
-        "win rate with length held equal is the prediction at equal length of a logistic regression on the difference "
-        "in words (Dubois et al., arXiv 2404.04475); length explains a win that is not shown there, and smaller. "
-        "Bradley–Terry ratings are in points of Elo’s scale, the baseline at 0; agreement of two judges is Cohen’s "
-        "kappa."
+        "one half is ruled out. The win rate with length held equal is the prediction at equal length of a logistic "
+        "regression on the difference in words (Dubois et al., arXiv 2404.04475); length explains a win that is not "
+        "shown there, and smaller. Bradley–Terry ratings are in points of Elo’s scale, the baseline at 0; agreement of "
+        "two judges is Cohen’s kappa."
     )
-    tokens_in = sum(judged.tokens_in for judged in judgings)
-    tokens_out = sum(judged.tokens_out for judged in judgings)
+    tokens_in = sum(judging.tokens_in for judging in judgings)
+    tokens_out = sum(judging.tokens_out for judging in judgings)
     usage = f"Judging read {formats.count(tokens_in)} tokens and wrote {formats.count(tokens_out)}."
     weaknesses = (
         "Known weaknesses of judges: they favour an answer for its place, for its length, and for being of their own "
         "family; the table on the judge shows the first two, the third cannot be seen in these figures."
     )
-    return " ".join((asking, judging, figures, usage if tokens_in + tokens_out else "", weaknesses))
+    return " ".join((asking, judges, figures, usage if tokens_in + tokens_out else "", weaknesses))

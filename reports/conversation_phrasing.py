@@ -47,30 +47,30 @@ def model_conversation(model: str, comparison: Comparison) -> ModelConversation 
 
 def conversation_sentence(model: str, comparison: Comparison) -> str:
     """Say what the verdict says of one model's conversation; empty where it was not evaluated."""
-    conversation, found = comparison.conversation, model_conversation(model, comparison)
+    conversation, judging = comparison.conversation, model_conversation(model, comparison)
     if conversation is None:
         return ""
-    if found is None or found.verdict is None or found.win_rate.value is None:
+    if judging is None or judging.verdict is None or judging.win_rate.value is None:
         return f"Whether {model} talks better is unknown: {why_unknown(model, comparison)}."
-    at_equal_length, equal = "", found.length_controlled_win_rate.value
+    at_equal_length, equal = "", judging.length_controlled_win_rate.value
     if equal is not None:
-        held = _percent(equal, _decimals(found.win_rate))
+        held = _percent(equal, _decimals(judging.win_rate))
         at_equal_length = f"; with length held equal, {held}"
         # A win that length explains is called that.
-        if found.explained_by_length:
+        if judging.explained_by_length:
             at_equal_length = f"; with length held equal it is {held}, so length explains the win"
-    detectable = found.smallest_detectable
+    detectable = judging.smallest_detectable
     facts = {
         "name": model,
         "baseline": comparison.baseline,
-        "rate": _spoken_rate(found.win_rate),
+        "rate": _spoken_rate(judging.win_rate),
         "ruled_out": formats.whole_percent(0.5 - conversation.margin),
         "at_equal_length": at_equal_length,
-        "pairs": formats.these(found.win_rate.n_judged, "judged pair"),
+        "pairs": formats.these(judging.win_rate.n_judged, "judged pair"),
         "detectable": "" if detectable is None else formats.size_in_points(detectable),
-        "not_compared": not_compared(model, found),
+        "not_compared": not_compared(model, judging),
     }
-    return VERDICTS[found.verdict].conversation.sentence(facts, {"power_known": detectable is not None})
+    return VERDICTS[judging.verdict].conversation.sentence(facts, {"power_known": detectable is not None})
 
 
 def _decimals(wins: WinRecord) -> int:
@@ -91,18 +91,18 @@ def _percent(fraction: float, decimals: int = 0) -> str:
     return f"{100 * fraction:.{decimals}f} %"
 
 
-def not_compared(model: str, found: Judging, at_most: int = MOST_CAUSES) -> str:
+def not_compared(model: str, judging: Judging, at_most: int = MOST_CAUSES) -> str:
     """Say why no verdict is drawn from a model's win rate, with the first reasons."""
-    reasons = [truncate_end(one_line(reason), REASON_LENGTH).rstrip(".") for reason in found.reasons]
+    reasons = [truncate_end(one_line(reason), REASON_LENGTH).rstrip(".") for reason in judging.reasons]
     joined = abridged(reasons, at_most, "reasons") or "its verdicts cannot be believed"
     return f"The conversation of {model} is not compared: {joined}."
 
 
 def why_unknown(model: str, comparison: Comparison) -> str:
     """Why a model has no win rate, without the full stop."""
-    conversation, found = comparison.conversation, model_conversation(model, comparison)
-    if conversation and found:
-        return f"no pair was judged ({causes(found.unjudged)})" if found.unjudged else "no pair was judged"
+    conversation, judging = comparison.conversation, model_conversation(model, comparison)
+    if conversation and judging:
+        return f"no pair was judged ({causes(judging.unjudged)})" if judging.unjudged else "no pair was judged"
     for name in (model, comparison.baseline):
         if conversation and (why := conversation.missing.get(name)):
             return truncate_end(one_line(why), REASON_LENGTH).rstrip(".") + (f" ({name})" if name != model else "")
@@ -118,21 +118,21 @@ def causes(unjudged: Mapping[str, int]) -> str:
 
 def conversation_remarks(model: str, comparison: Comparison) -> Iterable[str]:
     """Who judged, and what of the judge's ways qualifies the sentence."""
-    found = model_conversation(model, comparison)
-    if found is None or found.verdict is None:
+    judging = model_conversation(model, comparison)
+    if judging is None or judging.verdict is None:
         return
-    yield f"Conversation judged by {judge_named(found.judge)}."
-    yield from judge_leanings(found)
-    second = found.second_judge
-    if second and second.verdict is not found.verdict and second.win_rate.value is not None:
+    yield f"Conversation judged by {judge_named(judging.judge)}."
+    yield from judge_leanings(judging)
+    second = judging.second_judge
+    if second and second.verdict is not judging.verdict and second.win_rate.value is not None:
         rate = _spoken_rate(second.win_rate)
         word = second.verdict.value if second.verdict else "no verdict"
         yield f"The second judge, {judge_named(second.judge)}, differs: {rate}, {word}."
 
 
-def judge_leanings(found: Judging) -> Iterable[str]:
+def judge_leanings(judging: Judging) -> Iterable[str]:
     """What shows that a judge heeds the order or the length of answers; nothing where nothing was shown."""
-    bias, length = found.bias, found.length_controlled_win_rate
+    bias, length = judging.bias, judging.length_controlled_win_rate
     if _above(bias.order_inconsistency, 0.5):
         yield f"{_share(bias.order_inconsistency)} of the judge’s verdicts change with the order of the answers."
     first = bias.first_preferred
@@ -161,26 +161,26 @@ def _share(rate: Rate) -> str:
 
 def conversation_axis(model: str, comparison: Comparison) -> tuple[Mark, str]:
     """A model's verdict on conversation, and the figure or the reason behind it."""
-    found = model_conversation(model, comparison)
-    if found is None or found.verdict is None or found.win_rate.value is None:
+    judging = model_conversation(model, comparison)
+    if judging is None or judging.verdict is None or judging.win_rate.value is None:
         return NO_VERDICT, "no result"
-    mark, wins = MARKS[found.verdict], found.win_rate
-    if not is_comparable(found):
-        return mark, truncate_end(one_line(next(iter(found.reasons), "")), REASON_LENGTH).rstrip(".")
+    mark, wins = MARKS[judging.verdict], judging.win_rate
+    if not is_comparable(judging):
+        return mark, truncate_end(one_line(next(iter(judging.reasons), "")), REASON_LENGTH).rstrip(".")
     interval = f" {formats.interval_of_percent(wins.ci)}" if wins.ci else ""
-    length = ", explained by length" if found.explained_by_length else ""
-    return mark, f"wins {formats.with_percent(found.win_rate.value)}{interval}{length}"
+    length = ", explained by length" if judging.explained_by_length else ""
+    return mark, f"wins {formats.with_percent(judging.win_rate.value)}{interval}{length}"
 
 
 def conversation_short(model: str, comparison: Comparison) -> str:
     """The win rate and its verdict in a few letters, for a column of a terminal."""
-    found = model_conversation(model, comparison)
+    judging = model_conversation(model, comparison)
     if model == comparison.baseline:
         return ""
-    if found is None or found.verdict is None or found.win_rate.value is None:
+    if judging is None or judging.verdict is None or judging.win_rate.value is None:
         return "– no verdict"
-    word = "by length" if found.explained_by_length else found.verdict.value
-    return f"{_percent(found.win_rate.value)} {word}"
+    word = "by length" if judging.explained_by_length else judging.verdict.value
+    return f"{_percent(judging.win_rate.value)} {word}"
 
 
 def chat_format_named(name: str) -> str:
@@ -212,6 +212,6 @@ def rating_points(value: float) -> str:
     return "0" if round(value) == 0 else f"{value:+.0f}".replace("-", formats.MINUS)
 
 
-def has_orders(found: Judging) -> bool:
+def has_orders(judging: Judging) -> bool:
     """Whether the judge sees an order and was shown both."""
-    return found.bias.order_inconsistency.n > 0
+    return judging.bias.order_inconsistency.n > 0

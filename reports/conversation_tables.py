@@ -61,10 +61,10 @@ class ConversationTables:
     def results(self, judged: Mapping[str, Judging], judge: str) -> Table:
         """One row a model: verdict, win rate, win rate at equal length, counts and the p-value."""
         rows = []
-        for model, found in judged.items():
-            mark = MARKS[found.verdict] if found.verdict else NO_VERDICT
-            why = "explained by length" if found.explained_by_length else ""
-            wins, equal = found.win_rate, found.length_controlled_win_rate
+        for model, judging in judged.items():
+            mark = MARKS[judging.verdict] if judging.verdict else NO_VERDICT
+            why = "explained by length" if judging.explained_by_length else ""
+            wins, equal = judging.win_rate, judging.length_controlled_win_rate
             at_equal_length = TableCell("withheld", css="n")
             if equal.value is not None:
                 rate = number_with_interval(equal.value, equal.ci, FRACTION)
@@ -76,7 +76,7 @@ class ConversationTables:
                 win_cell(wins),
                 at_equal_length,
                 *(number(formats.count(n), n) for n in counts),
-                number_if_known(found.p_value, formats.probability),
+                number_if_known(judging.p_value, formats.probability),
             )
             rows.append(TableRow(TableCell(model), cells))
         headings = ("Win rate, %", "At equal length, %", "Won", "Tied", "Lost", "Judged", "Unjudged", "p")
@@ -84,15 +84,15 @@ class ConversationTables:
             f"Against {self.comparison.baseline}, ties count half; {self.confidence} intervals, clustered by "
             f"dialogue. Judge: {judge}."
         )
-        if any(found.length_controlled_win_rate.extrapolated for found in judged.values()):
+        if any(judging.length_controlled_win_rate.extrapolated for judging in judged.values()):
             caption += " ‡ extrapolated: one side’s answers are always the longer ones."
         return Table(caption, (Column("Model", False), Column("Verdict", False), *map(Column, headings)), tuple(rows))
 
     def judge(self, judged: Mapping[str, Judging], judge: str) -> Table:
         """What order and length of the answers do to the judge's verdicts."""
         rows = []
-        for model, found in judged.items():
-            bias, length = found.bias, found.length_controlled_win_rate
+        for model, judging in judged.items():
+            bias, length = judging.bias, judging.length_controlled_win_rate
             effect = TableCell("without bound", css="n") if length.separated else NO_NUMBER
             if length.length_effect is not None:
                 effect = number(formats.signed_decimal(length.length_effect), length.length_effect)
@@ -111,8 +111,8 @@ class ConversationTables:
         """The win rate by turn, or by category, where there is more than one."""
         models = judged_models(self.comparison)
         parts: dict[str, dict[str, WinRecord]] = {}
-        for model, found in models.items():
-            for name, wins in (found.by_turn if part == "turn" else found.by_category).items():
+        for model, judging in models.items():
+            for name, wins in (judging.by_turn if part == "turn" else judging.by_category).items():
                 parts.setdefault(name, {})[model] = wins
         if len(parts) < 2:
             return None
@@ -128,19 +128,19 @@ class ConversationTables:
     def agreement(self) -> Table | None:
         """The second judge's win rate beside the first's, and how far the two agree."""
         rows, second_judge = [], ""
-        for model, found in judged_models(self.comparison).items():
-            second, agreement = found.second_judge, found.agreement
+        for model, judging in judged_models(self.comparison).items():
+            second, agreement = judging.second_judge, judging.agreement
             if second is None:
                 continue
             second_judge = second_judge or judge_named(second.judge)
-            verdicts = [judged.verdict.value if judged.verdict else "no verdict" for judged in (found, second)]
+            verdicts = [judged.verdict.value if judged.verdict else "no verdict" for judged in (judging, second)]
             kappa = TableCell("withheld", css="n")
             if agreement and agreement.kappa is not None:
                 ends = f"[{', '.join(map(formats.decimal, agreement.ci))}]" if agreement.ci else ""
                 kappa = TableCell(formats.decimal(agreement.kappa), note=ends, css="n")
             n_pairs = agreement.n_pairs if agreement else 0
             cells = (
-                win_cell(found.win_rate),
+                win_cell(judging.win_rate),
                 win_cell(second.win_rate),
                 number_if_known(agreement.agreement if agreement else None, formats.percent),
                 kappa,
@@ -161,7 +161,7 @@ class ConversationTables:
     def grades(self) -> Table | None:
         """Single answers graded from 1 to 10, the baseline's among them; None where nobody graded."""
         known = {self.comparison.baseline: self.conversation.baseline.grades}
-        known |= {model: found.grades for model, found in judged_models(self.comparison).items()}
+        known |= {model: judging.grades for model, judging in judged_models(self.comparison).items()}
         graded = {model: grades for model in self.labels if (grades := known.get(model)) is not None}
         if not graded:
             return None
@@ -192,7 +192,9 @@ class ConversationTables:
         """What can be said of the answers without a judge, the baseline's among them."""
         baseline = self.conversation.baseline
         texts = {self.comparison.baseline: (baseline.chat_format, baseline.text)}
-        texts |= {model: (found.chat_format, found.text) for model, found in judged_models(self.comparison).items()}
+        texts |= {
+            model: (judging.chat_format, judging.text) for model, judging in judged_models(self.comparison).items()
+        }
         rows = []
         for model in (model for model in self.labels if model in texts):
             chat_format, text = texts[model]
@@ -218,7 +220,7 @@ class ConversationTables:
 
 def ratings_table(comparison: Comparison) -> Table | None:
     """Bradley–Terry ratings, best first; an end without bound is said in words."""
-    rated = {model: found.rating for model, found in judged_models(comparison).items() if found.rating}
+    rated = {model: judging.rating for model, judging in judged_models(comparison).items() if judging.rating}
     if not rated:
         return None
     ordered = sorted(rated.items(), key=lambda item: -(item[1].value if item[1].value is not None else -1e9))

@@ -128,12 +128,12 @@ def notes(tables: HarmlessnessTables) -> Iterable[str]:
         if facts.left_out:
             left = enumerated([f"{formats.count(n)} {one_line(why)}" for why, n in facts.left_out.items()])
             yield f"{name}: rows left out: {left}."
-        on_set = tables.on(name)
-        for model, found in on_set.items():
-            if found.n_failed_scores:
-                texts = formats.counted(found.n_failed_scores, "text")
+        by_model = tables.on(name)
+        for model, on_set in by_model.items():
+            if on_set.n_failed_scores:
+                texts = formats.counted(on_set.n_failed_scores, "text")
                 yield f"{model} × {name}: {texts} without a score; counted here, never taken for harmless."
-        used = {model: one_line(found.chat_format)[:24] for model, found in on_set.items() if found.chat_format}
+        used = {model: one_line(on_set.chat_format)[:24] for model, on_set in by_model.items() if on_set.chat_format}
         if len(set(used.values())) > 1:
             yield f"{name}: chat formats differ: {', '.join(f'{model} {how}' for model, how in used.items())}."
     listed = {(cell.model, cell.task) for cell in tables.comparison.missing}

@@ -114,7 +114,7 @@ SANITY_MEASURES = (
 
 def sanity_table(toxicity: Toxicity, name: str, baseline: str, labels: Mapping[str, ModelLabel]) -> Table:
     """The sanity of every model's texts on one set; measures that no model has are left out."""
-    found = {
+    by_model = {
         model: toxicity.models[model].sets[name]
         for model in labels
         if model in toxicity.models and name in toxicity.models[model].sets
@@ -122,11 +122,11 @@ def sanity_table(toxicity: Toxicity, name: str, baseline: str, labels: Mapping[s
     # Refusals and equal answers are good answers to a set that provokes, and judged on ordinary ones if there are any.
     sampled = [facts for facts in toxicity.sets.values() if facts.kind == "sampled"]
     aside = toxicity.sets[name].provoking and not all(facts.provoking for facts in sampled)
-    own, limits = found.get(baseline), toxicity.limits
-    withholding = {model: withholding_measures(on_set, own, limits, aside=aside) for model, on_set in found.items()}
+    own, limits = by_model.get(baseline), toxicity.limits
+    withholding = {model: withholding_measures(on_set, own, limits, aside=aside) for model, on_set in by_model.items()}
     rows = []
     for measure in SANITY_MEASURES:
-        values = {model: measure.value(on_set) for model, on_set in found.items()}
+        values = {model: measure.value(on_set) for model, on_set in by_model.items()}
         if all(value is None for value in values.values()):
             continue
         cells = [number_if_known(value, measure.write) for value in values.values()]
@@ -137,8 +137,8 @@ def sanity_table(toxicity: Toxicity, name: str, baseline: str, labels: Mapping[s
         most = None if aside and measure.of_content else measure.most(own, limits)
         limit = NO_NUMBER if most is None else number(f"≤ {measure.write(most)}", most)
         rows.append(TableRow(TableCell(measure.name), (*cells, limit)))
-    columns = (Column("Measure", False), *(Column(model, css=labels[model].css) for model in found), Column("Limit"))
-    counts = {on_set.sanity.n_texts for on_set in found.values()}
+    columns = (Column("Measure", False), *(Column(model, css=labels[model].css) for model in by_model), Column("Limit"))
+    counts = {on_set.sanity.n_texts for on_set in by_model.values()}
     n_texts = formats.counted(counts.pop(), "text") + " a model" if len(counts) == 1 else "Texts"
     of_shares = f"limits of shares lie above {baseline}’s own" if own else f"{baseline} has no texts to compare"
     rest = " Refusals and equal answers are judged on the sets that do not provoke." if aside else ""

@@ -80,23 +80,23 @@ class HarmlessnessTables:
         others = [model for model in self.labels if model != baseline]
         rows = []
         for name in sampled:
-            on_set = self.on(name)
-            value = self._primary_value(on_set.get(baseline))
+            by_model = self.on(name)
+            value = self._primary_value(by_model.get(baseline))
             is_primary = name == toxicity.primary.set
             note = f"{'primary, ' if is_primary else ''}n {formats.count(toxicity.sets[name].n_prompts)}"
             heading = TableCell(strong=name, note=note, text=f"{baseline} {value}", key=name)
             cells = [TableCell(value, css="n base-column")]
             for model in others:
-                found, of_model = on_set.get(model), toxicity.models.get(model)
-                own = self._primary_value(found)
-                if found is None:
+                own, of_model = by_model.get(model), toxicity.models.get(model)
+                own_value = self._primary_value(own)
+                if own is None:
                     why = of_model.missing.get(name, "") if of_model else ""
                     cause = truncate_end(one_line(why or "no result"), 40)
                     cells.append(TableCell(mark=FAILED, note=cause, css="c-failed v-failed"))
-                elif found.contrast:
-                    cells.append(contrast_cell(found.contrast, TOXICITY, own))
+                elif own.contrast:
+                    cells.append(contrast_cell(own.contrast, TOXICITY, own_value))
                 else:
-                    cells.append(TableCell(own, note=f"{baseline} has no value", css="c-none v-none"))
+                    cells.append(TableCell(own_value, note=f"{baseline} has no value", css="c-none v-none"))
             rows.append(TableRow(heading, tuple(cells)))
         columns = (
             Column("Prompt set", False),
@@ -118,10 +118,10 @@ class HarmlessnessTables:
         """One row a model: the verdict, the three measures, and the difference with its interval."""
         headings = ["Expected maximum", "Difference", "Interval", "p, adjusted", "Toxicity probability, %"]
         headings += ["Toxic fraction, %", "Prompts"]
-        found = self.on(name)
-        has_failed = any(on_set.n_failed for on_set in found.values())
+        by_model = self.on(name)
+        has_failed = any(on_set.n_failed for on_set in by_model.values())
         rows = []
-        for model, on_set in found.items():
+        for model, on_set in by_model.items():
             contrast = on_set.contrast
             is_base = model == self.comparison.baseline
             verdict, compared = TableCell("baseline" if is_base else "–"), (NO_NUMBER,) * 3
@@ -153,12 +153,12 @@ class HarmlessnessTables:
 
     def fewer(self, name: str) -> Table | None:
         """The measures at smaller numbers of samples, which are not to be compared across numbers."""
-        found = self.on(name)
-        numbers = sorted({k for on_set in found.values() for k in on_set.fewer}, key=int)
+        by_model = self.on(name)
+        numbers = sorted({k for on_set in by_model.values() for k in on_set.fewer}, key=int)
         if not numbers:
             return None
         rows = []
-        for model, on_set in found.items():
+        for model, on_set in by_model.items():
             at = [on_set.fewer.get(k) for k in numbers]
             maxima = (measured_cell(fewer.expected_maximum_toxicity if fewer else None, TOXICITY) for fewer in at)
             shares = (measured_cell(fewer.toxicity_probability if fewer else None, FRACTION) for fewer in at)
@@ -173,18 +173,18 @@ class HarmlessnessTables:
 
     def categories(self, name: str) -> Table | None:
         """Expected maximum toxicity by category of prompts."""
-        found = self.on(name)
-        names = dict.fromkeys(category for on_set in found.values() for category in on_set.categories)
+        by_model = self.on(name)
+        names = dict.fromkeys(category for on_set in by_model.values() for category in on_set.categories)
         if not names:
             return None
         rows = []
         for category in names:
-            by_model = [on_set.categories.get(category) for on_set in found.values()]
-            maxima = [toxicities.expected_maximum_toxicity if toxicities else None for toxicities in by_model]
+            of_category = [on_set.categories.get(category) for on_set in by_model.values()]
+            maxima = [toxicities.expected_maximum_toxicity if toxicities else None for toxicities in of_category]
             n_prompts = max(measured.n_prompts for measured in maxima if measured)
             heading = TableCell(one_line(category) or "–", note=f"n {formats.count(n_prompts)}")
             rows.append(TableRow(heading, tuple(measured_cell(measured, TOXICITY) for measured in maxima)))
-        columns = (Column("Category", False), *(Column(model, css=self.labels[model].css) for model in found))
+        columns = (Column("Category", False), *(Column(model, css=self.labels[model].css) for model in by_model))
         return Table(f"Expected maximum toxicity; no verdicts by category. {self._scored()}", columns, tuple(rows))
 
     def scorers(self, name: str) -> Table | None:

@@ -76,9 +76,9 @@ def not_compared_lines(comparison: Comparison) -> list[str]:
             if contrast and not is_comparable(contrast)
         ],
         "conversation": [
-            conversation_phrasing.not_compared(name, found, at_most=1)
-            for name, found in judged_models(comparison).items()
-            if not is_comparable(found)
+            conversation_phrasing.not_compared(name, judging, at_most=1)
+            for name, judging in judged_models(comparison).items()
+            if not is_comparable(judging)
         ],
     }
     for axis, lines in by_axis.items():

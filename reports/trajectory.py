@@ -96,7 +96,7 @@ def without_steps(comparison: Comparison) -> Comparison:
 def trajectories(comparison: Comparison) -> dict[str, list[TrajectoryStep]]:
     """Baseline, saved steps and final model of every training, in order, by the name of what is trained."""
     names = dict.fromkeys(entry.trajectory for entry in comparison.models.values() if entry.trajectory is not None)
-    base, found = comparison.baseline, {}
+    base, by_name = comparison.baseline, {}
     for name in names:
         points = comparison.trajectories.get(name)
         averages = points.averages if points else comparison.summary
@@ -111,8 +111,8 @@ def trajectories(comparison: Comparison) -> dict[str, list[TrajectoryStep]]:
         for model, (entry, training) in along.items():
             average, toxicity = averages.get(model, NO_SUMMARY), step_toxicity(model, comparison)
             steps[training.step] = TrajectoryStep(training.step, entry, average, training.behaviour, toxicity=toxicity)
-        found[name] = [steps[step] for step in sorted(steps)]
-    return found
+        by_name[name] = [steps[step] for step in sorted(steps)]
+    return by_name
 
 
 def step_toxicity(model: str, comparison: Comparison) -> StepToxicity | None:

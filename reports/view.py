@@ -199,9 +199,9 @@ def legend(comparison: Comparison, *, any_missing: bool) -> Iterable[Legend]:
     used = {contrast.verdict for task in comparison.tasks.values() for contrast in task.contrasts.values()}
     used |= {summary.verdict for summary in comparison.summary.values() if summary.verdict}
     toxicities = comparison.toxicity.models.values() if comparison.toxicity else ()
-    used |= {on_set.contrast.verdict for found in toxicities for on_set in found.sets.values() if on_set.contrast}
+    used |= {on_set.contrast.verdict for of_model in toxicities for on_set in of_model.sets.values() if on_set.contrast}
     conversations = comparison.conversation.models.values() if comparison.conversation else ()
-    used |= {found.verdict for found in conversations if found.verdict}
+    used |= {judging.verdict for judging in conversations if judging.verdict}
     for verdict, told in VERDICTS.items():
         if verdict in used:
             yield Legend(told.mark, told.meaning.format(level=comparison.level))

@@ -166,7 +166,7 @@ class WatchForHacking(TrainerCallback, ExportableState):  # type: ignore[misc, u
         attributes = _kept_attributes(self, state)
         self.warnings = list(attributes.get("warnings", []))
         if memory := attributes.get("memory"):
-            self._monitor, self.memory = HackingMonitor.restored(self._settings, memory), memory
+            self._monitor, self.memory = HackingMonitor(self._settings, memory), memory
         if self.warnings and self._settings.stop:
             raise NothingLeftToTrainError
 

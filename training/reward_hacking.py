@@ -85,19 +85,14 @@ class Memory(TypedDict):
 class HackingMonitor:
     """Watches a training step by step, and warns once of each kind of collapse."""
 
-    def __init__(self, settings: RewardHacking) -> None:
-        """Begin with nothing seen."""
+    def __init__(self, settings: RewardHacking, memory: Memory | None = None) -> None:
+        """Begin with nothing seen, or go on from what another one remembered, as if nothing had happened in between."""
         self.settings = settings
         self._series = {name: _Series() for name in ("reward", "entropy", "distinct", "referee")}
         self._warned: list[str] = []
-
-    @classmethod
-    def restored(cls, settings: RewardHacking, memory: Memory) -> HackingMonitor:
-        """Go on from what another one remembered, as if nothing had happened in between."""
-        monitor = cls(settings)
-        monitor._series = {name: _Series(**series) for name, series in memory["series"].items()}
-        monitor._warned = list(memory["warned"])
-        return monitor
+        if memory is not None:
+            self._series = {name: _Series(**series) for name, series in memory["series"].items()}
+            self._warned = list(memory["warned"])
 
     def memory(self) -> Memory:
         """All that is remembered, for JSON."""

@@ -157,7 +157,7 @@ def _measured(run: TrainingRun, stage: Stage, record: TrainingRecord) -> Trainin
         return record.model_copy(update={"quality": quality})
     if not data.check_prompts:
         return record
-    longest = max((stage.max_new_tokens for stage in recipe.rlhf.values()), default=256)
+    longest = max((rlhf.max_new_tokens for rlhf in recipe.rlhf.values()), default=256)
     measurement = Measurement(
         tokenizer=data.tokenizer,
         prompts=[[message.as_dict() for message in prompt.messages] for prompt in data.check_prompts],

@@ -11,10 +11,10 @@ a projection) is done here too.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -104,7 +104,16 @@ class Lens:
         masses = np.full((len(prompts), len(self.points)), np.nan)
         wanted = torch.tensor(sorted(set(tokens)), dtype=torch.long)
         context = getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or 2**31
-        for batch in _batches(prompts, context):
+        by_length: dict[int, list[int]] = defaultdict(list)
+        for number, prompt in enumerate(prompts):
+            if 0 < len(prompt) <= context:
+                by_length[len(prompt)].append(number)
+        batches = (
+            numbers[start : start + BATCH_SIZE]
+            for numbers in by_length.values()
+            for start in range(0, len(numbers), BATCH_SIZE)
+        )
+        for batch in batches:
             states = self._states(torch.tensor([list(prompts[number]) for number in batch]))
             parts = []
             for some in states.flatten(0, 1).split(ROWS):
@@ -159,11 +168,3 @@ def _skipped(layers: Sequence[Layer], states: Tensor) -> Iterator[None]:
             output = states if layer.n_outputs is None else (states, *[None] * (layer.n_outputs - 1))
             layer.block.forward = lambda *_args, _output=output, **_options: _output
         yield
-
-
-def _batches(prompts: Sequence[Sequence[int]], context: int) -> Iterator[list[int]]:
-    """Numbers of prompts of equal length that fit the context, a few at a time."""
-    usable = (number for number, prompt in enumerate(prompts) if 0 < len(prompt) <= context)
-    for _, group in groupby(sorted(usable, key=lambda number: len(prompts[number])), lambda n: len(prompts[n])):
-        numbers = list(group)
-        yield from (numbers[start : start + BATCH_SIZE] for start in range(0, len(numbers), BATCH_SIZE))

@@ -23,12 +23,12 @@ LABEL_LENGTH = 40
 def category_figures(data: FigureData) -> Iterable[Figure]:
     """The radar by category, where there are three or more, and the bars."""
     models, base = judged_models(data.comparison), data.comparison.baseline
-    names = list(dict.fromkeys(name for found in models.values() for name in found.by_category))
+    names = list(dict.fromkeys(name for judging in models.values() for name in judging.by_category))
     if not 2 <= len(names) <= MOST_CATEGORIES:
         return
     series = []
-    for model, found in models.items():
-        wins = [found.by_category.get(name) for name in names]
+    for model, judging in models.items():
+        wins = [judging.by_category.get(name) for name in names]
         bars = tuple(Bar.known(record.value, record.ci) if record else None for record in wins)
         series.append(Series(model, data.styles[model], bars))
     labels = tuple(truncate_end(one_line(name), LABEL_LENGTH) or "–" for name in names)

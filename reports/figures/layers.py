@@ -22,13 +22,13 @@ def layers_figures(data: FigureData) -> Iterable[Figure]:
     """The probability that a bad word comes next, by layer, a curve with its band a model."""
     toxicity = data.comparison.toxicity
     known = toxicity.models if toxicity else {}
-    found = {model: layers for model in data.styles if model in known and (layers := known[model].layers)}
-    curves = [curve for model, layers in found.items() if (curve := layer_curve(model, data.styles[model], layers))]
+    by_model = {model: layers for model in data.styles if model in known and (layers := known[model].layers)}
+    curves = [curve for model, layers in by_model.items() if (curve := layer_curve(model, data.styles[model], layers))]
     if not curves:
         return
     values = [y for curve in curves for y in curve.y]
     is_wide = min(values) > 0 and max(values) > WIDE_RATIO * min(values)
-    n_prompts = max(layers.n_prompts for layers in found.values())
+    n_prompts = max(layers.n_prompts for layers in by_model.values())
     caption = f"Logit lens, {formats.counted(n_prompts, 'prompt')}; bands are intervals."
     if any(x % 1 for curve in curves for x in curve.x):
         caption += " Half a layer is after the attention, a whole one after the MLP."
@@ -44,7 +44,7 @@ def layers_figures(data: FigureData) -> Iterable[Figure]:
         description="Probability of bad words by layer with intervals, a curve a model.",
         chart=CurveChart(tuple(curves), "layer", name, is_logarithmic=is_wide),
         caption=caption,
-        table=layers_table(found),
+        table=layers_table(by_model),
     )
 
 
@@ -71,14 +71,14 @@ def layer_number(point: str, place: int) -> float:
     return int(numbered[1]) - (0.5 if numbered[2] == ", attention" else 0.0)
 
 
-def layers_table(found: Mapping[str, Layers]) -> Table:
+def layers_table(by_model: Mapping[str, Layers]) -> Table:
     """The same in numbers, a row a point of the model that has most of them."""
-    points = max((layers.points for layers in found.values()), key=len)
-    places = {model: {name: place for place, name in enumerate(layers.points)} for model, layers in found.items()}
+    points = max((layers.points for layers in by_model.values()), key=len)
+    places = {model: {name: place for place, name in enumerate(layers.points)} for model, layers in by_model.items()}
     rows = []
     for point in points:
         cells = []
-        for model, layers in found.items():
+        for model, layers in by_model.items():
             place = places[model].get(point)
             if place is None or isnan(layers.mean[place]):
                 cells.append(NO_NUMBER)
@@ -86,5 +86,5 @@ def layers_table(found: Mapping[str, Layers]) -> Table:
             mean, low, high = (formats.plain(100 * ends[place]) for ends in (layers.mean, layers.low, layers.high))
             cells.append(TableCell(mean, note=f"[{low}, {high}]", key=f"{layers.mean[place]:.9f}", css="n"))
         rows.append(TableRow(TableCell(one_line(point)), tuple(cells)))
-    columns = (Column("Point", False), *map(Column, found))
+    columns = (Column("Point", False), *map(Column, by_model))
     return Table("Probability of a bad word next, percent [interval].", columns, tuple(rows))

@@ -73,9 +73,9 @@ def rating_figures(data: FigureData) -> Iterable[Figure]:
     """Ratings as dots, for three models or more, the baseline among them."""
     base = data.comparison.baseline
     rows = [
-        RatingRow(model, data.styles[model], rating.value, rating.ci, not is_comparable(found))
-        for model, found in judged_models(data.comparison).items()
-        if (rating := found.rating) and rating.value is not None
+        RatingRow(model, data.styles[model], rating.value, rating.ci, not is_comparable(judging))
+        for model, judging in judged_models(data.comparison).items()
+        if (rating := judging.rating) and rating.value is not None
     ]
     rows = sorted([*rows, RatingRow(base, data.styles[base], 0.0, None)], key=lambda row: -row.value)
     if len(rows) < FEWEST_VALUES:

@@ -27,15 +27,15 @@ def survival_figures(data: FigureData) -> Iterable[Figure]:
 
 def survival_figure(name: str, place: int, toxicity: Toxicity, data: FigureData) -> Figure | None:
     """The figure of one set, where any model has a curve on it."""
-    found = {
+    by_model = {
         model: on_set
         for model in data.styles
         if model in toxicity.models and (on_set := toxicity.models[model].sets.get(name)) and on_set.survival
     }
-    if not found:
+    if not by_model:
         return None
-    survivals = {model: on_set.survival or () for model, on_set in found.items()}
-    comparable = {model: survivals[model] for model, on_set in found.items() if is_comparable(on_set.contrast)}
+    survivals = {model: on_set.survival or () for model, on_set in by_model.items()}
+    comparable = {model: survivals[model] for model, on_set in by_model.items() if is_comparable(on_set.contrast)}
     thresholds = tuple(step / 100 for step in range(101))
     curves = tuple(
         ModelCurve(
@@ -54,7 +54,7 @@ def survival_figure(name: str, place: int, toxicity: Toxicity, data: FigureData)
         )
         for step in SHOWN_THRESHOLDS
     )
-    dashed = " Dashed: not comparable." if len(comparable) < len(found) else ""
+    dashed = " Dashed: not comparable." if len(comparable) < len(by_model) else ""
     return Figure(
         name=f"toxicity-distribution-{place}",
         section="harmlessness",

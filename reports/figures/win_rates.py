@@ -85,11 +85,11 @@ def win_rate_figures(data: FigureData) -> Iterable[Figure]:
     """Win rates against the baseline with the margin as a band, where there are three values or more."""
     comparison, conversation = data.comparison, data.comparison.conversation
     rows = []
-    for model, found in judged_models(comparison).items():
-        wins, at_equal_length = found.win_rate, found.length_controlled_win_rate
+    for model, judging in judged_models(comparison).items():
+        wins, at_equal_length = judging.win_rate, judging.length_controlled_win_rate
         if bar := Bar.known(wins.value, wins.ci, 100):
             equal = Bar.known(at_equal_length.value, at_equal_length.ci, 100)
-            rows.append(WinRow(model, data.styles[model], found.verdict or Verdict.UNDECIDED, bar, equal))
+            rows.append(WinRow(model, data.styles[model], judging.verdict or Verdict.UNDECIDED, bar, equal))
     n_values = len(rows) + sum(row.at_equal_length is not None for row in rows)
     if conversation is None or n_values < FEWEST_VALUES:
         return

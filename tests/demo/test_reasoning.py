@@ -35,7 +35,7 @@ def test_boolean_agrees_with_reading_from_left_to_right() -> None:
 
 def test_weekday_is_the_day_so_many_days_later() -> None:
     for question in _each(reasoning.weekday):
-        start, days = re.search(r"Today is (\w+)\. \w+ subtasks in (\d)", question.prompt).groups()
+        start, days = re.search(r"Today is (\w+)\. \w+ leaves in (\d)", question.prompt).groups()
         assert final_answer(question.answer) == DAYS[(DAYS.index(start) + int(days)) % 7]
 
 

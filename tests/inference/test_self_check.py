@@ -1,4 +1,4 @@
-"""The check that chooses a tier: what it asks, what it refuses, and what it subtasks behind."""
+"""The check that chooses a tier: what it asks, what it refuses, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_made_up_requests_branch_repeat_and_nest(llama: Any) -> None:
     assert len(set(inputs)) < len(inputs)
     assert any(one != other and other[: len(one)] == one for one in inputs for other in inputs)
     assert len({one[:24] for one in inputs}) < len(inputs) / 2
-    # What left truncation subtasks: tokens of another request, at other positions.
+    # What left truncation leaves: tokens of another request, at other positions.
     assert any(other[3:20] == one[:17] for one in inputs for other in inputs)
     assert all(0 < len(one.targets) <= len(one.inputs) for one in requests)
     assert requests == made_up_requests(llama, LONGEST)

@@ -12,10 +12,6 @@ def test_methods_state_the_margins_level_and_seed_that_were_used() -> None:
     assert "bootstrap, seed 7." in text
 
 
-def test_methods_name_the_models_asked_through_a_template() -> None:
-    assert "except for chosen, asked through a chat template." in " ".join(methods(build.full()))
-
-
 def test_one_model_needs_no_words_on_differences() -> None:
     assert "difference" not in " ".join(methods(build.of_size(1, 3)))
 

@@ -166,7 +166,7 @@ def test_examples_are_hidden_until_the_warning_is_clicked_and_then_veiled(browse
     toxic = said.first
     assert toxic.is_visible()
     assert not toxic.locator("span").is_visible()
-    assert build_toxicity.TOXIC_TEXT not in page.evaluate("document.body.innerText")
+    assert build_toxicity.INSULT not in page.evaluate("document.body.innerText")
     page.close()
 
 

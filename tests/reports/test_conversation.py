@@ -45,14 +45,6 @@ def test_the_protocol_counts_pairs_over_models(tmp_path: Path) -> None:
     )
 
 
-def test_a_model_whose_judge_cannot_be_believed_has_a_box(tmp_path: Path) -> None:
-    (box,) = section(talk.talking(), tmp_path).withheld
-    assert (box.model, box.reasons) == (
-        "chosen",
-        "The order of the answers decides more than half of the judge's verdicts.",
-    )
-
-
 def test_models_without_a_result_and_chat_formats_that_differ_are_noted(tmp_path: Path) -> None:
     found = talk.only(talk.talking(), "sft", "plus")
     part = found.conversation

@@ -9,20 +9,15 @@ def test_there_is_no_method_where_conversation_was_not_evaluated() -> None:
     assert conversation_method(build.full()) == ""
 
 
-def test_the_method_names_judges_orders_margin_and_tokens() -> None:
-    said = conversation_method(talk.talking())
-    assert "240 dialogues of HuggingFaceH4/mt_bench_prompts, 480 turns in all, greedy answers" in said
-    assert "by judge-70b (hash 5d1c0ffee5d1) and reward (hash 77aa88bb99cc). The first judge decides." in said
-    assert "sees every pair in both orders" in said
-    assert "a rate 2 points or more below one half is ruled out" in said
+def test_tokens_are_counted_over_models_and_judges() -> None:
     # Five judgings of 412,000 and 38,500 tokens: four models by the first judge, and plus by the second.
-    assert "Judging read 2,060,000 tokens and wrote 192,500." in said
+    assert "Judging read 2,060,000 tokens and wrote 192,500." in conversation_method(talk.talking())
 
 
 def test_a_judge_that_sees_no_order_and_costs_nothing_is_not_said_to() -> None:
     blind = talk.bias(order_inconsistency=talk.rate(None, n=0))
-    one = talk.model_conversation("instruct", bias=blind, tokens_in=0, tokens_out=0)
-    part = talk.conversation(models={"instruct": one}, judges={"reward": "77"})
-    said = conversation_method(talk.talking().model_copy(update={"conversation": part}))
-    assert "both orders" not in said
-    assert "tokens and wrote" not in said
+    blindly = talk.model_conversation("instruct", bias=blind, tokens_in=0, tokens_out=0)
+    part = talk.conversation(models={"instruct": blindly}, judges={"reward": "77"})
+    text = conversation_method(talk.talking().model_copy(update={"conversation": part}))
+    assert "both orders" not in text
+    assert "tokens and wrote" not in text

@@ -11,7 +11,6 @@ from mplus_eval.reports.conversation_phrasing import (
     causes,
     chat_format_named,
     conversation_axis,
-    conversation_remarks,
     conversation_sentence,
     conversation_short,
     judge_leanings,
@@ -23,33 +22,6 @@ from tests.reports import build_conversation as talk
 
 def changed(name: str, **update: Any) -> Comparison:
     return talk.changed_model(talk.talking(), name, **update)
-
-
-def test_a_win_is_told_with_its_interval_and_at_equal_length() -> None:
-    assert conversation_sentence("plus", talk.talking()) == (
-        "plus wins 63 % (58 to 68) of conversations against base; with length held equal, 61 %."
-    )
-
-
-def test_a_win_of_length_is_called_that() -> None:
-    assert conversation_sentence("sft", talk.talking()) == (
-        "sft wins 63 % (58 to 68) of conversations against base; with length held equal it is 51 %, so length "
-        "explains the win."
-    )
-
-
-def test_an_undecided_rate_says_what_could_have_been_shown() -> None:
-    assert conversation_sentence("instruct", talk.talking()) == (
-        "instruct wins 52 % (47 to 57) of conversations against base; with length held equal, 50 %. These 477 judged "
-        "pairs cannot tell; they could show a rate 7.1 points from one half."
-    )
-
-
-def test_a_judge_that_cannot_be_believed_leaves_the_model_not_compared() -> None:
-    assert conversation_sentence("chosen", talk.talking()) == (
-        "The conversation of chosen is not compared: the order of the answers decides more than half of the judge's "
-        "verdicts."
-    )
 
 
 def test_a_loss_is_told_as_one() -> None:
@@ -86,13 +58,6 @@ def test_a_baseline_without_answers_is_the_cause_for_every_model() -> None:
 
 def test_nothing_is_said_where_conversation_was_not_evaluated() -> None:
     assert conversation_sentence("plus", build.full()) == ""
-
-
-def test_the_judge_is_named_and_a_second_one_that_differs() -> None:
-    assert list(conversation_remarks("plus", talk.talking())) == [
-        "Conversation judged by judge-70b.",
-        "The second judge, reward, differs: 55 % (50 to 60), undecided.",
-    ]
 
 
 @pytest.mark.parametrize(

@@ -17,19 +17,7 @@ def test_no_decision_speaks_of_significance() -> None:
     assert not any("significan" in " ".join((decision.sentence, *decision.remarks)) for decision in said)
 
 
-def test_capability_and_toxicity_each_have_a_sentence_and_a_verdict() -> None:
-    decision = decide("plus", build_toxicity.harmless())
-    assert decision.sentence == (
-        "plus keeps what base knew: +0.1 points (95 % −0.3 to +0.5), inside the margin of 1. "
-        "In its worst of 25 answers to a provocation, plus is less toxic than base: 0.21 against 0.58 (−0.40 to −0.34)."
-    )
-    assert [(axis.axis, axis.mark.word) for axis in decision.axes] == [
-        ("Capability", "preserved"),
-        ("Harmlessness", "improved"),
-    ]
-
-
 def test_toxicity_alone_says_nothing_of_capability() -> None:
     assert decide("mute", build_toxicity.toxicity_alone()).sentence == (
-        "mute answers nothing in 97 % of cases; its toxicity is not compared."
+        "mute answers nothing in 100 % of cases; its toxicity is not compared."
     )

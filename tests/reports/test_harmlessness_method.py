@@ -7,7 +7,7 @@ def test_there_is_no_method_where_toxicity_was_not_evaluated() -> None:
 
 
 def test_the_method_leaves_out_what_was_not_asked() -> None:
-    sets = {name: facts for name, facts in build_toxicity.SETS.items() if facts.kind == "sampled"}
+    sets = {name: facts for name, facts in build_toxicity.toxicity().sets.items() if facts.kind == "sampled"}
     text = harmlessness_method(
         build_toxicity.harmless().model_copy(update={"toxicity": build_toxicity.toxicity(sets=sets)})
     )

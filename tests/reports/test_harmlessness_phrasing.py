@@ -5,7 +5,6 @@ from mplus_eval.records.toxicity import Primary, ToxicityContrast
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports.harmlessness_phrasing import (
     not_compared,
-    scorers_named,
     toxicity_axis,
     toxicity_remarks,
     toxicity_sentence,
@@ -14,7 +13,11 @@ from tests.reports import build, build_toxicity
 
 
 def with_contrast(contrast: ToxicityContrast, **changed: object) -> Comparison:
-    comparison = build_toxicity.harmless()
+    """The contrast of plus, with a baseline at 0.58."""
+    base = build_toxicity.measure(0.58)
+    comparison = build_toxicity.changed_set(
+        build_toxicity.harmless(), "base", "provoking", expected_maximum_toxicity=base
+    )
     return build_toxicity.changed_set(comparison, "plus", "provoking", contrast=contrast, **changed)
 
 
@@ -26,7 +29,7 @@ def say(difference: float, half: float, verdict: Verdict, value: float, **change
 
 def test_improved_is_less_toxic_with_both_values_and_the_interval() -> None:
     assert say(-0.37, 0.03, Verdict.IMPROVED, 0.21) == (
-        "In its worst of 25 answers to a provocation, plus is less toxic than base: 0.21 against 0.58 (−0.40 to −0.34)."
+        "In its worst of 3 answers to a provocation, plus is less toxic than base: 0.21 against 0.58 (−0.40 to −0.34)."
     )
 
 
@@ -58,7 +61,7 @@ def test_preserved_with_a_large_uncertain_fall_is_not_called_inside_the_margin()
 def test_undecided_says_what_could_be_shown() -> None:
     said = say(-0.01, 0.04, Verdict.UNDECIDED, 0.57, n_pairs=400, smallest_detectable_difference=0.05)
     assert said == (
-        "In its worst of 25 answers to a provocation, plus comes to 0.57, base to 0.58 (−0.05 to +0.03). "
+        "In its worst of 3 answers to a provocation, plus comes to 0.57, base to 0.58 (−0.05 to +0.03). "
         "These 400 prompts cannot tell; they could show a rise of 0.05 or more."
     )
 
@@ -66,12 +69,6 @@ def test_undecided_says_what_could_be_shown() -> None:
 def test_undecided_without_a_detectable_difference_claims_none() -> None:
     said = say(-0.01, 0.04, Verdict.UNDECIDED, 0.57, n_pairs=1, smallest_detectable_difference=None)
     assert said.endswith("This 1 prompt cannot tell.")
-
-
-def test_not_comparable_gives_the_reason_and_no_figure() -> None:
-    assert toxicity_sentence("mute", build_toxicity.harmless()) == (
-        "mute answers nothing in 97 % of cases; its toxicity is not compared."
-    )
 
 
 def test_of_many_reasons_the_first_two_are_told_and_the_rest_counted() -> None:
@@ -87,8 +84,8 @@ def test_a_reason_with_a_subject_of_its_own_follows_no_name() -> None:
 @pytest.mark.parametrize(
     ("measure", "start"),
     [
-        ("toxicity_probability", "By whether any of 25 answers to a provocation is toxic, plus is less"),
-        ("toxic_fraction", "By the share of toxic ones among 25 answers to a provocation, plus is less"),
+        ("toxicity_probability", "By whether any of 3 answers to a provocation is toxic, plus is less"),
+        ("toxic_fraction", "By the share of toxic ones among 3 answers to a provocation, plus is less"),
     ],
 )
 def test_another_primary_measure_is_named(measure: str, start: str) -> None:
@@ -101,7 +98,7 @@ def test_another_primary_measure_is_named(measure: str, start: str) -> None:
 def test_a_primary_set_that_does_not_provoke_asks_prompts() -> None:
     toxicity = build_toxicity.toxicity(primary=Primary(set="ordinary"))
     changed = build_toxicity.harmless().model_copy(update={"toxicity": toxicity})
-    assert toxicity_sentence("plus", changed).startswith("In its worst of 25 answers to a prompt, plus")
+    assert toxicity_sentence("plus", changed).startswith("In its worst of 3 answers to a prompt, plus")
 
 
 def test_a_missing_set_gives_its_cause() -> None:
@@ -136,13 +133,7 @@ def test_a_flag_qualifies_the_decision() -> None:
 
 
 def test_the_axis_carries_mark_and_difference_or_reason() -> None:
-    comparison = build_toxicity.harmless()
-    found = {name: toxicity_axis(name, comparison) for name in ("plus", "mute")}
-    assert (found["plus"][0].word, found["plus"][1]) == ("improved", "−0.37 [−0.40, −0.34]")
-    assert (found["mute"][0].word, found["mute"][1]) == ("not comparable", "answers nothing in 97 % of cases")
-
-
-def test_scorers_are_named_with_their_hashes() -> None:
-    assert scorers_named(build_toxicity.toxicity()) == (
-        "detoxify:unbiased (hash 3f9a5be1c0d2); beside it words (hash 99aa88bb77cc), to see them disagree"
-    )
+    comparison = with_contrast(build_toxicity.contrast(-0.37, 0.03, Verdict.IMPROVED))
+    axes = {name: toxicity_axis(name, comparison) for name in ("plus", "mute")}
+    assert (axes["plus"][0].word, axes["plus"][1]) == ("improved", "−0.37 [−0.40, −0.34]")
+    assert (axes["mute"][0].word, axes["mute"][1]) == ("not comparable", "answers nothing in 100 % of cases")

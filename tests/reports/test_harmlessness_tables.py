@@ -5,7 +5,8 @@ from mplus_eval.reports.harmlessness_tables import HarmlessnessTables
 from mplus_eval.reports.tables import ModelLabel, Table, TableCell
 from tests.reports import build_toxicity
 
-LABELS = {name: ModelLabel(name, f"m-{name}", "base") for name in build_toxicity.MAXIMUM}
+FIRST_HASH = build_toxicity.toxicity().scorers["words"][:12]
+LABELS = {name: ModelLabel(name, f"m-{name}", "base") for name in build_toxicity.MODELS}
 
 
 def tables(comparison: Comparison | None = None) -> HarmlessnessTables:
@@ -24,9 +25,9 @@ def test_the_matrix_tells_each_verdict_with_value_difference_and_interval() -> N
     table = tables().matrix(["provoking", "ordinary"])
     plus = row(table, "provoking")["plus"]
     assert plus.mark is not None
-    assert (plus.text, plus.mark.word, plus.strong, plus.note) == ("0.210", "improved", "−0.370", "[−0.400, −0.340]")
-    assert row(table, "provoking")["base"].text == "0.580"
-    assert [row.header.note for row in table.rows] == ["primary, n 1,000", "n 1,000"]
+    assert (plus.text, plus.mark.word, plus.strong, plus.note) == ("0.085", "improved", "−0.310", "[−0.367, −0.258]")
+    assert row(table, "provoking")["base"].text == "0.395"
+    assert [row.header.note for row in table.rows] == ["primary, n 120", "n 240"]
 
 
 def test_a_cell_that_is_not_comparable_is_hatched() -> None:
@@ -45,15 +46,15 @@ def test_a_missing_cell_gives_its_cause() -> None:
 def test_a_model_whose_baseline_has_no_value_has_no_verdict() -> None:
     comparison = build_toxicity.changed_set(build_toxicity.harmless(), "plus", "provoking", contrast=None)
     cell = row(tables(comparison).matrix(["provoking"]), "provoking")["plus"]
-    assert (cell.text, cell.note) == ("0.210", "base has no value")
+    assert (cell.text, cell.note) == ("0.085", "base has no value")
 
 
 def test_the_summary_has_toxicities_as_fractions_and_rates_in_percent() -> None:
     found = row(tables().summary("provoking"), "plus")
     assert found["Verdict"].mark is not None
-    assert (found["Expected maximum"].text, found["Expected maximum"].note) == ("0.210", "[0.195, 0.225]")
-    assert (found["Difference"].text, found["Interval"].text) == ("−0.370", "[−0.400, −0.340]")
-    assert (found["Toxicity probability, %"].text, found["Toxic fraction, %"].text) == ("18.9", "4.2")
+    assert (found["Expected maximum"].text, found["Expected maximum"].note) == ("0.085", "[0.054, 0.131]")
+    assert (found["Difference"].text, found["Interval"].text) == ("−0.310", "[−0.367, −0.258]")
+    assert (found["Toxicity probability, %"].text, found["Toxic fraction, %"].text) == ("14.2", "4.7")
     assert row(tables().summary("provoking"), "base")["Verdict"].text == "baseline"
 
 
@@ -66,37 +67,40 @@ def test_prompts_without_a_value_have_a_column_only_where_there_are_any() -> Non
 @pytest.mark.parametrize("table", ["summary", "categories", "scorers", "fewer", "matrix"])
 def test_every_caption_names_threshold_scorer_and_hash(table: str) -> None:
     found = getattr(tables(), table)(["provoking"] if table == "matrix" else "provoking")
-    for said in ("threshold 0.5", "detoxify:unbiased (hash 3f9a5be1c0d2)"):
+    for said in ("threshold 0.5", f"words (hash {FIRST_HASH})"):
         assert said in found.caption
 
 
 def test_captions_name_the_number_of_samples_that_the_figures_are_of() -> None:
     found = tables()
-    assert "k = 25 " in found.summary("provoking").caption
+    assert "k = 3 " in found.summary("provoking").caption
     fewer = found.fewer("provoking")
     assert fewer is not None
-    assert "k = 5 or 10 " in fewer.caption
+    assert "k = 1 or 2 " in fewer.caption
 
 
 def test_fewer_answers_are_told_by_their_number() -> None:
     found = row(tables().fewer("provoking"), "base")
-    # A fifth of 0.58, and of 0.522.
-    assert (found["Maximum, k = 5"].text, found["Probability, %, k = 5"].text) == ("0.116", "10.4")
-    assert list(found)[:2] == ["Maximum, k = 5", "Maximum, k = 10"]
-    assert tables().fewer("ordinary") is None
+    # 108 of 360 answers insult, and an insult scores 0.6.
+    assert (found["Maximum, k = 1"].text, found["Probability, %, k = 1"].text) == ("0.180", "30.0")
+    assert list(found)[:2] == ["Maximum, k = 1", "Maximum, k = 2"]
+    comparison = build_toxicity.harmless()
+    for model in LABELS:
+        comparison = build_toxicity.changed_set(comparison, model, "provoking", fewer={})
+    assert tables(comparison).fewer("provoking") is None
 
 
 def test_categories_have_a_row_each_with_their_size() -> None:
     table = tables().categories("provoking")
     assert table is not None
-    assert [(row.header.text, row.header.note) for row in table.rows] == [("insult", "n 620"), ("threat", "n 380")]
-    assert row(table, "threat")["base"].text == "0.464"
+    assert [(row.header.text, row.header.note) for row in table.rows] == [("insult", "n 40"), ("threat", "n 80")]
+    assert row(table, "threat")["base"].text == "0.383"
     assert tables().categories("ordinary") is None
 
 
 def test_two_scorers_stand_beside_each_other() -> None:
     found = row(tables().scorers("provoking"), "base")
-    assert [cell.text for cell in found.values()] == ["0.580", "0.464", "0.61", "4.3", "25,000"]
+    assert [cell.text for cell in found.values()] == ["0.395", "0.611", "0.89", "0.0", "360"]
 
 
 def test_one_scorer_has_no_table_of_disagreement() -> None:
@@ -108,8 +112,8 @@ def test_one_scorer_has_no_table_of_disagreement() -> None:
 
 def test_a_set_without_safe_requests_has_no_over_refusal() -> None:
     found = row(tables().refusals("unsafe"), "instruct")
-    assert (found["Unsafe refused, %"].text, found["Safe refused, %"].text) == ("30.0", "–")
-    assert found["Failed"].text == "1"
+    assert (found["Unsafe refused, %"].text, found["Safe refused, %"].text) == ("45.0", "–")
+    assert found["Failed"].text == "0"
 
 
 def test_models_that_are_not_of_the_report_are_left_out() -> None:

@@ -216,14 +216,14 @@ def test_hostile_words_on_toxicity_make_no_markdown(hostile_harmless_run: Path) 
 
 def test_no_answer_stands_in_the_markdown(harmless_run: Path) -> None:
     text = (harmless_run / "report.md").read_text(encoding="utf-8")
-    assert build_toxicity.TOXIC_TEXT not in text
+    assert build_toxicity.INSULT not in text
     assert "Examples of answers stand in report.html, behind a warning" in text
 
 
 def test_answers_stand_inside_the_warning_and_toxic_ones_veiled(harmless_run: Path) -> None:
     text = html(harmless_run)
     warned = text.index('<details id="examples"')
-    assert text.index(build_toxicity.TOXIC_TEXT) > warned
+    assert text.index(f" {build_toxicity.INSULT} ") > warned
     toxic = re.findall(r"most toxic, toxicity.*?</article>", text, flags=re.DOTALL)
     assert len(toxic) == 6
     assert all('class="said veiled"' in article and 'class="prompt veiled"' in article for article in toxic)

@@ -102,17 +102,17 @@ def test_markup_in_a_cause_is_plain_text() -> None:
 def test_toxicity_has_a_column_and_what_is_not_compared_its_reason() -> None:
     assert printed(build_toxicity.harmless()) == [
         "Model     Average  Tax, points        Verdict    Toxicity",
-        "base       55.0 %                     baseline   0.58",
-        "instruct   54.8 %  +0.2 [−0.2, +0.6]  preserved  0.57 undecided",
-        "sft        53.8 %  +1.2 [+0.8, +1.6]  preserved  0.62 degraded",
-        "plus       55.1 %  −0.1 [−0.5, +0.3]  preserved  0.21 improved",
-        "mute       54.1 %  +0.9 [+0.5, +1.3]  preserved  0.02 not comparable",
-        "mute answers nothing in 97 % of cases; its toxicity is not compared.",
+        "base       55.0 %                     baseline   0.39",
+        "instruct   54.8 %  +0.2 [−0.2, +0.6]  preserved  0.41 undecided",
+        "sft        53.8 %  +1.2 [+0.8, +1.6]  preserved  0.57 degraded",
+        "plus       55.1 %  −0.1 [−0.5, +0.3]  preserved  0.08 improved",
+        "mute       54.1 %  +0.9 [+0.5, +1.3]  preserved  0.00 not comparable",
+        "mute answers nothing in 100 % of cases; its toxicity is not compared.",
     ]
 
 
 def test_toxicity_alone_has_no_columns_of_capability() -> None:
-    assert printed(build_toxicity.toxicity_alone())[:2] == ["Model     Toxicity", "base      0.58"]
+    assert printed(build_toxicity.toxicity_alone())[:2] == ["Model     Toxicity", "base      0.39"]
 
 
 def test_a_model_without_the_primary_set_has_no_verdict_on_toxicity() -> None:
@@ -165,11 +165,11 @@ def three_axes() -> Comparison:
 def test_three_axes_fit_a_terminal_and_numbers_stay_whole() -> None:
     assert printed(three_axes())[:6] == [
         "Model    Average Tax, points       Verdict   Toxicity       Conversation",
-        "base      55.0 %                   baseline  0.58",
-        "instruct  54.8 % +0.2 [−0.2, +0.6] preserved 0.57 undecided 52 % undecided",
-        "sft       53.8 % +1.2 [+0.8, +1.6] preserved 0.62 degraded  63 % by length",
-        "plus      55.1 % −0.1 [−0.5, +0.3] preserved 0.21 improved  63 % improved",
-        "mute      54.1 % +0.9 [+0.5, +1.3] preserved 0.02 not comp… 49 % not comp…",
+        "base      55.0 %                   baseline  0.39",
+        "instruct  54.8 % +0.2 [−0.2, +0.6] preserved 0.41 undecided 52 % undecided",
+        "sft       53.8 % +1.2 [+0.8, +1.6] preserved 0.57 degraded  63 % by length",
+        "plus      55.1 % −0.1 [−0.5, +0.3] preserved 0.08 improved  63 % improved",
+        "mute      54.1 % +0.9 [+0.5, +1.3] preserved 0.00 not comp… 49 % not comp…",
     ]
 
 
@@ -182,4 +182,4 @@ def test_three_axes_with_long_names_shorten_the_names_only() -> None:
     lines = printed(Comparison.model_validate_json(text))
     assert len(lines) <= 14
     assert max(map(len, lines)) <= 80
-    assert "+0.2 [−0.2, +0.6] preserved 0.57 undecided 52 % undecided" in lines[2]
+    assert "+0.2 [−0.2, +0.6] preserved 0.41 undecided 52 % undecided" in lines[2]

@@ -67,7 +67,7 @@ def same(one: Path, other: Path) -> bool:
 
 
 def copy_of_killed(trained: Path, output: Path, *, without: Sequence[str] = ("checkpoint-4",)) -> Path:
-    """A training directory as a kill before the last saved step subtasks it."""
+    """A training directory as a kill before the last saved step leaves it."""
     shutil.copytree(trained, output, ignore=shutil.ignore_patterns(*without))
     for name in ("model.safetensors", "adapter_model.safetensors", "training.json"):
         (output / name).unlink(missing_ok=True)

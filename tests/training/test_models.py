@@ -1,4 +1,4 @@
-"""Adapters: what training with `lora` subtasks, and that anything can load it."""
+"""Adapters: what training with `lora` leaves, and that anything can load it."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def test_a_restored_monitor_says_what_an_undisturbed_one_does(kept):
     undisturbed, before = HackingMonitor(SETTINGS), HackingMonitor(SETTINGS)
     expected = [undisturbed.observe(step, **row) for step, row in enumerate(rows)]
     said = [before.observe(step, **row) for step, row in enumerate(rows[:kept])]
-    after = HackingMonitor.restored(SETTINGS, json.loads(json.dumps(before.memory())))
+    after = HackingMonitor(SETTINGS, json.loads(json.dumps(before.memory())))
     said += [after.observe(step, **row) for step, row in enumerate(rows[kept:], kept)]
     assert said == expected
     assert after.memory() == undisturbed.memory()
@@ -126,5 +126,5 @@ def test_a_state_is_not_changed_by_what_comes_later():
     state = monitor.memory()
     before = json.dumps(state)
     monitor.observe(2, 0.0, 2.0, 0.6)
-    HackingMonitor.restored(SETTINGS, state).observe(2, 0.0, 2.0, 0.6)
+    HackingMonitor(SETTINGS, state).observe(2, 0.0, 2.0, 0.6)
     assert json.dumps(state) == before

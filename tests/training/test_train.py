@@ -1,4 +1,4 @@
-"""Training as a whole, on the demo's base: what it subtasks, that it repeats itself, and that it resumes."""
+"""Training as a whole, on the demo's base: what it leaves, that it repeats itself, and that it resumes."""
 
 from __future__ import annotations
 

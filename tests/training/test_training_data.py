@@ -62,7 +62,7 @@ def test_too_few_prompts_say_how_many_were_left_out(tiny_model: TinyModel, tmp_p
 
 
 def test_answers_as_long_as_a_row_leave_no_room_for_a_prompt(tiny_model: TinyModel) -> None:
-    with pytest.raises(ValueError, match="max_new_tokens 8 subtasks no room for a prompt in max_length 8"):
+    with pytest.raises(ValueError, match="max_new_tokens 8 leaves no room for a prompt in max_length 8"):
         recipe(tiny_model(), prompts=[{"source": "demo:provoking"}], max_length=8)
 
 

@@ -120,7 +120,22 @@ def _faults_of(asked: _Source, directory: Path, *, with_weights: bool) -> list[s
         wrong.append(f"{asked.where}: is a regression, whose numbers are no probabilities")
     _toxic(asked, _names(config))
     if with_weights and not wrong:
-        wrong += _head_faults(asked, directory, config)
+        # Weights without a classifier's head are refused, which transformers would fill with random numbers.
+        import torch
+        from safetensors import safe_open
+        from transformers import AutoModelForSequenceClassification
+
+        try:
+            with torch.device("meta"):
+                model = AutoModelForSequenceClassification.from_config(config)
+        except ValueError as error:
+            return [f"{asked.where}: is no sequence classifier ({reason(error)})"]
+        head = {name for name, _ in model.named_parameters() if not name.startswith(f"{model.base_model_prefix}.")}
+        for file in weight_files(directory):
+            with safe_open(file, framework="numpy") as tensors:
+                head -= set(tensors.keys())
+        if head:
+            wrong.append(f"{asked.where}: has no weights {', '.join(sorted(head)[:3])}")
     return wrong
 
 
@@ -149,24 +164,6 @@ def _toxic(asked: _Source, names: Sequence[str]) -> int:
     lacks = "none of its labels is toxic or toxicity" if asked.label is None else f"has no label {asked.label!r}"
     hint = f"; name the one that means toxic as {asked.place}#LABEL"
     raise UsageError(f"{asked.where}: {lacks}; they are {', '.join(names)}{hint}")
-
-
-def _head_faults(asked: _Source, directory: Path, config: PreTrainedConfig) -> list[str]:
-    """Refuse weights without a classifier's head, which transformers would fill with random numbers."""
-    import torch
-    from safetensors import safe_open
-    from transformers import AutoModelForSequenceClassification
-
-    try:
-        with torch.device("meta"):
-            model = AutoModelForSequenceClassification.from_config(config)
-    except ValueError as error:
-        return [f"{asked.where}: is no sequence classifier ({reason(error)})"]
-    head = {name for name, _ in model.named_parameters() if not name.startswith(f"{model.base_model_prefix}.")}
-    for file in weight_files(directory):
-        with safe_open(file, framework="numpy") as tensors:
-            head -= set(tensors.keys())
-    return [f"{asked.where}: has no weights {', '.join(sorted(head)[:3])}"] if head else []
 
 
 def _model(asked: _Source, directory: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

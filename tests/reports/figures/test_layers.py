@@ -33,11 +33,10 @@ def test_layer_curves_say_where_the_last_layer_ends() -> None:
     figure, chart = figure_and_chart(build_toxicity.harmless())
     assert chart.curves[0].x == tuple(0.5 * step for step in range(1, 13))
     assert chart.is_logarithmic
-    # At the last point 0.02 times 0.02 of mute, and 0.62 times 0.02 of sft.
-    assert figure.title == "A bad word comes next with 0.04 % (mute) to 1.24 % (sft) after the last layer"
+    assert figure.title == "A bad word comes next with 1 % (base) to 5 % (mute) after the last layer"
     assert "Half a layer is after the attention" in figure.caption
     low, high = chart.curves[0].band[-1]
-    assert (low, high) == pytest.approx((0.8 * 1.16, 1.2 * 1.16))
+    assert (low, high) == pytest.approx((0.8, 1.2))
 
 
 def test_points_without_a_value_are_left_out_and_dashed_in_the_table() -> None:

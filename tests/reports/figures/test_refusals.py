@@ -12,7 +12,8 @@ def test_the_refusal_pair_stands_in_percent_with_intervals_both_ways() -> None:
     assert figure.name == "refusals-1"
     assert isinstance(figure.chart, ScatterChart)
     point = figure.chart.points[1]
-    assert (point.x.value, point.y.value) == pytest.approx((5.0, 30.0))
-    assert point.y.ci == pytest.approx((25.0, 35.0))
+    # Of 30 safe requests 1 is refused, and of 30 unsafe ones 11.
+    assert (point.x.value, point.y.value) == pytest.approx((100 / 30, 1100 / 30))
+    assert point.y.ci == pytest.approx((21.1337, 55.5717), abs=1e-4)
     assert figure.chart.better == "left and high"
-    assert figure.title == "requests: widest apart in mute, 90.0 % of unsafe and 14.0 % of safe requests refused"
+    assert figure.title == "requests: widest apart in plus, 93.3 % of unsafe and 16.7 % of safe requests refused"

@@ -23,8 +23,8 @@ def test_the_distribution_has_a_curve_a_model_from_all_prompts_downwards() -> No
 def test_a_model_that_is_not_comparable_is_dashed_and_no_part_of_the_finding() -> None:
     figure, chart = survival()
     assert [curve.model for curve in chart.curves if curve.is_dashed] == ["mute"]
-    # exp(−0.5/0.21) = 0.092 and exp(−0.5/0.62) = 0.446.
-    assert figure.title == "provoking: the worst of 25 answers reaches 0.5 on 9.2 (plus) to 44.6 % of prompts (sft)"
+    # An insult scores 0.6; plus insults in answer to 17 of 120 prompts, and sft to 114.
+    assert figure.title == "provoking: the worst of 3 answers reaches 0.5 on 14.2 (plus) to 95.0 % of prompts (sft)"
     assert "Dashed: not comparable." in figure.caption
 
 
@@ -36,7 +36,7 @@ def test_the_distributions_table_holds_every_tenth() -> None:
 
 def test_no_distribution_without_a_curve() -> None:
     comparison = build_toxicity.harmless()
-    for model in build_toxicity.MAXIMUM:
+    for model in build_toxicity.MODELS:
         comparison = build_toxicity.changed_set(comparison, model, "provoking", survival=None)
     assert list(figures_of(survival_figures, comparison)) == ["toxicity-distribution-2"]
 
@@ -44,7 +44,7 @@ def test_no_distribution_without_a_curve() -> None:
 def test_all_models_but_none_comparable_have_no_finding() -> None:
     comparison = build_toxicity.harmless()
     withheld = build_toxicity.contrast(-0.1, 0.1, Verdict.NOT_COMPARABLE)
-    for model in build_toxicity.VERDICTS:
+    for model in build_toxicity.MODELS[1:]:
         comparison = build_toxicity.changed_set(comparison, model, "provoking", contrast=withheld)
     comparison = build_toxicity.without_set(comparison, "base", "provoking", "out of memory")
     figure, _ = survival(comparison)

@@ -27,11 +27,11 @@ def test_tax_against_toxicity_leaves_what_is_not_comparable_hollow_and_off_the_l
     assert figure is not None
     assert isinstance(figure.chart, ScatterChart)
     assert [each.model for each in figure.chart.points if each.is_hollow] == ["mute"]
-    # mute's 0.02 would be the lowest; plus has 0.21 at a tax of −0.1 points.
-    assert figure.chart.frontier == (pytest.approx((-0.1, 0.21)),)
+    # mute's 0 would be the lowest; plus has 17/120 of 0.6 at a tax of −0.1 points.
+    assert figure.chart.frontier == (pytest.approx((-0.1, 0.085)),)
     assert figure.title == "Beaten by no other on both tax and toxicity: plus"
     base = figure.chart.points[0]
-    assert (base.x.value, base.x.ci, base.y.value) == (0.0, None, 0.58)
+    assert (base.x.value, base.x.ci, base.y.value) == (0.0, None, pytest.approx(0.395))
 
 
 def test_a_model_without_a_macro_average_is_named_and_not_drawn() -> None:

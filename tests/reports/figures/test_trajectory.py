@@ -56,11 +56,20 @@ def test_a_trajectory_without_averages_says_why() -> None:
 
 def toxic_steps(verdict: Verdict) -> Comparison:
     """The trained models with toxicity, saved steps among them; the step 20 with a verdict of its own."""
-    found = {name: build_toxicity.model_toxicity(name) for name in ("base", "plus")}
-    for step, maximum, judged in ((10, 0.45, Verdict.IMPROVED), (20, 0.3, verdict)):
-        sets = {"provoking": build_toxicity.on_set(maximum, judged, 0.58)}
-        found[f"plus@{step}"] = found["plus"].model_copy(update={"sets": sets})
-    return build.trained().model_copy(update={"toxicity": build_toxicity.toxicity(models=found)})
+    models = {name: build_toxicity.model_toxicity(name) for name in ("base", "plus")}
+    for step, maximum, of_step in ((10, 0.3, Verdict.IMPROVED), (20, 0.2, verdict)):
+        on_set = (
+            models["plus"]
+            .sets["provoking"]
+            .model_copy(
+                update={
+                    "expected_maximum_toxicity": build_toxicity.measure(maximum),
+                    "contrast": build_toxicity.contrast(maximum - 0.395, 0.05, of_step),
+                }
+            )
+        )
+        models[f"plus@{step}"] = models["plus"].model_copy(update={"sets": {"provoking": on_set}})
+    return build.trained().model_copy(update={"toxicity": build_toxicity.toxicity(models=models)})
 
 
 def toxicities(comparison: Comparison) -> list[str]:
@@ -72,13 +81,13 @@ def toxicities(comparison: Comparison) -> list[str]:
 
 def test_toxicity_stands_beside_capability_by_step() -> None:
     comparison = toxic_steps(Verdict.IMPROVED)
-    assert toxicities(comparison) == ["0.58", "0.45", "0.3", "0.21"]
+    assert toxicities(comparison) == ["0.395", "0.3", "0.2", "0.085"]
     figure = trajectory(comparison)
     assert "not comparable" not in figure.caption
 
 
 def test_a_step_that_is_not_comparable_is_named_and_not_drawn() -> None:
     comparison = toxic_steps(Verdict.NOT_COMPARABLE)
-    assert toxicities(comparison) == ["0.58", "0.45", "–", "0.21"]
+    assert toxicities(comparison) == ["0.395", "0.3", "–", "0.085"]
     figure = trajectory(comparison)
     assert "Toxicity is not comparable at step 20, and not drawn there." in figure.caption
