@@ -6,8 +6,8 @@ figures, the rules in the methods and the sentences of the decision are all made
 Words hold the facts of their axis in braces; `capability_phrasing`, `harmlessness_phrasing` and `conversation_phrasing`
 give them, all of them to every verdict, so that an entry may take any of them:
 
-    capability     name, baseline, reason, size, loss, gain, difference, interval, confidence, margin, where, items,
-                   detectable
+    capability     name, baseline, reason, size, loss, gain, difference, interval, confidence, where, items, detectable,
+                   margin (` of 1`, or empty where there is none)
     toxicity       name, baseline, lead, value, baseline_value, interval, margin, prompts, detectable, not_compared
     conversation   name, baseline, rate, ruled_out, at_equal_length, pairs, detectable, not_compared
 """
