@@ -41,7 +41,7 @@ def test_pairs_are_judged_end_to_end(endpoint: Endpoint, tmp_path: Path) -> None
     judgements = judge.judge(pairings(10))
     assert [one.cause for one in judgements] == [None] * 10
     assert {(one.preference, one.consistent) for one in judgements} == {(0.5, False)}
-    assert (judge.usage.n_requests, judge.account.n_uncounted) == (20, 0)
+    assert (judge.usage.n_requests, judge.usage.n_uncounted) == (20, 0)
     # The verdict and the end of the turn.
     assert 20 <= judge.usage.tokens_out <= 40
 
