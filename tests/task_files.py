@@ -9,6 +9,9 @@ from typing import Any
 
 import yaml
 
+from mplus_eval.capability.items import LoadedTask, load_tasks
+from mplus_eval.spec.suite import SuiteTask
+
 ROWS = [{"question": f"{n} + 1 =", "options": [str(n), str(n + 1)], "answer": 1, "page": n // 2} for n in range(6)]
 EXAMPLES = [{"question": f"{n} + 2 =", "options": [str(n), str(n + 2)], "answer": 1, "page": n} for n in range(10, 14)]
 
@@ -56,3 +59,9 @@ def write_yaml(path: Path, document: Any) -> Path:
     text = yaml.safe_dump(document, sort_keys=False)
     path.write_text(text.replace("'!function ", "!function ").replace(".py'", ""))
     return path
+
+
+def load_task(folder: Path, name: str = "sums", limit: int | None = None, **keys: Any) -> LoadedTask:
+    """Load the task of a folder as a suite with these keys names it."""
+    spec = SuiteTask(name="asked", lm_eval=name, **keys)
+    return load_tasks([spec], data_dir=None, tasks_dir=folder, limit=limit)[0]

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,22 +7,13 @@ import pytest
 
 from mplus_eval.capability.generate import build_requests
 from mplus_eval.capability.items import LoadedTask, load_each, load_tasks
-from mplus_eval.capability.settings import resolve_tasks
 from mplus_eval.errors import SpecError
 from mplus_eval.spec.suite import SuiteTask, load_suite
-from tests.task_files import CHOICE, EXAMPLES, GENERATION, ROWS, write_rows, write_task, write_yaml
+from tests.task_files import CHOICE, GENERATION, load_task, write_task, write_yaml
 
 OWN_DATA = Path(__file__).parents[1] / "data" / "hub"
 WHOLE = ("mmlu", "agieval_en", "bbh", "arc_easy", "arc_challenge", "race_middle", "gsm8k")
 """Tasks whose test split is whole in the benchmark data."""
-
-
-@pytest.fixture(autouse=True)
-def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    import datasets
-
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +34,9 @@ def mplus(mirror: Path) -> dict[str, LoadedTask]:
     return {task.spec.name: task for task in loaded}
 
 
-def load(folder: Path, limit: int | None = None, name: str = "sums", **asked: Any) -> LoadedTask:
-    spec = SuiteTask(name="asked", lm_eval=name, **asked)
-    return load_tasks([spec], data_dir=None, tasks_dir=folder, limit=limit)[0]
-
-
 def fault(folder: Path, name: str = "sums", **asked: Any) -> str:
     with pytest.raises(SpecError) as caught:
-        load(folder, name=name, **asked)
+        load_task(folder, name=name, **asked)
     (line,) = caught.value.faults
     return line
 
@@ -145,7 +130,7 @@ def test_a_second_model_gets_the_same_prompts(mplus: dict[str, LoadedTask]) -> N
 def test_a_users_yaml_and_python_are_loaded(tmp_path: Path) -> None:
     write_task(tmp_path, "sums", doc_to_text="!function asking.ask.py")
     (tmp_path / "asking.py").write_text("def ask(doc):\n    return 'How much is ' + doc['question']\n")
-    task = load(tmp_path, shots=1)
+    task = load_task(tmp_path, shots=1)
     (doc_id, (prompt, choice)) = prompts(task, 1)[0][0]
     assert (doc_id, choice) == (0, " 0")
     assert prompt.startswith("How much is 1")
@@ -154,7 +139,7 @@ def test_a_users_yaml_and_python_are_loaded(tmp_path: Path) -> None:
 
 def test_a_task_is_described(tmp_path: Path) -> None:
     write_task(tmp_path, "sums")
-    task = load(tmp_path, name="sums")
+    task = load_task(tmp_path, name="sums")
     assert (task.metric, task.filter, task.n_shots, task.chance) == ("acc", "none", 0, 0.5)
     assert (task.kind, task.version, task.lm_eval, task.higher_is_better) == ("choice", "1.5", "sums", True)
 
@@ -163,80 +148,15 @@ def test_generation_has_no_chance_and_a_mixed_group_some(tmp_path: Path) -> None
     write_task(tmp_path, "choice", metric_list=[*CHOICE["metric_list"], *GENERATION["metric_list"]])
     write_task(tmp_path, "words", GENERATION)
     write_yaml(tmp_path / "both.yaml", {"group": "both", "task": ["choice", "words"]})
-    assert (load(tmp_path, name="words").kind, load(tmp_path, name="words").chance) == ("generation", 0.0)
-    both = load(tmp_path, name="both")
+    assert (load_task(tmp_path, name="words").kind, load_task(tmp_path, name="words").chance) == ("generation", 0.0)
+    both = load_task(tmp_path, name="both")
     assert (both.kind, both.chance, both.metric) == ("mixed", 0.25, "exact_match")
-
-
-def test_the_definitions_own_shots_are_kept_unless_the_suite_says_otherwise(tmp_path: Path) -> None:
-    write_task(tmp_path, "sums", num_fewshot=2)
-    assert load(tmp_path).n_shots == 2
-    assert load(tmp_path, shots=3).n_shots == 3
-
-
-def test_items_are_named_and_limited(tmp_path: Path) -> None:
-    write_task(tmp_path, "sums")
-    (subtask,) = load(tmp_path).subtasks
-    assert subtask.item_id(4) == "sums/4"
-    assert (subtask.n_items(None), subtask.n_items(4), subtask.n_items(100)) == (6, 4, 6)
-    assert [doc["question"] for doc in subtask.docs(2)] == ["0 + 1 =", "1 + 1 ="]
-
-
-def test_the_target_is_in_words(tmp_path: Path) -> None:
-    write_task(tmp_path, "sums")
-    (subtask,) = load(tmp_path).subtasks
-    assert [subtask.target_of(doc) for doc in subtask.docs(2)] == ["1", "2"]
-
-
-def test_clusters_are_named_by_column_or_template(tmp_path: Path) -> None:
-    write_task(tmp_path, "sums")
-    (column,) = load(tmp_path, cluster="page").subtasks
-    assert [column.cluster_of(doc) for doc in column.docs(3)] == ["sums/0", "sums/0", "sums/1"]
-    (template,) = load(tmp_path, cluster="{{'' if page == 0 else 'page ' ~ page}}").subtasks
-    assert [template.cluster_of(doc) for doc in template.docs(3)] == [None, None, "sums/page 1"]
-    (none,) = load(tmp_path).subtasks
-    assert none.cluster_of(ROWS[0]) is None
-
-
-def test_a_long_cluster_value_is_hashed(tmp_path: Path) -> None:
-    write_task(tmp_path, "sums")
-    write_rows(tmp_path, [row | {"page": "long " * 50 + str(row["page"])} for row in ROWS])
-    (subtask,) = load(tmp_path, cluster="page").subtasks
-    first, second, third = (str(subtask.cluster_of(doc)) for doc in subtask.docs(3))
-    assert first == second != third
-    assert len(first) == len("sums/") + 16
 
 
 def test_the_suites_direction_overrules_the_definitions(tmp_path: Path) -> None:
     write_task(tmp_path, "sums", metric_list=[{"metric": "acc", "aggregation": "mean", "higher_is_better": False}])
-    assert load(tmp_path).higher_is_better is False
-    assert load(tmp_path, higher_is_better=True).higher_is_better is True
-
-
-# Hashes of data
-
-
-def test_the_data_hash_covers_the_evaluated_items_only(tmp_path: Path) -> None:
-    for folder, rows in (("a", ROWS), ("b", [*ROWS[:5], ROWS[5] | {"answer": 0}])):
-        write_task(tmp_path / folder, "sums")
-        write_rows(tmp_path / folder, rows)
-    (a,), (b,) = load(tmp_path / "a").subtasks, load(tmp_path / "b").subtasks
-    assert a.data_hash(5) == b.data_hash(5)
-    assert a.data_hash(6) != b.data_hash(6)
-    assert a.data_hash(None) != b.data_hash(None)
-
-
-def test_the_data_hash_covers_the_examples_when_there_are_shots(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import tests.task_files
-
-    write_task(tmp_path / "a", "sums")
-    monkeypatch.setattr(tests.task_files, "EXAMPLES", [EXAMPLES[0] | {"question": "changed"}, *EXAMPLES[1:]])
-    write_task(tmp_path / "b", "sums")
-    hashes = [load(tmp_path / folder, shots=shots).subtasks[0].data_hash(2) for shots in (0, 1) for folder in "ab"]
-    assert hashes[0] == hashes[1]
-    assert hashes[2] != hashes[3]
+    assert load_task(tmp_path).higher_is_better is False
+    assert load_task(tmp_path, higher_is_better=True).higher_is_better is True
 
 
 # Faults
@@ -266,26 +186,6 @@ def test_a_metric_that_is_no_number_for_each_item_is_refused(tmp_path: Path) -> 
     assert "it has no metric that is the mean of a number for each item" in fault(tmp_path)
 
 
-def test_missing_data_are_named_with_the_command_that_fetches_them(tmp_path: Path) -> None:
-    tasks = [SuiteTask(name="wino", lm_eval="winogrande"), SuiteTask(name="lm_eval.race", lm_eval="lm_eval:race")]
-    with pytest.raises(SpecError) as caught:
-        load_tasks(tasks, data_dir=tmp_path, tasks_dir=None, limit=None)
-    assert caught.value.faults == (
-        f"task 'wino': dataset allenai/winogrande: not in {tmp_path}, and HF_HUB_OFFLINE forbids the hub; "
-        f"fetch with `mplus-eval tasks fetch --to {tmp_path} --tasks wino` and give --data-dir",
-        f"task 'lm_eval:race': dataset EleutherAI/race: not in {tmp_path}, and HF_HUB_OFFLINE forbids the hub; "
-        f"fetch with `mplus-eval tasks fetch --to {tmp_path} --tasks lm_eval:race` and give --data-dir",
-    )
-
-
-def test_a_mirror_without_the_configuration_is_named(tmp_path: Path) -> None:
-    folder = tmp_path / "EleutherAI" / "race"
-    write_rows(folder)
-    (folder / "README.md").write_text("---\nconfigs:\n- config_name: other\n  data_files: rows.jsonl\n---\n")
-    with pytest.raises(SpecError, match=rf"dataset EleutherAI/race: {folder} lacks race \(BuilderConfig 'high' not"):
-        load_tasks([SuiteTask(name="race", lm_eval="race")], data_dir=tmp_path, tasks_dir=None, limit=None)
-
-
 def test_every_fault_of_every_task_is_reported(tmp_path: Path) -> None:
     write_task(tmp_path, "sums")
     write_task(tmp_path, "broken", doc_to_text="!function absent.ask.py")
@@ -298,12 +198,3 @@ def test_every_fault_of_every_task_is_reported(tmp_path: Path) -> None:
     starts = [line.split(": ")[0] for line in caught.value.faults]
     assert starts == ["task 't0'", "task 't1'", "task 't2'"]
     assert "absent" in caught.value.faults[1]
-
-
-def test_progress_is_told_of_every_leaf(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        write_task(tmp_path, name)
-    seen: list[tuple[str, int, int]] = []
-    tasks: Sequence[SuiteTask] = resolve_tasks(load_suite("mplus"), ["one", "two"], tasks_dir=tmp_path)
-    load_tasks(tasks, data_dir=None, tasks_dir=tmp_path, limit=1, progress=lambda *told: seen.append(told))
-    assert seen == [("one", 0, 2), ("two", 1, 2)]

@@ -6,7 +6,7 @@ from mplus_eval.records.verdict import Verdict
 from mplus_eval.statistics.contrast import find_difference, rng_for
 from mplus_eval.statistics.hypothesis_tests import mcnemar
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
-from tests.capability.test_aggregate import cell
+from tests.capability.outcomes import cell
 
 
 def scored(scores) -> ScoredItems:

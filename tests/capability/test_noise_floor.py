@@ -20,7 +20,7 @@ from mplus_eval.reports import write_report
 from mplus_eval.spec.model import ModelSpec
 from mplus_eval.store.outcomes import Outcome
 from mplus_eval.store.parts import read_cell
-from tests.capability.test_aggregate import cell, compare, entry, facts
+from tests.capability.outcomes import cell, compare, entry, facts
 from tests.toy import RuleBackend, write_checkpoint, write_tasks
 
 RIGHT, WRONG = 1.0, 0.0
@@ -29,10 +29,10 @@ RIGHT, WRONG = 1.0, 0.0
 def compared(
     base: list[float | None], model: list[float | None], again: list[float | None] | None, **options: Any
 ) -> Comparison:
-    """One task; the baseline's second pass is `again`."""
+    """One task; the baseline's noise rerun is `again`."""
     passes = {"t": cell(again)} if again is not None else {}
     second = NoiseRerun("6 instead of 16", passes, {} if passes else {"t": "out of memory"})
-    return compare({("base", "t"): cell(base), ("plus", "t"): cell(model)}, noise_rerun=second, **options)
+    return compare({("base", "t"): cell(base), ("plus", "t"): cell(model)}, rerun=second, **options)
 
 
 def floor(comparison: Comparison) -> NoiseFloor:
@@ -84,7 +84,7 @@ def test_every_contrast_and_summary_says_whether_it_is_above_the_noise() -> None
         **{(name, "u"): cell(base) for name in ("base", "sft", "plus")},
     }
     second = NoiseRerun("6 instead of 16", {"t": cell(base), "u": cell(base)})
-    found = compare(outcomes, [facts("t"), facts("u")], pairs="all", noise_rerun=second)
+    found = compare(outcomes, [facts("t"), facts("u")], pairs="all", rerun=second)
 
     assert {name: contrast.above_noise for name, contrast in found.tasks["t"].contrasts.items()} == {
         "sft": False,
@@ -102,13 +102,13 @@ def test_every_contrast_and_summary_says_whether_it_is_above_the_noise() -> None
 def test_the_suite_counts_the_items_of_all_tasks() -> None:
     outcomes = {("base", "t"): cell([RIGHT] * 10), ("base", "u"): cell([WRONG] * 30)}
     second = NoiseRerun("x", {"t": cell([WRONG] + [RIGHT] * 9), "u": cell([RIGHT] * 2 + [WRONG] * 28)})
-    whole = floor(compare(outcomes, [facts("t"), facts("u")], noise_rerun=second)).suite
+    whole = floor(compare(outcomes, [facts("t"), facts("u")], rerun=second)).suite
 
     assert whole is not None
     assert (whole.flips, whole.n_items) == (3, 40)
 
 
-def test_a_task_on_which_the_second_pass_failed_has_no_noise_floor_and_all_else_stays() -> None:
+def test_a_task_on_which_the_noise_rerun_failed_has_no_noise_floor_and_all_else_stays() -> None:
     base, model = [RIGHT, WRONG] * 10, [WRONG, WRONG] * 10
     found, without = compared(base, model, None), compare({("base", "t"): cell(base), ("plus", "t"): cell(model)})
 
@@ -117,7 +117,7 @@ def test_a_task_on_which_the_second_pass_failed_has_no_noise_floor_and_all_else_
     assert found.model_copy(update={"noise_floor": None}) == without
 
 
-def test_the_second_pass_enters_nothing_but_the_noise_floor() -> None:
+def test_the_noise_rerun_enters_nothing_but_the_noise_floor() -> None:
     """It is as different from the first as can be, and nothing else moves."""
     base, model = [RIGHT, WRONG] * 10, [WRONG, WRONG] * 10
     found, without = (
@@ -149,7 +149,7 @@ def test_the_second_pass_enters_nothing_but_the_noise_floor() -> None:
 def test_a_baseline_without_a_result_has_no_noise_floor() -> None:
     second = NoiseRerun("6 instead of 16", {"t": cell([RIGHT])})
     models = {name: entry() for name in ("base", "plus")}
-    absent = compare({("plus", "t"): cell([RIGHT])}, models=models, noise_rerun=second)
+    absent = compare({("plus", "t"): cell([RIGHT])}, models=models, rerun=second)
     failed = compared([None, None], [RIGHT, RIGHT], [RIGHT, RIGHT])
 
     assert floor(absent).missing == floor(failed).missing == {"t": "no item was scored by both passes"}
@@ -218,7 +218,7 @@ def test_a_run_counts_the_flips_of_what_both_passes_stored(runs: Runs) -> None:
     assert noise.suite.flips == sum(rate.flips for rate in noise.tasks.values())
 
 
-def test_the_second_pass_stands_in_no_model_score_frame_or_table(runs: Runs) -> None:
+def test_the_noise_rerun_stands_in_no_model_score_frame_or_table(runs: Runs) -> None:
     run = runs.compare(noise_floor=True)
     write_report(run.path)
     manifest = json.loads((run.path / "manifest.json").read_text())
@@ -245,7 +245,7 @@ def test_a_noise_floor_is_added_to_a_stored_run_and_not_asked_twice(runs: Runs) 
     assert runs.compare().comparison == without
 
 
-def test_a_stopped_second_pass_goes_on_with_what_is_missing(runs: Runs) -> None:
+def test_a_stopped_noise_rerun_goes_on_with_what_is_missing(runs: Runs) -> None:
     def stop(requests: Sequence[Any]) -> None:
         if requests[0].request_type == "generate_until":
             raise KeyboardInterrupt
@@ -261,7 +261,7 @@ def test_a_stopped_second_pass_goes_on_with_what_is_missing(runs: Runs) -> None:
     assert kept.stat().st_mtime_ns == before
 
 
-def test_a_failed_second_pass_leaves_its_cause_and_the_rest_as_it_was(runs: Runs) -> None:
+def test_a_failed_noise_rerun_leaves_its_cause_and_the_rest_as_it_was(runs: Runs) -> None:
     def fail(requests: Sequence[Any]) -> None:
         if requests[0].request_type == "generate_until":
             raise MemoryError("out of memory, also with one item at a time")
@@ -280,7 +280,7 @@ def test_a_failed_second_pass_leaves_its_cause_and_the_rest_as_it_was(runs: Runs
     }
 
 
-def test_another_batch_size_of_the_baseline_makes_another_second_pass(runs: Runs) -> None:
+def test_another_batch_size_of_the_baseline_makes_another_noise_rerun(runs: Runs) -> None:
     runs.compare(noise_floor=True)
 
     models = {"base": {"source": str(runs.folder / "base"), "batch_size": 8}}

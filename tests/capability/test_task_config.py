@@ -23,7 +23,7 @@ def hash_of(folder: Path, shots: int = 0, functions: str = FUNCTIONS, **changes:
     return only_leaf("sums", folder).definition_hash(shots)
 
 
-def test_a_group_is_its_leaf_tasks_with_its_overrides(tmp_path: Path) -> None:
+def test_a_group_is_its_subtasks_with_its_overrides(tmp_path: Path) -> None:
     write_task(tmp_path, "one")
     write_task(tmp_path, "two", num_fewshot=1)
     inner = {"group": "inner", "task": [{"task": "two", "num_fewshot": 3}]}
@@ -40,7 +40,7 @@ def test_a_group_may_name_one_task_without_a_list(tmp_path: Path) -> None:
     assert [subtask.name for subtask in subtask_configs("all", tmp_path)] == ["one"]
 
 
-def test_a_task_written_out_in_a_group_is_a_leaf(tmp_path: Path) -> None:
+def test_a_task_written_out_in_a_group_is_a_subtask(tmp_path: Path) -> None:
     write_yaml(tmp_path / "all.yaml", {"group": "all", "task": [{"task": "inline", "dataset_path": "org/absent"}]})
     assert only_leaf("all", tmp_path).config["dataset_path"] == "org/absent"
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from mplus_eval.records.comparison import Comparison, ModelEntry
-from tests.capability.test_aggregate import cell, compare, entry
+from tests.capability.outcomes import cell, compare, entry
 
 FACTS = ("base", "plus", "plus-step-1")
 

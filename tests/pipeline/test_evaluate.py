@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from mplus_eval.errors import InterruptedRunError
 from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.pipeline.evaluate import Failures, evaluate
 from mplus_eval.pipeline.plan import Plan, make_plan
-from mplus_eval.pipeline.stored import model_facts
 from mplus_eval.pipeline.validate import validate
 from mplus_eval.store.parts import read_columns
 from mplus_eval.store.run_directory import RunDirectory
@@ -60,25 +58,6 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-def test_the_most_that_was_cut_from_an_items_prompt_is_stored(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Calls of six requests: two items of three choices, or six generations.
-    honest = RuleBackend.respond
-
-    def respond(self: RuleBackend, requests: Sequence[Any]) -> list[Response]:
-        cut = (0, 4, 2, 0, 0, 0)
-        return [replace(response, n_truncated=n) for response, n in zip(honest(self, requests), cut, strict=True)]
-
-    monkeypatch.setattr(RuleBackend, "respond", respond)
-    bench.run()
-    assert [row["n_truncated"] for row in bench.outcomes("plus", "sums")] == [4, 0] * 6
-    assert [row["n_truncated"] for row in bench.outcomes("plus", "words")] == [0, 4, 2, 0, 0, 0] * 2
-
-
-def test_what_a_backend_cannot_tell_is_null(bench: Bench) -> None:
-    bench.run()
-    assert {row["n_truncated"] for row in bench.outcomes("plus", "sums")} == {None}
-
-
 def failing_at(question: str, error: Exception) -> Before:
     def before(requests: Sequence[Any]) -> None:
         if any(question in request.args[0] for request in requests):
@@ -97,32 +76,6 @@ def test_every_item_of_every_cell_is_stored(bench: Bench) -> None:
     assert rows[4]["target"] == "5"
     assert len(rows[4]["log_probabilities"]) == 3
     assert rows[4]["stratum"] == "toy_sums"
-
-
-def test_items_of_one_passage_share_a_cluster(bench: Bench) -> None:
-    bench.run()
-
-    clusters = [row["cluster"] for row in bench.outcomes("base", "sums")]
-    assert clusters[0] == clusters[1] == clusters[2] != clusters[3]
-    assert {row["cluster"] for row in bench.outcomes("base", "words")} == {None}
-
-
-def test_a_choice_is_right_when_the_target_is_the_likeliest(bench: Bench) -> None:
-    bench.run()
-
-    for row in bench.outcomes("base", "sums"):
-        likeliest = row["log_probabilities"].index(max(row["log_probabilities"]))
-        assert row["score"] == float(likeliest == 1)
-        assert row["answer"] == row["choices"][likeliest]
-        assert row["metrics"]["acc,none"] == row["score"]
-
-
-def test_a_generation_is_right_when_it_is_the_target(bench: Bench) -> None:
-    bench.run()
-
-    rows = bench.outcomes("base", "words")
-    assert {row["score"] for row in rows} == {0.0, 1.0}
-    assert all(row["score"] == float(row["generations"] == [row["target"]]) for row in rows)
 
 
 def test_what_is_stored_is_not_asked_again(bench: Bench) -> None:
@@ -206,28 +159,7 @@ def test_a_full_disk_stops_the_run_so_that_it_can_go_on(bench: Bench) -> None:
 NAN = Response(log_probability=float("nan"), is_greedy=False)
 
 
-def test_a_nan_fails_its_item_and_is_not_counted_as_wrong(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = RuleBackend._respond
-
-    def respond(self: RuleBackend, request: Any) -> Response:
-        return NAN if request.args[0].startswith("2 ") else honest(self, request)
-
-    monkeypatch.setattr(RuleBackend, "_respond", respond)
-    assert bench.run(["base"], tasks="sums") == {}
-    row = bench.outcomes("base", "sums")[2]
-    assert row["score"] is None
-    assert row["error"] == "the model returned NaN"
-
-
 def test_a_cell_of_which_every_item_failed_has_failed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RuleBackend, "_respond", lambda self, request: NAN)
 
     assert bench.run(["base"], tasks="sums") == {("base", "sums"): "the model returned NaN"}
-
-
-def test_facts_of_a_model_are_known_although_it_is_not_loaded_again(bench: Bench) -> None:
-    bench.run(["base"])
-
-    plan = bench.plan(["base"])
-    facts = model_facts(plan.cells, bench.directory)
-    assert facts == {"backend": "rule", "dtype": "float32", "parameters": 7, "device": "cpu", "scoring": None}

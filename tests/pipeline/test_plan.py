@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from mplus_eval.capability import axis as capability_axis
 from mplus_eval.errors import SpecError
 from mplus_eval.pipeline.plan import Plan, make_plan
 from mplus_eval.pipeline.validate import validate
@@ -82,13 +81,6 @@ def _replanned(tmp_path: Path, file: Path, text: str) -> Plan:
         "output": tmp_path / "run",
     }
     return make_plan(validate(build_spec(models, options=given)), RunDirectory(tmp_path / "run"))
-
-
-def test_items_are_cut_into_parts_within_a_leaf_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capability_axis, "PART_ITEMS", 5)
-
-    parts = planned(tmp_path).cells[0].parts
-    assert [(part.index, part.items) for part in parts] == [(0, range(5)), (1, range(5, 10)), (2, range(10, 12))]
 
 
 def test_faults_of_suite_and_models_are_reported_at_once(tmp_path: Path) -> None:

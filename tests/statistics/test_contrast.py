@@ -4,7 +4,7 @@ import pytest
 from mplus_eval.statistics.contrast import Scale, contrasts, find_difference, rng_for
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
 from mplus_eval.statistics.power import smallest_provable
-from tests.capability.test_aggregate import cell
+from tests.capability.outcomes import cell
 
 
 def pair(before, after, **columns):

@@ -1,7 +1,7 @@
 import numpy as np
 
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
-from tests.capability.test_aggregate import cell
+from tests.capability.outcomes import cell
 
 
 def scored(scores, **columns):
