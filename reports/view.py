@@ -10,7 +10,7 @@ from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports import background, formats
 from mplus_eval.reports.conversation import ConversationSection, conversation_section
 from mplus_eval.reports.decision import Decision, decide
-from mplus_eval.reports.figures.figure import Figure, FigureData
+from mplus_eval.reports.figures.figure import Figure, FigureData, Section
 from mplus_eval.reports.figures.registry import FIGURES
 from mplus_eval.reports.harmlessness import HarmlessnessSection, harmlessness_section
 from mplus_eval.reports.items import FlippedCell, flipped_cells
@@ -77,7 +77,7 @@ class Report:
     manifest: background.Manifest
     made_by: str
 
-    def figures_in(self, section: str, part: str | None = None) -> tuple[Figure, ...]:
+    def figures_in(self, section: FigureSection, part: str | None = None) -> tuple[Figure, ...]:
         """The figures of a section of the page, or of one part of it."""
         return tuple(figure for figure in self.figures if figure.section == section and part in (None, figure.part))
 

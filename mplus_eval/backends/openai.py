@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mplus_eval.backends.base import LoadedModel, Response, ServerError
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
 from mplus_eval.models.locations import ModelLocation
+from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.spec.model import ModelSpec
 
 if TYPE_CHECKING:
@@ -73,6 +74,9 @@ def arguments(model: ModelSpec, source: ModelLocation) -> dict[str, object]:
     Without a tokenizer the server's own (`/tokenizer_info`, vLLM's) is used. With one, a plain prompt gets the special
     tokens that the tokenizer itself adds, as with the backend hf; a chat template brings its own.
     """
+    server = BACKENDS["openai"].server
+    assert server is not None
+    key = os.environ.get(server.key_variable, "")
     given = {
         "base_url": f"{source.base_url}/completions",
         "model": source.served_name,
@@ -85,6 +89,8 @@ def arguments(model: ModelSpec, source: ModelLocation) -> dict[str, object]:
         "tokenizer": str(source.tokenizer) if source.tokenizer else None,
         "add_bos_token": source.tokenizer is not None and model.chat_template is False,
         "trust_remote_code": model.trust_remote_code,
-        "auth_token": os.environ.get("OPENAI_API_KEY") or None,
+        "auth_token": key or None,
+        # lm-eval would put OPENAI_API_KEY into it, whatever key belongs to this server.
+        "header": {"Authorization": f"Bearer {key}"},
     }
-    return {key: value for key, value in given.items() if value is not None}
+    return {name: value for name, value in given.items() if value is not None}

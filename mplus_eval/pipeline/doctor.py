@@ -15,6 +15,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from mplus_eval.errors import SpecError
+from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.store.hashes import cache_directory
 
 PACKAGE = "mplus-eval"
@@ -201,7 +202,9 @@ def _keys_and_extras() -> Iterator[Check]:
     """What only some runs need: keys, of which it is told whether they are set and never what they are, and extras."""
     from huggingface_hub import get_token
 
-    uses = {"HF_TOKEN": "gated models of the hub", "OPENAI_API_KEY": "servers that ask for a key"}
+    servers = [backend.server for backend in BACKENDS.values() if backend.server]
+    uses = {"HF_TOKEN": "gated models of the hub"}
+    uses |= {server.key_variable: "servers that ask for a key" for server in servers}
     for name, use in uses.items():
         if os.environ.get(name) or (name == "HF_TOKEN" and get_token() is not None):
             yield Check(name, True, f"set ({use})")

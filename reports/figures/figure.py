@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from mplus_eval.records.base import Interval
 from mplus_eval.records.comparison import Comparison
@@ -56,6 +56,10 @@ class Styled:
     style: ModelStyle
 
 
+FigureSection = Literal["tax", "differences", "scores", "trajectory", "training", "harmlessness", "conversation"]
+"""The anchors of the sections whose templates show figures."""
+
+
 @dataclass(frozen=True)
 class Figure:
     """A figure.
@@ -66,7 +70,7 @@ class Figure:
     """
 
     name: str
-    section: str
+    section: FigureSection
     title: str
     description: str
     chart: Chart
