@@ -10,7 +10,7 @@ from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports import background, formats
 from mplus_eval.reports.conversation import ConversationSection, conversation_section
 from mplus_eval.reports.decision import Decision, decide
-from mplus_eval.reports.figures.figure import Figure, FigureData, Section
+from mplus_eval.reports.figures.figure import Figure, FigureData, FigureSection
 from mplus_eval.reports.figures.registry import FIGURES
 from mplus_eval.reports.harmlessness import HarmlessnessSection, harmlessness_section
 from mplus_eval.reports.items import FlippedCell, flipped_cells
