@@ -1,4 +1,4 @@
-"""A folder of small task definitions, and a model that answers by rule: what evaluation is tested with."""
+"""Small task definitions, a model that answers by rule, and the line over them: what evaluation is tested with."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from mplus_eval.backends.base import LoadedModel, OpenedModel, Response
+from mplus_eval.models.resolved import ResolvedModel
+from mplus_eval.pipeline.aggregate import aggregate
+from mplus_eval.pipeline.evaluate import Failures, evaluate
+from mplus_eval.pipeline.plan import Plan, make_plan
+from mplus_eval.pipeline.validate import validate
+from mplus_eval.records.comparison import Comparison
+from mplus_eval.store.outcomes import Outcome
+from mplus_eval.store.run_directory import RunDirectory
+from tests.specs import build_spec
 
 CHOICE = """
 task: toy_sums
@@ -109,3 +118,52 @@ def write_checkpoint(folder: Path, seed: int = 0) -> Path:
     (folder / "tokenizer.json").write_text('{"version": "1.0"}')
     save_file({"weight": np.full((2, 2), seed, dtype=np.float32)}, folder / "model.safetensors")
     return folder
+
+
+Before = Callable[[Sequence[Any]], None]
+"""What happens before a backend answers requests."""
+
+
+class Bench:
+    """A plan of models on two toy tasks, and the backends that the newest pass loaded."""
+
+    def __init__(self, path: Path, n_items: int = 12) -> None:
+        """Write the tasks, with so many items each, into an empty folder."""
+        self.path = path
+        self.suite = write_tasks(path / "tasks", n_items)
+        self.directory = RunDirectory(path / "run")
+        self.backends: list[RuleBackend] = []
+
+    def plan(self, names: Sequence[str] = ("base", "plus"), **options: Any) -> Plan:
+        """Plan a run of models by name, the baseline first."""
+        models = [f"{name}={write_checkpoint(self.path / name, len(name))}" for name in names]
+        given = {"suite": str(self.suite), "tasks_dir": self.path / "tasks", "output": self.directory.path, **options}
+        return make_plan(validate(build_spec(models, options=given)), self.directory)
+
+    def run(self, names: Sequence[str] = ("base", "plus"), before: Before | None = None, **options: Any) -> Failures:
+        """Ask and score what is missing."""
+        return self._evaluate(self.plan(names, **options), before)
+
+    def compare(self, names: Sequence[str] = ("base", "plus"), **options: Any) -> Comparison:
+        """The line to the comparison, which is stored."""
+        plan = self.plan(names, **options)
+        comparison = aggregate(plan, self.directory, self._evaluate(plan))
+        comparison.write(self.directory.comparison)
+        return comparison
+
+    def outcomes(self, model: str, task: str) -> list[Outcome]:
+        """Those that are stored of a cell."""
+        return list(self.directory.read_outcomes(model, task))
+
+    def load(self, model: ResolvedModel, before: Before | None = None) -> RuleBackend:
+        """The backend of a model; another one may stand here."""
+        return RuleBackend(model.spec.name, before)
+
+    def _evaluate(self, plan: Plan, before: Before | None = None) -> Failures:
+        self.backends = []
+
+        def load(model: ResolvedModel) -> RuleBackend:
+            self.backends.append(self.load(model, before))
+            return self.backends[-1]
+
+        return evaluate(plan, self.directory, load=load)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,46 +11,8 @@ from mplus_eval.backends import Response
 from mplus_eval.capability import axis as capability_axis
 from mplus_eval.errors import InterruptedRunError
 from mplus_eval.models.resolved import ResolvedModel
-from mplus_eval.pipeline.evaluate import Failures, evaluate
-from mplus_eval.pipeline.plan import Plan, make_plan
-from mplus_eval.pipeline.validate import validate
-from mplus_eval.store.parts import read_columns
-from mplus_eval.store.run_directory import RunDirectory
-from tests.specs import build_spec
-from tests.toy import RuleBackend, write_checkpoint, write_tasks
-
-Before = Callable[[Sequence[Any]], None]
-
-
-class Bench:
-    """A plan of two models on two toy tasks, and the backends that its passes loaded."""
-
-    def __init__(self, tmp_path: Path) -> None:
-        self.path = tmp_path
-        self.suite = write_tasks(tmp_path / "tasks")
-        self.directory = RunDirectory(tmp_path / "run")
-        self.backends: list[RuleBackend] = []
-
-    def plan(self, names: Sequence[str] = ("base", "plus"), **options: Any) -> Plan:
-        models = [f"{name}={write_checkpoint(self.path / name, len(name))}" for name in names]
-        given = {"suite": str(self.suite), "tasks_dir": self.path / "tasks", "output": self.directory.path, **options}
-        return make_plan(validate(build_spec(models, options=given)), self.directory)
-
-    def run(self, names: Sequence[str] = ("base", "plus"), before: Before | None = None, **options: Any) -> Failures:
-        self.backends = []
-        return evaluate(self.plan(names, **options), self.directory, load=lambda model: self._load(model, before))
-
-    def _load(self, model: ResolvedModel, before: Before | None) -> RuleBackend:
-        backend = RuleBackend(model.spec.name, before)
-        self.backends.append(backend)
-        return backend
-
-    def outcomes(self, model: str, task: str) -> list[dict[str, Any]]:
-        return [
-            row
-            for path in sorted(self.directory.outcomes(model, task).glob("part-*.parquet"))
-            for row in read_columns(path).to_pylist(maps_as_pydicts="strict")
-        ]
+from mplus_eval.pipeline.evaluate import evaluate
+from tests.toy import Before, Bench, RuleBackend
 
 
 @pytest.fixture
@@ -70,12 +32,12 @@ def test_every_item_of_every_cell_is_stored(bench: Bench) -> None:
     assert bench.run() == {}
 
     rows = bench.outcomes("plus", "sums")
-    assert [row["item_id"] for row in rows] == [f"toy_sums/{number}" for number in range(12)]
-    assert rows[4]["prompt"] == "4 + 1 ="
-    assert rows[4]["choices"] == ["4", "5", "6"]
-    assert rows[4]["target"] == "5"
-    assert len(rows[4]["log_probabilities"]) == 3
-    assert rows[4]["stratum"] == "toy_sums"
+    assert [row.item_id for row in rows] == [f"toy_sums/{number}" for number in range(12)]
+    assert rows[4].prompt == "4 + 1 ="
+    assert rows[4].choices == ["4", "5", "6"]
+    assert rows[4].target == "5"
+    assert len(rows[4].log_probabilities or ()) == 3
+    assert rows[4].stratum == "toy_sums"
 
 
 def test_what_is_stored_is_not_asked_again(bench: Bench) -> None:

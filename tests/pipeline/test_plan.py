@@ -83,20 +83,6 @@ def _replanned(tmp_path: Path, file: Path, text: str) -> Plan:
     return make_plan(validate(build_spec(models, options=given)), RunDirectory(tmp_path / "run"))
 
 
-def test_faults_of_suite_and_models_are_reported_at_once(tmp_path: Path) -> None:
-    models = [f"base={tmp_path / 'absent'}", f"plus={tmp_path / 'absent too'}", "other=demo:other", "far=org/name"]
-    spec = build_spec(models, options={"suite": "mpluss", "data_dir": tmp_path / "no data", "output": tmp_path / "run"})
-
-    with pytest.raises(SpecError) as caught:
-        make_plan(validate(spec), RunDirectory(tmp_path / "run"))
-    text = str(caught.value)
-    assert "mpluss" in text
-    assert "no data" in text
-    assert "absent too" in text
-    assert all(f"model '{name}': " in text for name in ("base", "plus", "other", "far"))
-    assert not (tmp_path / "run").exists()
-
-
 def test_a_directory_that_holds_the_same_cell_made_otherwise_is_refused_with_what_differs(tmp_path: Path) -> None:
     plan = planned(tmp_path)
     cell = plan.cells[0]

@@ -182,11 +182,7 @@ def test_a_name_that_cannot_be_a_path_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("models: {base: ./a}\nmodels: {plus: ./b}", "config {path}, line 2: key 'models' stands twice"),
-        ("models:\n  a: ./a\n  a: ./b", "config {path}, line 3: key 'a' stands twice"),
         ("models: [", "config {path}, line 1: expected the node content"),
-        ("- a", "config {path}: a mapping of keys to values is expected, found a list"),
-        ("", "config {path}: a mapping of keys to values is expected, found nothing"),
         ("models: [a, b]", "config: `models` is a mapping of NAME: SOURCE"),
         ("models: {no: ./a}", "config: model name False is not text; put it in quotes"),
         ("models: {a: 3}", "config: model 'a' needs a source"),
@@ -206,15 +202,3 @@ def test_a_faulty_file_is_one_clear_line(tmp_path: Path, text: str, line: str) -
 def test_a_missing_file_names_the_shipped_ones() -> None:
     expected = "config 'nothing.yaml': no such file, and no shipped configuration of that name (demo, mistral-plus)"
     assert faults(config="nothing.yaml") == (expected,)
-
-
-def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "binary.yaml"
-    path.write_bytes(b"models: \xff\xfe")
-    assert faults(config=str(path))[0].startswith(f"config {path}: not UTF-8 text")
-
-
-def test_yaml_may_merge_mappings(tmp_path: Path) -> None:
-    text = "models:\n  a: &defaults {source: ./a, dtype: bfloat16}\n  b: {<<: *defaults, source: ./b}\n"
-    spec = build_spec(config=write(tmp_path, text))
-    assert [(model.source, model.dtype) for model in spec.models] == [("./a", "bfloat16"), ("./b", "bfloat16")]

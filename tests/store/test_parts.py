@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from mplus_eval.store import files
-from mplus_eval.store.outcomes import Answer, Outcome
+from mplus_eval.store.outcomes import Outcome
 from mplus_eval.store.parts import (
     DamagedPartError,
     PartInfo,
@@ -65,13 +65,6 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
 def test_a_column_that_came_later_is_left_out_of_an_earlier_part(tmp_path: Path) -> None:
     parquet.write_table(pa.table({"item_id": ["a"], "score": [1.0]}), tmp_path / "part")
     assert read_columns(tmp_path / "part", ["item_id", "n_truncated"]).to_pylist() == [{"item_id": "a"}]
-
-
-def test_answers_hold_no_score(tmp_path: Path) -> None:
-    write_part(tmp_path / "part", Answer, [choice(0)], INFO)
-    (answer,) = read_part(tmp_path / "part", Answer)
-    assert "score" not in read_columns(tmp_path / "part").column_names
-    assert answer.log_probabilities == [-1.5, -0.25]
 
 
 def test_some_columns_can_be_read_alone(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 import pytest
 
 from mplus_eval.errors import UsageError
-from mplus_eval.store.files import write_json
 from mplus_eval.store.outcomes import Answer
 from mplus_eval.store.parts import PartInfo, part_path, write_part
 from mplus_eval.store.run_directory import RunDirectory
@@ -93,13 +91,3 @@ def test_a_full_disk_is_not_taken_for_wrong_usage(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(Path, "mkdir", full)
     with pytest.raises(OSError, match="No space left"), RunDirectory(tmp_path).locked():
         pass
-
-
-def test_json_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "below" / "manifest.json"
-    write_json(path, {"name": "Kübler", "n": 1})
-    assert json.loads(path.read_text(encoding="utf-8")) == {"name": "Kübler", "n": 1}
-    with pytest.raises(TypeError):
-        write_json(path, {"n": object()})
-    assert json.loads(path.read_text(encoding="utf-8"))["n"] == 1
-    assert list(path.parent.iterdir()) == [path]

@@ -1,23 +1,31 @@
-"""Which axes a run evaluates, of which models, and what is refused before anything is asked."""
+"""Which axes a run evaluates, of which models, what is refused before anything is asked, and that another may come."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import mplus_eval
 from mplus_eval.conversation.axis import Conversation
 from mplus_eval.errors import SpecError
 from mplus_eval.harmlessness.axis import Harmlessness
+from mplus_eval.pipeline import evaluate as evaluate_module
+from mplus_eval.pipeline import validate as validate_module
+from mplus_eval.pipeline.axis import AXES
 from mplus_eval.pipeline.plan import Plan, make_plan
+from mplus_eval.pipeline.progress import RunProgress
 from mplus_eval.pipeline.validate import validate
+from mplus_eval.spec.model import ModelSpec
 from mplus_eval.store.run_directory import RunDirectory
+from tests.pipeline.fourth_axis import Manners
 from tests.spec.test_trajectory import record
 from tests.specs import build_spec
 from tests.talkers import Bench, plain, rude
-from tests.toy import SUITE, write_checkpoint, write_tasks
+from tests.toy import SUITE, RuleBackend, write_checkpoint, write_tasks
 
 JUDGE = "function:tests.talkers:n_words"
 
@@ -189,3 +197,41 @@ def test_a_server_is_not_looked_into(axes: Axes) -> None:
     looking = replace(axis, settings=axis.settings.model_copy(update={"layers": LayerSettings(prompts=layers.spec)}))
     looking = replace(looking, sets={"layers": layers})
     assert [[cell.task for cell in looking.cells(model)] for model in (here, served)] == [["layers"], []]
+
+
+def test_a_fourth_axis_goes_through_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validate_module, "AXES", (*AXES, Manners))
+    loaded: list[str] = []
+
+    def load(_backend: str, model: ModelSpec, _location: Any) -> RuleBackend:
+        loaded.append(model.name)
+        return RuleBackend(model.name)
+
+    monkeypatch.setattr(evaluate_module, "load_backend", load)
+    said: list[str] = []
+    progress = RunProgress()
+    monkeypatch.setattr(progress, "say", said.append)
+
+    def compare() -> mplus_eval.Run:
+        suite = write_tasks(tmp_path / "tasks")
+        models = {name: str(write_checkpoint(tmp_path / name, seed)) for seed, name in enumerate(("base", "plus"))}
+        given: dict[str, Any] = {"tasks_dir": tmp_path / "tasks", "output": tmp_path / "run", "noise_floor": True}
+        return mplus_eval.compare(models, suite=str(suite), progress=progress, **given)
+
+    run = compare()
+    assert loaded == ["base", "plus", "base~noise"]
+    assert run.comparison.missing == ()
+    assert list(run.comparison.tasks) == ["sums", "words"]
+    assert said == ["Politeness costs nothing."]
+    for model, share in Manners.shares.items():
+        scores = [outcome.score for outcome in RunDirectory(run.path).read_outcomes(model, "please")]
+        assert len(scores) == 4
+        assert share == sum(filter(None, scores)) / 4
+    assert Manners.shares.keys() == {"base", "plus"}
+    manifest = json.loads((run.path / "manifest.json").read_text())
+    assert [cell["task"] for cell in manifest["cells"]] == ["sums", "words", "please"] * 2
+    assert (run.path / "report.html").is_file()
+
+    again = compare()
+    assert again.comparison == run.comparison
+    assert len(loaded) == 3

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mplus_eval.store.files import write_json, write_whole
+
+
+def test_a_file_is_written_below_folders_that_are_made(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "below" / "file"
+    write_whole(path, "ä\n")
+    assert path.read_bytes() == b"\xc3\xa4\n"
+    write_whole(path, b"\x00\xff")
+    assert path.read_bytes() == b"\x00\xff"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_what_cannot_be_written_leaves_what_stood_there_and_no_scrap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    path = tmp_path / "file"
+    write_whole(path, "old")
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(*((os, "fsync") if step == "fsync" else (Path, "replace")), full)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_bytes_are_synced_before_the_file_has_its_name_and_the_folder_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, synced = tmp_path / "file", list[tuple[bool, bool]]()
+    fsync = os.fsync
+
+    def note(handle: int) -> None:
+        synced.append((stat.S_ISDIR(os.fstat(handle).st_mode), path.exists()))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    write_whole(path, "text")
+    assert synced == [(False, False), (True, True)]
+
+
+def test_of_two_writers_of_a_file_each_writes_it_whole(tmp_path: Path) -> None:
+    path, texts = tmp_path / "file", {letter * 100_000 for letter in "abcdefgh"}
+
+    def write_and_read(text: str) -> str:
+        write_whole(path, text)
+        return path.read_text()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(write_and_read, texts)) <= texts
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_json_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json"
+    write_json(path, {"name": "Kübler", "n": 1})
+    assert path.read_text(encoding="utf-8") == '{\n  "name": "Kübler",\n  "n": 1\n}\n'
+    with pytest.raises(TypeError):
+        write_json(path, {"n": object()})
+    assert json.loads(path.read_text(encoding="utf-8"))["n"] == 1
+    assert list(tmp_path.iterdir()) == [path]
