@@ -55,7 +55,7 @@ REQUESTS_PER_CALL = 256
 
 
 @dataclass
-class Found:
+class Differences:
     """What one task showed."""
 
     requests: int = 0
@@ -96,9 +96,9 @@ def measure(arguments: argparse.Namespace) -> int:
             theirs = HFLM(pretrained=ours.model, tokenizer=ours.tokenizer, backend="causal", batch_size=1)
             print(f"{path.name}: tier {ours.tier.name}\n{_HEADING}", flush=True)
             for task in tasks:
-                found = _compared(task, arguments.limit, ours, theirs)
-                n_faults += found.is_fault
-                print(_line(task.spec.name, found), flush=True)
+                differences = _compared(task, arguments.limit, ours, theirs)
+                n_faults += differences.is_fault
+                print(_line(task.spec.name, differences), flush=True)
     print(f"{n_faults} tasks with a fault" if n_faults else "no fault")
     return int(n_faults > 0)
 
@@ -126,17 +126,17 @@ def _models(given: Path | None, data_dir: Path, folder: Path) -> Iterator[Path]:
         )
 
 
-def _compared(task: LoadedTask, limit: int | None, ours: FastHFLM, theirs: HFLM) -> Found:
+def _compared(task: LoadedTask, limit: int | None, ours: FastHFLM, theirs: HFLM) -> Differences:
     facts = LoadedModel("hf", "float32", None, "cpu")
     backends = (HfModel(ours, facts, REQUESTS_PER_CALL), LmEvalModel(theirs, facts, REQUESTS_PER_CALL))
-    found = Found()
+    differences = Differences()
     for subtask in task.subtasks:
         requests = build_requests(subtask, None, limit=limit, chat=False)
         mine, other = (generate(subtask, requests, backend, lambda _n: None) for backend in backends)
         scores = [_metrics(task, subtask, answers, limit) for answers in (mine, other)]
-        tied = _hold(found, subtask, requests, mine, other, theirs)
-        found.scores += sum(scores[0][item] != value for item, value in scores[1].items() if item not in tied)
-    return found
+        tied = _hold(differences, subtask, requests, mine, other, theirs)
+        differences.scores += sum(scores[0][item] != value for item, value in scores[1].items() if item not in tied)
+    return differences
 
 
 def _metrics(task: LoadedTask, subtask: Subtask, answers: Sequence[Answer], limit: int | None) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def _metrics(task: LoadedTask, subtask: Subtask, answers: Sequence[Answer], limi
 
 
 def _hold(
-    found: Found,
+    differences: Differences,
     subtask: Subtask,
     requests: Sequence[Any],
     mine: Sequence[Answer],
@@ -158,25 +158,25 @@ def _hold(
     asked: dict[str, list[Any]] = {}
     for request in requests:
         asked.setdefault(subtask.item_id(request.doc_id), []).append(request)
-    found.requests += len(requests)
-    for one, two in zip(mine, other, strict=True):
-        if one.error or two.error:
-            found.answers += one.error != two.error
+    differences.requests += len(requests)
+    for own, reference in zip(mine, other, strict=True):
+        if own.error or reference.error:
+            differences.answers += own.error != reference.error
             continue
-        values = list(zip(one.log_probabilities or (), two.log_probabilities or (), strict=True))
+        values = list(zip(own.log_probabilities or (), reference.log_probabilities or (), strict=True))
         for value, expected in values:
             difference = abs(value - expected)
-            found.difference = max(found.difference, difference)
-            found.too_large += difference > max(LARGEST_DIFFERENCE, RELATIVE_DIFFERENCE * abs(expected))
-        said = [each.generations or each.greedy or () for each in (one, two)]
-        for request, answered, expected in zip(asked[one.item_id], *said, strict=bool(said[0])):
+            differences.difference = max(differences.difference, difference)
+            differences.too_large += difference > max(LARGEST_DIFFERENCE, RELATIVE_DIFFERENCE * abs(expected))
+        outputs = [each.generations or each.greedy or () for each in (own, reference)]
+        for request, answered, expected in zip(asked[own.item_id], *outputs, strict=bool(outputs[0])):
             if answered == expected:
                 continue
             if _is_tie(lm, request, answered):
-                found.ties += 1
-                tied.add(one.item_id)
+                differences.ties += 1
+                tied.add(own.item_id)
             else:
-                found.answers += 1
+                differences.answers += 1
     return tied
 
 
@@ -212,10 +212,10 @@ def _gaps(logits: torch.Tensor) -> torch.Tensor:
 _HEADING = f"{'':16}{'requests':>9}{'|Δ|':>10}{'answers':>9}{'scores':>8}"
 
 
-def _line(name: str, found: Found) -> str:
-    answers = f"{found.answers}+{found.ties}" if found.ties else str(found.answers)
-    fault = "  differs" if found.is_fault else ""
-    return f"{name:16}{found.requests:9,}{found.difference:10.1e}{answers:>9}{found.scores:8}{fault}"
+def _line(name: str, differences: Differences) -> str:
+    answers = f"{differences.answers}+{differences.ties}" if differences.ties else str(differences.answers)
+    fault = "  differs" if differences.is_fault else ""
+    return f"{name:16}{differences.requests:9,}{differences.difference:10.1e}{answers:>9}{differences.scores:8}{fault}"
 
 
 if __name__ == "__main__":

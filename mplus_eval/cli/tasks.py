@@ -105,12 +105,11 @@ def fetch_tasks(
 
     silence_libraries(verbose)
     from mplus_eval.data.mirror import WantedDataset, fetch
-    from mplus_eval.pipeline.datasets import prompt_datasets, task_datasets
+    from mplus_eval.pipeline.datasets import wanted_datasets
     from mplus_eval.spec.suite import load_suite
 
-    wanted = task_datasets(_chosen(suite, tasks, tasks_dir), tasks_dir)
-    if tasks is None:
-        wanted += prompt_datasets(load_suite(suite or DEFAULT_SUITE))
+    chosen = _chosen(suite, tasks, tasks_dir)
+    wanted = wanted_datasets(chosen, tasks_dir, load_suite(suite or DEFAULT_SUITE) if tasks is None else None)
 
     def say(dataset: WantedDataset, number: int) -> None:
         names = ", ".join(filter(None, dataset.configurations))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.pipeline.evaluate import Failures
 from mplus_eval.pipeline.plan import Plan
 from mplus_eval.pipeline.stored import model_facts
 from mplus_eval.records.comparison import Comparison, Missing, ModelEntry
-from mplus_eval.records.training import Training, read_record
+from mplus_eval.records.training import read_record
 from mplus_eval.store.run_directory import RunDirectory
 
 Judges = Mapping[str, Mapping[str, str]]
@@ -29,6 +28,8 @@ def aggregate(plan: Plan, directory: RunDirectory, failures: Failures, judges: J
     models = {}
     for model in plan.models:
         facts = model_facts(plan.of_model(model), directory)
+        checkpoint = model.location.adapter or model.location.path
+        record = read_record(checkpoint) if checkpoint else None
         models[model.spec.name] = ModelEntry(
             role=model.spec.model_role,
             source=model.spec.source,
@@ -38,7 +39,7 @@ def aggregate(plan: Plan, directory: RunDirectory, failures: Failures, judges: J
             parameters=facts.get("parameters"),
             scoring=facts.get("scoring"),
             chat_template=model.chat_template,
-            training=_training(plan, model),
+            training=record.shown_beside(plan.baseline.weights) if record else None,
             trajectory=model.spec.trajectory,
         )
     fields: dict[str, object] = {"tasks": {}, "summary": {}}
@@ -59,18 +60,4 @@ def aggregate(plan: Plan, directory: RunDirectory, failures: Failures, judges: J
             "missing": tuple(missing),
             **fields,
         }
-    )
-
-
-def _training(plan: Plan, model: ResolvedModel) -> Training | None:
-    """How a model was made, where its checkpoint says so; without a distance to other weights than the baseline's."""
-    directory = model.location.adapter or model.location.path
-    record = read_record(directory) if directory else None
-    if record is None:
-        return None
-    if record.base_fingerprint == plan.baseline.weights:
-        return record.training
-    warning = "The base of its training has other weights than the baseline, so its distance to the base is left out."
-    return record.training.model_copy(
-        update={"dose": None, "base_behaviour": None, "warnings": (*record.warnings, warning)}
     )

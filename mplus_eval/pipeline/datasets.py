@@ -14,8 +14,15 @@ from mplus_eval.errors import SpecError
 from mplus_eval.spec.suite import Suite, SuiteTask
 
 
-def task_datasets(tasks: Sequence[SuiteTask], tasks_dir: Path | None) -> list[WantedDataset]:
-    """List the hub datasets that tasks read.
+def wanted_datasets(
+    tasks: Sequence[SuiteTask], tasks_dir: Path | None, suite: Suite | None = None
+) -> list[WantedDataset]:
+    """List the hub datasets that tasks read, and after them those of a suite's prompt sets and dialogues.
+
+    Args:
+        tasks: whose definitions are read.
+        tasks_dir: a user's folder of definitions.
+        suite: whose prompt sets and dialogues are wanted too.
 
     Raises:
         SpecError: with every task whose definition cannot be read.
@@ -33,20 +40,14 @@ def task_datasets(tasks: Sequence[SuiteTask], tasks_dir: Path | None) -> list[Wa
                 subsets.append((identifier, subtask.config.get("dataset_name") or ""))
     if faults:
         raise SpecError(faults)
-    return _by_dataset(subsets)
-
-
-def prompt_datasets(suite: Suite) -> list[WantedDataset]:
-    """List the hub datasets that a suite's prompt sets and dialogues are read from."""
     sources: list[tuple[str, str]] = []
-    if suite.harmlessness:
+    if suite is not None and suite.harmlessness:
         sources += [(source.source, source.subset or "") for source in suite.harmlessness.sources]
-    if suite.conversation:
+    if suite is not None and suite.conversation:
         dialogues = suite.conversation.dialogues
         sources.append((SHIPPED_NAMES.get(dialogues, dialogues), ""))
-    return _by_dataset(
-        (source, subset) for source, subset in sources if is_hub_id(source) and not Path(source).exists()
-    )
+    of_hub = [(source, subset) for source, subset in sources if is_hub_id(source) and not Path(source).exists()]
+    return _by_dataset(subsets) + _by_dataset(of_hub)
 
 
 def _by_dataset(subsets: Iterable[tuple[str, str]]) -> list[WantedDataset]:

@@ -141,10 +141,11 @@ class _Evaluation:
 
     def _cell(self, cell: Cell, missing: Sequence[Part], backend: Backend | None) -> str | None:
         """Compute what a cell lacks; return why it failed, or None."""
+        axis = self.plan.axis_of(cell)
         try:
             if backend is not None:
                 started = time.monotonic()
-                for part, answers in self.plan.axis_of(cell).generate(cell, missing, backend, self.progress.advance):
+                for part, answers in axis.generate(cell, missing, backend, self.progress.advance):
                     seconds, facts = time.monotonic() - started, asdict(backend.facts)
                     components = dict(cell.components)
                     info = PartInfo(cell.fingerprint, components, part.index, len(cell.parts), seconds, facts)
@@ -157,11 +158,8 @@ class _Evaluation:
             if isinstance(error, OSError) and error.errno in FULL_DISK:
                 raise
             return _cause(error)
-        return self._all_items_failed(cell)
-
-    def _all_items_failed(self, cell: Cell) -> str | None:
-        """The cause when not one item of a cell has a score, or an answer: then the cell has failed, not its items."""
-        is_scored = self.plan.axis_of(cell).score_components(cell) is not None
+        # Where not one item has a score, or an answer, the cell has failed and not its items.
+        is_scored = axis.score_components(cell) is not None
         folder = (self.directory.outcomes if is_scored else self.directory.answers)(*cell.key)
         column = "score" if is_scored else "generations"
         cause = "the task has no items"

@@ -6,7 +6,7 @@ directory holds already. Nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,12 +89,7 @@ def make_plan(
     baseline = next(model for model in models if model.spec.name == spec.baseline)
     reruns = tuple(cell for axis in axes for cell in axis.noise_rerun(baseline))
     cells += reruns
-    _refuse_conflicts(cells, directory)
-    return Plan(spec, validated.suite, axes, models, cells, reruns[0].model if reruns else None)
-
-
-def _refuse_conflicts(cells: Sequence[Cell], directory: RunDirectory) -> None:
-    """Refuse a directory that holds the same cell made in another way, and say what differs."""
+    # The directory may hold the same cell made in another way: it is refused, and what differs is said.
     conflicts: dict[str, list[str]] = {}
     for cell in cells:
         stored = directory.stored_components(*cell.key)
@@ -108,3 +103,4 @@ def _refuse_conflicts(cells: Sequence[Cell], directory: RunDirectory) -> None:
         )
         way_out = "name another --output, or remove that directory"
         raise SpecError([f"{directory.path} holds another run, with different {reasons}; {way_out}"])
+    return Plan(spec, validated.suite, axes, models, cells, reruns[0].model if reruns else None)

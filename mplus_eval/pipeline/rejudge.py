@@ -68,7 +68,16 @@ def rejudge(
     """
     run, directory, part = _stored(run_directory)
     comparison = run.comparison
-    sources = with_reward_model(judges, [_directory(model.source) for model in comparison.models.values()])
+    # Where the models lie, of those that lie here: a reward model may lie beside one.
+    directories: list[Path | None] = []
+    for source in (model.source for model in comparison.models.values()):
+        if source.startswith("demo:"):
+            from mplus_eval.training.demo_models import demo_recipe
+
+            directories.append(demo_recipe().output / source.removeprefix("demo:"))
+        else:
+            directories.append(Path(source) if Path(source).is_dir() else None)
+    sources = with_reward_model(judges, directories)
     if faults := [fault for judge in judges for fault in judge_faults(judge)]:
         raise SpecError(faults)
     task = _task(part, comparison, data_dir)
@@ -92,15 +101,6 @@ def rejudge(
             seed=comparison.seed,
         )
         return changed(run, directory, conversation=aggregate(directory, judged, part.missing))
-
-
-def _directory(source: str) -> Path | None:
-    """Where a model lies, if it lies here."""
-    if source.startswith("demo:"):
-        from mplus_eval.training.demo_models import demo_recipe
-
-        return demo_recipe().output / source.removeprefix("demo:")
-    return Path(source) if Path(source).is_dir() else None
 
 
 def _stored(run_directory: Path) -> tuple[Run, RunDirectory, Conversation]:

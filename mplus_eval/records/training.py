@@ -86,10 +86,19 @@ class TrainingRecord(Training):
     mplus_eval: str
     versions: dict[str, str] = Field(default_factory=dict)
 
-    @property
-    def training(self) -> Training:
-        """The part that a report shows."""
-        return Training.model_validate({key: getattr(self, key) for key in Training.model_fields})
+    def shown_beside(self, baseline: str) -> Training:
+        """The part that a report shows; without a distance to other weights than the baseline's.
+
+        Args:
+            baseline: hash of the baseline's weights.
+        """
+        shown = Training.model_validate({key: getattr(self, key) for key in Training.model_fields})
+        if self.base_fingerprint == baseline:
+            return shown
+        warning = (
+            "The base of its training has other weights than the baseline, so its distance to the base is left out."
+        )
+        return shown.model_copy(update={"dose": None, "base_behaviour": None, "warnings": (*self.warnings, warning)})
 
     def write(self, directory: Path) -> None:
         """Write the record into a checkpoint's directory, whole or not at all."""

@@ -18,11 +18,15 @@ def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [RECORD_FILE]
 
 
-def test_a_report_shows_a_part_of_it() -> None:
-    written = record(3, dose=DOSE)
-    shown = written.training
+def test_a_report_shows_a_part_of_it_without_a_distance_to_other_weights_than_the_baselines() -> None:
+    written = record(3, dose=DOSE, base_fingerprint="the base's", warnings=("a warning",))
+    shown = written.shown_beside("the base's")
     assert type(shown) is Training
-    assert (shown.dose, shown.step, shown.base) == (DOSE, 3, written.base)
+    assert (shown.dose, shown.step, shown.base, shown.warnings) == (DOSE, 3, written.base, ("a warning",))
+    other = written.shown_beside("others")
+    assert (other.dose, other.step, other.base_behaviour) == (None, 3, None)
+    assert other.warnings[0] == "a warning"
+    assert other.warnings[1].startswith("The base of its training has other weights than the baseline")
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", "no JSON"])
