@@ -6,22 +6,12 @@ what they are: a changed recipe, base, text or library trains anew, and everythi
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
-from mplus_eval.demo import BASE, FOLDER
-from mplus_eval.errors import UsageError
-from mplus_eval.store.hashes import cache_directory, hash_components, hash_text, tokenizer_hash, weights_hash
+from mplus_eval.training.demo_recipe import demo_directories, demo_recipe, is_trained
 from mplus_eval.training.hooks import Progress
-from mplus_eval.training.recipe import Recipe, load_recipe
-
-_LIBRARIES = ("torch", "transformers", "trl")
-_SOURCES = (
-    "arithmetic.py", "everyday.py", "passages.py", "questions.py", "reasoning.py", "talk.py", "text.py", "words.py",
-    "world.py",
-)  # fmt: skip
+from mplus_eval.training.train import train
 
 
 def demo_models(names: Sequence[str], progress: Progress | None = None) -> list[Path]:
@@ -37,40 +27,7 @@ def demo_models(names: Sequence[str], progress: Progress | None = None) -> list[
     Raises:
         UsageError: when there is no such model.
     """
-    recipe = demo_recipe()
-    trained = (*recipe.sft, *recipe.rlhf)
-    for name in names:
-        if name not in ("base", *trained):
-            raise UsageError(f"no demo model {name!r}; there are base, {', '.join(trained)}")
-    directories = [BASE if name == "base" else recipe.output / name for name in names]
-    missing = [
-        name
-        for name, path in zip(names, directories, strict=True)
-        if name != "base" and not (path / "training.json").is_file()
-    ]
-    if missing:
-        from mplus_eval.training.train import train
-
-        train(recipe, missing, progress=progress)
-    return directories
-
-
-def demo_recipe() -> Recipe:
-    """The shipped recipe, with the cache as its place and no checkpoints on the way."""
-    recipe = load_recipe("demo")
-    rlhf = {name: stage.model_copy(update={"save_every": None}) for name, stage in recipe.rlhf.items()}
-    return recipe.model_copy(update={"output": cache_directory() / "demo" / recipe_hash(recipe)[:16], "rlhf": rlhf})
-
-
-def recipe_hash(recipe: Recipe) -> str:
-    """Hash of all that the models' weights depend on."""
-    sources = [(FOLDER / name).read_text(encoding="utf-8") for name in _SOURCES]
-    return hash_components(
-        {
-            "recipe": json.dumps(recipe.model_dump(mode="json"), sort_keys=True),
-            "data": hash_text("".join(sources)),
-            "base": weights_hash(BASE),
-            "tokenizer": tokenizer_hash(BASE),
-            **{library: version(library) for library in _LIBRARIES},
-        }
-    )
+    directories = demo_directories(names)
+    if missing := [name for name, path in directories.items() if not is_trained(path)]:
+        train(demo_recipe(), missing, progress=progress)
+    return [directories[name] for name in names]

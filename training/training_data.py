@@ -15,6 +15,7 @@ from mplus_eval.training.chat import load_tokenizer
 from mplus_eval.training.data.reader import SourceReader
 from mplus_eval.training.data.rows import Demonstration, OpenDialogue, PreferencePair, TrainingRow
 from mplus_eval.training.data.slices import DataSlice
+from mplus_eval.training.demo_recipe import demo_directories, is_trained
 from mplus_eval.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -105,11 +106,10 @@ def _base(recipe: Recipe) -> Path:
     model = ModelSpec(name="base", source=recipe.base, role="base", revision=recipe.revision, model=None)
     if faults := model_faults(model, "hf"):
         raise SpecError([fault.replace("model 'base'", "base") for fault in faults])
-    # A model of the demo is itself trained by a recipe, and imports this module.
-    from mplus_eval.training.demo_models import demo_models
-
-    names = demo_names([model])
-    location = resolve_source(model, "hf", dict(zip(names, demo_models(names), strict=True)))
+    demo = demo_directories(demo_names([model]))
+    if not all(map(is_trained, demo.values())):
+        raise SpecError([f"base {recipe.base!r}: not trained yet; `mplus-eval compare` trains the demo's models"])
+    location = resolve_source(model, "hf", demo)
     if location.path is None or location.adapter:
         raise SpecError([f"base {recipe.base!r}: a whole checkpoint is expected, not an adapter"])
     return location.path

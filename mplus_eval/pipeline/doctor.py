@@ -131,7 +131,7 @@ def _shipped() -> Iterator[Check]:
         yield Check("demo model base", False, f"missing in {base}", reinstall)
         return
     yield Check("demo model base", True, "comes with the package")
-    from mplus_eval.training.demo_models import demo_recipe
+    from mplus_eval.training.demo_recipe import demo_recipe
 
     folder = demo_recipe().output
     for name in MODELS[1:]:

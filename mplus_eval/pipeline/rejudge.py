@@ -72,7 +72,7 @@ def rejudge(
     directories: list[Path | None] = []
     for source in (model.source for model in comparison.models.values()):
         if source.startswith("demo:"):
-            from mplus_eval.training.demo_models import demo_recipe
+            from mplus_eval.training.demo_recipe import demo_recipe
 
             directories.append(demo_recipe().output / source.removeprefix("demo:"))
         else:

@@ -122,7 +122,7 @@ def test_what_could_not_be_written_is_a_fault(monkeypatch: pytest.MonkeyPatch, t
 
 
 def test_demo_models_are_found_where_the_demo_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mplus_eval.training.demo_models import demo_recipe
+    from mplus_eval.training.demo_recipe import demo_recipe
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     folder = demo_recipe().output / "plus"

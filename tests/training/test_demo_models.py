@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from mplus_eval.demo import MODELS
+from mplus_eval.demo import BASE
 from mplus_eval.errors import UsageError
 from mplus_eval.models.chat_format import PLAIN_TEMPLATE
 from mplus_eval.records.training import read_record
 from mplus_eval.store.hashes import weights_hash
-from mplus_eval.training import demo_models as models
+from mplus_eval.training import demo_recipe as recipes
+from mplus_eval.training.demo_models import demo_models
 from mplus_eval.training.recipe import load_recipe
 
 
@@ -22,36 +23,31 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     small += [f"sft.{name}.batch_size=8" for name in ("instruct", "sft", "chosen")]
     recipe = load_recipe("demo", small)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(models, "load_recipe", lambda name: recipe)
+    monkeypatch.setattr(recipes, "load_recipe", lambda name: recipe)
     return tmp_path / "mplus-eval" / "demo"
 
 
-def test_every_demo_model_that_a_spec_may_name_exists() -> None:
-    recipe = models.demo_recipe()
-    assert set(MODELS) == {"base", *recipe.sft, *recipe.rlhf}
-
-
 def test_the_base_is_the_packaged_directory() -> None:
-    assert models.demo_models(["base"]) == [models.BASE]
-    assert (models.BASE / "model.safetensors").is_file()
+    assert demo_models(["base"]) == [BASE]
+    assert (BASE / "model.safetensors").is_file()
 
 
 def test_an_unknown_name_is_refused_with_those_that_exist() -> None:
     with pytest.raises(UsageError, match="no demo model 'other'; there are base, instruct, sft, chosen, plus"):
-        models.demo_models(["other"])
+        demo_models(["other"])
 
 
 def test_a_model_is_trained_once_step_by_step(cache: Path) -> None:
     steps: list[tuple[str, int, int]] = []
-    (directory,) = models.demo_models(["sft"], lambda *step: steps.append(step))
+    (directory,) = demo_models(["sft"], lambda *step: steps.append(step))
     assert [step for step in steps if step[0] == "training sft"] == [("training sft", 1, 2), ("training sft", 2, 2)]
     n_steps = len(steps)
-    assert models.demo_models(["sft"], lambda *step: steps.append(step)) == [directory]
+    assert demo_models(["sft"], lambda *step: steps.append(step)) == [directory]
     assert len(steps) == n_steps
 
 
 def test_plus_is_trained_with_the_reward_model_that_it_needs(cache: Path) -> None:
-    (directory,) = models.demo_models(["plus"])
+    (directory,) = demo_models(["plus"])
     record = read_record(directory)
     assert record is not None
     assert record.algorithm == "RLOO"
@@ -62,32 +58,16 @@ def test_plus_is_trained_with_the_reward_model_that_it_needs(cache: Path) -> Non
 def test_a_trained_model_has_changed_weights_and_the_chat_template(cache: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    (directory,) = models.demo_models(["instruct"])
+    (directory,) = demo_models(["instruct"])
     tokenizer = AutoTokenizer.from_pretrained(directory)
     assert tokenizer.chat_template == PLAIN_TEMPLATE
     messages = [{"role": "user", "content": "Hello."}]
     asked = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     assert asked == "<s>User: Hello.\nAssistant:"
     assert str(AutoModelForCausalLM.from_pretrained(directory, dtype="auto").dtype) == "torch.float32"
-    assert weights_hash(directory) != weights_hash(models.BASE)
-
-
-def test_every_part_of_a_recipe_changes_its_hash() -> None:
-    recipe = load_recipe("demo")
-    hashes = {models.recipe_hash(recipe), models.recipe_hash(load_recipe("demo", ["seed=1"]))}
-    assert len(hashes | {models.recipe_hash(load_recipe("demo", ["rlhf.plus.kl.coefficient=0.2"]))}) == 3
-
-
-def test_the_base_and_the_libraries_are_part_of_the_hash(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = load_recipe("demo")
-    before = models.recipe_hash(recipe)
-    monkeypatch.setattr(models, "version", lambda library: "0")
-    assert models.recipe_hash(recipe) != before
-    monkeypatch.undo()
-    monkeypatch.setattr(models, "weights_hash", lambda directory: "other")
-    assert models.recipe_hash(recipe) != before
+    assert weights_hash(directory) != weights_hash(BASE)
 
 
 def test_the_base_weighs_at_most_2_500_000_bytes_and_says_float32() -> None:
-    assert (models.BASE / "model.safetensors").stat().st_size <= 2_500_000
-    assert json.loads((models.BASE / "config.json").read_text())["dtype"] == "float32"
+    assert (BASE / "model.safetensors").stat().st_size <= 2_500_000
+    assert json.loads((BASE / "config.json").read_text())["dtype"] == "float32"
