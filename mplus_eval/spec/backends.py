@@ -39,7 +39,7 @@ class BackendInfo:
     engine_packages: tuple[str, ...]
     """Packages whose versions its numbers may depend on; they are part of every fingerprint."""
     composes_batches: bool = False
-    """Whether batches are composed here, by `batch_size`, so that a second pass can compose others."""
+    """Whether batches are composed here, by `batch_size`, so that a noise rerun can compose others."""
     opens_layers: bool = False
     """Whether the model of transformers is in this process, so that its layers can be looked into."""
     takes_local_devices: bool = False

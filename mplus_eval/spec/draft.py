@@ -176,7 +176,7 @@ def _contradictions(spec: CompareSpec) -> list[str]:
         faults.append(f"--trajectory-limit {spec.trajectory_limit}: at most the --limit of {spec.limit} is accepted")
     if not spec.noise_floor:
         return faults
-    # The second pass composes other batches, which only some backends let this process do.
+    # The noise rerun composes other batches, which only some backends let this process do.
     accepted = either([backend.name for backend in BACKENDS.values() if backend.composes_batches])
     for backend in [BACKENDS[spec.backend_of(model)] for model in spec.models if model.name == spec.baseline]:
         if not backend.composes_batches:
