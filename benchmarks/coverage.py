@@ -27,9 +27,8 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from printout import add_write, printed
-from simulated import Sample, chunks, draw, make_sample, seeded
+from simulated import Sample, bootstrap, chunks, draw, make_sample, seeded
 
-from mplus_eval.statistics.bootstrap import resampled_means
 from mplus_eval.statistics.design import Floats
 from mplus_eval.statistics.estimate import average
 from mplus_eval.statistics.hypothesis_tests import mcnemar, sign_flip
@@ -52,7 +51,6 @@ RATES = (
 )
 SCORES = (0.25, 0.5, 0.8, 0.95)
 LEVEL = 0.05
-BOOTSTRAP_RESAMPLES = 299
 FAMILY = ("plain",) * 5 + ("stratified",) * 3 + ("clustered", "clustered", "both")
 
 
@@ -212,7 +210,7 @@ def _suite_rows(
     for size in chunks(n_replications):
         values = [draw(sample, up, down, size, rng) for sample in samples]
         parts = [paired_difference(v, sample.design) for v, sample in zip(values, samples, strict=True)]
-        variance, ends = _bootstrap(values, samples, rng)
+        variance, ends = bootstrap(values, samples, rng)
         found = replace(average(parts), variance=variance)
         hits["tax"].extend(covered(found.interval(), up - down))
         hits["preserved"].extend(non_inferiority(found, 0.01) < LEVEL / 2)
@@ -229,25 +227,10 @@ def _average_row(samples: list[Sample], score: float, n_replications: int, rng: 
     for size in chunks(n_replications):
         values = [1 + draw(sample, 0.0, 1 - score, size, rng) for sample in samples]
         means = [mean_score(v, sample.design) for v, sample in zip(values, samples, strict=True)]
-        hits.extend(covered(replace(average(means), variance=_bootstrap(values, samples, rng)[0]).interval(), score))
+        hits.extend(covered(replace(average(means), variance=bootstrap(values, samples, rng)[0]).interval(), score))
     label = f"{len(samples)} task{'s' * (len(samples) > 1)}"
     whole = replace(samples[0], kind=label, effect=float(np.mean([sample.effect for sample in samples])))
     return coverage_row("macro-average", whole, score, 0.0, hits, (1 - score) * sum(s.n for s in samples))
-
-
-def _bootstrap(
-    values: list[Floats], samples: list[Sample], rng: np.random.Generator
-) -> tuple[Floats, tuple[Floats, Floats]]:
-    """For every replication the bootstrap's variance, as `bootstrap_average` takes it, and the percentile interval."""
-    variances, lows, highs = [], [], []
-    for rows in zip(*values, strict=True):
-        tasks = [(row, sample.design) for row, sample in zip(rows, samples, strict=True)]
-        means = resampled_means(tasks, BOOTSTRAP_RESAMPLES, rng)
-        variances.append(means.var())
-        low, high = np.quantile(means, [LEVEL / 2, 1 - LEVEL / 2])
-        lows.append(low)
-        highs.append(high)
-    return np.array(variances), (np.array(lows), np.array(highs))
 
 
 SECTIONS: tuple[Callable[[int, int], Iterator[Row]], ...] = (

@@ -19,7 +19,6 @@ answer in it, ours runs each answer to its own length. Stop strings are looked f
 - the last lines: the same of a model that is wider, with a vocabulary of half the size
 
 Columns:
-
 - ratio: HFLM's processor time at its best batch size over ours (the median of ours), tokenisation included; on a GPU,
   wall time
 - prompt tokens: of the requests, and what is left of them with every distinct prefix computed once
@@ -38,7 +37,6 @@ import random
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -47,7 +45,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 from measuring import BATCH_SIZES, TIE, Memory, clock, load, parser
 from printout import printed
-from request_sets import SPREAD, continuations, few_shot_continuations, gsm8k
+from request_sets import SPREAD, continuations, distinct_tokens, few_shot_continuations, gsm8k
 
 from mplus_eval.backends.fast_hflm import FastHFLM
 from mplus_eval.log_setup import silence_libraries
@@ -249,7 +247,7 @@ def _measured(asked: _Set, ours: Ours, theirs: dict[int, Theirs]) -> Row:
         seconds=median(times),
         reference_seconds=references,
         tokens_before=sum(map(len, encoded)),
-        tokens_after=_distinct_prefixes(encoded),
+        tokens_after=distinct_tokens(encoded),
         differ=differ,
         ties=ties,
         memory=peak,
@@ -277,16 +275,6 @@ def _is_tie(lm: HFLM, prompt: tuple[int, ...], mine: tuple[int, ...], other: tup
     with torch.no_grad():
         best = lm.model(torch.tensor([prompt + other[:agreed]], device=lm.device)).logits[0, -1].float().topk(2).values
     return bool(best[0] - best[1] < TIE)
-
-
-def _distinct_prefixes(prompts: Sequence[tuple[int, ...]]) -> int:
-    """Sorted, a prompt adds what it does not have in common with the one before it."""
-    return sum(len(two) - _common(one, two) for one, two in pairwise([(), *sorted(prompts)]))
-
-
-def _common(one: tuple[int, ...], two: tuple[int, ...]) -> int:
-    """How many tokens two prompts begin with alike."""
-    return next((place for place, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
 
 
 _HEADING = (

@@ -6,7 +6,8 @@ Lengths are about those of the real tasks in tokens of a usual tokenizer; what t
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from lm_eval.api.instance import Instance
@@ -179,6 +180,18 @@ def tokenizer() -> Any:
     bpe.train_from_iterator(WORDS.texts(random.Random(1), 400), trainer)
     bpe.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
     return PreTrainedTokenizerFast(tokenizer_object=bpe, pad_token="<pad>", bos_token="<s>", eos_token="</s>")
+
+
+def distinct_tokens(prompts: Sequence[tuple[int, ...]]) -> int:
+    """Tokens of the prompts with every distinct prefix counted once.
+
+    Sorted, a prompt adds what it does not have in common with the one before it.
+    """
+    n_tokens = 0
+    for before, prompt in pairwise([(), *sorted(prompts)]):
+        common = next((place for place, (a, b) in enumerate(zip(before, prompt, strict=False)) if a != b), None)
+        n_tokens += len(prompt) - (min(len(before), len(prompt)) if common is None else common)
+    return n_tokens
 
 
 def _hellaswag(rng: Draw, n: int, shots: Callable[[], str]) -> list[Instance]:
