@@ -76,7 +76,7 @@ def seeded(seed: int, *names: object) -> np.random.Generator:
 def bootstrap(
     values: list[Floats], samples: list[Sample], rng: np.random.Generator
 ) -> tuple[Floats, tuple[Floats, Floats]]:
-    """For every replication the bootstrap's variance, as `bootstrap_average` takes it, and its interval of percentiles."""
+    """For every replication the bootstrap's variance, as `bootstrap_average` takes it, and its percentile interval."""
     variances, lows, highs = [], [], []
     for rows in zip(*values, strict=True):
         tasks = [(row, sample.design) for row, sample in zip(rows, samples, strict=True)]
