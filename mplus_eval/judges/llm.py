@@ -167,7 +167,7 @@ class LlmJudge:
                     results[place] = future.result()
                     if on_done is not None:
                         on_done(place, results[place])
-            except BaseException:
+            except BaseException:  # Ctrl-C too: what waits is given up, and it goes on its way
                 self._client.stopping.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise

@@ -155,7 +155,7 @@ def _download(source: str, revision: str | None, files: Sequence[str], tell: Cal
             tell(0)
             while not wait([download], _SECONDS_BETWEEN_NEWS).done:
                 tell(n_bytes)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: the threads that download are told, and it goes on its way
             stopped = True
             raise
     return Path(download.result())

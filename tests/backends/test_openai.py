@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from tenacity import wait_none
 from mplus_eval.backends import Response, ServerError, load_backend, openai
 from mplus_eval.backends.openai import OpenAIModel
 from mplus_eval.models.locations import resolve_source
+from mplus_eval.spec.backends import BACKENDS, ServerApi
 from mplus_eval.spec.model import ModelSpec
 from tests.backends.requests import choices, generations, log_probabilities
 from tests.conftest import TinyModel
@@ -104,6 +106,18 @@ def test_the_key_is_taken_from_the_environment(
     server.key = "secret"
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     assert len(connect(server, tokenizer=str(checkpoint)).respond(generations())) == 2
+
+
+def test_no_server_is_sent_the_key_of_another(
+    server: CompletionServer, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # lm-eval's own class would send OPENAI_API_KEY to any server.
+    api = ServerApi("http://HOST:PORT/v1", key_variable="OTHER_API_KEY")
+    monkeypatch.setitem(BACKENDS, "openai", replace(BACKENDS["openai"], server=api))
+    monkeypatch.setenv("OPENAI_API_KEY", "secret of another host")
+    assert connect(server, tokenizer=str(checkpoint)).lm.header == {"Authorization": "Bearer "}
+    monkeypatch.setenv("OTHER_API_KEY", "own")
+    assert connect(server, tokenizer=str(checkpoint)).lm.header == {"Authorization": "Bearer own"}
 
 
 def test_a_passing_failure_is_tried_again(server: CompletionServer, checkpoint: Path) -> None:
