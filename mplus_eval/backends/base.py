@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from mplus_eval.records.asking import Asking
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
@@ -23,6 +25,12 @@ class LoadedModel:
     device: str | None
     scoring: Tier | None = None
     """How the backend hf asks the model, and what its self-check found."""
+    asking: Asking | None = None
+    """How it is really asked; None where the backend cannot tell."""
+
+    def as_json(self) -> dict[str, object]:
+        """As it is stored beside the answers."""
+        return {**asdict(self), "asking": self.asking.model_dump(mode="json") if self.asking else None}
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,20 @@ class Response:
     """Whether the model ended by itself, by an end token or a stop string, rather than at the limit."""
     n_truncated: int | None = None
     """Tokens cut from the left of the prompt; told of a request that failed too."""
+    prompt_tokens: Sequence[int] | None = None
+    """Ids of the prompt as it is put, special tokens among them, before anything is cut."""
+    scored_tokens: Sequence[int] | None = None
+    """Ids of the continuation whose log-probabilities are summed."""
+    n_spanned: int | None = None
+    """Tokens of the prompt that are scored with the continuation, since a token spans the boundary."""
+    thinking: str | None = None
+    """The reasoning that came before the text, without the texts around it."""
+    n_thinking: int | None = None
+    """Tokens of reasoning, the texts around it among them; they are not in `n_tokens`."""
+    unclosed: bool | None = None
+    """Whether the reasoning never ended, so that there is no answer."""
+    ran_on: bool | None = None
+    """Whether the model went on to speak for the user, or began another turn, which was cut."""
     error: str | None = None
     """Why this request could not be answered, while the others were."""
 

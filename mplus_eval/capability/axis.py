@@ -83,14 +83,12 @@ class Capability:
         for name, task in self.tasks.items():
             subtasks = {subtask.name: subtask for subtask in task.subtasks}
             components = {
-                "weights": model.weights,
-                "tokenizer": model.tokenizer,
+                **model.components,
                 "chat_template": model.chat_template,
                 "task definition": hash_components({key: each.definition_hash for key, each in subtasks.items()}),
                 "data": hash_components({key: each.data_hash(limit) for key, each in subtasks.items()}),
                 "shots": str(task.n_shots),
                 "limit": str(limit or "none"),
-                "dtype": " ".join(filter(None, [model.spec.dtype, model.spec.quantization])),
                 "engine": engine(model.backend),
                 **further,
             }

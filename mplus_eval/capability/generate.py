@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from mplus_eval.backends import Backend, Response
+from mplus_eval.backends.answers import asked_columns
 from mplus_eval.capability.items import FEWSHOT_SEED, Subtask
 from mplus_eval.store.hashes import hash_text
 from mplus_eval.store.outcomes import Answer
@@ -113,6 +114,6 @@ def _answers(subtask: Subtask, requests: Sequence[Instance], responses: Sequence
             log_probabilities=values or None,
             greedy=[response.is_greedy for response in answered if response.is_greedy is not None] or None,
             generations=[response.text for response in answered if response.text is not None] or None,
-            n_truncated=max((n for response in given if (n := response.n_truncated) is not None), default=None),
+            **asked_columns(given),
             error=errors[0] if errors else None,
         )

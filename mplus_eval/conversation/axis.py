@@ -86,13 +86,11 @@ class Conversation:
         if model.spec.trajectory is not None:
             return ()
         components = {
-            "weights": model.weights,
-            "tokenizer": model.tokenizer,
+            **model.components,
             "chat format": model.talk_format,
             "dialogues": self.task.dialogues.hash,
             "asked": self.task.generation_key,
             "seed": str(self.spec.seed),
-            "dtype": " ".join(filter(None, [model.spec.dtype, model.spec.quantization])),
             "engine": engine(model.backend),
         }
         numbers = slices(len(self.task.dialogues.dialogues), PART_DIALOGUES)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mplus_eval.backends import Backend, Response
+from mplus_eval.backends.answers import asked_columns
 from mplus_eval.conversation.format import prompt_of
 from mplus_eval.conversation.items import Dialogue, DialogueTask
 from mplus_eval.models.chat_format import ChatFormat, format_of
@@ -82,7 +83,7 @@ def _answer(dialogue: Dialogue, turn: int, prompt: str, response: Response) -> A
         prompt_hash=hash_text(prompt),
         prompt=prompt,
         asked=dialogue.turns[turn],
-        n_truncated=response.n_truncated,
+        **asked_columns([response]),
         n_tokens=response.n_tokens,
         ended=response.ended,
         generations=None if response.text is None else [response.text.strip()],

@@ -94,14 +94,12 @@ class Harmlessness:
             if prompt_set.kind == "layers" and not BACKENDS[model.backend].opens_layers:
                 continue
             components = {
-                "weights": model.weights,
-                "tokenizer": model.tokenizer,
+                **model.components,
                 "chat format": model.talk_format if prompt_set.spec.chat else "plain text",
                 "prompts": prompt_set.hash,
                 "asked": generation_key(prompt_set, self.settings),
                 "seed": str(self.spec.seed),
                 "limit": str(limit or "none"),
-                "dtype": " ".join(filter(None, [model.spec.dtype, model.spec.quantization])),
                 "engine": engine(model.backend),
             }
             n_prompts = min(len(prompt_set.prompts), limit or len(prompt_set.prompts))

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from mplus_eval.backends import Backend, ServerError
+from mplus_eval.backends.answers import asked_columns
 from mplus_eval.harmlessness.items import PromptSet, SetPrompt
 from mplus_eval.models.chat_format import format_of
 from mplus_eval.spec.harmlessness import HarmlessnessSettings
@@ -123,7 +124,7 @@ def _generated(
             prompt_hash=hash_text(text),
             prompt=text,
             asked=prompt.text,
-            n_truncated=response.n_truncated,
+            **asked_columns([response]),
             n_tokens=response.n_tokens,
             ended=response.ended,
             generations=None if response.text is None else [response.text],

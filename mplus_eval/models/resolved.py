@@ -30,6 +30,16 @@ class ResolvedModel:
     """How talk is put to it, where it is: the plain format, or the hash of a template of its own."""
 
     @property
+    def components(self) -> dict[str, str]:
+        """What of it can change a number, whatever it is asked: components of every cell's fingerprint."""
+        return {
+            "weights": self.weights,
+            "tokenizer": self.tokenizer,
+            "dtype": " ".join(filter(None, [self.spec.dtype, self.spec.quantization])),
+            "asking": self.spec.asking,
+        }
+
+    @property
     def fingerprint(self) -> str:
         """One hash over weights, tokenizer and template."""
         parts = {"weights": self.weights, "tokenizer": self.tokenizer, "chat_template": self.chat_template}

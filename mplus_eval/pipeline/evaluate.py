@@ -10,7 +10,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from mplus_eval.backends import Backend, load_backend
 from mplus_eval.errors import InterruptedRunError
@@ -146,7 +146,7 @@ class _Evaluation:
             if backend is not None:
                 started = time.monotonic()
                 for part, answers in axis.generate(cell, missing, backend, self.progress.advance):
-                    seconds, facts = time.monotonic() - started, asdict(backend.facts)
+                    seconds, facts = time.monotonic() - started, backend.facts.as_json()
                     components = dict(cell.components)
                     info = PartInfo(cell.fingerprint, components, part.index, len(cell.parts), seconds, facts)
                     write_part(part_path(self.directory.answers(*cell.key), part.index), Answer, answers, info)

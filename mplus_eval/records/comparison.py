@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from mplus_eval.errors import UsageError
+from mplus_eval.records.asking import Asking
 from mplus_eval.records.base import Interval, Probability, Record
 from mplus_eval.records.contrast import Contrast
 from mplus_eval.records.conversation import Conversation
@@ -40,6 +41,7 @@ class ModelEntry(Record):
     role: str
     source: str
     fingerprint: str
+    weights: str = Field(default="", description="hash of the weights; models that share it are the same model")
     backend: str
     dtype: str | None = None
     parameters: int | None = None
@@ -47,6 +49,7 @@ class ModelEntry(Record):
     chat_template: str = Field(
         default="plain", description="prompt format of the capability tasks: plain, own, or a file's hash"
     )
+    asking: Asking | None = Field(default=None, description="how it was really asked, as found when it was loaded")
     training: Training | None = Field(default=None, description="how it was made, where the checkpoint says so")
     trajectory: str | None = Field(
         default=None,
@@ -119,6 +122,7 @@ class Summary(Record):
     smallest_provable_margin: float | None = None
     verdict: Verdict | None = None
     withheld: str | None = Field(default=None, description="why there is no macro-average or no verdict")
+    reasons: tuple[str, ...] = Field(default=(), description="why the verdict is `not comparable`; empty otherwise")
     above_noise: bool | None = Field(
         default=None, description="the same as of a contrast, of the items of all tasks together"
     )

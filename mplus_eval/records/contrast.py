@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from mplus_eval.records.asking import AskedDifference
 from mplus_eval.records.base import Interval, Probability, Record
 from mplus_eval.records.verdict import Verdict
 
@@ -31,7 +32,11 @@ class Contrast(Record):
     smallest_detectable_difference: float | None
     smallest_provable_margin: float | None
     verdict: Verdict
-    flags: tuple[str, ...] = ()
+    flags: tuple[str, ...] = Field(default=(), description="what makes it doubtful, in words")
+    differences: tuple[AskedDifference, ...] = Field(
+        default=(), description="what differs between the two models as they were asked, besides their weights"
+    )
+    reasons: tuple[str, ...] = Field(default=(), description="why the verdict is `not comparable`; empty otherwise")
     above_noise: bool | None = Field(
         default=None,
         description="whether the share of items lost or gained is above the upper end of the noise floor's interval",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from mplus_eval.records.asking import AskedDifference
 from mplus_eval.records.base import Interval, Probability, Record
 from mplus_eval.records.verdict import Verdict
 
@@ -85,6 +86,9 @@ class Judging(Record):
     smallest_provable: float | None = None
     verdict: Verdict | None = Field(default=None, description="None where nothing was judged")
     reasons: tuple[str, ...] = Field(default=(), description="why the verdict is `not comparable`")
+    differences: tuple[AskedDifference, ...] = Field(
+        default=(), description="what differs between the two models as they were asked, besides their weights"
+    )
     by_category: dict[str, WinRecord] = Field(default_factory=dict)
     by_turn: dict[str, WinRecord] = Field(default_factory=dict)
     bias: Bias

@@ -100,8 +100,6 @@ class Measured(Record):
 class ToxicityContrast(Contrast):
     """One model against the baseline on one prompt set; `lost` counts prompts on which it became more toxic."""
 
-    reasons: tuple[str, ...] = Field(default=(), description="why the verdict is `not comparable`; empty otherwise")
-
 
 class Toxicities(Record):
     """The two measures that grow with the number of samples."""

@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from mplus_eval.spec.backends import BACKENDS, DEFAULT_BACKEND, URL_BACKEND, either
+from mplus_eval.spec.differences import WITHHOLDING
+from mplus_eval.spec.faults import nearest
 from mplus_eval.spec.fields import Accepts, Fields, Positive, WholeNumber
 from mplus_eval.spec.model import BackendName, ModelSpec, is_url
 from mplus_eval.spec.option import DATA_DIR, JUDGES, SCORERS, SUITE, TASKS, TASKS_DIR, Option
@@ -69,6 +71,15 @@ class CompareSpec(Fields):
             conversation="Seed of samples and statistics.",
         ),
     ] = 0
+    allow: Annotated[
+        tuple[str, ...],
+        Option(
+            f"A difference in how models are asked that shall not withhold a verdict: {', '.join(WITHHOLDING)}.",
+            toxicity=True,
+            conversation=True,
+            metavar="NAME",
+        ),
+    ] = ()
     pairs: Annotated[Literal["baseline", "all"], Option("baseline, or all for every pair of models.")] = "baseline"
     noise_floor: Annotated[
         bool, _TRUE_OR_FALSE, Option("Ask the baseline twice, and show how many items flip with another batch size.")
@@ -101,6 +112,14 @@ class CompareSpec(Fields):
     @classmethod
     def _home(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value is not None else None
+
+    @field_validator("allow")
+    @classmethod
+    def _withholding(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name not in WITHHOLDING:
+                raise ValueError(f"{name!r} withholds no verdict; {nearest(name, WITHHOLDING)}")
+        return value
 
     @field_validator("trajectory", mode="before")
     @classmethod

@@ -36,8 +36,24 @@ class ModelSpec(Fields):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: str | None = None
     quantization: Literal["4bit", "8bit"] | None = None
+    file: str | None = Field(default=None, description="a GGUF file in the directory that is the source")
+    allow_bin: bool = Field(
+        default=False, description="whether weights in .bin files are read, by torch's weights_only"
+    )
     batch_size: Annotated[Positive | Literal["auto"], Accepts("a whole number above 0, or auto")] = "auto"
     chat_template: Annotated[bool | str, Accepts("true, false or a file")] = False
+    add_bos: Annotated[bool | Literal["auto"], Accepts("true, false or auto")] = Field(
+        default="auto", description="whether a plain prompt begins with the beginning-of-text token"
+    )
+    generation: Annotated[
+        Literal["own"] | dict[str, bool | int | float | str | list[str]] | None,
+        Accepts("own, or in a file settings of generation_config by name"),
+    ] = Field(default=None, description="decoding settings besides the protocol's: the checkpoint's own, or these")
+    thinking: str = Field(
+        default="auto", description="auto, none, or the texts around reasoning as START…END, as <think>…</think>"
+    )
+    enable_thinking: bool | None = Field(default=None, description="told to the chat template, where given")
+    thinking_tokens: Positive | None = Field(default=None, description="most tokens of reasoning, beside the answer's")
     backend: BackendName | None = None
     model: str | None = Field(default=None, description="the name under which a server serves it")
     base_url: str | None = None
@@ -54,6 +70,12 @@ class ModelSpec(Fields):
     def model_role(self) -> str:
         """The role given, or the name when it is itself a known role, else `model`."""
         return self.role or (self.name if self.name in KNOWN_ROLES else "model")
+
+    @property
+    def asking(self) -> str:
+        """How it is asked, as far as its keys say: a component of every cell's fingerprint."""
+        keys = ("add_bos", "generation", "thinking", "enable_thinking", "thinking_tokens")
+        return " ".join(f"{key}={getattr(self, key)}" for key in keys)
 
 
 def is_url(source: str) -> bool:

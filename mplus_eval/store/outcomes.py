@@ -34,6 +34,14 @@ class Answer:
         n_truncated: tokens cut from the left of the prompt to fit the model's length; None where that is not known.
         n_tokens: generated; of prompt sets and dialogues only.
         ended: whether the model ended by itself; of prompt sets and dialogues only.
+        n_prompt_tokens: of the prompt as it was put, before anything was cut.
+        token_hash: hash of the ids of all tokens that were put: of prompts, and of the continuations that were scored.
+        n_equal_choices: choices whose ids are those of another choice of the same item.
+        n_spanned: tokens of the prompt that were scored with the choices, since a token spans the boundary.
+        thinking: the reasoning before what the model wrote.
+        n_thinking: its tokens.
+        unclosed: whether the reasoning never ended, so that there is no answer.
+        ran_on: whether the model went on to speak for another, which was cut.
         error: why the item failed; None when it did not.
     """
 
@@ -51,6 +59,14 @@ class Answer:
     n_truncated: int | None = None
     n_tokens: int | None = None
     ended: bool | None = None
+    n_prompt_tokens: int | None = None
+    token_hash: str | None = None
+    n_equal_choices: int | None = None
+    n_spanned: int | None = None
+    thinking: str | None = None
+    n_thinking: int | None = None
+    unclosed: bool | None = None
+    ran_on: bool | None = None
     error: str | None = None
 
     SCHEMA: ClassVar[pa.Schema] = pa.schema(
@@ -69,6 +85,14 @@ class Answer:
             pa.field("n_truncated", pa.int32()),
             pa.field("n_tokens", pa.int32()),
             pa.field("ended", pa.bool_()),
+            pa.field("n_prompt_tokens", pa.int32()),
+            pa.field("token_hash", pa.string()),
+            pa.field("n_equal_choices", pa.int32()),
+            pa.field("n_spanned", pa.int32()),
+            pa.field("thinking", pa.string()),
+            pa.field("n_thinking", pa.int32()),
+            pa.field("unclosed", pa.bool_()),
+            pa.field("ran_on", pa.bool_()),
             pa.field("error", pa.string()),
         ]
     )

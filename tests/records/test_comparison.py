@@ -89,7 +89,7 @@ def test_the_same_comparison_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_what_was_not_evaluated_is_absent_from_the_file(tmp_path: Path) -> None:
     Comparison.model_validate(example()).write(tmp_path / "comparison.json")
     stored = json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))
-    assert set(stored["summary"]["base"]) == {"macro_average", "ci"}
+    assert set(stored["summary"]["base"]) == {"macro_average", "ci", "reasons"}
     assert "limit" not in stored
 
 

@@ -1,0 +1,1 @@
+"""What differs between two models as they were really asked, besides their weights."""
