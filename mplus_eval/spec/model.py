@@ -13,6 +13,8 @@ from mplus_eval.spec.fields import Accepts, Fields, Positive
 
 KNOWN_ROLES = ("base", "instruct", "sft", "chosen", "plus")
 
+THINKING_WORDS = "auto, none, or the two texts around reasoning as START…END, as <think>…</think>"
+
 if TYPE_CHECKING:
     BackendName = str
 else:
@@ -49,9 +51,7 @@ class ModelSpec(Fields):
         Literal["own"] | dict[str, bool | int | float | str | list[str]] | None,
         Accepts("own, or in a file settings of generation_config by name"),
     ] = Field(default=None, description="decoding settings besides the protocol's: the checkpoint's own, or these")
-    thinking: str = Field(
-        default="auto", description="auto, none, or the texts around reasoning as START…END, as <think>…</think>"
-    )
+    thinking: Annotated[str, Accepts(THINKING_WORDS)] = Field(default="auto", description=THINKING_WORDS)
     enable_thinking: bool | None = Field(default=None, description="told to the chat template, where given")
     thinking_tokens: Positive | None = Field(default=None, description="most tokens of reasoning, beside the answer's")
     backend: BackendName | None = None
@@ -66,6 +66,13 @@ class ModelSpec(Fields):
         """Put the home directory for `~`, which a shell leaves alone after NAME=."""
         return str(Path(value).expanduser()) if isinstance(value, str) and value.startswith("~") else value
 
+    @field_validator("thinking")
+    @classmethod
+    def _thinking(cls, value: str) -> str:
+        if value not in ("auto", "none") and thinking_texts(value) is None:
+            raise ValueError(THINKING_WORDS)
+        return value
+
     @property
     def model_role(self) -> str:
         """The role given, or the name when it is itself a known role, else `model`."""
@@ -76,6 +83,15 @@ class ModelSpec(Fields):
         """How it is asked, as far as its keys say: a component of every cell's fingerprint."""
         keys = ("add_bos", "generation", "thinking", "enable_thinking", "thinking_tokens")
         return " ".join(f"{key}={getattr(self, key)}" for key in keys)
+
+
+def thinking_texts(value: str) -> tuple[str, str] | None:
+    """The texts before and after reasoning of `START…END`, which differ; None where the value names no such pair.
+
+    Three dots stand for `…` where a keyboard has none.
+    """
+    start, _, end = (part.strip() for part in value.partition("…" if "…" in value else "..."))
+    return (start, end) if start and end and start != end and "…" not in end else None
 
 
 def is_url(source: str) -> bool:

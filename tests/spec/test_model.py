@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mplus_eval.errors import UsageError
-from mplus_eval.spec.model import MODEL_KEYS, ModelSpec, is_url, parse_model
+from mplus_eval.spec.draft import draft_spec
+from mplus_eval.spec.model import MODEL_KEYS, ModelSpec, is_url, parse_model, thinking_texts
 
 
 def test_a_model_on_the_command_line_has_a_name_a_source_and_keys() -> None:
@@ -61,3 +62,28 @@ def test_a_servers_address_is_told_by_its_scheme(source: str, expected: bool) ->
 
 def test_a_name_a_source_and_a_trajectory_are_no_keys_of_the_command_line() -> None:
     assert set(ModelSpec.model_fields) - set(MODEL_KEYS) == {"name", "source", "trajectory"}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("<think>…</think>", ("<think>", "</think>")),
+        ("[THINK]...[/THINK]", ("[THINK]", "[/THINK]")),
+        ("Hm... so…Thus:", ("Hm... so", "Thus:")),
+        ("auto", None),
+        ("<think>", None),
+        ("…</think>", None),
+        ("<think>…", None),
+        ("x…x", None),
+        ("a…b…c", None),
+    ],
+)
+def test_the_texts_around_reasoning_are_two_that_differ(value: str, expected: tuple[str, str] | None) -> None:
+    assert thinking_texts(value) == expected
+
+
+@pytest.mark.parametrize("value", ["yes", "<think>", "…", False])
+def test_what_names_no_texts_around_reasoning_is_refused_in_one_line(value: object) -> None:
+    _, faults = draft_spec({"a": {"source": "./a", "thinking": value}})
+    accepted = "auto, none, or the two texts around reasoning as START…END, as <think>…</think>"
+    assert faults == [f"model 'a': thinking {value!r}: {accepted}"]
