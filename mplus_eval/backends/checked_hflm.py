@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+import torch
 from lm_eval.models.huggingface import HFLM
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
+from mplus_eval.backends.encoding import Encoding
 from mplus_eval.inference.logits import NotANumberError
 
 if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 class IncompleteWeightsError(ValueError):
@@ -43,16 +44,56 @@ class WholeModel:
 
 
 class CheckedHFLM(HFLM):
-    """`HFLM` over a whole checkpoint, optionally quantized while it is loaded."""
+    """`HFLM` over a whole checkpoint, optionally quantized while it is loaded; texts are encoded by `Encoding`."""
 
     AUTO_MODEL_CLASS = WholeModel
+    tokenizer: PreTrainedTokenizerBase
 
-    def __init__(self, *args: Any, quantization: str | None = None, **kwargs: Any) -> None:
-        """Load a model; the arguments are those of `HFLM`, and `quantization` is 4bit or 8bit."""
+    def __init__(
+        self, *args: Any, quantization: str | None = None, add_bos: bool | Literal["auto"] = "auto", **kwargs: Any
+    ) -> None:
+        """Load a model.
+
+        Args:
+            *args: those of `HFLM`.
+            quantization: 4bit or 8bit.
+            add_bos: whether a plain prompt begins with the beginning-of-text token; `auto` is the tokenizer's own way.
+            **kwargs: those of `HFLM`.
+
+        Raises:
+            TokenizerError: when its tokenizer is broken.
+        """
         self._quantization = quantization
         super().__init__(*args, **kwargs)
+        self.encoding = Encoding.of(self.tokenizer, add_bos)
         self._nan_is_noticed = False
         self.model.register_forward_hook(self._refuse_nan)
+
+    def tok_encode(
+        self,
+        string: str,
+        add_special_tokens: bool | None = None,
+        left_truncate_len: int | None = None,
+        **kwargs: object,
+    ) -> list[int]:
+        """Ids of a text, as `Encoding` has them; bare where `add_special_tokens` is false."""
+        encode = self.encoding.bare if add_special_tokens is False else self.encoding.encode
+        (ids,) = encode([string])
+        return ids[-left_truncate_len:] if left_truncate_len else ids
+
+    def tok_batch_encode(
+        self,
+        strings: list[str],
+        padding_side: str = "left",
+        left_truncate_len: int | None = None,
+        truncation: bool = False,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ids of texts and their mask, padded; every text is encoded as `tok_encode` encodes it."""
+        padded = self.tokenizer.pad(
+            {"input_ids": self.encoding.encode(strings)}, padding_side=padding_side, return_tensors="pt"
+        )
+        cut = slice(-left_truncate_len if left_truncate_len else None, None)
+        return padded["input_ids"][:, cut], padded["attention_mask"][:, cut]
 
     @contextmanager
     def nan_in_answers(self) -> Iterator[None]:

@@ -1,23 +1,24 @@
 """lm-eval's `HFLM` with shared prefixes: the same requests and numbers, every distinct prefix computed once.
 
-Tokenisation, the beginning-of-text token, chat templates, truncation and results stay lm-eval's own; only what answers
-requests of tokens is replaced, where the model passed the self-check (docs/scoring.md).
+Chat templates, truncation and results stay lm-eval's own, and tokenisation wherever its numbers mean something
+(`encoding`); what answers requests of tokens is replaced, where the model passed the self-check (docs/scoring.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import CacheHook
-from lm_eval.models.utils import handle_stop_sequences, has_bos_prefix, normalize_gen_kwargs, postprocess_generated_text
+from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
 
 from mplus_eval.backends.base import Response
 from mplus_eval.backends.checked_hflm import CheckedHFLM
+from mplus_eval.backends.encoding import encode_requests
 from mplus_eval.backends.generation_settings import Settings, is_plain, sampling_of, seeded, seeds_of, stopper
-from mplus_eval.backends.lm_eval_private import EncodedPair, encode_pairs, special_token_settings
+from mplus_eval.backends.lm_eval_private import EncodedPair
 from mplus_eval.inference.budget import Budget, find_budget
 from mplus_eval.inference.generation import Prompt, TreeGenerator
 from mplus_eval.inference.self_check import Tier, choose_tier, scorer_of
@@ -25,7 +26,7 @@ from mplus_eval.inference.tree import Request
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
 
 class FastHFLM(CheckedHFLM):
@@ -33,7 +34,6 @@ class FastHFLM(CheckedHFLM):
 
     cache_hook: CacheHook
     model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
 
     def __init__(self, *args: Any, budget: Budget | None = None, **kwargs: Any) -> None:
         """Load a model, and choose by a self-check how it is asked.
@@ -44,7 +44,6 @@ class FastHFLM(CheckedHFLM):
             **kwargs: those of `CheckedHFLM`.
         """
         super().__init__(*args, **kwargs)
-        self._ids_of: dict[str, list[int]] = {}
         self.budget = budget or find_budget(self.model)
         self.tier: Tier = choose_tier(self.model, self.max_length, self.budget)
 
@@ -57,18 +56,6 @@ class FastHFLM(CheckedHFLM):
         self.budget = smaller
         return True
 
-    def tok_encode(
-        self,
-        string: str,
-        add_special_tokens: bool | None = None,
-        left_truncate_len: int | None = None,
-        **kwargs: object,
-    ) -> list[int]:
-        """As `HFLM`'s, looking first among what was encoded in a batch."""
-        if add_special_tokens is None and not left_truncate_len and (ids := self._ids_of.get(string)) is not None:
-            return list(ids)
-        return list(super().tok_encode(string, add_special_tokens, left_truncate_len, **kwargs))
-
     def respond(self, requests: Sequence[Instance]) -> list[Response]:
         """Answer requests of one type, in their order, with all that is known of each response."""
         if not requests:
@@ -77,9 +64,19 @@ class FastHFLM(CheckedHFLM):
             return self.generate(requests)
         if requests[0].request_type == "loglikelihood":
             return self.score(requests)
-        # HFLM cuts nothing off a whole text.
         values = self.loglikelihood_rolling(list(requests), disable_tqdm=True)
-        return [Response(log_probability=float(value), n_truncated=0) for value in values]
+        encoded = self.encoding.encode([request.args[0] for request in requests])
+        return [
+            # HFLM cuts nothing off a whole text.
+            Response(
+                log_probability=float(value),
+                n_truncated=0,
+                prompt_tokens=[self.encoding.prefix],
+                scored_tokens=ids,
+                n_spanned=0,
+            )
+            for value, ids in zip(values, encoded, strict=True)
+        ]
 
     def loglikelihood(self, requests: Sequence[Instance], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
         """As `HFLM`'s.
@@ -90,12 +87,18 @@ class FastHFLM(CheckedHFLM):
         return _as_pairs(self.score(requests))
 
     def score(self, requests: Sequence[Instance]) -> list[Response]:
-        """What `loglikelihood` says; texts are encoded once each, in a batch."""
-        # As `HFLM` encodes them, trailing spaces of a context go to the continuation.
-        pairs = [(request.args[0].rstrip(), "".join(request.args)) for request in requests if request.args[0]]
-        with self._encoded([text for pair in pairs for text in pair]):
-            encoded = encode_pairs(self, requests)
-        return self._score_tokens(encoded)
+        """What `loglikelihood` says of whole items."""
+        encoded = encode_requests(self.encoding, requests)
+        responses = self._score_tokens([(each.texts, each.context, each.continuation) for each in encoded])
+        return [
+            replace(
+                response,
+                prompt_tokens=each.context,
+                scored_tokens=each.continuation,
+                n_spanned=each.n_spanned,
+            )
+            for response, each in zip(responses, encoded, strict=True)
+        ]
 
     def _loglikelihood_tokens(
         self, requests: Sequence[EncodedPair], disable_tqdm: bool = True, override_bs: int | None = None
@@ -106,25 +109,9 @@ class FastHFLM(CheckedHFLM):
         # The last token is never an input.
         most = self.max_length + 1
         cut = [max(0, len(context) + len(continuation) - most) for _, context, continuation in requests]
-        scorer = scorer_of(self.tier, self.model, self.budget)
-        if scorer is None:
-            # HFLM shows a bar here for whole texts, whatever its caller asked for.
-            scores = super()._loglikelihood_tokens(list(requests), disable_tqdm=True, override_bs=override_bs)
-            return [
-                Response(log_probability=float(value), is_greedy=bool(greedy), n_truncated=n_truncated)
-                for (value, greedy), n_truncated in zip(scores, cut, strict=True)
-            ]
         errors = [self._error(context, continuation) for _, context, continuation in requests]
         sound = [request for request, error in zip(requests, errors, strict=True) if error is None]
-        with self.nan_in_answers():
-            # Cut from the left as HFLM cuts them.
-            scores = scorer.score(
-                [Request(tuple([*context, *targets][-most:][:-1]), tuple(targets)) for _, context, targets in sound]
-            )
-        for (texts, _, _), score in zip(sound, scores, strict=True):
-            if texts is not None:
-                self.cache_hook.add_partial("loglikelihood", texts, score)
-        next_score = iter(scores)
+        next_score = iter(self._scores(sound, most, override_bs))
         return [
             Response(None, *next(next_score), n_truncated=n_truncated)
             if error is None
@@ -132,8 +119,29 @@ class FastHFLM(CheckedHFLM):
             for error, n_truncated in zip(errors, cut, strict=True)
         ]
 
+    def _scores(
+        self, requests: Sequence[EncodedPair], most: int, override_bs: int | None
+    ) -> Sequence[tuple[float, bool]]:
+        """Log-probability of each continuation, and whether it is greedy, by the tier's way."""
+        scorer = scorer_of(self.tier, self.model, self.budget)
+        if scorer is None:
+            # HFLM shows a bar here for whole texts, whatever its caller asked for.
+            scores = super()._loglikelihood_tokens(list(requests), disable_tqdm=True, override_bs=override_bs)
+            return [(float(value), bool(greedy)) for value, greedy in scores]
+        with self.nan_in_answers():
+            # Cut from the left as HFLM cuts them.
+            scores = scorer.score(
+                [Request(tuple([*context, *targets][-most:][:-1]), tuple(targets)) for _, context, targets in requests]
+            )
+        for (texts, _, _), score in zip(requests, scores, strict=True):
+            if texts is not None:
+                self.cache_hook.add_partial("loglikelihood", texts, score)
+        return scores
+
     def _error(self, context: Sequence[int], continuation: Sequence[int]) -> str | None:
         """Why a request cannot be scored."""
+        if not context:
+            return "no token of the prompt is left before the continuation, since tokens span both"
         if not continuation:
             return "the continuation is empty"
         if len(continuation) > self.max_length:
@@ -154,8 +162,7 @@ class FastHFLM(CheckedHFLM):
         Raises:
             ValueError: when a request leaves no room for its prompt.
         """
-        with self._encoded([request.args[0] for request in requests]):
-            encoded = [self.tok_encode(request.args[0]) for request in requests]
+        encoded = self.encoding.encode([request.args[0] for request in requests])
         settings: list[Settings] = [normalize_gen_kwargs(request.args[1], self.max_gen_toks) for request in requests]
         limits = [each["max_gen_toks"] for each in settings]
         for limit in limits:
@@ -166,7 +173,10 @@ class FastHFLM(CheckedHFLM):
         configured = self.model.generation_config
         if self.tier.name != "tree" or not all(is_plain(request.args[1], configured) for request in requests):
             texts = self._generated_by_hflm(requests, disable_tqdm)
-            return [Response(text=text, n_truncated=n_truncated) for text, n_truncated in zip(texts, cut, strict=True)]
+            return [
+                Response(text=text, n_truncated=n_truncated, prompt_tokens=ids)
+                for text, n_truncated, ids in zip(texts, cut, encoded, strict=True)
+            ]
         eos = self.tok_decode(self.eot_token_id, skip_special_tokens=False)
         stops = [handle_stop_sequences(each.get("until"), eos=eos) for each in settings]
         ends = frozenset(eos_ids if isinstance(eos_ids := configured.eos_token_id, list) else [eos_ids]) - {None}
@@ -184,8 +194,10 @@ class FastHFLM(CheckedHFLM):
         generator = TreeGenerator(self.model, self.budget, slots=self.budget.slots, cached_tokens=self.budget.cached)
         new_tokens = generator.generate(prompts)
         responses = []
-        for request, prompt, until, tokens, n_truncated in zip(requests, prompts, stops, new_tokens, cut, strict=True):
-            responses.append(self._response(prompt, until, list(tokens), n_truncated))
+        generated = zip(requests, prompts, stops, new_tokens, cut, encoded, strict=True)
+        for request, prompt, until, tokens, n_truncated, ids in generated:
+            response = self._response(prompt, until, list(tokens), n_truncated)
+            responses.append(replace(response, prompt_tokens=ids))
             self.cache_hook.add_partial("generate_until", request.args, responses[-1].text)
         return responses
 
@@ -228,19 +240,6 @@ class FastHFLM(CheckedHFLM):
         else:
             text = postprocess_generated_text(self.tok_decode(tokens), until, think if isinstance(think, str) else None)
         return Response(str(text), n_tokens=len(tokens) - by_token, ended=by_token or by_text, n_truncated=n_truncated)
-
-    @contextmanager
-    def _encoded(self, texts: Sequence[str]) -> Iterator[None]:
-        """The token ids of texts at hand inside, each encoded once."""
-        begin = self.tokenizer.decode(self.prefix_token_id)
-        distinct = [text for text in dict.fromkeys(texts) if not has_bos_prefix(text, begin)]
-        if distinct:
-            ids = self.tokenizer(distinct, **special_token_settings(None, self.add_bos_token))["input_ids"]
-            self._ids_of = dict(zip(distinct, ids, strict=True))
-        try:
-            yield
-        finally:
-            self._ids_of = {}
 
 
 def _as_pairs(responses: Sequence[Response]) -> list[tuple[float, bool]]:

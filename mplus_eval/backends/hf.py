@@ -6,6 +6,7 @@ import gc
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mplus_eval.backends.asking import asking_of
 from mplus_eval.backends.base import LoadedModel, OpenedModel, Response
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
 from mplus_eval.models.locations import ModelLocation
@@ -77,11 +78,13 @@ def load(model: ModelSpec, source: ModelLocation) -> HfModel:
         trust_remote_code=model.trust_remote_code,
         backend="causal",
         quantization=model.quantization,
+        add_bos=model.add_bos,
         budget=None if model.batch_size == "auto" else Budget.of_batch(model.batch_size),
     )
     set_chat_template(lm, model.chat_template)
     dtype = str(lm.model.dtype).removeprefix("torch.")
-    facts = LoadedModel("hf", dtype, int(lm.model.num_parameters()), device, lm.tier)
+    asking = asking_of(model, lm.encoding, max_length=lm.max_length)
+    facts = LoadedModel("hf", dtype, int(lm.model.num_parameters()), device, lm.tier, asking)
     return HfModel(lm, facts, batch_size * _BATCHES_PER_CALL)
 
 

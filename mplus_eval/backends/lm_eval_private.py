@@ -9,11 +9,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from lm_eval.api.model import TemplateLM
-from lm_eval.models.utils import _add_special_kwargs as special_token_settings
 from lm_eval.tasks._factory import TaskFactory
 from lm_eval.tasks._index import Entry, Kind, TaskIndex
 from lm_eval.tasks._yaml_loader import load_yaml
@@ -29,11 +26,9 @@ __all__ = [
     "Kind",
     "OpenTaskFactory",
     "TaskIndex",
-    "encode_pairs",
     "filter_names",
     "load_yaml",
     "set_requests",
-    "special_token_settings",
 ]
 
 REPLACED = {
@@ -44,18 +39,6 @@ REPLACED = {
 
 EncodedPair = tuple[tuple[str, str] | None, list[int], list[int]]
 """The two texts of a request, None for a piece of a whole text, and the token ids of both."""
-
-
-def encode_pairs(lm: TemplateLM, requests: Sequence[Instance]) -> list[EncodedPair]:
-    """Encode `loglikelihood` requests as lm-eval itself does: its own method runs, with scoring left out."""
-    encoder = SimpleNamespace(
-        tok_encode=lm.tok_encode,
-        prefix_token_id=lm.prefix_token_id,
-        _encode_pair=lm._encode_pair,
-        _loglikelihood_tokens=lambda encoded, disable_tqdm: encoded,
-    )
-    encoded: list[EncodedPair] = TemplateLM.loglikelihood(encoder, list(requests), disable_tqdm=True)
-    return encoded
 
 
 def set_requests(task: Task, requests: Sequence[Instance]) -> None:

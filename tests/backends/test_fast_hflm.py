@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
 from mplus_eval.backends import Response
+from mplus_eval.backends.encoding import EncodedRequest
 from mplus_eval.backends.fast_hflm import FastHFLM
 from mplus_eval.inference.budget import Budget
 from mplus_eval.inference.generation import TreeGenerator
@@ -200,24 +202,33 @@ def test_settings_beyond_sampling_are_left_to_transformers(
     assert (response.n_tokens, response.ended) == (None, None)
 
 
-def test_what_cannot_be_scored_is_said_of_that_request_alone(ours: FastHFLM, monkeypatch: pytest.MonkeyPatch) -> None:
-    width = ours.model.get_input_embeddings().num_embeddings
-    encoded = [(("a", "b"), [1, 2], [3]), (("a", ""), [1, 2], []), (("a", "b"), [1, width], [3])]
-    encoded.append((("a", "long"), [1], [3] * (ours.max_length + 1)))
-    monkeypatch.setattr("mplus_eval.backends.fast_hflm.encode_pairs", lambda lm, requests: encoded)
-    sound, *failed = ours.score([])
+def test_what_cannot_be_scored_is_said_of_that_request_alone(tiered: FastHFLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    width = tiered.model.get_input_embeddings().num_embeddings
+    encoded = [
+        EncodedRequest(("a", "b"), context, continuation, 0)
+        for context, continuation in [
+            ([1, 2], [3]),
+            ([1, 2], []),
+            ([1, width], [3]),
+            ([1], [3] * (tiered.max_length + 1)),
+            ([], [3]),
+        ]
+    ]
+    monkeypatch.setattr("mplus_eval.backends.fast_hflm.encode_requests", lambda encoding, requests: encoded)
+    sound, *failed = tiered.score([])
     assert sound.error is None
     assert sound.log_probability is not None
-    assert failed == [
+    assert [replace(each, prompt_tokens=None, scored_tokens=None, n_spanned=None) for each in failed] == [
         Response(error="the continuation is empty", n_truncated=0),
         Response(error=f"token id {width} is outside the model's vocabulary of {width}", n_truncated=0),
         Response(
-            error=f"the continuation has {ours.max_length + 1} tokens, the model's length is {ours.max_length}",
+            error=f"the continuation has {tiered.max_length + 1} tokens, the model's length is {tiered.max_length}",
             n_truncated=1,
         ),
+        Response(error="no token of the prompt is left before the continuation, since tokens span both", n_truncated=0),
     ]
     with pytest.raises(ValueError, match="the continuation is empty"):
-        ours.loglikelihood([])
+        tiered.loglikelihood([])
 
 
 def test_lm_evals_cache_hook_sees_every_answer(ours: FastHFLM, monkeypatch: pytest.MonkeyPatch) -> None:

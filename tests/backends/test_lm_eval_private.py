@@ -11,14 +11,9 @@ from typing import Any
 import pytest
 
 import mplus_eval
-from tests.backends.requests import choices
-from tests.conftest import TinyModel
 from tests.demo.mini_tasks import load_leaf
 
 PARAMETERS = {
-    "lm_eval.models.utils:_add_special_kwargs": ["add_special_tokens", "add_bos"],
-    "lm_eval.api.model:TemplateLM._encode_pair": ["self", "context", "continuation"],
-    "lm_eval.api.model:TemplateLM.loglikelihood": ["self", "requests", "disable_tqdm"],
     "lm_eval.tasks._yaml_loader:load_yaml": ["path", "resolve_func"],
     "lm_eval.tasks._index:Entry": ["name", "kind", "yaml_path", "cfg", "tags"],
     "lm_eval.tasks._index:TaskIndex.build": ["paths"],
@@ -70,31 +65,6 @@ def test_a_task_has_filters_by_name_and_takes_requests() -> None:
     task.apply_filters()
     assert list(request.filtered_resps) == filter_names(task)
     assert len(filter_names(task)) > 0
-
-
-def test_pairs_are_encoded_as_lm_eval_itself_encodes_them(
-    tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from lm_eval.models.huggingface import HFLM
-
-    from mplus_eval.backends.lm_eval_private import encode_pairs
-
-    lm = HFLM(pretrained=str(tiny_model()), device="cpu")
-    seen: list[Any] = []
-    monkeypatch.setattr(lm, "_loglikelihood_tokens", lambda encoded, disable_tqdm: seen.extend(encoded))
-    encoded = encode_pairs(lm, choices())
-    lm.loglikelihood(choices(), disable_tqdm=True)
-    assert encoded == seen
-    assert [texts for texts, _, _ in encoded] == [request.args for request in choices()]
-
-
-@pytest.mark.parametrize(("add_bos_token", "settings"), [(None, {}), (True, {"add_special_tokens": True})])
-def test_special_tokens_are_told_to_tokenizers_by_one_setting(
-    add_bos_token: bool | None, settings: dict[str, bool]
-) -> None:
-    from mplus_eval.backends.lm_eval_private import special_token_settings
-
-    assert special_token_settings(None, add_bos_token) == settings
 
 
 def test_no_other_module_takes_a_private_name() -> None:
