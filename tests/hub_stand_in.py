@@ -23,6 +23,8 @@ class HubStandIn:
         self.root = root
         self.downloaded: list[str] = []
         self.tokens: set[str | None] = set()
+        self.gated: set[str] = set()
+        """Repositories whose files nobody gets."""
         self.url = ""
         self.seconds_per_megabyte = 0.0
 
@@ -58,6 +60,9 @@ def serve_hub(root: Path) -> Iterator[HubStandIn]:
 
         def _send_file(self, repository: str, name: str) -> None:
             path = hub.root / repository / name
+            if repository in hub.gated:
+                self._send(b"", "text/plain", 403, {"X-Error-Code": "GatedRepo"})
+                return
             if not path.is_file():
                 self._send(b"", "text/plain", 404, {"X-Error-Code": "EntryNotFound"})
                 return

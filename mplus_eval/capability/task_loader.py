@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mplus_eval.capability.dataset_location import dataset_id, located, missing_line
 from mplus_eval.capability.task_config import SubtaskConfig
-from mplus_eval.data.hub import offline
+from mplus_eval.data.hub import offline, refused
 from mplus_eval.data.mirror import mirrored
 from mplus_eval.errors import UsageError
 
@@ -65,6 +65,8 @@ class TaskLoader:
                     missing[identifier] = self._hub_failure
                 elif "scripts are no longer supported" in str(error):
                     missing[identifier] = "on the hub it is a script, which is refused"
+                elif why := refused(error, identifier, dataset=True):
+                    missing[identifier] = f"it {why}, or go without it by naming other tasks with --tasks"
                 else:
                     missing[identifier] = f"the hub refuses it ({_line(error)})"
         if missing:

@@ -89,7 +89,8 @@ class DialogueSet:
 
             rows = numbered(demo_dialogues())
         else:
-            rows = read_rows(SHIPPED_NAMES.get(source, source), split, data_dir=data_dir)
+            without = "--no-conversation, or other --dialogues"
+            rows = read_rows(SHIPPED_NAMES.get(source, source), split, data_dir=data_dir, without=without)
         available = _dialogues(source, rows)
         return cls(source, _limited(available, limit), len(available))
 

@@ -24,6 +24,28 @@ def offline() -> bool:
     return any(value in ("1", "TRUE", "YES", "ON") for value in values)
 
 
+def refused(error: BaseException, identifier: str, *, dataset: bool) -> str | None:
+    """What to do about a repository that the hub keeps from this user; None for any other failure.
+
+    Args:
+        error: what asking the hub raised, of whichever library.
+        identifier: the repository, `org/name`.
+        dataset: whether it is a dataset, whose page lies elsewhere than a model's.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+
+    page = f"{constants.ENDPOINT}/{'datasets/' if dataset else ''}{identifier}"
+    # `datasets` raises an error of its own, and hides the hub's.
+    if isinstance(error, GatedRepoError) or "gated dataset" in str(error):
+        return f"is gated: accept its licence at {page} and set HF_TOKEN to a token with access"
+    # A stranger is told 401 of what does not exist, too.
+    is_refusal = isinstance(error, HfHubHTTPError) and not isinstance(error, RepositoryNotFoundError)
+    if is_refusal and (status := error.response.status_code) in (401, 403):
+        return f"is refused by the hub ({status}): see {page}, and set HF_TOKEN to a token that may read it"
+    return None
+
+
 def reason(error: Exception) -> str:
     """An error of a network in one short line."""
     return " ".join(str(error).split())[:200] or type(error).__name__

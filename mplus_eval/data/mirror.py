@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from mplus_eval.data.hub import offline, reason
+from mplus_eval.data.hub import offline, reason, refused
 from mplus_eval.errors import UsageError
 
 DATA_FILES = ("*.parquet", "*.json", "*.jsonl", "*.csv", "*.tsv", "*.txt", "*.arrow", "*.zip", "*.gz", "*.zst")
@@ -47,8 +47,10 @@ def fetch(wanted: Sequence[WantedDataset], folder: Path, progress: Callable[[Wan
         try:
             _download(dataset, folder / dataset.identifier)
         except RepositoryNotFoundError as error:
-            why = f"{hub} has no such dataset, or not for you: accept its terms there and set HF_TOKEN"
-            raise UsageError(f"dataset {dataset.identifier}: {why}") from error
+            why = f": {hub} has no such dataset (when it is private, set HF_TOKEN)"
+            if gated := refused(error, dataset.identifier, dataset=True):
+                why = f" {gated}, or fetch other tasks alone with --tasks"
+            raise UsageError(f"dataset {dataset.identifier}{why}") from error
         except (LocalEntryNotFoundError, httpx.TransportError, ConnectionError) as error:
             raise UsageError(f"dataset {dataset.identifier}: {hub} cannot be reached") from error
         except HfHubHTTPError as error:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mplus_eval.data.hub import TABLE_FILES, is_hub_id, offline, reason
+from mplus_eval.data.hub import TABLE_FILES, is_hub_id, offline, reason, refused
 from mplus_eval.data.mirror import mirrored
 from mplus_eval.errors import SpecError
 
@@ -31,6 +31,7 @@ def read_rows(
     revision: str | None = None,
     *,
     data_dir: Path | None = None,
+    without: str = "",
 ) -> list[Placed]:
     """Read all rows of a source.
 
@@ -40,6 +41,7 @@ def read_rows(
         subset: its configuration, or part.
         revision: of a dataset of the hub.
         data_dir: folder that holds datasets as org/name; looked in before the hub.
+        without: how to do without the rows, for whoever may not read them.
 
     Raises:
         SpecError: nothing is there, it holds no row, or it cannot be read; with the lines that cannot.
@@ -57,7 +59,7 @@ def read_rows(
     elif is_id:
         absent = f"; it is not in {data_dir}" if data_dir else ""
         hint = f"{absent}; give --data-dir with a folder {source}" + (", or unset HF_HUB_OFFLINE" if offline() else "")
-        rows = _dataset(source, source, split, subset, revision, hint)
+        rows = _dataset(source, source, split, subset, revision, hint, without)
     else:
         raise SpecError([f"{source}: no such file or folder"])
     if not rows:
@@ -135,7 +137,13 @@ def _csv(path: Path) -> list[Placed]:
 
 
 def _dataset(
-    source: str, place: str, split: str | None, subset: str | None, revision: str | None = None, hint: str = ""
+    source: str,
+    place: str,
+    split: str | None,
+    subset: str | None,
+    revision: str | None = None,
+    hint: str = "",
+    without: str = "",
 ) -> list[Placed]:
     """Through `datasets`, which reads nothing over the network while it is offline."""
     import datasets
@@ -147,7 +155,9 @@ def _dataset(
     try:
         splits = datasets.load_dataset(place, revision=revision, download_config=settings, **chosen)
     except (OSError, ValueError) as error:
-        # Missing, gated, no such configuration: each of them says so itself.
+        if why := refused(error, source, dataset=True):
+            raise SpecError([f"{source} {why}{hint}{without and f'; or go without it: {without}'}"]) from None
+        # Missing, no such configuration: each of them says so itself.
         raise SpecError([f"{source}: cannot be loaded ({reason(error)}){hint}"]) from None
     names = list(splits)
     if split is None and len(names) > 1:

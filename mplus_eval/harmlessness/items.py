@@ -88,7 +88,9 @@ def load_prompt_set(
             rows = _demo(spec.source.removeprefix(DEMO), spec.n or 1000)
         else:
             source = str(OWN_PROMPTS) if spec.source == OWN_SOURCE else spec.source
-            rows = [row for _, row in read_rows(source, spec.split, spec.subset, data_dir=data_dir)]
+            rows = [
+                row for _, row in read_rows(source, spec.split, spec.subset, data_dir=data_dir, without="--no-toxicity")
+            ]
     except SpecError as error:
         raise SpecError([f"{where}: {fault}" for fault in error.faults]) from None
     prompts, left_out = _prompts(rows, spec, where)

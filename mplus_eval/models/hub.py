@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from threading import Lock
 
-from mplus_eval.data.hub import offline, reason
+from mplus_eval.data.hub import offline, reason, refused
 from mplus_eval.errors import SpecError
 from mplus_eval.models.checkpoints import (
     ADAPTER_WEIGHTS,
@@ -112,7 +112,8 @@ def fetch(
 
         return _download(source, revision, files, tell)
     except (HfHubHTTPError, LocalEntryNotFoundError) as error:
-        raise SpecError([f"{source} cannot be downloaded from the hub ({reason(error)})"]) from error
+        why = refused(error, source, dataset=False) or f"cannot be downloaded from the hub ({reason(error)})"
+        raise SpecError([f"{source} {why}"]) from error
 
 
 def _download(source: str, revision: str | None, files: Sequence[str], tell: Callable[[int], None]) -> Path:
@@ -183,7 +184,6 @@ def _listing(
     import httpx
     from huggingface_hub import HfApi
     from huggingface_hub.errors import (
-        GatedRepoError,
         HfHubHTTPError,
         HFValidationError,
         RepositoryNotFoundError,
@@ -198,17 +198,17 @@ def _listing(
         info = HfApi().model_info(source, revision=revision, timeout=_TIMEOUT_SECONDS)
         if info.gated:
             HfApi().auth_check(source)
-    except GatedRepoError:
-        return None, [
-            f"{where}: {source} is gated: accept its licence on the hub and set HF_TOKEN to a token with access"
-        ]
     except RevisionNotFoundError:
         return None, [f"{where}: {source} has no revision {revision!r}"]
-    except RepositoryNotFoundError:
+    except RepositoryNotFoundError as error:
+        if why := refused(error, source, dataset=False):
+            return None, [f"{where}: {source} {why}, or give a directory that holds it"]
         return None, [f"{nowhere} and no model on the hub (when it is private, set HF_TOKEN)"]
     except HFValidationError:
         return None, [f"{nowhere}, and cannot be a model on the hub, where names are org/name"]
     except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
+        if why := refused(error, source, dataset=False):
+            return None, [] if usable_offline else [f"{where}: {source} {why}, or give a directory that holds it"]
         hint = f"the hub cannot be reached ({reason(error)}): give a directory, or mend the network"
         return None, [] if usable_offline else [f"{nowhere}, and {hint}"]
     return [sibling.rfilename for sibling in info.siblings or []], []

@@ -9,7 +9,7 @@ from mplus_eval.capability.items import load_tasks
 from mplus_eval.capability.settings import resolve_tasks
 from mplus_eval.errors import SpecError
 from mplus_eval.spec.suite import SuiteTask, load_suite
-from tests.task_files import write_rows, write_task
+from tests.task_files import CHOICE, write_rows, write_task
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +38,26 @@ def test_a_mirror_without_the_configuration_is_named(tmp_path: Path) -> None:
     (folder / "README.md").write_text("---\nconfigs:\n- config_name: other\n  data_files: rows.jsonl\n---\n")
     with pytest.raises(SpecError, match=rf"dataset EleutherAI/race: {folder} lacks race \(BuilderConfig 'high' not"):
         load_tasks([SuiteTask(name="race", lm_eval="race")], data_dir=tmp_path, tasks_dir=None, limit=None)
+
+
+def test_a_gated_dataset_is_named_with_its_licence_and_the_way_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import datasets
+
+    def gated(*_: object, **__: object) -> None:
+        # As `datasets` says it; the hub's own error is hidden by then.
+        raise datasets.exceptions.DatasetNotFoundError("Dataset 'org/sums' is a gated dataset on the Hub. Visit …")
+
+    monkeypatch.setattr(datasets, "load_dataset", gated)
+    write_task(tmp_path, "sums", CHOICE | {"dataset_path": "org/sums", "dataset_kwargs": None})
+    with pytest.raises(SpecError) as caught:
+        load_tasks([SuiteTask(name="sums", lm_eval="sums")], data_dir=None, tasks_dir=tmp_path, limit=None)
+    assert caught.value.faults == (
+        "task 'sums': dataset org/sums: it is gated: accept its licence at https://huggingface.co/datasets/org/sums "
+        "and set HF_TOKEN to a token with access, or go without it by naming other tasks with --tasks; "
+        "fetch with `mplus-eval tasks fetch --to DIR --tasks sums` and give --data-dir",
+    )
 
 
 def test_progress_is_told_of_every_subtask(tmp_path: Path) -> None:

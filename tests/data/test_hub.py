@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import httpx
 import pytest
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
-from mplus_eval.data.hub import is_hub_id, offline, reason
+from mplus_eval.data.hub import is_hub_id, offline, reason, refused
 
 
 @pytest.mark.parametrize("source", ["org/name", "EleutherAI/hendrycks_math", "org/name.v2"])
@@ -39,3 +41,37 @@ def test_offline_is_what_the_users_environment_says(
 def test_a_reason_is_one_short_line() -> None:
     assert reason(OSError("no\n  route " + "x" * 300)) == "no route " + "x" * 191
     assert reason(TimeoutError()) == "TimeoutError"
+
+
+def answer(status: int) -> httpx.Response:
+    return httpx.Response(status, request=httpx.Request("GET", "https://hub/api"))
+
+
+@pytest.mark.parametrize(
+    ("error", "dataset", "expected"),
+    [
+        (
+            GatedRepoError("no", response=answer(401)),
+            False,
+            "is gated: accept its licence at https://huggingface.co/org/name and set HF_TOKEN to a token with access",
+        ),
+        (
+            FileNotFoundError("Dataset 'org/name' is a gated dataset on the Hub."),
+            True,
+            "is gated: accept its licence at https://huggingface.co/datasets/org/name and set HF_TOKEN to a token with "
+            "access",
+        ),
+        (
+            HfHubHTTPError("no", response=answer(403)),
+            True,
+            "is refused by the hub (403): see https://huggingface.co/datasets/org/name, and set HF_TOKEN to a token "
+            "that may read it",
+        ),
+        (HfHubHTTPError("no", response=answer(500)), True, None),
+        # What a stranger is told of a repository that does not exist.
+        (RepositoryNotFoundError("no", response=answer(401)), False, None),
+        (ValueError("BuilderConfig 'x' not found"), True, None),
+    ],
+)
+def test_who_is_kept_out_is_told_the_page(error: Exception, dataset: bool, expected: str | None) -> None:
+    assert refused(error, "org/name", dataset=dataset) == expected

@@ -137,6 +137,16 @@ def test_the_token_of_the_environment_is_used(hub: HubStandIn, tmp_path: Path, m
     assert "Bearer hf_secret" in hub.tokens
 
 
+def test_a_gated_dataset_is_named_with_its_licence(hub: HubStandIn, tmp_path: Path) -> None:
+    hub.gated.add("org/sums")
+    with pytest.raises(UsageError) as caught:
+        fetched([WantedDataset("org/sums", ("easy",))], tmp_path / "mirror")
+    assert str(caught.value) == (
+        "dataset org/sums is gated: accept its licence at https://huggingface.co/datasets/org/sums and set HF_TOKEN to "
+        "a token with access, or fetch other tasks alone with --tasks"
+    )
+
+
 def test_each_dataset_is_announced(hub: HubStandIn, tmp_path: Path) -> None:
     announced: list[tuple[str, int]] = []
     wanted = [WantedDataset("org/sums", ("easy",)), WantedDataset("org/sums", ("hard",))]
@@ -145,7 +155,9 @@ def test_each_dataset_is_announced(hub: HubStandIn, tmp_path: Path) -> None:
 
 
 def test_a_dataset_that_the_hub_lacks_is_one_line(hub: HubStandIn, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"dataset org/absent: http.* has no such dataset, or not for you"):
+    with pytest.raises(
+        UsageError, match=r"dataset org/absent: http.* has no such dataset \(when it is private, set HF_TOKEN\)"
+    ):
         fetched([WantedDataset("org/absent", ("",))], tmp_path / "mirror")
 
 

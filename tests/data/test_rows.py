@@ -141,3 +141,19 @@ def test_a_split_may_be_written_of_others(tmp_path: Path) -> None:
     for split in ("train", "test"):
         written(tmp_path / f"{split}.jsonl", json.dumps({"prompt": split}) + "\n")
     assert [row["prompt"] for _, row in read_rows(str(tmp_path), split="test+train")] == ["test", "train"]
+
+
+def test_a_gated_dataset_is_named_with_its_licence_and_the_ways_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    def gated(*_: object, **__: object) -> None:
+        raise datasets.exceptions.DatasetNotFoundError("Dataset 'org/rows' is a gated dataset on the Hub. Visit …")
+
+    monkeypatch.setattr(datasets, "load_dataset", gated)
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    with pytest.raises(SpecError) as caught:
+        read_rows("org/rows", without="--no-toxicity")
+    assert caught.value.faults == (
+        "org/rows is gated: accept its licence at https://huggingface.co/datasets/org/rows and set HF_TOKEN to a token "
+        "with access; give --data-dir with a folder org/rows; or go without it: --no-toxicity",
+    )

@@ -113,8 +113,21 @@ def test_offline_and_half_cached_says_what_is_lacking(cached: Path) -> None:
 
 def test_a_gated_repository_without_access(online: Any) -> None:
     online(WHOLE, gated_error=GatedRepoError("no", response=response(403)))
-    expected = "model 'm': org/name is gated: accept its licence on the hub and set HF_TOKEN to a token with access"
+    expected = (
+        "model 'm': org/name is gated: accept its licence at https://huggingface.co/org/name and set HF_TOKEN to a "
+        "token with access, or give a directory that holds it"
+    )
     assert faults() == [expected]
+    online(error=GatedRepoError("no", response=response(401)))
+    assert faults() == [expected]
+
+
+def test_a_token_without_the_right_is_told_the_page(online: Any) -> None:
+    online(error=HfHubHTTPError("no", response=response(403)))
+    assert faults() == [
+        "model 'm': org/name is refused by the hub (403): see https://huggingface.co/org/name, and set HF_TOKEN to a "
+        "token that may read it, or give a directory that holds it"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -240,6 +253,9 @@ def test_a_download_that_is_interrupted_stops_in_the_middle_of_a_file(served: Hu
 def test_a_download_that_fails_is_one_line(online: Any) -> None:
     online(error=HfHubHTTPError("server\nerror", response=response(500)))
     with pytest.raises(SpecError, match=r"^org/name cannot be downloaded from the hub \(server error"):
+        fetch("org/name", None, checkpoint_files)
+    online(error=GatedRepoError("no", response=response(403)))
+    with pytest.raises(SpecError, match=r"^org/name is gated: accept its licence at https://huggingface.co/org/name "):
         fetch("org/name", None, checkpoint_files)
 
 
