@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import signal
 import sys
 import traceback
@@ -65,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; only a bug shows a traceback."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What is piped on Windows, or anywhere without a locale, may lack × and –: a mark in their place, and no crash.
+        sys.stdout.reconfigure(errors="replace")
     try:
         # Typer answers usage errors itself, with exit code 2, and leaves through SystemExit.
         app(args=list(arguments) if arguments is not None else None, prog_name="mplus-eval")

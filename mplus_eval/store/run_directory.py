@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from mplus_eval.errors import UsageError
 from mplus_eval.store.files import FULL_DISK, write_json
@@ -135,20 +135,19 @@ class RunDirectory:
 
         The lock is the operating system's, so it is free again when a process is killed.
         """
-        import fcntl
+        from filelock import FileLock, Timeout
 
-        with self._lock_file() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UsageError(f"{self.path}: another mplus-eval is working in this directory") from None
-            yield
-
-    def _lock_file(self) -> IO[str]:
+        lock = FileLock(self.path / ".lock")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            return (self.path / ".lock").open("a+")
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise UsageError(f"{self.path}: another mplus-eval is working in this directory") from None
         except OSError as error:
             if error.errno in FULL_DISK:
                 raise
             raise UsageError(f"--output {self.path}: a run cannot be stored there ({error.strerror})") from None
+        try:
+            yield
+        finally:
+            lock.release()

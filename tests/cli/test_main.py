@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import subprocess
 import sys
 from collections.abc import Callable
@@ -82,3 +83,12 @@ def test_a_bug_shows_its_traceback_and_where_to_report_it(
 
 def test_another_operating_system_error_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     assert left_with(monkeypatch, OSError(errno.EIO, "input/output error")) == 70
+
+
+def test_letters_that_the_output_lacks_are_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows, where what is piped has 256 letters."""
+    piped = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(piped, encoding="cp1252"))
+    assert cli.run(["--version"]) == 0
+    print("base × mmlu → ≤", flush=True)
+    assert piped.getvalue().splitlines()[-1] == "base × mmlu ? ?".encode("cp1252")

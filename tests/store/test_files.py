@@ -6,6 +6,7 @@ import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -52,6 +53,13 @@ def test_the_bytes_are_synced_before_the_file_has_its_name_and_the_folder_after(
     monkeypatch.setattr(os, "fsync", note)
     write_whole(path, "text")
     assert synced == [(False, False), (True, True)]
+
+
+def test_no_folder_is_opened_on_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    windows = SimpleNamespace(name="nt", getpid=os.getpid, fsync=os.fsync)
+    monkeypatch.setattr("mplus_eval.store.files.os", windows)
+    write_whole(tmp_path / "file", "text")
+    assert (tmp_path / "file").read_text() == "text"
 
 
 def test_of_two_writers_of_a_file_each_writes_it_whole(tmp_path: Path) -> None:
