@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mplus_eval.backends.base import LoadedModel, Response, ServerError
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
+from mplus_eval.backends.reasoning import reasoning_of
 from mplus_eval.models.locations import ModelLocation
 from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.spec.model import ModelSpec
@@ -64,8 +65,12 @@ def load(model: ModelSpec, source: ModelLocation) -> OpenAIModel:
     from lm_eval.models.openai_completions import LocalCompletionsAPI
 
     lm = LocalCompletionsAPI(**arguments(model, source))
-    set_chat_template(lm, model.chat_template)
-    return OpenAIModel(lm, LoadedModel("openai", None, None, None), _REQUESTS_PER_CALL)
+    set_chat_template(lm, model.chat_template, model.enable_thinking)
+    encode = (
+        (lambda text: list(lm.tokenizer(text, add_special_tokens=False)["input_ids"])) if source.tokenizer else None
+    )
+    reasoning = reasoning_of(model, lm.tokenizer, encode=encode)
+    return OpenAIModel(lm, LoadedModel("openai", None, None, None), _REQUESTS_PER_CALL, reasoning)
 
 
 def arguments(model: ModelSpec, source: ModelLocation) -> dict[str, object]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mplus_eval.backends.base import LoadedModel
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
+from mplus_eval.backends.reasoning import reasoning_of
 from mplus_eval.models.locations import ModelLocation
 from mplus_eval.spec.model import ModelSpec
 
@@ -20,6 +21,26 @@ _DEFAULT_RANK = 16
 
 class VllmModel(LmEvalModel):
     """A model in a vLLM engine of its own."""
+
+    def render_chat(self, messages: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+        """Put messages into the model's chat template.
+
+        lm-eval would tell it that `enable_thinking` is None, which some templates take for false.
+        """
+        from jinja2 import TemplateError
+
+        try:
+            return str(
+                self.lm.tokenizer.apply_chat_template(
+                    messages,
+                    tokenize=False,
+                    add_generation_prompt=add_generation_prompt,
+                    continue_final_message=not add_generation_prompt,
+                    chat_template=self.lm.hf_chat_template,
+                )
+            )
+        except TemplateError:
+            return super().render_chat(messages, add_generation_prompt)
 
     def close(self) -> None:
         """Stop the engine, so that the next model finds its memory free."""
@@ -34,9 +55,10 @@ class VllmModel(LmEvalModel):
 def load(model: ModelSpec, source: ModelLocation) -> VllmModel:
     """Load a checkpoint directory into vLLM."""
     lm = _lm_class()(**arguments(model, source))
-    set_chat_template(lm, model.chat_template)
+    set_chat_template(lm, model.chat_template, model.enable_thinking)
     dtype = str(lm.model.llm_engine.model_config.dtype).removeprefix("torch.")
-    return VllmModel(lm, LoadedModel("vllm", dtype, None, None), _REQUESTS_PER_CALL)
+    reasoning = reasoning_of(model, lm.tokenizer, encode=lambda text: lm.tok_encode(text, add_special_tokens=False))
+    return VllmModel(lm, LoadedModel("vllm", dtype, None, None), _REQUESTS_PER_CALL, reasoning)
 
 
 def arguments(model: ModelSpec, source: ModelLocation) -> dict[str, object]:
