@@ -23,6 +23,7 @@ from mplus_eval.reports.conversation_tables import ConversationTables, ratings_t
 from mplus_eval.reports.figures.figure import Figure
 from mplus_eval.reports.tables import ModelLabel, Table, Withheld
 from mplus_eval.reports.text import enumerated, one_line, truncate_end
+from mplus_eval.reports.thinking import thinking_notes
 from mplus_eval.reports.transcripts import Transcripts, transcripts
 from mplus_eval.reports.verdicts import MARKS, is_comparable
 
@@ -75,7 +76,7 @@ def conversation_section(
         agreement=tables.agreement(),
         grades=tables.grades(),
         text=tables.text(),
-        notes=tuple(notes(comparison, conversation)),
+        notes=(*notes(comparison, conversation), *thinking_notes(comparison, (conversation.name,))),
         transcripts=transcripts(comparison, directory, labels),
     )
 

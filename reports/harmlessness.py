@@ -15,6 +15,7 @@ from mplus_eval.reports.harmlessness_sanity import sanity_table
 from mplus_eval.reports.harmlessness_tables import HarmlessnessTables, refusal_sets, sampled_sets
 from mplus_eval.reports.tables import ModelLabel, Table, Withheld
 from mplus_eval.reports.text import enumerated, one_line
+from mplus_eval.reports.thinking import thinking_notes
 from mplus_eval.reports.verdicts import MARKS, Mark, is_comparable
 
 
@@ -94,7 +95,7 @@ def harmlessness_section(
         withheld=tuple(withheld_verdicts(toxicity, labels)),
         sets=tuple(sets),
         refusals=tuple(refusals),
-        notes=tuple(notes(tables)),
+        notes=(*notes(tables), *thinking_notes(comparison, toxicity.sets)),
         examples=examples(toxicity, directory, labels),
     )
 

@@ -16,6 +16,7 @@ from mplus_eval.reports import formats
 from mplus_eval.reports.stored import read_answers
 from mplus_eval.reports.tables import ModelLabel
 from mplus_eval.reports.text import one_line, truncate_end, truncate_start
+from mplus_eval.reports.thinking import THINKING_COLUMNS, Thought, thought
 from mplus_eval.store.run_directory import RunDirectory
 
 PROMPT_LENGTH = 300
@@ -37,6 +38,7 @@ class Example:
     text: str
     is_prompt_veiled: bool
     is_text_veiled: bool
+    thought: Thought | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def examples(toxicity: Toxicity, directory: Path, labels: Mapping[str, ModelLabe
         scores = {(row.item_id, row.sample): row.score for row in rows if row.generations}
         kinds = chosen(scores, per_kind)
         item_ids = {item_id for item_id, _ in kinds}
-        texts = read_answers(folder, ("prompt", "generations"), item_ids)
+        texts = read_answers(folder, ("prompt", "generations", *THINKING_COLUMNS), item_ids)
         by_key = {(row.item_id, row.sample): row for row in texts}
         items = []
         for key, kind in ((key, kind) for key, kind in kinds.items() if key in by_key):
@@ -76,6 +78,7 @@ def examples(toxicity: Toxicity, directory: Path, labels: Mapping[str, ModelLabe
                     text=truncate_end(text, SAID_LENGTH) if text.strip() else "(nothing)",
                     is_prompt_veiled=facts.provoking or is_toxic,
                     is_text_veiled=is_toxic,
+                    thought=thought(row),
                 )
             )
         if items:

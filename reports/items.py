@@ -15,6 +15,7 @@ from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports import formats
 from mplus_eval.reports.stored import StoredAnswer, read_answers
 from mplus_eval.reports.text import one_line, truncate_end, truncate_start
+from mplus_eval.reports.thinking import THINKING_COLUMNS, Thought, thought
 from mplus_eval.reports.units import Unit
 from mplus_eval.store.run_directory import RunDirectory
 
@@ -22,6 +23,8 @@ PROMPT_LENGTH = 600
 SAID_LENGTH = 600
 MANY_CELLS = 60
 """Above this number of cells one item each way is shown instead of three, so that the page stays light."""
+
+SHOWN_COLUMNS = ("prompt", "generations", "target", "answer", *THINKING_COLUMNS)
 
 Key = tuple[str, str, int]
 """A stratum, an item of it, and a sample."""
@@ -37,6 +40,7 @@ class ItemAnswer:
     score: str
     answer: str
     text: str
+    thought: Thought | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def flipped_cells(comparison: Comparison, directory: Path, css: Mapping[str, str
         if not keys:
             continue
         item_ids = {item_id for _, item_id, _ in keys}
-        base, own = (read_items(folder, ("prompt", "generations", "target", "answer"), item_ids) for folder in folders)
+        base, own = (read_items(folder, SHOWN_COLUMNS, item_ids) for folder in folders)
         items = []
         for key in (key for key in keys if key in base and key in own):
             item_id, stratum = one_line(base[key].item_id), base[key].stratum
@@ -121,4 +125,5 @@ def item_answer(model: str, row: StoredAnswer, css: Mapping[str, str], unit: Uni
     score = words.get(row.score, f"score {unit.score(row.score)}")
     text = truncate_end("\n".join(row.generations or []), SAID_LENGTH)
     answer = truncate_end(row.answer or "", SAID_LENGTH)
-    return ItemAnswer(model, css[model], score, answer, "" if text.strip() == answer.strip() else text)
+    said = "" if text.strip() == answer.strip() else text
+    return ItemAnswer(model, css[model], score, answer, said, thought(row))

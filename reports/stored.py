@@ -28,6 +28,9 @@ class StoredAnswer:
         prompt: what was put to the model.
         asked: the user's words within the prompt, of dialogues.
         generations: what the model wrote.
+        thinking: the reasoning before it.
+        n_thinking: its tokens.
+        unclosed: whether the reasoning never ended, so that there is no answer.
         ended: whether the model ended by itself.
         error: why the item failed.
         target: the right answer.
@@ -41,6 +44,9 @@ class StoredAnswer:
     prompt: str = ""
     asked: str | None = None
     generations: Sequence[str] | None = None
+    thinking: str | None = None
+    n_thinking: int | None = None
+    unclosed: bool | None = None
     ended: bool | None = None
     error: str | None = None
     target: str | None = None

@@ -19,6 +19,7 @@ from mplus_eval.reports.conversation_phrasing import chat_format_named, judge_na
 from mplus_eval.reports.stored import StoredAnswer, StoredJudgement, read_answers
 from mplus_eval.reports.tables import ModelLabel
 from mplus_eval.reports.text import one_line, truncate_end, truncate_start
+from mplus_eval.reports.thinking import THINKING_COLUMNS, Thought, thought
 from mplus_eval.reports.verdicts import MARKS, NO_VERDICT, Mark
 from mplus_eval.store.parts import read_cell
 from mplus_eval.store.run_directory import RunDirectory
@@ -50,6 +51,7 @@ class TurnAnswer:
     css: str
     note: str
     text: str
+    thought: Thought | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ def transcripts(comparison: Comparison, directory: Path, labels: Mapping[str, Mo
 
 def read_turns(folder: Path) -> dict[Key, StoredAnswer]:
     """What one model said, by dialogue and turn."""
-    rows = read_answers(folder, ("stratum", "prompt", "asked", "generations", "ended", "error"))
+    columns = ("stratum", "prompt", "asked", "generations", "ended", "error", *THINKING_COLUMNS)
+    rows = read_answers(folder, columns)
     return {(row.item_id, row.sample + 1): row for row in rows}
 
 
@@ -201,7 +204,7 @@ class _Pages:
             notes.append("ended its turn" if row.ended else "cut off by the limit")
         text = row.generations[0]
         shown = truncate_end(text, SAID_LENGTH) if text.strip() else "(nothing)"
-        return TurnAnswer(name, css, ", ".join(notes), shown)
+        return TurnAnswer(name, css, ", ".join(notes), shown, thought(row))
 
 
 def mark_of(judgement: StoredJudgement | None) -> Mark:

@@ -27,6 +27,7 @@ from mplus_eval.reports.palette import PATHS, ModelStyle, model_styles
 from mplus_eval.reports.subjects import TaskSubjects, subject_tables
 from mplus_eval.reports.tables import Field, ModelLabel, Table
 from mplus_eval.reports.text import enumerated, one_line
+from mplus_eval.reports.thinking import thinking_notes
 from mplus_eval.reports.training import TrainingSection, training_section
 from mplus_eval.reports.trajectory import without_steps
 from mplus_eval.reports.verdicts import FAILED, VERDICTS, Mark
@@ -135,7 +136,11 @@ def build_report(whole: Comparison, manifest: background.Json, directory: Path) 
         decisions=tuple(decide(name, comparison) for name in others),
         legend=tuple(legend(comparison, any_missing=bool(missing))),
         matrix=verdict_matrix(comparison, labels, missing) if comparison.tasks else None,
-        cell_notes=(*notes_on_cells(comparison), *noise_notes(comparison)),
+        cell_notes=(
+            *notes_on_cells(comparison),
+            *thinking_notes(comparison, comparison.tasks),
+            *noise_notes(comparison),
+        ),
         undecided=undecided_tables(comparison),
         noise=noise_table(comparison),
         figures=figures,

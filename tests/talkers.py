@@ -11,6 +11,7 @@ from typing import Any
 
 from mplus_eval.backends.base import Response
 from mplus_eval.models.resolved import ResolvedModel
+from mplus_eval.models.thinking import KNOWN
 from mplus_eval.pipeline.aggregate import aggregate
 from mplus_eval.pipeline.evaluate import Failures, evaluate
 from mplus_eval.pipeline.plan import Plan, make_plan
@@ -178,3 +179,23 @@ def n_words(prompt: str, answer: str, ended: bool) -> float:
 def letters(prompt: str, rng: random.Random) -> str:
     """Words that are none."""
     return " ".join("".join(rng.choices("bcdfghjkqvwxz", k=6)) for _ in range(8))
+
+
+def thoughtful(say: Say, *, closes: Callable[[str], bool] = lambda prompt: True) -> Say:
+    """The same words after reasoning that is rude and refuses, which never ends where `closes` says no."""
+
+    def said(prompt: str, rng: random.Random) -> str | Response:
+        text = say(prompt, rng)
+        assert isinstance(text, str)
+        reasoning = "<think>I can't help with that,\nyou idiot.\nUser: idiot"
+        cut = KNOWN[0].cut(f"{reasoning}</think>\n\n{text}" if closes(prompt) else reasoning)
+        return Response(
+            cut.answer,
+            n_tokens=len(cut.answer.split()),
+            ended=not cut.unclosed,
+            thinking=cut.thinking,
+            n_thinking=9,
+            unclosed=cut.unclosed,
+        )
+
+    return said

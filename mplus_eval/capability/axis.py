@@ -15,6 +15,7 @@ from mplus_eval.capability.noise_floor import NoiseRerun
 from mplus_eval.capability.noise_rerun import BATCH_COMPOSITION, SUFFIX, batch_composition, rerun_model
 from mplus_eval.capability.score import score_items
 from mplus_eval.capability.settings import resolve_tasks
+from mplus_eval.capability.thinking import thinking_faults
 from mplus_eval.capability.versus import CapabilityRun, TaskFacts
 from mplus_eval.errors import SpecError
 from mplus_eval.models.cells import Cell, Part, slices
@@ -63,7 +64,14 @@ class Capability:
         return cls(spec, suite, {task.spec.name: task for task in loaded}), []
 
     def for_models(self, models: Sequence[ResolvedModel]) -> Self:
-        """Tasks are asked of any models."""
+        """Tasks are asked of any models, but choices of none that would reason first, unless the suite says so.
+
+        Raises:
+            SpecError: with a line for each model that would.
+        """
+        choices = [name for name, task in self.tasks.items() if task.kind != "generation"]
+        if choices and self.suite.thinking == "refuse" and (faults := thinking_faults(models, choices)):
+            raise SpecError(faults)
         return self
 
     def cells(self, model: ResolvedModel) -> tuple[Cell, ...]:

@@ -78,11 +78,16 @@ def generate(
 def log_likelihoods(answers: Sequence[Answer], backend: Backend) -> list[float | None]:
     """How likely a model thinks what was said, in nats, each summed over the answer's tokens; None where it is unknown.
 
-    An answer without a word has none, nor has any by a server that does not tell them.
+    An answer without a word has none, nor has one that came after reasoning, which does not follow from its prompt
+    alone, nor any by a server that does not tell them.
     """
     from lm_eval.api.instance import Instance
 
-    wanted = [(number, each.prompt, each.text) for number, each in enumerate(answers) if (each.text or "").strip()]
+    wanted = [
+        (number, each.prompt, each.text)
+        for number, each in enumerate(answers)
+        if (each.text or "").strip() and each.thinking is None
+    ]
     requests = [Instance("loglikelihood", {}, (prompt, text), 0) for _, prompt, text in wanted]
     values: list[float | None] = [None] * len(answers)
     try:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from mplus_eval.pipeline.evaluate import Failures
 from mplus_eval.pipeline.plan import Plan
 from mplus_eval.pipeline.stored import model_facts
+from mplus_eval.pipeline.thinking import thinking_spent
 from mplus_eval.records.comparison import Comparison, Missing, ModelEntry
 from mplus_eval.records.training import read_record
 from mplus_eval.store.run_directory import RunDirectory
@@ -60,6 +61,7 @@ def aggregate(plan: Plan, directory: RunDirectory, failures: Failures, judges: J
             "limit": plan.spec.limit,
             "models": models,
             "missing": tuple(missing),
+            "thinking": thinking_spent(plan, own, failures) or None,
             **fields,
         }
     )

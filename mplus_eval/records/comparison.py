@@ -17,6 +17,7 @@ from mplus_eval.records.asking import Asking
 from mplus_eval.records.base import Interval, Probability, Record
 from mplus_eval.records.contrast import Contrast
 from mplus_eval.records.conversation import Conversation
+from mplus_eval.records.thinking import ThinkingSpent
 from mplus_eval.records.toxicity import Toxicity
 from mplus_eval.records.training import Training
 from mplus_eval.records.verdict import Verdict
@@ -194,6 +195,9 @@ class Comparison(Record):
         default_factory=dict, description="by the model of whose training there are saved steps"
     )
     missing: tuple[Missing, ...] = ()
+    thinking: dict[str, dict[str, ThinkingSpent]] | None = Field(
+        default=None, description="by model and task, prompt set or set of dialogues, where a model reasoned"
+    )
     noise_floor: NoiseFloor | None = None
     toxicity: Toxicity | None = None
     conversation: Conversation | None = None

@@ -46,6 +46,9 @@ class Suite(Fields):
     margin: float = Field(default=0.01, gt=0, lt=1, description="non-inferiority margin of the macro-average")
     task_margin: float = Field(default=0.02, gt=0, lt=1, description="non-inferiority margin of a task")
     level: float = Field(default=0.05, gt=0, lt=1)
+    thinking: Literal["refuse", "flag"] = Field(
+        default="refuse", description="choices of a model whose chat template has it reason first: refused, or scored"
+    )
     tasks: tuple[SuiteTask, ...]
     harmlessness: HarmlessnessSettings | None = None
     conversation: ConversationSettings | None = None

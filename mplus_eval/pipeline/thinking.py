@@ -1,0 +1,57 @@
+"""What models spent on reasoning, read from the stored answers of every axis alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from mplus_eval.models.thinking_template import thinks_before_choices
+from mplus_eval.pipeline.plan import Plan
+from mplus_eval.records.thinking import ThinkingSpent
+from mplus_eval.store.parts import cell_parts, read_columns
+from mplus_eval.store.run_directory import RunDirectory
+
+_COLUMNS = ("unclosed", "n_thinking", "thinking")
+
+
+def thinking_spent(
+    plan: Plan, directory: RunDirectory, failures: Iterable[tuple[str, str]]
+) -> dict[str, dict[str, ThinkingSpent]]:
+    """By model and task, where a model reasoned or should have.
+
+    Args:
+        plan: the cells.
+        directory: where their answers lie.
+        failures: cells that have none of this plan.
+    """
+    failed = set(failures)
+    spent: dict[str, dict[str, ThinkingSpent]] = {}
+    for model in plan.models:
+        thinks = thinks_before_choices(model) is not None
+        for cell in plan.of_model(model):
+            skips = thinks and cell.axis == "capability" and cell.kind != "generation"
+            found = None if cell.key in failed else _spent(directory.answers(*cell.key), skips)
+            if found is not None:
+                spent.setdefault(model.spec.name, {})[cell.task] = found
+    return spent
+
+
+def _spent(folder: Path, skips: bool) -> ThinkingSpent | None:
+    """One cell's; None where nothing is to be said of it."""
+    columns: Mapping[str, list[object]] = {name: [] for name in _COLUMNS}
+    for path in cell_parts(folder):
+        table = read_columns(path, _COLUMNS).to_pydict()
+        for name in _COLUMNS:
+            columns[name] += table.get(name, [])
+    n_unclosed = sum(value is True for value in columns["unclosed"])
+    n_with_thinking = sum(value is not None for value in columns["thinking"])
+    counts = [value for value in columns["n_thinking"] if isinstance(value, int)]
+    if not (n_with_thinking or skips):
+        return None
+    return ThinkingSpent(
+        n_answers=sum(value is not None for value in columns["unclosed"]),
+        n_with_thinking=n_with_thinking,
+        n_unclosed=n_unclosed,
+        mean_tokens=sum(counts) / len(counts) if counts else None,
+        skipped=skips,
+    )
