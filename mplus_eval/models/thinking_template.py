@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mplus_eval.models.chat_format import PLAIN, stored_template
 from mplus_eval.models.resolved import ResolvedModel
+from mplus_eval.models.templates import special_tokens
 from mplus_eval.models.thinking import Thinking, thinking_of, thinks_first, with_variables
 
 _TURN = [{"role": "user", "content": "What is one plus two?"}]
@@ -36,7 +37,7 @@ def thinks_before_choices(model: ResolvedModel) -> ThinksFirst | None:
     thinking = thinking_of(model.spec, template, added_tokens(directory)) if template else None
     if template is None or thinking is None:
         return None
-    special = special_tokens(directory)
+    special = {"bos_token": "", "eos_token": "", **special_tokens(directory)}
 
     def render(enable: bool | None) -> str:
         from transformers.utils.chat_template_utils import render_jinja_template
@@ -55,16 +56,6 @@ def added_tokens(directory: Path) -> set[str]:
     added = list(_json(directory / "tokenizer_config.json").get("added_tokens_decoder", {}).values())
     added += _json(directory / "tokenizer.json").get("added_tokens", [])
     return {str(token["content"]) for token in added if isinstance(token, dict) and "content" in token}
-
-
-def special_tokens(directory: Path) -> dict[str, str]:
-    """The special tokens that a template is told by name, empty where a tokenizer has none."""
-    tokens = {"bos_token": "", "eos_token": ""}
-    for name, value in _json(directory / "tokenizer_config.json").items():
-        text = value.get("content") if isinstance(value, dict) else value
-        if name.endswith("_token") and isinstance(text, str):
-            tokens[name] = text
-    return tokens
 
 
 def _json(path: Path) -> Mapping[str, dict]:  # type: ignore[type-arg]

@@ -9,7 +9,7 @@ import pytest
 from mplus_eval.models.locations import ModelLocation
 from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.models.thinking import KNOWN
-from mplus_eval.models.thinking_template import ThinksFirst, added_tokens, special_tokens, thinks_before_choices
+from mplus_eval.models.thinking_template import ThinksFirst, added_tokens, thinks_before_choices
 from mplus_eval.spec.model import ModelSpec
 from tests.models.test_thinking import BEGINS, QWEN
 
@@ -60,8 +60,6 @@ def test_a_template_of_a_file_is_the_one_that_counts(tmp_path: Path) -> None:
 def test_tokens_are_read_without_a_tokenizer_and_a_broken_file_has_none(tmp_path: Path) -> None:
     model(tmp_path / "m", None)
     assert added_tokens(tmp_path / "m") == {"<s>", "<think>", "</think>"}
-    assert special_tokens(tmp_path / "m") == {"bos_token": "<s>", "eos_token": "</s>"}
     (tmp_path / "tokenizer.json").write_text("{")
     (tmp_path / "tokenizer_config.json").write_text("[]")
     assert added_tokens(tmp_path) == set()
-    assert special_tokens(tmp_path) == {"bos_token": "", "eos_token": ""}
