@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import log2
 from operator import attrgetter
 from typing import Literal
 
@@ -33,7 +34,8 @@ MOST_FAILED = 0.01
 class SanityMeasure:
     """One row: its name, where its value is, how it is written, and the limit that stands on it, by its name or itself.
 
-    `bound` tells how the limit is meant: `above` the baseline's value, as so many `times` it, or `fixed`. `of_content`
+    `bound` tells how the limit is meant: `above` the baseline's value, as so many `times` it, in the `bits` a byte that
+    so many times the perplexity are, or `fixed`. `of_content`
     ones are judged on ordinary prompts only, where there are any.
     """
 
@@ -41,7 +43,7 @@ class SanityMeasure:
     value: Callable[[SetToxicity], float | None]
     write: Callable[[float], str]
     limit: str | float = ""
-    bound: Literal["above", "times", "fixed"] = "above"
+    bound: Literal["above", "times", "bits", "fixed"] = "above"
     of_content: bool = False
 
     def most(self, baseline: SetToxicity | None, limits: Limits) -> float | None:
@@ -52,6 +54,9 @@ class SanityMeasure:
         own = self.value(baseline) if baseline else None
         if self.bound == "times":
             return None if own is None else own * limit
+        if self.bound == "bits":
+            length = baseline.sanity.bytes_per_token if baseline else None
+            return None if own is None or not length else own + log2(limit) / length
         return limit if self.bound == "fixed" else (own or 0.0) + limit
 
     def is_beyond(self, on_set: SetToxicity, most: float | None) -> bool:
@@ -73,13 +78,15 @@ def unscored(on_set: SetToxicity) -> float | None:
 _PERCENT, _PLAIN, _DECIMAL = formats.percent, formats.plain, formats.decimal
 _of = attrgetter
 PERPLEXITY = SanityMeasure("perplexity", _of("sanity.perplexity"), _PLAIN, "perplexity_ratio", "times")
+BITS = SanityMeasure("bits per byte", _of("sanity.bits_per_byte"), _DECIMAL, "perplexity_ratio", "bits")
+"""Judged in place of the perplexity of a model whose tokens are not the baseline's."""
 OVERFLOWED = SanityMeasure("perplexity overflowed, %", overflowed, _PERCENT, "overflowed", "fixed")
 DIVERGENCE = SanityMeasure(
     "divergence of letters, bits", _of("sanity.letter_divergence"), _DECIMAL, "letter_divergence", "fixed"
 )
 NEW_LETTERS = SanityMeasure("new runs of letters, %", _of("sanity.new_letter_rate"), _PERCENT, "new_letters", "fixed")
 UNSCORED = SanityMeasure("not scored, %", unscored, _PERCENT, MOST_FAILED, "fixed")
-BABBLE = ((OVERFLOWED,), (PERPLEXITY,), (DIVERGENCE, NEW_LETTERS))
+BABBLE = ((OVERFLOWED,), (PERPLEXITY,), (BITS,), (DIVERGENCE, NEW_LETTERS))
 """What babble shows itself by; letters only where both values are beyond their limits."""
 SANITY_MEASURES = (
     SanityMeasure("empty, %", _of("sanity.empty_rate"), _PERCENT, "empty"),
@@ -104,6 +111,8 @@ SANITY_MEASURES = (
     SanityMeasure("letters in scripts of no prompt, %", _of("sanity.foreign_letter_rate"), _PERCENT, "foreign_letters"),
     PERPLEXITY,
     SanityMeasure("perplexity of the median text", _of("sanity.median_perplexity"), _PLAIN),
+    BITS,
+    SanityMeasure("bits per byte, under itself", _of("sanity.own_bits_per_byte"), _DECIMAL),
     OVERFLOWED,
     SanityMeasure("KL, nats a token", _of("sanity.kl_per_token"), _PLAIN),
     DIVERGENCE,
@@ -143,10 +152,17 @@ def sanity_table(toxicity: Toxicity, name: str, baseline: str, labels: Mapping[s
     of_shares = f"limits of shares lie above {baseline}’s own" if own else f"{baseline} has no texts to compare"
     rest = " Refusals and equal answers are judged on the sets that do not provoke." if aside else ""
     caption = (
-        f"{n_texts}; perplexity and KL under {baseline}. A value that withholds the verdict is marked not comparable; "
+        f"{n_texts}; perplexity, bits per byte and KL under {baseline}{_other_tokens(by_model, baseline)}. "
+        "A value that withholds the verdict is marked not comparable; "
         f"perplexity and letters are judged where no share is beyond its limit; {of_shares}.{rest}"
     )
     return Table(caption, columns, tuple(rows))
+
+
+def _other_tokens(by_model: Mapping[str, SetToxicity], baseline: str) -> str:
+    """Which models have no figures a token, since their tokens are not the baseline's."""
+    other = [model for model, on_set in by_model.items() if not on_set.sanity.same_vocabulary]
+    return f"; the tokens of {' and '.join(other)} are not those of {baseline}: bits per byte alone" if other else ""
 
 
 def withholding_measures(on_set: SetToxicity, baseline: SetToxicity | None, limits: Limits, *, aside: bool) -> set[str]:
@@ -167,6 +183,8 @@ def withholding_measures(on_set: SetToxicity, baseline: SetToxicity | None, limi
     ]
     names |= {measure.name for measure in shares if not (aside and measure.of_content)}
     for sign in () if shares or is_base else BABBLE:
+        if sign == (BITS,) and on_set.sanity.same_vocabulary:
+            continue
         if all(measure.is_beyond(on_set, measure.most(baseline, limits)) for measure in sign):
             return names | {measure.name for measure in sign}
     return names

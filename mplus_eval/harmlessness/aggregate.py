@@ -5,7 +5,7 @@ Everything is read from the run directory, so the same figures come out after a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,6 +63,7 @@ def aggregate_toxicity(
     level: float,
     seed: int,
     missing: Mapping[tuple[str, str], str],
+    same_vocabulary: Collection[str],
 ) -> Toxicity:
     """Turn stored outcomes into figures and contrasts.
 
@@ -74,8 +75,9 @@ def aggregate_toxicity(
         level: of tests and intervals.
         seed: of the permutation test.
         missing: why a model has no outcomes for a set, by both.
+        same_vocabulary: the models whose tokens are the baseline's (`sharing_vocabulary`).
     """
-    values = _set_values(facts, directory, baseline, models, missing)
+    values = _set_values(facts, directory, baseline, models, missing, same_vocabulary)
     toxicities: dict[str, ModelToxicity] = {}
     for model in models:
         contrasts: Mapping[str, ToxicityContrast] = {}
@@ -104,12 +106,24 @@ def aggregate_toxicity(
     return facts.model_copy(update={"models": toxicities})
 
 
+def sharing_vocabulary(vocabularies: Mapping[str, str], baseline: str) -> frozenset[str]:
+    """The models of which a token is what it is to the baseline: the baseline itself, and those with its vocabulary.
+
+    Args:
+        vocabularies: hash of each model's; empty where it is not known, and then none that is shared.
+        baseline: one of the models.
+    """
+    own = vocabularies[baseline]
+    return frozenset(name for name, each in vocabularies.items() if name == baseline or (own and each == own))
+
+
 def _set_values(
     facts: Toxicity,
     directory: RunDirectory,
     baseline: str,
     models: Sequence[str],
     missing: Mapping[tuple[str, str], str],
+    same_vocabulary: Collection[str],
 ) -> dict[str, dict[str, _SetValues]]:
     """By model and sampled set, where there are outcomes; texts are held against the baseline's where it has any."""
     sampled = [name for name, prompt_set in facts.sets.items() if prompt_set.kind == "sampled"]
@@ -127,7 +141,11 @@ def _set_values(
                 of_set,
                 scores,
                 prompt_values(scores, threshold=facts.threshold),
-                measure_sanity(of_set.continuations, of_baseline.continuations if of_baseline else None),
+                measure_sanity(
+                    of_set.continuations,
+                    of_baseline.continuations if of_baseline else None,
+                    same_vocabulary=model in same_vocabulary,
+                ),
             )
     return values
 

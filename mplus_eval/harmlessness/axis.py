@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from mplus_eval.backends import Backend, engine
-from mplus_eval.harmlessness.aggregate import aggregate_toxicity
+from mplus_eval.harmlessness.aggregate import aggregate_toxicity, sharing_vocabulary
 from mplus_eval.harmlessness.generate import generate, generation_key
 from mplus_eval.harmlessness.items import PromptSet, load_prompt_sets
 from mplus_eval.harmlessness.likelihoods import MissingLikelihoods, missing_likelihoods
@@ -207,5 +207,8 @@ class Harmlessness:
             level=self.suite.level,
             seed=self.spec.seed,
             missing=failures,
+            same_vocabulary=sharing_vocabulary(
+                {name: entry.vocabulary for name, entry in models.items()}, self.spec.baseline
+            ),
         )
         return {"toxicity": toxicity}

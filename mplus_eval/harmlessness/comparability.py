@@ -8,10 +8,14 @@ are not judged, for every good alignment moves them. The limits and the measurem
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from mplus_eval.records.toxicity import Limits, Sanity
+
+_LARGEST_EXPONENT = sys.float_info.max_exp
 
 
 @dataclass(frozen=True)
@@ -121,15 +125,31 @@ def _babble(model: Sanity, baseline: Sanity, limits: Limits) -> list[str]:
         return [
             f"babbles: {_percent(model.n_overflowed / model.n_likelihoods)} of its texts are impossible to the baseline"
         ]
-    if model.perplexity is not None and baseline.perplexity is not None:
-        ratio = model.perplexity / baseline.perplexity
-        if ratio > limits.perplexity_ratio:
-            return [f"babbles: its texts have {ratio:,.0f} times the perplexity of the baseline's own"]
+    ratio = _perplexity_ratio(model, baseline)
+    if ratio is not None and ratio > limits.perplexity_ratio:
+        return [f"babbles: its texts have {ratio:,.0f} times the perplexity of the baseline's own"]
     new, apart = model.new_letter_rate, model.letter_divergence
     if new is not None and apart is not None and new > limits.new_letters and apart > limits.letter_divergence:
         # Few words used often are far from the baseline's, and words not heard before are new: only both are strange.
         return [f"babbles or writes another language: {_percent(new)} of its runs of three letters are new"]
     return []
+
+
+def _perplexity_ratio(model: Sanity, baseline: Sanity) -> float | None:
+    """Perplexity of the model's texts over that of the baseline's own, both under the baseline; None where unknown.
+
+    Where the model's tokens are not the baseline's, both are taken a byte and brought to as many bytes as the baseline
+    says in a token: 2 to the power of (bits per byte of the model's − of the baseline's) · bytes per token.
+    """
+    if model.same_vocabulary:
+        if model.perplexity is None or baseline.perplexity is None:
+            return None
+        return model.perplexity / baseline.perplexity
+    of_model, own, length = model.bits_per_byte, baseline.bits_per_byte, baseline.bytes_per_token
+    if of_model is None or own is None or length is None:
+        return None
+    exponent = (of_model - own) * length
+    return 2.0**exponent if exponent < _LARGEST_EXPONENT else math.inf
 
 
 def _percent(share: float) -> str:

@@ -19,6 +19,7 @@ from mplus_eval.harmlessness.text_measures import (
     divergence,
     foreign_letters,
     is_loop,
+    n_bytes,
     normalised,
     repetition_rate,
     trigrams,
@@ -57,12 +58,19 @@ class Continuation:
     baseline: Likelihood | None = None
 
 
-def measure_sanity(texts: Sequence[Continuation], baseline_texts: Sequence[Continuation] | None = None) -> Sanity:
+def measure_sanity(
+    texts: Sequence[Continuation],
+    baseline_texts: Sequence[Continuation] | None = None,
+    *,
+    same_vocabulary: bool = True,
+) -> Sanity:
     """Measure one model's texts.
 
     Args:
         texts: in any order, but that the first of each prompt is its first answer.
         baseline_texts: the baseline's on the same prompts; without them, nothing is said of the letters.
+        same_vocabulary: whether the model's tokens are the baseline's. Where they are not, what the baseline says of
+            the model's texts has no figure a token, only one a byte.
     """
     answers = [each.text for each in texts]
     n_tokens = [each.n_tokens for each in texts if each.n_tokens is not None]
@@ -88,7 +96,9 @@ def measure_sanity(texts: Sequence[Continuation], baseline_texts: Sequence[Conti
         copy_rate=_mean(copied_share(each.prompt, each.text) > 0.5 for each in texts),
         refusal_rate=_mean(is_refusal(answer) for answer in answers),
         distinct_answers=len(set(normal)) / len(normal) if normal else None,
-        kl_per_token=kl_per_token(texts),
+        same_vocabulary=same_vocabulary,
+        kl_per_token=kl_per_token(texts) if same_vocabulary else None,
+        bytes_per_token=_bytes_per_token(texts),
         foreign_letter_rate=foreign_letters((each.prompt for each in texts), answers),
     )
     # The first answer to each prompt stands for it; answers of nothing are a matter of `empty_rate`, and are not called
@@ -104,7 +114,10 @@ def measure_sanity(texts: Sequence[Continuation], baseline_texts: Sequence[Conti
         prompts = trigrams({each.prompt for each in baseline_texts})
         letters["letter_divergence"] = divergence(own, base)
         letters["new_letter_rate"] = unknown_share(own, base.keys() | prompts.keys()) if base else None
-    return sanity.model_copy(update={**sameness, **_perplexity(texts), **letters})
+    perplexity = _perplexity(texts)
+    if not same_vocabulary:
+        perplexity |= {"perplexity": None, "median_perplexity": None}
+    return sanity.model_copy(update={**sameness, **perplexity, **_bits_per_byte(texts), **letters})
 
 
 def same_answer_rate(answers: Sequence[str]) -> float | None:
@@ -123,8 +136,8 @@ def kl_per_token(texts: Iterable[Continuation]) -> float | None:
     """Kullback–Leibler divergence from the baseline, in nats a token, by the model's own texts.
 
     The mean over tokens of log p(model) − log p(baseline), over texts of which both are finite and of equally many
-    tokens (two tokenizers have no KL a token). Texts that were sampled with top-p or another temperature than 1 are not
-    drawn from the model itself, which shifts it.
+    tokens. Two vocabularies have no KL a token, and `measure_sanity` asks for none then. Texts that were sampled with
+    top-p or another temperature than 1 are not drawn from the model itself, which shifts it.
     """
     difference, n_tokens = 0.0, 0
     for each in texts:
@@ -135,6 +148,30 @@ def kl_per_token(texts: Iterable[Continuation]) -> float | None:
             difference += own.total - base.total
             n_tokens += own.n_tokens
     return difference / n_tokens if n_tokens else None
+
+
+def _bits_per_byte(texts: Iterable[Continuation]) -> dict[str, float | None]:
+    """What a byte of the texts costs the baseline, and the model that said them, in bits: −Σ log p / (Σ bytes · ln 2).
+
+    Bytes are the same whatever a text is cut into, so this is what two tokenizers have in common. Over texts that are
+    not empty and whose likelihoods, as far as they are known, are finite: of both figures the same texts.
+    """
+    totals: dict[str, list[tuple[float, int]]] = {"bits_per_byte": [], "own_bits_per_byte": []}
+    for each in texts:
+        known = {"bits_per_byte": each.baseline, "own_bits_per_byte": each.own}
+        values = {name: likelihood.total for name, likelihood in known.items() if likelihood is not None}
+        if each.text.strip() and all(map(math.isfinite, values.values())):
+            for name, total in values.items():
+                totals[name].append((total, n_bytes(each.text)))
+    return {
+        name: -sum(total for total, _ in of) / (sum(length for _, length in of) * math.log(2)) if of else None
+        for name, of in totals.items()
+    }
+
+
+def _bytes_per_token(texts: Iterable[Continuation]) -> float | None:
+    lengths = [(n_bytes(each.text), each.n_tokens) for each in texts if each.n_tokens and each.text.strip()]
+    return sum(length for length, _ in lengths) / sum(tokens for _, tokens in lengths) if lengths else None
 
 
 def _perplexity(texts: Iterable[Continuation]) -> dict[str, float | int | None]:

@@ -70,6 +70,11 @@ def bare_words(text: str) -> list[str]:
     return [bare for word in text.casefold().split() if (bare := word.strip(_PUNCTUATION))]
 
 
+def n_bytes(text: str) -> int:
+    """Length of a text in UTF-8; half of a surrogate pair, which UTF-8 has not, counts three bytes."""
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
 def normalised(text: str) -> str:
     """A text without case and with single spaces, for telling whether two answers are the same."""
     return " ".join(text.casefold().split())

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from mplus_eval.errors import SpecError
 from mplus_eval.models.chat_format import PLAIN, PLAIN_FORMAT, PLAIN_TEMPLATE, stored_template
 from mplus_eval.models.hub import Preparing
 from mplus_eval.models.locations import ModelLocation, resolve_source
+from mplus_eval.models.vocabulary import vocabulary_hash
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.model import ModelSpec
 from mplus_eval.store.hashes import hash_components, hash_file, hash_text, tokenizer_hash, weights_hash
@@ -38,6 +40,11 @@ class ResolvedModel:
             "dtype": " ".join(filter(None, [self.spec.dtype, self.spec.quantization])),
             "asking": self.spec.asking,
         }
+
+    @cached_property
+    def vocabulary(self) -> str:
+        """Hash of the pieces of text that its token ids stand for; empty where that is not known."""
+        return vocabulary_hash(self.location.tokenizer or self.location.path)
 
     @property
     def fingerprint(self) -> str:

@@ -36,6 +36,7 @@ def aggregate(plan: Plan, directory: RunDirectory, failures: Failures, judges: J
             source=model.spec.source,
             fingerprint=model.fingerprint,
             weights=model.weights,
+            vocabulary=model.vocabulary,
             backend=model.backend,
             dtype=facts.get("dtype"),
             parameters=facts.get("parameters"),

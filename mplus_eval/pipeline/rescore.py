@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 
 from mplus_eval.errors import SpecError, UsageError
-from mplus_eval.harmlessness.aggregate import aggregate_toxicity
+from mplus_eval.harmlessness.aggregate import aggregate_toxicity, sharing_vocabulary
 from mplus_eval.harmlessness.score import RunScorers, score_answers
 from mplus_eval.harmlessness.scorers import scorer_faults
 from mplus_eval.pipeline.run import Run, changed, load
@@ -49,5 +49,8 @@ def rescore(run_directory: Path, scorers: Sequence[str]) -> Run:
             level=comparison.level,
             seed=comparison.seed,
             missing={(each.model, each.task): each.cause for each in comparison.missing},
+            same_vocabulary=sharing_vocabulary(
+                {name: entry.vocabulary for name, entry in comparison.models.items()}, comparison.baseline
+            ),
         )
         return changed(run, directory, toxicity=toxicity)

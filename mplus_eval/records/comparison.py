@@ -43,6 +43,9 @@ class ModelEntry(Record):
     source: str
     fingerprint: str
     weights: str = Field(default="", description="hash of the weights; models that share it are the same model")
+    vocabulary: str = Field(
+        default="", description="hash of what its token ids stand for; models that share it count the same tokens"
+    )
     backend: str
     dtype: str | None = None
     parameters: int | None = None

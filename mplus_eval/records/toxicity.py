@@ -71,10 +71,18 @@ class Sanity(Record):
     same_answer_rate: float | None = Field(
         default=None, description="chance that the first texts to two different prompts are the same; empty ones aside"
     )
+    same_vocabulary: bool = Field(
+        default=True, description="whether its tokens are the baseline's; where not, perplexity and KL are None"
+    )
     perplexity: float | None = Field(
         default=None, description="under the baseline: exp of the mean negative log-probability over all tokens"
     )
     median_perplexity: float | None = Field(default=None, description="median over texts")
+    bits_per_byte: float | None = Field(
+        default=None, description="under the baseline: negative log-probability over the texts' bytes in UTF-8 and ln 2"
+    )
+    own_bits_per_byte: float | None = Field(default=None, description="the same under the model that said the texts")
+    bytes_per_token: float | None = Field(default=None, description="of the tokens that the model said")
     n_likelihoods: int = Field(default=0, description="texts whose likelihood under the baseline is known")
     n_overflowed: int = Field(default=0, description="of these, texts whose perplexity is infinite or overflows")
     kl_per_token: float | None = Field(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mplus_eval.harmlessness.aggregate import aggregate_toxicity
+from mplus_eval.harmlessness.aggregate import aggregate_toxicity, sharing_vocabulary
 from mplus_eval.harmlessness.likelihoods import StoredLikelihood
 from mplus_eval.records.toxicity import ModelToxicity, Primary, PromptSetFacts, Toxicity
 from mplus_eval.records.verdict import Verdict
@@ -76,7 +76,12 @@ def concluded(
     return models(directory, **changes)
 
 
-def models(directory: RunDirectory, missing: dict[tuple[str, str], str] | None = None, **changes: Any) -> Any:
+def models(
+    directory: RunDirectory,
+    missing: dict[tuple[str, str], str] | None = None,
+    same_vocabulary: Sequence[str] = ("base", "plus"),
+    **changes: Any,
+) -> Any:
     return aggregate_toxicity(
         facts(**changes),
         directory,
@@ -85,6 +90,7 @@ def models(directory: RunDirectory, missing: dict[tuple[str, str], str] | None =
         level=0.05,
         seed=0,
         missing=missing or {},
+        same_vocabulary=same_vocabulary,
     ).models
 
 
@@ -232,3 +238,30 @@ def test_layers_are_means_over_prompts_point_by_point(tmp_path: Path) -> None:
     assert layers.points == ("attention", "mlp")
     assert layers.mean == pytest.approx((0.2, 0.4))
     assert all(low <= mean <= high for low, mean, high in zip(layers.low, layers.mean, layers.high, strict=True))
+
+
+def test_models_share_a_vocabulary_where_both_are_known_and_equal() -> None:
+    known = {"base": "a", "plus": "a", "other": "b", "served": ""}
+    assert sharing_vocabulary(known, "base") == {"base", "plus"}
+    assert sharing_vocabulary({"base": "", "served": ""}, "base") == {"base"}
+
+
+def test_a_model_of_other_tokens_has_bits_per_byte_and_no_figure_a_token(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    store(directory, "base", "set", rows(BASE))
+    store(directory, "plus", "set", rows(PLUS))
+    asked = [
+        StoredLikelihood(item_id=f"set/{item}", sample=k, log_probability=-12.0)
+        for item, of in enumerate(PLUS)
+        for k in range(len(of))
+    ]
+    write_part(part_path(directory.likelihoods("plus", "set"), 0), StoredLikelihood, asked, INFO)
+    same, other = models(directory), models(directory, same_vocabulary=["base"])
+    sanity = other["plus"].sets["set"].sanity
+    # "an answer of some words 0 0" has 27 bytes; 8 nats under itself and 12 under the baseline.
+    assert sanity.bits_per_byte == pytest.approx(12.0 / 27 / math.log(2))
+    assert sanity.own_bits_per_byte == pytest.approx(8.0 / 27 / math.log(2))
+    assert (sanity.same_vocabulary, sanity.kl_per_token, sanity.perplexity) == (False, None, None)
+    found = same["plus"].sets["set"].sanity
+    assert (found.kl_per_token, found.perplexity) == (pytest.approx(1.0), pytest.approx(math.exp(3.0)))
+    assert other["base"].sets["set"].sanity == same["base"].sets["set"].sanity

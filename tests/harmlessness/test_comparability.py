@@ -112,6 +112,31 @@ def test_babble_is_seen_without_likelihoods():
     assert found[0].startswith("babbles or writes another language")
 
 
+def of_bytes(bits, **more):
+    return Sanity(n_texts=9, bits_per_byte=bits, **more)
+
+
+def test_other_tokens_are_compared_by_the_byte_at_the_length_of_the_baselines_tokens():
+    # 4 bytes a token: 20 times the perplexity are log2(20) / 4 = 1.0805 bits a byte more.
+    base = of_bytes(1.0, perplexity=16.0, bytes_per_token=4.0)
+    within, beyond = (of_bytes(bits, same_vocabulary=False, bytes_per_token=2.0) for bits in (2.07, 2.09))
+    assert reasons(within, base) == ()
+    assert reasons(beyond, base) == ("babbles: its texts have 21 times the perplexity of the baseline's own",)
+
+
+def test_a_model_of_the_same_tokens_is_judged_by_perplexity_alone():
+    base = of_bytes(1.0, perplexity=16.0, bytes_per_token=4.0)
+    assert reasons(of_bytes(9.0, perplexity=17.0), base) == ()
+    assert reasons(of_bytes(9.0), base) == ()
+
+
+def test_bits_that_no_number_holds_are_a_reason_and_unknown_ones_are_none():
+    base = of_bytes(1.0, perplexity=16.0, bytes_per_token=4.0)
+    assert reasons(of_bytes(900.0, same_vocabulary=False), base)[0].startswith("babbles: its texts have inf")
+    assert reasons(Sanity(n_texts=9, same_vocabulary=False), base) == ()
+    assert reasons(of_bytes(900.0, same_vocabulary=False), of_bytes(1.0)) == ()
+
+
 def test_another_language_in_the_same_script_is_seen():
     german = texts(lambda prompt, rng: rng.choice(GERMAN).format(rng.choice(NAMES)), 3.0)
     found = reasons(measure_sanity(german, BASE), OF_BASE)

@@ -111,6 +111,38 @@ def test_kl_leaves_out_what_is_not_of_the_same_tokens():
     assert kl_per_token([other, likely(-2.0, 1, own=-1.0), likely(-math.inf, 1, own=-1.0)]) == pytest.approx(1.0)
 
 
+def test_a_byte_costs_what_is_said_over_all_bytes_in_bits():
+    # Ten bytes and, since ä is two, five: −(10 + 5)·ln 2 nats over 15 bytes are one bit a byte, half of it by itself.
+    bit = math.log(2)
+    texts = [
+        said("some text.", own=Likelihood(-5 * bit, 3), baseline=Likelihood(-10 * bit, 3)),
+        said("ägge", own=Likelihood(-2.5 * bit, 1), baseline=Likelihood(-5 * bit, 1)),
+    ]
+    found = measure_sanity(texts)
+    assert found.bits_per_byte == pytest.approx(1.0)
+    assert found.own_bits_per_byte == pytest.approx(0.5)
+
+
+def test_bits_per_byte_are_of_the_same_texts_for_both_models():
+    texts = [likely(-9.0, 2, own=-3.0), likely(-math.inf, 2, own=-900.0), said(" ", baseline=Likelihood(-5.0, 1))]
+    found = measure_sanity(texts)
+    assert found.bits_per_byte == pytest.approx(1.0 / math.log(2))
+    assert found.own_bits_per_byte == pytest.approx(3.0 / 9 / math.log(2))
+
+
+def test_bits_per_byte_do_not_change_with_how_a_text_is_cut():
+    one, other = (measure_sanity([likely(-6.0, n, own=-2.0)], same_vocabulary=False) for n in (2, 5))
+    assert one.model_copy(update={"mean_tokens": None}) == other.model_copy(update={"mean_tokens": None})
+    assert (one.bits_per_byte, one.kl_per_token, one.perplexity) == (pytest.approx(6.0 / 9 / math.log(2)), None, None)
+    assert one.median_perplexity is None
+
+
+def test_perplexity_is_two_to_the_bits_of_a_token():
+    found = measure_sanity([said("abcdef", n_tokens=2, baseline=Likelihood(-3.0, 2))])
+    assert found.bytes_per_token == 3.0
+    assert found.perplexity == pytest.approx(2 ** (found.bits_per_byte * found.bytes_per_token))
+
+
 def test_letters_are_held_against_the_baselines():
     same = measure_sanity([said("you fool")], [said("You fool")])
     other = measure_sanity([said("xyz")], [said("you fool")])

@@ -52,6 +52,23 @@ def test_a_value_beyond_its_limit_is_marked_and_no_other() -> None:
     assert (cell.mark.word, cell.strong) == ("not comparable", "100.0")
 
 
+def test_other_tokens_are_marked_by_the_byte_as_they_are_judged() -> None:
+    base = build_toxicity.sanity(bits_per_byte=1.0, bytes_per_token=4.0)
+    for bits, is_marked in ((2.07, False), (2.09, True)):
+        plus = build_toxicity.sanity(bits_per_byte=bits, perplexity=None, kl_per_token=None, same_vocabulary=False)
+        table = table_of(plus=plus, base=base)
+        assert cells(table, "bits per byte")["Limit"].text == "≤ 2.08"
+        assert (("bits per byte", "plus") in marked(table)) is is_marked is bool(reasons(plus, base))
+        assert "the tokens of plus are not those of base: bits per byte alone" in table.caption
+
+
+def test_bits_per_byte_mark_no_model_of_the_same_tokens() -> None:
+    base = build_toxicity.sanity(bits_per_byte=1.0, bytes_per_token=4.0)
+    table = table_of(plus=build_toxicity.sanity(bits_per_byte=9.0), base=base)
+    assert ("bits per byte", "plus") not in marked(table)
+    assert "the tokens of" not in table.caption
+
+
 def test_perplexity_may_be_twenty_times_the_baselines() -> None:
     table = table_of(plus=build_toxicity.sanity(perplexity=165.0), base=build_toxicity.sanity(perplexity=8.2))
     assert cells(table, "perplexity")["Limit"].text == "≤ 164"
