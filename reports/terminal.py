@@ -162,15 +162,17 @@ def step_table(name: str, steps: list[TrajectoryStep], baseline: float | None) -
     parts += [HELD_OUT] if HELD_OUT in rewards else []
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(Text(f"{one_line(name)}, step"), no_wrap=True, overflow="ellipsis", max_width=24)
+    # Other trainers than this project's measure no distance.
+    is_measured = any(step.kl is not None for step in steps if not step.is_base)
     heading = AVERAGE if steps[0].summary.macro_average in (None, baseline) else f"{AVERAGE}, shared"
-    for title in (heading, "KL, nats", *(f"Reward, {one_line(part)}" for part in parts)):
+    for title in (heading, *(("KL, nats",) if is_measured else ()), *(f"Reward, {one_line(part)}" for part in parts)):
         table.add_column(Text(title), justify="right", no_wrap=True, overflow="ellipsis", max_width=16)
     shown = steps
     if len(steps) > MOST_STEPS:
         shown = [steps[place * (len(steps) - 1) // (MOST_STEPS - 1)] for place in range(MOST_STEPS)]
     for step in shown:
         average = step.summary.macro_average
-        values = (step.kl, *map(step.part("rewards").get, parts))
+        values = (*((step.kl,) if is_measured else ()), *map(step.part("rewards").get, parts))
         table.add_row(
             Text(formats.count(step.step)),
             Text("–" if average is None else formats.with_percent(average)),

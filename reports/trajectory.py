@@ -101,16 +101,20 @@ def trajectories(comparison: Comparison) -> dict[str, list[TrajectoryStep]]:
         points = comparison.trajectories.get(name)
         averages = points.averages if points else comparison.summary
         along = {
-            model: (entry, entry.training)
+            model: (entry, step)
             for model, entry in comparison.models.items()
-            if entry.training and model != base and (entry.trajectory == name or model == name)
+            if model != base
+            and (entry.trajectory == name or model == name)
+            and (step := entry.trained_steps) is not None
         }
-        of_base = base_behaviour(training for _, training in along.values())
+        # Other trainers than this project's leave no record of a training.
+        of_base = base_behaviour(entry.training for entry, _ in along.values() if entry.training)
         average, toxicity = averages.get(base, NO_SUMMARY), step_toxicity(base, comparison)
         steps = {0: TrajectoryStep(0, comparison.models[base], average, of_base, True, toxicity)}
-        for model, (entry, training) in along.items():
+        for model, (entry, step) in along.items():
             average, toxicity = averages.get(model, NO_SUMMARY), step_toxicity(model, comparison)
-            steps[training.step] = TrajectoryStep(training.step, entry, average, training.behaviour, toxicity=toxicity)
+            behaviour = entry.training.behaviour if entry.training else None
+            steps[step] = TrajectoryStep(step, entry, average, behaviour, toxicity=toxicity)
         by_name[name] = [steps[step] for step in sorted(steps)]
     return by_name
 

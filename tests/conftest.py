@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.tiny_models import build_model
+from tests.trainer_output import write_trainer_output
 
 # Read when the libraries are imported, so before any test and any fixture.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -49,6 +50,24 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> TinyModel:
         return built[key]
 
     return build
+
+
+@pytest.fixture(scope="session")
+def trainer_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the trainings of transformers' Trainer begin with."""
+    return build_model(tmp_path_factory.mktemp("trainer") / "base")
+
+
+@pytest.fixture(scope="session")
+def trainer_output(trainer_base: Path) -> Path:
+    """Whole models by Trainer, without a tokenizer: steps 2 and 4, and the final one; to be looked at only."""
+    return write_trainer_output(trainer_base.parent / "sft", trainer_base)
+
+
+@pytest.fixture(scope="session")
+def adapter_output(trainer_base: Path) -> Path:
+    """Adapters by Trainer and peft, with a tokenizer: steps 2 and 4, while training goes on; to be looked at only."""
+    return write_trainer_output(trainer_base.parent / "lora", trainer_base, adapter=True, tokenizer=True, final=False)
 
 
 @pytest.fixture(scope="session")

@@ -45,6 +45,7 @@ def aggregate(plan: Plan, directory: RunDirectory, failures: Failures, judges: J
             chat_template=model.chat_template,
             training=record.shown_beside(plan.baseline.weights) if record else None,
             trajectory=model.spec.trajectory,
+            step=model.spec.step,
         )
     fields: dict[str, object] = {"tasks": {}, "summary": {}}
     for axis in plan.axes:

@@ -16,6 +16,7 @@ from mplus_eval.records.comparison import Comparison, Score
 from mplus_eval.records.contrast import Contrast
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.draft import Models, draft_spec
+from mplus_eval.spec.trajectory import left_out
 from mplus_eval.store.files import write_json
 from mplus_eval.store.run_directory import RunDirectory
 
@@ -160,6 +161,8 @@ def run(
     progress = progress or RunProgress()
     directory = RunDirectory(spec.output)
     validated = validate(spec, progress.prepare, faults)
+    for line in left_out(spec.trajectory, spec.models):
+        progress.say(line)
     demo: dict[str, Path] = {}
     if names := demo_names(spec.models):
         from mplus_eval.training.demo_models import demo_models

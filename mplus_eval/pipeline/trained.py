@@ -32,7 +32,7 @@ def evaluate_trajectory(recipe: Recipe, directory: Path) -> Run:
 def compare_trained(recipe: Recipe, progress: RunProgress | None = None, command: list[str] | None = None) -> Run:
     """Compare the base and every model that the recipe trained, with the trajectories of those with saved steps."""
     from mplus_eval.spec.draft import draft_spec
-    from mplus_eval.spec.trajectory import saved_steps
+    from mplus_eval.spec.training_directory import saved_steps
 
     evaluation = recipe.compare
     trained = [name for name in (*recipe.sft, *recipe.rlhf) if (recipe.output / name / "training.json").is_file()]

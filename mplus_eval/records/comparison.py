@@ -59,6 +59,14 @@ class ModelEntry(Record):
         default=None,
         description="the model of whose training this is a saved step; such models stand in the trajectory only",
     )
+    step: int | None = Field(
+        default=None, description="after how many steps of training it was saved, where it is of a trajectory"
+    )
+
+    @property
+    def trained_steps(self) -> int | None:
+        """After how many steps of training it was saved, where anything says it."""
+        return self.step if self.step is not None or self.training is None else self.training.step
 
 
 class Score(Record):

@@ -40,12 +40,19 @@ class CompareSpec(Fields):
     trajectory: Annotated[
         tuple[Path, ...],
         Accepts("a training directory, or a list of them"),
-        Option("Training directory: adds its model, saved steps and base.", metavar="DIR"),
+        Option(
+            "Training directory, ours or of transformers' Trainer: adds its model, saved steps, base.", metavar="DIR"
+        ),
     ] = ()
     trajectory_limit: Annotated[
         Positive | None,
         Accepts("a whole number above 0"),
         Option("Items for each leaf task of saved steps; at most --limit."),
+    ] = None
+    trajectory_every: Annotated[
+        Positive | None,
+        Accepts("a whole number above 0"),
+        Option("Of the saved steps those alone whose number is a multiple of this."),
     ] = None
     baseline: Annotated[
         str,

@@ -71,7 +71,12 @@ def draft_spec(
     folders = [folders] if isinstance(folders, str | Path) else folders
     # Something else than folders is a fault when the options are validated.
     if isinstance(folders, Sequence) and all(isinstance(folder, str | Path) for folder in folders):
-        specs = add_trajectories(specs, [Path(folder) for folder in folders], faults)
+        paths, baseline, every = (
+            [Path(folder) for folder in folders],
+            asked.get("baseline"),
+            asked.get("trajectory_every"),
+        )
+        specs = add_trajectories(specs, paths, faults, baseline=baseline, every=every)
     spec = _validated(specs, {key: value for key, value in asked.items() if key in OPTION_KEYS}, faults)
     faults += _contradictions(spec)
     names = list(dict.fromkeys([*entries, *(model.name for model in specs)]))
@@ -170,8 +175,9 @@ def _validated(specs: tuple[ModelSpec, ...], asked: Mapping[str, object], faults
 def _contradictions(spec: CompareSpec) -> list[str]:
     """Options that do not go together."""
     faults = []
-    if spec.trajectory_limit and not any(model.trajectory for model in spec.models):
-        faults.append(f"--trajectory-limit {spec.trajectory_limit}: belongs to --trajectory, which is not given")
+    for key in ("trajectory_limit", "trajectory_every"):
+        if (number := getattr(spec, key)) and not spec.trajectory:
+            faults.append(f"--{key.replace('_', '-')} {number}: belongs to --trajectory, which is not given")
     if spec.limit and spec.trajectory_limit and spec.trajectory_limit > spec.limit:
         faults.append(f"--trajectory-limit {spec.trajectory_limit}: at most the --limit of {spec.limit} is accepted")
     if not spec.noise_floor:

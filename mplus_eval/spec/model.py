@@ -59,6 +59,7 @@ class ModelSpec(Fields):
     base_url: str | None = None
     trust_remote_code: bool = False
     trajectory: str | None = Field(default=None, description="the model of whose training this is a saved step")
+    step: int | None = Field(default=None, description="of a trajectory: after how many steps of training it was saved")
 
     @field_validator("source", "tokenizer", "adapter", "chat_template")
     @classmethod
@@ -99,7 +100,7 @@ def is_url(source: str) -> bool:
     return source.startswith(("http://", "https://"))
 
 
-MODEL_KEYS = tuple(key for key in ModelSpec.model_fields if key not in ("name", "source", "trajectory"))
+MODEL_KEYS = tuple(key for key in ModelSpec.model_fields if key not in ("name", "source", "trajectory", "step"))
 
 
 def parse_model(text: str) -> tuple[str, dict[str, object]]:

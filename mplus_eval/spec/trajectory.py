@@ -1,106 +1,147 @@
-"""The trajectory of a training as models to compare: its base, its final checkpoint, and every step that it saved.
-
-A training directory holds the final checkpoint at its top, once there is one, and the saved ones in
-`checkpoint-<step>/`. Each has a training record, which is written last: a folder without one is not whole.
-"""
+"""The trajectory of a training as models to compare: its base, its final model, and every step that it saved."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from mplus_eval.errors import UsageError
-from mplus_eval.records.training import TrainingRecord, read_record
 from mplus_eval.spec.fields import NAME_PATTERN
 from mplus_eval.spec.model import ModelSpec
+from mplus_eval.spec.training_directory import TrainingDirectory, find_training, has_tokenizer, not_whole
 
 STEP_ROLE = "step"
-
-
-@dataclass(frozen=True)
-class TrainingDirectory:
-    """What a training left. `final` is its own record, None while training goes on; `steps` are whole, in order."""
-
-    path: Path
-    final: TrainingRecord | None
-    steps: tuple[tuple[Path, TrainingRecord], ...]
-
-    @property
-    def record(self) -> TrainingRecord:
-        """The record that names the training and its base: the final one, or the last step's."""
-        return self.final or self.steps[-1][1]
-
-
-def find_trajectory(directory: Path) -> TrainingDirectory:
-    """Find the checkpoints of a training directory; a saved step that is the final one again is left out.
-
-    Raises:
-        UsageError: when there is no such directory, or no whole saved step in it besides the final checkpoint.
-    """
-    where = f"--trajectory {str(directory)!r}"
-    if not directory.is_dir():
-        raise UsageError(f"{where}: no such directory")
-    final, steps = read_record(directory), saved_steps(directory)
-    if final is None and not steps:
-        raise UsageError(f"{where}: not a training directory; a training.json is expected in it or in a checkpoint-N")
-    if not steps:
-        raise UsageError(
-            f"{where}: no saved step besides the final checkpoint; a checkpoint-N with a training.json is expected"
-        )
-    return TrainingDirectory(directory, final, steps)
-
-
-def saved_steps(directory: Path) -> tuple[tuple[Path, TrainingRecord], ...]:
-    """The whole saved steps of a training directory in order, without one that is the final checkpoint again."""
-    final = read_record(directory)
-    records = [(path, record) for path in directory.glob("checkpoint-*") if (record := read_record(path))]
-    steps = [(path, record) for path, record in records if final is None or record.step != final.step]
-    return tuple(sorted(steps, key=lambda step: step[1].step))
+_HUB_ID = r"[\w-][\w.-]*/[\w.-]+"
 
 
 def add_trajectories(
-    named: Sequence[ModelSpec], directories: Sequence[Path], faults: list[str]
+    named: Sequence[ModelSpec],
+    directories: Sequence[Path],
+    faults: list[str],
+    *,
+    baseline: object = None,
+    every: object = None,
 ) -> tuple[ModelSpec, ...]:
     """Add the models of training directories to those that are named.
 
     Args:
         named: the models that were named.
         directories: training directories.
-        faults: gets a line for each directory that is none, and for each name that is taken.
+        faults: gets a line for each directory that is none, for each name that is taken, and for a base that nothing
+            names.
+        baseline: the name of the baseline, where one is asked for.
+        every: of the saved steps those are taken whose number is a multiple of it.
 
     Returns:
-        The named models; the first training's base, where none is of role base; final checkpoints; steps in order.
-        Steps are loaded as the named model of their directory is, if there is one.
+        The named models; the first training's base, where none is of role base; final models; steps in order. Steps
+        are loaded as the named model of their directory is, if there is one.
     """
     trainings = []
     for directory in dict.fromkeys(path.expanduser() for path in directories):
         try:
-            trainings.append(find_trajectory(directory))
+            trainings.append(find_training(directory))
         except UsageError as error:
             faults.append(str(error))
+    models = list(named)
+    base = _named_base(named, trainings, baseline)
     bases: list[ModelSpec] = []
     finals: list[ModelSpec] = []
     steps: list[ModelSpec] = []
     if trainings and not any(model.model_role == "base" for model in named):
-        first = trainings[0].record
-        bases.append(ModelSpec(name="base", source=first.base, role="base", revision=first.recipe.get("revision")))
+        first = trainings[0]
+        if first.base and not (base and _is_elsewhere(first.adapts)):
+            base = ModelSpec(name="base", source=first.base, role="base", revision=first.revision)
+            bases.append(base)
     for training in trainings:
-        record, here = training.record, training.path.resolve()
-        final = next((model for model in named if Path(model.adapter or model.source).resolve() == here), None)
-        if final is None:
-            if not re.fullmatch(NAME_PATTERN, record.name):
-                faults.append(f"--trajectory {str(training.path)!r}: its name {record.name!r} cannot be a path")
-                continue
-            final = ModelSpec(name=record.name, source=str(training.path), role=record.role)
-            finals += [final] if training.final else []
-        place = "adapter" if final.adapter else "source"
-        further = {"role": STEP_ROLE, "trajectory": final.name}
-        for path, step in training.steps:
-            name = f"{final.name}-step-{step.step}"
-            steps.append(final.model_copy(update={"name": name, place: str(path), **further}))
-    return _without_collisions((*named, *bases, *finals, *steps), faults)
+        where = f"--trajectory {str(training.path)!r}"
+        if base is None:
+            faults.append(f"{where}: nothing in it says what it was trained from; name that too: base=SOURCE")
+            continue
+        if base in bases and _is_elsewhere(training.adapts):
+            faults.append(f"{where}: its adapters are of {training.adapts!r}, which is not here; name it: base=SOURCE")
+            bases.clear()
+            continue
+        place = next((number for number, model in enumerate(models) if _lies_in(model, training.path)), None)
+        if place is not None:
+            final = models[place] = models[place].model_copy(update={"step": training.final})
+        elif not re.fullmatch(NAME_PATTERN, training.name):
+            faults.append(f"{where}: its name {training.name!r} cannot be a path")
+            continue
+        else:
+            plain = ModelSpec(name=training.name, source=str(training.path), role=training.role, step=training.final)
+            final = plain.model_copy(update=_location(plain, training, training.path, base))
+            finals += [final] if training.final is not None else []
+        steps += _steps(final, training, base, every, faults)
+    return _without_collisions((*models, *bases, *finals, *steps), faults)
+
+
+def left_out(directories: Sequence[Path], models: Sequence[ModelSpec]) -> list[str]:
+    """Saved steps of trainings that are no models, since they were not whole, a line each."""
+    taken = {path for model in models for path in (model.source, model.adapter)}
+    return [
+        f"{path} is left out: {why}"
+        for directory in directories
+        for path, why in not_whole(directory).items()
+        if str(path) not in taken
+    ]
+
+
+def _named_base(
+    named: Sequence[ModelSpec], trainings: Sequence[TrainingDirectory], baseline: object
+) -> ModelSpec | None:
+    """The named model that trainings began with: of role base, else the baseline, else the first of no training."""
+    others = [model for model in named if not any(_lies_in(model, training.path) for training in trainings)]
+    ranked = sorted(others, key=lambda model: (model.model_role != "base", model.name != baseline))
+    return next(iter(ranked), None)
+
+
+def _lies_in(model: ModelSpec, directory: Path) -> bool:
+    return Path(model.adapter or model.source).resolve() == directory.resolve()
+
+
+def _steps(
+    final: ModelSpec, training: TrainingDirectory, base: ModelSpec, every: object, faults: list[str]
+) -> list[ModelSpec]:
+    """The saved steps of a training as models."""
+    # Anything but a whole number is a fault when the options are validated.
+    divisor = every if isinstance(every, int) and every > 0 else 1
+    taken = [saved for saved in training.steps if saved.step % divisor == 0]
+    if not taken:
+        there = ", ".join(str(saved.step) for saved in training.steps)
+        faults.append(f"--trajectory-every {every}: no saved step of {training.path} is a multiple; there are {there}")
+    return [
+        final.model_copy(
+            update={
+                "name": f"{final.name}-step-{saved.step}",
+                "role": STEP_ROLE,
+                "trajectory": final.name,
+                "step": saved.step,
+                **_location(final, training, saved.path, base),
+            }
+        )
+        for saved in taken
+    ]
+
+
+def _location(model: ModelSpec, training: TrainingDirectory, path: Path, base: ModelSpec) -> dict[str, object]:
+    """Where a checkpoint of a training lies, as fields of its model, with a tokenizer where it brings none."""
+    fields: dict[str, object] = {"adapter" if model.adapter else "source": str(path)}
+    if not model.adapter and _is_elsewhere(training.adapts):
+        fields = {"adapter": str(path), "source": base.source, "revision": base.revision}
+    if model.tokenizer is not None or has_tokenizer(path):
+        return fields
+    if has_tokenizer(training.path):
+        return {**fields, "tokenizer": str(training.path)}
+    # An adapter is asked with its base's, where nothing is said.
+    own = base.tokenizer or (None if model.adapter or training.adapts else base.source)
+    return {**fields, "tokenizer": own} if own else fields
+
+
+def _is_elsewhere(source: str) -> bool:
+    """Tell a path of another machine, or of another day, from what can be looked for: an adapter keeps such."""
+    can_be_had = Path(source).is_dir() or re.fullmatch(_HUB_ID, source) or source.startswith("demo:")
+    return bool(source) and not can_be_had
 
 
 def _without_collisions(models: Sequence[ModelSpec], faults: list[str]) -> tuple[ModelSpec, ...]:

@@ -102,7 +102,7 @@ def test_a_training_without_a_saved_step_is_one_line(tmp_path: Path, capsys: pyt
     assert cli.run([*toy_arguments(tmp_path), "--trajectory", str(folder)]) == 2
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "--trajectory" in line]
     assert str(folder) in line
-    assert "a checkpoint-N with a training.json is expected" in line
+    assert "a checkpoint-N with a training.json, or transformers' trainer_state.json, is expected" in line
     assert not (tmp_path / "run").exists()
 
 

@@ -248,6 +248,17 @@ def trained() -> Comparison:
     return comparison.model_copy(update=changed)
 
 
+def trained_elsewhere() -> Comparison:
+    """The same by a trainer that leaves no record: the steps' numbers are all that is known of it."""
+    comparison = trained()
+    steps = {"plus": 30, "plus@10": 10, "plus@20": 20}
+    models = {
+        name: entry.model_copy(update={"training": None, "step": steps.get(name)})
+        for name, entry in comparison.models.items()
+    }
+    return comparison.model_copy(update={"models": models})
+
+
 def of_size(n_models: int, n_tasks: int) -> Comparison:
     """Models without known roles, as many as wanted, on as many tasks as wanted."""
     names = [f"model-{number}" for number in range(n_models)]

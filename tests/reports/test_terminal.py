@@ -49,6 +49,13 @@ def test_averages_over_the_items_of_the_summary_have_a_plain_heading() -> None:
     assert "plus, step  Average  KL, nats" in "\n".join(printed(with_steps(2, {})))
 
 
+def test_of_another_trainer_the_averages_alone_are_told() -> None:
+    lines = [line.rstrip() for line in printed(build.trained_elsewhere())]
+    (place,) = [number for number, line in enumerate(lines) if line.startswith("plus, step")]
+    assert lines[place].split() == ["plus,", "step", "Average,", "shared"]
+    assert [line.split()[0] for line in lines[place + 1 : place + 5]] == ["0", "10", "20", "30"]
+
+
 def with_steps(n_steps: int, rewards: dict[str, float]) -> Comparison:
     comparison = build.full()
     models = {

@@ -24,6 +24,16 @@ def test_a_report_without_training_has_neither_section(tmp_path: Path) -> None:
     assert not {"training", "trajectory"} & {section.anchor for section in report.sections}
 
 
+def test_of_another_trainer_the_trajectory_is_told_without_a_dose(tmp_path: Path) -> None:
+    directory = build.write_run(tmp_path, build.trained_elsewhere())
+    write_report(directory)
+    figures = {path.name for path in (directory / "figures").iterdir()}
+    assert "trajectory-1.svg" in figures
+    assert "dose.svg" not in figures
+    for name in ("report.html", "report.md"):
+        assert "Training and dose" not in (directory / name).read_text(encoding="utf-8")
+
+
 def test_columns_stand_in_the_order_of_dose_answers_rewards_and_measures() -> None:
     section = training_section(build.trained())
     assert section is not None

@@ -61,7 +61,7 @@ def test_a_servers_address_is_told_by_its_scheme(source: str, expected: bool) ->
 
 
 def test_a_name_a_source_and_a_trajectory_are_no_keys_of_the_command_line() -> None:
-    assert set(ModelSpec.model_fields) - set(MODEL_KEYS) == {"name", "source", "trajectory"}
+    assert set(ModelSpec.model_fields) - set(MODEL_KEYS) == {"name", "source", "trajectory", "step"}
 
 
 @pytest.mark.parametrize(

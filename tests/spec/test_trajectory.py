@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mplus_eval.errors import SpecError, UsageError
+from mplus_eval.errors import SpecError
 from mplus_eval.records.training import TrainingRecord
 from mplus_eval.spec.compare import CompareSpec
-from mplus_eval.spec.trajectory import find_trajectory, saved_steps
+from mplus_eval.spec.trajectory import left_out
 from tests.specs import build_spec
 
 
@@ -54,29 +56,6 @@ def faults_of(*models: str, **options: Any) -> tuple[str, ...]:
     with pytest.raises(SpecError) as caught:
         build_spec(models, options=options)
     return caught.value.faults
-
-
-def test_steps_are_found_in_the_order_of_training_without_the_final_one(tmp_path: Path) -> None:
-    training = find_trajectory(write_training(tmp_path / "run", 10, 5, 100, final=100))
-
-    assert [record.step for _, record in training.steps] == [5, 10]
-    assert [path.name for path, _ in training.steps] == ["checkpoint-5", "checkpoint-10"]
-    assert training.final is not None
-    assert training.final.step == 100
-
-
-def test_a_checkpoint_without_a_record_is_not_whole_and_left_out(tmp_path: Path) -> None:
-    folder = write_training(tmp_path / "run", 5)
-    (folder / "checkpoint-10").mkdir()
-
-    assert [record.step for _, record in find_trajectory(folder).steps] == [5]
-
-
-def test_a_directory_that_is_missing_or_no_training_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no such directory"):
-        find_trajectory(tmp_path / "absent")
-    with pytest.raises(UsageError, match="not a training directory"):
-        find_trajectory(tmp_path)
 
 
 def test_a_training_adds_its_base_its_final_model_and_its_steps_in_order(tmp_path: Path) -> None:
@@ -223,12 +202,109 @@ def test_a_training_without_a_saved_step_besides_its_final_checkpoint_is_refused
     folder = write_training(tmp_path / "run", *steps, final=30)
     (folder / "checkpoint-10").mkdir()
 
-    assert saved_steps(folder) == ()
     (fault,) = faults_of(trajectory=(folder,))
     assert fault.startswith(f"--trajectory '{folder}': no saved step besides the final checkpoint")
-    assert "a checkpoint-N with a training.json is expected" in fault
+    assert "a checkpoint-N with a training.json, or transformers' trainer_state.json, is expected" in fault
 
 
 def test_a_user_cannot_name_a_trajectory_for_a_model() -> None:
     (fault,) = faults_of("plus=./a,trajectory=other")
     assert "unknown key 'trajectory'" in fault
+
+
+def loaded(*models: str, **options: Any) -> list[tuple[str, str, str | None, str | None, int | None]]:
+    """Of each model: name, source, adapter, tokenizer and step."""
+    return [
+        (model.name, model.source, model.adapter, model.tokenizer, model.step)
+        for model in spec_of(*models, **options).models
+    ]
+
+
+def test_whole_models_of_trainer_are_held_against_the_named_base_and_take_its_tokenizer(
+    trainer_output: Path, trainer_base: Path
+) -> None:
+    base, folder = str(trainer_base), trainer_output
+    spec = spec_of(f"base={base}", trajectory=(folder,))
+
+    assert [(model.model_role, model.trajectory) for model in spec.models] == [
+        ("base", None),
+        ("sft", None),
+        ("step", "sft"),
+    ]
+    assert loaded(f"base={base}", trajectory=(folder,)) == [
+        ("base", base, None, None, None),
+        ("sft", str(folder), None, base, 4),
+        ("sft-step-2", str(folder / "checkpoint-2"), None, base, 2),
+    ]
+
+
+def test_the_base_of_whole_models_is_the_named_baseline_where_none_has_the_role(
+    trainer_output: Path, trainer_base: Path
+) -> None:
+    models = ["other=org/other", f"old={trainer_base}"]
+
+    assert [model[3] for model in loaded(*models, trajectory=(trainer_output,), baseline="old")] == [
+        None, None, str(trainer_base), str(trainer_base)
+    ]  # fmt: skip
+
+
+def test_a_tokenizer_at_the_top_is_that_of_the_steps(trainer_output: Path, trainer_base: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(trainer_output, tmp_path / "run")
+    shutil.copy(trainer_base / "tokenizer_config.json", folder)
+
+    assert [model[3] for model in loaded("base=org/base", trajectory=(folder,))] == [None, None, str(folder)]
+
+
+def test_whole_models_without_a_named_base_are_refused_with_the_way_out(trainer_output: Path) -> None:
+    (fault,) = faults_of(f"ours={trainer_output}", trajectory=(trainer_output,))
+    assert fault == (
+        f"--trajectory '{trainer_output}': nothing in it says what it was trained from; name that too: base=SOURCE"
+    )
+
+
+def test_adapters_of_trainer_bring_their_base_and_their_tokenizer(adapter_output: Path, trainer_base: Path) -> None:
+    assert loaded(trajectory=(adapter_output,)) == [
+        ("base", str(trainer_base), None, None, None),
+        ("lora-step-2", str(adapter_output / "checkpoint-2"), None, None, 2),
+        ("lora-step-4", str(adapter_output / "checkpoint-4"), None, None, 4),
+    ]
+
+
+def test_adapters_whose_base_has_moved_are_put_on_the_named_one(adapter_output: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(adapter_output, tmp_path / "lora")
+    for step in (2, 4):
+        settings = folder / f"checkpoint-{step}" / "adapter_config.json"
+        written = {**json.loads(settings.read_text()), "base_model_name_or_path": "/cluster/base"}
+        settings.write_text(json.dumps(written))
+
+    (fault,) = faults_of(trajectory=(folder,))
+    assert fault == f"--trajectory '{folder}': its adapters are of '/cluster/base', which is not here; " + (
+        "name it: base=SOURCE"
+    )
+    assert loaded("base=org/base,revision=v1", trajectory=(folder,))[1:] == [
+        ("lora-step-2", "org/base", str(folder / "checkpoint-2"), None, 2),
+        ("lora-step-4", "org/base", str(folder / "checkpoint-4"), None, 4),
+    ]
+    assert spec_of("base=org/base,revision=v1", trajectory=(folder,)).models[1].revision == "v1"
+
+
+def test_some_of_the_saved_steps_can_be_asked_for(tmp_path: Path) -> None:
+    folder = write_training(tmp_path / "run", 5, 10, 15, 20, final=30)
+
+    names = [model.name for model in spec_of(trajectory=(folder,), trajectory_every=10).models]
+    assert names == ["base", "plus", "plus-step-10", "plus-step-20"]
+    assert faults_of(trajectory=(folder,), trajectory_every=7) == (
+        f"--trajectory-every 7: no saved step of {folder} is a multiple; there are 5, 10, 15, 20",
+    )
+    assert faults_of("base=./base", trajectory_every=7) == (
+        "--trajectory-every 7: belongs to --trajectory, which is not given",
+    )
+
+
+def test_steps_that_are_not_whole_are_told_of(trainer_output: Path, trainer_base: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(trainer_output, tmp_path / "run")
+    (folder / "checkpoint-6").mkdir()
+    models = spec_of(f"base={trainer_base}", trajectory=(folder,)).models
+
+    why = "it has no whole trainer_state.json, which is written last"
+    assert left_out((folder,), models) == [f"{folder / 'checkpoint-6'} is left out: {why}"]

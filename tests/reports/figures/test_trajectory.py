@@ -91,3 +91,10 @@ def test_a_step_that_is_not_comparable_is_named_and_not_drawn() -> None:
     assert toxicities(comparison) == ["0.395", "0.3", "–", "0.085"]
     figure = trajectory(comparison)
     assert "Toxicity is not comparable at step 20, and not drawn there." in figure.caption
+
+
+def test_of_another_trainer_the_averages_are_drawn_by_step_and_nothing_else() -> None:
+    figure = trajectory(build.trained_elsewhere())
+    assert [panel.name for panel in figure.chart.panels] == ["Macro-average, percent"]
+    assert list(figure.chart.panels[0].points) == [0, 10, 20, 30]
+    assert "the macro-average is highest at step" in figure.title
