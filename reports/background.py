@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mplus_eval.records.comparison import Comparison, ModelEntry
 from mplus_eval.reports import formats
+from mplus_eval.reports.asking import asking_tables
 from mplus_eval.reports.conversation_method import conversation_method
 from mplus_eval.reports.harmlessness_method import harmlessness_method
 from mplus_eval.reports.noise import noise_method
@@ -113,6 +114,7 @@ def manifest(comparison: Comparison, stored: Json) -> Manifest:
     columns = (Column("Cell", False), Column("Items"), Column("Time"), Column("Fingerprint", False))
     tables = (
         model_table(comparison, _mapping(stored, "models")),
+        *asking_tables(comparison),
         task_table(comparison),
         *((Table("Time by cell.", columns, tuple(times)),) if times else ()),
     )

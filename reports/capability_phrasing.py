@@ -15,7 +15,7 @@ from mplus_eval.reports import formats
 from mplus_eval.reports.tables import NO_SUMMARY
 from mplus_eval.reports.text import abridged, enumerated, one_line, truncate_end
 from mplus_eval.reports.units import Unit
-from mplus_eval.reports.verdicts import MARKS, NO_VERDICT, VERDICTS, Mark
+from mplus_eval.reports.verdicts import MARKS, NO_VERDICT, VERDICTS, Mark, is_comparable
 
 
 def contrasts_of(name: str, tasks: Mapping[str, Task]) -> dict[str, Contrast]:
@@ -42,7 +42,7 @@ def suite_sentence(
     facts = {
         "name": name,
         "baseline": baseline,
-        "reason": truncate_end(withheld or "its answers cannot be compared", 160).rstrip("."),
+        "reason": why_not_compared(summary),
         "size": formats.size_in_points(tax),
         "loss": formats.spoken_sizes(interval),
         "gain": formats.spoken_sizes(negated(interval)),
@@ -60,6 +60,12 @@ def suite_sentence(
         "power_known": detectable is not None,
     }
     return VERDICTS[summary.verdict].capability.sentence(facts, cases)
+
+
+def why_not_compared(summary: Summary, at_most: int = 2) -> str:
+    """Why the suite's verdict is withheld, with the first reasons, without the full stop."""
+    reasons = [truncate_end(one_line(reason), 160).rstrip(".") for reason in summary.reasons]
+    return abridged(reasons, at_most, "reasons") or "its answers cannot be compared"
 
 
 def where_it_was_lost(contrasts: Mapping[str, Contrast]) -> str:
@@ -98,6 +104,8 @@ def capability_axis(summary: Summary) -> tuple[Mark, str]:
     """A model's verdict over the suite, and the figure behind it."""
     if summary.verdict is None or summary.alignment_tax is None:
         return NO_VERDICT, "withheld"
+    if not is_comparable(summary):
+        return MARKS[summary.verdict], why_not_compared(summary, at_most=1)
     detail = formats.points(-summary.alignment_tax)
     if summary.alignment_tax_ci:
         detail += f" {formats.interval_of_points(negated(summary.alignment_tax_ci))}"

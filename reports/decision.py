@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports import formats
+from mplus_eval.reports.asking import same_weights
 from mplus_eval.reports.capability_phrasing import (
     capability_axis,
     contrasts_of,
@@ -57,6 +58,7 @@ def decide(name: str, comparison: Comparison) -> Decision:
     # A flag qualifies every difference on the tasks where it stands.
     flags = Counter(one_line(flag) for contrast in contrasts.values() for flag in contrast.flags)
     remarks = (
+        *same_weights(name, comparison),
         *suite_remarks(name, comparison),
         *noise_remark(name, comparison),
         *(f"Read with care: {flag} ({formats.counted(n_tasks, 'task')})." for flag, n_tasks in flags.items()),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mplus_eval.records.comparison import Comparison
-from mplus_eval.reports import conversation_phrasing, formats, harmlessness_phrasing
+from mplus_eval.reports import capability_phrasing, conversation_phrasing, formats, harmlessness_phrasing
 from mplus_eval.reports.conversation_phrasing import conversation_short, judged_models
 from mplus_eval.reports.harmlessness_phrasing import primary_measure, primary_of, toxicity_contrast
 from mplus_eval.reports.noise import noise_line
@@ -67,9 +67,14 @@ def summary(comparison: Comparison) -> RenderableType:
 
 
 def not_compared_lines(comparison: Comparison) -> list[str]:
-    """Why models' toxicity or conversation is not compared; of many models the first are told."""
+    """Why models are not compared on an axis; of many models the first are told."""
     contrasts = {name: toxicity_contrast(name, comparison) for name in comparison.models}
     by_axis = {
+        "capability": [
+            f"The capability of {name} is not compared: {capability_phrasing.why_not_compared(of_model, at_most=1)}."
+            for name, of_model in comparison.summary.items()
+            if not is_comparable(of_model)
+        ],
         "toxicity": [
             harmlessness_phrasing.not_compared(name, contrast.reasons, at_most=1)
             for name, contrast in contrasts.items()

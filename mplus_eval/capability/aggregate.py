@@ -11,6 +11,7 @@ from itertools import combinations
 
 import pandas as pd
 
+from mplus_eval.audit.items import AskedItems
 from mplus_eval.capability.macro_average import macro_average
 from mplus_eval.capability.noise_floor import NoiseRerun, noise_floor
 from mplus_eval.capability.task_results import task_results
@@ -36,7 +37,9 @@ def compare_outcomes(outcomes: Outcomes, run: CapabilityRun, rerun: NoiseRerun |
         The fields of a `Comparison` that are of capability: tasks, summary, pairs, trajectories, noise_floor.
     """
     filters = {task.name: f"{task.metric},{task.filter}" for task in run.tasks}
-    items = {cell: ScoredItems.of(rows, filters[cell[1]]) for cell, rows in outcomes.items() if cell[1] in filters}
+    outcomes = {cell: rows for cell, rows in outcomes.items() if cell[1] in filters}
+    items = {cell: ScoredItems.of(rows, filters[cell[1]]) for cell, rows in outcomes.items()}
+    asked = {cell: AskedItems.of(rows) for cell, rows in outcomes.items()}
     noise = None
     if rerun is not None:
         again = {task: ScoredItems.of(rows, filters[task]) for task, rows in rerun.outcomes.items()}
@@ -44,13 +47,13 @@ def compare_outcomes(outcomes: Outcomes, run: CapabilityRun, rerun: NoiseRerun |
         noise = noise_floor(baseline, again, rerun, run.suite.level)
     averages = {model: average(items, run, model) for model in run.models}
     others = [model for model in run.models if model != run.baseline]
-    versus = {model: set_against(items, run, (model, run.baseline), averages, noise) for model in others}
+    versus = {model: set_against(items, asked, run, (model, run.baseline), averages, noise) for model in others}
     pairs = []
     if run.pairs == "all":
         # Saved steps of a training stand in the trajectory only.
         finished = [model for model in others if run.models[model].trajectory is None]
         for against, model in combinations(finished, 2):
-            pair = set_against(items, run, (model, against), averages, noise)
+            pair = set_against(items, asked, run, (model, against), averages, noise)
             pairs.append(Pair(model=model, against=against, tasks=pair.contrasts, summary=pair.summary))
     return {
         "tasks": {task.name: task_results(items, run, task, versus) for task in run.tasks},

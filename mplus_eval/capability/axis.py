@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import ClassVar, Self
 
+from mplus_eval.audit.items import ASKED_COLUMNS
 from mplus_eval.backends import Backend, engine
 from mplus_eval.capability.aggregate import compare_outcomes
 from mplus_eval.capability.generate import build_requests, generate
@@ -28,9 +29,7 @@ from mplus_eval.store.hashes import hash_components
 from mplus_eval.store.outcomes import Answer, Outcome
 from mplus_eval.store.run_directory import RunDirectory
 
-STATISTICS_COLUMNS = (
-    "item_id", "stratum", "cluster", "sample", "prompt_hash", "n_truncated", "answer", "score", "metrics",
-)  # fmt: skip
+STATISTICS_COLUMNS = ("item_id", "stratum", "cluster", "sample", *ASKED_COLUMNS, "answer", "score", "metrics")
 PART_ITEMS = 500
 """Items of one part: what is lost, at most, when a run is killed."""
 
@@ -196,5 +195,7 @@ class Capability:
             for task in self.tasks.values()
         ]
         spec = self.spec
-        run = CapabilityRun(models, facts, self.suite, spec.baseline, pairs=spec.pairs, seed=spec.seed)
+        run = CapabilityRun(
+            models, facts, self.suite, spec.baseline, pairs=spec.pairs, seed=spec.seed, allowed=spec.allow
+        )
         return compare_outcomes(outcomes, run, rerun)

@@ -7,20 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mplus_eval.audit.differences import Auditor, audited, withheld_for
+from mplus_eval.audit.items import AskedItems
 from mplus_eval.capability.macro_average import summarise
 from mplus_eval.capability.noise_floor import mark_above_noise
+from mplus_eval.records.asking import AskedDifference
 from mplus_eval.records.comparison import ModelEntry, NoiseFloor, Summary
 from mplus_eval.records.contrast import Contrast
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.spec.suite import Suite
 from mplus_eval.statistics.contrast import Difference, contrasts, find_difference, rng_for
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
 
-TEMPLATES_DIFFER = "chat templates differ"
-PROMPTS_DIFFER = "prompts differ"
-ITEMS_DIFFER = "not the same items"
-
 Items = Mapping[tuple[str, str], ScoredItems]
 """The scored items of every cell that has any, by model and task."""
+Asked = Mapping[tuple[str, str], AskedItems]
+"""How the items of the same cells were asked."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class CapabilityRun:
         baseline: one of the models.
         pairs: "baseline", or "all" for every other pair too.
         seed: of all that is left to chance.
+        allowed: differences in asking that withhold no verdict, by name.
     """
 
     models: Mapping[str, ModelEntry]
@@ -59,6 +62,7 @@ class CapabilityRun:
     baseline: str
     pairs: str = "baseline"
     seed: int = 0
+    allowed: tuple[str, ...] = ()
 
     def rng_for(self, what: str, model: str, against: str) -> np.random.Generator:
         """Seeded by both names in one order, so that swapping the models changes signs and nothing else."""
@@ -80,6 +84,7 @@ class Versus:
 
 def set_against(
     items: Items,
+    asked: Asked,
     run: CapabilityRun,
     names: tuple[str, str],
     averages: Mapping[str, Summary],
@@ -89,14 +94,15 @@ def set_against(
 
     Args:
         items: of both, at least.
+        asked: of both, at least.
         run: tasks and settings.
         names: the model and the one that it is held against.
         averages: macro-averages of both, or why there is none.
         noise: by which contrasts are marked, where it was measured.
     """
     model, against = names
-    same_template = run.models[model].chat_template == run.models[against].chat_template
-    pairs, differences, flags = {}, {}, {}
+    auditor = Auditor(run.models, run.allowed)
+    pairs, differences, audits = {}, {}, {}
     for task in run.tasks:
         before, after = items.get((against, task.name)), items.get((model, task.name))
         if before is None or after is None or not len(pair := PairedItems.of(before, after)):
@@ -108,18 +114,28 @@ def set_against(
             margin=task.margin,
             generator=run.rng_for(task.name, model, against),
         )
-        # What makes a contrast doubtful.
-        doubts = {
-            TEMPLATES_DIFFER: not same_template,
-            PROMPTS_DIFFER: same_template and pair.prompts_differ,
-            ITEMS_DIFFER: not pair.complete,
-        }
-        flags[task.name] = tuple(flag for flag, holds in doubts.items() if holds)
-    task_contrasts = contrasts(differences, pairs, flags, run.suite.level)
+        sides = asked[model, task.name], asked[against, task.name]
+        audits[task.name] = auditor.find(names, sides, generates=task.kind != "choice")
+    judged = contrasts(differences, pairs, run.suite.level)
+    task_contrasts = {task: audited(contrast, audits[task]) for task, contrast in judged.items()}
     summary = _summary(run, names, differences, averages)
+    if summary.verdict is not None and (reasons := _reasons(audits)):
+        summary = summary.model_copy(update={"verdict": Verdict.NOT_COMPARABLE, "reasons": reasons})
     if noise is not None:
         task_contrasts, summary = mark_above_noise(task_contrasts, summary, noise)
     return Versus(pairs, task_contrasts, summary)
+
+
+def _reasons(audits: Mapping[str, Sequence[AskedDifference]]) -> tuple[str, ...]:
+    """Why the suite's verdict is withheld: what withholds that of a task, with the tasks where it does."""
+    tasks: dict[str, list[str]] = {}
+    for task, found in audits.items():
+        for reason in withheld_for(found):
+            tasks.setdefault(reason, []).append(task)
+    every = len(audits)
+    return tuple(
+        reason if len(names) == every else f"{reason}, on {', '.join(names)}" for reason, names in tasks.items()
+    )
 
 
 def _summary(

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mplus_eval.audit.differences import Auditor, withheld_for
+from mplus_eval.audit.items import AskedItems
 from mplus_eval.conversation.agreement import cohens_kappa
 from mplus_eval.conversation.bradley_terry import PreferencePairs, ratings
 from mplus_eval.conversation.grading import aggregate_grades
@@ -16,6 +18,7 @@ from mplus_eval.conversation.measures import ConversationMeasures, measure
 from mplus_eval.conversation.pairwise import read_judgements
 from mplus_eval.conversation.text_statistics import text_statistics
 from mplus_eval.conversation.turns import GradedTurn
+from mplus_eval.records.asking import AskedDifference
 from mplus_eval.records.conversation import (
     BaselineConversation,
     Conversation,
@@ -46,7 +49,7 @@ class ConversationRun:
         judges: fingerprints by name, in the order of their numbers.
         judge_sources: how they were named.
         baseline: one of the models.
-        models: in the order of the report.
+        auditor: of the models, in the order of the report.
         level: of tests and intervals.
         seed: of permutations and resampling.
     """
@@ -55,9 +58,14 @@ class ConversationRun:
     judges: Mapping[str, str]
     judge_sources: Sequence[str]
     baseline: str
-    models: Sequence[str]
+    auditor: Auditor
     level: float
     seed: int
+
+    @property
+    def models(self) -> list[str]:
+        """Their names, in the order of the report."""
+        return list(self.auditor.models)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,15 +102,15 @@ def aggregate(directory: RunDirectory, run: ConversationRun, missing: Mapping[st
     for model in run.models:
         if model == run.baseline or not results or model not in results[0].measures:
             continue
-        second = agreement = None
+        found, second, agreement = _asked(directory, run, model), None, None
         if len(results) > 1 and model in results[1].measures:
-            second = _judging(results[1], model)
+            second = _judging(results[1], model, found)
             first, other = (judge.rows(model) for judge in results)
             both = first.merge(other, on=["item_id", "turn"], suffixes=("", "_second"))
             preferences = both["preference"], both["preference_second"]
             agreement = cohens_kappa(*preferences, both["item_id"].tolist(), run.level)
         models[model] = ModelConversation(
-            **dict(_judging(results[0], model)),
+            **dict(_judging(results[0], model, found)),
             **dict(_answers(directory, run, model)),
             second_judge=second,
             agreement=agreement,
@@ -174,8 +182,20 @@ def _answers(directory: RunDirectory, run: ConversationRun, model: str) -> Basel
     )
 
 
-def _judging(results: JudgeResults, model: str) -> Judging:
-    """What one judge says of one model; the verdict is withheld where it cannot be believed."""
+def _asked(directory: RunDirectory, run: ConversationRun, model: str) -> tuple[AskedDifference, ...]:
+    """What differs between a model and the baseline as the dialogues were put to them."""
+    own, other = (AskedItems.of_answers(directory.read_answers(name, run.task.name)) for name in (model, run.baseline))
+    return run.auditor.find((model, run.baseline), (own, other), generates=True, chats=True)
+
+
+def _judging(results: JudgeResults, model: str, found: Sequence[AskedDifference]) -> Judging:
+    """What one judge says of one model; the verdict is withheld where it cannot be believed.
+
+    Args:
+        results: of the judge.
+        model: the model.
+        found: what differs between it and the baseline as they were asked.
+    """
     measures, rows = results.measures[model], results.rows(model)
     overall, test = measures.overall, measures.test
     reasons = [ORDER_DECIDES] if measures.bias.order_decides else []
@@ -183,6 +203,7 @@ def _judging(results: JudgeResults, model: str) -> Judging:
     if overall.n_unjudged > MOST_UNJUDGED * n_pairs:
         share = 100 * overall.n_unjudged / n_pairs
         reasons.append(f"{share:.0f} % of pairs have no verdict, more than {100 * MOST_UNJUDGED:.0f} %")
+    reasons += withheld_for(found)
     return Judging(
         judge=results.name,
         win_rate=overall,
@@ -194,6 +215,7 @@ def _judging(results: JudgeResults, model: str) -> Judging:
         smallest_provable=test.smallest_provable if test else None,
         verdict=(Verdict.NOT_COMPARABLE if reasons else test.verdict) if test else None,
         reasons=tuple(reasons),
+        differences=tuple(found),
         by_category=dict(measures.by_category),
         by_turn={str(turn): record for turn, record in measures.by_turn.items()},
         bias=measures.bias,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
+from mplus_eval.audit.differences import Auditor
 from mplus_eval.backends import Backend, engine
 from mplus_eval.conversation.aggregate import ConversationRun, aggregate
 from mplus_eval.conversation.generate import generate
@@ -169,7 +170,9 @@ class Conversation:
             judges=judges,
             judge_sources=self.judges,
             baseline=self.spec.baseline,
-            models=[name for name, entry in models.items() if entry.trajectory is None],
+            auditor=Auditor(
+                {name: entry for name, entry in models.items() if entry.trajectory is None}, self.spec.allow
+            ),
             level=self.suite.level,
             seed=self.spec.seed,
         )

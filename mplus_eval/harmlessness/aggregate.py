@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mplus_eval.audit.differences import Auditor, audited
+from mplus_eval.audit.items import AskedItems
 from mplus_eval.harmlessness.comparability import reasons_by_set
 from mplus_eval.harmlessness.contrast import SetScores, toxicity_contrasts
 from mplus_eval.harmlessness.measures import (
@@ -26,6 +28,8 @@ from mplus_eval.harmlessness.refusal_judge import JudgedRefusal, read_refusals
 from mplus_eval.harmlessness.samples import Samples
 from mplus_eval.harmlessness.sanity import measure_sanity
 from mplus_eval.harmlessness.scorers.base import TOXICITY
+from mplus_eval.records.asking import AskedDifference
+from mplus_eval.records.comparison import ModelEntry
 from mplus_eval.records.toxicity import (
     Disagreement,
     Layers,
@@ -59,11 +63,10 @@ def aggregate_toxicity(
     directory: RunDirectory,
     *,
     baseline: str,
-    models: Sequence[str],
+    auditor: Auditor,
     level: float,
     seed: int,
     missing: Mapping[tuple[str, str], str],
-    same_vocabulary: Collection[str],
 ) -> Toxicity:
     """Turn stored outcomes into figures and contrasts.
 
@@ -71,18 +74,23 @@ def aggregate_toxicity(
         facts: how it was measured; the models in it are replaced.
         directory: where outcomes and likelihoods lie.
         baseline: one of the models.
-        models: in the order of the report.
+        auditor: of the models, in the order of the report.
         level: of tests and intervals.
         seed: of the permutation test.
         missing: why a model has no outcomes for a set, by both.
-        same_vocabulary: the models whose tokens are the baseline's (`sharing_vocabulary`).
     """
+    models = list(auditor.models)
+    same_vocabulary = _sharing_vocabulary(auditor.models, baseline)
     values = _set_values(facts, directory, baseline, models, missing, same_vocabulary)
     toxicities: dict[str, ModelToxicity] = {}
     for model in models:
         contrasts: Mapping[str, ToxicityContrast] = {}
         if model != baseline:
-            contrasts = _contrasts(facts, (baseline, model), values[baseline], values[model], level=level, seed=seed)
+            sides = values[baseline], values[model]
+            contrasts = {
+                name: audited(contrast, _asked(facts, auditor, (model, baseline), name, sides))
+                for name, contrast in _contrasts(facts, (baseline, model), *sides, level=level, seed=seed).items()
+            }
         sets = {}
         for name, of_set in values[model].items():
             answered = directory.answered(model, name, 0)
@@ -106,15 +114,10 @@ def aggregate_toxicity(
     return facts.model_copy(update={"models": toxicities})
 
 
-def sharing_vocabulary(vocabularies: Mapping[str, str], baseline: str) -> frozenset[str]:
-    """The models of which a token is what it is to the baseline: the baseline itself, and those with its vocabulary.
-
-    Args:
-        vocabularies: hash of each model's; empty where it is not known, and then none that is shared.
-        baseline: one of the models.
-    """
-    own = vocabularies[baseline]
-    return frozenset(name for name, each in vocabularies.items() if name == baseline or (own and each == own))
+def _sharing_vocabulary(models: Mapping[str, ModelEntry], baseline: str) -> frozenset[str]:
+    """The models of which a token is what it is to the baseline: itself, and those known to have its vocabulary."""
+    own = models[baseline].vocabulary
+    return frozenset(name for name, each in models.items() if name == baseline or (own and each.vocabulary == own))
 
 
 def _set_values(
@@ -150,6 +153,18 @@ def _set_values(
     return values
 
 
+def _asked(
+    facts: Toxicity,
+    auditor: Auditor,
+    names: tuple[str, str],
+    prompt_set: str,
+    sides: tuple[Mapping[str, _SetValues], Mapping[str, _SetValues]],
+) -> tuple[AskedDifference, ...]:
+    """What differs between a model and the baseline as they were asked one set."""
+    baseline, model = (AskedItems.of_answers(side[prompt_set].samples.outcomes) for side in sides)
+    return auditor.find(names, (model, baseline), generates=True, chats=facts.sets[prompt_set].chat)
+
+
 def _contrasts(
     facts: Toxicity,
     names: tuple[str, str],
@@ -164,11 +179,7 @@ def _contrasts(
     scores: tuple[dict[str, SetScores], dict[str, SetScores]] = ({}, {})
     for side, sets in zip(scores, (baseline, model), strict=True):
         for name, of_set in sets.items():
-            firsts = [outcomes[0] for outcomes in of_set.samples.by_prompt.values()]
-            # Each model's own chat format is part of what is compared, so equal words count as equal prompts.
-            prompts = [first.item_id if facts.sets[name].chat else first.prompt_hash for first in firsts]
-            items = [first.item_id for first in firsts]
-            side[name] = SetScores(items, prompts, of_set.values, f"{scorer} {fingerprint}")
+            side[name] = SetScores(list(of_set.samples.by_prompt), of_set.values, f"{scorer} {fingerprint}")
     sanity, of_baseline = ({name: each.sanity for name, each in sets.items()} for sets in (model, baseline))
     provoking = [name for name, prompt_set in facts.sets.items() if prompt_set.provoking]
     return toxicity_contrasts(

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
+from mplus_eval.audit.differences import Auditor
 from mplus_eval.backends import Backend, engine
-from mplus_eval.harmlessness.aggregate import aggregate_toxicity, sharing_vocabulary
+from mplus_eval.harmlessness.aggregate import aggregate_toxicity
 from mplus_eval.harmlessness.generate import generate, generation_key
 from mplus_eval.harmlessness.items import PromptSet, load_prompt_sets
 from mplus_eval.harmlessness.likelihoods import MissingLikelihoods, missing_likelihoods
@@ -203,12 +204,9 @@ class Harmlessness:
             toxicity_facts(self.settings, list(self.sets.values())),
             directory,
             baseline=self.spec.baseline,
-            models=list(models),
+            auditor=Auditor(models, self.spec.allow),
             level=self.suite.level,
             seed=self.spec.seed,
             missing=failures,
-            same_vocabulary=sharing_vocabulary(
-                {name: entry.vocabulary for name, entry in models.items()}, self.spec.baseline
-            ),
         )
         return {"toxicity": toxicity}

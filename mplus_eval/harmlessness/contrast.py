@@ -21,8 +21,6 @@ from mplus_eval.statistics.pairing import PairedItems, ScoredItems
 
 MOST_FAILED = 0.01
 """Share of failed scores above which a verdict is withheld."""
-PROMPTS_DIFFER = "prompts differ"
-PROMPT_SET_DIFFERS = "not the same prompts"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +29,11 @@ class SetScores:
 
     Attributes:
         prompt_ids: of every prompt; models are paired by them.
-        prompt_hashes: of every prompt as it was put to the model, chat template included.
         values: per prompt, in the same order.
         scorer: name and weight hash of the classifier.
     """
 
     prompt_ids: Sequence[str]
-    prompt_hashes: Sequence[str]
     values: PromptValues
     scorer: str
 
@@ -54,7 +50,6 @@ class SetScores:
             "sample": [0] * n,
             "stratum": [""] * n,
             "cluster": [None] * n,
-            "prompt_hash": list(self.prompt_hashes),
             "answer": [None] * n,
             "score": values[measure],
             "metrics": [None] * n,
@@ -100,14 +95,12 @@ def toxicity_contrasts(
         pair = PairedItems.of(baseline[name].items(measure), model[name].items(measure))
         if len(pair):
             pairs[name] = pair
-    differences, flags = {}, {}
+    differences = {}
     for name, pair in pairs.items():
         generator = rng_for(seed, "toxicity", name, *sorted(names))
         differences[name] = find_difference(pair, higher_is_better=False, margin=margin, generator=generator)
-        holds = {PROMPTS_DIFFER: pair.prompts_differ, PROMPT_SET_DIFFERS: not pair.complete}
-        flags[name] = tuple(flag for flag in holds if holds[flag])
     toxicities = {}
-    for name, contrast in contrasts(differences, pairs, flags, level).items():
+    for name, contrast in contrasts(differences, pairs, level).items():
         fields = {field: getattr(contrast, field) for field in Contrast.model_fields}
         fields["reasons"] = (*reasons.get(name, ()), *_failures(names, baseline[name], model[name]))
         if fields["reasons"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mplus_eval.audit.differences import Auditor
 from mplus_eval.conversation.aggregate import ConversationRun, aggregate
 from mplus_eval.conversation.items import DialogueSet, DialogueTask
 from mplus_eval.conversation.pairwise import ModelPair, judge_all, pairwise_items
@@ -96,7 +97,10 @@ def rejudge(
             judges=fingerprints,
             judge_sources=judges,
             baseline=comparison.baseline,
-            models=[name for name, model in comparison.models.items() if model.trajectory is None],
+            auditor=Auditor(
+                {name: model for name, model in comparison.models.items() if model.trajectory is None},
+                comparison.allowed,
+            ),
             level=comparison.level,
             seed=comparison.seed,
         )

@@ -7,8 +7,9 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
+from mplus_eval.audit.differences import Auditor
 from mplus_eval.errors import SpecError, UsageError
-from mplus_eval.harmlessness.aggregate import aggregate_toxicity, sharing_vocabulary
+from mplus_eval.harmlessness.aggregate import aggregate_toxicity
 from mplus_eval.harmlessness.score import RunScorers, score_answers
 from mplus_eval.harmlessness.scorers import scorer_faults
 from mplus_eval.pipeline.run import Run, changed, load
@@ -45,12 +46,9 @@ def rescore(run_directory: Path, scorers: Sequence[str]) -> Run:
             ),
             directory,
             baseline=comparison.baseline,
-            models=list(comparison.models),
+            auditor=Auditor(comparison.models, comparison.allowed),
             level=comparison.level,
             seed=comparison.seed,
             missing={(each.model, each.task): each.cause for each in comparison.missing},
-            same_vocabulary=sharing_vocabulary(
-                {name: entry.vocabulary for name, entry in comparison.models.items()}, comparison.baseline
-            ),
         )
         return changed(run, directory, toxicity=toxicity)

@@ -198,6 +198,7 @@ class Comparison(Record):
     level: float = 0.05
     seed: int = 0
     limit: int | None = None
+    allowed: tuple[str, ...] = Field(default=(), description="differences in asking that withheld no verdict (--allow)")
     models: dict[str, ModelEntry]
     tasks: dict[str, Task]
     summary: dict[str, Summary]

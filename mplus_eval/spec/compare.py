@@ -12,8 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from mplus_eval.spec.backends import BACKENDS, DEFAULT_BACKEND, URL_BACKEND, either
-from mplus_eval.spec.differences import WITHHOLDING
-from mplus_eval.spec.faults import nearest
+from mplus_eval.spec.differences import WITHHOLDING, DifferenceName
 from mplus_eval.spec.fields import Accepts, Fields, Positive, WholeNumber
 from mplus_eval.spec.model import BackendName, ModelSpec, is_url
 from mplus_eval.spec.option import DATA_DIR, JUDGES, SCORERS, SUITE, TASKS, TASKS_DIR, Option
@@ -79,7 +78,8 @@ class CompareSpec(Fields):
         ),
     ] = 0
     allow: Annotated[
-        tuple[str, ...],
+        tuple[DifferenceName, ...],
+        Accepts(f"{either(WITHHOLDING)} is accepted"),
         Option(
             f"A difference in how models are asked that shall not withhold a verdict: {', '.join(WITHHOLDING)}.",
             toxicity=True,
@@ -119,14 +119,6 @@ class CompareSpec(Fields):
     @classmethod
     def _home(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value is not None else None
-
-    @field_validator("allow")
-    @classmethod
-    def _withholding(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            if name not in WITHHOLDING:
-                raise ValueError(f"{name!r} withholds no verdict; {nearest(name, WITHHOLDING)}")
-        return value
 
     @field_validator("trajectory", mode="before")
     @classmethod

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 
 @dataclass(frozen=True)
@@ -17,12 +18,14 @@ class DifferenceInfo:
         what: it is, in a report's words.
         withholds: whether it can make a verdict by itself, which is then withheld unless it is allowed.
         above: the share of items that is accepted, of what is measured in items.
+        doubtful: whether it makes a contrast doubtful where it is there; others are named and no more.
     """
 
     name: str
     what: str
     withholds: bool = False
     above: float = 0.0
+    doubtful: bool = True
 
 
 DIFFERENCES = {
@@ -34,20 +37,26 @@ DIFFERENCES = {
         DifferenceInfo("cut", "prompts cut to fit one model's length only", withholds=True, above=0.01),
         DifferenceInfo("lost", "items that only one model answered", withholds=True, above=0.01),
         DifferenceInfo("choices", "choices of an item with equal token ids", withholds=True, above=0.01),
-        DifferenceInfo("boundary", "items lost to a token across the boundary of prompt and choice", True, 0.01),
+        DifferenceInfo("boundary", "a token across the boundary of prompt and choice", withholds=True, above=0.01),
         DifferenceInfo("dtype", "precision of the weights", withholds=True),
         DifferenceInfo("thinking", "reasoning before the answer"),
         DifferenceInfo("quantization", "quantization of the weights"),
         DifferenceInfo("template", "chat templates"),
         DifferenceInfo("prompts", "prompts"),
         DifferenceInfo("items", "items"),
-        DifferenceInfo("system", "what the template says to the model by itself"),
-        DifferenceInfo("ends", "end tokens and stop strings"),
-        DifferenceInfo("tokenizer", "files of the tokenizer"),
-        DifferenceInfo("context", "longest sequence"),
+        DifferenceInfo("system", "what the template says to the model by itself", doubtful=False),
+        DifferenceInfo("ends", "end tokens and stop strings", doubtful=False),
+        DifferenceInfo("tokenizer", "vocabulary of the tokenizer", doubtful=False),
+        DifferenceInfo("context", "longest sequence", doubtful=False),
         DifferenceInfo("backend", "backend"),
-        DifferenceInfo("scoring", "tier of the scoring"),
+        DifferenceInfo("scoring", "tier of the scoring", doubtful=False),
     )
 }
 WITHHOLDING = tuple(name for name, difference in DIFFERENCES.items() if difference.withholds)
 """Names that `--allow` takes."""
+
+if TYPE_CHECKING:
+    DifferenceName = str
+else:
+    # For pydantic, which says the names that are accepted.
+    DifferenceName = Literal[WITHHOLDING]

@@ -99,14 +99,13 @@ def find_difference(
 def contrasts(
     differences: Mapping[str, Difference],
     pairs: Mapping[str, PairedItems],
-    flags: Mapping[str, tuple[str, ...]],
     level: float,
 ) -> dict[str, Contrast]:
     """Judge one model's differences over all tasks; each of the two families of tests is Holm-adjusted."""
     p_adjusted = holm({task: difference.p_value for task, difference in differences.items()})
     p_kept = holm({task: difference.p_non_inferiority for task, difference in differences.items()})
     return {
-        task: _contrast(difference, pairs[task], p_adjusted[task], p_kept[task], flags[task], level, len(differences))
+        task: _contrast(difference, pairs[task], p_adjusted[task], p_kept[task], level, len(differences))
         for task, difference in differences.items()
     }
 
@@ -122,7 +121,6 @@ def _contrast(
     pair: PairedItems,
     p_adjusted: float,
     p_kept_adjusted: float,
-    flags: tuple[str, ...],
     level: float,
     n_tests: int,
 ) -> Contrast:
@@ -146,7 +144,6 @@ def _contrast(
         smallest_detectable_difference=_times(smallest_detectable(estimate, level, n_tests), width),
         smallest_provable_margin=_times(smallest_provable(estimate, level, n_tests), width),
         verdict=verdict(float(estimate.value), p_adjusted, p_kept_adjusted, level),
-        flags=flags,
     )
 
 

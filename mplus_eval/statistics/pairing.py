@@ -34,7 +34,6 @@ class ScoredItems:
     clusters: Integers | None
     scores: Floats
     answers: Answers
-    prompts: NDArray[np.object_]
     truncated: NDArray[np.bool_]
     n_failed: int
     other_metrics: dict[str, float]
@@ -62,7 +61,6 @@ class ScoredItems:
             clusters=_cluster_labels(scored),
             scores=scored["score"].to_numpy(dtype=float),
             answers=answers.where(answers.notna(), None).to_numpy(),
-            prompts=scored["prompt_hash"].to_numpy(dtype=object),
             truncated=_truncated(scored),
             n_failed=len(outcomes) - len(scored),
             other_metrics=_means(scored["metrics"], metric_key),
@@ -85,7 +83,6 @@ class ScoredItems:
             clusters=None if self.clusters is None else self.clusters[chosen],
             scores=self.scores[chosen],
             answers=self.answers[chosen],
-            prompts=self.prompts[chosen],
             truncated=self.truncated[chosen],
             n_failed=0,
             other_metrics={},
@@ -110,29 +107,23 @@ class PairedItems:
 
     before: ScoredItems
     after: ScoredItems
-    complete: bool
 
     @classmethod
     def of(cls, before: ScoredItems, after: ScoredItems) -> PairedItems:
         """Pair by item and sample."""
         if before.keys.equals(after.keys):
-            return cls(before, after, True)
+            return cls(before, after)
         place = after.keys.get_indexer(before.keys)
         common = np.flatnonzero(place >= 0)
-        return cls(before.take(common), after.take(place[common]), False)
+        return cls(before.take(common), after.take(place[common]))
 
     def __len__(self) -> int:
         return len(self.before)
 
-    @property
-    def prompts_differ(self) -> bool:
-        """Whether any item was put differently to the two models."""
-        return bool(np.any(self.before.prompts != self.after.prompts))
-
     def in_stratum(self, name: str) -> PairedItems:
         """The pairs of one stratum."""
         chosen = self.before.strata == name
-        return PairedItems(self.before.take(chosen), self.after.take(chosen), self.complete)
+        return PairedItems(self.before.take(chosen), self.after.take(chosen))
 
 
 def _truncated(scored: pd.DataFrame) -> NDArray[np.bool_]:

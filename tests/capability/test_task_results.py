@@ -1,7 +1,6 @@
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from mplus_eval.capability.versus import ITEMS_DIFFER
 from tests.capability.outcomes import cell, compare, facts, random_cells
 
 
@@ -12,7 +11,8 @@ def test_value_is_the_plain_mean_and_failed_items_are_not_in_it():
     assert (found.scores["base"].n_scored, found.scores["base"].n_failed) == (3, 1)
     assert found.contrasts["plus"].n_pairs == 2
     assert found.contrasts["plus"].difference == pytest.approx(-0.5)
-    assert found.contrasts["plus"].flags == (ITEMS_DIFFER,)
+    assert [each.name for each in found.contrasts["plus"].differences] == ["lost"]
+    assert found.contrasts["plus"].differences[0].share == pytest.approx(0.5)
 
 
 def test_scored_items_with_a_cut_prompt_are_counted():

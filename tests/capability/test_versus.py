@@ -3,7 +3,6 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from mplus_eval.capability.versus import PROMPTS_DIFFER, TEMPLATES_DIFFER
 from mplus_eval.records.verdict import Verdict
 from tests.capability.outcomes import cell, compare, entry, facts, random_cells
 
@@ -159,5 +158,41 @@ def test_chat_templates_and_prompts_that_differ_are_flagged():
     outcomes = {("base", "t"): cell([1, 0]), ("plus", "t"): cell([1, 0], prompt_hash=["p", "q"])}
     plain = compare(outcomes).tasks["t"].contrasts["plus"]
     own = compare(outcomes, models={"base": entry(), "plus": entry("own abc")}).tasks["t"].contrasts["plus"]
-    assert plain.flags == (PROMPTS_DIFFER,)
-    assert own.flags == (TEMPLATES_DIFFER,)
+    assert plain.flags == ("prompts differ",)
+    assert own.flags == ("chat templates differ",)
+
+
+def put(names: tuple[str, ...], **changes: list[str]) -> dict[tuple[str, str], object]:
+    """Two models that score alike, put with the same token ids unless said otherwise of the second one."""
+    alike = {"prompt_hash": ["p", "q"], "token_hash": ["1", "2"]}
+    return {
+        (model, task): cell([1, 0], **(alike if model == "base" else alike | changes))
+        for model in ("base", "plus")
+        for task in names
+    }
+
+
+def test_other_token_ids_for_the_same_prompt_withhold_the_verdicts_of_task_and_suite():
+    found = compare(put(("t", "u"), token_hash=["1", "3"]))
+    contrast, summary = found.tasks["t"].contrasts["plus"], found.summary["plus"]
+    why = "the same prompt has other token ids than for base in 50.0 % of items (--allow token-ids accepts that)"
+    assert (contrast.verdict, contrast.reasons) == (Verdict.NOT_COMPARABLE, (why,))
+    assert (contrast.difference, contrast.differences[0].share) == (0.0, 0.5)
+    assert (summary.verdict, summary.reasons, summary.alignment_tax) == (Verdict.NOT_COMPARABLE, (why,), 0.0)
+
+
+def test_a_task_that_withholds_the_suites_verdict_is_named():
+    outcomes = put(("t",), token_hash=["1", "3"]) | {
+        cell: rows for cell, rows in put(("t", "u")).items() if cell[1] == "u"
+    }
+    summary = compare(outcomes).summary["plus"]
+    assert summary.reasons[0].endswith("accepts that), on t")
+
+
+def test_a_difference_that_was_allowed_by_name_is_flagged_and_withholds_nothing():
+    found = compare(put(("t",), token_hash=["1", "3"]), allowed=("token-ids",))
+    contrast = found.tasks["t"].contrasts["plus"]
+    assert contrast.verdict is not Verdict.NOT_COMPARABLE
+    assert (contrast.differences[0].allowed, contrast.differences[0].withholds) == (True, False)
+    assert contrast.flags == ("the same prompt has other token ids than for base in 50.0 % of items",)
+    assert found.summary["plus"].reasons == ()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mplus_eval.audit.differences import Auditor
 from mplus_eval.conversation.aggregate import ConversationRun, aggregate
 from mplus_eval.conversation.items import Dialogue
 from mplus_eval.conversation.pairwise import ModelPair
@@ -15,6 +16,7 @@ from mplus_eval.records.verdict import Verdict
 from mplus_eval.store.parts import PartInfo, part_path, write_part
 from mplus_eval.store.run_directory import RunDirectory
 from tests.conversation.stored import run_directory, store_answers, task
+from tests.entries import entry
 
 LLM = "llm:judge@http://127.0.0.1:1/v1"
 
@@ -64,7 +66,7 @@ class Run:
             judges={f"judge {number}": f"judge {number}" for number in range(1, len(sources) + 1)},
             judge_sources=sources,
             baseline="base",
-            models=self.models,
+            auditor=Auditor({name: entry() for name in self.models}),
             level=0.05,
             seed=0,
         )

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from mplus_eval.harmlessness.aggregate import aggregate_toxicity, sharing_vocabulary
+from mplus_eval.audit.differences import Auditor
+from mplus_eval.harmlessness.aggregate import aggregate_toxicity
 from mplus_eval.harmlessness.likelihoods import StoredLikelihood
 from mplus_eval.records.toxicity import ModelToxicity, Primary, PromptSetFacts, Toxicity
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.store.outcomes import Answer, Outcome
 from mplus_eval.store.parts import PartInfo, part_path, write_part
 from mplus_eval.store.run_directory import RunDirectory
+from tests.entries import entry
 
 Scores = Sequence[Sequence[float | None]]
 BASE: Scores = [[0.2, 0.6], [0.0, 0.4], [0.8, 0.8], [0.1, None]]
@@ -79,18 +81,19 @@ def concluded(
 def models(
     directory: RunDirectory,
     missing: dict[tuple[str, str], str] | None = None,
-    same_vocabulary: Sequence[str] = ("base", "plus"),
+    vocabularies: Sequence[str] = ("a", "a"),
     **changes: Any,
 ) -> Any:
     return aggregate_toxicity(
         facts(**changes),
         directory,
         baseline="base",
-        models=["base", "plus"],
+        auditor=Auditor(
+            {name: entry(vocabulary=each) for name, each in zip(("base", "plus"), vocabularies, strict=True)}
+        ),
         level=0.05,
         seed=0,
         missing=missing or {},
-        same_vocabulary=same_vocabulary,
     ).models
 
 
@@ -240,10 +243,13 @@ def test_layers_are_means_over_prompts_point_by_point(tmp_path: Path) -> None:
     assert all(low <= mean <= high for low, mean, high in zip(layers.low, layers.mean, layers.high, strict=True))
 
 
-def test_models_share_a_vocabulary_where_both_are_known_and_equal() -> None:
-    known = {"base": "a", "plus": "a", "other": "b", "served": ""}
-    assert sharing_vocabulary(known, "base") == {"base", "plus"}
-    assert sharing_vocabulary({"base": "", "served": ""}, "base") == {"base"}
+@pytest.mark.parametrize(("vocabularies", "shared"), [("aa", True), ("ab", False), (["", ""], False)])
+def test_models_share_a_vocabulary_where_both_are_known_and_equal(
+    tmp_path: Path, vocabularies: Sequence[str], shared: bool
+) -> None:
+    found = concluded(tmp_path, vocabularies=vocabularies)
+    assert found["plus"].sets["set"].sanity.same_vocabulary is shared
+    assert found["base"].sets["set"].sanity.same_vocabulary
 
 
 def test_a_model_of_other_tokens_has_bits_per_byte_and_no_figure_a_token(tmp_path: Path) -> None:
@@ -256,7 +262,7 @@ def test_a_model_of_other_tokens_has_bits_per_byte_and_no_figure_a_token(tmp_pat
         for k in range(len(of))
     ]
     write_part(part_path(directory.likelihoods("plus", "set"), 0), StoredLikelihood, asked, INFO)
-    same, other = models(directory), models(directory, same_vocabulary=["base"])
+    same, other = models(directory), models(directory, vocabularies=["a", "b"])
     sanity = other["plus"].sets["set"].sanity
     # "an answer of some words 0 0" has 27 bytes; 8 nats under itself and 12 under the baseline.
     assert sanity.bits_per_byte == pytest.approx(12.0 / 27 / math.log(2))

@@ -4,8 +4,6 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from mplus_eval.harmlessness.contrast import (
-    PROMPT_SET_DIFFERS,
-    PROMPTS_DIFFER,
     SetScores,
     ToxicityContrast,
     toxicity_contrasts,
@@ -16,9 +14,9 @@ from mplus_eval.records.verdict import Verdict
 NAMES = ("base", "plus")
 
 
-def scores(rows, *, scorer="words 1234", prompts=None, hashes=None, **options):
+def scores(rows, *, scorer="words 1234", prompts=None, **options):
     ids = prompts or [f"p{number:04d}" for number in range(len(rows))]
-    return SetScores(ids, hashes or ids, prompt_values(rows, **options), scorer)
+    return SetScores(ids, prompt_values(rows, **options), scorer)
 
 
 def contrasts(before, after, **options):
@@ -87,7 +85,6 @@ def test_many_failed_scores_withhold_the_verdict():
     assert found.verdict is Verdict.NOT_COMPARABLE
     assert found.reasons == ("cannot be judged: the scorer failed on 1.7 % of base's texts, and 1 % is accepted",)
     assert found.n_pairs == 380
-    assert found.flags == (PROMPT_SET_DIFFERS,)
 
 
 def test_few_failed_scores_do_not():
@@ -100,11 +97,6 @@ def test_prompts_are_paired_by_id_in_any_order():
     before = scores([[0.1], [0.9]], prompts=["a", "b"])
     after = scores([[0.9], [0.1]], prompts=["b", "a"])
     assert contrast(before, after).difference == pytest.approx(0.0)
-
-
-def test_prompts_put_differently_are_flagged():
-    before, after = scores([[0.1], [0.9]], hashes=["x", "y"]), scores([[0.1], [0.9]], hashes=["x", "z"])
-    assert contrast(before, after).flags == (PROMPTS_DIFFER,)
 
 
 def test_other_measures_can_be_compared():

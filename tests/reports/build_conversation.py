@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mplus_eval.audit.differences import Auditor
 from mplus_eval.conversation.aggregate import ORDER_DECIDES, ConversationRun, aggregate
 from mplus_eval.conversation.items import Dialogue, DialogueSet, DialogueTask
 from mplus_eval.conversation.turns import JudgedTurn
@@ -309,7 +310,7 @@ def judged_by(
         judges={"odd": FINGERPRINT},
         judge_sources=("function:any:judge",),
         baseline="base",
-        models=("base", "plus"),
+        auditor=Auditor({name: build.model(name) for name in ("base", "plus")}),
         level=0.05,
         seed=0,
     )

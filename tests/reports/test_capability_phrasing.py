@@ -67,7 +67,7 @@ def test_improved_says_the_gain() -> None:
 
 
 def test_not_comparable_gives_the_reason() -> None:
-    summary = build.summary(0.5, 0, 0.1, Verdict.NOT_COMPARABLE, withheld="it answers nothing in 97 % of cases")
+    summary = build.summary(0.5, 0, 0.1, Verdict.NOT_COMPARABLE, reasons=("it answers nothing in 97 % of cases",))
     assert say(summary, name="mute") == "mute is not compared with base: it answers nothing in 97 % of cases."
 
 

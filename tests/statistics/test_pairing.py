@@ -33,13 +33,11 @@ def test_only_items_that_both_scored_are_paired():
     pair = PairedItems.of(scored([1, None, 0, 1]), scored([1, 1, None, 0]))
     assert list(pair.before.scores) == [1, 1]
     assert list(pair.after.scores) == [1, 0]
-    assert not pair.complete
 
 
-def test_same_items_in_another_order_are_complete():
+def test_same_items_in_another_order_are_paired():
     rows = cell([1, 0, 1])
     pair = PairedItems.of(ScoredItems.of(rows, "acc,none"), ScoredItems.of(rows[::-1], "acc,none"))
-    assert pair.complete
     np.testing.assert_array_equal(pair.before.scores, pair.after.scores)
 
 
