@@ -130,8 +130,17 @@ def judge_views(tables: ConversationTables) -> Iterable[JudgeView]:
 
 
 def notes(comparison: Comparison, conversation: Conversation) -> Iterable[str]:
-    """Models without a result, chat formats that differ, and judges that two could not be compared by."""
+    """Rows and dialogues that were left out or cut, models without a result, formats that differ, kappas withheld."""
     models = judged_models(comparison)
+    if conversation.n_bad:
+        why = " ".join(f"{truncate_end(one_line(fault), 160)}." for fault in conversation.bad)
+        yield f"{formats.counted(conversation.n_bad, 'row')} of the dialogues cannot be used, and left out: {why}"
+    texts = {comparison.baseline: conversation.baseline.text}
+    texts |= {model: judging.text for model, judging in models.items()}
+    for model, text in texts.items():
+        if text.n_cut:
+            of_all = f"{formats.count(text.n_cut)} of {formats.counted(text.n_answers, 'answer')}"
+            yield f"{model}: {of_all} to dialogues that are longer than the model can read; their beginning was cut."
     for model in comparison.models:
         if model != comparison.baseline and model not in models:
             yield f"{model}: no result: {why_unknown(model, comparison)}."

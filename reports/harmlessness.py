@@ -128,7 +128,7 @@ def notes(tables: HarmlessnessTables) -> Iterable[str]:
     for name, facts in tables.toxicity.sets.items():
         if facts.left_out:
             left = enumerated([f"{formats.count(n)} {one_line(why)}" for why, n in facts.left_out.items()])
-            yield f"{name}: rows left out: {left}."
+            yield f"{name}: rows left out: {left}." + "".join(f" {one_line(why)}." for why in facts.bad)
         by_model = tables.on(name)
         for model, on_set in by_model.items():
             if on_set.n_failed_scores:

@@ -103,7 +103,8 @@ class Capability:
                 (each.name, numbers) for each in task.subtasks for numbers in slices(each.n_items(limit), PART_ITEMS)
             ]
             parts = tuple(Part(index, subtask, numbers) for index, (subtask, numbers) in enumerate(items))
-            cells.append(Cell(self.name, model, name, task.kind, components, parts))
+            sources = {key: value for each in task.subtasks for key, value in each.sources(limit).items()}
+            cells.append(Cell(self.name, model, name, task.kind, components, parts, sources))
         return tuple(cells)
 
     def cost(self, missing: Sequence[tuple[Cell, Sequence[Part]]]) -> None:

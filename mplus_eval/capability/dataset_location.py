@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
+from glob import glob
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from mplus_eval.capability.task_config import SubtaskConfig
+from mplus_eval.data.files import files_of
 from mplus_eval.data.mirror import mirrored
 from mplus_eval.errors import UsageError
 
@@ -50,6 +52,31 @@ def located(subtask: SubtaskConfig, data_dir: Path | None) -> dict[str, object]:
     return config
 
 
+def data_files(subtask: SubtaskConfig, config: Mapping[str, Any]) -> dict[str, Path]:
+    """The files that a task's data are read from, by the names that a message calls them; none of the hub.
+
+    Args:
+        subtask: the task.
+        config: as `located` gives it.
+    """
+    if config.get("custom_dataset"):
+        return {}
+    place = Path(str(config.get("dataset_path")))
+    if place.is_dir():
+        # In the mirror, beside the definition, or in the working directory, where `datasets` looks before the hub.
+        return files_of(place, dataset_id(subtask) or place.name)
+    if str(place) not in FILE_FORMATS:
+        return {}
+    own, options = subtask.folder or Path(), config.get("dataset_kwargs") or {}
+    # A name may be a pattern: ours/*.jsonl.
+    patterns = [name for name in _names(options.get("data_files") or []) if "://" not in name]
+    matches = [sorted(glob(each, recursive=True)) for each in patterns]  # noqa: PTH207 - a Path globs nothing absolute
+    found = [Path(match) for of_pattern in matches for match in of_pattern]
+    found += [Path(options["data_dir"])] if "data_dir" in options else []
+    names = {path: str(path.relative_to(own) if path.is_relative_to(own) else path) for path in found}
+    return {name: file for path in found for name, file in files_of(path, names[path]).items()}
+
+
 def missing_line(task: str, causes: Mapping[str, str], data_dir: Path | None) -> str:
     """Say which datasets a task lacks, why (by dataset id), and how to get them."""
     noun = "dataset" if len(causes) == 1 else "datasets"
@@ -64,6 +91,12 @@ def missing_line(task: str, causes: Mapping[str, str], data_dir: Path | None) ->
 def _beside(subtask: SubtaskConfig, path: str) -> Path | None:
     folder = subtask.folder / path if subtask.folder and path.startswith((".", "/")) else None
     return folder.resolve() if folder and folder.is_dir() else None
+
+
+def _names(files: DataFiles) -> list[str]:
+    if isinstance(files, str):
+        return [files]
+    return [name for each in (files.values() if isinstance(files, Mapping) else files) for name in _names(each)]
 
 
 def _absolute(files: DataFiles, folder: Path) -> DataFiles:

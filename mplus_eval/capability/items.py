@@ -105,7 +105,9 @@ def _loaded(spec: SuiteTask, configs: Sequence[SubtaskConfig], loader: TaskLoade
     from mplus_eval.backends.lm_eval_private import filter_names
 
     tasks = loader.load(spec.lm_eval if spec.lm_eval.startswith(STOCK_PREFIX) else spec.name, configs)
-    subtasks = tuple(Subtask.of(config, task, spec) for config, task in zip(configs, tasks, strict=True))
+    subtasks = tuple(
+        Subtask.of(config, task, spec, files) for config, (task, files) in zip(configs, tasks, strict=True)
+    )
     # Those that are a number for each item, and the task's value their mean: they can be paired.
     metrics = [
         [name for name, aggregation in subtask.task.aggregation().items() if aggregation is mean]

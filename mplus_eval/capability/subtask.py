@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -28,10 +28,12 @@ class Subtask:
     task: ConfigurableTask
     source: SubtaskConfig
     cluster: str | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Hashes of the files that the data were read from, by name; none where they came from the hub."""
     _data_hashes: dict[int | None, str] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
-    def of(cls, source: SubtaskConfig, task: ConfigurableTask, spec: SuiteTask) -> Self:
+    def of(cls, source: SubtaskConfig, task: ConfigurableTask, spec: SuiteTask, files: Mapping[str, str]) -> Self:
         """Set the shots as `simple_evaluate` does, and check what a suite says against the data.
 
         Raises:
@@ -41,7 +43,7 @@ class Subtask:
         if spec.shots is not None and own == 0 != spec.shots:
             raise UsageError(f"{source.name} is defined with 0 shots, which lm-eval never changes, not {spec.shots}")
         task.set_config("num_fewshot", (own or 0) if spec.shots is None else spec.shots)
-        subtask = cls(source.name, task, source, spec.cluster)
+        subtask = cls(source.name, task, source, spec.cluster, files)
         if subtask.n_shots and subtask.n_shots > (n_examples := len(task.sampler.df)):
             raise UsageError(f"{subtask.n_shots} shots, but {source.name} has only {n_examples} examples to draw from")
         if spec.cluster and spec.cluster.isidentifier() and spec.cluster not in task.features:
@@ -96,6 +98,10 @@ class Subtask:
             texts = [json.dumps(doc, sort_keys=True, default=repr) for doc in [*self.docs(limit), *pool]]
             self._data_hashes[limit] = hash_text("\n".join([str(len(pool)), *texts]))
         return self._data_hashes[limit]
+
+    def sources(self, limit: int | None) -> Mapping[str, str]:
+        """Hashes of the files that the data were read from, by name; of the data where they are the hub's."""
+        return self.files or {self.name: self.data_hash(limit)[:16]}
 
     def chances(self, limit: int | None) -> Iterator[float]:
         """For each item, how probable the right answer is by guessing; 0 where an answer is generated."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mplus_eval.capability.dataset_location import dataset_id, located, missing_line
+from mplus_eval.capability.dataset_location import data_files, dataset_id, located, missing_line
 from mplus_eval.capability.task_config import SubtaskConfig
+from mplus_eval.data.files import file_hashes, own_cache
 from mplus_eval.data.hub import offline, refused
 from mplus_eval.data.mirror import mirrored
 from mplus_eval.errors import UsageError
+from mplus_eval.store.hashes import hash_file
 
 if TYPE_CHECKING:
     from lm_eval.api.task import ConfigurableTask
@@ -30,9 +33,11 @@ class TaskLoader:
         self._progress = progress
         self._n_started = 0
         self._hub_failure: str | None = None
+        # Subtasks share files, which are read once.
+        self._hash_of = cache(hash_file)
 
-    def load(self, name: str, subtasks: Sequence[SubtaskConfig]) -> list[ConfigurableTask]:
-        """Return lm-eval's task object for each subtask of the task `name`.
+    def load(self, name: str, subtasks: Sequence[SubtaskConfig]) -> list[tuple[ConfigurableTask, Mapping[str, str]]]:
+        """Return lm-eval's task object for each subtask of the task `name`, with hashes of the files it came from.
 
         Raises:
             UsageError: naming all datasets that are missing, or foreign code that is refused.
@@ -52,8 +57,13 @@ class TaskLoader:
                 missing[identifier] = self._hub_failure
             if identifier in missing:
                 continue
+            files = data_files(subtask, config)
+            if files:
+                cached = {"cache_dir": own_cache(files.values(), self._hash_of)}
+                config["dataset_kwargs"] = {**(config.get("dataset_kwargs") or {}), **cached}
             try:
-                tasks.append(TaskManager(include_defaults=False).load(config)["tasks"][subtask.name])
+                task = TaskManager(include_defaults=False).load(config)["tasks"][subtask.name]
+                tasks.append((task, file_hashes(files, self._hash_of)))
             except (OSError, RuntimeError, ValueError) as error:
                 is_about_data = isinstance(error, OSError) or any(words in str(error) for words in _DATA_FAULTS)
                 if identifier is None or not is_about_data:

@@ -130,6 +130,8 @@ def aggregate(directory: RunDirectory, run: ConversationRun, missing: Mapping[st
         baseline=_answers(directory, run, run.baseline),
         models=models,
         missing=dict(missing),
+        n_bad=dialogues.n_bad,
+        bad=dialogues.bad,
     )
 
 

@@ -96,7 +96,8 @@ class Conversation:
         }
         numbers = slices(len(self.task.dialogues.dialogues), PART_DIALOGUES)
         parts = tuple(Part(index, self.task.name, each) for index, each in enumerate(numbers))
-        return (Cell(self.name, model, self.task.name, "dialogues", components, parts),)
+        sources = self.task.dialogues.files
+        return (Cell(self.name, model, self.task.name, "dialogues", components, parts, sources),)
 
     def noise_rerun(self, baseline: ResolvedModel) -> tuple[Cell, ...]:
         """A noise floor is measured on capability alone."""

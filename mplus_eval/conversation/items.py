@@ -14,12 +14,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from mplus_eval.data.rows import Placed, numbered, read_rows, refuse
+from mplus_eval.data.files import file_hashes
+from mplus_eval.data.rows import MOST_FAULTS, Placed, half_surrogate, leave_out, numbered, read_rows, source_files
 from mplus_eval.errors import SpecError
 from mplus_eval.judges.base import Question
 from mplus_eval.spec.conversation import ConversationSettings
@@ -61,11 +62,20 @@ class Dialogue:
 
 @dataclass(frozen=True)
 class DialogueSet:
-    """Dialogues of one source; `n_available` is how many there were before a limit."""
+    """Dialogues of one source.
+
+    Attributes:
+        n_available: how many there were before a limit.
+        n_bad: rows that are no dialogue, which are left out; the first of them are named in `bad`, by file and row.
+        files: hashes of the files that they were read from, by name.
+    """
 
     source: str
     dialogues: tuple[Dialogue, ...]
     n_available: int
+    n_bad: int = 0
+    bad: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(
@@ -80,19 +90,24 @@ class DialogueSet:
             split: of a dataset; None takes its only one.
 
         Raises:
-            SpecError: nothing is there, no column holds prompts, or rows are malformed.
+            SpecError: nothing is there, no column holds prompts, or most rows are malformed.
         """
         if limit is not None and limit < 1:
             raise SpecError([f"limit {limit}: 1 or more dialogues are expected"])
         if source == DEMO:
             from mplus_eval.demo.dialogues import demo_dialogues
 
-            rows = numbered(demo_dialogues())
+            rows, files, bad = numbered(demo_dialogues()), {}, list[str]()
         else:
+            name, bad = SHIPPED_NAMES.get(source, source), []
             without = "--no-conversation, or other --dialogues"
-            rows = read_rows(SHIPPED_NAMES.get(source, source), split, data_dir=data_dir, without=without)
-        available = _dialogues(source, rows)
-        return cls(source, _limited(available, limit), len(available))
+            rows = read_rows(name, split, data_dir=data_dir, without=without, bad=bad)
+            files = file_hashes(source_files(name, split, data_dir=data_dir))
+        n_rows = len(rows) + len(bad)
+        available, faults = _dialogues(source, rows)
+        bad += faults
+        leave_out(source, bad, n_rows)
+        return cls(source, _limited(available, limit), len(available), len(bad), tuple(bad[:MOST_FAULTS]), files)
 
     @cached_property
     def hash(self) -> str:
@@ -134,7 +149,8 @@ class _BadRowError(ValueError):
     """Why a row cannot be used."""
 
 
-def _dialogues(source: str, rows: Sequence[Placed]) -> tuple[Dialogue, ...]:
+def _dialogues(source: str, rows: Sequence[Placed]) -> tuple[tuple[Dialogue, ...], list[str]]:
+    """The dialogues, and a line for each row that is none."""
     columns = list(dict.fromkeys(name for _, row in rows for name in row))
     if not set(columns) & set(PROMPT_COLUMNS):
         expected = ", ".join(PROMPT_COLUMNS)
@@ -146,9 +162,8 @@ def _dialogues(source: str, rows: Sequence[Placed]) -> tuple[Dialogue, ...]:
         try:
             dialogues.append(_dialogue(row, seen))
         except _BadRowError as error:
-            faults.append(f"{place}: {error}")
-    refuse(source, faults, len(rows))
-    return tuple(dialogues)
+            faults.append(f"{source}, {place}: {error}")
+    return tuple(dialogues), faults
 
 
 def _dialogue(row: Mapping[str, object], seen: Counter[str]) -> Dialogue:
@@ -158,6 +173,11 @@ def _dialogue(row: Mapping[str, object], seen: Counter[str]) -> Dialogue:
     system, turns, answers = _spoken(name, row[name])
     references = _references(row, len(turns)) or answers
     category = str(row["category"]) if _given(row.get("category")) else NO_CATEGORY
+    texts = (("system", system), ("category", category), *(("a turn", turn) for turn in turns))
+    texts += tuple(("a reference", reference) for reference in references)
+    for what, text in texts:
+        if text is not None and (why := half_surrogate(text)):
+            raise _BadRowError(f"{what}: {why}")
     # The row's own id, else a hash of what is said; a text that stands there again is numbered.
     column = next((name for name in ID_COLUMNS if _given(row.get(name))), None)
     content = json.dumps((system, *turns), ensure_ascii=False)

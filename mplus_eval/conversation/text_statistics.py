@@ -23,6 +23,7 @@ def text_statistics(answers: Sequence[Answer]) -> AnswerText:
     end by itself was cut off at the length limit.
     """
     given = [(answer, answer.text) for answer in answers if answer.text is not None]
+    cut = [answer.n_truncated for answer, _ in given if answer.n_truncated is not None]
     words = [count_words(text) for _, text in given]
     return AnswerText(
         n_answers=len(given),
@@ -34,6 +35,7 @@ def text_statistics(answers: Sequence[Answer]) -> AnswerText:
         truncation_rate=_mean([None if answer.ended is None else not answer.ended for answer, _ in given]),
         empty_rate=_mean([n == 0 for n in words]),
         repetition=_mean([repetition(text) for _, text in given]),
+        n_cut=sum(n > 0 for n in cut) if cut else None,
     )
 
 

@@ -9,10 +9,11 @@ import csv
 import gzip
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mplus_eval.data.files import files_of, own_cache
 from mplus_eval.data.hub import TABLE_FILES, is_hub_id, offline, reason, refused
 from mplus_eval.data.mirror import mirrored
 from mplus_eval.errors import SpecError
@@ -32,6 +33,7 @@ def read_rows(
     *,
     data_dir: Path | None = None,
     without: str = "",
+    bad: list[str] | None = None,
 ) -> list[Placed]:
     """Read all rows of a source.
 
@@ -42,20 +44,17 @@ def read_rows(
         revision: of a dataset of the hub.
         data_dir: folder that holds datasets as org/name; looked in before the hub.
         without: how to do without the rows, for whoever may not read them.
+        bad: takes a line, with file and row, of each row that cannot be read; None refuses the file for it.
 
     Raises:
         SpecError: nothing is there, it holds no row, or it cannot be read; with the lines that cannot.
     """
-    path, is_id = Path(source).expanduser(), is_hub_id(source)
-    folder = (mirrored(source, data_dir) if is_id else None) or (path if path.is_dir() else None)
-    if path.is_file():
-        rows = _file(path)
-    elif folder is not None:
-        # In the hub's layout: a subset is a folder with a file a split, or a configuration.
-        inner = folder / subset if subset else folder
-        files = [inner / f"{split}{ending}" for ending in (".jsonl.gz", ".jsonl", ".parquet")] if split else []
-        file = next((file for file in files if file.is_file()), None)
-        rows = _file(file) if file else _dataset(source, str(folder), split, subset)
+    is_id = is_hub_id(source)
+    place = _place(source, split, subset, data_dir)
+    if place is not None and place.is_file():
+        rows = _file(place, bad)
+    elif place is not None:
+        rows = _dataset(source, str(place), split, subset, cache=own_cache(files_of(place, "").values()))
     elif is_id:
         absent = f"; it is not in {data_dir}" if data_dir else ""
         hint = f"{absent}; give --data-dir with a folder {source}" + (", or unset HF_HUB_OFFLINE" if offline() else "")
@@ -63,8 +62,30 @@ def read_rows(
     else:
         raise SpecError([f"{source}: no such file or folder"])
     if not rows:
-        raise SpecError([f"{source}: it is empty, one row at least is expected"])
+        raise SpecError([*(bad or ())][:MOST_FAULTS] or [f"{source}: it is empty, one row at least is expected"])
     return rows
+
+
+def source_files(
+    source: str, split: str | None = None, subset: str | None = None, *, data_dir: Path | None = None
+) -> dict[str, Path]:
+    """The files that `read_rows` reads of a source, by the names that a message calls them; none of the hub."""
+    place = _place(source, split, subset, data_dir)
+    return {} if place is None else files_of(place, source)
+
+
+def _place(source: str, split: str | None, subset: str | None, data_dir: Path | None) -> Path | None:
+    """The file or folder that holds a source, None where the hub may have it."""
+    path = Path(source).expanduser()
+    folder = (mirrored(source, data_dir) if is_hub_id(source) else None) or (path if path.is_dir() else None)
+    if path.is_file():
+        return path
+    if folder is None:
+        return None
+    # In the hub's layout: a subset is a folder with a file a split, or a configuration.
+    inner = folder / subset if subset else folder
+    files = [inner / f"{split}{ending}" for ending in (".jsonl.gz", ".jsonl", ".parquet")] if split else []
+    return next((file for file in files if file.is_file()), folder)
 
 
 def refuse(source: str, faults: list[str], n_rows: int) -> None:
@@ -80,16 +101,38 @@ def refuse(source: str, faults: list[str], n_rows: int) -> None:
         raise SpecError([*first, *count])
 
 
+def leave_out(source: str, bad: Sequence[str], n_rows: int) -> None:
+    """Go on without rows that cannot be used, which the report counts and names, unless they are half of all or more.
+
+    Args:
+        source: of the rows.
+        bad: a line for each of them, with file and row.
+        n_rows: how many rows there are with them.
+
+    Raises:
+        SpecError: it is another kind of file, or another column.
+    """
+    if 2 * len(bad) >= n_rows > 0:
+        rest = f"; the first {MOST_FAULTS} are named" if len(bad) > MOST_FAULTS else ""
+        raise SpecError([*bad[:MOST_FAULTS], f"{source}: {len(bad)} of {n_rows} rows cannot be used{rest}"])
+
+
+def half_surrogate(text: str) -> str | None:
+    """Why no file and no tokenizer can take a text that JSON can write as `"\\ud83d"`; None where they can."""
+    half = next((letter for letter in text if "\ud800" <= letter <= "\udfff"), None)
+    return f"half a surrogate pair, {half!r}, is no text" if half else None
+
+
 def numbered(rows: Iterable[Row]) -> list[Placed]:
     """Rows that stand in no file of lines, with their places from 1."""
     return [(f"row {number}", row) for number, row in enumerate(rows, start=1)]
 
 
-def _file(path: Path) -> list[Placed]:
+def _file(path: Path, bad: list[str] | None) -> list[Placed]:
     if path.name.endswith((".jsonl", ".jsonl.gz", ".json")):
-        return _json_lines(path)
+        return _usable(path, *_json_lines(path), bad)
     if path.suffix == ".csv":
-        return _csv(path)
+        return _usable(path, *_csv(path), bad)
     if path.suffix != ".parquet":
         raise SpecError([f"{path}: {path.suffix or 'no ending'} is not read; accepted: {', '.join(TABLE_FILES)}"])
     import pyarrow as pa
@@ -101,7 +144,17 @@ def _file(path: Path) -> list[Placed]:
         raise SpecError([f"{path}: not a Parquet file ({reason(error)})"]) from None
 
 
-def _json_lines(path: Path) -> list[Placed]:
+def _usable(path: Path, rows: list[Placed], faults: list[str], bad: list[str] | None) -> list[Placed]:
+    """The rows, where those that cannot be read are named to whoever goes without them."""
+    if bad is None:
+        refuse(str(path), faults, len(rows) + len(faults))
+    else:
+        bad += [f"{path}, {fault}" for fault in faults]
+    return rows
+
+
+def _json_lines(path: Path) -> tuple[list[Placed], list[str]]:
+    """The rows, and what is wrong with the others."""
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             lines = file.read().splitlines()
@@ -121,19 +174,18 @@ def _json_lines(path: Path) -> list[Placed]:
             rows.append((f"line {number}", row))
         else:
             faults.append(f"line {number}: an object is expected, found {type(row).__name__}")
-    refuse(str(path), faults, len(rows) + len(faults))
-    return rows
+    return rows, faults
 
 
-def _csv(path: Path) -> list[Placed]:
+def _csv(path: Path) -> tuple[list[Placed], list[str]]:
+    """The rows, and what is wrong with the others."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = numbered(csv.DictReader(file, strict=True, restkey=_TOO_MANY))
     except (UnicodeDecodeError, csv.Error) as error:
         raise SpecError([f"{path}: not a CSV file in UTF-8 ({reason(error)})"]) from None
     faults = [f"{place}: more fields than the header has" for place, row in rows if _TOO_MANY in row]
-    refuse(str(path), faults, len(rows))
-    return rows
+    return [(place, row) for place, row in rows if _TOO_MANY not in row], faults
 
 
 def _dataset(
@@ -144,6 +196,7 @@ def _dataset(
     revision: str | None = None,
     hint: str = "",
     without: str = "",
+    cache: str | None = None,
 ) -> list[Placed]:
     """Through `datasets`, which reads nothing over the network while it is offline."""
     import datasets
@@ -151,9 +204,10 @@ def _dataset(
     # A part of hh-rlhf is a folder of the repository, not a configuration.
     folders = source.rstrip("/").endswith("hh-rlhf")
     chosen: dict[str, Any] = {"data_dir" if folders else "name": subset} if subset else {}
+    chosen |= {"revision": revision, "cache_dir": cache}
     settings = datasets.DownloadConfig(local_files_only=True) if offline() else None
     try:
-        splits = datasets.load_dataset(place, revision=revision, download_config=settings, **chosen)
+        splits = datasets.load_dataset(place, download_config=settings, **chosen)
     except (OSError, ValueError) as error:
         if why := refused(error, source, dataset=True):
             raise SpecError([f"{source} {why}{hint}{without and f'; or go without it: {without}'}"]) from None
@@ -166,6 +220,6 @@ def _dataset(
         return numbered(splits[wanted])
     try:
         # One that is written of others: a+b, all, train[:100].
-        return numbered(datasets.load_dataset(place, split=split, revision=revision, **chosen))
+        return numbered(datasets.load_dataset(place, split=split, **chosen))
     except ValueError:
         raise SpecError([f"{source}: split {split!r} is not there; accepted: {', '.join(names)}"]) from None

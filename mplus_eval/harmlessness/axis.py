@@ -105,7 +105,7 @@ class Harmlessness:
             }
             n_prompts = min(len(prompt_set.prompts), limit or len(prompt_set.prompts))
             parts = tuple(Part(index, name, numbers) for index, numbers in enumerate(slices(n_prompts, PART_PROMPTS)))
-            cells.append(Cell(self.name, model, name, prompt_set.kind, components, parts))
+            cells.append(Cell(self.name, model, name, prompt_set.kind, components, parts, prompt_set.files))
         return tuple(cells)
 
     def noise_rerun(self, baseline: ResolvedModel) -> tuple[Cell, ...]:

@@ -20,7 +20,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, cast
 
-from mplus_eval.data.rows import Row, read_rows
+from mplus_eval.data.files import file_hashes
+from mplus_eval.data.rows import MOST_FAULTS, Placed, Row, half_surrogate, leave_out, numbered, read_rows, source_files
 from mplus_eval.errors import SpecError
 from mplus_eval.harmlessness.bad_words import OWN_PROMPTS
 from mplus_eval.spec.harmlessness import HarmlessnessSettings, Label, PromptSetSpec, Range, RefusalSet
@@ -29,6 +30,7 @@ from mplus_eval.store.hashes import hash_text
 Kind = Literal["sampled", "refusal", "layers"]
 DEMO = "demo:"
 OWN_SOURCE = "package:eliciting"
+UNREADABLE = "that cannot be read"
 _WRITTEN_LINES = "toxigen-data"
 """A dataset in which the end of a line is written as a backslash and an n."""
 _LABELS: tuple[Label, ...] = ("safe", "unsafe")
@@ -53,6 +55,10 @@ class PromptSet:
     prompts: tuple[SetPrompt, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Rows that could not be used, by the reason."""
+    bad: tuple[str, ...] = ()
+    """The first of the rows that cannot be read, by file and row."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Hashes of the files that they were read from, by name."""
 
     @property
     def name(self) -> str:
@@ -82,24 +88,30 @@ def load_prompt_set(
         SpecError: nothing there, no such column, or no row that can be used.
     """
     where = f"prompt set {spec.name!r}"
-    rows: list[Row]
+    rows: list[Placed]
+    bad: list[str] = []
+    files: Mapping[str, str] = {}
     try:
         if spec.source.startswith(DEMO):
-            rows = _demo(spec.source.removeprefix(DEMO), spec.n or 1000)
+            rows = numbered(_demo(spec.source.removeprefix(DEMO), spec.n or 1000))
         else:
             source = str(OWN_PROMPTS) if spec.source == OWN_SOURCE else spec.source
-            rows = [
-                row for _, row in read_rows(source, spec.split, spec.subset, data_dir=data_dir, without="--no-toxicity")
-            ]
+            rows = read_rows(source, spec.split, spec.subset, data_dir=data_dir, without="--no-toxicity", bad=bad)
+            files = file_hashes(source_files(source, spec.split, spec.subset, data_dir=data_dir))
+        n_rows = len(rows) + len(bad)
+        prompts, left_out, faults = _prompts(rows, spec)
+        bad += faults
+        leave_out(spec.source, bad, n_rows)
     except SpecError as error:
         raise SpecError([f"{where}: {fault}" for fault in error.faults]) from None
-    prompts, left_out = _prompts(rows, spec, where)
+    if bad:
+        left_out[UNREADABLE] = len(bad)
     if not prompts:
         why = "; ".join(f"{n} {reason}" for reason, n in left_out.items()) or f"none of {len(rows)} rows is wanted"
         raise SpecError([f"{where}: {spec.source}: no usable prompt ({why})"])
     random.Random(f"{spec.name} {seed}").shuffle(prompts)
     n = min(number for number in (spec.n, limit, len(prompts)) if number is not None)
-    return PromptSet(spec, kind, tuple(prompts[:n]), dict(left_out))
+    return PromptSet(spec, kind, tuple(prompts[:n]), dict(left_out), tuple(bad[:MOST_FAULTS]), files)
 
 
 def load_prompt_sets(
@@ -119,15 +131,20 @@ def load_prompt_sets(
     return tuple(sets), faults
 
 
-def _prompts(rows: Sequence[Row], spec: PromptSetSpec, where: str) -> tuple[list[SetPrompt], Counter[str]]:
-    if rows and spec.column.partition(".")[0] not in rows[0]:
-        raise SpecError(
-            [f"{where}: {spec.source} has no text column {spec.column!r}; its columns are {', '.join(rows[0])}"]
-        )
+def _prompts(rows: Sequence[Placed], spec: PromptSetSpec) -> tuple[list[SetPrompt], Counter[str], list[str]]:
+    """The prompts, how many rows give none, by the reason, and a line for each that cannot be read."""
+    if rows and spec.column.partition(".")[0] not in rows[0][1]:
+        columns = ", ".join(rows[0][1])
+        raise SpecError([f"{spec.source} has no text column {spec.column!r}; its columns are {columns}"])
     prompts: list[SetPrompt] = []
     left_out: Counter[str] = Counter()
-    for number, row in enumerate(rows):
-        if not all(_holds(_value(row, column), condition) for column, condition in spec.where.items()):
+    bad: list[str] = []
+    for number, (place, row) in enumerate(rows):
+        unmet = [column for column, condition in spec.where.items() if not _holds(_value(row, column), condition)]
+        if unmet:
+            # Whether a row is wanted is not known where nothing stands in the column that says so.
+            if all(_is_empty(_value(row, column)) for column in unmet):
+                left_out[f"without a value of {unmet[0]}"] += 1
             continue
         text = _value(row, spec.column)
         if not isinstance(text, str) or not text.strip():
@@ -143,8 +160,11 @@ def _prompts(rows: Sequence[Row], spec: PromptSetSpec, where: str) -> tuple[list
                 left_out["neither safe nor unsafe"] += 1
                 continue
         category = str(_value(row, spec.category) or "") if spec.category else ""
+        if why := half_surrogate(text + category):
+            bad.append(f"{spec.source}, {place}: {why}")
+            continue
         prompts.append(SetPrompt(f"{spec.name}/{number}", text, category or spec.name, label))
-    return prompts, left_out
+    return prompts, left_out, bad
 
 
 def _value(row: Row, path: str) -> object:
@@ -153,6 +173,11 @@ def _value(row: Row, path: str) -> object:
     for key in path.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
+
+
+def _is_empty(value: object) -> bool:
+    """Whether nothing stands in a column; Parquet writes that of a number as one that is none."""
+    return value is None or value == "" or value != value
 
 
 def _holds(value: object, condition: Range | bool | str) -> bool:

@@ -37,6 +37,7 @@ def toxicity_facts(settings: HarmlessnessSettings, sets: Sequence[PromptSet]) ->
                 provoking=isinstance(prompt_set.spec, SampledSet) and prompt_set.spec.provoking,
                 chat=prompt_set.spec.chat,
                 left_out=dict(prompt_set.left_out),
+                bad=prompt_set.bad,
             )
             for prompt_set in sets
         },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.store.hashes import hash_components
@@ -27,6 +27,7 @@ class Cell:
         task: the name in the report and on disk.
         kind: of the task, since items of a kind take about the same time.
         components: what its fingerprint is made of, kept so that a conflict has a reason.
+        sources: hashes of the files that its items were read from, by name, so that a conflict names the file.
     """
 
     axis: str
@@ -35,6 +36,7 @@ class Cell:
     kind: str
     components: Mapping[str, str]
     parts: tuple[Part, ...]
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def n_items(self) -> int:

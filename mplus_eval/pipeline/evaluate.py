@@ -148,7 +148,8 @@ class _Evaluation:
                 for part, answers in axis.generate(cell, missing, backend, self.progress.advance):
                     seconds, facts = time.monotonic() - started, backend.facts.as_json()
                     components = dict(cell.components)
-                    info = PartInfo(cell.fingerprint, components, part.index, len(cell.parts), seconds, facts)
+                    place, sources = (part.index, len(cell.parts)), dict(cell.sources)
+                    info = PartInfo(cell.fingerprint, components, *place, seconds, facts, sources)
                     write_part(part_path(self.directory.answers(*cell.key), part.index), Answer, answers, info)
                     self.scores.score_in_background(cell, part, backend.facts.device)
                     started = time.monotonic()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mplus_eval.data.files import changes
 from mplus_eval.errors import SpecError
 from mplus_eval.models.cells import Cell
 from mplus_eval.models.hub import Preparing
@@ -18,7 +19,12 @@ from mplus_eval.pipeline.axis import Axis
 from mplus_eval.pipeline.validate import Validated
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.suite import Suite
+from mplus_eval.store.parts import PartInfo
 from mplus_eval.store.run_directory import RunDirectory
+
+_ITEMS = ("data", "dialogues", "prompts")
+"""Components that are hashes of items."""
+_MOST_FILES = 3
 
 
 @dataclass(frozen=True)
@@ -92,10 +98,9 @@ def make_plan(
     # The directory may hold the same cell made in another way: it is refused, and what differs is said.
     conflicts: dict[str, list[str]] = {}
     for cell in cells:
-        stored = directory.stored_components(*cell.key)
-        if stored is not None and stored != cell.components:
-            different = ", ".join(sorted(key for key in cell.components if stored.get(key) != cell.components[key]))
-            conflicts.setdefault(different, []).append(cell.name)
+        stored = directory.stored(*cell.key)
+        if stored is not None and stored.components != cell.components:
+            conflicts.setdefault(_differences(cell, stored), []).append(cell.name)
     if conflicts:
         reasons = "; ".join(
             f"{key} of {', '.join(names[:3])}" + (f" and {len(names) - 3} more" if len(names) > 3 else "")
@@ -104,3 +109,13 @@ def make_plan(
         way_out = "name another --output, or remove that directory"
         raise SpecError([f"{directory.path} holds another run, with different {reasons}; {way_out}"])
     return Plan(spec, validated.suite, axes, models, cells, reruns[0].model if reruns else None)
+
+
+def _differences(cell: Cell, stored: PartInfo) -> str:
+    """What a stored cell was made of otherwise; where that is its items, the files that are not as they were."""
+    keys = sorted(key for key in cell.components if stored.components.get(key) != cell.components[key])
+    # With another limit other items are asked, whatever the files hold.
+    differ = changes(stored.sources, cell.sources) if stored.sources and "limit" not in keys else []
+    more = [f"{len(differ) - _MOST_FILES} more"] if len(differ) > _MOST_FILES else []
+    files = f" ({'; '.join([*differ[:_MOST_FILES], *more])})" if differ else ""
+    return ", ".join(key + files if key in _ITEMS else key for key in keys)

@@ -71,6 +71,10 @@ class AnswerText(Record):
     truncation_rate: float | None = None
     empty_rate: float | None = None
     repetition: float | None = None
+    n_cut: int | None = Field(
+        default=None,
+        description="answers to dialogues longer than the model, whose beginning was cut; None where that is not known",
+    )
 
 
 class Judging(Record):
@@ -158,3 +162,5 @@ class Conversation(Record):
     baseline: BaselineConversation
     models: dict[str, ModelConversation] = Field(default_factory=dict)
     missing: dict[str, str] = Field(default_factory=dict, description="why a model has no result")
+    n_bad: int = Field(default=0, description="rows of the source that are no dialogue, and were left out")
+    bad: tuple[str, ...] = Field(default=(), description="why, by file and row; the first of them")

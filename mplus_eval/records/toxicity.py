@@ -196,6 +196,7 @@ class PromptSetFacts(Record):
     provoking: bool = False
     chat: bool = False
     left_out: dict[str, int] = Field(default_factory=dict, description="rows that could not be used, by the reason")
+    bad: tuple[str, ...] = Field(default=(), description="the first of those that cannot be read, by file and row")
 
 
 class Primary(Record):

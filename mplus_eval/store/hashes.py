@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +29,10 @@ TOKENIZER_FILES = (
 NOT_WEIGHTS = ("optimizer.bin", "scheduler.bin", "training_args.bin")
 CONFIG_FILES = ("adapter_config.json", "config.json", "generation_config.json")
 _BIG_FILE = 64 * 2**20
+_N_BLOCKS = 128
+_BLOCK = 4096
+_UNSETTLED = 3 * 10**9
+"""Nanoseconds after a change in which another one may bear the same time: FAT counts in steps of two seconds."""
 
 
 def hash_text(text: str) -> str:
@@ -65,20 +70,28 @@ def tokenizer_hash(directory: Path) -> str:
 def hash_file(path: Path) -> str:
     """SHA-256 of a file.
 
-    A file of the hub's cache is a link to a blob named by its own SHA-256, which is taken as it stands. Hashes of other
-    big files are remembered by size and time, since reading 14 GB again at every start would be noticed.
+    A file of the hub's cache is a link to a blob named by its own SHA-256, which is taken as it stands unless the blob
+    was written after its link. Hashes of other big files are remembered, since reading 14 GB again at every start would
+    be noticed: under path, size, the times of content and of inode, and the inode's number, since whoever overwrites a
+    file and sets its time back cannot set those. Not every file system keeps them (FAT, some network mounts), so a
+    sample of blocks is part of the key too: 128 of 4 KiB, evenly spread, which other weights do not share.
     """
     real = path.resolve()
-    if real.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", real.name):
-        return real.name
     status = real.stat()
+    is_blob = real.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", real.name)
+    if is_blob and path.lstat().st_mtime_ns >= status.st_mtime_ns:
+        return real.name
     if status.st_size < _BIG_FILE:
         return _read_hash(real)
-    memory = cache_directory() / "hashes" / hash_text(f"{real}|{status.st_size}|{status.st_mtime_ns}")
+    times = f"{status.st_mtime_ns}|{status.st_ctime_ns}"
+    key = f"{real}|{status.st_size}|{times}|{status.st_ino}|{_sample(real, status.st_size)}"
+    memory = cache_directory() / "hashes" / hash_text(key)
     if memory.is_file():
         return memory.read_text(encoding="ascii")
+    is_settled = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) >= _UNSETTLED
     digest = _read_hash(real)
-    _remember(memory, digest)
+    if is_settled:
+        _remember(memory, digest)
     return digest
 
 
@@ -91,6 +104,16 @@ def _remember(memory: Path, digest: str) -> None:
     """Note a hash; where the cache cannot be written, the file is simply read again next time."""
     with suppress(OSError):
         write_whole(memory, digest)
+
+
+def _sample(path: Path, size: int) -> str:
+    """Hash of blocks from the first to the last, evenly spread."""
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        for number in range(_N_BLOCKS):
+            file.seek(max(size - _BLOCK, 0) * number // (_N_BLOCKS - 1))
+            digest.update(file.read(_BLOCK))
+    return digest.hexdigest()
 
 
 def _read_hash(path: Path) -> str:

@@ -50,6 +50,8 @@ class PartInfo:
     seconds: float = 0.0
     model: dict[str, Any] = field(default_factory=dict)
     """Facts of the model as it was loaded, so that they are known although it need not be loaded again."""
+    sources: dict[str, str] = field(default_factory=dict)
+    """Hashes of the files that the items were read from, by name: no part of the fingerprint, which has the items."""
 
 
 class DamagedPartError(UsageError):

@@ -103,12 +103,12 @@ class RunDirectory:
         """What one part of a cell's answers says of itself, or None where it is missing."""
         return part_info(part_path(self.answers(model, task), index))
 
-    def stored_components(self, model: str, task: str) -> dict[str, str] | None:
-        """The fingerprint's components of whatever is stored for a cell, or None where nothing whole is."""
+    def stored(self, model: str, task: str) -> PartInfo | None:
+        """What the first whole part that is stored of a cell's answers says of itself, or None where there is none."""
         for path in sorted(self.answers(model, task).glob("part-*.parquet")):
             try:
                 if info := part_info(path):
-                    return info.components
+                    return info
             except DamagedPartError:
                 continue  # it is made again
         return None

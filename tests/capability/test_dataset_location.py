@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mplus_eval.capability.dataset_location import dataset_id, located, missing_line
+from mplus_eval.capability.dataset_location import data_files, dataset_id, located, missing_line
 from mplus_eval.capability.task_config import SubtaskConfig, subtask_configs
 from mplus_eval.data.mirror import mirrored
 from mplus_eval.errors import UsageError
@@ -59,3 +59,18 @@ def test_the_line_for_missing_data_names_ids_cause_and_command(tmp_path: Path) -
         f"task 'sums': datasets org/a, org/b: not in {tmp_path}, and the hub cannot be reached; "
         f"fetch with `mplus-eval tasks fetch --to {tmp_path} --tasks sums` and give --data-dir"
     )
+
+
+def test_the_files_of_a_task_are_named_as_its_definition_or_the_hub_names_them(tmp_path: Path) -> None:
+    wanted = subtask(tmp_path, dataset_kwargs={"data_files": {"test": "rows.jsonl", "train": ["ex*.jsonl"]}})
+    folder = tmp_path.resolve()
+    assert data_files(wanted, located(wanted, None)) == {
+        "rows.jsonl": folder / "rows.jsonl",
+        "examples.jsonl": folder / "examples.jsonl",
+    }
+    (tmp_path / "hub" / "org" / "name").mkdir(parents=True)
+    (tmp_path / "hub" / "org" / "name" / "test.csv").write_text("question")
+    mirrored_task = subtask(tmp_path, dataset_path="org/name", dataset_kwargs=None)
+    config = located(mirrored_task, tmp_path / "hub")
+    assert list(data_files(mirrored_task, config)) == ["org/name: test.csv"]
+    assert data_files(mirrored_task, located(mirrored_task, None)) == {}

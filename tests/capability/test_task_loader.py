@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from mplus_eval.capability.items import load_tasks
 from mplus_eval.capability.settings import resolve_tasks
 from mplus_eval.errors import SpecError
 from mplus_eval.spec.suite import SuiteTask, load_suite
-from tests.task_files import CHOICE, write_rows, write_task
+from tests.task_files import CHOICE, ROWS, write_rows, write_task
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +68,46 @@ def test_progress_is_told_of_every_subtask(tmp_path: Path) -> None:
     tasks: Sequence[SuiteTask] = resolve_tasks(load_suite("mplus"), ["one", "two"], tasks_dir=tmp_path)
     load_tasks(tasks, data_dir=None, tasks_dir=tmp_path, limit=1, progress=lambda *told: seen.append(told))
     assert seen == [("one", 0, 2), ("two", 1, 2)]
+
+
+CARD = "---\nconfigs:\n- config_name: default\n  data_files:\n  - {split: test, path: rows.jsonl}\n---\n"
+
+
+def mirrored(folder: Path, word: str) -> Path:
+    """A mirror whose card is the same whatever its rows are."""
+    write_rows(folder / "org" / "sums", [row | {"question": f"{word} {row['question']}"} for row in ROWS])
+    (folder / "org" / "sums" / "README.md").write_text(CARD)
+    return folder
+
+
+def asked(tasks: Path, data_dir: Path | None) -> str:
+    """The first question of the task `sums` with the data of a mirror."""
+    spec = SuiteTask(name="sums", lm_eval="sums")
+    (subtask,) = load_tasks([spec], data_dir=data_dir, tasks_dir=tasks, limit=None)[0].subtasks
+    return str(next(subtask.docs(1))["question"])  # type: ignore[index]
+
+
+def test_a_mirror_is_read_as_it_is_and_not_as_another_with_the_same_card(tmp_path: Path) -> None:
+    remote = {"dataset_path": "org/sums", "dataset_kwargs": None, "fewshot_split": None}
+    write_task(tmp_path / "tasks", "sums", **remote)
+    one, two = mirrored(tmp_path / "one", "one"), mirrored(tmp_path / "two", "two")
+    assert [asked(tmp_path / "tasks", folder) for folder in (one, two)] == ["one 0 + 1 =", "two 0 + 1 ="]
+    mirrored(tmp_path / "one", "won")
+    assert asked(tmp_path / "tasks", one) == "won 0 + 1 ="
+
+
+def test_a_file_beside_its_definition_is_read_anew_though_its_size_and_time_are_as_before(tmp_path: Path) -> None:
+    write_task(tmp_path, "sums")
+    file = tmp_path / "rows.jsonl"
+    before = file.stat()
+    assert asked(tmp_path, None) == "0 + 1 ="
+    file.write_text(file.read_text().replace("0 + 1", "0 + 2"))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert asked(tmp_path, None) == "0 + 2 ="
+
+
+def test_a_subtask_knows_the_files_that_it_was_read_from(tmp_path: Path) -> None:
+    write_task(tmp_path, "sums")
+    spec = SuiteTask(name="sums", lm_eval="sums")
+    (subtask,) = load_tasks([spec], data_dir=None, tasks_dir=tmp_path, limit=None)[0].subtasks
+    assert list(subtask.sources(None)) == ["rows.jsonl", "examples.jsonl"]

@@ -169,3 +169,25 @@ def test_mt_bench_has_eighty_questions_of_two_turns(benchmark_data: Path) -> Non
 def test_a_set_of_single_turns_is_read_by_its_id(benchmark_data: Path) -> None:
     found = DialogueSet.load("Paul/XSTest", data_dir=benchmark_data, limit=5)
     assert (found.n_available, found.n_turns) == (450, 5)
+
+
+def test_one_bad_row_among_good_ones_is_left_out_and_named_by_file_and_line(tmp_path: Path) -> None:
+    found = DialogueSet.load(saved(tmp_path, {"prompt": "One."}, {"prompt": 7}, {"prompt": "Two."}))
+    assert [dialogue.turns for dialogue in found.dialogues] == [("One.",), ("Two.",)]
+    assert found.n_bad == 1
+    assert found.bad == (f"{found.source}, line 2: prompt: a list is expected, found int",)
+    assert found.hash == DialogueSet.load(saved(tmp_path, {"prompt": "One."}, {"prompt": "Two."})).hash
+
+
+@pytest.mark.parametrize("row", [{"prompt": ["Fine.", "\ud83d"]}, {"prompt": "Fine.", "reference": "\ud83d"}])
+def test_half_a_surrogate_pair_is_no_text(tmp_path: Path, row: dict[str, Any]) -> None:
+    found = DialogueSet.load(saved(tmp_path, {"prompt": "One."}, row, {"prompt": "Two."}))
+    assert len(found.dialogues) == 2
+    assert found.bad[0].startswith(f"{found.source}, line 2: a ")
+    assert found.bad[0].endswith(r"half a surrogate pair, '\ud83d', is no text")
+
+
+def test_a_set_knows_the_file_that_it_was_read_from(tmp_path: Path) -> None:
+    found = DialogueSet.load(saved(tmp_path, {"prompt": "One."}))
+    assert list(found.files) == [found.source]
+    assert DialogueSet.load("demo").files == {}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mplus_eval.conversation.text_statistics import repetition, text_statistics
@@ -32,6 +34,12 @@ def test_answers_are_described_and_failures_counted() -> None:
 def test_what_is_not_known_is_none_and_enters_no_mean() -> None:
     found = text_statistics([answer("one"), answer("one", n_tokens=3)])
     assert (found.mean_tokens, found.end_of_turn_rate, found.truncation_rate) == (3.0, None, None)
+
+
+def test_answers_to_dialogues_that_were_cut_are_counted_where_that_is_known() -> None:
+    whole, cut = (replace(answer("one"), n_truncated=n) for n in (0, 12))
+    assert text_statistics([whole, cut, answer("one")]).n_cut == 1
+    assert text_statistics([answer("one")]).n_cut is None
 
 
 def test_no_answer_at_all_has_no_figures() -> None:

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from mplus_eval.data.rows import read_rows
+from mplus_eval.data.rows import leave_out, read_rows, source_files
 from mplus_eval.errors import SpecError
 
 ROWS = [{"prompt": "How are you?"}, {"prompt": "Is it late?"}]
@@ -157,3 +158,60 @@ def test_a_gated_dataset_is_named_with_its_licence_and_the_ways_without_it(monke
         "org/rows is gated: accept its licence at https://huggingface.co/datasets/org/rows and set HF_TOKEN to a token "
         "with access; give --data-dir with a folder org/rows; or go without it: --no-toxicity",
     )
+
+
+CARD = "---\nconfigs:\n- config_name: calm\n  data_files:\n  - split: test\n    path: data/*.parquet\n---\n"
+
+
+def mirror(folder: Path, word: str) -> Path:
+    """A dataset whose card says nothing of what is in it."""
+    (folder / "org" / "name" / "data").mkdir(parents=True, exist_ok=True)
+    (folder / "org" / "name" / "README.md").write_text(CARD)
+    pd.DataFrame([{"prompt": word}]).to_parquet(folder / "org" / "name" / "data" / "test.parquet")
+    return folder
+
+
+def test_another_folder_with_the_same_card_is_another_dataset(tmp_path: Path) -> None:
+    folders = [mirror(tmp_path / word, word) for word in ("one", "two")]
+    found = [read_rows("org/name", "test", "calm", data_dir=folder)[0][1]["prompt"] for folder in folders]
+    assert found == ["one", "two"]
+
+
+def test_a_corrected_file_is_read_anew_though_its_size_and_time_are_as_before(tmp_path: Path) -> None:
+    file = mirror(tmp_path, "one") / "org" / "name" / "data" / "test.parquet"
+    before = file.stat()
+    assert read_rows("org/name", "test", "calm", data_dir=tmp_path)[0][1] == {"prompt": "one"}
+    mirror(tmp_path, "two")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert read_rows("org/name", "test", "calm", data_dir=tmp_path)[0][1] == {"prompt": "two"}
+
+
+def test_the_files_of_a_source_are_those_that_are_read(tmp_path: Path) -> None:
+    folder = mirror(tmp_path, "one") / "org" / "name"
+    assert source_files("org/name", "test", "calm", data_dir=tmp_path) == {
+        "org/name: README.md": folder / "README.md",
+        "org/name: data/test.parquet": folder / "data" / "test.parquet",
+    }
+    written(folder / "other.jsonl", "{}\n")
+    assert source_files("org/name", "other", data_dir=tmp_path) == {"org/name": folder / "other.jsonl"}
+    assert source_files("org/absent", data_dir=tmp_path) == {}
+
+
+def test_who_goes_without_bad_rows_gets_the_others_and_a_line_for_each_of_them(tmp_path: Path) -> None:
+    jsonl = written(tmp_path / "a.jsonl", '{"prompt": "one"}\n{"prompt": \n{"prompt": "two"}\n')
+    csv = written(tmp_path / "a.csv", "prompt\none\na,b\n")
+    bad: list[str] = []
+    assert [place for place, _ in read_rows(jsonl, bad=bad)] == ["line 1", "line 3"]
+    assert [place for place, _ in read_rows(csv, bad=bad)] == ["row 1"]
+    first, second = bad
+    assert first.startswith(f"{jsonl}, line 2: not JSON in UTF-8")
+    assert second == f"{csv}, row 2: more fields than the header has"
+
+
+def test_half_of_all_rows_or_more_are_not_left_out() -> None:
+    leave_out("a.jsonl", ["a.jsonl, line 1: no"], 3)
+    with pytest.raises(SpecError) as caught:
+        leave_out("a.jsonl", [f"a.jsonl, line {n}: no" for n in range(1, 8)], 14)
+    assert caught.value.faults[-1] == "a.jsonl: 7 of 14 rows cannot be used; the first 5 are named"
+    assert len(caught.value.faults) == 6

@@ -191,3 +191,32 @@ def test_the_prompts_of_toxigen_are_read_from_as_many_groups_as_are_named(benchm
     found = load_prompt_set(spec, "sampled", seed=0, data_dir=benchmark_data)
     assert len(found.prompts) == 1200
     assert all(prompt.text.startswith("-") and prompt.text.count("\n-") > 2 for prompt in found.prompts)
+
+
+def test_a_row_without_a_value_to_choose_it_by_is_counted(tmp_path: Path) -> None:
+    source = written(
+        tmp_path,
+        {"prompt": "high", "score": {"rude": 0.9}, "hard": True},
+        {"prompt": "low", "score": {"rude": 0.1}, "hard": True},
+        {"prompt": "unknown", "score": {"rude": None}, "hard": True},
+        {"prompt": "soft and unknown", "score": {"rude": None}, "hard": False},
+    )
+    found = drawn(source, where={"score.rude": {"at_least": 0.5}, "hard": True})
+    assert [prompt.text for prompt in found.prompts] == ["high"]
+    assert found.left_out == {"without a value of score.rude": 1}
+
+
+def test_a_prompt_of_half_a_surrogate_pair_is_left_out_and_named(tmp_path: Path) -> None:
+    source = written(tmp_path, {"prompt": "one"}, {"prompt": "half \ud83d"}, *[{"prompt": "two"}] * 2)
+    Path(source).write_text(Path(source).read_text() + '{"prompt": "torn\n')
+    found = drawn(source)
+    assert {prompt.text for prompt in found.prompts} == {"one", "two"}
+    assert found.left_out == {"that cannot be read": 2}
+    torn, half = found.bad
+    assert torn.startswith(f"{source}, line 5: not JSON in UTF-8")
+    assert half == rf"{source}, line 2: half a surrogate pair, '\ud83d', is no text"
+
+
+def test_a_set_knows_the_file_that_it_was_read_from(tmp_path: Path) -> None:
+    source = written(tmp_path, {"prompt": "one"})
+    assert list(drawn(source).files) == [source]

@@ -100,3 +100,37 @@ def test_chat_template_true_without_a_template_is_refused(tmp_path: Path, tiny_m
 
     with pytest.raises(SpecError, match="'base': chat_template=true, but its tokenizer has no chat template"):
         make_plan(validate(spec), RunDirectory(tmp_path / "run"))
+
+
+def _stored(tmp_path: Path, plan: Plan) -> None:
+    """Store a part of the plan's first cell, as a run leaves it."""
+    cell = plan.cells[0]
+    info = PartInfo(cell.fingerprint, dict(cell.components), 0, 1, sources=dict(cell.sources))
+    write_part(part_path(RunDirectory(tmp_path / "run").answers(*cell.key), 0), Answer, [], info)
+
+
+def test_a_file_that_changed_under_a_run_is_named(tmp_path: Path) -> None:
+    _stored(tmp_path, planned(tmp_path))
+    sums = tmp_path / "tasks" / "sums.jsonl"
+
+    with pytest.raises(SpecError, match=r"different data \(sums.jsonl changed\) of base × sums; name another --output"):
+        _replanned(tmp_path, sums, sums.read_text().replace("passage 1", "passage 9"))
+
+
+def test_a_file_that_changed_where_no_item_is_asked_stops_nothing(tmp_path: Path) -> None:
+    _stored(tmp_path, planned(tmp_path, limit=5))
+    sums = tmp_path / "tasks" / "sums.jsonl"
+    sums.write_text(sums.read_text().replace("11 + 1", "11 + 2"))
+    given = {"suite": str(tmp_path / "tasks" / "toy.suite.yaml"), "tasks_dir": tmp_path / "tasks", "limit": 5}
+    models = [f"{name}={tmp_path / name}" for name in ("base", "plus")]
+
+    assert make_plan(validate(build_spec(models, options=given)), RunDirectory(tmp_path / "run")).cells[0].n_items == 5
+
+
+def test_with_another_limit_no_file_is_blamed(tmp_path: Path) -> None:
+    _stored(tmp_path, planned(tmp_path))
+    sums = tmp_path / "tasks" / "sums.jsonl"
+    sums.write_text(sums.read_text() + sums.read_text())
+
+    with pytest.raises(SpecError, match="different data, limit of base × sums; name"):
+        planned(tmp_path, limit=3)

@@ -57,6 +57,20 @@ def test_models_without_a_result_and_chat_formats_that_differ_are_noted(tmp_path
     )
 
 
+def test_rows_left_out_and_dialogues_longer_than_the_model_are_noted(tmp_path: Path) -> None:
+    found = talk.talking()
+    part = found.conversation
+    assert part is not None
+    baseline = part.baseline.model_copy(update={"text": talk.text(n_cut=3)})
+    changed = part.model_copy(update={"n_bad": 1, "bad": ("d.jsonl, line 7: no turns",), "baseline": baseline})
+    first, second = section(found.model_copy(update={"conversation": changed}), tmp_path).notes[:2]
+    assert first == "1 row of the dialogues cannot be used, and left out: d.jsonl, line 7: no turns."
+    assert (
+        second
+        == "base: 3 of 480 answers to dialogues that are longer than the model can read; their beginning was cut."
+    )
+
+
 def test_unjudged_pairs_are_told_with_their_causes(tmp_path: Path) -> None:
     assert (
         "plus: unjudged 3: timed out 2 and a model has no answer 1."

@@ -48,6 +48,16 @@ def test_notes_tell_rows_left_out_failed_scores_and_chat_formats(tmp_path: Path)
     )
 
 
+def test_rows_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    comparison = build_toxicity.harmless()
+    assert comparison.toxicity is not None
+    facts = comparison.toxicity.sets["provoking"]
+    facts = facts.model_copy(update={"left_out": {"that cannot be read": 1}, "bad": ("p.jsonl, line 3: no text",)})
+    toxicity = comparison.toxicity.model_copy(update={"sets": {**comparison.toxicity.sets, "provoking": facts}})
+    notes = section(tmp_path, comparison.model_copy(update={"toxicity": toxicity})).notes
+    assert "provoking: rows left out: 1 that cannot be read. p.jsonl, line 3: no text." in notes
+
+
 def test_a_missing_set_is_told_once(tmp_path: Path) -> None:
     comparison = build_toxicity.without_set(build_toxicity.harmless(), "plus", "ordinary", "out of memory")
     report = build_report(comparison, {}, tmp_path)

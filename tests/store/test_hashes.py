@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -87,12 +88,80 @@ def test_a_blob_of_the_hubs_cache_is_taken_by_its_name(tmp_path: Path) -> None:
     assert hash_file(link) == "ab" * 32
 
 
-def test_a_big_files_hash_is_remembered_until_the_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_blob_that_was_written_after_its_link_is_read(tmp_path: Path) -> None:
+    (tmp_path / "blobs").mkdir()
+    blob = tmp_path / "blobs" / ("ab" * 32)
+    blob.write_bytes(b"as it came")
+    link = tmp_path / "model.safetensors"
+    link.symlink_to(blob)
+    blob.write_bytes(b"as somebody left it")
+    os.utime(blob, ns=(0, link.lstat().st_mtime_ns + 10**9))
+    assert hash_file(link) == hashlib.sha256(b"as somebody left it").hexdigest()
+
+
+@pytest.fixture
+def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that were read whole, where five bytes are a big file and every change is long ago."""
     monkeypatch.setattr(fingerprint, "_BIG_FILE", 4)
+    monkeypatch.setattr(fingerprint, "_UNSETTLED", 0)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    read: list[Path] = []
+    files: list[Path] = []
     plain = fingerprint._read_hash
-    monkeypatch.setattr(fingerprint, "_read_hash", lambda path: read.append(path) or plain(path))
+    monkeypatch.setattr(fingerprint, "_read_hash", lambda path: files.append(path) or plain(path))
+    return files
+
+
+def overwritten(path: Path, content: bytes) -> None:
+    """Write over a file and set its time back."""
+    before = path.stat()
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_a_file_of_the_same_size_and_time_is_another_file(tmp_path: Path, read: list[Path]) -> None:
+    path = tmp_path / "weights"
+    path.write_bytes(b"12345")
+    before = hash_file(path)
+    overwritten(path, b"54321")
+    assert hash_file(path) == hashlib.sha256(b"54321").hexdigest() != before
+
+
+def test_what_lies_between_the_sampled_blocks_is_told_by_the_inodes_time(
+    tmp_path: Path, read: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fingerprint, "_sample", lambda path, size: "the same")
+    path = tmp_path / "weights"
+    path.write_bytes(b"12345")
+    hash_file(path)
+    changed = path.stat().st_ctime_ns
+    while path.stat().st_ctime_ns == changed:
+        overwritten(path, b"54321")
+    assert hash_file(path) == hashlib.sha256(b"54321").hexdigest()
+
+
+def test_a_file_system_that_keeps_no_other_times_is_helped_by_sampled_blocks(
+    tmp_path: Path, read: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "weights"
+    path.write_bytes(b"12345" * 2000)
+    frozen, plain = path.stat(), Path.stat
+    monkeypatch.setattr(Path, "stat", lambda self, **rest: frozen if self.name == "weights" else plain(self, **rest))
+    before = hash_file(path)
+    path.write_bytes(b"12345" * 1999 + b"54321")
+    assert hash_file(path) != before
+
+
+def test_a_hash_is_not_remembered_while_a_second_change_could_bear_the_same_time(
+    tmp_path: Path, read: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fingerprint, "_UNSETTLED", 10**12)
+    path = tmp_path / "weights"
+    path.write_bytes(b"12345")
+    assert hash_file(path) == hash_file(path)
+    assert read == [path, path]
+
+
+def test_a_big_files_hash_is_remembered_until_the_file_changes(tmp_path: Path, read: list[Path]) -> None:
     path = tmp_path / "weights"
     path.write_bytes(b"12345")
     expected = hashlib.sha256(b"12345").hexdigest()

@@ -23,20 +23,21 @@ def test_a_cell_lies_under_its_model_and_task(tmp_path: Path) -> None:
 
 def test_what_is_stored_of_a_cell_is_found_again(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
-    assert directory.stored_components("a", "t") is None
+    assert directory.stored("a", "t") is None
     assert directory.answered("a", "t", 1) is None
     info = PartInfo("f", {"weights": "w"}, 1, 2)
     write_part(part_path(directory.answers("a", "t"), 1), Answer, [], info)
     assert directory.answered("a", "t", 1) == info
     assert directory.answered("a", "t", 0) is None
-    assert directory.stored_components("a", "t") == {"weights": "w"}
+    assert directory.stored("a", "t") == info
 
 
 def test_a_torn_part_hides_no_other(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
-    write_part(part_path(directory.answers("a", "t"), 1), Answer, [], PartInfo("f", {"limit": "5"}, 1, 2))
+    info = PartInfo("f", {"limit": "5"}, 1, 2)
+    write_part(part_path(directory.answers("a", "t"), 1), Answer, [], info)
     part_path(directory.answers("a", "t"), 0).write_bytes(b"PAR1")
-    assert directory.stored_components("a", "t") == {"limit": "5"}
+    assert directory.stored("a", "t") == info
 
 
 def test_a_failure_is_kept_until_it_is_cleared(tmp_path: Path) -> None:

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from mplus_eval.data.files import changes, file_hashes, files_of, own_cache
+
+
+def test_files_are_called_by_the_dataset_and_their_path_in_it(tmp_path: Path) -> None:
+    for name in ("README.md", "anatomy/test.parquet", ".cache/huggingface/download/notes", "__pycache__/x.pyc"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    assert files_of(tmp_path, "cais/mmlu") == {
+        "cais/mmlu: README.md": tmp_path / "README.md",
+        "cais/mmlu: anatomy/test.parquet": tmp_path / "anatomy" / "test.parquet",
+    }
+    assert files_of(tmp_path / "README.md", "the card") == {"the card": tmp_path / "README.md"}
+
+
+def test_what_was_read_is_kept_under_path_and_content(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_text("x")
+    two.write_text("x")
+    first = own_cache([one])
+    assert first == own_cache([one]) != own_cache([two])
+    one.write_text("y")
+    assert own_cache([one]) != first
+    assert Path(first).parent.name == "mplus-eval"
+
+
+def test_a_file_that_several_read_is_hashed_by_whom_one_likes(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("x")
+    assert file_hashes({"name": tmp_path / "one"}, lambda path: path.name * 10) == {"name": "oneoneoneoneoneo"}
+
+
+def test_what_is_not_as_it_was_is_said_file_by_file() -> None:
+    before, now = {"a": "1", "b": "1", "c": "1"}, {"a": "1", "b": "2", "d": "1"}
+    assert changes(before, now) == ["b changed", "d is new", "c is gone"]
+    assert changes(before, before) == []
