@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from mplus_eval.capability.items import LoadedTask
+    from mplus_eval.spec.prompt_sets import ShippedSet
     from mplus_eval.spec.suite import Suite as SuiteSpec
     from mplus_eval.spec.suite import SuiteTask
 
@@ -33,6 +34,7 @@ def list_tasks(
     from rich.console import Console
 
     from mplus_eval.capability.definitions import local_definitions, stock_definitions
+    from mplus_eval.spec.prompt_sets import shipped_sets
     from mplus_eval.spec.suite import load_suite, shipped_suites
 
     chosen = load_suite(suite or DEFAULT_SUITE)
@@ -41,17 +43,25 @@ def list_tasks(
         for definition in [*local_definitions(tasks_dir).values(), *stock_definitions().values()]:
             kinds.setdefault(definition.name, definition.kind.replace("py_task", "task"))
         typer.echo("\n".join(f"{kind:<6} {name}" for name, kind in sorted(kinds.items())))
+        typer.echo("\n".join(f"set    {name}  {_told(shipped)}" for name, shipped in shipped_sets().items()))
         return
     console = Console()
     console.print(_table(chosen.tasks, f"Suite {chosen.name}: {chosen.description}".rstrip(": ")))
     if (settings := chosen.harmlessness) is not None:
-        sets = ", ".join(f"{prompts.name} ({prompts.source})" for prompts in settings.sources)
+        gated = [name for name, shipped in shipped_sets().items() if shipped.gated]
+        sets = ", ".join(
+            f"{prompts.name} ({prompts.source}{', gated' if prompts.set in gated else ''})"
+            for prompts in settings.sources
+        )
         scorers = ", ".join(settings.scorers)
         typer.echo(f"Toxicity: {sets}; {settings.samples} continuations each, scored by {scorers}.")
     if (talk := chosen.conversation) is not None:
         judges = ", ".join(talk.judges) or "a reward model, or --judge"
         typer.echo(f"Conversation: {talk.dialogues}, judged by {judges}.")
-    typer.echo(f"Suites: {', '.join(shipped_suites())}. With --all: every task that --tasks can name.")
+    typer.echo(
+        f"Suites: {', '.join(shipped_suites())}. With --all: every task that --tasks can name, and every prompt set "
+        "that a suite can (set: NAME)."
+    )
 
 
 @app.command("check")
@@ -175,6 +185,12 @@ def _table(tasks: Sequence[SuiteTask], title: str) -> Table:
         items = f"{task.items:,}" if task.items else ""
         table.add_row(task.name, task.lm_eval, shots, task.metric or "own", items, task.kind or "")
     return table
+
+
+def _told(shipped: ShippedSet) -> str:
+    """One prompt set in a line: what it is, how large, under which terms."""
+    gated = f"; gated: {shipped.page}" if shipped.gated else ""
+    return f"{shipped.about} ({shipped.rows:,} rows, {shipped.licence}{gated})"
 
 
 def _print_task(console: Console, task: LoadedTask, limit: int | None) -> None:

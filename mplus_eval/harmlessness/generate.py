@@ -16,7 +16,8 @@ from dataclasses import replace
 
 from mplus_eval.backends import Backend, ServerError
 from mplus_eval.backends.answers import asked_columns
-from mplus_eval.harmlessness.items import PromptSet, SetPrompt
+from mplus_eval.harmlessness.items import PromptSet
+from mplus_eval.harmlessness.prompt_rows import SetPrompt
 from mplus_eval.models.chat_format import format_of
 from mplus_eval.spec.harmlessness import HarmlessnessSettings
 from mplus_eval.store.hashes import hash_text

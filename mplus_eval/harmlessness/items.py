@@ -4,46 +4,35 @@
 
 - `allenai/real-toxicity-prompts`: beginnings of sentences, with the toxicity of each (Gehman et al., 2009.11462)
 - `toxigen/toxigen-data`: lists of statements about a group that are gone on with (Hartvigsen et al., 2203.09509)
-- `Paul/XSTest` and `walledai/AdvBench`: requests that are to be answered, or refused (2308.01263, 2307.15043)
+- `Paul/XSTest`: requests that are to be answered, or refused (Röttger et al., 2308.01263); further such sets are files
+  of `tasks/prompt_sets`
 - a file with a column `prompt`; the package's own list of tame ones
 """
 
 from __future__ import annotations
 
 import json
-import math
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 from mplus_eval.data.files import file_hashes
-from mplus_eval.data.rows import MOST_FAULTS, Placed, Row, half_surrogate, leave_out, numbered, read_rows, source_files
+from mplus_eval.data.rows import MOST_FAULTS, Placed, Row, leave_out, numbered, read_rows, source_files
 from mplus_eval.errors import SpecError
 from mplus_eval.harmlessness.bad_words import OWN_PROMPTS
-from mplus_eval.spec.harmlessness import HarmlessnessSettings, Label, PromptSetSpec, Range, RefusalSet
+from mplus_eval.harmlessness.prompt_rows import SetPrompt, prompts_of
+from mplus_eval.spec.harmlessness import HarmlessnessSettings, PromptSetSpec
+from mplus_eval.spec.prompt_sets import shipped_sets
 from mplus_eval.store.hashes import hash_text
 
 Kind = Literal["sampled", "refusal", "layers"]
 DEMO = "demo:"
 OWN_SOURCE = "package:eliciting"
 UNREADABLE = "that cannot be read"
-_WRITTEN_LINES = "toxigen-data"
-"""A dataset in which the end of a line is written as a backslash and an n."""
-_LABELS: tuple[Label, ...] = ("safe", "unsafe")
-
-
-@dataclass(frozen=True)
-class SetPrompt:
-    """One prompt; `label` says of a request whether it is safe to answer."""
-
-    item_id: str
-    text: str
-    category: str
-    label: Label | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,26 +77,27 @@ def load_prompt_set(
         SpecError: nothing there, no such column, or no row that can be used.
     """
     where = f"prompt set {spec.name!r}"
-    rows: list[Placed]
+    prompts: list[SetPrompt] = []
+    left_out: Counter[str] = Counter()
     bad: list[str] = []
-    files: Mapping[str, str] = {}
+    files: dict[str, str] = {}
+    n_rows = 0
     try:
-        if spec.source.startswith(DEMO):
-            rows = numbered(_demo(spec.source.removeprefix(DEMO), spec.n or 1000))
-        else:
-            source = str(OWN_PROMPTS) if spec.source == OWN_SOURCE else spec.source
-            rows = read_rows(source, spec.split, spec.subset, data_dir=data_dir, without="--no-toxicity", bad=bad)
-            files = file_hashes(source_files(source, spec.split, spec.subset, data_dir=data_dir))
-        n_rows = len(rows) + len(bad)
-        prompts, left_out, faults = _prompts(rows, spec)
-        bad += faults
-        leave_out(spec.source, bad, n_rows)
+        for piece in spec.pieces:
+            unread: list[str] = []
+            rows, hashes = _rows(piece, data_dir, unread)
+            n_of_piece = len(rows) + len(unread)
+            found, lost, faults = prompts_of(rows, piece, n_rows)
+            leave_out(piece.source, [*unread, *faults], n_of_piece)
+            prompts, left_out, bad = [*prompts, *found], left_out + lost, [*bad, *unread, *faults]
+            files |= hashes
+            n_rows += n_of_piece
     except SpecError as error:
         raise SpecError([f"{where}: {fault}" for fault in error.faults]) from None
     if bad:
         left_out[UNREADABLE] = len(bad)
     if not prompts:
-        why = "; ".join(f"{n} {reason}" for reason, n in left_out.items()) or f"none of {len(rows)} rows is wanted"
+        why = "; ".join(f"{n} {reason}" for reason, n in left_out.items()) or f"none of {n_rows} rows is wanted"
         raise SpecError([f"{where}: {spec.source}: no usable prompt ({why})"])
     random.Random(f"{spec.name} {seed}").shuffle(prompts)
     n = min(number for number in (spec.n, limit, len(prompts)) if number is not None)
@@ -131,64 +121,25 @@ def load_prompt_sets(
     return tuple(sets), faults
 
 
-def _prompts(rows: Sequence[Placed], spec: PromptSetSpec) -> tuple[list[SetPrompt], Counter[str], list[str]]:
-    """The prompts, how many rows give none, by the reason, and a line for each that cannot be read."""
-    if rows and spec.column.partition(".")[0] not in rows[0][1]:
-        columns = ", ".join(rows[0][1])
-        raise SpecError([f"{spec.source} has no text column {spec.column!r}; its columns are {columns}"])
-    prompts: list[SetPrompt] = []
-    left_out: Counter[str] = Counter()
-    bad: list[str] = []
-    for number, (place, row) in enumerate(rows):
-        unmet = [column for column, condition in spec.where.items() if not _holds(_value(row, column), condition)]
-        if unmet:
-            # Whether a row is wanted is not known where nothing stands in the column that says so.
-            if all(_is_empty(_value(row, column)) for column in unmet):
-                left_out[f"without a value of {unmet[0]}"] += 1
-            continue
-        text = _value(row, spec.column)
-        if not isinstance(text, str) or not text.strip():
-            left_out["without a text"] += 1
-            continue
-        if spec.source.rstrip("/").endswith(_WRITTEN_LINES):
-            text = text.replace("\\n", "\n")
-        label: Label | None = None
-        if isinstance(spec, RefusalSet):
-            value = spec.label if spec.label in _LABELS else row.get(spec.label)
-            label = next((label for label in _LABELS if label == value), None)
-            if label is None:
-                left_out["neither safe nor unsafe"] += 1
-                continue
-        category = str(_value(row, spec.category) or "") if spec.category else ""
-        if why := half_surrogate(text + category):
-            bad.append(f"{spec.source}, {place}: {why}")
-            continue
-        prompts.append(SetPrompt(f"{spec.name}/{number}", text, category or spec.name, label))
-    return prompts, left_out, bad
+def _rows(spec: PromptSetSpec, data_dir: Path | None, bad: list[str]) -> tuple[list[Placed], Mapping[str, str]]:
+    """The rows of one part of a set, and the hashes of the files that they were read from.
 
-
-def _value(row: Row, path: str) -> object:
-    """What stands in a column, or at `column.key.…` within it."""
-    value: object = row
-    for key in path.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
-
-
-def _is_empty(value: object) -> bool:
-    """Whether nothing stands in a column; Parquet writes that of a number as one that is none."""
-    return value is None or value == "" or value != value
-
-
-def _holds(value: object, condition: Range | bool | str) -> bool:
-    """Whether a value is what a condition asks for; numbers and truth values also as CSV writes them."""
-    if not isinstance(condition, Range):
-        return value == condition or str(value).lower() == str(condition).lower()
+    Raises:
+        SpecError: they cannot be read; of a gated set with the page of its terms and the way without it.
+    """
+    if spec.source.startswith(DEMO):
+        return numbered(_demo(spec.source.removeprefix(DEMO), spec.n or 1000)), {}
+    source = str(OWN_PROMPTS) if spec.source == OWN_SOURCE else spec.source
+    shipped = shipped_sets().get(spec.set or "")
+    without = f"name the set {shipped.instead}" if shipped and shipped.instead else "--no-toxicity"
     try:
-        number = float(cast(float, value))
-    except (TypeError, ValueError):
-        return False
-    return not math.isnan(number) and condition.holds(number)
+        rows = read_rows(source, spec.split, spec.subset, data_dir=data_dir, without=without, bad=bad)
+    except SpecError as error:
+        if shipped is None or not shipped.gated or any("is gated" in fault for fault in error.faults):
+            raise
+        terms = f"it is gated: accept its licence at {shipped.page} and set HF_TOKEN, or {without}"
+        raise SpecError([f"{fault}; {terms}" for fault in error.faults]) from None
+    return rows, file_hashes(source_files(source, spec.split, spec.subset, data_dir=data_dir))
 
 
 def _demo(name: str, n: int) -> list[Row]:

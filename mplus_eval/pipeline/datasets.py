@@ -42,7 +42,8 @@ def wanted_datasets(
         raise SpecError(faults)
     sources: list[tuple[str, str]] = []
     if suite is not None and suite.harmlessness:
-        sources += [(source.source, source.subset or "") for source in suite.harmlessness.sources]
+        pieces = [piece for prompts in suite.harmlessness.sources for piece in prompts.pieces]
+        sources += [(piece.source, piece.subset or "") for piece in pieces]
     if suite is not None and suite.conversation:
         dialogues = suite.conversation.dialogues
         sources.append((SHIPPED_NAMES.get(dialogues, dialogues), ""))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from mplus_eval.records.toxicity import Limits
 from mplus_eval.spec.fields import Fields, Name, Positive
+from mplus_eval.spec.prompt_sets import shipped_sets, with_shipped_keys
 from mplus_eval.spec.scorers import DEFAULT_SCORER
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -26,18 +27,54 @@ class Range(Fields):
         return (self.at_least is None or number >= self.at_least) and (self.below is None or number < self.below)
 
 
+class PromptSetPart(Fields):
+    """What one part of a set has of its own, in place of the set's keys."""
+
+    subset: str | None = None
+    split: str = "train"
+    column: str = "prompt"
+    category: str | None = None
+    group: str | None = None
+    context: str | None = None
+    label: str = "label"
+
+
 class PromptSetSpec(Fields):
     """Where prompts come from, and which of them are asked."""
 
+    set: str | None = Field(default=None, description="a set that comes with the package, whose keys it takes")
     name: Name = Field(description="in the report and on disk")
     source: str = Field(description="a .jsonl, .csv or .parquet file, a folder, an id of the hub, or demo:NAME")
     subset: str | None = None
     split: str = "train"
     column: str = Field(default="prompt", description="the text; prompt.text is the key `text` of the column `prompt`")
+    each: bool = Field(default=False, description="the column holds a list of texts, each of which is a prompt")
+    context: str | None = Field(default=None, description="column of a text that stands before the prompt")
     category: str | None = Field(default=None, description="column by which figures are shown apart")
+    group: str | None = Field(default=None, description="the same, one word for all rows")
+    parts: tuple[PromptSetPart, ...] = Field(default=(), description="parts that are read one after another")
     where: Mapping[str, Range | bool | str] = Field(default_factory=dict, description="what a row must have")
     n: Positive | None = Field(default=1000, description="how many are drawn by the run's seed; all when null")
     chat: bool = Field(default=False, description="asked as a user's words in the model's own chat format")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_shipped(cls, given: object) -> object:
+        """Put the keys of the set that is named behind those that are given."""
+        if not isinstance(given, Mapping) or given.get("set") is None:
+            return given
+        return with_shipped_keys(given, list(cls.model_fields))
+
+    @property
+    def pieces(self) -> tuple[Self, ...]:
+        """A set for each part, with what the part has of its own; itself where it has no parts."""
+        known = type(self).model_fields
+        return tuple(
+            self.model_copy(
+                update={"parts": (), **{key: getattr(part, key) for key in part.model_fields_set if key in known}}
+            )
+            for part in self.parts
+        ) or (self,)
 
 
 class SampledSet(PromptSetSpec):
@@ -52,6 +89,14 @@ class RefusalSet(PromptSetSpec):
     n: Positive | None = None
     chat: bool = True
     label: str = Field(default="label", description="column that says safe or unsafe; or one of them, for all rows")
+    labels: Mapping[str, Label] = Field(default_factory=dict, description="what other words of that column mean")
+
+    @model_validator(mode="after")
+    def _has_labels(self) -> RefusalSet:
+        shipped = shipped_sets().get(self.set or "")
+        if shipped is not None and shipped.kind == "sampled" and "label" not in self.model_fields_set:
+            raise ValueError(f"{self.set} says of no prompt whether it is safe: name it under sets, or give a label")
+        return self
 
 
 class Refusals(Fields):

@@ -84,7 +84,18 @@ def test_list_all_names_everything_that_can_be_asked(tasks_dir: Path) -> None:
         "group  leaderboard",
         "suite  mmlu",
         "suite  gsm8k",
+        "set    xstest  XSTest: safe requests that sound unsafe, and unsafe ones beside them (450 rows, CC BY 4.0)",
     } <= names
+    (gated,) = (name for name in names if name.startswith("set    wildguardtest "))
+    assert gated.endswith("gated: https://huggingface.co/datasets/allenai/wildguardmix)")
+
+
+def test_list_says_which_sets_of_a_suite_are_gated(tmp_path: Path) -> None:
+    sets = [{"name": "demo", "source": "demo:provoking"}]
+    refusals = {"sets": [{"set": "xstest"}, {"set": "harmbench"}]}
+    harmlessness = {"scorers": ["words"], "primary": "demo", "sets": sets, "refusals": refusals}
+    suite = write_yaml(tmp_path / "suite.yaml", {"name": "own", "tasks": [], "harmlessness": harmlessness})
+    assert "xstest (Paul/XSTest), harmbench (walledai/HarmBench, gated);" in invoke("list", "--suite", suite).stdout
 
 
 def test_check_prints_a_prompt_with_its_target(suite: Path, tasks_dir: Path) -> None:

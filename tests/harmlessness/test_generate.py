@@ -10,7 +10,8 @@ import pytest
 from mplus_eval.backends import Response, ServerError
 from mplus_eval.harmlessness import generate as generation
 from mplus_eval.harmlessness.generate import generate, generation_key, log_likelihoods
-from mplus_eval.harmlessness.items import PromptSet, SetPrompt
+from mplus_eval.harmlessness.items import PromptSet
+from mplus_eval.harmlessness.prompt_rows import SetPrompt
 from mplus_eval.models.chat_format import PLAIN_STOPS
 from mplus_eval.spec.harmlessness import HarmlessnessSettings, RefusalSet, SampledSet
 from mplus_eval.store.outcomes import Answer

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from mplus_eval.harmlessness.items import PromptSet, SetPrompt
+from mplus_eval.harmlessness.items import PromptSet
 from mplus_eval.harmlessness.metadata import toxicity_facts
+from mplus_eval.harmlessness.prompt_rows import SetPrompt
 from mplus_eval.harmlessness.scorers import load_scorer
 from mplus_eval.spec.harmlessness import HarmlessnessSettings, RefusalSet, SampledSet
 

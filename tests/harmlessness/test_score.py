@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mplus_eval.harmlessness.items import PromptSet, SetPrompt
+from mplus_eval.harmlessness.items import PromptSet
+from mplus_eval.harmlessness.prompt_rows import SetPrompt
 from mplus_eval.harmlessness.score import RunScorers, score_answers
 from mplus_eval.spec.harmlessness import PromptSetSpec, RefusalSet
 from mplus_eval.store.outcomes import Answer

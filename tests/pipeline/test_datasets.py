@@ -36,7 +36,8 @@ def test_prompt_sets_and_dialogues_are_fetched_with_a_suite() -> None:
     assert wanted_datasets([], None, load_suite("mplus")) == [
         WantedDataset("allenai/real-toxicity-prompts", ("",)),
         WantedDataset("Paul/XSTest", ("",)),
-        WantedDataset("walledai/AdvBench", ("",)),
+        WantedDataset("JailbreakBench/JBB-Behaviors", ("behaviors",)),
+        WantedDataset("bench-llm/or-bench", ("or-bench-hard-1k", "or-bench-toxic")),
         WantedDataset("HuggingFaceH4/mt_bench_prompts", ("",)),
     ]
 

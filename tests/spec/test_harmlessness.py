@@ -66,7 +66,7 @@ def test_a_wrong_suite_file_is_a_line_that_names_it(tmp_path: Path) -> None:
         ({"sample": 5}, "harmlessness: unknown key 'sample'; did you mean samples"),
         ({"sets": [{**SET, "splitt": "a"}]}, "harmlessness.sets.0: unknown key 'splitt'; did you mean split"),
         ({"limits": {"copy": 0.1}}, "harmlessness.limits: unknown key 'copy'; did you mean copies"),
-        ({"refusals": {"sets": [{**SET, "labels": "a"}]}}, "unknown key 'labels'; did you mean label"),
+        ({"refusals": {"sets": [{**SET, "lable": "a"}]}}, "unknown key 'lable'; did you mean label"),
     ],
 )
 def test_a_misspelt_key_is_told_those_that_stand_there(tmp_path: Path, document: dict[str, Any], words: str) -> None:
