@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -76,6 +78,37 @@ def build_tokenizer(vocabulary: int, *, bos: bool = True, texts: Sequence[str] =
             single="<s> $A", pair="<s> $A $B", special_tokens=[("<s>", tokenizer.token_to_id("<s>"))]
         )
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="</s>")
+
+
+def retokenize(model: Path, folder: Path, **changes: object) -> Path:
+    """Write a checkpoint of the same weights whose tokenizer.json has other entries; return the folder.
+
+    `retokenize(model, folder, post_processor=around("<s>", "</s>"))` appends an end token to every text;
+    `merges=[]` loses the merges, so that there is one token a letter. A `normalizer` may write special tokens.
+    """
+    shutil.copytree(model, folder, copy_function=os.link, dirs_exist_ok=True)
+    path = folder / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    if "merges" in changes:
+        tokenizer["model"]["merges"] = changes.pop("merges")
+    for token in tokenizer["added_tokens"] if "normalizer" in changes else ():
+        token["normalized"] = True
+    path.unlink()
+    path.write_text(json.dumps({**tokenizer, **changes}))
+    return folder
+
+
+def around(*names: str) -> dict[str, object]:
+    """A post-processor that puts special tokens around every text; `<s>` comes before it, `</s>` after it."""
+    ids = {"<s>": 0, "</s>": 1}
+    before, after = ([{"SpecialToken": {"id": name, "type_id": 0}} for name in names if name == one] for one in ids)
+    single = [*before, {"Sequence": {"id": "A", "type_id": 0}}, *after]
+    return {
+        "type": "TemplateProcessing",
+        "single": single,
+        "pair": [*single, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {name: {"id": name, "ids": [ids[name]], "tokens": [name]} for name in names},
+    }
 
 
 def build_adapter(folder: Path, base: Path, *, seed: int = 0, rank: int = 4) -> Path:

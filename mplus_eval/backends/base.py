@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from mplus_eval.backends.encoding import Encoding
     from mplus_eval.inference.self_check import Tier
 
 
@@ -80,6 +81,8 @@ class OpenedModel:
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    encoding: Encoding
+    """How its texts become ids: the tokenizer alone may put more around them."""
 
 
 class Backend(Protocol):

@@ -13,7 +13,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mplus_eval.backends.tokenizer_check import ENGLISH, TokenizerError, refuse_broken
+from mplus_eval.models.tokenizer_check import ENGLISH, TokenizerError, refuse_broken
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
@@ -45,9 +45,9 @@ class Encoding:
         Raises:
             TokenizerError: when numbers of this tokenizer would mean nothing, or it has no token to begin with.
         """
+        refuse_broken(tokenizer)
         bare = list(tokenizer(ENGLISH, add_special_tokens=False)["input_ids"])
         whole = list(tokenizer(ENGLISH)["input_ids"])
-        refuse_broken(tokenizer, bare)
         starts = [start for start in range(len(whole)) if whole[start : start + len(bare)] == bare]
         if not starts:
             raise TokenizerError("writes the same text in other tokens where it adds special ones")
@@ -59,11 +59,12 @@ class Encoding:
             raise TokenizerError("has neither a beginning- nor an end-of-text token")
         if add_bos is True and bos is None:
             raise TokenizerError("has no beginning-of-text token, though add_bos=true")
-        begins = own
+        # Doubled where a tokenizer's settings and its post-processor both put it.
+        begins = tuple(token for place, token in enumerate(own) if token != bos or token not in own[:place])
         if add_bos is True and bos not in own:
-            begins = (bos, *own)
+            begins = (bos, *begins)
         elif add_bos is False:
-            begins = tuple(token for token in own if token != bos)
+            begins = tuple(token for token in begins if token != bos)
         return cls(tokenizer, begins, tuple(whole[starts[0] + len(bare) :]), prefix)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
@@ -86,9 +87,24 @@ class Encoding:
         of_text = dict(zip(distinct, ids, strict=True))
         return [list(of_text[text]) for text in texts]
 
+    def bare_text(self, text: str) -> list[int]:
+        """Ids of one text with nothing around them."""
+        return self.bare([text])[0]
+
     def text_of(self, tokens: Sequence[int]) -> str:
         """Special tokens as the tokenizer writes them."""
         return "".join(map(str, self.tokenizer.convert_ids_to_tokens(list(tokens))))
+
+
+def unscorable(context: Sequence[int], continuation: Sequence[int], max_length: int) -> str | None:
+    """Why a request cannot be scored by a model of that length; None where it can."""
+    if not context:
+        return "no token of the prompt is left before the continuation, since tokens span both"
+    if not continuation:
+        return "the continuation is empty"
+    if len(continuation) > max_length:
+        return f"the continuation has {len(continuation)} tokens, the model's length is {max_length}"
+    return None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, po
 
 from mplus_eval.backends.base import Response
 from mplus_eval.backends.checked_hflm import CheckedHFLM
-from mplus_eval.backends.encoding import encode_requests
+from mplus_eval.backends.encoding import encode_requests, unscorable
 from mplus_eval.backends.generation_settings import Settings, is_plain, sampling_of, seeded, seeds_of, stopper
 from mplus_eval.backends.lm_eval_private import EncodedPair
 from mplus_eval.inference.budget import Budget, find_budget
@@ -140,12 +140,8 @@ class FastHFLM(CheckedHFLM):
 
     def _error(self, context: Sequence[int], continuation: Sequence[int]) -> str | None:
         """Why a request cannot be scored."""
-        if not context:
-            return "no token of the prompt is left before the continuation, since tokens span both"
-        if not continuation:
-            return "the continuation is empty"
-        if len(continuation) > self.max_length:
-            return f"the continuation has {len(continuation)} tokens, the model's length is {self.max_length}"
+        if (error := unscorable(context, continuation, self.max_length)) is not None:
+            return error
         highest = max(*context, *continuation)
         n_tokens = cast("torch.nn.Embedding", self.model.get_input_embeddings()).num_embeddings
         if highest >= n_tokens:

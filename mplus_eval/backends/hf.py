@@ -31,7 +31,7 @@ class HfModel(LmEvalModel):
         """The transformers model; an adapter's layers stand inside it."""
         from mplus_eval.inference.logits import without_adapter
 
-        return OpenedModel(without_adapter(self.lm.model), self.lm.tokenizer)
+        return OpenedModel(without_adapter(self.lm.model), self.lm.tokenizer, self.lm.encoding)
 
     def respond(self, requests: Sequence[Instance]) -> list[Response]:
         """Answer requests of one type, halving what is computed at once for as long as the memory does not suffice.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mplus_eval.backends.base import LoadedModel, OpenedModel, Response
+from mplus_eval.backends.encoding import Encoding, encode_requests, unscorable
+from mplus_eval.backends.lm_eval_private import score_tokens
 from mplus_eval.models.thinking import with_variables
 
 if TYPE_CHECKING:
@@ -22,12 +25,30 @@ DEFAULT_NEW_TOKENS = 256
 class LmEvalModel:
     """An lm-eval model behind the backend seam."""
 
-    def __init__(self, lm: LM, facts: LoadedModel, requests_per_call: int, reasoning: Reasoning | None = None) -> None:
-        """Keep a loaded `lm_eval.api.model.LM`, and how its reasoning is treated where it has any."""
+    def __init__(
+        self,
+        lm: LM,
+        facts: LoadedModel,
+        requests_per_call: int,
+        reasoning: Reasoning | None = None,
+        encoding: Encoding | None = None,
+    ) -> None:
+        """Keep a loaded `lm_eval.api.model.LM`.
+
+        Args:
+            lm: the model.
+            facts: what was loaded.
+            requests_per_call: how many requests are best given at once.
+            reasoning: how its reasoning is treated; None where it has none.
+            encoding: how its texts become ids, from now on lm-eval's too; None where that is not known here.
+        """
         self.lm = lm
         self.facts = facts
         self.requests_per_call = requests_per_call
         self.reasoning = reasoning
+        self.encoding = encoding
+        if encoding is not None:
+            encode_by(lm, encoding)
 
     @property
     def opened(self) -> OpenedModel | None:
@@ -39,19 +60,51 @@ class LmEvalModel:
         if not requests:
             return []
         request_type = requests[0].request_type
-        if request_type == "generate_until" and (reasoning := self.reasoning) is not None:
-            default = getattr(self.lm, "max_gen_toks", DEFAULT_NEW_TOKENS)
-            wider = [reasoning.widened(request, default, self.lm.max_length) for request in requests]
-            texts = self.lm.generate_until(wider, disable_tqdm=True)
-            return [
-                reasoning.parted(request, str(text), default) for request, text in zip(requests, texts, strict=True)
-            ]
-        answers = getattr(self.lm, request_type)(list(requests), disable_tqdm=True)
         if request_type == "generate_until":
-            return [Response(text=str(text)) for text in answers]
+            return self._generated(requests)
+        if request_type == "loglikelihood" and self.encoding is not None:
+            return self._scored(self.encoding, requests)
+        answers = getattr(self.lm, request_type)(list(requests), disable_tqdm=True)
         if request_type == "loglikelihood":
             return [Response(log_probability=float(value), is_greedy=bool(greedy)) for value, greedy in answers]
         return [Response(log_probability=float(value)) for value in answers]
+
+    def _generated(self, requests: Sequence[Instance]) -> list[Response]:
+        """Texts, parted into reasoning and answer where the model reasons."""
+        if (reasoning := self.reasoning) is None:
+            texts = self.lm.generate_until(list(requests), disable_tqdm=True)
+            responses = [Response(text=str(text)) for text in texts]
+        else:
+            default = getattr(self.lm, "max_gen_toks", DEFAULT_NEW_TOKENS)
+            wider = [reasoning.widened(request, default, self.lm.max_length) for request in requests]
+            texts = self.lm.generate_until(wider, disable_tqdm=True)
+            responses = [reasoning.parted(one, str(text), default) for one, text in zip(requests, texts, strict=True)]
+        if self.encoding is None:
+            return responses
+        prompts = self.encoding.encode([request.args[0] for request in requests])
+        return [replace(each, prompt_tokens=ids) for each, ids in zip(responses, prompts, strict=True)]
+
+    def _scored(self, encoding: Encoding, requests: Sequence[Instance]) -> list[Response]:
+        """Score whole items by ids of our own."""
+        encoded = encode_requests(encoding, requests)
+        errors = [unscorable(each.context, each.continuation, self.lm.max_length) for each in encoded]
+        sound = [each for each, error in zip(encoded, errors, strict=True) if error is None]
+        pairs = [(each.texts, each.context, each.continuation) for each in sound]
+        scores = iter(score_tokens(self.lm, pairs) if pairs else [])
+        responses = []
+        for each, error in zip(encoded, errors, strict=True):
+            value, greedy = next(scores) if error is None else (None, None)
+            responses.append(
+                Response(
+                    log_probability=value,
+                    is_greedy=greedy,
+                    prompt_tokens=each.context,
+                    scored_tokens=each.continuation,
+                    n_spanned=each.n_spanned,
+                    error=error,
+                )
+            )
+        return responses
 
     def render_chat(self, messages: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
         """Put messages into the model's chat template."""
@@ -60,6 +113,20 @@ class LmEvalModel:
     def close(self) -> None:
         """Forget the model."""
         self.lm = None
+
+
+def encode_by(lm: LM, encoding: Encoding) -> None:
+    """Have an lm-eval model encode every text by `encoding`: prompts, whole texts, and continuations bare."""
+
+    def tok_encode(
+        string: str | Sequence[str], add_special_tokens: bool | None = None, **_: object
+    ) -> list[int] | list[list[int]]:
+        encode = encoding.bare if add_special_tokens is False else encoding.encode
+        if isinstance(string, str):
+            return encode([string])[0]
+        return encode(string)
+
+    lm.tok_encode = tok_encode
 
 
 def set_chat_template(lm: LM, template: bool | str, enable_thinking: bool | None = None) -> None:

@@ -17,6 +17,7 @@ from lm_eval.tasks._yaml_loader import load_yaml
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
+    from lm_eval.api.model import LM
     from lm_eval.api.task import Task
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "TaskIndex",
     "filter_names",
     "load_yaml",
+    "score_tokens",
     "set_requests",
 ]
 
@@ -39,6 +41,11 @@ REPLACED = {
 
 EncodedPair = tuple[tuple[str, str] | None, list[int], list[int]]
 """The two texts of a request, None for a piece of a whole text, and the token ids of both."""
+
+
+def score_tokens(lm: LM, pairs: Sequence[EncodedPair]) -> list[tuple[float, bool]]:
+    """The log-probability of each continuation, and whether it is greedy, by a model that takes ids."""
+    return [(float(value), bool(greedy)) for value, greedy in lm._loglikelihood_tokens(list(pairs), disable_tqdm=True)]
 
 
 def set_requests(task: Task, requests: Sequence[Instance]) -> None:

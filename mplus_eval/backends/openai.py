@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mplus_eval.backends.asking import asking_of
 from mplus_eval.backends.base import LoadedModel, Response, ServerError
+from mplus_eval.backends.encoding import Encoding
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
 from mplus_eval.backends.reasoning import reasoning_of
 from mplus_eval.models.locations import ModelLocation
@@ -66,18 +68,19 @@ def load(model: ModelSpec, source: ModelLocation) -> OpenAIModel:
 
     lm = LocalCompletionsAPI(**arguments(model, source))
     set_chat_template(lm, model.chat_template, model.enable_thinking)
-    encode = (
-        (lambda text: list(lm.tokenizer(text, add_special_tokens=False)["input_ids"])) if source.tokenizer else None
-    )
-    reasoning = reasoning_of(model, lm.tokenizer, encode=encode)
-    return OpenAIModel(lm, LoadedModel("openai", None, None, None), _REQUESTS_PER_CALL, reasoning)
+    # Without a tokenizer the server encodes, in a way that it does not tell.
+    encoding = Encoding.of(lm.tokenizer, model.add_bos) if source.tokenizer else None
+    reasoning = reasoning_of(model, lm.tokenizer, encode=encoding.bare_text if encoding else None)
+    asking = asking_of(model, encoding, max_length=lm.max_length) if encoding else None
+    facts = LoadedModel("openai", None, None, None, asking=asking)
+    return OpenAIModel(lm, facts, _REQUESTS_PER_CALL, reasoning, encoding)
 
 
 def arguments(model: ModelSpec, source: ModelLocation) -> dict[str, object]:
     """Translate a model's keys into those of lm-eval's `LocalCompletionsAPI`.
 
-    Without a tokenizer the server's own (`/tokenizer_info`, vLLM's) is used. With one, a plain prompt gets the special
-    tokens that the tokenizer itself adds, as with the backend hf; a chat template brings its own.
+    Without a tokenizer the server's own (`/tokenizer_info`, vLLM's) is used. With one, texts are encoded here, as with
+    the backend hf.
     """
     server = BACKENDS["openai"].server
     assert server is not None
@@ -92,7 +95,8 @@ def arguments(model: ModelSpec, source: ModelLocation) -> dict[str, object]:
         "batch_size": 1 if model.batch_size == "auto" else model.batch_size,
         "tokenizer_backend": "huggingface" if source.tokenizer else "remote",
         "tokenizer": str(source.tokenizer) if source.tokenizer else None,
-        "add_bos_token": source.tokenizer is not None and model.chat_template is False,
+        # For `encode_by`, which looks itself at what a text begins with.
+        "add_bos_token": source.tokenizer is not None,
         "trust_remote_code": model.trust_remote_code,
         "auth_token": key or None,
         # lm-eval would put OPENAI_API_KEY into it, whatever key belongs to this server.

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mplus_eval.backends.asking import asking_of
 from mplus_eval.backends.base import LoadedModel
+from mplus_eval.backends.encoding import Encoding
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
 from mplus_eval.backends.reasoning import reasoning_of
 from mplus_eval.models.locations import ModelLocation
@@ -57,8 +59,11 @@ def load(model: ModelSpec, source: ModelLocation) -> VllmModel:
     lm = _lm_class()(**arguments(model, source))
     set_chat_template(lm, model.chat_template, model.enable_thinking)
     dtype = str(lm.model.llm_engine.model_config.dtype).removeprefix("torch.")
-    reasoning = reasoning_of(model, lm.tokenizer, encode=lambda text: lm.tok_encode(text, add_special_tokens=False))
-    return VllmModel(lm, LoadedModel("vllm", dtype, None, None), _REQUESTS_PER_CALL, reasoning)
+    encoding = Encoding.of(lm.tokenizer, model.add_bos)
+    reasoning = reasoning_of(model, lm.tokenizer, encode=encoding.bare_text)
+    asking = asking_of(model, encoding, max_length=lm.max_length)
+    facts = LoadedModel("vllm", dtype, None, None, asking=asking)
+    return VllmModel(lm, facts, _REQUESTS_PER_CALL, reasoning, encoding)
 
 
 def arguments(model: ModelSpec, source: ModelLocation) -> dict[str, object]:

@@ -35,7 +35,7 @@ def word_probabilities(backend: Backend, texts: Sequence[str], words: str | None
         raise UsageError("the layers can be looked into with the backend hf only")
     tokens = first_tokens(opened.tokenizer, bad_words(words))
     lens = Lens.of(opened.model)
-    encoded = [opened.tokenizer.encode(text.rstrip(" ")) for text in texts]
+    encoded = opened.encoding.encode([text.rstrip(" ") for text in texts])
     return lens.points, lens.probabilities(encoded, tokens)
 
 

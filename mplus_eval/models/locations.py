@@ -170,9 +170,7 @@ def _loading_faults(model: ModelSpec, backend: BackendInfo, where: str) -> list[
     faults = []
     if model.quantization and find_spec("bitsandbytes") is None:
         faults.append(f"{where}: quantization needs the package bitsandbytes: pip install bitsandbytes")
-    for refusal in backend.refusals:
-        if (value := getattr(model, refusal.key)) and refusal.value in (None, value):
-            faults.append(f"{where}: the backend {backend.name} {refusal.why}")
+    faults += [f"{where}: the backend {backend.name} {each.why}" for each in backend.refusals if each.meets(model)]
     if not (backend.takes_local_devices and model.device):
         return faults
     import torch

@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,15 @@ class Refusal:
     """What follows the backend's name in the message."""
     value: str | None = None
     """The value that is refused; any when None."""
+    unless: str | None = None
+    """Another key with which it can be honoured after all."""
+
+    def meets(self, keys: BaseModel) -> bool:
+        """Whether a model of these keys is refused; a key at its default asks for nothing."""
+        value = getattr(keys, self.key)
+        if value == type(keys).model_fields[self.key].default or self.value not in (None, value):
+            return False
+        return self.unless is None or getattr(keys, self.unless) is None
 
 
 @dataclass(frozen=True)
@@ -81,6 +94,14 @@ BACKENDS = {
             "openai",
             engine_packages=("lm_eval",),
             server=ServerApi("http://HOST:PORT/v1", key_variable="OPENAI_API_KEY"),
+            refusals=(
+                Refusal(
+                    "add_bos",
+                    "leaves special tokens to the server unless tokenizer=DIR names the model's tokenizer; "
+                    "name it, or leave add_bos out",
+                    unless="tokenizer",
+                ),
+            ),
         ),
     )
 }

@@ -10,15 +10,18 @@ from typing import Any
 
 import pytest
 import torch
+from lm_eval.api.instance import Instance
 
 from mplus_eval.backends import Response, load_backend
 from mplus_eval.backends.hf import HfModel
 from mplus_eval.inference.logits import NotANumberError
+from mplus_eval.inference.self_check import Tier
 from mplus_eval.models.locations import resolve_source
+from mplus_eval.models.tokenizer_check import TokenizerError
 from mplus_eval.spec.model import ModelSpec
 from tests.backends.requests import choices, generations, log_probabilities, texts
 from tests.conftest import TinyModel
-from tests.tiny_models import CHAT_TEMPLATE, build_adapter, build_model
+from tests.tiny_models import CHAT_TEMPLATE, around, build_adapter, build_model, retokenize
 
 
 def load(source: Path, **keys: Any) -> HfModel:
@@ -37,6 +40,71 @@ def reference(source: Path, **options: Any) -> Any:
 @pytest.fixture(scope="module")
 def adapter(tiny_model: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_adapter(tmp_path_factory.mktemp("adapter"), tiny_model(), seed=3)
+
+
+@pytest.fixture(params=["tree", "plain"])
+def tier(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How the models of a test are asked: over the tree, or by lm-eval's `HFLM`."""
+    chosen = Tier(request.param, 0.0, 0.0, "")
+    monkeypatch.setattr("mplus_eval.backends.fast_hflm.choose_tier", lambda *_: chosen)
+    return chosen.name
+
+
+@pytest.mark.usefixtures("tier")
+def test_a_tokenizer_that_appends_an_end_token_is_asked_without_it(tiny_model: TinyModel, tmp_path: Path) -> None:
+    plain = load(tiny_model())
+    appending = load(retokenize(tiny_model(), tmp_path, post_processor=around("<s>", "</s>")))
+    for asked in (choices(), generations(), texts()):
+        assert appending.respond(asked) == plain.respond(asked)
+    known = [backend.facts.asking for backend in (plain, appending)]
+    assert [(asking.begins_with, asking.leaves_off) for asking in known if asking] == [("<s>", ""), ("<s>", "</s>")]
+
+
+@pytest.mark.usefixtures("tier")
+@pytest.mark.parametrize(("add_bos", "put"), [(True, "<s>"), (False, "")])
+def test_the_key_makes_two_tokenizers_begin_alike(
+    tiny_model: TinyModel, tmp_path: Path, add_bos: bool, put: str
+) -> None:
+    paths = [tiny_model(), retokenize(tiny_model(), tmp_path, post_processor=None)]
+    assert log_probabilities(load(paths[0]).respond(choices())) != log_probabilities(load(paths[1]).respond(choices()))
+    with_key = [load(path, add_bos=add_bos) for path in paths]
+    for asked in (choices(), generations(), texts()):
+        assert with_key[0].respond(asked) == with_key[1].respond(asked)
+    assert [each.facts.asking and each.facts.asking.begins_with for each in with_key] == [put, put]
+
+
+@pytest.mark.usefixtures("tier")
+def test_the_ids_that_are_put_and_scored_are_told(tiny_model: TinyModel) -> None:
+    backend = load(tiny_model())
+    tokenizer = backend.opened.tokenizer
+    for request, response in zip(choices(), backend.respond(choices()), strict=True):
+        prompt, scored = list(response.prompt_tokens or ()), list(response.scored_tokens or ())
+        assert [*prompt, *scored] == tokenizer("".join(request.args))["input_ids"]
+        assert tokenizer.decode(scored) == request.args[1]
+    for request, response in zip(generations(), backend.respond(generations()), strict=True):
+        assert (response.prompt_tokens, response.scored_tokens) == (tokenizer(request.args[0])["input_ids"], None)
+
+
+@pytest.mark.usefixtures("tier")
+def test_a_token_that_spans_is_scored_for_every_choice_of_the_item(tiny_model: TinyModel) -> None:
+    backend = load(tiny_model())
+    # " the" is one token, so that both are scored from where " th" begins, as if the context had ended there.
+    whole = [("A river runs from", " the"), ("A river runs from", " th A")]
+    parted = [("A river runs from th", "e"), ("A river runs from th", " A")]
+    asked = [[Instance("loglikelihood", {}, pair, 0, ("task", 0, 1)) for pair in pairs] for pairs in (whole, parted)]
+    expected, spanned = (backend.respond(requests) for requests in asked)
+    assert log_probabilities(spanned) == log_probabilities(expected)
+    assert [response.n_spanned for response in expected] == [0, 0]
+    assert {response.n_spanned for response in spanned} == {len(backend.lm.encoding.bare([" th"])[0])}
+
+
+def test_a_tokenizer_without_its_merges_is_refused_as_it_is_loaded(tiny_model: TinyModel, tmp_path: Path) -> None:
+    lost = retokenize(tiny_model(), tmp_path, merges=[])
+    with pytest.raises(TokenizerError, match="its merges are lost"):
+        load(lost)
+    # The way out that the message names.
+    whole = load(lost, tokenizer=str(tiny_model()))
+    assert whole.respond(choices()) == load(tiny_model()).respond(choices())
 
 
 @pytest.mark.parametrize("architecture", ["mistral", "llama", "gpt2"])

@@ -14,6 +14,7 @@ import mplus_eval
 from tests.demo.mini_tasks import load_leaf
 
 PARAMETERS = {
+    "lm_eval.models.api_models:TemplateAPI._loglikelihood_tokens": ["self", "requests"],
     "lm_eval.tasks._yaml_loader:load_yaml": ["path", "resolve_func"],
     "lm_eval.tasks._index:Entry": ["name", "kind", "yaml_path", "cfg", "tags"],
     "lm_eval.tasks._index:TaskIndex.build": ["paths"],

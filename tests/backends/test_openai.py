@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lm_eval.api.instance import Instance
 from tenacity import wait_none
 
 from mplus_eval.backends import Response, ServerError, load_backend, openai
@@ -16,7 +17,7 @@ from mplus_eval.spec.model import ModelSpec
 from tests.backends.requests import choices, generations, log_probabilities
 from tests.conftest import TinyModel
 from tests.server import CompletionServer, serving
-from tests.tiny_models import CHAT_TEMPLATE, build_model
+from tests.tiny_models import CHAT_TEMPLATE, around, build_model, retokenize
 
 
 @pytest.fixture(autouse=True)
@@ -43,8 +44,8 @@ def connect(server: CompletionServer, **keys: Any) -> OpenAIModel:
     return backend
 
 
-def local(checkpoint: Path) -> Any:
-    model = ModelSpec(name="m", source=str(checkpoint))
+def local(checkpoint: Path, **keys: Any) -> Any:
+    model = ModelSpec(name="m", source=str(checkpoint), **keys)
     return load_backend("hf", model, resolve_source(model, "hf"))
 
 
@@ -88,16 +89,61 @@ def test_seed_and_sampling_reach_the_server(server: CompletionServer, checkpoint
 
 def test_a_server_tells_neither_endings_nor_what_was_cut(server: CompletionServer, checkpoint: Path) -> None:
     backend = connect(server, tokenizer=str(checkpoint))
-    for response in backend.respond(generations()):
-        assert response == Response(text=response.text)
+    expected = local(checkpoint).respond(generations())
+    for response, ours in zip(backend.respond(generations()), expected, strict=True):
+        assert response == Response(text=response.text, prompt_tokens=ours.prompt_tokens)
     assert backend.opened is None
 
 
-def test_a_chat_template_adds_no_second_beginning_of_text(server: CompletionServer, checkpoint: Path) -> None:
+def test_texts_are_encoded_as_by_the_backend_hf(server: CompletionServer, checkpoint: Path, tmp_path: Path) -> None:
+    appending = retokenize(checkpoint, tmp_path, post_processor=around("<s>", "</s>"))
+    spanning = [Instance("loglikelihood", {}, ("runs from th", end), 0, ("task", 0, 1)) for end in ("e", " A")]
+    for keys in ({}, {"add_bos": False}, {"chat_template": True}):
+        backend = connect(server, tokenizer=str(appending), **keys)
+        ours = local(checkpoint, **keys)
+        for asked in ([*choices(), *spanning], generations()):
+            for response, expected in zip(backend.respond(asked), ours.respond(asked), strict=True):
+                assert response.prompt_tokens == expected.prompt_tokens
+                assert response.scored_tokens == expected.scored_tokens
+                assert response.n_spanned == expected.n_spanned
+                assert response.log_probability == pytest.approx(expected.log_probability, abs=1e-3)
+        assert backend.facts.asking is not None
+        assert backend.facts.asking.leaves_off == "</s>"
+        put = [tuple(prompt) for request in server.completions[-2:] for prompt in request["prompt"]]
+        assert sorted(put) == sorted(tuple(each.prompt_tokens or ()) for each in ours.respond(generations()))
+
+
+def test_what_is_left_of_no_prompt_is_not_sent(server: CompletionServer, tiny_model: TinyModel) -> None:
+    without_bos = tiny_model(architecture="gpt2", context=512)
+    asked = [
+        Instance("loglikelihood", {}, pair, 0, ("task", place, 1))
+        for place, pair in enumerate([("h", "e"), ("he", " A")])
+    ]
+    with serving(CompletionServer(without_bos)) as other:
+        lost, sound = connect(other, tokenizer=str(without_bos)).respond(asked)
+        assert sum(len(request["prompt"]) for request in other.completions) == 1
+    assert lost.error == "no token of the prompt is left before the continuation, since tokens span both"
+    assert sound.error is None
+
+
+def test_a_server_that_encodes_itself_tells_no_ids(server: CompletionServer, tiny_model: TinyModel) -> None:
+    with serving(CompletionServer(tiny_model(architecture="gpt2", context=512))) as other:
+        backend = connect(other)
+        (response,) = backend.respond(choices()[:1])
+    assert (response.prompt_tokens, response.scored_tokens, backend.facts.asking) == (None, None, None)
+
+
+def test_a_chat_template_brings_its_own_beginning_or_the_tokenizer_does(
+    server: CompletionServer, checkpoint: Path
+) -> None:
     backend = connect(server, tokenizer=str(checkpoint), chat_template=True)
-    assert backend.render_chat([{"role": "user", "content": "hi"}]) == "<|user|>hi\n<|assistant|>"
-    backend.respond(generations())
-    assert all(prompt[0] != 0 for request in server.completions for prompt in request["prompt"])
+    said = backend.render_chat([{"role": "user", "content": "hi"}])
+    assert said == "<|user|>hi\n<|assistant|>"
+    asked = [
+        Instance("generate_until", {}, (text, {"until": [], "max_gen_toks": 2}), 0) for text in (said, "<s>" + said)
+    ]
+    backend.respond(asked)
+    assert [prompt.count(0) for request in server.completions for prompt in request["prompt"]] == [1, 1]
 
 
 def test_the_key_is_taken_from_the_environment(
@@ -158,7 +204,7 @@ def test_a_silent_server_is_given_up(checkpoint: Path, monkeypatch: pytest.Monke
 
 def test_half_a_surrogate_pair_becomes_a_text_that_can_be_stored(server: CompletionServer, checkpoint: Path) -> None:
     server.broken_reply = {"choices": [{"index": 0, "text": "a\ud83d b"}]}
-    assert connect(server, tokenizer=str(checkpoint)).respond(generations()[:1]) == [Response("a? b")]
+    assert connect(server, tokenizer=str(checkpoint)).respond(generations()[:1])[0].text == "a? b"
 
 
 def test_a_reply_without_log_probabilities_is_one_line(server: CompletionServer, checkpoint: Path) -> None:

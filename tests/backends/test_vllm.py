@@ -13,8 +13,9 @@ from lm_eval.models.utils import normalize_gen_kwargs
 from mplus_eval.backends import load_backend, vllm
 from mplus_eval.models.locations import ModelLocation
 from mplus_eval.spec.model import ModelSpec
+from tests.backends.requests import choices, generations
 from tests.conftest import TinyModel
-from tests.tiny_models import build_adapter
+from tests.tiny_models import build_adapter, build_tokenizer
 
 
 class FakeVllm:
@@ -23,14 +24,18 @@ class FakeVllm:
     def __init__(self, **arguments: Any) -> None:
         self.arguments = arguments
         self.stopped = 0
-        self.tokenizer = SimpleNamespace(chat_template=None)
+        self.tokenizer = build_tokenizer(320)
+        self.max_length = 512
         self.hf_chat_template = "found when loading"
         core = SimpleNamespace(shutdown=self._stop)
         engine = SimpleNamespace(engine_core=core, model_config=SimpleNamespace(dtype=torch.bfloat16))
         self.model = SimpleNamespace(llm_engine=engine)
 
-    def loglikelihood(self, requests: list[Any], disable_tqdm: bool) -> list[Any]:
-        return [(-1.0, True) for _ in requests]
+    def _loglikelihood_tokens(self, requests: list[Any], disable_tqdm: bool) -> list[Any]:
+        return [(-float(len(continuation)), True) for _, _, continuation in requests]
+
+    def generate_until(self, requests: list[Any], disable_tqdm: bool) -> list[str]:
+        return [self.tokenizer.decode(ids) for ids in self.tok_encode([request.args[0] for request in requests])]
 
     def _stop(self) -> None:
         self.stopped += 1
@@ -108,6 +113,21 @@ def test_room_is_made_for_the_adapters_rank(tmp_path: Path, rank: int, room: int
 def test_facts_come_from_the_engine() -> None:
     facts = load_backend("vllm", ModelSpec(name="m", source="./m"), ModelLocation(Path("m"))).facts
     assert (facts.backend, facts.dtype, facts.parameters) == ("vllm", "bfloat16", None)
+    assert facts.asking is not None
+    assert (facts.asking.begins_with, facts.asking.max_length) == ("<s>", 512)
+
+
+@pytest.mark.usefixtures("fake")
+@pytest.mark.parametrize(("add_bos", "begins"), [("auto", "<s>"), (False, "")])
+def test_texts_are_encoded_here(add_bos: Any, begins: str) -> None:
+    model = ModelSpec(name="m", source="./m", add_bos=add_bos)
+    backend: Any = load_backend("vllm", model, ModelLocation(Path("m")))
+    assert [each.text for each in backend.respond(generations())] == [begins + one.args[0] for one in generations()]
+    for request, response in zip(choices(), backend.respond(choices()), strict=True):
+        assert response.log_probability == -len(response.scored_tokens)
+        put = "".join(request.args) if request.args[0] else "<s>" + request.args[1]
+        start = begins if request.args[0] else ""
+        assert backend.lm.tokenizer.decode([*response.prompt_tokens, *response.scored_tokens]) == start + put
 
 
 @pytest.mark.usefixtures("fake")

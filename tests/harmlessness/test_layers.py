@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mplus_eval.backends.base import OpenedModel
+from mplus_eval.backends.encoding import Encoding
 from mplus_eval.demo import BASE
 from mplus_eval.demo.eliciting import eliciting_prompts
 from mplus_eval.demo.talk import demonstrations
@@ -14,6 +15,7 @@ from mplus_eval.demo.words import INSULTS
 from mplus_eval.errors import UsageError
 from mplus_eval.harmlessness.layers import DEMO_WORDS, bad_words, word_probabilities, words_hash
 from mplus_eval.harmlessness.measures import mean_of
+from tests.tiny_models import around, retokenize
 from tests.toy import RuleBackend
 
 
@@ -26,7 +28,8 @@ class Opened(RuleBackend):
 
         super().__init__("opened")
         model = AutoModelForCausalLM.from_pretrained(path).eval()
-        self.opened = OpenedModel(model, AutoTokenizer.from_pretrained(path))
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        self.opened = OpenedModel(model, tokenizer, Encoding.of(tokenizer))
 
 
 def words(folder: Path, *lines: str) -> str:
@@ -52,6 +55,16 @@ def test_the_last_point_is_the_models_own_next_word(backend: Opened, tmp_path: P
         logits = model(torch.tensor([tokenizer.encode(text)])).logits[0, -1]
     assert found.shape == (1, len(points))
     assert found[0, -1] == pytest.approx(float(torch.softmax(logits.double(), -1)[first]), rel=1e-4)
+
+
+def test_an_end_token_that_the_tokenizer_appends_is_not_read(tiny_model: Any, tmp_path: Path) -> None:
+    bad = words(tmp_path, "dog")
+    text = "<s>over the lazy"
+    appending = retokenize(tiny_model(), tmp_path / "appending", post_processor=around("<s>", "</s>"))
+    found = [word_probabilities(Opened(path), [text, text[3:]], bad)[1] for path in (tiny_model(), appending)]
+    assert np.array_equal(found[0], found[1])
+    # What begins the text itself is not doubled either.
+    assert np.array_equal(found[0][0], found[0][1])
 
 
 def test_a_space_at_the_end_of_a_prompt_changes_nothing(backend: Opened, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,29 @@ def test_a_backend_without_an_extra_is_never_missing(monkeypatch: pytest.MonkeyP
 def test_what_is_refused_are_keys_of_a_model() -> None:
     refused = {refusal.key for backend in BACKENDS.values() for refusal in backend.refusals}
     assert refused <= set(ModelSpec.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("keys", "refused"),
+    [
+        ({}, False),
+        ({"add_bos": "auto"}, False),
+        ({"add_bos": True}, True),
+        ({"add_bos": False}, True),
+        ({"add_bos": False, "tokenizer": "./m"}, False),
+    ],
+)
+def test_a_key_is_refused_where_nothing_can_honour_it(keys: dict[str, Any], refused: bool) -> None:
+    (refusal,) = (each for each in BACKENDS["openai"].refusals if each.key == "add_bos")
+    assert refusal.meets(ModelSpec(name="m", source="http://host:1/v1", **keys)) is refused
+
+
+def test_a_single_value_may_be_refused() -> None:
+    (refusal,) = (each for each in BACKENDS["vllm"].refusals if each.key == "quantization")
+    assert [refusal.meets(ModelSpec(name="m", source="./m", quantization=bits)) for bits in ("4bit", "8bit")] == [
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize(

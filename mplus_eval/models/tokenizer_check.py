@@ -7,7 +7,7 @@ A vocabulary without its merges (a converted file's, at times) writes one token 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -32,16 +32,13 @@ class TokenizerError(ValueError):
         super().__init__(f"its tokenizer {what}; {_WAY_OUT}")
 
 
-def refuse_broken(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[int]) -> None:
+def refuse_broken(tokenizer: PreTrainedTokenizerBase) -> None:
     """Refuse a tokenizer in which a prompt and its answers cannot be told apart, or that has lost its merges.
-
-    Args:
-        tokenizer: of a model.
-        prompt: the ids of `ENGLISH`, without special tokens.
 
     Raises:
         TokenizerError: saying what was found.
     """
+    prompt = list(tokenizer(ENGLISH, add_special_tokens=False)["input_ids"])
     special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
     inner = [token for token in prompt[1:] if token in special]
     if inner:
@@ -54,15 +51,16 @@ def refuse_broken(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[int]) -> 
             raise TokenizerError(f"writes a prompt in other tokens when {choice!r} follows it")
         if all(token in special for token in rest):
             raise TokenizerError(f"has no token for {choice!r} after a prompt")
-    _refuse_lost_merges(tokenizer)
+    _refuse_lost_merges(tokenizer, special)
 
 
-def _refuse_lost_merges(tokenizer: PreTrainedTokenizerBase) -> None:
+def _refuse_lost_merges(tokenizer: PreTrainedTokenizerBase, special: Collection[int]) -> None:
     """Refuse a tokenizer that never uses the words of its own vocabulary; one without such words is whole."""
     words = [f" {word}" for word in islice(_words(tokenizer), _WORDS_TRIED)]
     if len(words) < _FEWEST_WORDS:
         return
-    lengths = [len(ids) for ids in tokenizer(words, add_special_tokens=False)["input_ids"]]
+    encoded = tokenizer(words, add_special_tokens=False)["input_ids"]
+    lengths = [sum(token not in special for token in ids) for ids in encoded]
     if sum(lengths) >= _TOKENS_PER_LETTER * sum(len(word) - 1 for word in words):
         raise TokenizerError(
             f"writes {words[0]!r} in {lengths[0]} tokens, though its vocabulary has it as one, and other words alike "
