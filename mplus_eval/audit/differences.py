@@ -205,6 +205,15 @@ def _thinking(pair: AskedPair) -> _Found | None:
     )
 
 
+def _unclosed(pair: AskedPair) -> _Found | None:
+    columns = {pair.model.name: "unclosed", pair.against.name: "unclosed_other"}
+    shares = {name: pair.share(pair.both[column].eq(other=True)) for name, column in columns.items()}
+    name = max(shares, key=lambda name: shares[name])
+    if not shares[name]:
+        return None
+    return _Found(f"the reasoning never ended in {_percent(shares[name])} ({name})", shares[name])
+
+
 def _dtype(pair: AskedPair) -> _Found | None:
     own, other = pair.model.entry.dtype, pair.against.entry.dtype
     # Quantized weights are computed with in whatever precision their format brings.
@@ -290,6 +299,7 @@ MEASURES: dict[str, Callable[[AskedPair], _Found | None]] = {
     "lost": _lost,
     "choices": _choices,
     "boundary": _boundary,
+    "unclosed": _unclosed,
     "dtype": _dtype,
     "thinking": _thinking,
     "quantization": _quantization,

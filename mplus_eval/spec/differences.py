@@ -38,6 +38,7 @@ DIFFERENCES = {
         DifferenceInfo("lost", "items that only one model answered", withholds=True, above=0.01),
         DifferenceInfo("choices", "choices of an item with equal token ids", withholds=True, above=0.01),
         DifferenceInfo("boundary", "a token across the boundary of prompt and choice", withholds=True, above=0.01),
+        DifferenceInfo("unclosed", "reasoning that never ended", withholds=True, above=0.01),
         DifferenceInfo("dtype", "precision of the weights", withholds=True),
         DifferenceInfo("thinking", "reasoning before the answer"),
         DifferenceInfo("quantization", "quantization of the weights"),

@@ -66,6 +66,7 @@ def test_every_difference_has_a_measure_and_every_measure_a_line() -> None:
         ("cut", {"n_truncated": first(3, 7)}, 0.015, "cut to fit in other ways than for base in 1.5 % of items"),
         ("lost", {"score": first(4, None, 1.0)}, 0.02, "not to the same items: 2.0 % of items"),
         ("choices", {"n_equal_choices": first(5, 2)}, 0.025, "told apart by token ids in 2.5 % of items (plus)"),
+        ("unclosed", {"unclosed": first(6, True, False)}, 0.03, "the reasoning never ended in 3.0 % of items (plus)"),
         ("boundary", {"n_spanned": first(3, 1), "score": first(3, None, 1.0)}, 0.015, "inside a token in 1.5 %"),
     ],
 )
