@@ -11,6 +11,7 @@ from mplus_eval.errors import SpecError
 from mplus_eval.models.chat_format import PLAIN, PLAIN_FORMAT, PLAIN_TEMPLATE, stored_template
 from mplus_eval.models.hub import Preparing
 from mplus_eval.models.locations import ModelLocation, resolve_source
+from mplus_eval.models.tokenizer_check import stored_fault
 from mplus_eval.models.vocabulary import vocabulary_hash
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.model import ModelSpec
@@ -90,6 +91,8 @@ def _resolved(model: ModelSpec, backend: str, location: ModelLocation, *, talks:
         if location.adapter:
             weights = hash_components({"base": weights, "adapter": weights_hash(location.adapter)})
     tokenizer = location.tokenizer or location.path
+    if tokenizer and (fault := stored_fault(tokenizer)):
+        raise SpecError([f"model {model.name!r}: {fault}"])
     vocabulary = tokenizer_hash(tokenizer) if tokenizer else "the server's"
     template, talk_format = _formats(model, tokenizer, talks=talks)
     return ResolvedModel(model, backend, location, weights, vocabulary, template, talk_format)
