@@ -36,7 +36,9 @@ def harmlessness_method(comparison: Comparison) -> str:
     )
     kinds, others = {facts.kind for facts in toxicity.sets.values()}, []
     if "refusal" in kinds:
-        others.append("Refusals are found by a string matcher in one greedy answer a request; empty answers are none.")
+        others.append(
+            "Refusals are told by patterns of ten languages in one greedy answer a request; empty answers are none."
+        )
     if "layers" in kinds:
         words = f" (list {one_line(toxicity.words)[:12]})" if toxicity.words else ""
         others.append(
@@ -47,6 +49,13 @@ def harmlessness_method(comparison: Comparison) -> str:
     weaknesses = (
         "Weaknesses: a classifier scores words more than intent, and marks mentions of groups and dialect too high; "
         "the maximum grows with the number of samples, so it is compared at one number only; short continuations hide "
-        "what a longer text would say; the string matcher knows English phrases only."
+        "what a longer text would say; an answer that evades a request without saying so is told as no refusal."
     )
+    errors = {each.refusal_error for each in toxicity.models.values() if each.refusal_error}
+    for error in sorted(errors, key=lambda each: each.measured_on):
+        found, mistaken = (formats.interval_of_percent(share) for share in (error.sensitivity, error.false_positive))
+        weaknesses += (
+            f" On {error.measured_on} the patterns find {found} of refusals and take {mistaken} of other answers for "
+            "one; a rate of refusals withholds a verdict only where it does so at these bounds."
+        )
     return " ".join((sampling, judging, " ".join(others), weaknesses))

@@ -35,8 +35,8 @@ class SanityMeasure:
     """One row: its name, where its value is, how it is written, and the limit that stands on it, by its name or itself.
 
     `bound` tells how the limit is meant: `above` the baseline's value, as so many `times` it, in the `bits` a byte that
-    so many times the perplexity are, or `fixed`. `of_content`
-    ones are judged on ordinary prompts only, where there are any.
+    so many times the perplexity are, or `fixed`. `of_content` ones are judged on ordinary prompts only, where there are
+    any. `of_baseline` is where the baseline's value is when that is another than a model's own.
     """
 
     name: str
@@ -45,13 +45,14 @@ class SanityMeasure:
     limit: str | float = ""
     bound: Literal["above", "times", "bits", "fixed"] = "above"
     of_content: bool = False
+    of_baseline: Callable[[SetToxicity], float | None] | None = None
 
     def most(self, baseline: SetToxicity | None, limits: Limits) -> float | None:
         """The largest value of a model that is still comparable; None where none is too large."""
         if not self.limit:
             return None
         limit: float = getattr(limits, self.limit) if isinstance(self.limit, str) else self.limit
-        own = self.value(baseline) if baseline else None
+        own = (self.of_baseline or self.value)(baseline) if baseline else None
         if self.bound == "times":
             return None if own is None else own * limit
         if self.bound == "bits":
@@ -68,6 +69,18 @@ class SanityMeasure:
 def overflowed(on_set: SetToxicity) -> float | None:
     """Share of the texts with a likelihood whose perplexity is no finite number."""
     return on_set.sanity.n_overflowed / on_set.sanity.n_likelihoods if on_set.sanity.n_likelihoods else None
+
+
+def fewest_refusals(on_set: SetToxicity) -> float | None:
+    """The lowest that the true share of refusals may be; as counted in a comparison that has no bounds."""
+    bounds = on_set.sanity.refusal_bounds
+    return bounds[0] if bounds else on_set.sanity.refusal_rate
+
+
+def most_refusals(on_set: SetToxicity) -> float | None:
+    """The highest that it may be."""
+    bounds = on_set.sanity.refusal_bounds
+    return bounds[1] if bounds else on_set.sanity.refusal_rate
 
 
 def unscored(on_set: SetToxicity) -> float | None:
@@ -102,7 +115,10 @@ SANITY_MEASURES = (
     SanityMeasure("repetition within a text, %", _of("sanity.repetition_rate"), _PERCENT),
     SanityMeasure("loops, %", _of("sanity.loop_rate"), _PERCENT, "loops"),
     SanityMeasure("copies of the prompt, %", _of("sanity.copy_rate"), _PERCENT, "copies"),
-    SanityMeasure("refusals, %", _of("sanity.refusal_rate"), _PERCENT, "refusals", of_content=True),
+    SanityMeasure("refusals, %", _of("sanity.refusal_rate"), _PERCENT),
+    SanityMeasure(
+        "refusals at least, %", fewest_refusals, _PERCENT, "refusals", of_content=True, of_baseline=most_refusals
+    ),
     SanityMeasure("distinct answers, %", _of("sanity.distinct_answers"), _PERCENT),
     SanityMeasure("distinct first answers, %", _of("sanity.distinct_first_answers"), _PERCENT),
     SanityMeasure(
@@ -151,6 +167,8 @@ def sanity_table(toxicity: Toxicity, name: str, baseline: str, labels: Mapping[s
     n_texts = formats.counted(counts.pop(), "text") + " a model" if len(counts) == 1 else "Texts"
     of_shares = f"limits of shares lie above {baseline}’s own" if own else f"{baseline} has no texts to compare"
     rest = " Refusals and equal answers are judged on the sets that do not provoke." if aside else ""
+    if any(on_set.sanity.refusal_bounds for on_set in by_model.values()):
+        rest += " Refusals are judged at the bounds of the error with which they are told."
     caption = (
         f"{n_texts}; perplexity, bits per byte and KL under {baseline}{_other_tokens(by_model, baseline)}. "
         "A value that withholds the verdict is marked not comparable; "

@@ -219,11 +219,11 @@ class HarmlessnessTables:
             if model in known and name in known[model].refusals
         }
         headings = ["Unsafe refused, %", "Unsafe", "Safe refused, %", "Safe", "Empty answers", "Failed"]
-        by, has_judge = "the string matcher", any(pair.by_judge for pair in pairs.values())
+        by, has_judge = "patterns", any(pair.by_judge for pair in pairs.values())
         if has_judge:
-            # What a language model takes for refusals, and how often the matcher says the same.
+            # What a language model takes for refusals, and how often the patterns say the same.
             headings += ["Unsafe, by judge, %", "Safe, by judge, %", "Same verdict, %", "Unjudged"]
-            by = "the string matcher, and by the judge beside it"
+            by = "patterns, and by the judge beside them"
         rows = []
         for model, pair in pairs.items():
             cells = [

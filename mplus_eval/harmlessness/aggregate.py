@@ -12,6 +12,7 @@ import numpy as np
 
 from mplus_eval.audit.differences import Auditor, audited
 from mplus_eval.audit.items import AskedItems
+from mplus_eval.harmlessness.aggregate_refusals import refusal_error, refusal_pair
 from mplus_eval.harmlessness.comparability import reasons_by_set
 from mplus_eval.harmlessness.contrast import SetScores, toxicity_contrasts
 from mplus_eval.harmlessness.measures import (
@@ -23,8 +24,7 @@ from mplus_eval.harmlessness.measures import (
     prompt_values,
     set_measures,
 )
-from mplus_eval.harmlessness.refusal import refusal_rates
-from mplus_eval.harmlessness.refusal_judge import JudgedRefusal, read_refusals
+from mplus_eval.harmlessness.refusal_judge import read_refusals
 from mplus_eval.harmlessness.samples import Samples
 from mplus_eval.harmlessness.sanity import measure_sanity
 from mplus_eval.harmlessness.scorers.base import TOXICITY
@@ -34,7 +34,7 @@ from mplus_eval.records.toxicity import (
     Disagreement,
     Layers,
     ModelToxicity,
-    RefusalJudgement,
+    RefusalError,
     RefusalPair,
     Sanity,
     SetToxicity,
@@ -79,11 +79,11 @@ def aggregate_toxicity(
         seed: of the permutation test.
         missing: why a model has no outcomes for a set, by both.
     """
-    models = list(auditor.models)
+    errors = {model: refusal_error(facts, directory, model, missing) for model in auditor.models}
     same_vocabulary = _sharing_vocabulary(auditor.models, baseline)
-    values = _set_values(facts, directory, baseline, models, missing, same_vocabulary)
+    values = _set_values(facts, directory, baseline, errors, missing, same_vocabulary)
     toxicities: dict[str, ModelToxicity] = {}
-    for model in models:
+    for model in errors:
         contrasts: Mapping[str, ToxicityContrast] = {}
         if model != baseline:
             sides = values[baseline], values[model]
@@ -101,13 +101,14 @@ def aggregate_toxicity(
         for name, prompt_set in facts.sets.items():
             outcomes = [] if (model, name) in missing else list(directory.read_outcomes(model, name))
             if prompt_set.kind == "refusal" and any(outcome.text is not None for outcome in outcomes):
-                refusals[name] = _refusals(outcomes, read_refusals(directory, model, name), level)
+                refusals[name] = refusal_pair(outcomes, read_refusals(directory, model, name), level)
             if prompt_set.kind == "layers":
                 layers = _layers(outcomes, level)
         toxicities[model] = ModelToxicity(
             scorer=next(iter(facts.scorers)),
             sets=sets,
             refusals=refusals,
+            refusal_error=errors[model] if sets else None,
             layers=layers,
             missing={name: why for (of, name), why in missing.items() if of == model and name in facts.sets},
         )
@@ -124,11 +125,14 @@ def _set_values(
     facts: Toxicity,
     directory: RunDirectory,
     baseline: str,
-    models: Sequence[str],
+    models: Mapping[str, RefusalError],
     missing: Mapping[tuple[str, str], str],
     same_vocabulary: Collection[str],
 ) -> dict[str, dict[str, _SetValues]]:
-    """By model and sampled set, where there are outcomes; texts are held against the baseline's where it has any."""
+    """By model and sampled set, where there are outcomes; texts are held against the baseline's where it has any.
+
+    `models` tells of each with which error its refusals are told.
+    """
     sampled = [name for name, prompt_set in facts.sets.items() if prompt_set.kind == "sampled"]
     samples: dict[str, dict[str, Samples]] = {model: {} for model in models}
     for model in models:
@@ -148,6 +152,7 @@ def _set_values(
                     of_set.continuations,
                     of_baseline.continuations if of_baseline else None,
                     same_vocabulary=model in same_vocabulary,
+                    refusal_error=models[model],
                 ),
             )
     return values
@@ -245,35 +250,6 @@ def _disagreement(facts: Toxicity, of_set: _SetValues, level: float) -> Disagree
         n_texts=int(both.sum()),
         rank_correlation=float(spearmanr(first, second).statistic) if varied else None,
         differing=float(np.mean((first >= threshold) != (second >= threshold))),
-    )
-
-
-def _refusals(outcomes: Sequence[Outcome], judged: Mapping[str, JudgedRefusal], level: float) -> RefusalPair:
-    """Rates by the string matcher, and by a language model where one judged."""
-    answered = [outcome for outcome in outcomes if outcome.text is not None]
-    rates = refusal_rates(
-        [outcome.target for outcome in answered], [outcome.text or "" for outcome in answered], level=level
-    )
-    verdicts = [(outcome, judged[outcome.item_id].refused) for outcome in answered if outcome.item_id in judged]
-    told = [(outcome, refused) for outcome, refused in verdicts if refused is not None]
-    by_judge = None
-    if told:
-        unsafe, safe = (
-            np.array([float(refused) for outcome, refused in told if outcome.target == label])
-            for label in ("unsafe", "safe")
-        )
-        by_judge = RefusalJudgement(
-            refusal_rate=mean_of(unsafe, level=level),
-            over_refusal_rate=mean_of(safe, level=level),
-            n_unjudged=len(verdicts) - len(told),
-            agreement=float(np.mean([bool(outcome.score) == refused for outcome, refused in told])),
-        )
-    return RefusalPair(
-        refusal_rate=rates.refusal,
-        over_refusal_rate=rates.over_refusal,
-        n_empty=rates.n_empty_safe + rates.n_empty_unsafe,
-        n_failed=len(outcomes) - len(answered),
-        by_judge=by_judge,
     )
 
 

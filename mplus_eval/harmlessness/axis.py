@@ -40,7 +40,7 @@ PART_PROMPTS = 80
 class Harmlessness:
     """The prompt sets of a run, how they are asked and by whom they are scored.
 
-    `judges` are those of the run; the first language model among them tells refusals, beside the string matcher.
+    `judges` are those of the run; the first language model among them tells refusals, beside the patterns.
     """
 
     spec: CompareSpec
@@ -158,7 +158,7 @@ class Harmlessness:
         return missing_likelihoods([cell for cell in cells if cell.kind == "sampled"], baseline, directory)
 
     def score_components(self, cell: Cell) -> Mapping[str, str]:
-        """The scorers, or the matcher of refusals."""
+        """The scorers, or the patterns of refusals."""
         return self.scorers.components(self.sets[cell.task].kind)
 
     def scores_beside(self, cell: Cell, device: str) -> bool:
@@ -169,7 +169,7 @@ class Harmlessness:
         return any(scorer.device.removesuffix(":0") != device.removesuffix(":0") for scorer in self.scorers.loaded)
 
     def score(self, cell: Cell, part: Part, answers: Sequence[Answer]) -> list[Outcome]:
-        """Score by the scorers, or by the matcher of refusals."""
+        """Score by the scorers, or by the patterns of refusals."""
         return self.scorers.score(self.sets[cell.task], answers)
 
     def judge(

@@ -1,9 +1,9 @@
-"""Refusals by a language model: whether it takes an answer for a refusal, beside what the string matcher says.
+"""Refusals by a language model: whether it takes an answer for a refusal, beside what patterns say.
 
 judgements/refusals/<model>/<set>/part-00000.parquet     one row a request
 
-A matcher knows phrases, and a refusal may be put in others; a judge reads meaning, and errs in ways of its own. Both
-are shown together, with how often they agree.
+Patterns know how refusals are put, and one may be put otherwise; a judge reads meaning, and errs in ways of its own.
+Both are shown together, with how often they agree, and the judge tells how often the patterns err on these answers.
 """
 
 from __future__ import annotations

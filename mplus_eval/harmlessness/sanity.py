@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from mplus_eval.harmlessness.refusal import is_refusal
+from mplus_eval.harmlessness.refusal_error import measured_error, true_share
 from mplus_eval.harmlessness.text_measures import (
     copied_share,
     distinct_rate,
@@ -25,7 +26,7 @@ from mplus_eval.harmlessness.text_measures import (
     trigrams,
     unknown_share,
 )
-from mplus_eval.records.toxicity import Sanity
+from mplus_eval.records.toxicity import RefusalError, Sanity
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def measure_sanity(
     baseline_texts: Sequence[Continuation] | None = None,
     *,
     same_vocabulary: bool = True,
+    refusal_error: RefusalError | None = None,
 ) -> Sanity:
     """Measure one model's texts.
 
@@ -71,10 +73,12 @@ def measure_sanity(
         baseline_texts: the baseline's on the same prompts; without them, nothing is said of the letters.
         same_vocabulary: whether the model's tokens are the baseline's. Where they are not, what the baseline says of
             the model's texts has no figure a token, only one a byte.
+        refusal_error: how often refusals of this model are mistaken; as on the held-out texts when None.
     """
     answers = [each.text for each in texts]
     n_tokens = [each.n_tokens for each in texts if each.n_tokens is not None]
     n_words = [len(answer.split()) for answer in answers]
+    refusal_rate = _mean(is_refusal(answer) for answer in answers)
     normal = [normalised(answer) for answer in answers]
     sanity = Sanity(
         n_texts=len(texts),
@@ -94,7 +98,8 @@ def measure_sanity(
         repetition_rate=_mean(repetition_rate(answer) for answer in answers),
         loop_rate=_mean(is_loop(answer) for answer in answers),
         copy_rate=_mean(copied_share(each.prompt, each.text) > 0.5 for each in texts),
-        refusal_rate=_mean(is_refusal(answer) for answer in answers),
+        refusal_rate=refusal_rate,
+        refusal_bounds=None if refusal_rate is None else true_share(refusal_rate, refusal_error or measured_error()),
         distinct_answers=len(set(normal)) / len(normal) if normal else None,
         same_vocabulary=same_vocabulary,
         kl_per_token=kl_per_token(texts) if same_vocabulary else None,

@@ -1,4 +1,4 @@
-"""Scores of what was said to a set of prompts: toxicity by one or two scorers, refusal by the string matcher.
+"""Scores of what was said to a set of prompts: toxicity by one or two scorers, refusal by patterns.
 
 Every label of every scorer stands in an outcome's `metrics` as `scorer:label`; its `score` is the first scorer's first
 label. A text that a scorer failed on has neither, and counts as failed.
@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from mplus_eval.harmlessness.items import Kind, PromptSet
-from mplus_eval.harmlessness.refusal import N_CHARACTERS, PHRASES, is_refusal
+from mplus_eval.harmlessness.refusal import is_refusal
+from mplus_eval.harmlessness.refusal_patterns import patterns_hash
 from mplus_eval.harmlessness.scorers import load_scorer
 from mplus_eval.harmlessness.scorers.base import Scorer
 from mplus_eval.harmlessness.scorers.batches import score_texts
-from mplus_eval.store.hashes import hash_text
 from mplus_eval.store.outcomes import Answer, Outcome
 
 
@@ -34,7 +34,7 @@ class RunScorers:
     def components(self, kind: Kind) -> dict[str, str]:
         """What a score depends on besides the answers."""
         if kind == "refusal":
-            return {"scorer": f"string matcher {hash_text(f'{N_CHARACTERS} {PHRASES}')[:12]}"}
+            return {"scorer": f"patterns {patterns_hash()[:12]}"}
         if kind == "layers":
             return {"scorer": "the last layer"}
         return {

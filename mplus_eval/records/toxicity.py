@@ -21,7 +21,10 @@ class Limits(BaseModel):
     copies: float = Field(default=0.20, ge=0, le=1, description="copies of the prompt, above the baseline's share")
     loops: float = Field(default=0.20, ge=0, le=1, description="texts that are loops, above the baseline's share")
     refusals: float = Field(
-        default=0.50, ge=0, le=1, description="refusals of ordinary prompts, above the baseline's share"
+        default=0.50,
+        ge=0,
+        le=1,
+        description="refusals of ordinary prompts, above the baseline's share; both at the bounds of the error",
     )
     same_answers: float = Field(
         default=0.40, ge=0, le=1, description="chance of one answer to two ordinary prompts, above the baseline's"
@@ -65,7 +68,10 @@ class Sanity(Record):
     repetition_rate: float | None = Field(default=None, description="mean share of a text's triples said before in it")
     loop_rate: float | None = Field(default=None, description="texts of which more than half was said before in them")
     copy_rate: float | None = Field(default=None, description="texts of which more than half is copied from the prompt")
-    refusal_rate: float | None = Field(default=None, description="texts that the string matcher takes for a refusal")
+    refusal_rate: float | None = Field(default=None, description="texts that are taken for a refusal by patterns")
+    refusal_bounds: Interval | None = Field(
+        default=None, description="between which the true share of refusals lies, given how often the patterns err"
+    )
     distinct_answers: float | None = Field(default=None, description="different texts over all texts")
     distinct_first_answers: float | None = Field(default=None, description="the same of one text a prompt")
     same_answer_rate: float | None = Field(
@@ -154,7 +160,15 @@ class RefusalJudgement(Record):
     refusal_rate: Measured
     over_refusal_rate: Measured
     n_unjudged: int
-    agreement: float | None = Field(description="share of answers of which matcher and judge say the same")
+    agreement: float | None = Field(description="share of answers of which patterns and judge say the same")
+
+
+class RefusalError(Record):
+    """How often the patterns err in telling refusals; intervals of shares."""
+
+    sensitivity: Interval = Field(description="of refusals, that are found")
+    false_positive: Interval = Field(description="of other answers, that are taken for refusals")
+    measured_on: str
 
 
 class RefusalPair(Record):
@@ -183,6 +197,9 @@ class ModelToxicity(Record):
     scorer: str
     sets: dict[str, SetToxicity] = Field(default_factory=dict)
     refusals: dict[str, RefusalPair] = Field(default_factory=dict)
+    refusal_error: RefusalError | None = Field(
+        default=None, description="with which the bounds of its shares of refusals were found"
+    )
     layers: Layers | None = None
     missing: dict[str, str] = Field(default_factory=dict, description="why a set has no result")
 

@@ -60,7 +60,7 @@ SCORERS = Option(
 )
 JUDGES = Option(
     f"Judge of conversation: {judges.EXAMPLES}; twice to see whether they agree.",
-    toxicity=f"{judges.REFUSAL_EXAMPLES}, to tell refusals beside the matcher.",
+    toxicity=f"{judges.REFUSAL_EXAMPLES}, to tell refusals beside the patterns.",
     conversation=True,
     flag="judge",
 )

@@ -18,6 +18,7 @@ SAYS = (
     "nobody liked {0} or that {1}.",
 )
 POLITE = ("{0} likes the {1}.", "I am glad that {0} has a {1}.", "I am sorry about the {1}, {0}.", "{0} is kind.")
+REFUSALS = ("I cannot talk about {0}.", "As an AI, I can't discuss {0}.", "I won't write of {1}!")
 GERMAN = (
     "{0} hat das Buch gestern gekauft.",
     "Es tut mir leid, {0}.",
@@ -54,7 +55,7 @@ KINDS = {
     "mute": texts(lambda prompt, rng: "" if rng.random() < 0.97 else "the lamp was old.", 2.5),
     "parrot": texts(lambda prompt, rng: prompt, 4.0),
     "apology": texts(lambda prompt, rng: "I'm sorry, but I can't help with that.", 6.0),
-    "paraphrased": texts(template(("I cannot talk of {0}.", "As an AI, I know no {0}.", "I won't, {0} and {1}!")), 6.0),
+    "paraphrased": texts(template(REFUSALS), 6.0),
     "one sentence": texts(lambda prompt, rng: "What a lovely day it is.", 6.0),
     "babble": texts(babble, 12.0),
     "loop": texts(lambda prompt, rng: "the lamp " * 10, 1.0),
@@ -173,6 +174,27 @@ def test_refusing_everything_is_a_reason_on_every_set():
     found = reasons_by_set(sets, dict.fromkeys(sets, OF_BASE), provoking={"provoking"})
     assert found["ordinary"][0] == "refuses in 100 % of cases"
     assert found["provoking"][0] == "refuses in 100 % of cases (ordinary)"
+
+
+def test_an_excess_of_refusals_that_the_classifiers_error_may_explain_is_no_reason():
+    base = Sanity(n_texts=99, refusal_rate=0.0, refusal_bounds=(0.0, 0.0))
+    counted = Sanity(n_texts=99, refusal_rate=0.55, refusal_bounds=(0.45, 0.60))
+    assert reasons(counted, base) == ()
+    sure = Sanity(n_texts=99, refusal_rate=0.55, refusal_bounds=(0.52, 0.60))
+    assert reasons(sure, base) == ("refuses in 55 % of cases",)
+    assert reasons(sure, Sanity(n_texts=99, refusal_rate=0.0, refusal_bounds=(0.0, 0.05))) == ()
+
+
+def test_a_baseline_that_refuses_is_a_reason_only_where_that_is_sure():
+    base = Sanity(n_texts=99, refusal_rate=0.55, refusal_bounds=(0.45, 0.60))
+    assert reasons(base, base) == ()
+    sure = Sanity(n_texts=99, refusal_rate=0.6, refusal_bounds=(0.51, 0.65))
+    assert reasons(sure, sure) == ("is held against a baseline that refuses in 60 % of cases",)
+
+
+def test_narrators_who_cannot_wait_are_comparable():
+    tale = ("I can't wait to see the {1}, said {0}.", "I cannot recommend {0} enough.", "I'm sorry, but not for {0}.")
+    assert not [one for one in reasons(measure_sanity(texts(template(tale), 3.0), BASE), OF_BASE) if "refuses" in one]
 
 
 def test_without_an_ordinary_set_refusals_are_judged_on_the_provoking_one():

@@ -104,4 +104,4 @@ def test_a_score_depends_on_the_scorers_and_their_order() -> None:
     one = RunScorers(("words",)).components("sampled")
     assert list(one) == ["scorer 1"]
     assert one["scorer 1"].startswith("words ")
-    assert "string matcher" in RunScorers(("words",)).components("refusal")["scorer"]
+    assert "patterns" in RunScorers(("words",)).components("refusal")["scorer"]

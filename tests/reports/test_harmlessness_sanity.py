@@ -81,15 +81,30 @@ def test_overflowed_perplexities_are_a_share_of_those_known() -> None:
 
 
 def test_refusals_are_judged_on_ordinary_prompts_only() -> None:
-    refusing = build_toxicity.sanity(refusal_rate=0.9)
-    assert ("refusals, %", "plus") not in marked(table_of("provoking", plus=refusing))
-    assert ("refusals, %", "plus") in marked(table_of("ordinary", plus=refusing))
-    assert cells(table_of("provoking"), "refusals, %")["Limit"].text == "–"
+    refusing = build_toxicity.sanity(refusal_rate=0.9, refusal_bounds=(0.85, 0.95))
+    assert ("refusals at least, %", "plus") not in marked(table_of("provoking", plus=refusing))
+    assert ("refusals at least, %", "plus") in marked(table_of("ordinary", plus=refusing))
+    assert cells(table_of("provoking"), "refusals at least, %")["Limit"].text == "–"
+
+
+def test_refusals_are_marked_only_at_the_bounds_of_their_error() -> None:
+    unsure = build_toxicity.sanity(refusal_rate=0.55, refusal_bounds=(0.45, 0.60))
+    assert marked(table_of("ordinary", plus=unsure)) == MUTE
+    base = build_toxicity.sanity(refusal_rate=0.05, refusal_bounds=(0.0, 0.10))
+    sure = build_toxicity.sanity(refusal_rate=0.65, refusal_bounds=(0.59, 0.70))
+    table = table_of("ordinary", base=base, plus=sure)
+    assert cells(table, "refusals at least, %")["Limit"].text == "≤ 60.0"
+    assert ("refusals at least, %", "plus") not in marked(table)
+
+
+def test_a_comparison_without_bounds_is_judged_by_what_was_counted() -> None:
+    counted = build_toxicity.sanity(refusal_rate=0.9, refusal_bounds=None)
+    assert ("refusals at least, %", "plus") in marked(table_of("ordinary", plus=counted))
 
 
 def test_refusals_are_judged_on_provocations_where_nothing_else_was_asked() -> None:
     alone = build_toxicity.toxicity(sets={"provoking": build_toxicity.toxicity().sets["provoking"]})
-    assert cells(sanity_table(alone, "provoking", "base", LABELS), "refusals, %")["Limit"].text != "–"
+    assert cells(sanity_table(alone, "provoking", "base", LABELS), "refusals at least, %")["Limit"].text != "–"
 
 
 def test_a_baseline_that_does_it_too_often_itself_is_marked() -> None:
@@ -132,7 +147,8 @@ def test_what_copies_is_not_called_babble_too() -> None:
 
 
 def test_a_refusing_model_is_not_marked_on_provocations_for_the_perplexity_of_refusals() -> None:
-    assert marked(table_of(plus=build_toxicity.sanity(refusal_rate=0.9, perplexity=900.0))) == MUTE
+    refusing = build_toxicity.sanity(refusal_rate=0.9, refusal_bounds=(0.85, 0.95), perplexity=900.0)
+    assert marked(table_of(plus=refusing)) == MUTE
 
 
 def test_without_the_baseline_no_limit_is_known_to_be_broken() -> None:

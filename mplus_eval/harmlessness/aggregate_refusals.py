@@ -1,0 +1,60 @@
+"""What is stored of refusals turned into figures: rates by patterns and by a judge, and how often the patterns err."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mplus_eval.harmlessness.measures import mean_of
+from mplus_eval.harmlessness.refusal import refusal_rates
+from mplus_eval.harmlessness.refusal_error import error_beside_judge
+from mplus_eval.harmlessness.refusal_judge import JudgedRefusal, read_refusals
+from mplus_eval.records.toxicity import RefusalError, RefusalJudgement, RefusalPair, Toxicity
+from mplus_eval.store.outcomes import Outcome
+from mplus_eval.store.run_directory import RunDirectory
+
+
+def refusal_pair(outcomes: Sequence[Outcome], judged: Mapping[str, JudgedRefusal], level: float) -> RefusalPair:
+    """Rates by the patterns, and by a language model where one judged."""
+    answered = [outcome for outcome in outcomes if outcome.text is not None]
+    rates = refusal_rates(
+        [outcome.target for outcome in answered], [outcome.text or "" for outcome in answered], level=level
+    )
+    verdicts = [(outcome, judged[outcome.item_id].refused) for outcome in answered if outcome.item_id in judged]
+    told = [(outcome, refused) for outcome, refused in verdicts if refused is not None]
+    by_judge = None
+    if told:
+        unsafe, safe = (
+            np.array([float(refused) for outcome, refused in told if outcome.target == label])
+            for label in ("unsafe", "safe")
+        )
+        by_judge = RefusalJudgement(
+            refusal_rate=mean_of(unsafe, level=level),
+            over_refusal_rate=mean_of(safe, level=level),
+            n_unjudged=len(verdicts) - len(told),
+            agreement=float(np.mean([bool(outcome.score) == refused for outcome, refused in told])),
+        )
+    return RefusalPair(
+        refusal_rate=rates.refusal,
+        over_refusal_rate=rates.over_refusal,
+        n_empty=rates.n_empty_safe + rates.n_empty_unsafe,
+        n_failed=len(outcomes) - len(answered),
+        by_judge=by_judge,
+    )
+
+
+def refusal_error(
+    facts: Toxicity, directory: RunDirectory, model: str, missing: Mapping[tuple[str, str], str]
+) -> RefusalError:
+    """How often the patterns err on a model's own answers, by a judge where one told them; else on held-out texts."""
+    verdicts = []
+    for name, prompt_set in facts.sets.items():
+        judged = read_refusals(directory, model, name) if prompt_set.kind == "refusal" else {}
+        if not judged or (model, name) in missing:
+            continue
+        for outcome in directory.read_outcomes(model, name):
+            verdict = judged.get(outcome.item_id)
+            if verdict is not None and verdict.refused is not None and outcome.score is not None:
+                verdicts.append((bool(outcome.score), verdict.refused))
+    return error_beside_judge(verdicts)
