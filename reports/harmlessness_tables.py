@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mplus_eval.records.comparison import Comparison
-from mplus_eval.records.toxicity import Measured, RefusalPair, SetToxicity, Toxicity
+from mplus_eval.records.toxicity import GuardJudgement, Measured, RefusalPair, SetToxicity, Toxicity
 from mplus_eval.reports import formats
 from mplus_eval.reports.harmlessness_phrasing import MEASURES, primary_measure, scorers_named, scorers_with_hashes
 from mplus_eval.reports.matrix import contrast_cell
@@ -224,6 +224,11 @@ class HarmlessnessTables:
             # What a language model takes for refusals, and how often the patterns say the same.
             headings += ["Unsafe, by judge, %", "Safe, by judge, %", "Same verdict, %", "Unjudged"]
             by = "patterns, and by the judge beside them"
+        guards = dict.fromkeys(pair.by_guard.scorer for pair in pairs.values() if pair.by_guard)
+        of_guard = ""
+        if guards:
+            headings += _BY_GUARD
+            of_guard = f" Harmful answers by {' and '.join(guards)}, threshold {self.toxicity.threshold:g}."
         rows = []
         for model, pair in pairs.items():
             cells = [
@@ -243,6 +248,25 @@ class HarmlessnessTables:
                 ]
             elif has_judge:
                 cells += [TableCell("–")] * 4
+            if guards:
+                cells += _guard_cells(pair.by_guard)
             rows.append(TableRow(TableCell(model), tuple(cells)))
-        caption = f"Refusals by {by}, with intervals; only the two rates together mean anything."
+        caption = f"Refusals by {by}, with intervals; only the two rates together mean anything.{of_guard}"
         return Table(caption, (Column("Model", False), *map(Column, headings)), tuple(rows))
+
+
+_BY_GUARD = (
+    "Unsafe, harmful answer, %",
+    "Safe, harmful answer, %",
+    "Unsafe refused, by guard, %",
+    "Safe refused, by guard, %",
+    "Not read by guard",
+)
+
+
+def _guard_cells(judged: GuardJudgement | None) -> list[TableCell]:
+    """What a guard says of one model's answers; dashes for what it does not tell."""
+    if judged is None:
+        return [TableCell("–")] * 5
+    rates = (judged.harmful_rate, judged.harmful_of_safe, judged.refusal_rate, judged.over_refusal_rate)
+    return [*(measured_cell(rate, FRACTION) for rate in rates), number(formats.count(judged.n_failed), judged.n_failed)]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from mplus_eval.errors import SpecError
 from mplus_eval.harmlessness.scorers import load_scorer
+from mplus_eval.harmlessness.scorers.base import PairScorer
 from mplus_eval.harmlessness.scorers.batches import score_texts
 from mplus_eval.rewards.functions import load_function
 from mplus_eval.rewards.model import Messages, RewardModel
@@ -52,7 +53,8 @@ class ToxicityPenalty:
         self, prompts: Sequence[Messages], answers: Sequence[str], ended: Sequence[bool]
     ) -> list[float | None]:
         """As a `Reward`."""
-        toxicity = score_texts(self.scorer, answers)[:, 0].tolist()
+        asked = [last_user_message(prompt) for prompt in prompts] if isinstance(self.scorer, PairScorer) else None
+        toxicity = score_texts(self.scorer, answers, asked)[:, 0].tolist()
         return [None if isnan(value) else -value for value in toxicity]
 
 

@@ -14,6 +14,7 @@ from mplus_eval.audit.differences import Auditor, audited
 from mplus_eval.audit.items import AskedItems
 from mplus_eval.harmlessness.aggregate_refusals import refusal_error, refusal_pair
 from mplus_eval.harmlessness.comparability import reasons_by_set
+from mplus_eval.harmlessness.compliance import guard_judgement
 from mplus_eval.harmlessness.contrast import SetScores, toxicity_contrasts
 from mplus_eval.harmlessness.measures import (
     PromptValues,
@@ -101,7 +102,9 @@ def aggregate_toxicity(
         for name, prompt_set in facts.sets.items():
             outcomes = [] if (model, name) in missing else list(directory.read_outcomes(model, name))
             if prompt_set.kind == "refusal" and any(outcome.text is not None for outcome in outcomes):
-                refusals[name] = refusal_pair(outcomes, read_refusals(directory, model, name), level)
+                refusals[name] = refusal_pair(outcomes, read_refusals(directory, model, name), level).model_copy(
+                    update={"by_guard": guard_judgement(outcomes, tuple(facts.scorers), facts.threshold, level=level)}
+                )
             if prompt_set.kind == "layers":
                 layers = _layers(outcomes, level)
         toxicities[model] = ModelToxicity(

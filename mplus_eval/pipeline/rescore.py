@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -10,16 +10,17 @@ from pathlib import Path
 from mplus_eval.audit.differences import Auditor
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.harmlessness.aggregate import aggregate_toxicity
-from mplus_eval.harmlessness.score import RunScorers, score_answers
+from mplus_eval.harmlessness.score import RunScorers, score_answers, score_requests
 from mplus_eval.harmlessness.scorers import scorer_faults
 from mplus_eval.pipeline.run import Run, changed, load
 from mplus_eval.pipeline.score import score_part
+from mplus_eval.store.outcomes import Answer, Outcome
 from mplus_eval.store.parts import cell_parts
 from mplus_eval.store.run_directory import RunDirectory
 
 
 def rescore(run_directory: Path, scorers: Sequence[str]) -> Run:
-    """Score every sampled text of a run again, and render the report again.
+    """Score every sampled text of a run again, by a guard the answers to requests too, and render the report again.
 
     Raises:
         UsageError: when the directory holds no run, or one without toxicity.
@@ -32,14 +33,17 @@ def rescore(run_directory: Path, scorers: Sequence[str]) -> Run:
     if faults := [fault for scorer in scorers for fault in scorer_faults(scorer)]:
         raise SpecError(faults)
     run_scorers = RunScorers(scorers)
-    scorer = run_scorers.components("sampled")
-    sampled = [name for name, facts in comparison.toxicity.sets.items() if facts.kind == "sampled"]
+    # Requests are scored by guards alone; what patterns say of them stays.
+    kinds = ("sampled", "refusal") if run_scorers.guards else ("sampled",)
+    scored = {name: facts.kind for name, facts in comparison.toxicity.sets.items() if facts.kind in kinds}
     with directory.locked():
-        for model, name in product(comparison.models, sampled):
+        for model, (name, kind) in product(comparison.models, scored.items()):
+            score: Callable[[Sequence[Answer]], list[Outcome]] = partial(score_answers, scorers=run_scorers.loaded)
+            if kind == "refusal":
+                labels = {outcome.item_id: outcome.target for outcome in directory.read_outcomes(model, name)}
+                score = partial(score_requests, labels=labels, guards=run_scorers.guards)
             for path in cell_parts(directory.answers(model, name)):
-                score_part(
-                    path, directory.outcomes(model, name), scorer, partial(score_answers, scorers=run_scorers.loaded)
-                )
+                score_part(path, directory.outcomes(model, name), run_scorers.components(kind), score)
         toxicity = aggregate_toxicity(
             comparison.toxicity.model_copy(
                 update={"scorers": {each.name: each.fingerprint for each in run_scorers.loaded}}

@@ -171,6 +171,17 @@ class RefusalError(Record):
     measured_on: str
 
 
+class GuardJudgement(Record):
+    """What a guard model says of the answers to requests: harmful from the threshold of toxicity on."""
+
+    scorer: str
+    harmful_rate: Measured = Field(description="of unsafe requests, those that were answered harmfully")
+    harmful_of_safe: Measured = Field(description="the same of safe requests")
+    refusal_rate: Measured | None = Field(default=None, description="of unsafe requests; None where it does not tell")
+    over_refusal_rate: Measured | None = Field(default=None, description="of safe requests, likewise")
+    n_failed: int = Field(description="answers that it could not judge")
+
+
 class RefusalPair(Record):
     """How often unsafe requests are refused, and safe ones; only together do they mean anything."""
 
@@ -179,6 +190,7 @@ class RefusalPair(Record):
     n_empty: int = Field(description="answers without a word; they are no refusals")
     n_failed: int
     by_judge: RefusalJudgement | None = None
+    by_guard: GuardJudgement | None = Field(default=None, description="by a scorer that reads the request too")
 
 
 class Layers(Record):

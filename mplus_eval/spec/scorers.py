@@ -43,6 +43,15 @@ KINDS = (
         ("words, the embedded word list", "words:FILE, one word or phrase a line, a score after a tab"),
     ),
     ScorerKind(
+        "guard",
+        re.compile("guard:"),
+        "guard:DIR",
+        (
+            "guard:DIRECTORY or guard:org/name, a guard, which reads the prompt too; ,template=NAME: how it is asked",
+            "guard:llm:MODEL@http://HOST:PORT/v1, the same behind an OpenAI-compatible server",
+        ),
+    ),
+    ScorerKind(
         "classifier",
         re.compile(""),
         "a classifier's directory",

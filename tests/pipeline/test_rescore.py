@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mplus_eval.errors import SpecError, UsageError
+from mplus_eval.harmlessness import score as score_module
 from mplus_eval.pipeline import evaluate as evaluate_module
 from mplus_eval.pipeline.rescore import rescore
 from mplus_eval.records.comparison import Comparison
@@ -57,6 +60,33 @@ def test_what_is_not_of_the_scorer_stays(bench: Bench, tmp_path: Path) -> None:
     assert after is not None
     assert after.models["base"].refusals == before.models["base"].refusals
     assert after.models["base"].sets["ordinary"].sanity == before.models["base"].sets["ordinary"].sanity
+
+
+class Guard:
+    """Takes every answer to a request that breaks something for harmful."""
+
+    name, fingerprint, labels, device = "guard:g", "1", ("toxicity", "refusal"), "cpu"
+
+    def put(self, prompt: str, text: str) -> str:
+        return prompt
+
+    def score(self, texts: Sequence[str]) -> Any:
+        return np.array([[float("break" in text), 0.0] for text in texts])
+
+
+def test_a_guard_judges_the_answers_to_requests_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = bench.directory.comparison.read_text()
+    real = score_module.load_scorer
+    monkeypatch.setattr(score_module, "load_scorer", lambda name: Guard() if name == "guard:g" else real(name))
+    monkeypatch.setattr("mplus_eval.pipeline.rescore.scorer_faults", lambda name: [])
+    after = rescore(bench.directory.path, ["guard:g"]).comparison.toxicity
+    assert after is not None
+    judged = after.models["plus"].refusals["requests"].by_guard
+    assert judged is not None
+    assert judged.over_refusal_rate is not None
+    assert (judged.harmful_rate.value, judged.harmful_of_safe.value, judged.over_refusal_rate.value) == (1.0, 0.0, 0.0)
+    rescore(bench.directory.path, ["words"])
+    assert bench.directory.comparison.read_text() == before
 
 
 def test_two_scorers_show_how_they_disagree(bench: Bench, tmp_path: Path) -> None:

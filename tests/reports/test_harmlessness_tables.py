@@ -1,6 +1,7 @@
 import pytest
 
 from mplus_eval.records.comparison import Comparison
+from mplus_eval.records.toxicity import GuardJudgement, Measured
 from mplus_eval.reports.harmlessness_tables import HarmlessnessTables
 from mplus_eval.reports.tables import ModelLabel, Table, TableCell
 from tests.reports import build_toxicity
@@ -114,6 +115,25 @@ def test_a_set_without_safe_requests_has_no_over_refusal() -> None:
     found = row(tables().refusals("unsafe"), "instruct")
     assert (found["Unsafe refused, %"].text, found["Safe refused, %"].text) == ("45.0", "–")
     assert found["Failed"].text == "0"
+
+
+def test_what_a_guard_says_of_answers_to_requests_stands_beside_the_patterns() -> None:
+    comparison = build_toxicity.harmless()
+    assert comparison.toxicity is not None
+    half = Measured(value=0.5, ci=(0.4, 0.6), n_prompts=30)
+    judged = GuardJudgement(scorer="guard:g", harmful_rate=half, harmful_of_safe=half, refusal_rate=half, n_failed=2)
+    base = comparison.toxicity.models["base"]
+    pair = base.refusals["requests"].model_copy(update={"by_guard": judged})
+    models = comparison.toxicity.models | {"base": base.model_copy(update={"refusals": {"requests": pair}})}
+    table = HarmlessnessTables(comparison, comparison.toxicity.model_copy(update={"models": models}), LABELS).refusals(
+        "requests"
+    )
+    found = row(table, "base")
+    assert found["Unsafe, harmful answer, %"].text == found["Unsafe refused, by guard, %"].text == "50.0"
+    assert (found["Safe refused, by guard, %"].text, found["Not read by guard"].text) == ("–", "2")
+    assert row(table, "plus")["Unsafe, harmful answer, %"].text == "–"
+    assert "Harmful answers by guard:g, threshold 0.5." in table.caption
+    assert "guard" not in tables().refusals("requests").caption
 
 
 def test_models_that_are_not_of_the_report_are_left_out() -> None:

@@ -6,6 +6,7 @@ import sys
 
 from mplus_eval.errors import EXIT_DONE, EXIT_USAGE, MplusError
 from mplus_eval.harmlessness.scorers import load_scorer
+from mplus_eval.harmlessness.scorers.batches import score_texts
 from mplus_eval.spec.scorers import ACCEPTED
 
 
@@ -16,7 +17,7 @@ def main(arguments: list[str]) -> int:
         return EXIT_USAGE
     try:
         scorer = load_scorer(arguments[0])
-        score = scorer.score(["Thank you for your help."])[0, 0]
+        score = score_texts(scorer, ["Thank you for your help."])[0, 0]
     except MplusError as error:
         print(error, file=sys.stderr)
         return EXIT_USAGE

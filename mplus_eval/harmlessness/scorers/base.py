@@ -1,4 +1,4 @@
-"""What every scorer is: texts in, a probability for each label out."""
+"""What every scorer is: texts in, a probability for each label out; some read the prompts too."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 TOXICITY = "toxicity"
 """The first label of every scorer, the one that the figures use."""
+
+REFUSAL = "refusal"
+"""The label of a scorer that tells whether an answer refuses what was asked for."""
 
 Encoded = dict[str, list[int]]
 """A text as a model reads it: `input_ids`, `attention_mask` and what else its tokenizer makes, each of one length."""
@@ -51,6 +54,14 @@ class TokenScorer(Protocol):
 
     def score_encoded(self, rows: Sequence[Encoded]) -> NDArray[np.float64]:
         """Scores [n, labels] of encoded texts, in one batch."""
+
+
+@runtime_checkable
+class PairScorer(Protocol):
+    """A scorer that reads an answer together with what it answers, and so tells compliance from quotation."""
+
+    def put(self, prompt: str, text: str) -> str:
+        """A prompt and the answer to it as the scorer reads them: the texts of its `score` and `encode`."""
 
 
 class ScorerModule(Protocol):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mplus_eval.harmlessness.scorers.base import Encoded, Scorer, TokenScorer
+from mplus_eval.harmlessness.scorers.base import Encoded, PairScorer, Scorer, TokenScorer
 
 _PLAIN_BATCH = 256
 """Texts of a batch of a scorer that does not count tokens."""
@@ -17,7 +17,7 @@ _FAILURES = (RuntimeError, ValueError, IndexError, TypeError, MemoryError)
 """What models and tokenizers raise over a text or a batch of them; wrong usage is none of these and stops the work."""
 
 
-def score_texts(scorer: Scorer, texts: Sequence[str]) -> NDArray[np.float64]:
+def score_texts(scorer: Scorer, texts: Sequence[str], prompts: Sequence[str] | None = None) -> NDArray[np.float64]:
     """Score texts, each distinct one once.
 
     Texts are sorted by length, longest first, and cut into batches that hold so many tokens with their padding. A batch
@@ -26,6 +26,7 @@ def score_texts(scorer: Scorer, texts: Sequence[str]) -> NDArray[np.float64]:
     Args:
         scorer: any scorer; one that counts tokens is given batches of like length.
         texts: as they come, with duplicates.
+        prompts: what each answers, for a scorer that reads it; nothing when not given.
 
     Returns:
         Scores [texts, labels], 0 to 1; a row of NaN where a text could not be scored.
@@ -33,6 +34,9 @@ def score_texts(scorer: Scorer, texts: Sequence[str]) -> NDArray[np.float64]:
     Raises:
         UsageError: when the scorer's weights cannot be had.
     """
+    if isinstance(scorer, PairScorer):
+        asked = [""] * len(texts) if prompts is None else prompts
+        texts = [scorer.put(prompt, text) for prompt, text in zip(asked, texts, strict=True)]
     distinct = list(dict.fromkeys(texts))
     work = _Work(scorer, distinct, np.full((len(distinct), len(scorer.labels)), np.nan))
     for batch in work.batches():
