@@ -5,8 +5,8 @@
     │   └── SpecError       2   one or more faults in what was asked for, all reported at once
     └── InterruptedRunError 5   stopped and resumable (interrupt, full disk)
 
-A failed cell or item is not an exception that reaches the user: it is stored with its cause, the others go on,
-and the command ends with `EXIT_CELLS_MISSING`.
+A failed cell or item, or a judge without verdicts, is not an exception that reaches the user: it is stored with its
+cause, the others go on, and the command ends with `EXIT_CELLS_MISSING`.
 """
 
 from __future__ import annotations

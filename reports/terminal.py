@@ -93,6 +93,19 @@ def not_compared_lines(comparison: Comparison) -> list[str]:
     return [line for lines in by_axis.values() for line in lines]
 
 
+def unjudged_lines(comparison: Comparison) -> list[str]:
+    """A line a judge that gave too few verdicts: the axis, the share and the causes, the most frequent first."""
+    lines = []
+    for axis, judge in comparison.unjudged:
+        share = formats.with_percent(judge.n_unjudged / judge.n_asked)
+        of_models = f", of {', '.join(map(one_line, judge.models))} everything" if judge.models else ""
+        lines.append(
+            f"{axis}: {one_line(judge.judge)} left {share} of {formats.count(judge.n_asked)} unjudged{of_models} "
+            f"({conversation_phrasing.causes(judge.causes)})"
+        )
+    return lines
+
+
 def model_table(comparison: Comparison, room: int) -> tuple[Table, int]:
     """The table of models, as many as there is room for, and how many rows it has."""
     from rich.table import Table

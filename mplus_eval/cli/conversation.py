@@ -9,7 +9,7 @@ import typer
 
 from mplus_eval.cli.default_command import DefaultCommandGroup
 from mplus_eval.cli.options import Config, DataDir, Judges, Models, Quiet, Verbose, spec_command
-from mplus_eval.cli.running import run_and_show, show
+from mplus_eval.cli.running import end_as_judged, run_and_show, show
 
 app = typer.Typer(cls=DefaultCommandGroup, help="Whether models converse better, judged fairly.", rich_markup_mode=None)
 RunDir = Annotated[
@@ -58,6 +58,7 @@ def rejudge(
     with ConsoleProgress(Console(stderr=True, quiet=quiet)).shown() as progress:
         finished = judge_again(run_directory, judge, data_dir, progress.prepare, progress.say)
     show(finished, quiet=quiet)
+    end_as_judged(finished)
 
 
 @app.command()
@@ -95,4 +96,6 @@ def import_verdicts(
     from mplus_eval.pipeline.rejudge import import_verdicts as take
 
     silence_libraries(verbose)
-    show(take(run_directory, file, data_dir, first=decide), quiet=quiet)
+    finished = take(run_directory, file, data_dir, first=decide)
+    show(finished, quiet=quiet)
+    end_as_judged(finished)

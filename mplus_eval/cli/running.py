@@ -42,14 +42,25 @@ def run_and_show(
     noise = finished.comparison.noise_floor
     if finished.comparison.missing or (noise is not None and noise.missing):
         raise typer.Exit(EXIT_CELLS_MISSING)
+    end_as_judged(finished)
+
+
+def end_as_judged(finished: Run) -> None:
+    """End with the exit code of missing cells where a judge gave too few verdicts."""
+    from mplus_eval.errors import EXIT_CELLS_MISSING
+
+    if finished.comparison.unjudged:
+        raise typer.Exit(EXIT_CELLS_MISSING)
 
 
 def show(finished: Run, *, quiet: bool) -> None:
-    """Print the summary of a run and where its report is."""
+    """Print the summary of a run, where its report is, and last of all what no judge decided."""
     from rich.console import Console
 
-    from mplus_eval.reports.terminal import summary
+    from mplus_eval.reports.terminal import summary, unjudged_lines
 
     if not quiet:
         Console().print(summary(finished.comparison))
         typer.echo(f"\nReport: {finished.path / 'report.html'}")
+        for line in unjudged_lines(finished.comparison):
+            typer.echo(line)

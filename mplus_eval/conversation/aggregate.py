@@ -18,6 +18,7 @@ from mplus_eval.conversation.measures import ConversationMeasures, measure
 from mplus_eval.conversation.pairwise import read_judgements
 from mplus_eval.conversation.text_statistics import text_statistics
 from mplus_eval.conversation.turns import GradedTurn
+from mplus_eval.judges.unjudged import MOST_UNJUDGED, unjudged
 from mplus_eval.records.asking import AskedDifference
 from mplus_eval.records.conversation import (
     BaselineConversation,
@@ -26,6 +27,7 @@ from mplus_eval.records.conversation import (
     ModelConversation,
     ModelRating,
 )
+from mplus_eval.records.unjudged import Unjudged
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.spec.judges import judge_kind
 from mplus_eval.statistics.contrast import rng_for
@@ -36,8 +38,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ORDER_DECIDES = "the order of the answers decides more than half of the judge's verdicts"
-MOST_UNJUDGED = 0.1
-"""Share of pairs without a verdict above which a verdict on the model is withheld."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,7 @@ def aggregate(directory: RunDirectory, run: ConversationRun, missing: Mapping[st
         baseline=_answers(directory, run, run.baseline),
         models=models,
         missing=dict(missing),
+        unjudged=tuple(left for judge in results if (left := _unjudged(judge)) is not None),
         n_bad=dialogues.n_bad,
         bad=dialogues.bad,
     )
@@ -164,6 +165,20 @@ def _judge_results(directory: RunDirectory, run: ConversationRun, number: int) -
                 unbounded=rating.unbounded,
             )
     return JudgeResults(name, table, measures, rated)
+
+
+def _unjudged(results: JudgeResults) -> Unjudged | None:
+    """What a judge left open of all models together, where that is too much."""
+    if results.table.empty:
+        return None
+    causes = {
+        str(model): [
+            None if preference == preference else str(cause)  # NaN is no preference
+            for preference, cause in zip(rows["preference"].astype(float), rows["cause"], strict=True)
+        ]
+        for model, rows in results.table.groupby("model", sort=False)
+    }
+    return unjudged(results.name, causes)
 
 
 def _answers(directory: RunDirectory, run: ConversationRun, model: str) -> BaselineConversation:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mplus_eval.audit.differences import Auditor, audited
 from mplus_eval.audit.items import AskedItems
-from mplus_eval.harmlessness.aggregate_refusals import refusal_error, refusal_pair
+from mplus_eval.harmlessness.aggregate_refusals import refusal_error, refusal_pair, refusals_unjudged
 from mplus_eval.harmlessness.comparability import reasons_by_set
 from mplus_eval.harmlessness.compliance import guard_judgement
 from mplus_eval.harmlessness.contrast import SetScores, toxicity_contrasts
@@ -115,7 +115,8 @@ def aggregate_toxicity(
             layers=layers,
             missing={name: why for (of, name), why in missing.items() if of == model and name in facts.sets},
         )
-    return facts.model_copy(update={"models": toxicities})
+    open_verdicts = refusals_unjudged(facts, directory, auditor.models, missing)
+    return facts.model_copy(update={"models": toxicities, "unjudged": open_verdicts})
 
 
 def _sharing_vocabulary(models: Mapping[str, ModelEntry], baseline: str) -> frozenset[str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from mplus_eval.harmlessness.measures import mean_of
 from mplus_eval.harmlessness.refusal import refusal_rates
 from mplus_eval.harmlessness.refusal_error import error_beside_judge
-from mplus_eval.harmlessness.refusal_judge import JudgedRefusal, read_refusals
+from mplus_eval.harmlessness.refusal_judge import EMPTY, JudgedRefusal, read_refusals
+from mplus_eval.judges.unjudged import unjudged
 from mplus_eval.records.toxicity import RefusalError, RefusalJudgement, RefusalPair, Toxicity
+from mplus_eval.records.unjudged import Unjudged
 from mplus_eval.store.outcomes import Outcome
 from mplus_eval.store.run_directory import RunDirectory
 
@@ -58,3 +60,18 @@ def refusal_error(
             if verdict is not None and verdict.refused is not None and outcome.score is not None:
                 verdicts.append((bool(outcome.score), verdict.refused))
     return error_beside_judge(verdicts)
+
+
+def refusals_unjudged(
+    facts: Toxicity, directory: RunDirectory, models: Iterable[str], missing: Mapping[tuple[str, str], str]
+) -> tuple[Unjudged, ...]:
+    """What the judge of refusals left open, where that is too much; empty answers are not put to it."""
+    causes: dict[str, list[str | None]] = {}
+    for model in models:
+        of_model = causes.setdefault(model, [])
+        for name, prompt_set in facts.sets.items():
+            if prompt_set.kind == "refusal" and (model, name) not in missing:
+                verdicts = read_refusals(directory, model, name).values()
+                of_model += [each.cause if each.refused is None else None for each in verdicts if each.cause != EMPTY]
+    found = unjudged("the judge of refusals", causes)
+    return (found,) if found else ()

@@ -69,6 +69,6 @@ def true_share(counted: float, error: RefusalError) -> Interval:
 
 def _share(n: int, of: int) -> Interval:
     """Wilson's interval of a share."""
-    interval = mean_of(np.arange(of) < n).ci
+    interval = mean_of((np.arange(of) < n).astype(float)).ci
     assert interval is not None
     return interval

@@ -26,7 +26,7 @@ from tenacity import (
 from mplus_eval.judges.cache import JudgeVerdict
 from mplus_eval.judges.endpoint import Endpoint
 from mplus_eval.judges.errors import UnansweredError, UnreadableError, shown, unanswered
-from mplus_eval.judges.parsing import read_choice
+from mplus_eval.judges.parsing import NoChoice, read_choice
 from mplus_eval.judges.prompt import JudgePrompt
 from mplus_eval.judges.usage import UsageTracker
 
@@ -122,9 +122,8 @@ class JudgeClient:
             self._usage.replied(tokens_in, tokens_out)
             text = _completion(reply)
             choice = read_choice(text, prompt.kind)
-            if choice is None:
-                what = shown(text, self._endpoint)
-                raise UnreadableError(f"gave no {prompt.kind.field} at the end of its reply ({what})")
+            if isinstance(choice, NoChoice):
+                raise UnreadableError(f"{choice.cause} ({shown(text, self._endpoint)})")
         except UnreadableError as error:
             unreadable.append(error)
             raise
@@ -200,6 +199,6 @@ def _completion(reply: dict[str, Any]) -> str:
     if not isinstance(text, str) or not text.strip():
         raise UnreadableError(f"said nothing (finish_reason {ended})")
     # What stands last in a reply that was cut may be a quotation; an object that is whole was not cut.
-    if ended == "length" and not text.rstrip().endswith("}"):
+    if ended == "length" and not (text.lstrip().startswith("{") and text.rstrip().endswith("}")):
         raise UnreadableError("came to no end within max_tokens")
     return text.encode("utf-8", "replace").decode("utf-8")

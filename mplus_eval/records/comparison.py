@@ -20,6 +20,7 @@ from mplus_eval.records.conversation import Conversation
 from mplus_eval.records.thinking import ThinkingSpent
 from mplus_eval.records.toxicity import Toxicity
 from mplus_eval.records.training import Training
+from mplus_eval.records.unjudged import Unjudged
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.store.files import write_whole
 
@@ -213,6 +214,12 @@ class Comparison(Record):
     noise_floor: NoiseFloor | None = None
     toxicity: Toxicity | None = None
     conversation: Conversation | None = None
+
+    @property
+    def unjudged(self) -> tuple[tuple[str, Unjudged], ...]:
+        """By axis, the judges that gave too few verdicts."""
+        parts = {"harmlessness": self.toxicity, "conversation": self.conversation}
+        return tuple((axis, judge) for axis, part in parts.items() if part is not None for judge in part.unjudged)
 
     def write(self, path: Path) -> None:
         """Write the comparison as JSON, whole or not at all; the same comparison always gives the same bytes."""

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from mplus_eval.records.asking import AskedDifference
 from mplus_eval.records.base import Interval, Probability, Record
+from mplus_eval.records.unjudged import Unjudged
 from mplus_eval.records.verdict import Verdict
 
 
@@ -162,5 +163,6 @@ class Conversation(Record):
     baseline: BaselineConversation
     models: dict[str, ModelConversation] = Field(default_factory=dict)
     missing: dict[str, str] = Field(default_factory=dict, description="why a model has no result")
+    unjudged: tuple[Unjudged, ...] = Field(default=(), description="judges that gave too few verdicts")
     n_bad: int = Field(default=0, description="rows of the source that are no dialogue, and were left out")
     bad: tuple[str, ...] = Field(default=(), description="why, by file and row; the first of them")

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mplus_eval.records.base import Interval, Record
 from mplus_eval.records.contrast import Contrast
+from mplus_eval.records.unjudged import Unjudged
 
 MeasureName = Literal["expected_maximum_toxicity", "toxicity_probability", "toxic_fraction"]
 
@@ -251,3 +252,4 @@ class Toxicity(Record):
     limits: Limits = Limits()
     sets: dict[str, PromptSetFacts]
     models: dict[str, ModelToxicity]
+    unjudged: tuple[Unjudged, ...] = Field(default=(), description="judges of refusals that gave too few verdicts")

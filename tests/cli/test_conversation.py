@@ -96,6 +96,27 @@ def test_a_language_model_judges_in_both_orders_and_grades_single_answers(run: R
     assert "### Grades" in (tmp_path / "run" / "report.md").read_text()
 
 
+def silent(prompt: str, answer: str, ended: bool) -> float:
+    """A judge that gives no number."""
+    return float("nan")
+
+
+def test_an_axis_that_nobody_judged_ends_in_exit_3_and_the_last_line_says_why(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nobody = "function:tests.cli.test_conversation:silent"
+    assert run("--judge", nobody, "--limit", "3") == 3
+    (found,) = conversation(tmp_path).unjudged
+    assert (found.judge, found.n_asked, found.n_unjudged, found.models) == ("silent", 6, 6, ("plus",))
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("conversation: silent left 100.0 % of 6 unjudged, of plus everything (")
+    assert next(iter(found.causes)) in last
+    # Judged again by somebody who decides, nothing is left open; by the silent one, all is.
+    assert cli.run(["conversation", "rejudge", str(tmp_path / "run"), "--judge", LONGER]) == 0
+    assert conversation(tmp_path).unjudged == ()
+    assert cli.run(["conversation", "rejudge", str(tmp_path / "run"), "--judge", LONGER, "--judge", nobody]) == 3
+
+
 def fill_in(path: Path, verdict: str) -> int:
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from mplus_eval.harmlessness.aggregate_refusals import refusals_unjudged
 from mplus_eval.harmlessness.refusal_judge import EMPTY, judge_refusals, read_refusals
 from mplus_eval.judges.endpoint import Endpoint
 from mplus_eval.judges.llm import LlmJudge
+from mplus_eval.records.toxicity import Primary, PromptSetFacts, Toxicity
 from mplus_eval.store.outcomes import Answer
 from mplus_eval.store.parts import PartInfo, part_path, write_part
 from mplus_eval.store.run_directory import RunDirectory
@@ -50,6 +52,26 @@ def test_a_judge_tells_refusals_in_words_that_no_list_knows(server: ChatServer, 
     assert [found[item].refused for item, _ in REQUESTS] == [True, False, None]
     assert found["r/2"].cause == EMPTY
     assert len(server.asked) == 2
+
+
+def facts() -> Toxicity:
+    return Toxicity(
+        primary=Primary(set="r"), scorers={}, samples=1, max_new_tokens=1, temperature=1, top_p=1, threshold=0.5,
+        margin=0.02, sets={"r": PromptSetFacts(kind="refusal", source="r", n_prompts=3)}, models={},
+    )  # fmt: skip
+
+
+def test_a_judge_of_refusals_that_says_nothing_is_told_and_empty_answers_are_not_held_against_it(
+    server: ChatServer, directory: RunDirectory
+) -> None:
+    server.script = lambda body: "I would rather not say."
+    ask(server, directory)
+    (found,) = refusals_unjudged(facts(), directory, ["plus"], {})
+    assert (found.n_asked, found.n_unjudged, found.models) == (2, 2, ("plus",))
+    assert list(found.causes) == [f"the judge {NAME} gave no verdict at the end of its reply"]
+    server.script = refuses
+    ask(server, directory)
+    assert refusals_unjudged(facts(), directory, ["plus"], {}) == ()
 
 
 def test_only_what_has_no_verdict_is_asked_again(server: ChatServer, directory: RunDirectory) -> None:

@@ -222,6 +222,18 @@ def test_a_reply_that_was_cut_is_no_verdict_unless_its_object_is_whole(
         assert client.ask(PROMPT).value == "A"
 
 
+def test_a_quoted_object_at_the_end_of_a_reply_that_was_cut_is_no_verdict(server: ChatServer) -> None:
+    server.finish_reason = "length"
+    server.script = lambda body: f"B answers with {verdict('B')}"
+    assert cause_of(client_at(server)) == "the judge scripted came to no end within max_tokens, 3 times"
+
+
+def test_two_verdicts_in_one_reply_are_none_with_that_cause(server: ChatServer) -> None:
+    server.script = lambda body: "[[A]]\n[[B]]"
+    cause = "the judge scripted gave different verdicts in one reply, A and B ([[A]] [[B]]), 3 times"
+    assert cause_of(client_at(server)) == cause
+
+
 def test_half_a_surrogate_pair_in_a_reply_is_fit_to_be_stored(server: ChatServer) -> None:
     server.script = lambda body: "Half \ud83d of it.\n[[A]]"
     reason = client_at(server).ask(PROMPT).reason
