@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from transformers.trainer_callback import ExportableState, TrainerCallback
 
 from mplus_eval.errors import InterruptedRunError
+from mplus_eval.training.evaluation import EvaluationProcess
 from mplus_eval.training.hooks import Progress, Say
 from mplus_eval.training.kl import adapt_kl_coefficient
-from mplus_eval.training.launch import environment_outside_the_group, is_main
+from mplus_eval.training.launch import is_main
 from mplus_eval.training.recipe import KlControl, RewardHacking
 from mplus_eval.training.reward_hacking import HackingMonitor, Memory
 from mplus_eval.training.stage import STEPS_FILE, Stage
@@ -218,9 +217,8 @@ class EvaluateSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
         warn: Say,
     ) -> None:
         """Evaluate every so many steps: by `evaluate` in this process, or by the command where that is None."""
-        self._every, self._command, self._evaluate, self._warn = every, list(command), evaluate, warn
-        self._running: subprocess.Popen[bytes] | None = None
-        self._behind = False
+        self._every, self._evaluate, self._warn = every, evaluate, warn
+        self._process = EvaluationProcess(command)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object) -> None:
         """Called by the trainer, after the step's record was written."""
@@ -229,31 +227,21 @@ class EvaluateSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
         if self._evaluate is not None:
             with _same_random_state():
                 self._evaluate()
-        elif self._running is None or self._running.poll() is not None:
-            self._wait()
-            self._start()
         else:
-            # One at a time: the next one also takes the steps that were saved meanwhile.
-            self._behind = True
+            self._tell(self._process.ended())
+            self._process.ask()
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
         """Wait for the last evaluation, and for one more where steps were saved while it ran."""
-        self._wait()
-        if self._behind:
-            self._start()
-            self._wait()
+        self._tell(self._process.ended(wait=True))
+        if self._process.go_on():
+            self._tell(self._process.ended(wait=True))
 
-    def _start(self) -> None:
-        self._behind = False
-        command = [sys.executable, "-m", "mplus_eval", *self._command]
-        self._running = subprocess.Popen(command, env=environment_outside_the_group())
-
-    def _wait(self) -> None:
-        if self._running is not None and (code := self._running.wait()):
+    def _tell(self, code: int | None) -> None:
+        if code:
             self._warn(f"an evaluation of the saved steps ended with exit code {code}; training goes on")
-        self._running = None
 
 
 def _kept_attributes(callback: TrainerCallback, state: TrainerState) -> dict[str, Any]:

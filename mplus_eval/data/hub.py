@@ -40,10 +40,11 @@ def refused(error: BaseException, identifier: str, *, dataset: bool) -> str | No
     if isinstance(error, GatedRepoError) or "gated dataset" in str(error):
         return f"is gated: accept its licence at {page} and set HF_TOKEN to a token with access"
     # A stranger is told 401 of what does not exist, too.
-    is_refusal = isinstance(error, HfHubHTTPError) and not isinstance(error, RepositoryNotFoundError)
-    if is_refusal and (status := error.response.status_code) in (401, 403):
-        return f"is refused by the hub ({status}): see {page}, and set HF_TOKEN to a token that may read it"
-    return None
+    if isinstance(error, RepositoryNotFoundError) or not isinstance(error, HfHubHTTPError):
+        return None
+    if (status := error.response.status_code) not in (401, 403):
+        return None
+    return f"is refused by the hub ({status}): see {page}, and set HF_TOKEN to a token that may read it"
 
 
 def reason(error: Exception) -> str:

@@ -166,7 +166,7 @@ class Processes:
 
 def test_steps_saved_while_one_evaluation_runs_wait_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     processes = Processes()
-    monkeypatch.setattr("mplus_eval.training.callbacks.subprocess.Popen", processes)
+    monkeypatch.setattr("mplus_eval.training.evaluation.subprocess.Popen", processes)
     callback, said = evaluation(["compare", "x"])
     for step in (1, 2, 4):
         callback.on_save(None, at(step), None)
@@ -179,7 +179,7 @@ def test_steps_saved_while_one_evaluation_runs_wait_for_the_next(monkeypatch: py
 
 
 def test_an_evaluation_that_fails_is_said_and_training_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mplus_eval.training.callbacks.subprocess.Popen", Processes(code=2))
+    monkeypatch.setattr("mplus_eval.training.evaluation.subprocess.Popen", Processes(code=2))
     callback, said = evaluation(["compare"])
     callback.on_save(None, at(2), None)
     callback.on_train_end(None, at(2), None)
