@@ -58,7 +58,8 @@ def add_trajectories(
         if base is None:
             faults.append(f"{where}: nothing in it says what it was trained from; name that too: base=SOURCE")
             continue
-        if base in bases and _is_elsewhere(training.adapts):
+        # A training record names the base as the recipe did, whatever path the adapters keep.
+        if base in bases and _is_elsewhere(training.adapts) and training.base == training.adapts:
             faults.append(f"{where}: its adapters are of {training.adapts!r}, which is not here; name it: base=SOURCE")
             bases.clear()
             continue

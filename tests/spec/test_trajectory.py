@@ -288,6 +288,18 @@ def test_adapters_whose_base_has_moved_are_put_on_the_named_one(adapter_output: 
     assert spec_of("base=org/base,revision=v1", trajectory=(folder,)).models[1].revision == "v1"
 
 
+def test_adapters_with_a_record_are_put_on_the_base_of_the_recipe_where_theirs_has_moved(tmp_path: Path) -> None:
+    folder = write_training(tmp_path / "run", 5, base="org/base", recipe={"revision": "v2"})
+    step = folder / "checkpoint-5"
+    (step / "adapter_config.json").write_text('{"base_model_name_or_path": "/elsewhere/snapshots/0123"}')
+
+    assert loaded(trajectory=(folder,)) == [
+        ("base", "org/base", None, None, None),
+        ("plus-step-5", "org/base", str(step), None, 5),
+    ]
+    assert [model.revision for model in spec_of(trajectory=(folder,)).models] == ["v2", "v2"]
+
+
 def test_some_of_the_saved_steps_can_be_asked_for(tmp_path: Path) -> None:
     folder = write_training(tmp_path / "run", 5, 10, 15, 20, final=30)
 

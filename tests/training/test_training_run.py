@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mplus_eval.errors import InterruptedRunError
+from mplus_eval.models.chat_format import PLAIN_TEMPLATE, stored_template
 from mplus_eval.records.training import read_record
 from mplus_eval.training.recipe import Recipe
 from mplus_eval.training.train import train
@@ -32,6 +33,17 @@ def test_every_stage_leaves_a_checkpoint_with_a_record(trained: Path) -> None:
     assert found["chosen"].base_behaviour == plus.base_behaviour
     assert found["reward"] is not None
     assert 0 <= found["reward"].quality["accuracy"] <= 1
+
+
+@pytest.mark.parametrize("place", ["plus", "plus/checkpoint-2", "chosen"])
+def test_a_checkpoint_brings_what_a_comparison_asks_it_with(trained: Path, place: str) -> None:
+    """The tokenizer and the template of its training, and the tokens that end its answers."""
+    from transformers import AutoTokenizer, GenerationConfig
+
+    tokenizer = AutoTokenizer.from_pretrained(trained / place)
+    ends = GenerationConfig.from_pretrained(trained / place).eos_token_id
+    assert stored_template(trained / place) == PLAIN_TEMPLATE
+    assert tokenizer.eos_token_id in (ends if isinstance(ends, list) else [ends])
 
 
 def test_every_step_is_logged_with_its_reward_parts(trained: Path) -> None:
