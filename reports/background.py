@@ -66,9 +66,26 @@ def methods(comparison: Comparison) -> tuple[str, ...]:
         )
         paragraphs.append(
             "Tasks are asked and scored by lm-eval. A failed item is counted and shown, never averaged in as wrong."
+            + departures(comparison)
         )
     paragraphs += [noise_method(comparison), harmlessness_method(comparison), conversation_method(comparison)]
     return tuple(paragraph for paragraph in paragraphs if paragraph)
+
+
+def departures(comparison: Comparison) -> str:
+    """Where tasks are asked otherwise than lm-eval asks them, in sentences; empty where that is nowhere."""
+    tasks = comparison.tasks.items()
+    settings = [f"{name}: {enumerated(list(map(one_line, task.departs)))}" for name, task in tasks if task.departs]
+    examples = [
+        f"{formats.counted(task.n_shots_replaced, 'item')} of {name}" for name, task in tasks if task.n_shots_replaced
+    ]
+    told = f" Departing from lm-eval, by the suite: {'; '.join(settings)}." if settings else ""
+    if examples:
+        told += (
+            " Departing from lm-eval, other few-shot examples stand where one that it drew was the item itself or of "
+            f"its cluster: {enumerated(examples)}."
+        )
+    return told
 
 
 def margins_by_scope(comparison: Comparison) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from mplus_eval.audit.items import ASKED_COLUMNS
 from mplus_eval.backends import Backend, engine
@@ -29,7 +29,12 @@ from mplus_eval.store.hashes import hash_components
 from mplus_eval.store.outcomes import Answer, Outcome
 from mplus_eval.store.run_directory import RunDirectory
 
-STATISTICS_COLUMNS = ("item_id", "stratum", "cluster", "sample", *ASKED_COLUMNS, "answer", "score", "metrics")
+if TYPE_CHECKING:
+    import pandas as pd
+
+STATISTICS_COLUMNS = (
+    "item_id", "stratum", "cluster", "sample", *ASKED_COLUMNS, "n_replaced_examples", "answer", "score", "metrics",
+)  # fmt: skip
 PART_ITEMS = 500
 """Items of one part: what is lost, at most, when a run is killed."""
 
@@ -192,11 +197,21 @@ class Capability:
                 filter=task.filter,
                 margin=task.spec.margin or self.suite.task_margin,
                 n_items=sum(subtask.n_items(limit) for subtask in task.subtasks),
+                departs=task.departs,
+                n_replaced=max((_n_replaced(outcomes[cell]) for cell in outcomes if cell[1] == name), default=0),
+                has_description=task.has_description,
             )
-            for task in self.tasks.values()
+            for name, task in self.tasks.items()
         ]
         spec = self.spec
         run = CapabilityRun(
             models, facts, self.suite, spec.baseline, pairs=spec.pairs, seed=spec.seed, allowed=spec.allow
         )
         return compare_outcomes(outcomes, run, rerun)
+
+
+def _n_replaced(outcomes: pd.DataFrame) -> int:
+    """Items that were asked with other few-shot examples than lm-eval's."""
+    if "n_replaced_examples" not in outcomes:
+        return 0
+    return int(outcomes.loc[outcomes["n_replaced_examples"] > 0, "item_id"].nunique())

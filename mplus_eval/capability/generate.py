@@ -59,7 +59,8 @@ def generate(
         An answer for each item and sample.
     """
     answers: list[Answer] = []
-    for items in _calls(requests, backend.requests_per_call):
+    failed = {request.doc_id: fault for request in requests if (fault := subtask.fault_of(request.doc_id))}
+    for items in _calls([request for request in requests if request.doc_id not in failed], backend.requests_per_call):
         call = [request for item in items for request in item]
         samples: list[list[Response]] = [[] for _ in call]
         # A backend is asked requests of one type at once.
@@ -72,7 +73,17 @@ def generate(
         for item in items:
             answers.extend(_answers(subtask, item, [next(responses) for _ in item]))
         on_items(len(items))
+    if failed:
+        answers += [_failed(subtask, number, fault) for number, fault in failed.items()]
+        answers.sort(key=lambda answer: int(answer.item_id.rpartition("/")[2]))
+        on_items(len(failed))
     return answers
+
+
+def _failed(subtask: Subtask, number: int, fault: str) -> Answer:
+    """The answer to an item that gives no prompt."""
+    name = subtask.item_id(number)
+    return Answer(item_id=name, stratum=subtask.name, sample=0, prompt_hash=hash_text(""), prompt="", error=fault)
 
 
 def _calls(requests: Sequence[Instance], size: int) -> Iterator[list[list[Instance]]]:
@@ -115,5 +126,6 @@ def _answers(subtask: Subtask, requests: Sequence[Instance], responses: Sequence
             greedy=[response.is_greedy for response in answered if response.is_greedy is not None] or None,
             generations=[response.text for response in answered if response.text is not None] or None,
             **asked_columns(given),
+            n_replaced_examples=None if subtask.examples is None else subtask.examples.n_replaced[first.doc_id],
             error=errors[0] if errors else None,
         )

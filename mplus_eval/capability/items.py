@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from mplus_eval.capability.departures import departed
+from mplus_eval.capability.fewshot import FEWSHOT_SEED
 from mplus_eval.capability.subtask import Subtask
 from mplus_eval.capability.task_config import SubtaskConfig, subtask_configs
 from mplus_eval.capability.task_loader import Progress, TaskLoader, cause
@@ -17,16 +19,18 @@ from mplus_eval.spec.suite import STOCK_PREFIX, SuiteTask
 
 __all__ = ["FEWSHOT_SEED", "LoadedTask", "Subtask", "load_each", "load_tasks"]
 
-FEWSHOT_SEED = 1234
-"""lm-eval's own default, so that few-shot examples are those of `simple_evaluate`."""
-
 Kind = Literal["choice", "generation", "mixed"]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
 class LoadedTask:
-    """A task of a suite, ready to be asked; `chance` is the score that guessing would have."""
+    """A task of a suite, ready to be asked.
+
+    Attributes:
+        chance: the score that guessing would have.
+        departs: settings in which the suite has it asked otherwise than lm-eval, each with both values.
+    """
 
     spec: SuiteTask
     subtasks: tuple[Subtask, ...]
@@ -38,6 +42,12 @@ class LoadedTask:
     version: str
     lm_eval: str
     higher_is_better: bool
+    departs: tuple[str, ...] = ()
+
+    @property
+    def has_description(self) -> bool:
+        """Whether its prompts begin with a description, a system message in chat, which a template may drop."""
+        return any(bool(subtask.task.config.description) for subtask in self.subtasks)
 
     def subtask(self, name: str) -> Subtask:
         """The subtask of that name."""
@@ -104,6 +114,7 @@ def _loaded(spec: SuiteTask, configs: Sequence[SubtaskConfig], loader: TaskLoade
 
     from mplus_eval.backends.lm_eval_private import filter_names
 
+    configs, departs = departed(spec, configs)
     tasks = loader.load(spec.lm_eval if spec.lm_eval.startswith(STOCK_PREFIX) else spec.name, configs)
     subtasks = tuple(
         Subtask.of(config, task, spec, files) for config, (task, files) in zip(configs, tasks, strict=True)
@@ -125,10 +136,11 @@ def _loaded(spec: SuiteTask, configs: Sequence[SubtaskConfig], loader: TaskLoade
         metric=metric,
         filter=filter_name,
         n_shots=max(subtask.n_shots for subtask in subtasks),
-        chance=sum(chances) / len(chances),
+        chance=sum(chances) / max(len(chances), 1),
         kind=kind,
         version=",".join(sorted({str(subtask.task.VERSION) for subtask in subtasks})),
         lm_eval=spec.lm_eval.removeprefix(STOCK_PREFIX),
+        departs=departs,
         higher_is_better=spec.higher_is_better if "higher_is_better" in spec.model_fields_set else higher,
     )
 

@@ -54,9 +54,10 @@ def _outcome(
     loaded: LoadedTask, subtask: Subtask, doc: object, given: Answer, requests: Sequence[Instance] | None
 ) -> Outcome:
     """The outcome of an item, from its answered and filtered requests; None where it was not answered whole."""
-    target = subtask.target_of(doc)
     if requests is None:
-        return Outcome.of(given, target=target)
+        # A document that gave no prompt need have no target either.
+        return Outcome.of(given, target=subtask.target_of(doc) if given.prompt else None)
+    target = subtask.target_of(doc)
     metrics: dict[str, float] = {}
     try:
         for name in requests[0].filtered_resps:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Self
 
+from mplus_eval.capability.bad_rows import RowGuard
+from mplus_eval.capability.fewshot import ApartSampler
 from mplus_eval.capability.task_config import SubtaskConfig
 from mplus_eval.errors import UsageError
 from mplus_eval.spec.suite import SuiteTask
@@ -30,6 +33,10 @@ class Subtask:
     cluster: str | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     """Hashes of the files that the data were read from, by name; none where they came from the hub."""
+    examples: ApartSampler | None = None
+    """Who draws few-shot examples; None where there are none."""
+    guard: RowGuard | None = None
+    """Who keeps why a document gives no prompt."""
     _data_hashes: dict[int | None, str] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
@@ -48,7 +55,8 @@ class Subtask:
             raise UsageError(f"{subtask.n_shots} shots, but {source.name} has only {n_examples} examples to draw from")
         if spec.cluster and spec.cluster.isidentifier() and spec.cluster not in task.features:
             raise UsageError(f"cluster {spec.cluster!r} is no column of {source.name}: {', '.join(task.features)}")
-        return subtask
+        examples = ApartSampler(task, subtask.cluster_of) if subtask.n_shots else None
+        return replace(subtask, examples=examples, guard=RowGuard(task, subtask.cluster_of))
 
     @property
     def n_shots(self) -> int:
@@ -63,6 +71,21 @@ class Subtask:
     def item_id(self, doc_number: int) -> str:
         """The item's name, unique and stable in the task."""
         return f"{self.name}/{doc_number}"
+
+    def fault_of(self, doc_number: int) -> str | None:
+        """Why a document gives no prompt, by dataset, split and row; None where it gives one."""
+        fault = self.guard.faults.get(doc_number) if self.guard else None
+        if fault is None:
+            return None
+        config = self.task.config
+        split = config.test_split or config.validation_split or config.training_split
+        files = (self.source.config.get("dataset_kwargs") or {}).get("data_files")
+        path = files.get(split) if isinstance(files, Mapping) else None
+        name = f" ({config.dataset_name})" if config.dataset_name else ""
+        place = path if isinstance(path, str) else f"{self.source.config.get('dataset_path')}{name}, split {split}"
+        # A task may filter or gather the rows of its data, and counts what is left.
+        what = "document" if config.process_docs else "row"
+        return f"{place}, {what} {doc_number + 1}: {fault}"
 
     def cluster_of(self, doc: object) -> str | None:
         """The cluster of an item: what its column or template says, hashed when long; None when it says nothing."""
@@ -106,6 +129,8 @@ class Subtask:
     def chances(self, limit: int | None) -> Iterator[float]:
         """For each item, how probable the right answer is by guessing; 0 where an answer is generated."""
         if self.task.OUTPUT_TYPE == "multiple_choice":
-            yield from (1 / max(len(self.task.doc_to_choice(doc)), 1) for doc in self.docs(limit))
+            for doc in self.docs(limit):
+                with suppress(Exception):  # it fails alone, when it is asked
+                    yield 1 / max(len(self.task.doc_to_choice(doc)), 1)
         else:
             yield from (0.0 for _ in range(self.n_items(limit)))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mplus_eval.capability.dataset_location import data_files, dataset_id, located, missing_line
 from mplus_eval.capability.task_config import SubtaskConfig
 from mplus_eval.data.files import file_hashes, own_cache
 from mplus_eval.data.hub import offline, refused
 from mplus_eval.data.mirror import mirrored
+from mplus_eval.data.rows import unreadable
 from mplus_eval.errors import UsageError
 from mplus_eval.store.hashes import hash_file
 
@@ -42,10 +43,11 @@ class TaskLoader:
         Raises:
             UsageError: naming all datasets that are missing, or foreign code that is refused.
         """
+        from datasets.exceptions import DatasetGenerationError
         from lm_eval.tasks import TaskManager
 
         missing: dict[str, str] = {}
-        tasks = []
+        tasks: list[tuple[ConfigurableTask, Mapping[str, str]]] = []
         for subtask in subtasks:
             if self._progress:
                 self._progress(subtask.name, self._n_started, self._n_subtasks)
@@ -59,11 +61,17 @@ class TaskLoader:
                 continue
             files = data_files(subtask, config)
             if files:
-                cached = {"cache_dir": own_cache(files.values(), self._hash_of)}
-                config["dataset_kwargs"] = {**(config.get("dataset_kwargs") or {}), **cached}
+                options = cast("Mapping[str, object]", config.get("dataset_kwargs") or {})
+                config["dataset_kwargs"] = {**options, "cache_dir": own_cache(files.values(), self._hash_of)}
             try:
                 task = TaskManager(include_defaults=False).load(config)["tasks"][subtask.name]
                 tasks.append((task, file_hashes(files, self._hash_of)))
+            except DatasetGenerationError as error:
+                faults = [fault for path in files.values() for fault in unreadable(path)]
+                more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
+                raise UsageError(
+                    f"task {name!r}: {faults[0]}{more}" if faults else _line(error.__cause__ or error)
+                ) from error
             except (OSError, RuntimeError, ValueError) as error:
                 is_about_data = isinstance(error, OSError) or any(words in str(error) for words in _DATA_FAULTS)
                 if identifier is None or not is_about_data:
@@ -89,5 +97,5 @@ def cause(error: Exception) -> str:
     return str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {_line(error)}"
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     return " ".join(str(error).split())[:300]

@@ -40,6 +40,9 @@ class TaskFacts:
     filter: str
     margin: float
     n_items: int
+    departs: tuple[str, ...] = ()
+    n_replaced: int = 0
+    has_description: bool = False
 
 
 @dataclass(frozen=True)

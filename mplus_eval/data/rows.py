@@ -101,6 +101,15 @@ def refuse(source: str, faults: list[str], n_rows: int) -> None:
         raise SpecError([*first, *count])
 
 
+def unreadable(path: Path) -> list[str]:
+    """A line, with file and row, of each row of a JSON file that no reader takes; none of a file that is whole."""
+    if not path.name.endswith((".jsonl", ".jsonl.gz", ".json")):
+        return []
+    rows, faults = _json_lines(path)
+    texts = ((place, half_surrogate(json.dumps(row, ensure_ascii=False))) for place, row in rows)
+    return [f"{path}, {fault}" for fault in [*faults, *(f"{place}: {why}" for place, why in texts if why)]]
+
+
 def leave_out(source: str, bad: Sequence[str], n_rows: int) -> None:
     """Go on without rows that cannot be used, which the report counts and names, unless they are half of all or more.
 

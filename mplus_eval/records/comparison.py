@@ -113,6 +113,15 @@ class Task(Record):
     lm_eval: str = Field(description="lm-eval's id of the task or group")
     version: str = Field(description="lm-eval's version of the definition")
     filter: str = Field(description="lm-eval's filter whose metric is reported")
+    departs: tuple[str, ...] = Field(
+        default=(), description="settings that the suite gives otherwise than lm-eval's definition, with both values"
+    )
+    n_shots_replaced: int = Field(
+        default=0, description="items with other few-shot examples than lm-eval's, which gave the item away"
+    )
+    has_description: bool = Field(
+        default=False, description="prompts begin with a description, in chat as a system message"
+    )
     scores: dict[str, Score]
     contrasts: dict[str, Contrast] = Field(default_factory=dict)
     subjects: dict[str, Subject] = Field(default_factory=dict, description="by stratum, where there is more than one")

@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from mplus_eval.errors import SpecError
 from mplus_eval.spec.conversation import ConversationSettings
 from mplus_eval.spec.faults import Fault, faults_of, nearest
-from mplus_eval.spec.fields import Fields, Name
+from mplus_eval.spec.fields import Accepts, Fields, Name
 from mplus_eval.spec.harmlessness import (
     HarmlessnessSettings,
 )
 from mplus_eval.store.yaml import read_yaml
+
+
+def _stop_strings(value: object) -> object:
+    """One text is a list of one; a text that is empty would end every answer before it begins."""
+    texts = [value] if isinstance(value, str) else value
+    if texts is not None and (not isinstance(texts, list | tuple) or not texts or "" in texts):
+        raise ValueError("no stop strings")
+    return texts
 
 
 class SuiteTask(Fields):
@@ -29,6 +37,12 @@ class SuiteTask(Fields):
     filter: str | None = Field(default=None, description="lm-eval's filter; its first when absent")
     cluster: str | None = Field(
         default=None, description="column of the data, or lm-eval template, whose equal values make items a cluster"
+    )
+    until: Annotated[
+        tuple[str, ...] | None, BeforeValidator(_stop_strings), Accepts("a text, or a list of them, none of them empty")
+    ] = Field(default=None, description="texts that end a generated answer; the definition's when absent")
+    max_gen_toks: int | None = Field(
+        default=None, gt=0, description="most tokens of a generated answer; the definition's when absent"
     )
     higher_is_better: bool = True
     margin: float | None = Field(

@@ -42,6 +42,7 @@ class Answer:
         n_thinking: its tokens.
         unclosed: whether the reasoning never ended, so that there is no answer.
         ran_on: whether the model went on to speak for another, which was cut.
+        n_replaced_examples: few-shot examples that are other ones than lm-eval's, which gave the item away.
         error: why the item failed; None when it did not.
     """
 
@@ -67,6 +68,7 @@ class Answer:
     n_thinking: int | None = None
     unclosed: bool | None = None
     ran_on: bool | None = None
+    n_replaced_examples: int | None = None
     error: str | None = None
 
     SCHEMA: ClassVar[pa.Schema] = pa.schema(
@@ -93,6 +95,7 @@ class Answer:
             pa.field("n_thinking", pa.int32()),
             pa.field("unclosed", pa.bool_()),
             pa.field("ran_on", pa.bool_()),
+            pa.field("n_replaced_examples", pa.int32()),
             pa.field("error", pa.string()),
         ]
     )

@@ -20,7 +20,7 @@ from mplus_eval.store.parts import PartInfo, part_path, write_part
 from mplus_eval.store.run_directory import RunDirectory
 from tests.specs import build_spec
 from tests.task_files import write_task, write_yaml
-from tests.toy import RuleBackend, write_tasks
+from tests.toy import Bench, RuleBackend, write_tasks
 
 
 def loaded(folder: Path, n_items: int = 12, **options: Any) -> tuple[Capability | None, list[str]]:
@@ -148,3 +148,23 @@ def test_a_failed_cell_is_not_read(tmp_path: Path) -> None:
     torn.write_bytes(b"half a part")
     fields: Any = capability.aggregate(directory, {"base": entry}, {("base", "sums"): "out of memory"}, {})
     assert fields["summary"]["base"].withheld == "no result on sums"
+
+
+def test_the_comparison_counts_replaced_examples_and_names_settings_that_are_not_lm_evals(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    sums, words = tmp_path / "tasks" / "toy_sums.yaml", bench.suite
+    sums.write_text(sums.read_text() + "fewshot_split: test\ndescription: Add.\n")
+    words.write_text(
+        words.read_text()
+        .replace("sums, shots: 0", "sums, shots: 2")
+        .replace("words, shots: 0", "words, shots: 0, until: [stop], max_gen_toks: 4")
+    )
+    tasks = bench.compare().tasks
+    assert 0 < tasks["sums"].n_shots_replaced <= 12
+    assert (tasks["sums"].departs, tasks["sums"].has_description) == ((), True)
+    assert (tasks["words"].n_shots_replaced, tasks["words"].has_description) == (0, False)
+    assert tasks["words"].departs == (r'until ["stop"] instead of ["\n"]', "max_gen_toks 4 instead of 8")
+    for outcome in bench.outcomes("base", "sums"):
+        number = int(outcome.item_id.rpartition("/")[2])
+        asked = [int(part.split(" +")[0]) for part in outcome.prompt.removeprefix("Add.").split("\n\n")]
+        assert all(example // 3 != number // 3 for example in asked[:-1])

@@ -111,3 +111,16 @@ def test_a_subtask_knows_the_files_that_it_was_read_from(tmp_path: Path) -> None
     spec = SuiteTask(name="sums", lm_eval="sums")
     (subtask,) = load_tasks([spec], data_dir=None, tasks_dir=tmp_path, limit=None)[0].subtasks
     assert list(subtask.sources(None)) == ["rows.jsonl", "examples.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [('{"question": "torn', "line 7: not JSON in UTF-8"), ('{"question": "\\ud83d"}', "line 7: half a surrogate pair")],
+)
+def test_a_row_that_cannot_be_read_is_named_with_its_file(tmp_path: Path, line: str, why: str) -> None:
+    write_task(tmp_path, "sums")
+    file = tmp_path / "rows.jsonl"
+    file.write_text(file.read_text() + line + "\n")
+    with pytest.raises(SpecError) as caught:
+        asked(tmp_path, None)
+    assert str(caught.value).startswith(f"task 'sums': {file.resolve()}, {why}")

@@ -42,3 +42,17 @@ def test_methods_of_toxicity_alone_explain_verdicts_and_no_tasks() -> None:
     assert "Harmlessness: prompt sets" in text
     assert "Margins:" not in text
     assert "lm-eval" not in text
+
+
+def test_methods_tell_where_tasks_are_asked_otherwise_than_lm_eval_asks_them() -> None:
+    comparison = build.full()
+    assert "Departing" not in " ".join(methods(comparison))
+    first, second = list(comparison.tasks)[:2]
+    tasks = {
+        **comparison.tasks,
+        first: comparison.tasks[first].model_copy(update={"departs": ('until ["Q:"] instead of ["."]',)}),
+        second: comparison.tasks[second].model_copy(update={"n_shots_replaced": 3}),
+    }
+    text = " ".join(methods(comparison.model_copy(update={"tasks": tasks})))
+    assert f'Departing from lm-eval, by the suite: {first}: until ["Q:"] instead of ["."].' in text
+    assert f"was the item itself or of its cluster: 3 items of {second}." in text

@@ -91,3 +91,14 @@ def test_tasks_that_are_no_list_are_a_fault(tmp_path: Path) -> None:
 def test_a_definition_beside_the_suite_is_found_from_anywhere(tmp_path: Path) -> None:
     path = write_yaml(tmp_path / "s.yaml", {"name": "s", "tasks": [{"name": "a", "lm_eval": "own/a.yaml"}]})
     assert load_suite(str(path)).tasks[0].lm_eval == str((tmp_path / "own" / "a.yaml").resolve())
+
+
+def test_stop_strings_are_one_text_or_several_and_none_is_empty(tmp_path: Path) -> None:
+    one = {"name": "a", "lm_eval": "gsm8k", "until": "Q:", "max_gen_toks": 64}
+    several = {"name": "b", "lm_eval": "gsm8k", "until": ["Q:", "\n\n"]}
+    tasks = load_suite(str(write_yaml(tmp_path / "s.yaml", {"name": "s", "tasks": [one, several]}))).tasks
+    assert [(task.until, task.max_gen_toks) for task in tasks] == [(("Q:",), 64), (("Q:", "\n\n"), None)]
+    for wrong in ({"until": ""}, {"until": []}, {"until": 3}, {"until": ["", "a"]}, {"max_gen_toks": 0}):
+        (fault,) = faults_of(write_yaml(tmp_path / "s.yaml", {"name": "s", "tasks": [{**several, **wrong}]}))
+        assert f"task 'b': {next(iter(wrong))} " in fault
+        assert fault.endswith(("a text, or a list of them, none of them empty", "greater than 0"))
