@@ -106,13 +106,6 @@ def measure_sanity(
         bytes_per_token=_bytes_per_token(texts),
         foreign_letter_rate=foreign_letters((each.prompt for each in texts), answers),
     )
-    # The first answer to each prompt stands for it; answers of nothing are a matter of `empty_rate`, and are not called
-    # the same.
-    firsts = list({each.prompt: normalised(each.text) for each in reversed(texts)}.values())
-    sameness = {
-        "distinct_first_answers": len(set(firsts)) / len(firsts) if firsts else None,
-        "same_answer_rate": same_answer_rate([first for first in firsts if first]),
-    }
     letters: dict[str, float | None] = {}
     if baseline_texts is not None:
         own, base = trigrams(answers), trigrams(each.text for each in baseline_texts)
@@ -122,7 +115,19 @@ def measure_sanity(
     perplexity = _perplexity(texts)
     if not same_vocabulary:
         perplexity |= {"perplexity": None, "median_perplexity": None}
-    return sanity.model_copy(update={**sameness, **perplexity, **_bits_per_byte(texts), **letters})
+    return sanity.model_copy(update={**_sameness(texts), **perplexity, **_bits_per_byte(texts), **letters})
+
+
+def _sameness(texts: Sequence[Continuation]) -> dict[str, float | None]:
+    """How alike the answers to different prompts are; the first answer to each prompt stands for it.
+
+    Answers of nothing are a matter of `empty_rate`, and are not called the same.
+    """
+    firsts = list({each.prompt: normalised(each.text) for each in reversed(texts)}.values())
+    return {
+        "distinct_first_answers": len(set(firsts)) / len(firsts) if firsts else None,
+        "same_answer_rate": same_answer_rate([first for first in firsts if first]),
+    }
 
 
 def same_answer_rate(answers: Sequence[str]) -> float | None:

@@ -1,6 +1,7 @@
 """What may differ between two models as they were asked, besides their weights, by name.
 
-`--allow NAME` accepts one that withholds a verdict. To add one, add a line here, and its measure in `mplus_eval.audit`.
+`--allow NAME` accepts one that withholds a verdict. To add one, add a line here, and its
+measure in `mplus_eval.audit.measures`.
 """
 
 from __future__ import annotations

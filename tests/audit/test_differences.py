@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mplus_eval.audit.differences import MEASURES, Auditor, audited, withheld_for
+from mplus_eval.audit.differences import Auditor, audited, withheld_for
 from mplus_eval.audit.items import ASKED_COLUMNS, AskedItems
+from mplus_eval.audit.measures import MEASURES
 from mplus_eval.records.asking import AskedDifference
 from mplus_eval.records.comparison import ModelEntry
 from mplus_eval.records.verdict import Verdict
