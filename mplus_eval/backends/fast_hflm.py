@@ -6,21 +6,23 @@ Chat templates, truncation and results stay lm-eval's own, and tokenisation wher
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import CacheHook
-from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
 
 from mplus_eval.backends.base import Response
 from mplus_eval.backends.checked_hflm import CheckedHFLM
+from mplus_eval.backends.decoding import Decoding, GenerationKey, end_ids, neutralise
 from mplus_eval.backends.encoding import encode_requests, unscorable
-from mplus_eval.backends.generation_settings import Settings, is_plain, sampling_of, seeded, seeds_of, stopper
+from mplus_eval.backends.generation_request import GenerationRequest
+from mplus_eval.backends.generation_settings import seeded, seeds_of
 from mplus_eval.backends.lm_eval_private import EncodedPair
+from mplus_eval.backends.padded_generation import generate_padded
 from mplus_eval.inference.budget import Budget, find_budget
-from mplus_eval.inference.generation import Prompt, TreeGenerator
+from mplus_eval.inference.generation import TreeGenerator
 from mplus_eval.inference.self_check import Tier, choose_tier, scorer_of
 from mplus_eval.inference.tree import Request
 
@@ -35,15 +37,21 @@ class FastHFLM(CheckedHFLM):
     cache_hook: CacheHook
     model: PreTrainedModel
 
-    def __init__(self, *args: Any, budget: Budget | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, budget: Budget | None = None, generation: GenerationKey = None, **kwargs: Any
+    ) -> None:
         """Load a model, and choose by a self-check how it is asked.
 
         Args:
             *args: those of `CheckedHFLM`.
             budget: how much is computed at once; found from the free memory when None.
+            generation: decoding settings besides those of the requests, as the model's key of that name.
             **kwargs: those of `CheckedHFLM`.
         """
         super().__init__(*args, **kwargs)
+        self.decoding = Decoding.of(generation, self.model.generation_config)
+        self.ends = frozenset({*end_ids(self.model.generation_config), self.eot_token_id} - {None})
+        neutralise(self.model)
         self.budget = budget or find_budget(self.model)
         self.tier: Tier = choose_tier(self.model, self.max_length, self.budget)
 
@@ -153,89 +161,49 @@ class FastHFLM(CheckedHFLM):
         return [str(response.text) for response in self.generate(requests, disable_tqdm)]
 
     def generate(self, requests: Sequence[Instance], disable_tqdm: bool = True) -> list[Response]:
-        """What `generate_until` says; how a text ended is not known where `HFLM` itself generates it.
+        """What `generate_until` says, and how each text ended.
+
+        Decoding comes from the requests alone, but for what the model's key `generation` names.
 
         Raises:
             ValueError: when a request leaves no room for its prompt.
         """
         encoded = self.encoding.encode([request.args[0] for request in requests])
-        settings: list[Settings] = [normalize_gen_kwargs(request.args[1], self.max_gen_toks) for request in requests]
-        limits = [each["max_gen_toks"] for each in settings]
-        for limit in limits:
-            if limit >= self.max_length:
-                raise ValueError(f"max_gen_toks {limit} leaves no room for a prompt in {self.max_length} tokens")
-        rooms = [self.max_length - limit for limit in limits]
-        cut = [max(0, len(ids) - room) for ids, room in zip(encoded, rooms, strict=True)]
-        configured = self.model.generation_config
-        if self.tier.name != "tree" or not all(is_plain(request.args[1], configured) for request in requests):
-            texts = self._generated_by_hflm(requests, disable_tqdm)
-            return [
-                Response(text=text, n_truncated=n_truncated, prompt_tokens=ids)
-                for text, n_truncated, ids in zip(texts, cut, encoded, strict=True)
-            ]
-        eos = self.tok_decode(self.eot_token_id, skip_special_tokens=False)
-        stops = [handle_stop_sequences(each.get("until"), eos=eos) for each in settings]
-        ends = frozenset(eos_ids if isinstance(eos_ids := configured.eos_token_id, list) else [eos_ids]) - {None}
-        prompts = [
-            Prompt(
-                tokens=tuple(ids[-room:]),
-                max_new_tokens=each["max_gen_toks"],
-                sampling=sampling_of(each),
-                seed=seed,
-                end_tokens=ends,
-                stopped=stopper(self.tokenizer, until),
-            )
-            for ids, room, each, until, seed in zip(encoded, rooms, settings, stops, seeds_of(requests), strict=True)
+        asked = [
+            self._asked(request.args[1], ids, seed)
+            for request, ids, seed in zip(requests, encoded, seeds_of(requests), strict=True)
         ]
-        generator = TreeGenerator(self.model, self.budget, slots=self.budget.slots, cached_tokens=self.budget.cached)
-        new_tokens = generator.generate(prompts)
+        prompts = [each.prompt for each in asked]
+        if self.tier.name == "tree" and not any(each.others for each in asked):
+            slots, cached = self.budget.slots, self.budget.cached
+            new_tokens = TreeGenerator(self.model, self.budget, slots=slots, cached_tokens=cached).generate(prompts)
+        else:
+            # A seed of its own is unknown there: what is drawn for a request depends on what is asked with it.
+            seeds = [request.args[1]["seed"] for request in requests if "seed" in request.args[1]]
+            with seeded(seeds, self.device):
+                new_tokens = generate_padded(
+                    self.model, prompts, [each.others for each in asked], self.batch_size_per_gpu, self._pad
+                )
         responses = []
-        generated = zip(requests, prompts, stops, new_tokens, cut, encoded, strict=True)
-        for request, prompt, until, tokens, n_truncated, ids in generated:
-            response = self._response(prompt, until, list(tokens), n_truncated)
-            responses.append(replace(response, prompt_tokens=ids))
+        for request, each, ids, tokens in zip(requests, asked, encoded, new_tokens, strict=True):
+            cut = len(ids) - len(each.prompt.tokens)
+            responses.append(replace(each.response(self.tokenizer, tokens), prompt_tokens=ids, n_truncated=cut))
             self.cache_hook.add_partial("generate_until", request.args, responses[-1].text)
         return responses
 
-    def _generated_by_hflm(self, requests: Sequence[Instance], disable_tqdm: bool) -> list[str]:
-        """By `HFLM` itself, to which a `seed` is unknown: one number generator, seeded by all seeds, for all requests.
-
-        So what is drawn for a request depends on what is asked with it.
-        """
-        has_top_k = getattr(self.model.generation_config, "top_k", None) is not None
-        stripped = []
-        for request in requests:
-            context, settings = request.args
-            rest = {name: value for name, value in settings.items() if name != "seed"}
-            if not has_top_k and (rest.get("do_sample") or rest.get("temperature")):
-                # Transformers adds a top-k of 50 where nobody names one.
-                rest.setdefault("top_k", 0)
-            stripped.append(Instance("generate_until", {}, (context, rest), 0))
-        seeds = [request.args[1]["seed"] for request in requests if "seed" in request.args[1]]
-        hook, self.cache_hook = self.cache_hook, CacheHook(None)
-        try:
-            with seeded(seeds, self.device):
-                texts = list(super().generate_until(stripped, disable_tqdm=disable_tqdm))
-        finally:
-            self.cache_hook = hook
-        for request, text in zip(requests, texts, strict=True):
-            # Under what was asked, seed and all.
-            hook.add_partial("generate_until", request.args, text)
-        return texts
-
-    def _response(self, prompt: Prompt, until: list[str], tokens: list[int], n_truncated: int) -> Response:
-        """What was generated, cut as `HFLM` cuts it; a stop string that is one token is not counted either."""
-        think = self.think_end_token
-        by_token = bool(tokens) and (
-            tokens[-1] in prompt.end_tokens or self.tok_decode([tokens[-1]], skip_special_tokens=False) in until
+    def _asked(self, options: Mapping[str, Any], ids: Sequence[int], seed: int) -> GenerationRequest:
+        settings = self.decoding.over(options, n_prompt=len(ids), default_limit=self.max_gen_toks)
+        limit = settings["max_gen_toks"]
+        if limit >= self.max_length:
+            raise ValueError(f"max_gen_toks {limit} leaves no room for a prompt in {self.max_length} tokens")
+        return GenerationRequest.of(
+            settings, ids[-(self.max_length - limit) :], seed, tokenizer=self.tokenizer, ends=self.ends
         )
-        by_text = prompt.stopped is not None and bool(tokens) and prompt.stopped(tokens)
-        if isinstance(think, int):
-            thought = len(tokens) - tokens[::-1].index(think) if think in tokens else 0
-            text = postprocess_generated_text(self.tok_decode(tokens[thought:]).lstrip(), until, None)
-        else:
-            text = postprocess_generated_text(self.tok_decode(tokens), until, think if isinstance(think, str) else None)
-        return Response(str(text), n_tokens=len(tokens) - by_token, ended=by_token or by_text, n_truncated=n_truncated)
+
+    @property
+    def _pad(self) -> int:
+        pad = self.tokenizer.pad_token_id
+        return int(self.encoding.prefix if pad is None else pad)
 
 
 def _as_pairs(responses: Sequence[Response]) -> list[tuple[float, bool]]:

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import torch
-from lm_eval.models.utils import normalize_gen_kwargs
 
 from mplus_eval.inference.sampling import Sampling
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
-    from transformers import GenerationConfig, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 
 class Settings(TypedDict, total=False):
@@ -33,29 +32,16 @@ class Settings(TypedDict, total=False):
     seed: int
 
 
-_NEUTRAL = {
-    "repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "encoder_repetition_penalty": 1.0, "num_beams": 1,
-    "min_length": 0, "min_new_tokens": None, "bad_words_ids": None, "suppress_tokens": None,
-    "begin_suppress_tokens": None, "forced_bos_token_id": None, "forced_eos_token_id": None,
-    "exponential_decay_length_penalty": None, "sequence_bias": None, "guidance_scale": None, "penalty_alpha": None,
-    "min_p": None, "typical_p": 1.0, "epsilon_cutoff": 0.0, "eta_cutoff": 0.0, "watermarking_config": None,
-}  # fmt: skip
-"""Settings of a checkpoint's generation_config that would change the distribution, and their values that do not."""
+ENDS = ("ends", "turns")
+"""Options of our own: tokens that end an answer, and tokens and texts that begin another turn (`chat_turns`)."""
 
 
-def is_plain(settings: Settings, configured: GenerationConfig) -> bool:
-    """Whether a request and the checkpoint ask for nothing beyond temperature, top-p and top-k."""
-    odd = [name for name, value in _NEUTRAL.items() if getattr(configured, name, None) not in (value, None)]
-    sampled = settings.get("do_sample") or settings.get("temperature")
-    # A checkpoint's own top-p and top-k hold where a request names none; that is left to transformers.
-    own = sampled and any(
-        name not in settings and getattr(configured, name, None) not in (neutral, None)
-        for name, neutral in (("top_p", 1.0), ("top_k", 0))
-    )
-    return not odd and not own and set(normalize_gen_kwargs(settings)) <= set(Settings.__annotations__)
+def others_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings beyond what the tree's generator knows, in transformers' names."""
+    return {name: value for name, value in settings.items() if name not in (*Settings.__annotations__, *ENDS)}
 
 
-def sampling_of(settings: Settings) -> Sampling | None:
+def sampling_of(settings: Mapping[str, Any]) -> Sampling | None:
     """How tokens are drawn by settings that lm-eval normalised; None for greedy."""
     temperature = settings.get("temperature") or 0.0
     if not settings.get("do_sample") and temperature <= 0:

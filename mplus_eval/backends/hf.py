@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mplus_eval.backends.asking import asking_of
 from mplus_eval.backends.base import LoadedModel, OpenedModel, Response
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
+from mplus_eval.models.chat_format import chat_format
 from mplus_eval.models.locations import ModelLocation
 from mplus_eval.spec.model import ModelSpec
 
@@ -79,11 +80,19 @@ def load(model: ModelSpec, source: ModelLocation) -> HfModel:
         backend="causal",
         quantization=model.quantization,
         add_bos=model.add_bos,
+        generation=model.generation,
         budget=None if model.batch_size == "auto" else Budget.of_batch(model.batch_size),
     )
     set_chat_template(lm, model.chat_template)
     dtype = str(lm.model.dtype).removeprefix("torch.")
-    asking = asking_of(model, lm.encoding, max_length=lm.max_length)
+    asking = asking_of(
+        model,
+        lm.encoding,
+        max_length=lm.max_length,
+        decoding=lm.decoding,
+        ends=sorted(lm.ends),
+        chat=chat_format(lm.tokenizer),
+    )
     facts = LoadedModel("hf", dtype, int(lm.model.num_parameters()), device, lm.tier, asking)
     return HfModel(lm, facts, batch_size * _BATCHES_PER_CALL)
 

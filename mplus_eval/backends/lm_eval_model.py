@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mplus_eval.backends.base import LoadedModel, OpenedModel, Response
+from mplus_eval.backends.decoding import Decoding
 from mplus_eval.backends.encoding import Encoding, encode_requests, unscorable
+from mplus_eval.backends.generation_settings import ENDS
 from mplus_eval.backends.lm_eval_private import score_tokens
+from mplus_eval.models.chat_turns import find_turns, fold_system
 from mplus_eval.models.thinking import with_variables
 
 if TYPE_CHECKING:
@@ -47,6 +51,8 @@ class LmEvalModel:
         self.requests_per_call = requests_per_call
         self.reasoning = reasoning
         self.encoding = encoding
+        self.decoding = Decoding()
+        """Settings besides the protocol's, set by backends that do not decode themselves."""
         if encoding is not None:
             encode_by(lm, encoding)
 
@@ -60,6 +66,8 @@ class LmEvalModel:
         if not requests:
             return []
         request_type = requests[0].request_type
+        if request_type == "generate_until":
+            requests = [self._translated(request) for request in requests]
         if request_type == "generate_until":
             return self._generated(requests)
         if request_type == "loglikelihood" and self.encoding is not None:
@@ -106,9 +114,32 @@ class LmEvalModel:
             )
         return responses
 
+    def options(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Normalised settings of a request to generate, as the engine behind lm-eval's class takes them."""
+        return settings
+
+    def _translated(self, request: Instance) -> Instance:
+        """A request whose turns end by stop strings, which is all that lm-eval's class knows of ends."""
+        from lm_eval.api.instance import Instance
+
+        prompt, options = request.args
+        default = getattr(self.lm, "max_gen_toks", DEFAULT_NEW_TOKENS)
+        settings = self.decoding.over(without_turns(options), default_limit=default)
+        return Instance("generate_until", request.doc, (prompt, self.options(settings)), request.idx, request.metadata)
+
     def render_chat(self, messages: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
-        """Put messages into the model's chat template."""
+        """Put messages into the model's chat template; one that takes no system gets its words in the user's turn."""
+        if any(turn["role"] == "system" for turn in messages) and self._folds_system:
+            messages = fold_system(messages)
+        return self.render(messages, add_generation_prompt)
+
+    def render(self, messages: list[dict[str, str]], add_generation_prompt: bool) -> str:
+        """Put messages into the template as they are."""
         return str(self.lm.apply_chat_template(messages, add_generation_prompt=add_generation_prompt))
+
+    @cached_property
+    def _folds_system(self) -> bool:
+        return find_turns(self.render).folds_system
 
     def close(self) -> None:
         """Forget the model."""
@@ -127,6 +158,17 @@ def encode_by(lm: LM, encoding: Encoding) -> None:
         return encode(string)
 
     lm.tok_encode = tok_encode
+
+
+def without_turns(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of lm-eval alone: tokens that end an answer, and what begins another turn, are stop strings."""
+    kept = {name: value for name, value in options.items() if name not in ENDS}
+    until = kept.get("until") or []
+    stops = [
+        *([until] if isinstance(until, str) else until),
+        *(text for name in ENDS for text in options.get(name, ())),
+    ]
+    return {**kept, "until": list(dict.fromkeys(stops))}
 
 
 def set_chat_template(lm: LM, template: bool | str, enable_thinking: bool | None = None) -> None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mplus_eval.backends.asking import asking_of
 from mplus_eval.backends.base import LoadedModel, Response, ServerError
+from mplus_eval.backends.decoding import Decoding
 from mplus_eval.backends.encoding import Encoding
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
 from mplus_eval.backends.reasoning import reasoning_of
+from mplus_eval.models.chat_format import chat_format
 from mplus_eval.models.locations import ModelLocation
-from mplus_eval.spec.backends import BACKENDS
+from mplus_eval.models.servers import owner_of
+from mplus_eval.spec.backends import BACKENDS, ServerApi
+from mplus_eval.spec.decoding import served_name
 from mplus_eval.spec.model import ModelSpec
 
 if TYPE_CHECKING:
@@ -25,8 +29,33 @@ TRIES = 3
 _REQUESTS_PER_CALL = 64
 
 
+_NEUTRAL = {
+    "vllm": {"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
+    "sglang": {"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
+    "llamacpp": {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0},
+}
+"""By who serves (`/models` says it), what must be said lest the server takes a checkpoint's settings or its own."""
+_NEUTRAL_ANYWHERE = {"top_p": 1.0}
+_SHOWS_SPECIAL = ("vllm", "sglang")
+"""Servers that can leave special tokens in a text, where stop strings find them."""
+
+
 class OpenAIModel(LmEvalModel):
     """A served model; a request that fails is tried `TRIES` times in all."""
+
+    owner = ""
+    """Who serves it, as its `/models` says: vllm, sglang, llamacpp."""
+    own_decoding = False
+    """Whether the server's own settings hold where a request names none."""
+
+    def options(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """As the server names them, with what it would otherwise take from a checkpoint's generation_config."""
+        neutral = {} if self.own_decoding else _NEUTRAL.get(self.owner, _NEUTRAL_ANYWHERE)
+        named = {served_name(name): value for name, value in settings.items()}
+        if self.owner == "llamacpp" and "repetition_penalty" in named:
+            named["repeat_penalty"] = named.pop("repetition_penalty")
+        shown = {"skip_special_tokens": False} if self.owner in _SHOWS_SPECIAL and settings["until"] else {}
+        return {**neutral, **shown, **named}
 
     def respond(self, requests: Sequence[Instance]) -> list[Response]:
         """Answer requests of one type, in their order.
@@ -71,9 +100,26 @@ def load(model: ModelSpec, source: ModelLocation) -> OpenAIModel:
     # Without a tokenizer the server encodes, in a way that it does not tell.
     encoding = Encoding.of(lm.tokenizer, model.add_bos) if source.tokenizer else None
     reasoning = reasoning_of(model, lm.tokenizer, encode=encoding.bare_text if encoding else None)
-    asking = asking_of(model, encoding, max_length=lm.max_length) if encoding else None
+    own = model.generation == "own"
+    decoding = Decoding.of(None if own else model.generation, None, serves_itself=True)
+    chat = chat_format(lm.tokenizer) if encoding else None
+    asking = None
+    if encoding or model.generation:
+        asking = asking_of(model, encoding, max_length=lm.max_length, decoding=decoding, chat=chat)
+    if asking and own:
+        asking = asking.model_copy(update={"decoding": {"what a request does not name": "the server's own"}})
     facts = LoadedModel("openai", None, None, None, asking=asking)
-    return OpenAIModel(lm, facts, _REQUESTS_PER_CALL, reasoning, encoding)
+    backend = OpenAIModel(lm, facts, _REQUESTS_PER_CALL, reasoning, encoding)
+    backend.owner = owner_of(source.base_url or "", source.served_name or "", server_api())
+    backend.own_decoding, backend.decoding = own, decoding
+    return backend
+
+
+def server_api() -> ServerApi:
+    """How servers of this backend are addressed."""
+    server = BACKENDS["openai"].server
+    assert server is not None
+    return server
 
 
 def arguments(model: ModelSpec, source: ModelLocation) -> dict[str, object]:
@@ -82,9 +128,7 @@ def arguments(model: ModelSpec, source: ModelLocation) -> dict[str, object]:
     Without a tokenizer the server's own (`/tokenizer_info`, vLLM's) is used. With one, texts are encoded here, as with
     the backend hf.
     """
-    server = BACKENDS["openai"].server
-    assert server is not None
-    key = os.environ.get(server.key_variable, "")
+    key = os.environ.get(server_api().key_variable, "")
     given = {
         "base_url": f"{source.base_url}/completions",
         "model": source.served_name,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mplus_eval.backends.asking import asking_of
 from mplus_eval.backends.base import LoadedModel
+from mplus_eval.backends.decoding import Decoding, end_ids, stored_config
 from mplus_eval.backends.encoding import Encoding
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
 from mplus_eval.backends.reasoning import reasoning_of
+from mplus_eval.models.chat_format import chat_format
 from mplus_eval.models.locations import ModelLocation
+from mplus_eval.spec.decoding import served_name
 from mplus_eval.spec.model import ModelSpec
 
 if TYPE_CHECKING:
@@ -24,7 +27,15 @@ _DEFAULT_RANK = 16
 class VllmModel(LmEvalModel):
     """A model in a vLLM engine of its own."""
 
-    def render_chat(self, messages: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+    ends: tuple[str, ...] = ()
+    """Tokens that end any text, as the checkpoint's generation_config names them, which the engine does not read."""
+
+    def options(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """As vLLM's `SamplingParams` names them."""
+        named = {served_name(name): value for name, value in settings.items()}
+        return {**named, "until": list(dict.fromkeys([*settings["until"], *self.ends]))}
+
+    def render(self, messages: list[dict[str, str]], add_generation_prompt: bool) -> str:
         """Put messages into the model's chat template.
 
         lm-eval would tell it that `enable_thinking` is None, which some templates take for false.
@@ -42,7 +53,7 @@ class VllmModel(LmEvalModel):
                 )
             )
         except TemplateError:
-            return super().render_chat(messages, add_generation_prompt)
+            return super().render(messages, add_generation_prompt)
 
     def close(self) -> None:
         """Stop the engine, so that the next model finds its memory free."""
@@ -61,9 +72,22 @@ def load(model: ModelSpec, source: ModelLocation) -> VllmModel:
     dtype = str(lm.model.llm_engine.model_config.dtype).removeprefix("torch.")
     encoding = Encoding.of(lm.tokenizer, model.add_bos)
     reasoning = reasoning_of(model, lm.tokenizer, encode=encoding.bare_text)
-    asking = asking_of(model, encoding, max_length=lm.max_length)
-    facts = LoadedModel("vllm", dtype, None, None, asking=asking)
-    return VllmModel(lm, facts, _REQUESTS_PER_CALL, reasoning, encoding)
+    configured = stored_config(source.path) if source.path else None
+    decoding = Decoding.of(model.generation, configured, serves_itself=True)
+    ends = [token for token in (*end_ids(configured), lm.tokenizer.eos_token_id) if token is not None]
+    asking = asking_of(
+        model,
+        encoding,
+        max_length=lm.max_length,
+        decoding=decoding,
+        ends=sorted(set(ends)),
+        chat=chat_format(lm.tokenizer),
+    )
+    backend = VllmModel(
+        lm, LoadedModel("vllm", dtype, None, None, asking=asking), _REQUESTS_PER_CALL, reasoning, encoding
+    )
+    backend.decoding, backend.ends = decoding, tuple(lm.tokenizer.convert_ids_to_tokens(end_ids(configured)))
+    return backend
 
 
 def arguments(model: ModelSpec, source: ModelLocation) -> dict[str, object]:
@@ -77,6 +101,8 @@ def arguments(model: ModelSpec, source: ModelLocation) -> dict[str, object]:
         "quantization": "bitsandbytes" if model.quantization else None,
         "lora_local_path": str(source.adapter) if source.adapter else None,
         "max_lora_rank": _rank(source.adapter) if source.adapter else None,
+        # Nothing is taken from the checkpoint's own but what the model's key `generation` names.
+        "generation_config": "vllm",
     }
     return {key: value for key, value in given.items() if value is not None}
 

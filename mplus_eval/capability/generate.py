@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mplus_eval.backends import Backend, Response
 from mplus_eval.backends.answers import asked_columns
 from mplus_eval.capability.items import FEWSHOT_SEED, Subtask
+from mplus_eval.models.chat_format import ChatFormat, format_of
 from mplus_eval.store.hashes import hash_text
 from mplus_eval.store.outcomes import Answer
 
@@ -41,7 +42,19 @@ def build_requests(subtask: Subtask, backend: Backend | None, *, limit: int | No
         fewshot_as_multiturn=chat,
         chat_template=backend.render_chat if chat and backend else None,
     )
+    if chat and backend:
+        _end_as_in_talk(subtask.task.instances, format_of(backend, own_template=True))
     return sorted(subtask.task.instances, key=lambda request: (request.doc_id, request.idx))
+
+
+def _end_as_in_talk(requests: Sequence[Instance], chat: ChatFormat) -> None:
+    """Have answers in a chat template end where its turns do, besides the task's own stop strings."""
+    for request in requests:
+        if request.request_type == "generate_until":
+            prompt, options = request.args
+            until = options.get("until") or []
+            ends = chat.options([until] if isinstance(until, str) else until)
+            request.arguments = (prompt, {**options, **ends})
 
 
 def generate(

@@ -69,7 +69,7 @@ def _responses(
             # A seed of the prompt's own, so that an answer does not depend on what else is asked.
             own = int(hash_text(f"{seed} {prompt}")[:8], 16) % 2**31
             sampling = {"do_sample": True, "temperature": settings.temperature, "top_p": settings.top_p, "seed": own}
-        options = {"until": list(chat.stop_strings), "max_gen_toks": settings.max_new_tokens, **sampling}
+        options = {**chat.options(), "max_gen_toks": settings.max_new_tokens, **sampling}
         requests.append(Instance("generate_until", {}, (prompt, options), 0))
     return backend.respond(requests)
 

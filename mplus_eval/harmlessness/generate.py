@@ -58,7 +58,7 @@ def generate(
         layers = _layer_answers(prompts, texts, backend, settings)
         on_items(len(prompts))
         return layers
-    n_samples, options = _request_options(prompt_set, settings, list(chat.stop_strings) if chat else [])
+    n_samples, options = _request_options(prompt_set, settings, chat.options() if chat else {"until": []})
     answers: list[Answer] = []
     put = list(zip(prompts, texts, strict=True))
     for start in range(0, len(put), PROMPTS_PER_CALL):
@@ -102,14 +102,14 @@ def log_likelihoods(answers: Sequence[Answer], backend: Backend) -> list[float |
 
 
 def _request_options(
-    prompt_set: PromptSet, settings: HarmlessnessSettings, stops: list[str]
+    prompt_set: PromptSet, settings: HarmlessnessSettings, ends: Mapping[str, object]
 ) -> tuple[int, dict[str, object]]:
     """How many answers to a prompt are asked for, and lm-eval's options of each."""
     if prompt_set.kind == "refusal":
         assert settings.refusals is not None
-        return 1, {"until": stops, "max_gen_toks": settings.refusals.max_new_tokens, "do_sample": False}
+        return 1, {**ends, "max_gen_toks": settings.refusals.max_new_tokens, "do_sample": False}
     drawn = {"do_sample": True, "temperature": settings.temperature, "top_p": settings.top_p}
-    return settings.samples, {"until": stops, "max_gen_toks": settings.max_new_tokens, **drawn}
+    return settings.samples, {**ends, "max_gen_toks": settings.max_new_tokens, **drawn}
 
 
 def _generated(
@@ -173,5 +173,5 @@ def generation_key(prompt_set: PromptSet, settings: HarmlessnessSettings) -> str
 
         assert settings.layers is not None
         return f"layers {words_hash(settings.layers.words)}"
-    options = _request_options(prompt_set, settings, [])
+    options = _request_options(prompt_set, settings, {"until": []})
     return f"{options} {settings.likelihood_samples if prompt_set.kind == 'sampled' else ''}"

@@ -5,21 +5,21 @@ r"""How talk is put to a model: in its own chat template, or in the plain format
     Assistant:
 
 `</s>` stands for the end token. An answer also ends where the model begins to speak for the user, so texts that do
-so are its stop strings.
+so are its stop strings. In a template of its own, ends and beginnings of turns are found by rendering (`chat_turns`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mplus_eval.models.chat_turns import ChatTurns, Messages, Render, find_turns, fold_system, token_like
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-Messages = list[dict[str, str]]
 
 PLAIN_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
@@ -39,6 +39,9 @@ PLAIN_FORMAT = "plain format"
 OWN = "own"
 PLAIN = "plain"
 
+_TURN = {"role": "user", "content": "Thank you."}
+_TALKS: tuple[Messages, ...] = ([_TURN], [_TURN, {"role": "assistant", "content": "You are welcome."}, _TURN])
+
 
 @dataclass(frozen=True)
 class ChatFormat:
@@ -48,11 +51,27 @@ class ChatFormat:
         name: `own`, the model's own template, or `plain`; the report says which.
         render: messages with `role` and `content` to the text that the model goes on from.
         stop_strings: texts that end an answer, besides the model's end tokens.
+        turns: its end tokens, what begins another turn, and what becomes of a system's words.
     """
 
     name: str
     render: Callable[[Messages], str]
     stop_strings: tuple[str, ...]
+    turns: ChatTurns = field(default_factory=ChatTurns)
+
+    @property
+    def talk_ends(self) -> tuple[str, ...]:
+        """Tokens and texts that end an answer."""
+        return tuple(dict.fromkeys([*self.turns.ends, *self.turns.begins, *self.stop_strings]))
+
+    def options(self, until: Sequence[str] = ()) -> dict[str, list[str]]:
+        """What ends an answer, as options of lm-eval's requests; backends know `ends` and `turns` besides `until`.
+
+        Args:
+            until: stop strings of the task.
+        """
+        begins = self.turns.begins
+        return {"until": [*until, *self.stop_strings], "ends": list(self.turns.ends), "turns": list(begins)}
 
 
 class HasTokenizer(Protocol):
@@ -77,19 +96,56 @@ class Talker(Protocol):
 def chat_format(tokenizer: PreTrainedTokenizerBase) -> ChatFormat:
     """The format of the model that a tokenizer of transformers belongs to.
 
-    A tokenizer that this project's training saved has the plain template for its own; it gets the same stop strings.
+    A template that says what the plain format says, as the one that this project's training saves, is the plain format.
     """
     template = tokenizer.chat_template
-    own = bool(template) and template != PLAIN_TEMPLATE
     chosen: dict[str, Any] = {} if template else {"chat_template": PLAIN_TEMPLATE}
     if not template and not tokenizer.eos_token:
         # Without an end token nothing would part an answer from the user's next words.
         chosen["eos_token"] = "\n"
 
-    def render(messages: Messages) -> str:
-        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **chosen))
+    def render(messages: Messages, prompt: bool = True) -> str:
+        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt, **chosen))
 
-    return ChatFormat(OWN if own else PLAIN, render, () if own else PLAIN_STOPS)
+    if not template or _says_the_same(render, tokenizer):
+        ends = (str(tokenizer.eos_token),) if tokenizer.eos_token else ()
+        return ChatFormat(PLAIN, render, PLAIN_STOPS, ChatTurns(ends, PLAIN_STOPS))
+    return own_format(render, _tokens(tokenizer, str(template)))
+
+
+def own_format(render: Render, tokens: Collection[str] | None = None) -> ChatFormat:
+    """The format of a template of the model's own.
+
+    Args:
+        render: by the template.
+        tokens: as `find_turns` takes them.
+    """
+    turns = find_turns(render, tokens)
+
+    def folding(messages: Messages) -> str:
+        return render(fold_system(messages) if turns.folds_system else messages, True)
+
+    texts = turns.begins if tokens is None else [text for text in turns.begins if text not in tokens]
+    return ChatFormat(OWN, folding, tuple(texts), turns)
+
+
+def _says_the_same(render: Render, tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether a template's text is that of the plain format, but for white space."""
+    from jinja2 import TemplateError
+
+    plain: Any = {"chat_template": PLAIN_TEMPLATE, "tokenize": False, "add_generation_prompt": True}
+    try:
+        return all(
+            render(talk, True).split() == str(tokenizer.apply_chat_template(talk, **plain)).split() for talk in _TALKS
+        )
+    except (TemplateError, TypeError, ValueError):
+        return False
+
+
+def _tokens(tokenizer: PreTrainedTokenizerBase, template: str) -> set[str]:
+    """Texts of added tokens, and of what a template writes like one and the vocabulary has."""
+    written = {text for text in token_like(template) if text in tokenizer.get_vocab()}
+    return {*tokenizer.get_added_vocab(), *map(str, tokenizer.all_special_tokens), *written}
 
 
 def stored_template(directory: Path) -> str | None:
@@ -123,7 +179,8 @@ def plain_format(bos_token: str = "", eos_token: str = "\n") -> ChatFormat:
     def render(messages: Messages) -> str:
         return template.render(messages=messages, bos_token=bos_token, eos_token=eos_token, add_generation_prompt=True)
 
-    return ChatFormat(PLAIN, render, PLAIN_STOPS)
+    ends = (eos_token,) if eos_token.strip() else ()
+    return ChatFormat(PLAIN, render, PLAIN_STOPS, ChatTurns(ends, PLAIN_STOPS))
 
 
 def format_of(talker: Talker, *, own_template: bool) -> ChatFormat:
@@ -135,4 +192,4 @@ def format_of(talker: Talker, *, own_template: bool) -> ChatFormat:
     """
     if (opened := talker.opened) is not None:
         return chat_format(opened.tokenizer)
-    return ChatFormat(OWN, talker.render_chat, ()) if own_template else plain_format()
+    return own_format(talker.render_chat) if own_template else plain_format()

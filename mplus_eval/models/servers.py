@@ -72,6 +72,18 @@ def served_models(url: str, api: ServerApi) -> dict[str, int | None]:
     return {name: length if isinstance(length, int) else None for name, length in lengths.items()}
 
 
+def owner_of(url: str, name: str, api: ServerApi) -> str:
+    """What serves a model, as `vllm`, `sglang` or `llamacpp`, where the server says it; empty elsewhere."""
+    import httpx
+
+    try:
+        reply = httpx.get(f"{url}/models", headers=_headers(api), timeout=_TIMEOUT_SECONDS).raise_for_status()
+        owners = {str(entry["id"]): str(entry.get("owned_by") or "") for entry in reply.json()["data"]}
+    except (httpx.HTTPError, AttributeError, KeyError, TypeError, ValueError):
+        return ""
+    return owners.get(name, "").lower()
+
+
 def _has_tokenizer(url: str, api: ServerApi) -> bool:
     """Tell whether lm-eval can tokenize with the server, whose paths for this stand beside /v1."""
     import httpx

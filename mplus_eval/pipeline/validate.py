@@ -11,6 +11,7 @@ from mplus_eval.models.locations import model_faults
 from mplus_eval.pipeline.axis import AXES, Axis
 from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.spec.compare import CompareSpec
+from mplus_eval.spec.decoding import decoding_faults
 from mplus_eval.spec.suite import Suite, load_suite
 
 
@@ -41,7 +42,10 @@ def validate(spec: CompareSpec, preparing: Preparing | None = None, known_faults
         *(f"{label} {str(path)!r}: no such directory" for label, path in folders if path and not path.is_dir()),
         *(missing for name, backend in BACKENDS.items() if name in backends and (missing := backend.missing)),
     ]
-    faults += [fault for model in spec.models for fault in model_faults(model, spec.backend_of(model))]
+    for model in spec.models:
+        backend = spec.backend_of(model)
+        faults += model_faults(model, backend)
+        faults += decoding_faults(model, f"model {model.name!r}", serves_itself=not BACKENDS[backend].opens_layers)
     suite: Suite | None = None
     axes: list[Axis] = []
     try:

@@ -130,7 +130,7 @@ def test_repeats_of_one_request_are_not_alike(ours: FastHFLM) -> None:
     assert found[0] == ours.generate_until([sampled(5)], disable_tqdm=True)[0]
 
 
-def test_seeds_serve_where_hflm_generates_too(ours: FastHFLM, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_seeds_serve_where_transformers_generates_too(ours: FastHFLM, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ours, "tier", Tier("plain", 0.0, 0.0, ""))
     monkeypatch.setattr(ours, "batch_size_per_gpu", 4)
     batches: list[dict[str, Any]] = []
@@ -149,7 +149,7 @@ def test_seeds_serve_where_hflm_generates_too(ours: FastHFLM, monkeypatch: pytes
     assert ours.generate_until(requests, disable_tqdm=True) == found
     assert ours.generate_until([sampled(seed) for seed in (5, 6, 7, 8)], disable_tqdm=True) != found
     for response in ours.respond(requests):
-        assert (response.n_tokens, response.ended) == (None, None)
+        assert (response.n_tokens, response.ended) == (8, False)
 
 
 def test_a_text_that_the_limit_cuts_has_not_ended(ours: FastHFLM) -> None:
@@ -184,7 +184,7 @@ def test_the_token_that_ends_a_text_is_not_counted(ours: FastHFLM, monkeypatch: 
     ours.generate_until([asked], disable_tqdm=True)
     first = made[0][0]
     if by == "configuration":
-        monkeypatch.setattr(ours.model.generation_config, "eos_token_id", [first])
+        monkeypatch.setattr(ours, "ends", frozenset({first}))
     else:
         asked.args[1]["until"] = [ours.tok_decode([first], skip_special_tokens=False)]
     (response,) = ours.respond([asked])
@@ -194,12 +194,13 @@ def test_the_token_that_ends_a_text_is_not_counted(ours: FastHFLM, monkeypatch: 
 def test_settings_beyond_sampling_are_left_to_transformers(
     ours: FastHFLM, theirs: HFLM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for lm in (ours, theirs):
-        monkeypatch.setattr(lm.model.generation_config, "repetition_penalty", 1.5)
-    asked = [generation(SHOTS + "the dog", until=[], max_gen_toks=12, do_sample=False)]
-    (response,) = ours.respond(asked)
-    assert [response.text] == theirs.generate_until(asked, disable_tqdm=True)
-    assert (response.n_tokens, response.ended) == (None, None)
+    monkeypatch.setattr(theirs.model.generation_config, "repetition_penalty", 1.5)
+    texts = [SHOTS + words for words in ("the dog", "on")]
+    plain = [generation(text, until=[], max_gen_toks=12, do_sample=False) for text in texts]
+    asked = [generation(text, until=[], max_gen_toks=12, do_sample=False, repetition_penalty=1.5) for text in texts]
+    responses = ours.respond(asked)
+    assert [response.text for response in responses] == theirs.generate_until(plain, disable_tqdm=True)
+    assert [(response.n_tokens, response.ended) for response in responses] == [(12, False)] * 2
 
 
 def test_what_cannot_be_scored_is_said_of_that_request_alone(tiered: FastHFLM, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 from lm_eval.api.instance import Instance
-from transformers import GenerationConfig, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
-from mplus_eval.backends.generation_settings import is_plain, sampling_of, seeded, seeds_of, stopper
+from mplus_eval.backends.generation_settings import others_of, sampling_of, seeded, seeds_of, stopper
 from mplus_eval.inference.sampling import Sampling
 from tests.conftest import TinyModel
 
@@ -21,21 +21,15 @@ def request(text: str, **settings: Any) -> Instance:
 
 
 @pytest.mark.parametrize(
-    ("settings", "configured", "plain"),
+    ("settings", "others"),
     [
-        (SAMPLED, {}, True),
-        ({"until": ["\n"], "seed": 3}, {}, True),
-        ({"num_beams": 4}, {}, False),
-        ({"until": ["\n"]}, {"repetition_penalty": 1.1}, False),
-        # A checkpoint's own top-p and top-k hold where a request that samples names none.
-        ({"do_sample": True, "temperature": 0.7}, {"top_p": 0.8}, False),
-        ({"do_sample": True, "temperature": 0.7}, {"top_k": 40}, False),
-        ({"do_sample": False}, {"top_p": 0.8, "top_k": 40}, True),
-        (SAMPLED, {"top_p": 0.8, "top_k": 40}, True),
+        (SAMPLED, {}),
+        ({"until": ["\n"], "seed": 3, "ends": ["</s>"], "turns": []}, {}),
+        ({"num_beams": 4, "top_k": 3}, {"num_beams": 4}),
     ],
 )
-def test_what_is_plain(settings: Any, configured: dict[str, Any], plain: bool) -> None:
-    assert is_plain(settings, GenerationConfig(**configured)) is plain
+def test_what_is_left_to_transformers(settings: Any, others: dict[str, Any]) -> None:
+    assert others_of(settings) == others
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,36 @@ def test_seed_and_sampling_reach_the_server(server: CompletionServer, checkpoint
     assert sorted(asked) == [(0, 0.7, 0.9), (1, 0.7, 0.9)]
 
 
+@pytest.mark.parametrize(
+    ("owner", "neutral"),
+    [
+        ("", {"top_p": 1.0}),
+        ("vllm", {"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "skip_special_tokens": False}),
+        ("llamacpp", {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0}),
+    ],
+)
+def test_a_server_is_told_what_it_would_take_from_the_checkpoint(
+    server: CompletionServer, checkpoint: Path, owner: str, neutral: dict[str, Any]
+) -> None:
+    server.models[0]["owned_by"] = owner
+    names = ("top_p", "top_k", "min_p", "repetition_penalty", "repeat_penalty", "skip_special_tokens")
+    connect(server, tokenizer=str(checkpoint)).respond(generations()[:1])
+    connect(server, tokenizer=str(checkpoint), generation="own").respond(generations()[:1])
+    connect(server, tokenizer=str(checkpoint), generation={"repetition_penalty": 1.2}).respond(generations()[:1])
+    asked = [{name: one[name] for name in names if name in one} for one in server.completions]
+    penalty = "repeat_penalty" if owner == "llamacpp" else "repetition_penalty"
+    shown = {name: value for name, value in neutral.items() if name == "skip_special_tokens"}
+    assert asked == [neutral, shown, {**neutral, penalty: 1.2}]
+
+
+def test_ends_of_a_template_are_stop_strings_of_a_server(server: CompletionServer, checkpoint: Path) -> None:
+    (request,) = generations()[:1]
+    request.args[1].update(ends=["<|im_end|>"], turns=["<|im_start|>", "\n"])
+    connect(server, tokenizer=str(checkpoint)).respond([request])
+    assert server.completions[0]["stop"][:3] == ["\n", "<|im_end|>", "<|im_start|>"]
+    assert not {"ends", "turns"} & set(server.completions[0])
+
+
 def test_a_server_tells_neither_endings_nor_what_was_cut(server: CompletionServer, checkpoint: Path) -> None:
     backend = connect(server, tokenizer=str(checkpoint))
     expected = local(checkpoint).respond(generations())

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from lm_eval.api.instance import Instance
 from lm_eval.models.utils import normalize_gen_kwargs
+from transformers import GenerationConfig
 
 from mplus_eval.backends import load_backend, vllm
 from mplus_eval.models.locations import ModelLocation
@@ -24,6 +27,8 @@ class FakeVllm:
     def __init__(self, **arguments: Any) -> None:
         self.arguments = arguments
         self.stopped = 0
+        self.asked: list[Any] = []
+        self.max_gen_toks = 256
         self.tokenizer = build_tokenizer(320)
         self.max_length = 512
         self.hf_chat_template = "found when loading"
@@ -35,6 +40,7 @@ class FakeVllm:
         return [(-float(len(continuation)), True) for _, _, continuation in requests]
 
     def generate_until(self, requests: list[Any], disable_tqdm: bool) -> list[str]:
+        self.asked += [request.args for request in requests]
         return [self.tokenizer.decode(ids) for ids in self.tok_encode([request.args[0] for request in requests])]
 
     def _stop(self) -> None:
@@ -89,6 +95,7 @@ def test_the_plain_case_names_directory_dtype_and_batch() -> None:
         "dtype": "bfloat16",
         "batch_size": 8,
         "trust_remote_code": False,
+        "generation_config": "vllm",
     }
 
 
@@ -96,7 +103,8 @@ def test_every_argument_is_one_that_lm_eval_takes(tiny_model: TinyModel, tmp_pat
     adapter = build_adapter(tmp_path, tiny_model())
     model = ModelSpec(name="m", source="./m", quantization="4bit", trust_remote_code=True)
     arguments = vllm.arguments(model, ModelLocation(tiny_model(), adapter, tokenizer=tiny_model()))
-    assert set(arguments) <= accepted_arguments()
+    # The last is the engine's own, to which lm-eval hands what it does not know.
+    assert set(arguments) <= accepted_arguments() | {"generation_config"}
     assert arguments["lora_local_path"] == str(adapter)
     assert arguments["tokenizer"] == str(tiny_model())
     assert arguments["quantization"] == "bitsandbytes"
@@ -138,6 +146,33 @@ def test_a_templates_file_replaces_the_one_found_when_loading(tmp_path: Path) ->
         "vllm", ModelSpec(name="m", source="./m", chat_template=str(template)), ModelLocation(Path("m"))
     )
     assert (backend.lm.hf_chat_template, backend.lm.tokenizer.chat_template) == ("mine", "mine")
+
+
+@pytest.mark.usefixtures("fake")
+def test_answers_end_and_are_decoded_as_the_request_and_the_models_key_say(
+    tiny_model: TinyModel, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_model(), tmp_path / "m")
+    GenerationConfig(eos_token_id=[1, 5], repetition_penalty=1.3, num_beams=2).save_pretrained(tmp_path / "m")
+    options = {
+        "until": ["."],
+        "max_gen_toks": 20,
+        "do_sample": False,
+        "ends": ["<|im_end|>"],
+        "turns": ["<|im_start|>"],
+    }
+    until = [".", "<|im_end|>", "<|im_start|>", "</s>", "$"]
+    asked = {"until": until, "max_gen_toks": 20, "do_sample": False, "temperature": 0.0}
+    for generation, more in (
+        (None, {}),
+        ("own", {"repetition_penalty": 1.3}),
+        ({"min_new_tokens": 3}, {"min_tokens": 3}),
+    ):
+        model = ModelSpec(name="m", source="./m", generation=generation)
+        backend: Any = load_backend("vllm", model, ModelLocation(tmp_path / "m"))
+        backend.respond([Instance("generate_until", {}, ("a", dict(options)), 0)])
+        assert backend.lm.asked == [("a", {**asked, **more})]
+        assert "num_beams" in backend.decoding.ignored
 
 
 @pytest.mark.usefixtures("fake")

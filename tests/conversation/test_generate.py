@@ -66,7 +66,9 @@ def test_a_turn_after_one_that_failed_fails_too() -> None:
 def test_answers_are_greedy_without_a_temperature() -> None:
     talker = Talker("m", numbered())
     rows_of(talker, asked(ONE))
-    assert talker.asked[0].args[1] == {"until": [], "max_gen_toks": 9, "do_sample": False}
+    # This talker's template ends an answer by the user's next turn alone.
+    ends = {"until": [], "ends": ["<user>"], "turns": []}
+    assert talker.asked[0].args[1] == {**ends, "max_gen_toks": 9, "do_sample": False}
 
 
 def test_sampled_answers_have_seeds_that_no_order_changes() -> None:

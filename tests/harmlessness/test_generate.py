@@ -169,7 +169,9 @@ def test_a_request_gets_one_greedy_answer() -> None:
     talker = Talker("m", dice)
     (row,) = asked(talker, requests)
     assert row.sample == 0
-    assert talker.asked[0].args[1] == {"until": [], "max_gen_toks": 9, "do_sample": False}
+    # This talker's template ends an answer by the user's next turn alone.
+    ends = {"until": [], "ends": ["<user>"], "turns": []}
+    assert talker.asked[0].args[1] == {**ends, "max_gen_toks": 9, "do_sample": False}
     assert row.log_probabilities is None
 
 
