@@ -17,7 +17,7 @@ from lm_eval.models.utils import normalize_gen_kwargs
 from mplus_eval.spec.decoding import SETTINGS, TABLES, is_neutral, is_served
 
 if TYPE_CHECKING:
-    from transformers import GenerationConfig, PreTrainedModel
+    from transformers import GenerationConfig, PreTrainedConfig, PreTrainedModel
 
 GenerationKey = Mapping[str, Any] | str | None
 """As a model's key `generation`: the checkpoint's own, or settings by name."""
@@ -99,10 +99,13 @@ def stored_config(directory: Path) -> GenerationConfig | None:
     return GenerationConfig.from_pretrained(directory)
 
 
-def end_ids(configured: GenerationConfig | None) -> list[int]:
-    """Ids of the tokens that end a text, as a generation_config names them."""
-    ids = configured.eos_token_id if configured is not None else None
-    return list(ids) if isinstance(ids, list) else [] if ids is None else [ids]
+def end_ids(*configured: GenerationConfig | PreTrainedConfig | None) -> list[int]:
+    """Ids of the tokens that end a text, as configurations of a checkpoint name them."""
+    ids: list[int] = []
+    for config in configured:
+        named = getattr(config, "eos_token_id", None)
+        ids += named if isinstance(named, list) else [] if named is None else [named]
+    return list(dict.fromkeys(ids))
 
 
 def neutralise(model: PreTrainedModel) -> None:

@@ -17,7 +17,7 @@ from mplus_eval.backends.base import Response
 from mplus_eval.backends.checked_hflm import CheckedHFLM
 from mplus_eval.backends.decoding import Decoding, GenerationKey, end_ids, neutralise
 from mplus_eval.backends.encoding import encode_requests, unscorable
-from mplus_eval.backends.generation_request import GenerationRequest
+from mplus_eval.backends.generation_request import GenerationRequest, token_id
 from mplus_eval.backends.generation_settings import seeded, seeds_of
 from mplus_eval.backends.lm_eval_private import EncodedPair
 from mplus_eval.backends.padded_generation import generate_padded
@@ -25,6 +25,7 @@ from mplus_eval.inference.budget import Budget, find_budget
 from mplus_eval.inference.generation import TreeGenerator
 from mplus_eval.inference.self_check import Tier, choose_tier, scorer_of
 from mplus_eval.inference.tree import Request
+from mplus_eval.models.chat_format import ChatFormat
 
 if TYPE_CHECKING:
     import torch
@@ -50,10 +51,20 @@ class FastHFLM(CheckedHFLM):
         """
         super().__init__(*args, **kwargs)
         self.decoding = Decoding.of(generation, self.model.generation_config)
-        self.ends = frozenset({*end_ids(self.model.generation_config), self.eot_token_id} - {None})
+        # Each may have been changed without the others, as a chat tokenizer is put beside a base's configuration.
+        configs = (self.model.generation_config, self.model.config.get_text_config())
+        self.ends = frozenset({*end_ids(*configs), self.eot_token_id} - {None})
         neutralise(self.model)
         self.budget = budget or find_budget(self.model)
         self.tier: Tier = choose_tier(self.model, self.max_length, self.budget)
+
+    def end_as(self, chat: ChatFormat) -> None:
+        """Have every text end at the tokens that end an answer in chat, too.
+
+        So a plain text ends alike whether a checkpoint's end token is its template's or its base's.
+        """
+        ends = (token_id(self.tokenizer, text) for text in chat.turns.ends)
+        self.ends |= {token for token in ends if token is not None}
 
     def halve(self) -> bool:
         """Compute half as much at once from now on; False when it is one item already."""

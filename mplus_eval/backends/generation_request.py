@@ -54,8 +54,8 @@ class GenerationRequest:
             ends: tokens that end any text.
         """
         turns = settings.get("turns")
-        of_turn = {text: _token(tokenizer, text) for text in turns or ()}
-        of_end = [_token(tokenizer, text) for text in settings.get("ends") or ()]
+        of_turn = {text: token_id(tokenizer, text) for text in turns or ()}
+        of_end = [token_id(tokenizer, text) for text in settings.get("ends") or ()]
         all_ends = {*ends, *(token for token in of_end if token is not None)}
         turn_tokens = {token for token in of_turn.values() if token is not None} - all_ends
         turn_texts = tuple(text for text, token in of_turn.items() if token is None)
@@ -90,7 +90,7 @@ class GenerationRequest:
         return Response(text[:first], n_tokens=len(tokens) - by_one, ended=by_token or by_text, ran_on=ran_on)
 
 
-def _token(tokenizer: PreTrainedTokenizerBase, text: str) -> int | None:
+def token_id(tokenizer: PreTrainedTokenizerBase, text: str) -> int | None:
     """The id of a token of that text; None where the vocabulary has none."""
     token = tokenizer.convert_tokens_to_ids(text)
     known = isinstance(token, int) and tokenizer.convert_ids_to_tokens(token) == text

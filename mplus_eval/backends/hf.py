@@ -84,6 +84,8 @@ def load(model: ModelSpec, source: ModelLocation) -> HfModel:
         budget=None if model.batch_size == "auto" else Budget.of_batch(model.batch_size),
     )
     set_chat_template(lm, model.chat_template)
+    chat = chat_format(lm.tokenizer)
+    lm.end_as(chat)
     dtype = str(lm.model.dtype).removeprefix("torch.")
     asking = asking_of(
         model,
@@ -91,7 +93,7 @@ def load(model: ModelSpec, source: ModelLocation) -> HfModel:
         max_length=lm.max_length,
         decoding=lm.decoding,
         ends=sorted(lm.ends),
-        chat=chat_format(lm.tokenizer),
+        chat=chat,
     )
     facts = LoadedModel("hf", dtype, int(lm.model.num_parameters()), device, lm.tier, asking)
     return HfModel(lm, facts, batch_size * _BATCHES_PER_CALL)

@@ -72,6 +72,7 @@ def load(model: ModelSpec, source: ModelLocation) -> VllmModel:
     dtype = str(lm.model.llm_engine.model_config.dtype).removeprefix("torch.")
     encoding = Encoding.of(lm.tokenizer, model.add_bos)
     reasoning = reasoning_of(model, lm.tokenizer, encode=encoding.bare_text)
+    chat = chat_format(lm.tokenizer)
     configured = stored_config(source.path) if source.path else None
     decoding = Decoding.of(model.generation, configured, serves_itself=True)
     ends = [token for token in (*end_ids(configured), lm.tokenizer.eos_token_id) if token is not None]
@@ -81,12 +82,13 @@ def load(model: ModelSpec, source: ModelLocation) -> VllmModel:
         max_length=lm.max_length,
         decoding=decoding,
         ends=sorted(set(ends)),
-        chat=chat_format(lm.tokenizer),
+        chat=chat,
     )
     backend = VllmModel(
         lm, LoadedModel("vllm", dtype, None, None, asking=asking), _REQUESTS_PER_CALL, reasoning, encoding
     )
-    backend.decoding, backend.ends = decoding, tuple(lm.tokenizer.convert_ids_to_tokens(end_ids(configured)))
+    backend.decoding = decoding
+    backend.ends = tuple(dict.fromkeys([*lm.tokenizer.convert_ids_to_tokens(end_ids(configured)), *chat.turns.ends]))
     return backend
 
 

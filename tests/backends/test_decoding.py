@@ -98,3 +98,6 @@ def test_long_tables_are_told_in_short() -> None:
 @pytest.mark.parametrize(("eos", "ids"), [(None, []), (3, [3]), ([3, 4], [3, 4])])
 def test_end_tokens_are_a_checkpoints_own(eos: Any, ids: list[int]) -> None:
     assert end_ids(GenerationConfig(eos_token_id=eos)) == ids
+    assert end_ids(GenerationConfig(eos_token_id=eos), None, GenerationConfig(eos_token_id=[9, 3])) == [
+        *ids, *(token for token in (9, 3) if token not in ids),
+    ]  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from lm_eval.api.instance import Instance
-from transformers import GenerationConfig
+from transformers import AutoTokenizer, GenerationConfig
 
 from mplus_eval.backends import load_backend
 from mplus_eval.backends.generation_request import GenerationRequest
@@ -165,3 +165,14 @@ def test_end_tokens_of_the_checkpoints_configuration_end_texts(tiny_model: TinyM
     assert other.facts.asking.end_tokens == ("</s>", plain.lm.tokenizer.convert_ids_to_tokens(token))
     (response, *_) = ask(other, GREEDY)
     assert (response.n_tokens, response.ended) == (0, True)
+
+
+def test_a_chat_templates_end_token_ends_plain_texts_too(tiny_model: TinyModel, tmp_path: Path) -> None:
+    shutil.copytree(tiny_model(), tmp_path / "m")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "m")
+    tokenizer.chat_template = KINDS["chatml"].template.replace("<|im_end|>", "$")
+    tokenizer.add_special_tokens({"additional_special_tokens": ["$"]})
+    tokenizer.save_pretrained(tmp_path / "m")
+    backend = load(tmp_path / "m")
+    assert backend.facts.asking is not None
+    assert set(backend.facts.asking.end_tokens) == {"</s>", "$"}
