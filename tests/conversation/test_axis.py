@@ -95,3 +95,11 @@ def test_one_model_alone_has_nobody_to_be_judged_against(options: dict[str, Any]
 
 def test_without_anybody_who_judges_there_is_nothing_to_tell(tmp_path: Path) -> None:
     assert axis().aggregate(RunDirectory(tmp_path), {}, {}, judges={}) == {}
+
+
+def test_a_cell_knows_the_files_of_its_dialogues_which_are_not_in_its_fingerprint() -> None:
+    plain = axis()
+    dialogues = replace(plain.task.dialogues, files={"d.jsonl": "1"})
+    (cell,) = replace(plain, task=replace(plain.task, dialogues=dialogues)).cells(model())
+    assert cell.sources == {"d.jsonl": "1"}
+    assert cell.fingerprint == plain.cells(model())[0].fingerprint

@@ -110,3 +110,10 @@ class OnDevice:
 
     def __init__(self, device: str) -> None:
         self.device = device
+
+
+def test_a_cell_knows_the_files_of_its_prompts(planned: Any) -> None:
+    axis, cells = planned
+    of_sets = [cell for cell in cells if cell.axis == axis.name]
+    assert of_sets != []
+    assert all(cell.sources == axis.sets[cell.task].files != {} for cell in of_sets)

@@ -10,6 +10,7 @@ from pyarrow import parquet
 
 from mplus_eval import cli
 from mplus_eval.capability import axis as capability_axis
+from mplus_eval.errors import SpecError
 from tests.toy import Bench
 
 
@@ -86,3 +87,11 @@ def test_a_run_from_before_there_were_checksums_is_completed_without_asking_agai
     bench.compare(["base", "plus", "other"])
     assert [backend.name for backend in bench.backends] == ["other"]
     assert stored.items() <= files(bench).items()
+
+
+def test_a_run_whose_data_were_corrected_is_refused_with_the_file(bench: Bench) -> None:
+    bench.run()
+    words = bench.path / "tasks" / "words.jsonl"
+    words.write_text(words.read_text().replace("say 3", "say 4"))
+    with pytest.raises(SpecError, match=r"different data \(words.jsonl changed\) of base × words, plus × words; name"):
+        bench.plan()
