@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mplus_eval.backends.base import Response
-from mplus_eval.models.thinking import DEFAULT_TOKENS, Thinking, thinking_of
+from mplus_eval.models.thinking import DEFAULT_TOKENS, Cut, Thinking, thinking_of
 from mplus_eval.spec.model import ModelSpec
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ Decode = Callable[[Sequence[int]], str]
 _LIMITS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
 """Names that lm-eval takes for the limit of new tokens, the strongest first."""
 _STEP = 256
-"""To whole multiples of so many tokens room is given where requests of one limit are asked together."""
+"""Room that is less than all of it comes in whole multiples of so many tokens."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,14 @@ class Reasoning:
     read: Decode
     encode: Encode | None = None
 
+    def room(self, n_prompt: int, limit: int, max_length: int) -> int:
+        """Most tokens of reasoning after a prompt, which is never cut for them."""
+        left = max(0, max_length - n_prompt - limit)
+        if left >= self.tokens:
+            return self.tokens
+        # What is asked together is asked with one limit of new tokens.
+        return left // _STEP * _STEP or left
+
     def widened(self, request: Instance, default: int, max_length: int) -> Instance:
         """A request to a model that cannot be followed: without stop strings, and with room for the reasoning."""
         from lm_eval.api.instance import Instance
@@ -51,27 +59,37 @@ class Reasoning:
         limit = answer_limit(settings, default)
         n_prompt = len(self.encode(prompt)) if self.encode else max_length // 2
         # What begins a prompt is not in this count.
-        room = max_length - n_prompt - limit - 2
-        room = self.tokens if room >= self.tokens else max(0, room // _STEP * _STEP)
-        kept = {name: value for name, value in settings.items() if name not in (*_LIMITS, "until")}
-        wider = {**kept, "until": [], "max_gen_toks": limit + room}
+        room = self.room(n_prompt + 2, limit, max_length)
+        kept = {name: value for name, value in settings.items() if name not in (*_LIMITS, "until", "ends", "turns")}
+        # The end of a turn ends its reasoning too.
+        ends = [text for text in settings.get("ends") or () if text not in self.thinking.tail]
+        wider = {**kept, "until": ends, "max_gen_toks": limit + room}
         return Instance("generate_until", request.doc, (prompt, wider), request.idx)
 
     def parted(self, request: Instance, text: str, default: int) -> Response:
         """What such a model said, cut as its request asks."""
         prompt, settings = request.args
-        until = settings.get("until") or []
+        until, turns = settings.get("until") or [], settings.get("turns")
+        stops = [*([until] if isinstance(until, str) else until), *(turns or ()), *(settings.get("ends") or ())]
         begun = self.thinking.begun(prompt)
-        cut = self.thinking.cut(text, begun=begun, stops=[until] if isinstance(until, str) else until)
+        cut = self.thinking.cut(text, begun=begun, stops=stops)
+        ran_on = None if turns is None else cut.stop in turns
         if self.encode is None:
-            return Response(cut.answer, thinking=cut.thinking, unclosed=cut.unclosed)
+            return Response(cut.answer, thinking=cut.thinking, unclosed=cut.unclosed, ran_on=ran_on)
         answer, ids = cut.answer, self.encode(cut.answer)
         if len(ids) > (limit := answer_limit(settings, default)):
             ids = ids[:limit]
             answer = self.decode(ids)
         around = ("" if begun else self.thinking.start, "" if cut.unclosed else self.thinking.end)
         n_thinking = 0 if cut.thinking is None else len(self.encode(cut.thinking.join(around)))
-        return Response(answer, n_tokens=len(ids), thinking=cut.thinking, n_thinking=n_thinking, unclosed=cut.unclosed)
+        return Response(
+            answer,
+            n_tokens=len(ids),
+            thinking=cut.thinking,
+            n_thinking=n_thinking,
+            unclosed=cut.unclosed,
+            ran_on=ran_on,
+        )
 
 
 def answer_limit(settings: dict[str, Any], default: int) -> int:
@@ -135,16 +153,16 @@ class Watch:
             ends: tokens that end a text.
         """
         self.thinking, self.reasoning = reasoning.thinking, reasoning
-        self.begun = self.inside = self.thinking.begun(prompt)
+        self.begun = self.thinking.begun(prompt)
         self.stops = tuple(text for text in stops if text)
         self.limit, self.room, self.ends = limit, room, frozenset(ends)
         tail = reasoning.encode(self.thinking.tail) if reasoning.encode and self.thinking.tail else ()
-        self._passing = self.ends & set(tail)
-        self.n_thinking, self.n_answer = 0, 0
-        self.by_text = self.by_token = self.exhausted = False
+        self.passing = self.ends & set(tail)
+        """End tokens that end no reasoning."""
         # No token is shorter than a byte; one more, since some decoders drop the first token's leading space.
         self._reach = max(len(text.encode()) for text in (*self.stops, self.thinking.start, self.thinking.end)) + 1
-        self._seen, self._since, self._carried = 0, 0, ""
+        self._tokens: Sequence[int] = ()
+        self._restart()
 
     @property
     def done(self) -> bool:
@@ -153,6 +171,10 @@ class Watch:
 
     def __call__(self, tokens: Sequence[int]) -> bool:
         """Look at what is new of the tokens so far; tell whether nothing more is to be generated."""
+        # A list that grew holds what was seen; of beams any may come next.
+        if tokens is not self._tokens and list(tokens[: self._seen]) != list(self._tokens[: self._seen]):
+            self._restart()
+        self._tokens = tokens
         while self._seen < len(tokens) and not self.done:
             self._seen += 1
             self._take(tokens, self._seen)
@@ -160,9 +182,7 @@ class Watch:
 
     def response(self, tokens: Sequence[int]) -> Response:
         """What was generated, parted and cut."""
-        self(tokens)
-        text = self.reasoning.decode(tokens[:-1] if self.by_token else tokens)
-        cut = self.thinking.cut(text, begun=self.begun, stops=self.stops)
+        cut = self.cut(tokens)
         # A stop string that is one token is not counted, as an end token is not.
         by_one = self.by_text and self.reasoning.read(tokens[-1:]) in self.stops
         return Response(
@@ -174,9 +194,21 @@ class Watch:
             unclosed=cut.unclosed,
         )
 
+    def cut(self, tokens: Sequence[int]) -> Cut:
+        """The text of what was generated, parted."""
+        self(tokens)
+        text = self.reasoning.decode(tokens[:-1] if self.by_token else tokens)
+        return self.thinking.cut(text, begun=self.begun, stops=self.stops)
+
+    def _restart(self) -> None:
+        self.inside = self.begun
+        self.n_thinking, self.n_answer = 0, 0
+        self.by_text = self.by_token = self.exhausted = False
+        self._seen, self._since, self._carried = 0, 0, ""
+
     def _take(self, tokens: Sequence[int], n: int) -> None:
         """Look at the newest of n tokens."""
-        if tokens[n - 1] in self.ends and not (self.inside and tokens[n - 1] in self._passing):
+        if tokens[n - 1] in self.ends and not (self.inside and tokens[n - 1] in self.passing):
             self.by_token = True
             return
         newest = self._text(tokens, max(self._since, n - self._reach), n)

@@ -31,13 +31,13 @@ class Cut:
         answer: what is scored; empty where the reasoning never ended.
         thinking: the reasoning without the texts around it; None where there was none.
         unclosed: whether it never ended.
-        stopped: whether a stop string ended the answer.
+        stop: the stop string that ended the answer, where one did.
     """
 
     answer: str
     thinking: str | None = None
     unclosed: bool = False
-    stopped: bool = False
+    stop: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,8 @@ class Thinking:
         """
         thoughts: list[str] = []
         said: list[str] = []
-        inside, stopped, rest = begun, False, text
+        inside, rest = begun, text
+        stop: str | None = None
         while True:
             if inside:
                 thought, end, rest = rest.partition(self.end)
@@ -100,11 +101,11 @@ class Thinking:
                 said = []
             else:
                 said.append(before)
-                stopped = True
+                stop = mark
                 break
         if not thoughts:
-            return Cut("".join(said), stopped=stopped)
-        return Cut(self._answer("".join(said)), self._thought(thoughts), stopped=stopped)
+            return Cut("".join(said), stop=stop)
+        return Cut(self._answer("".join(said)), self._thought(thoughts), stop=stop)
 
     def _thought(self, thoughts: Sequence[str]) -> str:
         """Several stretches become one text; a model may write the start again that the prompt has."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,9 @@ def test_a_model_that_cannot_be_followed_is_asked_without_stops_and_cut_afterwar
 def test_room_for_reasoning_never_costs_a_prompt_its_beginning(tokenizer: Any) -> None:
     asked = request(PROMPT, max_new_tokens=5)
     length = len(ids(tokenizer, PROMPT)) + 5
-    assert reasoning(tokenizer).widened(asked, 256, length + 20).args[1] == {"until": [], "max_gen_toks": 5}
+    # Two tokens are left for what a tokenizer may put around a prompt.
+    assert reasoning(tokenizer).widened(asked, 256, length + 20).args[1] == {"until": [], "max_gen_toks": 5 + 18}
+    assert reasoning(tokenizer).widened(asked, 256, length - 3).args[1] == {"until": [], "max_gen_toks": 5}
     assert reasoning(tokenizer).widened(request(PROMPT), 7, 4096).args[1]["max_gen_toks"] == 67
 
 
@@ -174,3 +177,26 @@ def test_a_model_without_a_pair_or_told_none_is_left_alone(tokenizer: Any, tmp_p
     assert reasoning_of(ModelSpec(name="a", source="x"), build_tokenizer(320)) is None
     assert reasoning_of(ModelSpec(name="a", source="x", thinking="none"), tokenizer) is None
     assert reasoning_of(ModelSpec(name="a", source="x"), None) is None
+
+
+@pytest.mark.parametrize(("n_prompt", "expected"), [(100, 600), (450, 512), (900, 100), (1000, 0), (2000, 0)])
+def test_room_is_what_the_context_leaves_in_few_sizes(tokenizer: Any, n_prompt: int, expected: int) -> None:
+    assert replace(reasoning(tokenizer), tokens=600).room(n_prompt, 0, 1000) == expected
+
+
+def test_the_ends_of_talk_are_heeded_by_a_model_that_cannot_be_followed(tokenizer: Any) -> None:
+    talk = {"ends": ["<|im_end|>"], "turns": ["\nUser:", "<|im_start|>"], "max_gen_toks": 9, "until": ["#"]}
+    asked, how = request(PROMPT, **talk), reasoning(tokenizer)
+    assert how.widened(asked, 256, 4096).args[1] == {"until": ["<|im_end|>"], "max_gen_toks": 69}
+    response = how.parted(asked, "<think>a\nUser: b</think>yes\nUser: no", 256)
+    assert (response.text, response.thinking, response.ran_on) == ("yes", "a\nUser: b", True)
+    assert how.parted(asked, "yes<|im_end|>", 256).ran_on is False
+
+
+def test_beams_are_followed_each_by_itself(tokenizer: Any) -> None:
+    watch = Watch(reasoning(tokenizer), PROMPT, stops=["\n"], limit=40, room=60)
+    one, other = ids(tokenizer, "<think>the cat</think>yes\n"), ids(tokenizer, "the dog sat on the mat")
+    assert watch(one)
+    assert not watch(other)
+    assert not watch(one[:-1])
+    assert watch.response(one).text == "yes"

@@ -29,8 +29,8 @@ def rendered(template: str, enable: bool | None) -> str:
     ("text", "begun", "stops", "expected"),
     [
         ("The sum is 4.", False, (), Cut("The sum is 4.")),
-        ("  two\nthree", False, ("\n",), Cut("  two", stopped=True)),
-        ("<think>Two\nand two.</think>\n\nFour.\nYes", False, ("\n",), Cut("Four.", "Two\nand two.", stopped=True)),
+        ("  two\nthree", False, ("\n",), Cut("  two", stop="\n")),
+        ("<think>Two\nand two.</think>\n\nFour.\nYes", False, ("\n",), Cut("Four.", "Two\nand two.", stop="\n")),
         ("Two and two.</think>Four.", True, (), Cut("Four.", "Two and two.")),
         ("<think>Two.</think>Four.", True, (), Cut("Four.", "Two.")),
         ("Two and two.</think>Four.", False, (), Cut("Four.", "Two and two.")),
@@ -39,8 +39,8 @@ def rendered(template: str, enable: bool | None) -> str:
         ("Well. <think>Two", False, (), Cut("", "Two", unclosed=True)),
         ("<think>\n\n</think>\n\nFour.", False, (), Cut("Four.", "")),
         ("<think>a</think>One, <think>b</think>two", False, (), Cut("One, two", "a\n\nb")),
-        ("one\ntwo</think>three", False, ("\n",), Cut("one", stopped=True)),
-        ("<think>a</think><", False, ("<",), Cut("", "a", stopped=True)),
+        ("one\ntwo</think>three", False, ("\n",), Cut("one", stop="\n")),
+        ("<think>a</think><", False, ("<",), Cut("", "a", stop="<")),
     ],
 )
 def test_the_answer_is_what_stands_outside_the_reasoning(
