@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mplus_eval.models.chat_format import PLAIN, stored_template
 from mplus_eval.models.resolved import ResolvedModel
@@ -37,14 +38,14 @@ def thinks_before_choices(model: ResolvedModel) -> ThinksFirst | None:
     thinking = thinking_of(model.spec, template, added_tokens(directory)) if template else None
     if template is None or thinking is None:
         return None
-    special = {"bos_token": "", "eos_token": "", **special_tokens(directory)}
+    special: dict[str, Any] = {"bos_token": "", "eos_token": "", **special_tokens(directory)}
 
     def render(enable: bool | None) -> str:
         from transformers.utils.chat_template_utils import render_jinja_template
 
         told = with_variables(str(template), enable)
-        (rendered,), _ = render_jinja_template([_TURN], chat_template=told, add_generation_prompt=True, **special)
-        return str(rendered)
+        rendered, _ = render_jinja_template([_TURN], chat_template=told, add_generation_prompt=True, **special)
+        return str(rendered[0])
 
     if not thinks_first(thinking, render, model.spec.enable_thinking):
         return None

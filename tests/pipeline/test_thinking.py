@@ -12,7 +12,10 @@ from mplus_eval.records.thinking import ThinkingSpent
 from tests.talkers import PROVOCATION, Bench, plain, rude, thoughtful
 
 JUDGES = ("function:tests.talkers:n_words",)
-LIKELIHOODS = {"perplexity", "median_perplexity", "n_likelihoods", "kl_per_token", "n_overflowed"}
+LIKELIHOODS = {
+    "perplexity", "median_perplexity", "bits_per_byte", "own_bits_per_byte", "kl_per_token",
+    "n_likelihoods", "n_overflowed",
+}  # fmt: skip
 
 
 def compared(path: Path, *, thinks: bool) -> tuple[Bench, Comparison]:
