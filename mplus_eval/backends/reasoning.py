@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 Encode = Callable[[str], Sequence[int]]
 Decode = Callable[[Sequence[int]], str]
-_LIMITS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
-"""Names that lm-eval takes for the limit of new tokens, the strongest first."""
 _STEP = 256
 """Room that is less than all of it comes in whole multiples of so many tokens."""
 
@@ -51,34 +49,37 @@ class Reasoning:
         # What is asked together is asked with one limit of new tokens.
         return left // _STEP * _STEP or left
 
-    def widened(self, request: Instance, default: int, max_length: int) -> Instance:
-        """A request to a model that cannot be followed: without stop strings, and with room for the reasoning."""
+    def widened(self, request: Instance, max_length: int) -> Instance:
+        """A request to a model that cannot be followed: without stop strings, and with room for the reasoning.
+
+        Its settings are normalised; `ends` and `turns` are what `ChatFormat.options` makes them.
+        """
         from lm_eval.api.instance import Instance
 
         prompt, settings = request.args
-        limit = answer_limit(settings, default)
+        limit = settings["max_gen_toks"]
         n_prompt = len(self.encode(prompt)) if self.encode else max_length // 2
         # What begins a prompt is not in this count.
         room = self.room(n_prompt + 2, limit, max_length)
-        kept = {name: value for name, value in settings.items() if name not in (*_LIMITS, "until", "ends", "turns")}
+        kept = {name: value for name, value in settings.items() if name not in ("until", "ends", "turns")}
         # The end of a turn ends its reasoning too.
         ends = [text for text in settings.get("ends") or () if text not in self.thinking.tail]
         wider = {**kept, "until": ends, "max_gen_toks": limit + room}
         return Instance("generate_until", request.doc, (prompt, wider), request.idx)
 
-    def parted(self, request: Instance, text: str, default: int) -> Response:
+    def parted(self, request: Instance, text: str) -> Response:
         """What such a model said, cut as its request asks."""
         prompt, settings = request.args
-        until, turns = settings.get("until") or [], settings.get("turns")
-        stops = [*([until] if isinstance(until, str) else until), *(turns or ()), *(settings.get("ends") or ())]
+        turns = settings.get("turns")
+        stops = [*settings["until"], *(turns or ()), *(settings.get("ends") or ())]
         begun = self.thinking.begun(prompt)
         cut = self.thinking.cut(text, begun=begun, stops=stops)
         ran_on = None if turns is None else cut.stop in turns
         if self.encode is None:
             return Response(cut.answer, thinking=cut.thinking, unclosed=cut.unclosed, ran_on=ran_on)
         answer, ids = cut.answer, self.encode(cut.answer)
-        if len(ids) > (limit := answer_limit(settings, default)):
-            ids = ids[:limit]
+        if len(ids) > settings["max_gen_toks"]:
+            ids = ids[: settings["max_gen_toks"]]
             answer = self.decode(ids)
         around = ("" if begun else self.thinking.start, "" if cut.unclosed else self.thinking.end)
         n_thinking = 0 if cut.thinking is None else len(self.encode(cut.thinking.join(around)))
@@ -92,9 +93,29 @@ class Reasoning:
         )
 
 
-def answer_limit(settings: dict[str, Any], default: int) -> int:
-    """Most new tokens of a request, by whatever name lm-eval takes it."""
-    return int(next((settings[name] for name in _LIMITS if settings.get(name) is not None), default))
+@dataclass(frozen=True)
+class Reasons:
+    """A model that reasons after one prompt.
+
+    Attributes:
+        reasoning: of the model.
+        prompt: what is gone on from.
+        room: most tokens of reasoning after it.
+    """
+
+    reasoning: Reasoning
+    prompt: str
+    room: int
+
+    def watch(self, *, stops: Sequence[str], limit: int, ends: Collection[int] = ()) -> Watch:
+        """Follow what is generated, from its beginning.
+
+        Args:
+            stops: texts that end an answer.
+            limit: most tokens of the answer.
+            ends: tokens that end a text.
+        """
+        return Watch(self, stops, limit, frozenset(ends))
 
 
 def reasoning_of(model: ModelSpec, tokenizer: Any, *, encode: Encode | None = None) -> Reasoning | None:
@@ -132,31 +153,13 @@ def decoder(tokenizer: Any, thinking: Thinking) -> Decode:
 class Watch:
     """Follows one text as it is generated: which tokens are reasoning, and whether the answer has come to its end."""
 
-    def __init__(
-        self,
-        reasoning: Reasoning,
-        prompt: str,
-        *,
-        stops: Sequence[str],
-        limit: int,
-        room: int,
-        ends: Collection[int] = (),
-    ) -> None:
-        """Begin with nothing generated.
-
-        Args:
-            reasoning: of the model.
-            prompt: what is gone on from.
-            stops: texts that end an answer.
-            limit: most tokens of the answer.
-            room: most tokens of reasoning.
-            ends: tokens that end a text.
-        """
-        self.thinking, self.reasoning = reasoning.thinking, reasoning
-        self.begun = self.thinking.begun(prompt)
+    def __init__(self, reasons: Reasons, stops: Sequence[str], limit: int, ends: frozenset[int]) -> None:
+        """Begin with nothing generated; the arguments are those of `Reasons.watch`."""
+        self.reasoning, self.thinking = reasons.reasoning, reasons.reasoning.thinking
+        self.begun = self.thinking.begun(reasons.prompt)
         self.stops = tuple(text for text in stops if text)
-        self.limit, self.room, self.ends = limit, room, frozenset(ends)
-        tail = reasoning.encode(self.thinking.tail) if reasoning.encode and self.thinking.tail else ()
+        self.limit, self.room, self.ends = limit, reasons.room, ends
+        tail = self.reasoning.encode(self.thinking.tail) if self.reasoning.encode and self.thinking.tail else ()
         self.passing = self.ends & set(tail)
         """End tokens that end no reasoning."""
         # No token is shorter than a byte; one more, since some decoders drop the first token's leading space.
@@ -180,12 +183,12 @@ class Watch:
             self._take(tokens, self._seen)
         return self.done
 
-    def response(self, tokens: Sequence[int]) -> Response:
-        """What was generated, parted and cut."""
+    def response(self, tokens: Sequence[int]) -> tuple[Response, str | None]:
+        """What was generated, parted and cut; and the stop string that ended it, where one did."""
         cut = self.cut(tokens)
         # A stop string that is one token is not counted, as an end token is not.
         by_one = self.by_text and self.reasoning.read(tokens[-1:]) in self.stops
-        return Response(
+        response = Response(
             cut.answer,
             n_tokens=self.n_answer - by_one,
             ended=self.by_text or self.by_token,
@@ -193,6 +196,7 @@ class Watch:
             n_thinking=self.n_thinking,
             unclosed=cut.unclosed,
         )
+        return response, cut.stop
 
     def cut(self, tokens: Sequence[int]) -> Cut:
         """The text of what was generated, parted."""

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from lm_eval.api.instance import Instance
 
-from mplus_eval.backends.reasoning import Reasoning, Watch, decoder, reasoning_of
+from mplus_eval.backends.base import Response
+from mplus_eval.backends.reasoning import Reasoning, Reasons, Watch, decoder, reasoning_of
 from mplus_eval.models.thinking import DEFAULT_TOKENS, KNOWN, Thinking
 from mplus_eval.spec.model import ModelSpec
 from tests.tiny_models import build_tokenizer
@@ -47,6 +48,11 @@ def generated(watch: Watch, tokens: Sequence[int], most: int = 500) -> list[int]
     return new
 
 
+def followed(watch: Watch, tokens: Sequence[int]) -> Response:
+    response, _ = watch.response(tokens)
+    return response
+
+
 def ids(tokenizer: Any, text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
@@ -71,8 +77,8 @@ def test_an_answer_after_reasoning_is_that_of_a_model_without(
     script = [*ids(tokenizer, answer), end]
 
     def said(prompt: str, tokens: list[int]) -> Any:
-        watch = Watch(reasoning(tokenizer), prompt, stops=stops, limit=limit, room=60, ends={end})
-        return watch.response(generated(watch, tokens))
+        watch = Reasons(reasoning(tokenizer), prompt, 60).watch(stops=stops, limit=limit, ends={end})
+        return followed(watch, generated(watch, tokens))
 
     plain, thought = said(PROMPT, script), said(prompt, [*ids(tokenizer, before), *script])
     assert (thought.text, thought.n_tokens, thought.ended) == (plain.text, plain.n_tokens, plain.ended)
@@ -83,9 +89,9 @@ def test_an_answer_after_reasoning_is_that_of_a_model_without(
 
 
 def test_reasoning_has_a_limit_of_its_own_and_without_an_end_there_is_no_answer(tokenizer: Any) -> None:
-    watch = Watch(reasoning(tokenizer), PROMPT, stops=["\n"], limit=2, room=30)
+    watch = Reasons(reasoning(tokenizer), PROMPT, 30).watch(stops=["\n"], limit=2)
     tokens = generated(watch, ids(tokenizer, "<think>" + "the cat\n sat " * 30))
-    response = watch.response(tokens)
+    response = followed(watch, tokens)
     assert (response.text, response.unclosed, response.n_tokens, response.ended) == ("", True, 0, False)
     assert response.n_thinking == len(tokens) == 30
     assert str(response.thinking).startswith("the cat\n sat")
@@ -93,18 +99,18 @@ def test_reasoning_has_a_limit_of_its_own_and_without_an_end_there_is_no_answer(
 
 def test_an_end_token_inside_the_reasoning_ends_it_unclosed(tokenizer: Any) -> None:
     end = tokenizer.eos_token_id
-    watch = Watch(reasoning(tokenizer), f"{PROMPT}<think>", stops=[], limit=9, room=60, ends={end})
+    watch = Reasons(reasoning(tokenizer), f"{PROMPT}<think>", 60).watch(stops=[], limit=9, ends={end})
     tokens = generated(watch, [*ids(tokenizer, "the cat"), end, *ids(tokenizer, " sat")])
-    response = watch.response(tokens)
+    response = followed(watch, tokens)
     assert tokens[-1] == end
     assert (response.text, response.thinking, response.unclosed, response.ended) == ("", "the cat", True, True)
 
 
 def test_marks_that_are_special_tokens_are_seen_and_no_other_is_said(tokenizer: Any) -> None:
     pair = KNOWN[1]
-    watch = Watch(reasoning(tokenizer, pair), PROMPT, stops=[], limit=40, room=60, ends={tokenizer.eos_token_id})
+    watch = Reasons(reasoning(tokenizer, pair), PROMPT, 60).watch(stops=[], limit=40, ends={tokenizer.eos_token_id})
     script = "[THINK]the cat[/THINK]the <|channel|>dog</s>"
-    response = watch.response(generated(watch, ids(tokenizer, script)))
+    response = followed(watch, generated(watch, ids(tokenizer, script)))
     assert (response.text, response.thinking, response.ended) == ("the dog", "the cat", True)
     assert response.n_tokens == len(ids(tokenizer, "the <|channel|>dog"))
 
@@ -114,14 +120,14 @@ def test_an_end_token_that_parts_messages_ends_no_reasoning(tokenizer: Any) -> N
     script = (
         "<|channel|>analysis<|message|>the cat<|end|><|start|>assistant<|channel|>final<|message|>the dog<|end|> sat"
     )
-    watch = Watch(reasoning(tokenizer, HARMONY), "<|start|>assistant", stops=[], limit=40, room=60, ends=ends)
-    response = watch.response(generated(watch, ids(tokenizer, script)))
+    watch = Reasons(reasoning(tokenizer, HARMONY), "<|start|>assistant", 60).watch(stops=[], limit=40, ends=ends)
+    response = followed(watch, generated(watch, ids(tokenizer, script)))
     assert (response.text, response.thinking, response.ended) == ("the dog", "the cat", True)
 
 
 def test_where_only_the_end_comes_back_all_before_it_was_reasoning(tokenizer: Any) -> None:
-    watch = Watch(reasoning(tokenizer), PROMPT, stops=["\n"], limit=60, room=60)
-    response = watch.response(generated(watch, ids(tokenizer, "the cat</think>\n\nthe dog\n sat")))
+    watch = Reasons(reasoning(tokenizer), PROMPT, 60).watch(stops=["\n"], limit=60)
+    response = followed(watch, generated(watch, ids(tokenizer, "the cat</think>\n\nthe dog\n sat")))
     assert (response.text, response.thinking, response.ended) == ("the dog", "the cat", True)
     assert response.n_thinking == len(ids(tokenizer, "the cat</think>\n\n"))
 
@@ -133,8 +139,8 @@ def request(prompt: str, **settings: Any) -> Instance:
 def test_a_model_that_cannot_be_followed_is_asked_without_stops_and_cut_afterwards(tokenizer: Any) -> None:
     asked = request(PROMPT, until=["\n"], max_gen_toks=5, do_sample=False)
     how = reasoning(tokenizer)
-    assert how.widened(asked, 256, 1000).args == (PROMPT, {"until": [], "max_gen_toks": 65, "do_sample": False})
-    response = how.parted(asked, "<think>the\ncat</think>\n\nthe cat sat on the mat and the dog\n", 256)
+    assert how.widened(asked, 1000).args == (PROMPT, {"until": [], "max_gen_toks": 65, "do_sample": False})
+    response = how.parted(asked, "<think>the\ncat</think>\n\nthe cat sat on the mat and the dog\n")
     # Of the answer five tokens are taken.
     assert response.text == tokenizer.decode(ids(tokenizer, "the cat sat on the mat")[:5])
     assert (response.thinking, response.unclosed, response.n_tokens) == ("the\ncat", False, 5)
@@ -142,17 +148,17 @@ def test_a_model_that_cannot_be_followed_is_asked_without_stops_and_cut_afterwar
 
 
 def test_room_for_reasoning_never_costs_a_prompt_its_beginning(tokenizer: Any) -> None:
-    asked = request(PROMPT, max_new_tokens=5)
+    asked = request(PROMPT, max_gen_toks=5)
     length = len(ids(tokenizer, PROMPT)) + 5
     # Two tokens are left for what a tokenizer may put around a prompt.
-    assert reasoning(tokenizer).widened(asked, 256, length + 20).args[1] == {"until": [], "max_gen_toks": 5 + 18}
-    assert reasoning(tokenizer).widened(asked, 256, length - 3).args[1] == {"until": [], "max_gen_toks": 5}
-    assert reasoning(tokenizer).widened(request(PROMPT), 7, 4096).args[1]["max_gen_toks"] == 67
+    assert reasoning(tokenizer).widened(asked, length + 20).args[1] == {"until": [], "max_gen_toks": 5 + 18}
+    assert reasoning(tokenizer).widened(asked, length - 3).args[1] == {"until": [], "max_gen_toks": 5}
+    assert reasoning(tokenizer).widened(request(PROMPT, max_gen_toks=7), 4096).args[1]["max_gen_toks"] == 67
 
 
 def test_a_server_without_a_tokenizer_is_cut_with_nothing_counted() -> None:
     how = Reasoning(THINK, 60, str, str)
-    response = how.parted(request(PROMPT, until="\n"), "Hm.</think>Yes\nno", 256)
+    response = how.parted(request(PROMPT, until=["\n"]), "Hm.</think>Yes\nno")
     assert (response.text, response.thinking, response.unclosed) == ("Yes", "Hm.", False)
     assert (response.n_tokens, response.n_thinking) == (None, None)
 
@@ -187,16 +193,16 @@ def test_room_is_what_the_context_leaves_in_few_sizes(tokenizer: Any, n_prompt: 
 def test_the_ends_of_talk_are_heeded_by_a_model_that_cannot_be_followed(tokenizer: Any) -> None:
     talk = {"ends": ["<|im_end|>"], "turns": ["\nUser:", "<|im_start|>"], "max_gen_toks": 9, "until": ["#"]}
     asked, how = request(PROMPT, **talk), reasoning(tokenizer)
-    assert how.widened(asked, 256, 4096).args[1] == {"until": ["<|im_end|>"], "max_gen_toks": 69}
-    response = how.parted(asked, "<think>a\nUser: b</think>yes\nUser: no", 256)
+    assert how.widened(asked, 4096).args[1] == {"until": ["<|im_end|>"], "max_gen_toks": 69}
+    response = how.parted(asked, "<think>a\nUser: b</think>yes\nUser: no")
     assert (response.text, response.thinking, response.ran_on) == ("yes", "a\nUser: b", True)
-    assert how.parted(asked, "yes<|im_end|>", 256).ran_on is False
+    assert how.parted(asked, "yes<|im_end|>").ran_on is False
 
 
 def test_beams_are_followed_each_by_itself(tokenizer: Any) -> None:
-    watch = Watch(reasoning(tokenizer), PROMPT, stops=["\n"], limit=40, room=60)
+    watch = Reasons(reasoning(tokenizer), PROMPT, 60).watch(stops=["\n"], limit=40)
     one, other = ids(tokenizer, "<think>the cat</think>yes\n"), ids(tokenizer, "the dog sat on the mat")
     assert watch(one)
     assert not watch(other)
     assert not watch(one[:-1])
-    assert watch.response(one).text == "yes"
+    assert followed(watch, one).text == "yes"
