@@ -44,8 +44,8 @@ def thinks_before_choices(model: ResolvedModel) -> ThinksFirst | None:
         from transformers.utils.chat_template_utils import render_jinja_template
 
         told = with_variables(str(template), enable)
-        rendered, _ = render_jinja_template([_TURN], chat_template=told, add_generation_prompt=True, **special)
-        return str(rendered[0])
+        texts: Any = render_jinja_template([_TURN], chat_template=told, add_generation_prompt=True, **special)[0]
+        return str(texts[0])
 
     if not thinks_first(thinking, render, model.spec.enable_thinking):
         return None
