@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mplus_eval.backends.decoding import Decoding
 from mplus_eval.backends.encoding import Encoding
+from mplus_eval.backends.reasoning import Reasoning
 from mplus_eval.models.chat_format import ChatFormat
 from mplus_eval.records.asking import Asking
 from mplus_eval.spec.model import ModelSpec
@@ -19,6 +20,7 @@ def asking_of(
     decoding: Decoding | None = None,
     ends: Sequence[int] = (),
     chat: ChatFormat | None = None,
+    reasoning: Reasoning | None = None,
 ) -> Asking:
     """What is known of one model; a field that no part fills stays at its default.
 
@@ -29,6 +31,7 @@ def asking_of(
         decoding: what of it comes from elsewhere than the protocol.
         ends: ids of the tokens that end any text.
         chat: how talk is put to it.
+        reasoning: how its reasoning is treated, where it has any.
     """
     return Asking(
         begins_with=encoding.text_of(encoding.begins) if encoding else "",
@@ -41,4 +44,6 @@ def asking_of(
         folds_system=chat.turns.folds_system if chat else False,
         decoding=decoding.applied_words if decoding else {},
         ignored=decoding.ignored_words if decoding else {},
+        thinking=reasoning.thinking.named if reasoning else "",
+        thinking_tokens=reasoning.tokens if reasoning else None,
     )

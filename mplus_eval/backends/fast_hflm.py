@@ -6,7 +6,7 @@ Chat templates, truncation and results stay lm-eval's own, and tokenisation wher
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,6 +21,7 @@ from mplus_eval.backends.generation_request import GenerationRequest, token_id
 from mplus_eval.backends.generation_settings import seeded, seeds_of
 from mplus_eval.backends.lm_eval_private import EncodedPair
 from mplus_eval.backends.padded_generation import generate_padded
+from mplus_eval.backends.reasoning import Reasoning, Reasons
 from mplus_eval.inference.budget import Budget, find_budget
 from mplus_eval.inference.generation import TreeGenerator
 from mplus_eval.inference.self_check import Tier, choose_tier, scorer_of
@@ -50,6 +51,8 @@ class FastHFLM(CheckedHFLM):
             **kwargs: those of `CheckedHFLM`.
         """
         super().__init__(*args, **kwargs)
+        self.reasoning: Reasoning | None = None
+        """How its reasoning is treated, set by whoever knows the model's keys."""
         self.decoding = Decoding.of(generation, self.model.generation_config)
         # Each may have been changed without the others, as a chat tokenizer is put beside a base's configuration.
         configs = (self.model.generation_config, self.model.config.get_text_config())
@@ -181,7 +184,7 @@ class FastHFLM(CheckedHFLM):
         """
         encoded = self.encoding.encode([request.args[0] for request in requests])
         asked = [
-            self._asked(request.args[1], ids, seed)
+            self._asked(request, ids, seed)
             for request, ids, seed in zip(requests, encoded, seeds_of(requests), strict=True)
         ]
         prompts = [each.prompt for each in asked]
@@ -202,14 +205,17 @@ class FastHFLM(CheckedHFLM):
             self.cache_hook.add_partial("generate_until", request.args, responses[-1].text)
         return responses
 
-    def _asked(self, options: Mapping[str, Any], ids: Sequence[int], seed: int) -> GenerationRequest:
+    def _asked(self, request: Instance, ids: Sequence[int], seed: int) -> GenerationRequest:
+        text, options = request.args
         settings = self.decoding.over(options, n_prompt=len(ids), default_limit=self.max_gen_toks)
         limit = settings["max_gen_toks"]
         if limit >= self.max_length:
             raise ValueError(f"max_gen_toks {limit} leaves no room for a prompt in {self.max_length} tokens")
-        return GenerationRequest.of(
-            settings, ids[-(self.max_length - limit) :], seed, tokenizer=self.tokenizer, ends=self.ends
-        )
+        ids = ids[-(self.max_length - limit) :]
+        reasons = None
+        if self.reasoning is not None:
+            reasons = Reasons(self.reasoning, text, self.reasoning.room(len(ids), limit, self.max_length))
+        return GenerationRequest.of(settings, ids, seed, tokenizer=self.tokenizer, ends=self.ends, reasons=reasons)
 
     @property
     def _pad(self) -> int:

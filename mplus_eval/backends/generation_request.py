@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lm_eval.models.utils import handle_stop_sequences
@@ -14,6 +14,8 @@ from mplus_eval.inference.generation import Prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+    from mplus_eval.backends.reasoning import Reasons, Watch
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class GenerationRequest:
         others: settings that transformers alone knows.
         turn_tokens: end tokens that begin another turn.
         turn_texts: stop strings that do; None where no turns are told apart.
+        watch: what follows the reasoning of a model that has any.
     """
 
     prompt: Prompt
@@ -33,6 +36,7 @@ class GenerationRequest:
     others: Mapping[str, Any]
     turn_tokens: frozenset[int]
     turn_texts: tuple[str, ...] | None
+    watch: Watch | None = None
 
     @classmethod
     def of(
@@ -43,6 +47,7 @@ class GenerationRequest:
         *,
         tokenizer: PreTrainedTokenizerBase,
         ends: Collection[int],
+        reasons: Reasons | None = None,
     ) -> GenerationRequest:
         """Translate a request's settings.
 
@@ -52,6 +57,7 @@ class GenerationRequest:
             seed: of the random numbers.
             tokenizer: the model's.
             ends: tokens that end any text.
+            reasons: how the model reasons after this prompt, where it does.
         """
         turns = settings.get("turns")
         of_turn = {text: token_id(tokenizer, text) for text in turns or ()}
@@ -62,19 +68,25 @@ class GenerationRequest:
         # An end token of several characters' plain text, as some tokenizers have, is met as text.
         eos = str(tokenizer.decode([tokenizer.eos_token_id])) if tokenizer.eos_token_id is not None else None
         until = tuple(dict.fromkeys([*handle_stop_sequences(settings["until"], eos=eos), *turn_texts]))
+        limit, ending = settings["max_gen_toks"], frozenset(all_ends | turn_tokens)
+        watch = reasons.watch(stops=until, limit=limit, ends=ending) if reasons else None
         prompt = Prompt(
             tokens=tuple(tokens),
-            max_new_tokens=settings["max_gen_toks"],
+            max_new_tokens=limit + (watch.room if watch else 0),
             sampling=sampling_of(settings),
             seed=seed,
-            end_tokens=frozenset(all_ends | turn_tokens),
-            stopped=stopper(tokenizer, until),
+            end_tokens=ending - watch.passing if watch else ending,
+            stopped=watch or stopper(tokenizer, until),
         )
         told = None if turns is None else turn_texts
-        return cls(prompt, until, others_of(settings), frozenset(turn_tokens), told)
+        return cls(prompt, until, others_of(settings), frozenset(turn_tokens), told, watch)
 
     def response(self, tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int]) -> Response:
         """What was generated, cut as `HFLM` cuts it; a stop string that is one token is not counted either."""
+        if self.watch is not None:
+            response, stop = self.watch.response(tokens)
+            ran_on = bool(tokens) and tokens[-1] in self.turn_tokens
+            return replace(response, ran_on=None if self.turn_texts is None else ran_on or stop in self.turn_texts)
         text = str(tokenizer.decode(list(tokens), skip_special_tokens=True))
         stops = {stop: text.index(stop) for stop in self.until if stop and stop in text}
         first = min(stops.values(), default=len(text))

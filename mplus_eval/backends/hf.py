@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mplus_eval.backends.asking import asking_of
 from mplus_eval.backends.base import LoadedModel, OpenedModel, Response
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
+from mplus_eval.backends.reasoning import reasoning_of
 from mplus_eval.models.chat_format import chat_format
 from mplus_eval.models.locations import ModelLocation
 from mplus_eval.spec.model import ModelSpec
@@ -83,9 +84,10 @@ def load(model: ModelSpec, source: ModelLocation) -> HfModel:
         generation=model.generation,
         budget=None if model.batch_size == "auto" else Budget.of_batch(model.batch_size),
     )
-    set_chat_template(lm, model.chat_template)
+    set_chat_template(lm, model.chat_template, model.enable_thinking)
     chat = chat_format(lm.tokenizer)
     lm.end_as(chat)
+    lm.reasoning = reasoning_of(model, lm.tokenizer, encode=lm.encoding.bare_text)
     dtype = str(lm.model.dtype).removeprefix("torch.")
     asking = asking_of(
         model,
@@ -94,6 +96,7 @@ def load(model: ModelSpec, source: ModelLocation) -> HfModel:
         decoding=lm.decoding,
         ends=sorted(lm.ends),
         chat=chat,
+        reasoning=lm.reasoning,
     )
     facts = LoadedModel("hf", dtype, int(lm.model.num_parameters()), device, lm.tier, asking)
     return HfModel(lm, facts, batch_size * _BATCHES_PER_CALL)

@@ -67,9 +67,7 @@ class LmEvalModel:
             return []
         request_type = requests[0].request_type
         if request_type == "generate_until":
-            requests = [self._translated(request) for request in requests]
-        if request_type == "generate_until":
-            return self._generated(requests)
+            return self._generated([self._settled(request) for request in requests])
         if request_type == "loglikelihood" and self.encoding is not None:
             return self._scored(self.encoding, requests)
         answers = getattr(self.lm, request_type)(list(requests), disable_tqdm=True)
@@ -79,14 +77,14 @@ class LmEvalModel:
 
     def _generated(self, requests: Sequence[Instance]) -> list[Response]:
         """Texts, parted into reasoning and answer where the model reasons."""
-        if (reasoning := self.reasoning) is None:
-            texts = self.lm.generate_until(list(requests), disable_tqdm=True)
-            responses = [Response(text=str(text)) for text in texts]
-        else:
-            default = getattr(self.lm, "max_gen_toks", DEFAULT_NEW_TOKENS)
-            wider = [reasoning.widened(request, default, self.lm.max_length) for request in requests]
-            texts = self.lm.generate_until(wider, disable_tqdm=True)
-            responses = [reasoning.parted(one, str(text), default) for one, text in zip(requests, texts, strict=True)]
+        reasoning, put = self.reasoning, requests
+        if reasoning is not None:
+            put = [reasoning.widened(request, self.lm.max_length) for request in requests]
+        texts = self.lm.generate_until([self._translated(request) for request in put], disable_tqdm=True)
+        responses = [
+            reasoning.parted(request, str(text)) if reasoning else Response(text=str(text))
+            for request, text in zip(requests, texts, strict=True)
+        ]
         if self.encoding is None:
             return responses
         prompts = self.encoding.encode([request.args[0] for request in requests])
@@ -118,14 +116,14 @@ class LmEvalModel:
         """Normalised settings of a request to generate, as the engine behind lm-eval's class takes them."""
         return settings
 
+    def _settled(self, request: Instance) -> Instance:
+        """A request with all of its settings, by lm-eval's names and those of `ChatFormat.options`."""
+        default = getattr(self.lm, "max_gen_toks", DEFAULT_NEW_TOKENS)
+        return with_settings(request, self.decoding.over(request.args[1], default_limit=default))
+
     def _translated(self, request: Instance) -> Instance:
         """A request whose turns end by stop strings, which is all that lm-eval's class knows of ends."""
-        from lm_eval.api.instance import Instance
-
-        prompt, options = request.args
-        default = getattr(self.lm, "max_gen_toks", DEFAULT_NEW_TOKENS)
-        settings = self.decoding.over(without_turns(options), default_limit=default)
-        return Instance("generate_until", request.doc, (prompt, self.options(settings)), request.idx, request.metadata)
+        return with_settings(request, self.options(without_turns(request.args[1])))
 
     def render_chat(self, messages: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
         """Put messages into the model's chat template; one that takes no system gets its words in the user's turn."""
@@ -158,6 +156,13 @@ def encode_by(lm: LM, encoding: Encoding) -> None:
         return encode(string)
 
     lm.tok_encode = tok_encode
+
+
+def with_settings(request: Instance, settings: Mapping[str, Any]) -> Instance:
+    """The same request with other settings."""
+    from lm_eval.api.instance import Instance
+
+    return Instance("generate_until", request.doc, (request.args[0], settings), request.idx, request.metadata)
 
 
 def without_turns(options: Mapping[str, Any]) -> dict[str, Any]:

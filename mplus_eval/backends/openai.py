@@ -37,7 +37,7 @@ _NEUTRAL = {
 """By who serves (`/models` says it), what must be said lest the server takes a checkpoint's settings or its own."""
 _NEUTRAL_ANYWHERE = {"top_p": 1.0}
 _SHOWS_SPECIAL = ("vllm", "sglang")
-"""Servers that can leave special tokens in a text, where stop strings find them."""
+"""Servers that can leave special tokens in a text, where stop strings and the ends of reasoning are found."""
 
 
 class OpenAIModel(LmEvalModel):
@@ -54,7 +54,8 @@ class OpenAIModel(LmEvalModel):
         named = {served_name(name): value for name, value in settings.items()}
         if self.owner == "llamacpp" and "repetition_penalty" in named:
             named["repeat_penalty"] = named.pop("repetition_penalty")
-        shown = {"skip_special_tokens": False} if self.owner in _SHOWS_SPECIAL and settings["until"] else {}
+        is_read = bool(settings["until"]) or self.reasoning is not None
+        shown = {"skip_special_tokens": False} if self.owner in _SHOWS_SPECIAL and is_read else {}
         return {**neutral, **shown, **named}
 
     def respond(self, requests: Sequence[Instance]) -> list[Response]:
@@ -105,7 +106,7 @@ def load(model: ModelSpec, source: ModelLocation) -> OpenAIModel:
     chat = chat_format(lm.tokenizer) if encoding else None
     asking = None
     if encoding or model.generation:
-        asking = asking_of(model, encoding, max_length=lm.max_length, decoding=decoding, chat=chat)
+        asking = asking_of(model, encoding, max_length=lm.max_length, decoding=decoding, chat=chat, reasoning=reasoning)
     if asking and own:
         asking = asking.model_copy(update={"decoding": {"what a request does not name": "the server's own"}})
     facts = LoadedModel("openai", None, None, None, asking=asking)

@@ -83,6 +83,7 @@ def load(model: ModelSpec, source: ModelLocation) -> VllmModel:
         decoding=decoding,
         ends=sorted(set(ends)),
         chat=chat,
+        reasoning=reasoning,
     )
     backend = VllmModel(
         lm, LoadedModel("vllm", dtype, None, None, asking=asking), _REQUESTS_PER_CALL, reasoning, encoding
