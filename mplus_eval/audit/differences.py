@@ -30,7 +30,13 @@ class Auditor:
     allowed: Collection[str] = ()
 
     def find(
-        self, names: tuple[str, str], items: tuple[AskedItems, AskedItems], *, generates: bool, chats: bool = False
+        self,
+        names: tuple[str, str],
+        items: tuple[AskedItems, AskedItems],
+        *,
+        generates: bool,
+        chats: bool = False,
+        describes: bool = False,
     ) -> tuple[AskedDifference, ...]:
         """What differs between a model and the one that it is held against, on one task.
 
@@ -39,9 +45,10 @@ class Auditor:
             items: of both, as they were put.
             generates: whether texts are generated.
             chats: whether each model is talked to in a format of its own.
+            describes: whether a description in a chat template goes before the prompts.
         """
         model, against = (AskedModel(name, self.models[name], asked) for name, asked in zip(names, items, strict=True))
-        pair = AskedPair(model, against, generates=generates, chats=chats)
+        pair = AskedPair(model, against, generates=generates, chats=chats, describes=describes)
         measured = {name: difference for name, measure in MEASURES.items() if (difference := measure(pair))}
         return tuple(self._told(name, difference) for name, difference in measured.items())
 

@@ -6,7 +6,7 @@ does not tell is no difference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mplus_eval.audit.pair import AskedPair
@@ -149,8 +149,24 @@ def _told(told: Callable[[Asking], object], words: str) -> Callable[[AskedPair],
     return measure
 
 
-def _of_talk(measure: Callable[[AskedPair], Found | None]) -> Callable[[AskedPair], Found | None]:
-    return lambda pair: measure(pair) if pair.chats else None
+def _system(pair: AskedPair) -> Found | None:
+    if not pair.chats:
+        return None
+    return _said_by_itself(pair) or _system_turn(pair)
+
+
+def _description(pair: AskedPair) -> Found | None:
+    return _system_turn(pair) if pair.describes else None
+
+
+_said_by_itself = _told(
+    lambda asking: asking.template_system and repr(asking.template_system[:80]),
+    "its template says {own} by itself, that of {name} {other}",
+)
+_system_turn = _told(
+    lambda asking: "the user's first turn" if asking.folds_system else "a turn of its own",
+    "a system's words go to {own}, for {name} to {other}",
+)
 
 
 def _ends(pair: AskedPair) -> Found | None:
@@ -178,7 +194,6 @@ def _tokenizer(pair: AskedPair) -> Found | None:
 
 
 _WORDS = {
-    "system": "its template says {own} by itself, that of {name} {other}",
     "ends": "its texts end with {own}, those of {name} with {other}",
     "context": "its longest sequence is {own} tokens, that of {name} {other}",
 }
@@ -197,7 +212,8 @@ MEASURES: dict[str, Callable[[AskedPair], Found | None]] = {
     "template": _template,
     "prompts": _prompts,
     "items": _items,
-    "system": _of_talk(_told(lambda asking: asking.template_system, _WORDS["system"])),
+    "description": _description,
+    "system": _system,
     "ends": _ends,
     "tokenizer": _tokenizer,
     "context": _told(lambda asking: asking.max_length, _WORDS["context"]),
@@ -212,9 +228,9 @@ def _settings(asking: Asking) -> str:
 
 
 def _words(value: object) -> str:
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, tuple):
         return " ".join(map(repr, value)) or "nothing"
-    return f"{str(value)[:80]!r}" if isinstance(value, str) and value else str(value or "nothing")
+    return str(value or "nothing")
 
 
 def _percent(share: float) -> str:

@@ -33,12 +33,14 @@ class AskedPair:
     Attributes:
         generates: whether texts are generated, so that decoding matters.
         chats: whether each model is talked to in a format of its own, which is then part of what is compared.
+        describes: whether a task's description goes before its prompts, which in a chat template is the system's.
     """
 
     model: AskedModel
     against: AskedModel
     generates: bool
     chats: bool
+    describes: bool = False
 
     @cached_property
     def both(self) -> pd.DataFrame:

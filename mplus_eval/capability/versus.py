@@ -11,6 +11,7 @@ from mplus_eval.audit.differences import Auditor, audited, withheld_for
 from mplus_eval.audit.items import AskedItems
 from mplus_eval.capability.macro_average import summarise
 from mplus_eval.capability.noise_floor import mark_above_noise
+from mplus_eval.models.chat_format import PLAIN
 from mplus_eval.records.asking import AskedDifference
 from mplus_eval.records.comparison import ModelEntry, NoiseFloor, Summary
 from mplus_eval.records.contrast import Contrast
@@ -118,7 +119,9 @@ def set_against(
             generator=run.rng_for(task.name, model, against),
         )
         sides = asked[model, task.name], asked[against, task.name]
-        audits[task.name] = auditor.find(names, sides, generates=task.kind != "choice")
+        # In a plain prompt a description is text like any other.
+        describes = task.has_description and any(run.models[name].chat_template != PLAIN for name in names)
+        audits[task.name] = auditor.find(names, sides, generates=task.kind != "choice", describes=describes)
     judged = contrasts(differences, pairs, run.suite.level)
     task_contrasts = {task: audited(contrast, audits[task]) for task, contrast in judged.items()}
     summary = _summary(run, names, differences, averages)

@@ -191,6 +191,17 @@ def test_in_chat_each_models_own_format_is_part_of_what_is_compared() -> None:
     assert system["system"].says == "its template says 'Be kind.' by itself, that of base nothing"
 
 
+def test_a_description_that_one_template_has_no_system_for_is_told() -> None:
+    auditor = Auditor({"base": asked(), "plus": asked(folds_system=True)})
+    sides = items(), items()
+    assert auditor.find(("plus", "base"), sides, generates=False) == ()
+    (found,) = auditor.find(("plus", "base"), sides, generates=False, describes=True)
+    assert (found.name, found.says) == (
+        "description",
+        "a system's words go to the user's first turn, for base to a turn of its own",
+    )
+
+
 def test_a_difference_that_is_allowed_by_name_is_marked_and_withholds_nothing() -> None:
     found = find(None, entry(dtype="bfloat16"), entry(), allowed=("dtype",))["dtype"]
     assert (found.withholds, found.allowed) == (False, True)
