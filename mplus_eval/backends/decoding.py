@@ -117,7 +117,7 @@ def neutralise(model: PreTrainedModel) -> None:
 
     from mplus_eval.inference.logits import without_adapter
 
-    configured = model.generation_config
+    configured: GenerationConfig | None = model.generation_config
     if configured is None:
         return
     tokens = {name: getattr(configured, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}

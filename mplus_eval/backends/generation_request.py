@@ -85,8 +85,8 @@ class GenerationRequest:
         """What was generated, cut as `HFLM` cuts it; a stop string that is one token is not counted either."""
         if self.watch is not None:
             response, stop = self.watch.response(tokens)
-            ran_on = bool(tokens) and tokens[-1] in self.turn_tokens
-            return replace(response, ran_on=None if self.turn_texts is None else ran_on or stop in self.turn_texts)
+            by_turn = bool(tokens) and tokens[-1] in self.turn_tokens
+            return replace(response, ran_on=None if self.turn_texts is None else by_turn or stop in self.turn_texts)
         text = str(tokenizer.decode(list(tokens), skip_special_tokens=True))
         stops = {stop: text.index(stop) for stop in self.until if stop and stop in text}
         first = min(stops.values(), default=len(text))
@@ -105,5 +105,4 @@ class GenerationRequest:
 def token_id(tokenizer: PreTrainedTokenizerBase, text: str) -> int | None:
     """The id of a token of that text; None where the vocabulary has none."""
     token = tokenizer.convert_tokens_to_ids(text)
-    known = isinstance(token, int) and tokenizer.convert_ids_to_tokens(token) == text
-    return token if known else None
+    return token if isinstance(token, int) and tokenizer.convert_ids_to_tokens(token) == text else None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mplus_eval.data.hub import reason
 from mplus_eval.errors import UsageError
-from mplus_eval.models.chat_format import Messages
+from mplus_eval.models.chat_turns import Messages
 
 if TYPE_CHECKING:
     from mplus_eval.conversation.items import Dialogue
