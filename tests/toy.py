@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mplus_eval.records.comparison import Comparison
 from mplus_eval.store.outcomes import Outcome
 from mplus_eval.store.run_directory import RunDirectory
 from tests.specs import build_spec
+from tests.tiny_models import build_tokenizer
 
 CHOICE = """
 task: toy_sums
@@ -108,6 +110,11 @@ class RuleBackend:
         return Response(log_probability=-float(digest[0]) / 10 - 0.1, is_greedy=digest[1] < 128)
 
 
+@cache
+def _tokenizer() -> str:
+    return str(build_tokenizer(320).backend_tokenizer.to_str())
+
+
 def write_checkpoint(folder: Path, seed: int = 0) -> Path:
     """Write what passes for a checkpoint until it is loaded: a configuration, a tensor and a tokenizer's file."""
     import numpy as np
@@ -115,7 +122,7 @@ def write_checkpoint(folder: Path, seed: int = 0) -> Path:
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text('{"model_type": "mistral"}')
-    (folder / "tokenizer.json").write_text('{"version": "1.0"}')
+    (folder / "tokenizer.json").write_text(_tokenizer())
     save_file({"weight": np.full((2, 2), seed, dtype=np.float32)}, folder / "model.safetensors")
     return folder
 

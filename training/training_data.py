@@ -103,15 +103,17 @@ def gather(recipe: Recipe, data_dir: Path | None = None) -> TrainingData:
 
 
 def _base(recipe: Recipe) -> Path:
-    model = ModelSpec(name="base", source=recipe.base, role="base", revision=recipe.revision, model=None)
+    model = ModelSpec(
+        name="base", source=recipe.base, role="base", revision=recipe.revision, allow_bin=recipe.allow_bin
+    )
     if faults := model_faults(model, "hf"):
         raise SpecError([fault.replace("model 'base'", "base") for fault in faults])
     demo = demo_directories(demo_names([model]))
     if not all(map(is_trained, demo.values())):
         raise SpecError([f"base {recipe.base!r}: not trained yet; `mplus-eval compare` trains the demo's models"])
     location = resolve_source(model, "hf", demo)
-    if location.path is None or location.adapter:
-        raise SpecError([f"base {recipe.base!r}: a whole checkpoint is expected, not an adapter"])
+    if location.path is None or location.adapter or location.file:
+        raise SpecError([f"base {recipe.base!r}: a whole checkpoint is expected, not an adapter or a GGUF file"])
     return location.path
 
 

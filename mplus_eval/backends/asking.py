@@ -21,6 +21,7 @@ def asking_of(
     ends: Sequence[int] = (),
     chat: ChatFormat | None = None,
     reasoning: Reasoning | None = None,
+    quantization: str | None = None,
 ) -> Asking:
     """What is known of one model; a field that no part fills stays at its default.
 
@@ -32,12 +33,13 @@ def asking_of(
         ends: ids of the tokens that end any text.
         chat: how talk is put to it.
         reasoning: how its reasoning is treated, where it has any.
+        quantization: of its weights, where they are not quantized as they were asked for.
     """
     return Asking(
         begins_with=encoding.text_of(encoding.begins) if encoding else "",
         leaves_off=encoding.text_of(encoding.leaves_off) if encoding else "",
         max_length=max_length,
-        quantization=model.quantization,
+        quantization=quantization or model.quantization,
         end_tokens=tuple(encoding.text_of([token]) for token in ends) if encoding else (),
         talk_ends=chat.talk_ends if chat else (),
         template_system=chat.turns.system if chat else "",

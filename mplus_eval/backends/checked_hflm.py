@@ -7,17 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from lm_eval.models.huggingface import HFLM
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+from transformers import BitsAndBytesConfig
 
+from mplus_eval.backends.adapters import with_adapter
 from mplus_eval.backends.encoding import Encoding
 from mplus_eval.inference.logits import NotANumberError
+from mplus_eval.models.adapter_rows import is_of_whole_class
+from mplus_eval.models.auto_class import auto_class
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 
 class IncompleteWeightsError(ValueError):
@@ -25,16 +29,25 @@ class IncompleteWeightsError(ValueError):
 
 
 class WholeModel:
-    """`AutoModelForCausalLM`, refusing a checkpoint that leaves parts of the model at random weights."""
+    """The auto class of a checkpoint, refusing one that leaves parts of the model at random weights."""
 
     @classmethod
-    def from_pretrained(cls, *args: Any, **kwargs: Any) -> PreTrainedModel:
-        """Load a model; the arguments are those of transformers.
+    def from_pretrained(
+        cls, *args: Any, config: PretrainedConfig, whole_class: bool = False, **kwargs: Any
+    ) -> PreTrainedModel:
+        """Load a model.
+
+        Args:
+            *args: those of transformers.
+            config: the checkpoint's.
+            whole_class: whether its class that also sees is wanted, where there is one for its text alone.
+            **kwargs: those of transformers.
 
         Raises:
             IncompleteWeightsError: naming the first tensor that is missing or of another shape.
         """
-        loaded: Any = AutoModelForCausalLM.from_pretrained(*args, output_loading_info=True, **kwargs)
+        auto = auto_class(config, whole=whole_class)
+        loaded: Any = auto.from_pretrained(*args, config=config, output_loading_info=True, **kwargs)
         model: PreTrainedModel = loaded[0]
         loading = loaded[1]
         lacking = [*sorted(loading["missing_keys"]), *sorted(str(key[0]) for key in loading["mismatched_keys"])]
@@ -50,13 +63,19 @@ class CheckedHFLM(HFLM):
     tokenizer: PreTrainedTokenizerBase
 
     def __init__(
-        self, *args: Any, quantization: str | None = None, add_bos: bool | Literal["auto"] = "auto", **kwargs: Any
+        self,
+        *args: Any,
+        quantization: str | None = None,
+        weights_in: Path | None = None,
+        add_bos: bool | Literal["auto"] = "auto",
+        **kwargs: Any,
     ) -> None:
         """Load a model.
 
         Args:
             *args: those of `HFLM`.
             quantization: 4bit or 8bit.
+            weights_in: the GGUF file that holds the weights, where the directory has all but them.
             add_bos: whether a plain prompt begins with the beginning-of-text token; `auto` is the tokenizer's own way.
             **kwargs: those of `HFLM`.
 
@@ -64,8 +83,14 @@ class CheckedHFLM(HFLM):
             TokenizerError: when its tokenizer is broken.
         """
         self._quantization = quantization
+        self._weights_in = weights_in
         super().__init__(*args, **kwargs)
         self.encoding = Encoding.of(self.tokenizer, add_bos)
+        # Asked once: an adapter that trained single rows puts its table together at every look.
+        self.n_rows = int(self.model.get_input_embeddings().weight.shape[0])
+        if (pad := self.tokenizer.pad_token_id) is not None and pad >= self.n_rows:
+            # Padding is masked, but has to be some row.
+            self.tokenizer.pad_token = self.tokenizer.eos_token
         self._nan_is_noticed = False
         self.model.register_forward_hook(self._refuse_nan)
 
@@ -104,12 +129,21 @@ class CheckedHFLM(HFLM):
         finally:
             self._nan_is_noticed = False
 
-    def _create_model(self, *args: object, **kwargs: object) -> None:
+    def _create_model(self, *args: object, peft: str | None = None, **kwargs: object) -> None:
         # HFLM itself offers no way to quantize with transformers 5, which takes it in `quantization_config` alone.
         if self._quantization is not None:
             four = self._quantization == "4bit"
             kwargs["quantization_config"] = BitsAndBytesConfig(load_in_4bit=four, load_in_8bit=not four)
-        super()._create_model(*args, **kwargs)
+        if self._weights_in is not None:
+            kwargs["gguf_file"] = str(self._weights_in)
+        whole_class = peft is not None and is_of_whole_class(Path(peft))
+        super()._create_model(*args, config=self.config, whole_class=whole_class, **kwargs)
+        if self._weights_in is not None and all(each.is_floating_point() for each in self._model.parameters()):
+            # Unpacked while it was loaded, so that it computes as any other.
+            self._model.is_quantized = False
+        if peft is not None:
+            # HFLM itself would cut a padded vocabulary to the tokenizer's length.
+            self._model = with_adapter(self._model, Path(peft))
 
     def _refuse_nan(self, _module: torch.nn.Module, _inputs: object, output: object) -> None:
         """Stop at NaN logits, since decoding would turn them into text without a word.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import CacheHook
@@ -29,7 +29,6 @@ from mplus_eval.inference.tree import Request
 from mplus_eval.models.chat_format import ChatFormat
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel
 
 
@@ -165,9 +164,8 @@ class FastHFLM(CheckedHFLM):
         if (error := unscorable(context, continuation, self.max_length)) is not None:
             return error
         highest = max(*context, *continuation)
-        n_tokens = cast("torch.nn.Embedding", self.model.get_input_embeddings()).num_embeddings
-        if highest >= n_tokens:
-            return f"token id {highest} is outside the model's vocabulary of {n_tokens}"
+        if highest >= self.n_rows:
+            return f"token id {highest} is outside the model's vocabulary of {self.n_rows}"
         return None
 
     def generate_until(self, requests: Sequence[Instance], disable_tqdm: bool = False) -> list[str]:

@@ -11,11 +11,13 @@ from mplus_eval.backends.base import LoadedModel, OpenedModel, Response
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
 from mplus_eval.backends.reasoning import reasoning_of
 from mplus_eval.models.chat_format import chat_format
+from mplus_eval.models.gguf import read_gguf
 from mplus_eval.models.locations import ModelLocation
 from mplus_eval.spec.model import ModelSpec
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
+    from transformers import PretrainedConfig
 
     from mplus_eval.backends.fast_hflm import FastHFLM
 
@@ -62,7 +64,7 @@ class HfModel(LmEvalModel):
 
 
 def load(model: ModelSpec, source: ModelLocation) -> HfModel:
-    """Load a checkpoint directory, with its adapter where it has one."""
+    """Load a checkpoint directory or GGUF file, with its adapter where it has one."""
     import torch
 
     from mplus_eval.backends.fast_hflm import FastHFLM
@@ -80,6 +82,7 @@ def load(model: ModelSpec, source: ModelLocation) -> HfModel:
         trust_remote_code=model.trust_remote_code,
         backend="causal",
         quantization=model.quantization,
+        weights_in=source.file,
         add_bos=model.add_bos,
         generation=model.generation,
         budget=None if model.batch_size == "auto" else Budget.of_batch(model.batch_size),
@@ -97,9 +100,18 @@ def load(model: ModelSpec, source: ModelLocation) -> HfModel:
         ends=sorted(lm.ends),
         chat=chat,
         reasoning=lm.reasoning,
+        quantization=stored_quantization(source, lm.config),
     )
     facts = LoadedModel("hf", dtype, int(lm.model.num_parameters()), device, lm.tier, asking)
     return HfModel(lm, facts, batch_size * _BATCHES_PER_CALL)
+
+
+def stored_quantization(source: ModelLocation, config: PretrainedConfig) -> str | None:
+    """How the weights are quantized where they lie."""
+    if source.file is not None:
+        return read_gguf(source.file).quantization
+    settings = getattr(config, "quantization_config", None)
+    return settings.get("quant_method") if isinstance(settings, dict) else None
 
 
 def _free() -> None:

@@ -5,17 +5,25 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from mplus_eval.models.auto_class import is_language_model
 from mplus_eval.store.hashes import TOKENIZER_FILES
 
 WEIGHTS = "model.safetensors"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+PICKLED_WEIGHTS = "pytorch_model.bin"
+PICKLED_ADAPTER = "adapter_model.bin"
+TEKKEN = "tekken.json"
 VOCABULARY_FILES = tuple(
-    name for name in TOKENIZER_FILES if name not in ("added_tokens.json", "special_tokens_map.json", "merges.txt")
+    name
+    for name in TOKENIZER_FILES
+    if name not in ("added_tokens.json", "special_tokens_map.json", "merges.txt", "tekken.json")
 )
 _LFS_POINTER = b"version https://git-lfs"
 
 
-def checkpoint_faults(path: Path, where: str, *, own_tokenizer: bool, foreign_code: bool = False) -> list[str]:
+def checkpoint_faults(
+    path: Path, where: str, *, own_tokenizer: bool, foreign_code: bool = False, pickled: bool = False
+) -> list[str]:
     """Return what is wrong with a checkpoint directory.
 
     Args:
@@ -23,13 +31,16 @@ def checkpoint_faults(path: Path, where: str, *, own_tokenizer: bool, foreign_co
         where: how messages begin.
         own_tokenizer: whether the tokenizer is taken from this directory.
         foreign_code: whether the checkpoint may bring code of its own, so that its architecture need not be known.
+        pickled: whether weights in .bin files are read (`allow_bin`).
     """
     config = path / "config.json"
     if not config.is_file():
         return [f"{where}: {path} has no config.json, so it is not a checkpoint directory"]
     if faults := _object_faults(config, where) or _architecture_faults(config, where, foreign_code):
         return faults
-    return [*weight_faults(path, where), *(tokenizer_faults(path, where) if own_tokenizer else ())]
+    unread = [] if pickled or weight_files(path) else weight_files(path, PICKLED_WEIGHTS)
+    faults = [unread_fault(str(unread[0]), where)] if unread else weight_faults(path, where)
+    return [*faults, *(tokenizer_faults(path, where) if own_tokenizer else ())]
 
 
 def is_adapter(path: Path) -> bool:
@@ -37,8 +48,8 @@ def is_adapter(path: Path) -> bool:
     return (path / "adapter_config.json").is_file() and not (path / "config.json").is_file()
 
 
-def adapter_faults(path: Path, where: str) -> list[str]:
-    """Return what is wrong with a LoRA adapter directory."""
+def adapter_faults(path: Path, where: str, *, pickled: bool = False) -> list[str]:
+    """Return what is wrong with a LoRA adapter directory; `pickled` is as in `checkpoint_faults`."""
     config = path / "adapter_config.json"
     if not config.is_file():
         return [f"{where}: {path} has no adapter_config.json, so it is not a LoRA adapter directory"]
@@ -46,8 +57,11 @@ def adapter_faults(path: Path, where: str) -> list[str]:
         return faults
     if not adapter_base(path):
         return [f"{where}: {config} names no base_model_name_or_path"]
-    weights = path / ADAPTER_WEIGHTS
-    return _safetensors_faults(weights, where) if weights.is_file() else [f"{where}: {path} has no {ADAPTER_WEIGHTS}"]
+    if (weights := path / ADAPTER_WEIGHTS).is_file():
+        return _safetensors_faults(weights, where)
+    if (weights := path / PICKLED_ADAPTER).is_file():
+        return _pickle_faults(weights, where) if pickled else [unread_fault(str(weights), where)]
+    return [f"{where}: {path} has no {ADAPTER_WEIGHTS}"]
 
 
 def adapter_base(path: Path) -> str:
@@ -57,11 +71,13 @@ def adapter_base(path: Path) -> str:
 
 def has_tokenizer(path: Path) -> bool:
     """Tell whether a directory holds a tokenizer."""
-    return any((path / name).is_file() for name in VOCABULARY_FILES)
+    return any((path / name).is_file() for name in (*VOCABULARY_FILES, TEKKEN))
 
 
 def tokenizer_faults(path: Path, where: str) -> list[str]:
     """Return what is wrong with a tokenizer directory."""
+    if not any((path / name).is_file() for name in VOCABULARY_FILES) and (path / TEKKEN).is_file():
+        return tekken_faults(where)
     if not has_tokenizer(path):
         return [f"{where}: {path} has no tokenizer (tokenizer.json or tokenizer.model); name one with tokenizer=DIR"]
     return [
@@ -72,6 +88,26 @@ def tokenizer_faults(path: Path, where: str) -> list[str]:
     ]
 
 
+def tekken_faults(where: str) -> list[str]:
+    """Say when the package that reads Mistral's own file of a tokenizer is missing."""
+    from transformers.utils.import_utils import is_mistral_common_available
+
+    if is_mistral_common_available():
+        return []
+    return [
+        f"{where}: its tokenizer is a {TEKKEN}, which the package mistral-common reads: "
+        "pip install 'mistral-common[image]', or name a tokenizer.json with tokenizer=DIR"
+    ]
+
+
+def unread_fault(file: str, where: str) -> str:
+    """Why weights in a .bin file are not read unasked, and how they are."""
+    return (
+        f"{where}: {file} is a pickle, which may run code: allow_bin=true reads it by torch's weights_only, "
+        "which runs none; or save it as safetensors"
+    )
+
+
 def weight_faults(path: Path, where: str, *, pickled: bool = True) -> list[str]:
     """Return what is wrong with the weights that transformers would take: safetensors first, else pickled tensors.
 
@@ -80,7 +116,7 @@ def weight_faults(path: Path, where: str, *, pickled: bool = True) -> list[str]:
         where: how messages begin.
         pickled: whether pickled tensors are accepted, which hold no code.
     """
-    kinds = [(WEIGHTS, _safetensors_faults), ("pytorch_model.bin", _pickle_faults)]
+    kinds = [(WEIGHTS, _safetensors_faults), (PICKLED_WEIGHTS, _pickle_faults)]
     for name, faults_of in kinds if pickled else kinds[:1]:
         if not (files := weight_files(path, name)):
             continue
@@ -95,7 +131,6 @@ def weight_faults(path: Path, where: str, *, pickled: bool = True) -> list[str]:
 def _architecture_faults(config: Path, where: str, foreign_code: bool) -> list[str]:
     """Refuse what transformers would load with a language head of random weights, or not at all."""
     from transformers import CONFIG_MAPPING
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     settings = _read_object(config)
     kind, architectures = settings.get("model_type"), settings.get("architectures")
@@ -104,8 +139,7 @@ def _architecture_faults(config: Path, where: str, foreign_code: bool) -> list[s
     if kind not in CONFIG_MAPPING:
         hint = "; its own code runs with trust_remote_code=true" if "auto_map" in settings else ""
         return [f"{where}: {config} has model_type {kind!r}, which transformers does not know{hint}"]
-    causal = set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values())
-    if isinstance(architectures, list) and architectures and causal.isdisjoint(architectures):
+    if isinstance(architectures, list) and not is_language_model(kind, architectures):
         return [f"{where}: {config.parent} holds a {', '.join(architectures)}, which is not a causal language model"]
     return []
 

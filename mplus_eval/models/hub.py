@@ -12,11 +12,17 @@ from mplus_eval.data.hub import offline, reason, refused
 from mplus_eval.errors import SpecError
 from mplus_eval.models.checkpoints import (
     ADAPTER_WEIGHTS,
+    PICKLED_ADAPTER,
+    TEKKEN,
     VOCABULARY_FILES,
     adapter_faults,
     checkpoint_faults,
+    tekken_faults,
     tokenizer_faults,
+    unread_fault,
 )
+from mplus_eval.models.gguf import choose_gguf, gguf_names, package_faults
+from mplus_eval.spec.model import ModelSpec
 from mplus_eval.store.hashes import TOKENIZER_FILES
 
 Preparing = Callable[[str, int, int], None]
@@ -35,7 +41,7 @@ def checkpoint_files(names: Sequence[str]) -> list[str]:
     """
     top = [name for name in names if "/" not in name]
     weights = [name for name in top if fnmatch(name, "model*.safetensors") or name == ADAPTER_WEIGHTS]
-    weights = weights or [name for name in top if fnmatch(name, "pytorch_model*.bin")]
+    weights = weights or [name for name in top if fnmatch(name, "pytorch_model*.bin") or name == PICKLED_ADAPTER]
     rest = [name for name in top if name.endswith((".json", ".jinja", ".model", ".txt", ".py"))]
     return [*weights, *rest]
 
@@ -45,29 +51,42 @@ def tokenizer_files(names: Sequence[str]) -> list[str]:
     return [name for name in names if name in (*TOKENIZER_FILES, "config.json", "chat_template.jinja")]
 
 
-def hub_faults(source: str, revision: str | None, where: str, *, own_tokenizer: bool, foreign_code: bool) -> list[str]:
+def hub_faults(model: ModelSpec, where: str) -> list[str]:
     """Ask the hub, or its local cache when it is offline, whether a model can be read from there.
 
     Args:
-        source: a repository, `org/name`.
-        revision: branch, tag or commit; None for the main branch.
+        model: whose source is a repository, `org/name`.
         where: how messages begin.
-        own_tokenizer: whether the tokenizer is taken from this repository.
-        foreign_code: whether the checkpoint may bring code of its own.
     """
-    cached = cached_directory(source, revision, ("config.json", "adapter_config.json"))
+    source, revision, own_tokenizer = model.source, model.revision, model.tokenizer is None
+    cached = cached_directory(source, revision, ("config.json", "adapter_config.json", *filter(None, [model.file])))
     in_cache = None
-    if cached is not None and (cached / "config.json").is_file():
-        in_cache = checkpoint_faults(cached, where, own_tokenizer=own_tokenizer, foreign_code=foreign_code)
+    if cached is not None and model.file:
+        in_cache = choose_gguf([path.name for path in cached.iterdir()], model.file, source, where)[1]
+    elif cached is not None and (cached / "config.json").is_file():
+        in_cache = checkpoint_faults(
+            cached,
+            where,
+            own_tokenizer=own_tokenizer,
+            foreign_code=model.trust_remote_code,
+            pickled=model.allow_bin,
+        )
     elif cached is not None:
-        in_cache = adapter_faults(cached, where)
+        in_cache = adapter_faults(cached, where, pickled=model.allow_bin)
     names, faults = _listing(source, revision, where, usable_offline=in_cache == [])
     if names is None:
         return faults if in_cache is None else in_cache or faults
     files = checkpoint_files(names)
-    if not any(name.endswith((".safetensors", ".bin")) for name in files):
+    weights = [name for name in files if name.endswith((".safetensors", ".bin"))]
+    if model.file or (gguf_names(names) and not weights):
+        return choose_gguf(names, model.file, f"{source} on the hub", where)[1] or package_faults(where)
+    if not weights:
         return [f"{where}: {source} on the hub has no weights (safetensors)"]
-    if own_tokenizer and ADAPTER_WEIGHTS not in files and not set(files) & set(VOCABULARY_FILES):
+    if weights[0].endswith(".bin") and not model.allow_bin:
+        return [unread_fault(f"{source}'s {weights[0]}", where)]
+    if own_tokenizer and not {ADAPTER_WEIGHTS, PICKLED_ADAPTER, *VOCABULARY_FILES} & set(files):
+        if TEKKEN in names:
+            return tekken_faults(where)
         return [f"{where}: {source} on the hub has no tokenizer; name one with tokenizer=SOURCE"]
     return []
 

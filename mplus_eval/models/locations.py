@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -14,13 +15,17 @@ from mplus_eval.demo import BASE
 from mplus_eval.demo import MODELS as DEMO_MODELS
 from mplus_eval.errors import SpecError
 from mplus_eval.models.checkpoints import (
+    PICKLED_WEIGHTS,
     adapter_base,
     adapter_faults,
     checkpoint_faults,
     has_tokenizer,
     is_adapter,
     tokenizer_faults,
+    weight_files,
 )
+from mplus_eval.models.gguf import SUFFIX, choose_gguf, gguf_names
+from mplus_eval.models.gguf_checkpoint import gguf_faults, laid_out
 from mplus_eval.models.hub import (
     Preparing,
     checkpoint_files,
@@ -30,7 +35,7 @@ from mplus_eval.models.hub import (
     tokenizer_files,
 )
 from mplus_eval.models.servers import served_models, server_faults, server_of
-from mplus_eval.spec.backends import BACKENDS, BackendInfo, either
+from mplus_eval.spec.backends import BACKENDS, DEFAULT_BACKEND, BackendInfo, either
 from mplus_eval.spec.model import ModelSpec, is_url
 
 _DEMO = "demo:"
@@ -42,7 +47,8 @@ class ModelLocation:
     """A model that was found.
 
     `path` is its directory, or None for a server; `adapter` a LoRA directory; `tokenizer` the directory of a tokenizer
-    that is not the one in `path`; `max_length` the longest sequence, in tokens, where a server says it.
+    that is not the one in `path`; `max_length` the longest sequence, in tokens, where a server says it; `file` the GGUF
+    file that holds its weights, where `path` has all but them.
     """
 
     path: Path | None
@@ -51,6 +57,7 @@ class ModelLocation:
     base_url: str | None = None
     served_name: str | None = None
     max_length: int | None = None
+    file: Path | None = None
 
 
 def model_faults(model: ModelSpec, backend: str) -> list[str]:
@@ -71,8 +78,29 @@ def model_faults(model: ModelSpec, backend: str) -> list[str]:
     faults += _loading_faults(model, info, where)
     faults += _location_faults(model, where)
     if model.adapter:
-        faults += adapter_faults(Path(model.adapter), f"{where}: adapter")
+        faults += adapter_faults(Path(model.adapter), f"{where}: adapter", pickled=model.allow_bin)
+    if backend != DEFAULT_BACKEND and (model.file or is_gguf(model)):
+        faults.append(f"{where}: a GGUF file is read by the backend {DEFAULT_BACKEND}, not by {backend}")
     return faults
+
+
+def lies_here(model: ModelSpec) -> bool:
+    """Tell whether all of a model that was found without fault is on this machine, so that it can be looked into."""
+    sources = [model.source, model.tokenizer or "."]
+    if is_adapter(Path(model.source)) and not model.adapter:
+        sources.append(adapter_base(Path(model.source)))
+    served = model.base_url or model.model or is_url(model.source)
+    return not served and all(kind_of(each) == "directory" for each in sources)
+
+
+def is_gguf(model: ModelSpec) -> bool:
+    """Tell whether a source here is a GGUF file, or a folder of such files and of no other weights."""
+    path = Path(model.source)
+    if not path.is_dir():
+        return path.suffix == SUFFIX
+    names = [each.name for each in path.iterdir()]
+    others = is_adapter(path) or weight_files(path) or weight_files(path, PICKLED_WEIGHTS)
+    return bool(model.file) or (bool(gguf_names(names)) and not others)
 
 
 def demo_names(models: Iterable[ModelSpec]) -> list[str]:
@@ -83,10 +111,11 @@ def demo_names(models: Iterable[ModelSpec]) -> list[str]:
 
 
 def kind_of(source: str) -> Literal["demo", "hub", "directory"]:
-    """What a source that is no server's URL is; a directory that exists comes before the hub."""
+    """What a source that is no server's URL is; what exists here comes before the hub, and a GGUF file is here."""
     if source.startswith(_DEMO):
         return "demo"
-    return "hub" if is_hub_id(source) and not Path(source).is_dir() else "directory"
+    here = Path(source).exists() or source.endswith(SUFFIX)
+    return "hub" if is_hub_id(source) and not here else "directory"
 
 
 def resolve_source(
@@ -127,42 +156,97 @@ def resolve_source(
         name = name or next(iter(served))
         return ModelLocation(None, None, tokenizer, url, name, served.get(name))
     adapter = Path(model.adapter) if model.adapter else None
-    path = directory_of(model.source, model.revision)
-    if adapter is None and is_adapter(path):
-        adapter, base = path, model.model_copy(update={"source": adapter_base(path), "revision": None})
+    files = partial(_files_of, wanted=model.file)
+    path = Path(model.source) if is_gguf(model) else directory_of(model.source, model.revision, files)
+    if adapter is None and path.is_dir() and is_adapter(path):
+        adapter, base = path, _base_of(model, path)
         # It could not be checked while the adapter was on the hub.
-        if faults := _location_faults(base, f"model {model.name!r}: the adapter's base", adapter_is_enough=False):
+        if faults := _base_faults(base, adapter):
             raise SpecError(faults)
-        path = directory_of(base.source)
+        path = Path(base.source) if is_gguf(base) else directory_of(base.source)
+        model = base
     if tokenizer is None and adapter is not None and has_tokenizer(adapter):
         tokenizer = adapter
-    return ModelLocation(path, adapter, tokenizer)
+    file = _gguf_file(model.model_copy(update={"source": str(path)}))
+    if file is None:
+        return ModelLocation(path, adapter, tokenizer)
+    # Until now, one from the hub was looked at by its name alone.
+    if faults := gguf_faults(file, f"model {model.name!r}", own_tokenizer=tokenizer is None):
+        raise SpecError(faults)
+    return ModelLocation(laid_out(file), adapter, tokenizer, file=file)
+
+
+def _files_of(names: Sequence[str], wanted: str | None) -> list[str]:
+    """What is fetched of a repository: a checkpoint, or the GGUF file that is wanted or the only one."""
+    files = checkpoint_files(names)
+    if wanted or not any(name.endswith((".safetensors", ".bin")) for name in files):
+        return [wanted] if wanted else gguf_names(names)
+    return files
+
+
+def _gguf_file(model: ModelSpec) -> Path | None:
+    """The GGUF file that a model without faults is."""
+    path = Path(model.source)
+    if not is_gguf(model):
+        return None
+    return path / (model.file or gguf_names([each.name for each in path.iterdir()])[0]) if path.is_dir() else path
+
+
+def _base_of(model: ModelSpec, adapter: Path) -> ModelSpec:
+    """The model that an adapter names as its base, with the tokenizer that the adapter may bring."""
+    own = {"tokenizer": model.tokenizer or (str(adapter) if has_tokenizer(adapter) else None)}
+    return model.model_copy(update={"source": adapter_base(adapter), "revision": None, **own})
+
+
+def _base_faults(base: ModelSpec, adapter: Path) -> list[str]:
+    where = f"model {base.name!r}: the adapter's base"
+    faults = _location_faults(base, where, adapter_is_enough=False)
+    if faults and not Path(base.source).exists():
+        return [*faults[:-1], f"{faults[-1]}; where it has moved, write {base.name}=BASE,adapter={adapter}"]
+    return faults
 
 
 def _location_faults(model: ModelSpec, where: str, *, adapter_is_enough: bool = True) -> list[str]:
-    own_tokenizer, foreign_code = model.tokenizer is None, model.trust_remote_code
+    own_tokenizer = model.tokenizer is None
     match kind_of(model.source):
         case "demo":
             name = model.source.removeprefix(_DEMO)
             there_are = ", ".join(DEMO_MODELS)
             return [] if name in DEMO_MODELS else [f"{where}: no demo model {name!r}; there are {there_are}"]
         case "hub":
-            return hub_faults(
-                model.source, model.revision, where, own_tokenizer=own_tokenizer, foreign_code=foreign_code
-            )
+            return hub_faults(model, where)
     path = Path(model.source)
+    if is_gguf(model):
+        return _gguf_location_faults(model, path, where)
     if not path.is_dir():
         hint = "" if path.suffix or model.source.startswith((".", "/")) else "; a hub id is written org/name"
         return [f"{where}: no such directory: {path}{hint}"]
     revision = [f"{where}: revision belongs to a hub id, and {path} is a directory"] if model.revision else []
     if adapter_is_enough and is_adapter(path):
-        own = {"tokenizer": model.tokenizer or (str(path) if has_tokenizer(path) else None)}
-        base = model.model_copy(update={"source": adapter_base(path), "revision": None, **own})
         return revision + (
-            adapter_faults(path, where)
-            or _location_faults(base, f"{where}: the adapter's base", adapter_is_enough=False)
+            adapter_faults(path, where, pickled=model.allow_bin) or _base_faults(_base_of(model, path), path)
         )
-    return revision + checkpoint_faults(path, where, own_tokenizer=own_tokenizer, foreign_code=foreign_code)
+    return revision + checkpoint_faults(
+        path,
+        where,
+        own_tokenizer=own_tokenizer,
+        foreign_code=model.trust_remote_code,
+        pickled=model.allow_bin,
+    )
+
+
+def _gguf_location_faults(model: ModelSpec, path: Path, where: str) -> list[str]:
+    if path.is_dir():
+        name, faults = choose_gguf([each.name for each in path.iterdir()], model.file, str(path), where)
+        if name is None:
+            return faults
+        path /= name
+    elif model.file:
+        return [f"{where}: file names one in a folder, and {path} is a file itself"]
+    if not path.is_file():
+        return [f"{where}: no such file: {path}"]
+    revision = [f"{where}: revision belongs to a hub id, and {path} is a file"] if model.revision else []
+    return revision + gguf_faults(path, where, own_tokenizer=model.tokenizer is None)
 
 
 def _loading_faults(model: ModelSpec, backend: BackendInfo, where: str) -> list[str]:

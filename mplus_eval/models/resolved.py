@@ -9,9 +9,9 @@ from pathlib import Path
 
 from mplus_eval.errors import SpecError
 from mplus_eval.models.chat_format import PLAIN, PLAIN_FORMAT, PLAIN_TEMPLATE, stored_template
+from mplus_eval.models.contents import content_faults
 from mplus_eval.models.hub import Preparing
-from mplus_eval.models.locations import ModelLocation, resolve_source
-from mplus_eval.models.tokenizer_check import stored_fault
+from mplus_eval.models.locations import ModelLocation, lies_here, resolve_source
 from mplus_eval.models.vocabulary import vocabulary_hash
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.model import ModelSpec
@@ -73,6 +73,9 @@ def resolved_models(
     for model in spec.models:
         try:
             location = resolve_source(model, spec.backend_of(model), demo, preparing)
+            if not lies_here(model):
+                # What lay here was looked into before anything was fetched.
+                faults += content_faults(model, location, talks=talks)
             models.append(_resolved(model, spec.backend_of(model), location, talks=talks))
         except SpecError as error:
             faults += error.faults
@@ -87,12 +90,10 @@ def _resolved(model: ModelSpec, backend: str, location: ModelLocation, *, talks:
         # A server's own length decides where a prompt is cut.
         weights = hash_text(f"{location.base_url} {location.served_name} {location.max_length}")
     else:
-        weights = weights_hash(location.path)
+        weights = hash_file(location.file) if location.file else weights_hash(location.path)
         if location.adapter:
             weights = hash_components({"base": weights, "adapter": weights_hash(location.adapter)})
     tokenizer = location.tokenizer or location.path
-    if tokenizer and (fault := stored_fault(tokenizer)):
-        raise SpecError([f"model {model.name!r}: {fault}"])
     vocabulary = tokenizer_hash(tokenizer) if tokenizer else "the server's"
     template, talk_format = _formats(model, tokenizer, talks=talks)
     return ResolvedModel(model, backend, location, weights, vocabulary, template, talk_format)

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mplus_eval.errors import SpecError
+from mplus_eval.models.contents import content_faults
 from mplus_eval.models.hub import Preparing
-from mplus_eval.models.locations import model_faults
+from mplus_eval.models.locations import lies_here, model_faults, resolve_source
 from mplus_eval.pipeline.axis import AXES, Axis
 from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.decoding import decoding_faults
+from mplus_eval.spec.model import ModelSpec
 from mplus_eval.spec.suite import Suite, load_suite
 
 
@@ -42,21 +44,32 @@ def validate(spec: CompareSpec, preparing: Preparing | None = None, known_faults
         *(f"{label} {str(path)!r}: no such directory" for label, path in folders if path and not path.is_dir()),
         *(missing for name, backend in BACKENDS.items() if name in backends and (missing := backend.missing)),
     ]
-    for model in spec.models:
-        backend = spec.backend_of(model)
-        faults += model_faults(model, backend)
-        faults += decoding_faults(model, f"model {model.name!r}", serves_itself=not BACKENDS[backend].opens_layers)
     suite: Suite | None = None
     axes: list[Axis] = []
+    faults_of_axes: list[str] = []
     try:
         suite = load_suite(spec.suite)
     except SpecError as error:
-        faults += error.faults
+        faults_of_axes += error.faults
     if suite is not None:
         for kind in AXES:
             axis, wrong = kind.load(spec, suite, preparing)
-            faults += wrong
+            faults_of_axes += wrong
             axes += [axis] if axis else []
-    if faults or suite is None:
-        raise SpecError(faults)
+    talks = any(axis.chats for axis in axes)
+    faults += [fault for model in spec.models for fault in _faults_of(model, spec.backend_of(model), talks=talks)]
+    if faults or faults_of_axes or suite is None:
+        raise SpecError([*faults, *faults_of_axes])
     return Validated(spec, suite, tuple(axes))
+
+
+def _faults_of(model: ModelSpec, backend: str, *, talks: bool) -> list[str]:
+    """What stands in the way of one model; what lies on this machine is looked into."""
+    opens = BACKENDS[backend].opens_layers
+    faults = [
+        *model_faults(model, backend),
+        *decoding_faults(model, f"model {model.name!r}", serves_itself=not opens),
+    ]
+    if faults or not lies_here(model):
+        return faults
+    return content_faults(model, resolve_source(model, backend), talks=talks)

@@ -13,14 +13,15 @@ import torch
 from lm_eval.api.instance import Instance
 
 from mplus_eval.backends import Response, load_backend
-from mplus_eval.backends.hf import HfModel
+from mplus_eval.backends.hf import HfModel, stored_quantization
 from mplus_eval.inference.logits import NotANumberError
 from mplus_eval.inference.self_check import Tier
-from mplus_eval.models.locations import resolve_source
+from mplus_eval.models.locations import ModelLocation, model_faults, resolve_source
 from mplus_eval.models.tokenizer_check import TokenizerError
 from mplus_eval.spec.model import ModelSpec
 from tests.backends.requests import choices, generations, log_probabilities, texts
 from tests.conftest import TinyModel
+from tests.gguf_files import write_gguf
 from tests.tiny_models import CHAT_TEMPLATE, around, build_adapter, build_model, retokenize
 
 
@@ -283,3 +284,112 @@ def test_closing_gives_the_weights_back(tiny_model: TinyModel) -> None:
     backend.close()
     gc.collect()
     assert weights() is None
+
+
+@pytest.mark.parametrize(("kind", "quantization"), [("F32", "GGUF F32"), ("Q8_0", "GGUF Q8_0")])
+def test_a_gguf_file_answers_as_the_checkpoint_that_it_was_made_of(
+    tiny_model: TinyModel, tmp_path: Path, kind: str, quantization: str
+) -> None:
+    path = tiny_model(architecture="llama")
+    whole, packed = load(path), load(write_gguf(tmp_path / "m.gguf", path, kind=kind))
+    expected = log_probabilities(whole.respond(choices()))
+    # Eight bits of weights as wide as these move a sum by less than this.
+    assert log_probabilities(packed.respond(choices())) == pytest.approx(expected, abs=1e-4 if kind == "F32" else 1.0)
+    assert packed.facts.asking is not None
+    assert whole.facts.asking is not None
+    assert (packed.facts.asking.quantization, whole.facts.asking.quantization) == (quantization, None)
+    assert packed.facts.scoring is not None
+    assert (packed.facts.scoring.name, packed.facts.scoring.tolerance) == ("tree", 2e-4)
+    assert packed.lm.model.generation_config.eos_token_id == 1
+    if kind == "F32":
+        assert packed.respond(generations()) == whole.respond(generations())
+
+
+SEEING: dict[str, dict[str, Any]] = {
+    "mistral3": {},
+    "gemma3": {},
+    "llama4": {"num_experts_per_tok": 1, "num_local_experts": 2, "intermediate_size_mlp": 64},
+    "qwen3_vl": {},
+    "qwen3_5": {
+        "num_hidden_layers": 4,
+        "linear_num_key_heads": 2,
+        "linear_num_value_heads": 4,
+        "linear_key_head_dim": 8,
+        "linear_value_head_dim": 8,
+    },
+}
+
+
+@pytest.fixture(params=SEEING)
+def seeing(request: Any, tiny_model: TinyModel, tmp_path: Path) -> Path:
+    """A checkpoint of a class that also sees."""
+    from transformers import CONFIG_MAPPING, AutoModelForImageTextToText
+
+    text = {
+        "vocab_size": 320,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "max_position_embeddings": 512,
+        "bos_token_id": 0,
+        "eos_token_id": 1,
+        "pad_token_id": 1,
+        **SEEING[request.param],
+    }
+    eyes = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4, "num_hidden_layers": 1, "depth": 1}
+    eyes |= {"num_heads": 4, "image_size": 28, "patch_size": 14, "out_hidden_size": 32, "deepstack_visual_indexes": [0]}
+    eyes |= {"projector_input_dim": 32, "projector_output_dim": 32, "vision_output_dim": 32}
+    torch.manual_seed(0)
+    config = CONFIG_MAPPING[request.param](text_config=text, vision_config=eyes)
+    AutoModelForImageTextToText.from_config(config).save_pretrained(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(tiny_model() / name, tmp_path)
+    return tmp_path
+
+
+def test_a_class_that_also_sees_is_asked_as_its_text_model(seeing: Path) -> None:
+    from transformers import AutoModelForImageTextToText
+
+    assert model_faults(ModelSpec(name="m", source=str(seeing)), "hf") == []
+    backend = load(seeing)
+    encoded = [backend.lm.tok_encode("".join(request.args)) for request in choices()[:2]]
+    whole = AutoModelForImageTextToText.from_pretrained(seeing)
+    for ids in encoded:
+        tokens = torch.tensor([ids])
+        with torch.no_grad():
+            expected = whole(input_ids=tokens).logits
+            assert torch.allclose(backend.lm.model(tokens).logits, expected, atol=1e-5)
+    assert all(math.isfinite(value) for value in log_probabilities(backend.respond(choices())))
+    assert [response.error for response in backend.respond(generations(n_tokens=3))] == [None] * len(generations())
+
+
+def test_a_padding_token_beyond_the_rows_pads_with_the_end_token(tiny_model: TinyModel, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    path = Path(shutil.copytree(tiny_model(), tmp_path / "m"))
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    tokenizer.add_special_tokens({"pad_token": "<pad>"})
+    tokenizer.save_pretrained(path)
+    backend = load(path)
+    assert backend.lm.tokenizer.pad_token == "</s>"
+    expected = load(tiny_model()).respond(generations())
+    assert [response.text for response in backend.respond(generations())] == [each.text for each in expected]
+
+
+def test_a_checkpoint_that_is_quantized_where_it_lies_is_named() -> None:
+    from transformers import MistralConfig
+
+    here = ModelLocation(Path("m"))
+    assert stored_quantization(here, MistralConfig(quantization_config={"quant_method": "gptq", "bits": 4})) == "gptq"
+    assert stored_quantization(here, MistralConfig()) is None
+
+
+def test_a_template_that_cannot_be_rendered_stands_in_no_plain_prompts_way(
+    tiny_model: TinyModel, tmp_path: Path
+) -> None:
+    path = Path(shutil.copytree(tiny_model(), tmp_path / "m"))
+    (path / "chat_template.jinja").write_text("{% for message in messages %}{{ message.content }")
+    assert log_probabilities(load(path).respond(choices())) == log_probabilities(load(tiny_model()).respond(choices()))

@@ -23,8 +23,8 @@ from tests.conftest import TinyModel
 from tests.tiny_models import build_adapter
 
 
-def faults(path: Path, *, foreign_code: bool = False) -> list[str]:
-    return checkpoint_faults(path, "here", own_tokenizer=True, foreign_code=foreign_code)
+def faults(path: Path, *, foreign_code: bool = False, pickled: bool = True) -> list[str]:
+    return checkpoint_faults(path, "here", own_tokenizer=True, foreign_code=foreign_code, pickled=pickled)
 
 
 def only_fault(path: Path) -> str:
@@ -180,6 +180,50 @@ def test_pickled_tensors_are_accepted(checkpoint: Path, old_format: bool) -> Non
     (checkpoint / "model.safetensors").unlink()
     torch.save(tensors, checkpoint / "pytorch_model.bin", _use_new_zipfile_serialization=not old_format)
     assert faults(checkpoint) == []
+    assert faults(checkpoint, pickled=False) == [
+        f"here: {checkpoint / 'pytorch_model.bin'} is a pickle, which may run code: allow_bin=true reads it by torch's "
+        "weights_only, which runs none; or save it as safetensors"
+    ]
+
+
+def test_safetensors_come_before_a_pickle_that_lies_beside_them(checkpoint: Path) -> None:
+    (checkpoint / "pytorch_model.bin").write_bytes(b"never read")
+    assert faults(checkpoint, pickled=False) == []
+
+
+def test_mistrals_own_tokenizer_needs_its_package(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = "transformers.utils.import_utils.is_mistral_common_available"
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (checkpoint / name).unlink()
+    (checkpoint / "tekken.json").write_text("{}")
+    monkeypatch.setattr(module, lambda: False)
+    assert only_fault(checkpoint) == (
+        "its tokenizer is a tekken.json, which the package mistral-common reads: pip install 'mistral-common[image]', "
+        "or name a tokenizer.json with tokenizer=DIR"
+    )
+    monkeypatch.setattr(module, lambda: True)
+    assert faults(checkpoint) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "architecture"),
+    [
+        ("mistral3", "Mistral3ForConditionalGeneration"),
+        ("gemma3", "Gemma3ForConditionalGeneration"),
+        ("llama4", "Llama4ForConditionalGeneration"),
+        ("qwen3_5", "Qwen3_5ForConditionalGeneration"),
+        ("qwen3_vl", "Qwen3VLForConditionalGeneration"),
+    ],
+)
+def test_a_class_that_also_sees_holds_a_language_model(checkpoint: Path, kind: str, architecture: str) -> None:
+    (checkpoint / "config.json").write_text(json.dumps({"model_type": kind, "architectures": [architecture]}))
+    assert faults(checkpoint) == []
+
+
+def test_a_class_that_sees_and_does_not_go_on_from_its_own_words_is_refused(checkpoint: Path) -> None:
+    config = {"model_type": "t5gemma2", "architectures": ["T5Gemma2ForConditionalGeneration"]}
+    (checkpoint / "config.json").write_text(json.dumps(config))
+    assert "which is not a causal language model" in only_fault(checkpoint)
 
 
 def test_a_torn_file_of_tensors_is_refused(checkpoint: Path) -> None:
@@ -231,3 +275,14 @@ def test_an_adapter_with_torn_weights(adapter: Path) -> None:
     weights = adapter / "adapter_model.safetensors"
     weights.write_bytes(cut(weights.read_bytes()))
     assert adapter_faults(adapter, "here")[0].startswith(f"here: {weights} is not a whole safetensors file (")
+
+
+def test_an_adapter_in_a_pickle_is_read_where_that_is_allowed(adapter: Path) -> None:
+    from safetensors.torch import load_file
+
+    weights = adapter / "adapter_model.safetensors"
+    torch.save(load_file(weights), adapter / "adapter_model.bin")
+    weights.unlink()
+    assert adapter_faults(adapter, "here", pickled=True) == []
+    (refused,) = adapter_faults(adapter, "here")
+    assert refused.startswith(f"here: {adapter / 'adapter_model.bin'} is a pickle, which may run code: allow_bin=true")

@@ -67,7 +67,7 @@ def response(status: int) -> httpx.Response:
 
 
 def faults(source: str = "org/name", **keys: Any) -> list[str]:
-    return hub_faults(source, keys.pop("revision", None), "model 'm'", own_tokenizer=True, foreign_code=False, **keys)
+    return hub_faults(ModelSpec(name="m", source=source, **keys), "model 'm'")
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_what_cannot_be_a_repository(online: Any, source: str) -> None:
 
 
 def test_a_repository_without_weights_or_tokenizer(online: Any) -> None:
-    online(["config.json", "tokenizer.json", "model.gguf"])
+    online(["config.json", "tokenizer.json", "consolidated.pth"])
     assert faults() == ["model 'm': org/name on the hub has no weights (safetensors)"]
     online(["config.json", "model.safetensors"])
     assert faults() == ["model 'm': org/name on the hub has no tokenizer; name one with tokenizer=SOURCE"]

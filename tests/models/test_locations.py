@@ -77,7 +77,9 @@ def test_an_adapter_is_a_model_with_its_base(adapter: Path, checkpoint: Path) ->
 
 def test_an_adapter_whose_base_is_gone(adapter: Path, checkpoint: Path) -> None:
     shutil.rmtree(checkpoint)
-    assert only_fault(adapter) == f"the adapter's base: no such directory: {checkpoint}"
+    assert only_fault(adapter) == (
+        f"the adapter's base: no such directory: {checkpoint}; where it has moved, write m=BASE,adapter={adapter}"
+    )
 
 
 def test_an_adapter_without_weights(adapter: Path, checkpoint: Path) -> None:

@@ -14,7 +14,7 @@ from mplus_eval.store.hashes import hash_components, hash_file, hash_text, token
 from tests.conftest import TinyModel
 from tests.server import CompletionServer, serving
 from tests.specs import build_spec
-from tests.tiny_models import build_adapter, retokenize
+from tests.tiny_models import build_adapter
 
 TEMPLATE = "{% for message in messages %}<{{ message['content'] }}>{% endfor %}"
 OWN = f"own {hash_text(TEMPLATE)[:12]}"
@@ -101,13 +101,6 @@ def test_what_cannot_be_had_is_told_of_every_model_at_once(checkpoint: Path) -> 
         "model 'plus': chat_template=true, but its tokenizer has no chat template",
         "model 'other': the demo's model 'sft' is not trained; name it too",
     )
-
-
-def test_a_tokenizer_without_its_merges_is_refused_with_the_way_out(tiny_model: TinyModel, tmp_path: Path) -> None:
-    lost = retokenize(tiny_model(), tmp_path, merges=[])
-    with pytest.raises(SpecError, match=r"^model 'base': its tokenizer writes ' the' in 4 tokens.*with tokenizer=DIR$"):
-        resolved(lost)
-    assert resolved(lost, tokenizer=str(tiny_model())).tokenizer == tokenizer_hash(tiny_model())
 
 
 def test_the_demos_models_are_taken_where_they_were_trained(checkpoint: Path) -> None:

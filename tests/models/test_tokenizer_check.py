@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mplus_eval.models.tokenizer_check import TokenizerError, refuse_broken, stored_fault
+from mplus_eval.models.tokenizer_check import TokenizerError, refuse_broken
 from tests.conftest import TinyModel
 from tests.tiny_models import build_tokenizer, retokenize
 
@@ -58,21 +58,6 @@ def test_a_vocabulary_that_has_lost_its_merges_is_named_with_the_way_out(tiny_mo
     message = str(caught.value)
     assert message.startswith("its tokenizer writes ' the' in 4 tokens, though its vocabulary has it as one")
     assert message.endswith("its merges are lost; name the folder of a whole one with tokenizer=DIR")
-
-
-def test_what_a_file_tells_is_told_before_anything_is_loaded(tiny_model: TinyModel, tmp_path: Path) -> None:
-    lost = retokenize(tiny_model(), tmp_path / "lost", merges=[])
-    with pytest.raises(TokenizerError) as caught:
-        refuse_broken(loaded(lost))
-    assert stored_fault(lost) == str(caught.value)
-    assert stored_fault(tiny_model()) is None
-
-
-@pytest.mark.parametrize("content", [None, "{", '{"version": "1.0"}'])
-def test_a_file_that_cannot_be_read_is_left_to_who_loads_it(tmp_path: Path, content: str | None) -> None:
-    if content is not None:
-        (tmp_path / "tokenizer.json").write_text(content)
-    assert stored_fault(tmp_path) is None
 
 
 def test_a_special_token_within_plain_text_is_named(tiny_model: TinyModel, tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ class Recipe(Fields):
 
     base: str = Field(min_length=1, description="a directory, a hub id, or demo:base")
     revision: str | None = None
+    allow_bin: bool = Field(default=False, description="whether a base in .bin files is read, by torch's weights_only")
     output: Path
     seed: WholeNumber = 0
     device: Literal["auto", "cpu"] = "auto"
