@@ -176,3 +176,24 @@ def test_a_chat_templates_end_token_ends_plain_texts_too(tiny_model: TinyModel, 
     backend = load(tmp_path / "m")
     assert backend.facts.asking is not None
     assert set(backend.facts.asking.end_tokens) == {"</s>", "$"}
+
+
+def test_a_description_reaches_a_template_that_takes_no_system(tiny_model: TinyModel, tmp_path: Path) -> None:
+    template = tmp_path / "gemma.jinja"
+    template.write_text(KINDS["gemma"].template)
+    backend = load(tiny_model(), chat_template=str(template))
+    assert backend.facts.asking is not None
+    assert backend.facts.asking.folds_system
+    system, user = {"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}
+    # lm-eval's own class would leave the system out.
+    assert "user\nBe brief.\n\nHello<end_of_turn>" in backend.render_chat([system, user])
+    assert backend.render_chat([user]) == backend.render([user], True)
+
+
+def test_how_talk_ends_is_a_fact_of_a_loaded_model(tiny_model: TinyModel, tmp_path: Path) -> None:
+    template = tmp_path / "zephyr.jinja"
+    template.write_text(KINDS["zephyr"].template)
+    backend = load(tiny_model(), chat_template=str(template))
+    asking = backend.facts.asking
+    assert asking is not None
+    assert asking.talk_ends == ("</s>", "\n<|user|>", "\n<|assistant|>")

@@ -63,6 +63,16 @@ def test_prompts_and_their_examples_are_turns_of_the_models_template_where_that_
     assert request.args == ("<user>13 + 2 =<assistant>15<user>0 + 1 =", "0")
 
 
+@pytest.mark.parametrize(("chat", "ends"), [(True, {"ends": ["<user>"], "turns": []}), (False, {})])
+def test_in_a_chat_template_an_answer_ends_as_talk_does_besides_the_tasks_stop_strings(
+    tmp_path: Path, chat: bool, ends: dict[str, Any]
+) -> None:
+    write_task(tmp_path, "words", GENERATION)
+    (subtask,) = load_task(tmp_path, "words").subtasks
+    (request,) = build_requests(subtask, RuleBackend("base"), limit=1, chat=chat)
+    assert request.args[1] == {"until": ["\n"], "do_sample": False, **ends}
+
+
 def test_a_second_model_gets_the_same_examples(tmp_path: Path) -> None:
     write_task(tmp_path, "sums", num_fewshot=2)
     (subtask,) = load_task(tmp_path).subtasks
