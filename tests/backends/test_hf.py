@@ -366,6 +366,32 @@ def test_a_class_that_also_sees_is_asked_as_its_text_model(seeing: Path) -> None
     assert [response.error for response in backend.respond(generations(n_tokens=3))] == [None] * len(generations())
 
 
+@pytest.mark.parametrize("seeing", ["llama4", "mistral3"], indirect=True)
+def test_an_adapter_of_the_whole_class_goes_on_the_whole_class(seeing: Path, tmp_path: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForImageTextToText
+
+    torch.manual_seed(1)
+    layers = r".*language_model.*\.q_proj"
+    whole = get_peft_model(
+        AutoModelForImageTextToText.from_pretrained(seeing), LoraConfig(target_modules=layers, init_lora_weights=False)
+    )
+    whole.save_pretrained(tmp_path / "adapter")
+    backend = load(tmp_path / "adapter")
+    tokens = torch.tensor([[1, 5, 6, 7]])
+    with torch.no_grad():
+        assert torch.allclose(backend.lm.model(tokens).logits, whole.eval()(tokens).logits, atol=1e-5)
+        assert not torch.allclose(backend.lm.model(tokens).logits, load(seeing).lm.model(tokens).logits, atol=1e-3)
+
+
+def test_an_adapter_goes_on_a_gguf_file(tiny_model: TinyModel, tmp_path: Path) -> None:
+    path = tiny_model(architecture="llama")
+    adapter = build_adapter(tmp_path / "adapter", path, seed=3)
+    file = write_gguf(tmp_path / "m.gguf", path)
+    expected = log_probabilities(load(path, adapter=str(adapter)).respond(choices()))
+    assert log_probabilities(load(file, adapter=str(adapter)).respond(choices())) == pytest.approx(expected, abs=1e-4)
+
+
 def test_a_padding_token_beyond_the_rows_pads_with_the_end_token(tiny_model: TinyModel, tmp_path: Path) -> None:
     from transformers import AutoTokenizer
 

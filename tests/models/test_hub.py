@@ -163,6 +163,34 @@ def test_what_cannot_be_a_repository(online: Any, source: str) -> None:
     assert faults(source) == [expected]
 
 
+def test_gguf_files_of_a_repository_are_named_or_the_only_one(online: Any) -> None:
+    online(["README.md", "m-Q4_K_M.gguf", "mmproj-f16.gguf"])
+    assert faults() == []
+    online(["m-Q8_0.gguf", "m-Q4_K_M.gguf", "config.json"])
+    assert faults() == [
+        "model 'm': org/name on the hub holds 2 GGUF files; say which with file=NAME: m-Q4_K_M.gguf, m-Q8_0.gguf"
+    ]
+    assert faults(file="m-Q8_0.gguf") == []
+    assert "has no file 'other.gguf'" in faults(file="other.gguf")[0]
+
+
+def test_pickled_weights_of_a_repository_are_read_where_that_is_allowed(online: Any) -> None:
+    online(["config.json", "pytorch_model.bin", "tokenizer.json"])
+    (line,) = faults()
+    assert line.startswith("model 'm': org/name's pytorch_model.bin is a pickle, which may run code: allow_bin=true")
+    assert faults(allow_bin=True) == []
+    online(["adapter_config.json", "adapter_model.bin"])
+    assert "adapter_model.bin is a pickle" in faults()[0]
+    assert faults(allow_bin=True) == []
+
+
+def test_mistrals_own_tokenizer_on_the_hub_names_its_package(online: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transformers.utils.import_utils.is_mistral_common_available", lambda: False)
+    online(["config.json", "model.safetensors", "tekken.json"])
+    assert "pip install 'mistral-common[image]'" in faults()[0]
+    assert faults(tokenizer="org/other") == []
+
+
 def test_a_repository_without_weights_or_tokenizer(online: Any) -> None:
     online(["config.json", "tokenizer.json", "consolidated.pth"])
     assert faults() == ["model 'm': org/name on the hub has no weights (safetensors)"]

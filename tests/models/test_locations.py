@@ -10,9 +10,11 @@ import pytest
 
 from mplus_eval.demo import BASE
 from mplus_eval.errors import SpecError
-from mplus_eval.models.locations import demo_names, kind_of, model_faults, resolve_source
+from mplus_eval.models.gguf_checkpoint import laid_out
+from mplus_eval.models.locations import demo_names, kind_of, lies_here, model_faults, resolve_source
 from mplus_eval.spec.model import ModelSpec
 from tests.conftest import TinyModel
+from tests.gguf_files import write_gguf
 from tests.server import CompletionServer, serving
 from tests.tiny_models import build_adapter
 
@@ -80,6 +82,76 @@ def test_an_adapter_whose_base_is_gone(adapter: Path, checkpoint: Path) -> None:
     assert only_fault(adapter) == (
         f"the adapter's base: no such directory: {checkpoint}; where it has moved, write m=BASE,adapter={adapter}"
     )
+
+
+def test_an_adapter_whose_base_has_moved_is_named_with_it(adapter: Path, checkpoint: Path, tmp_path: Path) -> None:
+    moved = checkpoint.rename(tmp_path / "moved")
+    assert faults(moved, adapter=str(adapter)) == []
+    location = resolve_source(ModelSpec(name="m", source=str(moved), adapter=str(adapter)), "hf")
+    assert (location.path, location.adapter) == (moved, adapter)
+
+
+@pytest.fixture
+def file(tiny_model: TinyModel, tmp_path: Path) -> Path:
+    (tmp_path / "files").mkdir()
+    return write_gguf(tmp_path / "files" / "m.gguf", tiny_model(architecture="llama"))
+
+
+def test_a_gguf_file_or_the_only_one_of_a_folder_is_a_model(file: Path) -> None:
+    for source, keys in ((file, {}), (file.parent, {}), (file.parent, {"file": "m.gguf"})):
+        assert faults(source, **keys) == []
+        location = resolve_source(ModelSpec(name="m", source=str(source), **keys), "hf")
+        assert (location.path, location.file) == (laid_out(file), file)
+
+
+def test_one_of_several_gguf_files_is_named(file: Path) -> None:
+    (file.parent / "n.gguf").write_bytes(file.read_bytes())
+    assert only_fault(file.parent) == f"{file.parent} holds 2 GGUF files; say which with file=NAME: m.gguf, n.gguf"
+    assert faults(file.parent, file="n.gguf") == []
+    assert only_fault(file.parent, file="o.gguf").startswith(f"{file.parent} has no file 'o.gguf'; its GGUF files are")
+
+
+@pytest.mark.parametrize(
+    ("keys", "backend", "words"),
+    [
+        ({"file": "m.gguf"}, "hf", "file names one in a folder, and "),
+        ({"revision": "main"}, "hf", "revision belongs to a hub id"),
+        ({}, "vllm", "a GGUF file is read by the backend hf, not by vllm"),
+    ],
+)
+def test_a_key_that_a_gguf_file_cannot_honour_is_refused(file: Path, keys: Any, backend: str, words: str) -> None:
+    assert words in only_fault(file, backend, **keys)
+
+
+def test_a_gguf_file_that_is_not_there_is_no_repository(tmp_path: Path) -> None:
+    assert only_fault("models/m.gguf") == "no such file: models/m.gguf"
+
+
+def test_weights_beside_gguf_files_come_first_unless_a_file_is_named(checkpoint: Path, file: Path) -> None:
+    shutil.copy(file, checkpoint)
+    assert resolve_source(ModelSpec(name="m", source=str(checkpoint)), "hf").file is None
+    named = resolve_source(ModelSpec(name="m", source=str(checkpoint), file="m.gguf"), "hf")
+    assert named.file == checkpoint / "m.gguf"
+
+
+def test_a_tokenizer_that_is_named_stands_for_a_files_own(file: Path, checkpoint: Path) -> None:
+    location = resolve_source(ModelSpec(name="m", source=str(file), tokenizer=str(checkpoint)), "hf")
+    assert (location.tokenizer, location.file) == (checkpoint, file)
+
+
+def test_what_lies_here_is_told_from_what_has_to_be_fetched(adapter: Path, checkpoint: Path, file: Path) -> None:
+    def here(source: Path | str, **keys: Any) -> bool:
+        return lies_here(ModelSpec(name="m", source=str(source), **keys))
+
+    assert here(checkpoint)
+    assert here(adapter)
+    assert here(file)
+    for source, keys in (("org/name", {}), ("demo:base", {}), ("http://host/v1", {})):
+        assert not here(source, **keys)
+    assert not here(checkpoint, tokenizer="org/name")
+    settings = json.loads((adapter / "adapter_config.json").read_text())
+    (adapter / "adapter_config.json").write_text(json.dumps({**settings, "base_model_name_or_path": "org/name"}))
+    assert not here(adapter)
 
 
 def test_an_adapter_without_weights(adapter: Path, checkpoint: Path) -> None:
