@@ -144,11 +144,12 @@ KNOWN = (
 def find_thinking(template: str | None, added_tokens: Collection[str] = ()) -> Thinking | None:
     """The pair of a model whose texts its chat template holds, or that are tokens of their own; None without one.
 
-    A template that holds the end alone, since it takes earlier reasoning out, is enough where the start is a token.
+    A template that holds the end alone, since it takes earlier reasoning out, is enough where the start is a token; one
+    that holds the start alone begins the reasoning.
     """
     template = template or ""
     for pair in KNOWN:
-        if pair.end in template and (pair.start in template or pair.start in added_tokens):
+        if pair.start in template or (pair.end in template and pair.start in added_tokens):
             return pair
     return next((pair for pair in KNOWN if pair.start in added_tokens and pair.end in added_tokens), None)
 

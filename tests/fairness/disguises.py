@@ -21,7 +21,10 @@ CONTEXT = 1024
 
 
 def build_checkpoint(folder: Path) -> Path:
-    """A model of random weights with a ChatML template over an end token of its own, which ends most of its turns."""
+    """A model of random weights with a ChatML template over an end token of its own, which ends most of its turns.
+
+    Its vocabulary is padded to a multiple of 64, as many are: no text has the tokens of the last rows.
+    """
     import torch
     from transformers import AutoModelForCausalLM, LlamaConfig
 
@@ -31,14 +34,17 @@ def build_checkpoint(folder: Path) -> Path:
     ids = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
     shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
     torch.manual_seed(0)
-    config = LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=CONTEXT, **ids, **shape)
+    rows = -(-len(tokenizer) // 64) * 64
+    config = LlamaConfig(vocab_size=rows, max_position_embeddings=CONTEXT, **ids, **shape)
     model = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1:
                 parameter.normal_(std=0.3)
+        head = model.get_output_embeddings().weight
+        head[len(tokenizer) :] = 0
         for end in ("</s>", "<|im_end|>"):
-            model.get_output_embeddings().weight[tokenizer.convert_tokens_to_ids(end)] *= 2
+            head[tokenizer.convert_tokens_to_ids(end)] *= 2
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
@@ -133,15 +139,18 @@ def saved_as(dtype: str) -> Callable[[Path], None]:
     return change
 
 
-def adapted(folder: Path) -> None:
-    """Put an adapter over it that changes nothing, and was saved with embeddings padded to a multiple of 64."""
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
+def adapted(*, embeddings: bool) -> Callable[[Path], None]:
+    """Put an adapter over it that changes nothing, saved with the embeddings of the padded vocabulary or without."""
 
-    model = AutoModelForCausalLM.from_pretrained(folder)
-    model.resize_token_embeddings(model.config.vocab_size, pad_to_multiple_of=64)
-    adapter = get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj"]))
-    adapter.save_pretrained(folder / "adapter", save_embedding_layers=True)
+    def change(folder: Path) -> None:
+        from peft import LoraConfig, get_peft_model
+        from transformers import AutoModelForCausalLM
+
+        model = AutoModelForCausalLM.from_pretrained(folder)
+        adapter = get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj"]))
+        adapter.save_pretrained(folder / "adapter", save_embedding_layers=embeddings)
+
+    return change
 
 
 CHAT_MODELS_CONFIG = {
@@ -167,7 +176,8 @@ DISGUISES = {
             edit("generation_config.json", eos_token_id=None),
         )
     ),
-    "adapter": Disguise(adapted),
+    "adapter": Disguise(adapted(embeddings=False)),
+    "adapter-with-embeddings": Disguise(adapted(embeddings=True)),
     "bfloat16": Disguise(saved_as("bfloat16"), withheld=dict.fromkeys(EVERYWHERE, ("dtype",))),
     "short": Disguise(
         edit("config.json", max_position_embeddings=128), withheld=dict.fromkeys((CHOICE, SUMS), ("cut", "lost"))

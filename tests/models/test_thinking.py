@@ -67,7 +67,8 @@ def test_each_known_pair_is_found_by_its_template_and_by_its_tokens(pair: Thinki
     assert find_thinking(f"{{{{ '{pair.start}' }}}} x {{{{ '{pair.end}' }}}}") == pair
     assert find_thinking(None, {pair.start, pair.end, "<s>"}) == pair
     assert find_thinking(f"x.split('{pair.end}')", {pair.start}) == pair
-    assert find_thinking(pair.start, ()) is None
+    assert find_thinking(f"{{{{ '{pair.start}' }}}}") == pair
+    assert find_thinking(f"x.split('{pair.end}')") is None
 
 
 def test_a_model_without_such_texts_does_not_think() -> None:
