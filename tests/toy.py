@@ -121,7 +121,11 @@ def write_checkpoint(folder: Path, seed: int = 0) -> Path:
     from safetensors.numpy import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text('{"model_type": "mistral"}')
+    # Small, for a test in which loading it fails would else have made seven billion weights first.
+    sizes = dict.fromkeys(("hidden_size", "intermediate_size"), 8) | dict.fromkeys(
+        ("num_hidden_layers", "num_attention_heads", "num_key_value_heads"), 1
+    )
+    (folder / "config.json").write_text(json.dumps({"model_type": "mistral", "vocab_size": 320, **sizes}))
     (folder / "tokenizer.json").write_text(_tokenizer())
     save_file({"weight": np.full((2, 2), seed, dtype=np.float32)}, folder / "model.safetensors")
     return folder
