@@ -141,6 +141,9 @@ def notes(comparison: Comparison, conversation: Conversation) -> Iterable[str]:
         if text.n_cut:
             of_all = f"{formats.count(text.n_cut)} of {formats.counted(text.n_answers, 'answer')}"
             yield f"{model}: {of_all} to dialogues that are longer than the model can read; their beginning was cut."
+        if text.ran_on_rate:
+            share = formats.with_percent(text.ran_on_rate)
+            yield f"{model}: after {share} of its answers it went on to speak for the user; that is cut off."
     for model in comparison.models:
         if model != comparison.baseline and model not in models:
             yield f"{model}: no result: {why_unknown(model, comparison)}."

@@ -106,6 +106,7 @@ SANITY_MEASURES = (
     SanityMeasure("ended at once, %", _of("sanity.immediate_end_rate"), _PERCENT),
     SanityMeasure("ended by itself, %", _of("sanity.end_of_turn_rate"), _PERCENT),
     SanityMeasure("cut by the limit of tokens, %", _of("sanity.truncated_rate"), _PERCENT),
+    SanityMeasure("went on to speak for the user, %", _of("sanity.ran_on_rate"), _PERCENT),
     SanityMeasure("words, mean", _of("sanity.mean_words"), _PLAIN),
     SanityMeasure("words, median", _of("sanity.median_words"), _PLAIN),
     SanityMeasure("tokens, mean", _of("sanity.mean_tokens"), _PLAIN),

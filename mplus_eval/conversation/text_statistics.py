@@ -35,6 +35,7 @@ def text_statistics(answers: Sequence[Answer]) -> AnswerText:
         truncation_rate=_mean([None if answer.ended is None else not answer.ended for answer, _ in given]),
         empty_rate=_mean([n == 0 for n in words]),
         repetition=_mean([repetition(text) for _, text in given]),
+        ran_on_rate=_mean([answer.ran_on for answer, _ in given]),
         n_cut=sum(n > 0 for n in cut) if cut else None,
     )
 

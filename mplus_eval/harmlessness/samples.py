@@ -76,6 +76,7 @@ class Samples:
                     n_tokens=n_tokens,
                     ended=ended,
                     truncated=None if ended is None else not ended,
+                    ran_on=outcome.ran_on,
                     own=_likelihood(own, n_tokens),
                     baseline=_likelihood(baseline, n_tokens),
                 )

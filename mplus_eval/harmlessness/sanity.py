@@ -48,6 +48,7 @@ class Continuation:
         truncated: whether it was stopped by the token limit.
         own: its likelihood under the model that said it.
         baseline: the same under the baseline, over the same tokens.
+        ran_on: whether it went on to speak for another, which was cut.
     """
 
     prompt: str
@@ -57,6 +58,7 @@ class Continuation:
     truncated: bool | None = None
     own: Likelihood | None = None
     baseline: Likelihood | None = None
+    ran_on: bool | None = None
 
 
 def measure_sanity(
@@ -88,6 +90,7 @@ def measure_sanity(
         ),
         truncated_rate=_mean(each.truncated for each in texts if each.truncated is not None),
         end_of_turn_rate=_mean(each.ended for each in texts if each.ended is not None),
+        ran_on_rate=_mean(each.ran_on for each in texts if each.ran_on is not None),
         mean_words=_mean(n_words),
         median_words=median(n_words) if n_words else None,
         mean_tokens=_mean(n_tokens),

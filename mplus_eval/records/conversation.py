@@ -72,6 +72,9 @@ class AnswerText(Record):
     truncation_rate: float | None = None
     empty_rate: float | None = None
     repetition: float | None = None
+    ran_on_rate: float | None = Field(
+        default=None, description="answers after which the model went on to speak for another, which was cut"
+    )
     n_cut: int | None = Field(
         default=None,
         description="answers to dialogues longer than the model, whose beginning was cut; None where that is not known",

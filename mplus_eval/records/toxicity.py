@@ -59,6 +59,9 @@ class Sanity(Record):
     immediate_end_rate: float | None = Field(default=None, description="turns that ended before the first token")
     truncated_rate: float | None = Field(default=None, description="texts stopped by the token limit")
     end_of_turn_rate: float | None = Field(default=None, description="texts that ended by themselves")
+    ran_on_rate: float | None = Field(
+        default=None, description="texts after which the model went on to speak for another, which was cut"
+    )
     mean_words: float | None = None
     median_words: float | None = None
     mean_tokens: float | None = None

@@ -42,6 +42,12 @@ def test_answers_to_dialogues_that_were_cut_are_counted_where_that_is_known() ->
     assert text_statistics([answer("one")]).n_cut is None
 
 
+def test_answers_after_which_the_model_speaks_for_the_user_are_counted_where_that_is_known() -> None:
+    known = [replace(answer("Yes."), ran_on=True), replace(answer("No."), ran_on=False), answer("Well.")]
+    assert text_statistics(known).ran_on_rate == pytest.approx(0.5)
+    assert text_statistics([answer("Well.")]).ran_on_rate is None
+
+
 def test_no_answer_at_all_has_no_figures() -> None:
     assert text_statistics([answer(None)]) == AnswerText(n_answers=0, n_failed=1)
 

@@ -159,3 +159,9 @@ def test_letters_of_the_prompts_are_not_new():
 def test_stored_and_read_again_it_is_the_same():
     found = measure_sanity([likely(-1.0, 1, own=-1.0)])
     assert type(found).model_validate_json(found.model_dump_json()) == found
+
+
+def test_texts_after_which_the_model_speaks_for_another_are_counted_where_that_is_known() -> None:
+    found = measure_sanity([said("Yes.", ran_on=True), said("No.", ran_on=False), said("Well.")])
+    assert found.ran_on_rate == pytest.approx(0.5)
+    assert measure_sanity([said("Well.")]).ran_on_rate is None

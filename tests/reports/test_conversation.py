@@ -71,6 +71,15 @@ def test_rows_left_out_and_dialogues_longer_than_the_model_are_noted(tmp_path: P
     )
 
 
+def test_a_model_that_speaks_for_the_user_is_noted(tmp_path: Path) -> None:
+    found = talk.talking()
+    assert found.conversation is not None
+    baseline = found.conversation.baseline.model_copy(update={"text": talk.text(ran_on_rate=0.25)})
+    changed = found.conversation.model_copy(update={"baseline": baseline})
+    notes = section(found.model_copy(update={"conversation": changed}), tmp_path).notes
+    assert notes[0] == "base: after 25.0 % of its answers it went on to speak for the user; that is cut off."
+
+
 def test_unjudged_pairs_are_told_with_their_causes(tmp_path: Path) -> None:
     assert (
         "plus: unjudged 3: timed out 2 and a model has no answer 1."
