@@ -43,5 +43,5 @@ def with_adapter(model: PreTrainedModel, adapter: Path) -> PeftModel:
                 "under these names; it was trained on another class or with other target modules"
             )
     # HFLM ties what it has loaded once more, which peft's own tables do not survive.
-    adapted.tie_weights = lambda: None
+    vars(adapted)["tie_weights"] = lambda: None
     return adapted

@@ -138,12 +138,13 @@ class CheckedHFLM(HFLM):
             kwargs["gguf_file"] = str(self._weights_in)
         whole_class = peft is not None and is_of_whole_class(Path(peft))
         super()._create_model(*args, config=self.config, whole_class=whole_class, **kwargs)
-        if self._weights_in is not None and all(each.is_floating_point() for each in self._model.parameters()):
+        model: Any = vars(self)["_model"]
+        if self._weights_in is not None and all(each.is_floating_point() for each in model.parameters()):
             # Unpacked while it was loaded, so that it computes as any other.
-            self._model.is_quantized = False
+            model.is_quantized = False
         if peft is not None:
             # HFLM itself would cut a padded vocabulary to the tokenizer's length.
-            self._model = with_adapter(self._model, Path(peft))
+            self._model = with_adapter(model, Path(peft))
 
     def _refuse_nan(self, _module: torch.nn.Module, _inputs: object, output: object) -> None:
         """Stop at NaN logits, since decoding would turn them into text without a word.

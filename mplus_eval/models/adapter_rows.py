@@ -10,9 +10,10 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
 
 _ADAPTER_FILES = ("adapter_model.safetensors", "adapter_model.bin")
@@ -50,11 +51,11 @@ class SavedRows:
 
 def tables_of(model: PreTrainedModel) -> Tables:
     """The tables of a model of transformers, which may be an empty one on the device `meta`."""
-    inputs, outputs = model.get_input_embeddings(), model.get_output_embeddings()
+    inputs, outputs = cast("torch.nn.Embedding", model.get_input_embeddings()), model.get_output_embeddings()
     names = {id(module): name for name, module in model.named_modules()}
     own = outputs is not None and not model.config.get_text_config().tie_word_embeddings
     name = names[id(inputs)]
-    return Tables(name, names[id(outputs)] if own else name, int(inputs.weight.shape[0]))
+    return Tables(name, names[id(outputs)] if own else name, inputs.num_embeddings)
 
 
 def saved_rows(adapter: Path, tables: Tables) -> SavedRows:

@@ -139,7 +139,7 @@ def _architecture_faults(config: Path, where: str, foreign_code: bool) -> list[s
     if kind not in CONFIG_MAPPING:
         hint = "; its own code runs with trust_remote_code=true" if "auto_map" in settings else ""
         return [f"{where}: {config} has model_type {kind!r}, which transformers does not know{hint}"]
-    if isinstance(architectures, list) and not is_language_model(kind, architectures):
+    if isinstance(architectures, list) and not is_language_model(str(kind), architectures):
         return [f"{where}: {config.parent} holds a {', '.join(architectures)}, which is not a causal language model"]
     return []
 
