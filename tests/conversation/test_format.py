@@ -35,7 +35,7 @@ def test_a_model_without_a_template_gets_the_plain_format_and_its_stop_strings(t
 def test_a_models_own_template_is_used(tokenizer: Any) -> None:
     tokenizer.chat_template = OWN_TEMPLATE
     found = chat_format(tokenizer)
-    assert (found.name, found.stop_strings) == ("own", ())
+    assert (found.name, found.stop_strings) == ("own", ("[user]",))
     assert prompt_of(ASKED, [], found.render) == "[user]Hello.>"
 
 

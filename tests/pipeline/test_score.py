@@ -69,7 +69,7 @@ def test_on_the_models_own_device_nothing_is_scored_beside_it(bench: Bench, monk
 
 def test_what_failed_in_the_thread_is_scored_again_with_the_cell(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     use(Elsewhere(fails_in_threads=True), monkeypatch)
-    monkeypatch.setattr(scoring_module, "score_texts", lambda scorer, texts: scorer.score(texts))
+    monkeypatch.setattr(scoring_module, "score_texts", lambda scorer, texts, _prompts: scorer.score(texts))
     _, failures = bench.evaluate()
     assert failures == {}
     assert {row["score"] for row in bench.rows("outcomes", "base", "ordinary")} == {0.25}

@@ -1,4 +1,7 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
 
 from mplus_eval.statistics.adjust import holm
 
@@ -15,3 +18,10 @@ def test_one_question_needs_no_adjustment():
 
 def test_no_question_has_no_answer():
     assert holm({}) == {}
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_agrees_with_statsmodels_in_any_order(p_values):
+    expected = multipletests(p_values, method="holm")[1]
+    assert list(holm(dict(enumerate(p_values))).values()) == pytest.approx(list(expected))
