@@ -66,10 +66,13 @@ def model_faults(model: ModelSpec, backend: str) -> list[str]:
     faults: list[str] = []
     if model.tokenizer is not None:
         path, what = Path(model.tokenizer), f"{where}: tokenizer"
-        if kind_of(model.tokenizer) == "hub":
-            faults = hub_tokenizer_faults(model.tokenizer, what)
-        else:
-            faults = tokenizer_faults(path, what) if path.is_dir() else [f"{what}: no such directory: {path}"]
+        match kind_of(model.tokenizer):
+            case "demo":
+                faults = _demo_faults(model.tokenizer, what)
+            case "hub":
+                faults = hub_tokenizer_faults(model.tokenizer, what)
+            case "directory":
+                faults = tokenizer_faults(path, what) if path.is_dir() else [f"{what}: no such directory: {path}"]
     if info.server:
         return faults + server_faults(model, info, where)
     if model.base_url or model.model or is_url(model.source):
@@ -104,9 +107,11 @@ def is_gguf(model: ModelSpec) -> bool:
 
 
 def demo_names(models: Iterable[ModelSpec]) -> list[str]:
-    """Which of the demo's models these are, or are adapters of, each once."""
+    """Which of the demo's models these are, are adapters of or have the tokenizer of, each once."""
+    models = list(models)
     places = ((model.source, Path(model.source)) for model in models)
     sources = [adapter_base(path) if is_adapter(path) else source for source, path in places]
+    sources += [model.tokenizer for model in models if model.tokenizer]
     return list(dict.fromkeys(source.removeprefix(_DEMO) for source in sources if source.startswith(_DEMO)))
 
 
@@ -206,13 +211,16 @@ def _base_faults(base: ModelSpec, adapter: Path) -> list[str]:
     return faults
 
 
+def _demo_faults(source: str, where: str) -> list[str]:
+    name = source.removeprefix(_DEMO)
+    return [] if name in DEMO_MODELS else [f"{where}: no demo model {name!r}; there are {', '.join(DEMO_MODELS)}"]
+
+
 def _location_faults(model: ModelSpec, where: str, *, adapter_is_enough: bool = True) -> list[str]:
     own_tokenizer = model.tokenizer is None
     match kind_of(model.source):
         case "demo":
-            name = model.source.removeprefix(_DEMO)
-            there_are = ", ".join(DEMO_MODELS)
-            return [] if name in DEMO_MODELS else [f"{where}: no demo model {name!r}; there are {there_are}"]
+            return _demo_faults(model.source, where)
         case "hub":
             return hub_faults(model, where)
     path = Path(model.source)

@@ -65,15 +65,16 @@ def add_trajectories(
             continue
         place = next((number for number, model in enumerate(models) if _lies_in(model, training.path)), None)
         if place is not None:
-            final = models[place] = models[place].model_copy(update={"step": training.final})
+            asked = models[place] = models[place].model_copy(update={"step": training.final})
         elif not re.fullmatch(NAME_PATTERN, training.name):
             faults.append(f"{where}: its name {training.name!r} cannot be a path")
             continue
         else:
-            plain = ModelSpec(name=training.name, source=str(training.path), role=training.role, step=training.final)
-            final = plain.model_copy(update=_location(plain, training, training.path, base))
+            asked = ModelSpec(name=training.name, source=str(training.path), role=training.role, step=training.final)
+            final = asked.model_copy(update=_location(asked, training, training.path, base))
             finals += [final] if training.final is not None else []
-        steps += _steps(final, training, base, every, faults)
+        # As it was asked for: a tokenizer that the final model lacks is no reason to ask the steps without their own.
+        steps += _steps(asked, training, base, every, faults)
     return _without_collisions((*models, *bases, *finals, *steps), faults)
 
 
@@ -102,9 +103,9 @@ def _lies_in(model: ModelSpec, directory: Path) -> bool:
 
 
 def _steps(
-    final: ModelSpec, training: TrainingDirectory, base: ModelSpec, every: object, faults: list[str]
+    asked: ModelSpec, training: TrainingDirectory, base: ModelSpec, every: object, faults: list[str]
 ) -> list[ModelSpec]:
-    """The saved steps of a training as models."""
+    """The saved steps of a training as models, with the keys that its final model was asked for with."""
     # Anything but a whole number is a fault when the options are validated.
     divisor = every if isinstance(every, int) and every > 0 else 1
     taken = [saved for saved in training.steps if saved.step % divisor == 0]
@@ -112,13 +113,13 @@ def _steps(
         there = ", ".join(str(saved.step) for saved in training.steps)
         faults.append(f"--trajectory-every {every}: no saved step of {training.path} is a multiple; there are {there}")
     return [
-        final.model_copy(
+        asked.model_copy(
             update={
-                "name": f"{final.name}-step-{saved.step}",
+                "name": f"{asked.name}-step-{saved.step}",
                 "role": STEP_ROLE,
-                "trajectory": final.name,
+                "trajectory": asked.name,
                 "step": saved.step,
-                **_location(final, training, saved.path, base),
+                **_location(asked, training, saved.path, base),
             }
         )
         for saved in taken

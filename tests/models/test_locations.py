@@ -197,6 +197,16 @@ def test_the_demos_models_are_named() -> None:
     assert only_fault("demo:other") == "no demo model 'other'; there are base, instruct, sft, chosen, plus"
 
 
+def test_a_demo_models_tokenizer_may_be_named(checkpoint: Path) -> None:
+    assert faults(checkpoint, tokenizer="demo:base") == []
+    assert only_fault(checkpoint, tokenizer="demo:other").startswith(
+        "tokenizer: no demo model 'other'; there are base,"
+    )
+    model = ModelSpec(name="m", source=str(checkpoint), tokenizer="demo:base")
+    assert resolve_source(model, "hf").tokenizer == BASE
+    assert demo_names([model]) == ["base"]
+
+
 @pytest.mark.parametrize(
     ("source", "kind"),
     [

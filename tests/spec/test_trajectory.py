@@ -80,6 +80,15 @@ def test_while_a_training_goes_on_its_steps_are_held_against_its_base(tmp_path: 
     assert spec.baseline == "base"
 
 
+def test_steps_are_asked_with_their_own_tokenizers_while_the_final_model_has_none_yet(tmp_path: Path) -> None:
+    folder = write_training(tmp_path / "run", 5, 10)
+    (folder / "checkpoint-5" / "tokenizer_config.json").write_text("{}")
+    _, own, without = spec_of(trajectory=(folder,)).models
+
+    assert (own.name, own.tokenizer) == ("plus-step-5", None)
+    assert (without.name, without.tokenizer) == ("plus-step-10", "/models/base")
+
+
 def test_the_revision_of_the_base_is_that_of_the_recipe(tmp_path: Path) -> None:
     folder = write_training(tmp_path / "run", 5, base="org/base", recipe={"revision": "v2"})
 
