@@ -103,7 +103,7 @@ class CompareCallback(TrainerCallback):  # type: ignore[misc, unused-ignore]
         if not state.is_world_process_zero or (self._every != "save" and state.global_step % self._every):
             return
         with _never_in_the_way():
-            self._process = self._process or self._prepared(Path(str(args.output_dir)))
+            self._process = self._process or self._prepared(args)
             self._collect(state)
             self._process.ask()
             if not self._background:
@@ -162,11 +162,22 @@ class CompareCallback(TrainerCallback):  # type: ignore[misc, unused-ignore]
             faults += error.faults
         return list(dict.fromkeys(faults))
 
-    def _prepared(self, training: Path) -> EvaluationProcess:
-        """What evaluates the steps of a training, by a file that a person can use as well."""
+    def _prepared(self, args: TrainingArguments) -> EvaluationProcess:
+        """What evaluates the steps of a training, by a file that a person can use as well.
+
+        In mixed precision Trainer saves float32: base and steps are asked in the precision that they are trained in.
+        """
+        training = Path(str(args.output_dir))
         directory = self._output = self._output or training / EVALUATION
         every = {} if self._every == "save" else {"trajectory_every": self._every}
-        asked = {"models": {"base": self._model}, **self._options, "trajectory": training, "output": directory, **every}
+        mixed = {"dtype": "bfloat16"} if args.bf16 else {"dtype": "float16"} if args.fp16 else {}
+        asked = {
+            "models": {"base": mixed | self._model},
+            **self._options,
+            "trajectory": training,
+            "output": directory,
+            **every,
+        }
         # JSON is YAML, too.
         write_json(directory / "compare.yaml", json.loads(json.dumps(asked, default=_plain)))
         command = ["compare", "--config", str(directory / "compare.yaml"), "--quiet"]

@@ -114,6 +114,14 @@ def test_every_saved_step_is_logged_once_and_the_report_is_named(
     }
 
 
+def test_steps_of_mixed_precision_are_compared_in_it(acted: Acted, trainer_base: Path, tmp_path: Path) -> None:
+    evaluation = acted()
+    train(tmp_path / "run", trainer_base, CompareCallback(str(trainer_base)), bf16=True)
+    assert evaluation.asked[0]["models"]["base"]["dtype"] == "bfloat16"
+    train(tmp_path / "own", trainer_base, CompareCallback({"source": str(trainer_base), "dtype": "float32"}), bf16=True)
+    assert evaluation.asked[-1]["models"]["base"]["dtype"] == "float32"
+
+
 def test_trackers_get_the_numbers_after_report_to_and_the_trainer_logs_as_it_did(
     acted: Acted, trainer_base: Path, tmp_path: Path
 ) -> None:
@@ -192,7 +200,7 @@ def saved(step: int, **fields: Any) -> TrainerState:
 def test_a_step_saved_while_an_evaluation_runs_waits_for_the_next(
     acted: Acted, trainer_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evaluation, arguments = acted(), SimpleNamespace(output_dir=str(tmp_path))
+    evaluation, arguments = acted(), SimpleNamespace(bf16=False, fp16=False, output_dir=str(tmp_path))
     monkeypatch.setattr(Evaluation, "poll", lambda self: None)
     callback = CompareCallback(str(trainer_base))
     for step in (2, 4, 6):
@@ -215,13 +223,13 @@ def test_training_waits_where_it_is_asked_to(
     (tmp_path / "checkpoint-2").mkdir()
     state = saved(2)
     callback = CompareCallback(str(trainer_base), background=False, output=tmp_path / "there")
-    callback.on_save(SimpleNamespace(output_dir=str(tmp_path)), state, TrainerControl())
+    callback.on_save(SimpleNamespace(bf16=False, fp16=False, output_dir=str(tmp_path)), state, TrainerControl())
     assert [entry["mplus_eval/step"] for entry in state.log_history] == [2]
     assert (tmp_path / "there" / "comparison.json").is_file()
 
 
 def test_only_the_first_process_evaluates(acted: Acted, trainer_base: Path, tmp_path: Path) -> None:
-    evaluation, arguments = acted(), SimpleNamespace(output_dir=str(tmp_path))
+    evaluation, arguments = acted(), SimpleNamespace(bf16=False, fp16=False, output_dir=str(tmp_path))
     callback = CompareCallback(str(trainer_base))
     callback.on_save(arguments, saved(2, is_world_process_zero=False), TrainerControl())
     callback.on_train_end(arguments, saved(2, is_world_process_zero=False), TrainerControl())
@@ -235,7 +243,7 @@ def test_after_a_resume_what_was_logged_is_not_logged_again(acted: Acted, traine
     state = saved(4, log_history=[{"mplus_eval/step": 2, "step": 3}])
     callback = CompareCallback(str(trainer_base), background=False)
     callback.on_train_begin(SimpleNamespace(save_strategy="steps", save_steps=2), state, TrainerControl())
-    callback.on_save(SimpleNamespace(output_dir=str(tmp_path)), state, TrainerControl())
+    callback.on_save(SimpleNamespace(bf16=False, fp16=False, output_dir=str(tmp_path)), state, TrainerControl())
     assert [entry["mplus_eval/step"] for entry in state.log_history] == [2, 4]
 
 

@@ -149,6 +149,7 @@ def run(
         SpecError: with every fault found before anything is evaluated.
         InterruptedRunError: when the disk is full.
     """
+    from mplus_eval.audit.foreseen import foreseen
     from mplus_eval.pipeline.aggregate import aggregate
     from mplus_eval.pipeline.evaluate import evaluate
     from mplus_eval.pipeline.manifest import build_manifest
@@ -170,6 +171,8 @@ def run(
         # Those not trained yet are first, together, which is sooner.
         demo = dict(zip(names, demo_models(names, progress.prepare), strict=True))
     plan = make_plan(validated, directory, demo, progress.prepare)
+    for line in foreseen(plan.models, plan.baseline, spec.allow):
+        progress.say(line)
     with directory.locked():
         failures = evaluate(plan, directory, progress)
         judges = {}

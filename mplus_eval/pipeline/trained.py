@@ -36,11 +36,12 @@ def compare_trained(recipe: Recipe, progress: RunProgress | None = None, command
 
     evaluation = recipe.compare
     trained = [name for name in (*recipe.sft, *recipe.rlhf) if (recipe.output / name / "training.json").is_file()]
-    models: dict[str, Any] = {"base": {"source": recipe.base, "role": "base"}}
+    # Whole models are saved in float32, whatever they were trained in and the base is stored in.
+    models: dict[str, Any] = {"base": {"source": recipe.base, "role": "base", "dtype": recipe.dtype}}
     if recipe.revision:
         models["base"]["revision"] = recipe.revision
     for name in trained:
-        models[name] = {"source": str(recipe.output / name)}
+        models[name] = {"source": str(recipe.output / name), "dtype": recipe.dtype}
     options = {
         "suite": evaluation.suite,
         "limit": evaluation.limit,

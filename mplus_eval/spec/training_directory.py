@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mplus_eval.errors import UsageError
 from mplus_eval.records.training import RECORD_FILE, TrainingRecord, read_record
@@ -47,6 +47,7 @@ class TrainingDirectory:
         base: what is trained, or what its adapters belong to; empty where nothing says it.
         revision: of the base.
         adapts: the base that its adapters name; empty where whole models are saved.
+        dtype: the precision that it computed in, which may be less than what it saved; auto where nothing says it.
         final: the step of the model at the top; None while training goes on.
         steps: the whole ones in order, without one that is the final model again.
     """
@@ -57,6 +58,7 @@ class TrainingDirectory:
     base: str
     revision: str | None
     adapts: str
+    dtype: Literal["auto", "float32", "bfloat16"]
     final: int | None
     steps: tuple[SavedStep, ...]
 
@@ -112,6 +114,8 @@ def _recorded(
         base=record.base,
         revision=record.recipe.get("revision"),
         adapts=_adapter_base(steps[-1].path if steps else directory),
+        # A recipe that says nothing computes in float32.
+        dtype="bfloat16" if record.recipe.get("dtype") == "bfloat16" else "float32",
         final=final.step if final else None,
         steps=steps,
     )
@@ -132,6 +136,7 @@ def _trainers(directory: Path) -> TrainingDirectory | None:
         base=adapts,
         revision=None,
         adapts=adapts,
+        dtype="auto",
         final=final,
         steps=tuple(saved for saved in steps if saved.step != final),
     )

@@ -51,7 +51,7 @@ def add_trajectories(
     if trainings and not any(model.model_role == "base" for model in named):
         first = trainings[0]
         if first.base and not (base and _is_elsewhere(first.adapts)):
-            base = ModelSpec(name="base", source=first.base, role="base", revision=first.revision)
+            base = ModelSpec(name="base", source=first.base, role="base", revision=first.revision, dtype=first.dtype)
             bases.append(base)
     for training in trainings:
         where = f"--trajectory {str(training.path)!r}"
@@ -70,7 +70,14 @@ def add_trajectories(
             faults.append(f"{where}: its name {training.name!r} cannot be a path")
             continue
         else:
-            asked = ModelSpec(name=training.name, source=str(training.path), role=training.role, step=training.final)
+            # Whole models are saved in more precision than many a base has: both are asked in that of the training.
+            asked = ModelSpec(
+                name=training.name,
+                source=str(training.path),
+                role=training.role,
+                step=training.final,
+                dtype=training.dtype if base.dtype == "auto" else base.dtype,
+            )
             final = asked.model_copy(update=_location(asked, training, training.path, base))
             finals += [final] if training.final is not None else []
         # As it was asked for: a tokenizer that the final model lacks is no reason to ask the steps without their own.

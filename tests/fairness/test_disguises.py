@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import mplus_eval
+from mplus_eval.pipeline.progress import RunProgress
 from mplus_eval.pipeline.run import Run
 from mplus_eval.records.asking import AskedDifference
 from mplus_eval.records.verdict import Verdict
@@ -45,8 +46,23 @@ conversation:
 """
 
 
+class Heard(RunProgress):
+    """Keeps what is said before anything is asked."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def say(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def heard() -> Heard:
+    return Heard()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, heard: Heard) -> Run:
     """The checkpoint and all copies, asked on all three axes."""
     folder = tmp_path_factory.mktemp("fairness")
     base = build_checkpoint(folder / "base")
@@ -56,7 +72,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         adapter = {"adapter": str(path / "adapter")} if (path / "adapter").is_dir() else {}
         models[name] = {"source": str(path), "role": name, **adapter, **disguise.keys}
     (folder / "fairness.yaml").write_text(SUITE, encoding="utf-8")
-    return mplus_eval.compare(models, suite=str(folder / "fairness.yaml"), limit=4, output=folder / "run")
+    options = {"suite": str(folder / "fairness.yaml"), "limit": 4, "output": folder / "run"}
+    return mplus_eval.compare(models, progress=heard, **options)
 
 
 def verdicts(run: Run, model: str) -> dict[str, tuple[Verdict | None, tuple[AskedDifference, ...]]]:
@@ -126,3 +143,8 @@ def test_the_same_weights_are_known(run: Run) -> None:
     weights = {name: entry.weights for name, entry in run.comparison.models.items()}
     assert weights["twin"] == weights["without-bos"] == weights["base"]
     assert weights["bfloat16"] != weights["base"]
+
+
+def test_what_was_sure_to_withhold_was_said_before_anything_was_asked(run: Run, heard: Heard) -> None:
+    (line,) = (sentence for sentence in heard.sentences if "withheld" in sentence)
+    assert line.startswith("verdicts on bfloat16 may be withheld: weights are bfloat16, those of base float32;")

@@ -89,6 +89,15 @@ def test_steps_are_asked_with_their_own_tokenizers_while_the_final_model_has_non
     assert (without.name, without.tokenizer) == ("plus-step-10", "/models/base")
 
 
+def test_base_and_steps_are_asked_in_the_precision_of_the_training(tmp_path: Path) -> None:
+    folder = write_training(tmp_path / "run", 5, final=30, recipe={"dtype": "bfloat16"})
+    assert {model.dtype for model in spec_of(trajectory=(folder,)).models} == {"bfloat16"}
+    named = spec_of("base=./base,dtype=float16", trajectory=(folder,))
+    assert {model.dtype for model in named.models} == {"float16"}
+    plain = write_training(tmp_path / "plain", 5, final=30)
+    assert {model.dtype for model in spec_of(trajectory=(plain,)).models} == {"float32"}
+
+
 def test_the_revision_of_the_base_is_that_of_the_recipe(tmp_path: Path) -> None:
     folder = write_training(tmp_path / "run", 5, base="org/base", recipe={"revision": "v2"})
 
