@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, cast
 from mplus_eval.data.hub import offline, reason
 from mplus_eval.errors import MplusError, SpecError, UsageError
 from mplus_eval.harmlessness.scorers.base import toxicity_first
-from mplus_eval.harmlessness.scorers.model_scorer import REVISION, ModelScorer, best_device, ways_out
+from mplus_eval.harmlessness.scorers.location import checkpoint_directory
+from mplus_eval.harmlessness.scorers.model_scorer import REVISION, ModelScorer, best_device
 from mplus_eval.models.checkpoints import tokenizer_faults, weight_faults, weight_files
-from mplus_eval.models.hub import checkpoint_files, fetch
 from mplus_eval.store.hashes import hash_components, tokenizer_hash, weights_hash
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def faults(source: str) -> list[str]:
     """Return what stands in the way of scoring with a classifier; of one on the hub all but its weights is fetched."""
     asked = _Source.of(source)
     try:
-        directory = _directory(asked, weights=False)
-        return _faults_of(asked, directory, with_weights=Path(asked.place).is_dir() or offline())
+        directory = checkpoint_directory(asked.text, asked.place, weights=False)
+        return _faults_of(asked, directory, with_weights=Path(asked.place).expanduser().is_dir() or offline())
     except MplusError as error:
         return [str(error)]
 
@@ -69,7 +69,7 @@ def load(source: str, device: str | None = None) -> ModelScorer:
         UsageError: when it cannot be had, or has no label for toxicity.
     """
     asked = _Source.of(source)
-    directory = _directory(asked, weights=True)
+    directory = checkpoint_directory(asked.text, asked.place, weights=True)
     if wrong := _faults_of(asked, directory, with_weights=True):
         raise SpecError(wrong)
     config = _config(asked, directory)
@@ -85,27 +85,6 @@ def load(source: str, device: str | None = None) -> ModelScorer:
     }
     read = partial(_model, asked, directory)
     return ModelScorer(source, hash_components(parts), labels, columns, exclusive, best_device(device), read)
-
-
-def _directory(asked: _Source, *, weights: bool) -> Path:
-    """Where the model lies, fetched from the hub where that is allowed."""
-    if Path(asked.place).is_dir():
-        return Path(asked.place)
-    import httpx
-    from huggingface_hub.errors import HFValidationError
-
-    def choose(names: Sequence[str]) -> list[str]:
-        chosen = [name for name in checkpoint_files(names) if not name.endswith((".bin", ".py"))]
-        if not any(name.endswith(".safetensors") for name in chosen):
-            raise UsageError(f"{asked.where}: {asked.place} on the hub has no weights as safetensors")
-        return [name for name in chosen if weights or not name.endswith(".safetensors")]
-
-    try:
-        return fetch(asked.place, None, choose)
-    except (SpecError, HFValidationError, httpx.HTTPError, OSError) as error:
-        why = "HF_HUB_OFFLINE is set" if offline() else reason(error)
-        nowhere = f"no directory {asked.place} here, and no such model on the hub or in its cache"
-        raise UsageError(f"{asked.where}: {nowhere} ({why}): {ways_out(asked.text)}") from error
 
 
 def _faults_of(asked: _Source, directory: Path, *, with_weights: bool) -> list[str]:

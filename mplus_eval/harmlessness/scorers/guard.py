@@ -8,7 +8,6 @@ guard:llm:MODEL@http://HOST:PORT/v1       behind an OpenAI-compatible server wit
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,11 +17,11 @@ from mplus_eval.data.hub import offline, reason
 from mplus_eval.errors import MplusError, SpecError, UsageError
 from mplus_eval.harmlessness.scorers import guard_model, guard_server
 from mplus_eval.harmlessness.scorers.guard_template import GuardTemplate, guard_templates, template_of
-from mplus_eval.harmlessness.scorers.model_scorer import best_device, ways_out
+from mplus_eval.harmlessness.scorers.location import checkpoint_directory
+from mplus_eval.harmlessness.scorers.model_scorer import best_device
 from mplus_eval.judges.endpoint import Endpoint, endpoint_faults
 from mplus_eval.models.chat_format import stored_template
 from mplus_eval.models.checkpoints import checkpoint_faults
-from mplus_eval.models.hub import checkpoint_files, fetch
 from mplus_eval.spec.faults import nearest
 from mplus_eval.store.hashes import hash_components, tokenizer_hash, weights_hash
 
@@ -86,8 +85,8 @@ def faults(source: str) -> list[str]:
         if asked.endpoint is not None:
             _template(asked, asked.endpoint.model, "")
             return endpoint_faults(asked.endpoint, asked.where)
-        directory = _directory(asked, weights=False)
-        return _faults_of(asked, directory, with_weights=Path(asked.place).is_dir() or offline())
+        directory = checkpoint_directory(asked.text, asked.place, weights=False)
+        return _faults_of(asked, directory, with_weights=Path(asked.place).expanduser().is_dir() or offline())
     except MplusError as error:
         return [str(error)]
 
@@ -104,7 +103,7 @@ def load(source: str, device: str | None = None) -> Scorer:
         parts = {"kind": "guard", "revision": guard_server.REVISION, "server": f"{endpoint.base_url} {endpoint.model}"}
         fingerprint = hash_components({**parts, "template": template.fingerprint})
         return guard_server.ServedGuard(source, fingerprint, template, endpoint)
-    directory = _directory(asked, weights=True)
+    directory = checkpoint_directory(asked.text, asked.place, weights=True)
     if wrong := _faults_of(asked, directory, with_weights=True):
         raise SpecError(wrong)
     template = _of_checkpoint(asked, directory)
@@ -134,25 +133,6 @@ def _of_checkpoint(asked: _Source, directory: Path) -> GuardTemplate:
     settings = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     description = f"{asked.place} {settings.get('_name_or_path') or ''}"
     return _template(asked, description, str(stored_template(directory) or ""))
-
-
-def _directory(asked: _Source, *, weights: bool) -> Path:
-    """Where the model lies, fetched from the hub where that is allowed."""
-    if Path(asked.place).expanduser().is_dir():
-        return Path(asked.place).expanduser()
-    import httpx
-    from huggingface_hub.errors import HFValidationError
-
-    def choose(names: Sequence[str]) -> list[str]:
-        chosen = [name for name in checkpoint_files(names) if not name.endswith((".bin", ".py"))]
-        return [name for name in chosen if weights or not name.endswith(".safetensors")]
-
-    try:
-        return fetch(asked.place, None, choose)
-    except (SpecError, HFValidationError, httpx.HTTPError, OSError) as error:
-        why = "HF_HUB_OFFLINE is set" if offline() else reason(error)
-        nowhere = f"no directory {asked.place} here, and no such model on the hub or in its cache"
-        raise UsageError(f"{asked.where}: {nowhere} ({why}): {ways_out(asked.text)}") from error
 
 
 def _faults_of(asked: _Source, directory: Path, *, with_weights: bool) -> list[str]:

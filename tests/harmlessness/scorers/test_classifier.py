@@ -119,7 +119,7 @@ def test_a_model_on_the_hub_is_looked_at_without_its_weights(base: Path, tmp_pat
         return _save(base, tmp_path, ["fine", "toxic"])
 
     monkeypatch.delenv("HF_HUB_OFFLINE")
-    monkeypatch.setattr("mplus_eval.harmlessness.scorers.classifier.fetch", fetch)
+    monkeypatch.setattr("mplus_eval.harmlessness.scorers.location.fetch", fetch)
     assert classifier.faults("some/model") == []
     assert classifier.load("some/model").name == "some/model"
     assert asked == [["config.json", "tokenizer.json"], ["model.safetensors", "config.json", "tokenizer.json"]]
@@ -127,7 +127,7 @@ def test_a_model_on_the_hub_is_looked_at_without_its_weights(base: Path, tmp_pat
 
 def test_a_model_on_the_hub_without_safetensors_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "mplus_eval.harmlessness.scorers.classifier.fetch",
+        "mplus_eval.harmlessness.scorers.location.fetch",
         lambda source, revision, choose: choose(["config.json", "pytorch_model.bin", "tokenizer.json"]),
     )
     assert "no weights as safetensors" in _refusal("some/model")
