@@ -1,18 +1,145 @@
-"""What a sample could have shown: the smallest detectable difference and the smallest provable margin."""
+"""What a sample can show, and how many items it takes: of the tests that verdicts rest on, not of a normal stand-in.
+
+Levels are those of one test. Among k tests that are adjusted together, level/k is what Holm asks of a lone difference:
+the worst case, since a step-down asks less of the others once one is decided. Clusters, strata and graded scores enter
+by the design effect: n items are worth n / effect independent pairs.
+"""
 
 from __future__ import annotations
 
-from mplus_eval.statistics.estimate import student_quantile
+from collections.abc import Callable
+
+from mplus_eval.statistics.exact_power import power_of_difference, power_of_non_inferiority, shares
 from mplus_eval.statistics.paired import PairedDifference
 
 POWER = 0.8
 
+_EXACT_UP_TO = 1_000_000
+"""Pairs; beyond, a formula and the exact sum differ by less than one in a thousand."""
+_BISECTIONS = 40
+
+
+def power_for_degraded(n: float, discordance: float, loss: float, level: float, effect: float = 1.0) -> float:
+    """The chance that n items show a true loss; arguments as of `items_for_degraded`."""
+    return power_of_difference(int(n / effect), discordance, loss, level)
+
+
+def power_for_preserved(
+    n: float, discordance: float, margin: float, level: float, loss: float = 0.0, effect: float = 1.0
+) -> float:
+    """The chance that n items exclude a loss of the margin or more; arguments as of `items_for_preserved`."""
+    return power_of_non_inferiority(int(n / effect), discordance, margin, level, loss)
+
+
+def detectable(n: float, discordance: float, level: float, *, effect: float = 1.0) -> float | None:
+    """The true loss that n items show with a power of 80 %; None where they show none whatever.
+
+    Args:
+        n: items.
+        discordance: share of items that differ where nothing is lost; the loss adds to it.
+        level: of the two-sided test.
+        effect: design effect.
+    """
+    if power_for_degraded(n, discordance, 1.0, level, effect) < POWER:
+        return None
+    short, enough = 0.0, 1.0
+    for _ in range(_BISECTIONS):
+        loss = (short + enough) / 2.0
+        shown = power_for_degraded(n, discordance, loss, level, effect) >= POWER
+        short, enough = (short, loss) if shown else (loss, enough)
+    return enough
+
+
+def items_for_degraded(discordance: float, loss: float, level: float, power: float = POWER, effect: float = 1.0) -> int:
+    """How many items show a true loss, by the exact McNemar test.
+
+    Args:
+        discordance: share of items that differ where nothing is lost; the loss adds to it.
+        loss: above 0.
+        level: of the two-sided test.
+        power: in how many of all samples it is to be shown.
+        effect: design effect.
+    """
+    pairs = connor(discordance, loss, level, power)
+    return _items(lambda n: power_of_difference(n, discordance, loss, level), pairs, power, effect)
+
+
+def items_for_preserved(
+    discordance: float, margin: float, level: float, loss: float = 0.0, power: float = POWER, effect: float = 1.0
+) -> int:
+    """How many items exclude a loss of the margin or more, by Nam's test at half of `level`.
+
+    Args:
+        discordance: share of items that differ where nothing is lost or gained; a loss or gain adds to it.
+        margin: above 0.
+        level: of the two-sided interval that is to lie above −`margin`.
+        loss: the true loss, below `margin`; negative for a gain.
+        power: in how many of all samples it is to be shown.
+        effect: design effect.
+    """
+    pairs = nam(discordance, margin, level, loss, power)
+    return _items(lambda n: power_of_non_inferiority(n, discordance, margin, level, loss), pairs, power, effect)
+
+
+def items_to_settle(
+    up: float,
+    down: float,
+    n: float,
+    margin: float,
+    level_difference: float,
+    level_margin: float,
+    effect: float = 1.0,
+) -> int | None:
+    """How many items would settle an undecided contrast, were the truth what was observed; None where nobody knows.
+
+    The fewer of what shows the difference and of what excludes the margin: at a loss about half as large as the margin
+    both take most. What was observed is uncertain itself, so this is an order of magnitude.
+
+    Args:
+        up: share of items that rose, or the mean rise.
+        down: the same of those that fell.
+        n: items observed; the answer is larger.
+        margin: in the same unit, above 0.
+        level_difference: two-sided, of the test of the difference.
+        level_margin: two-sided; non-inferiority is tested at half of it.
+        effect: design effect.
+    """
+    loss = down - up
+    alike = up + down - abs(loss)
+    needs = []
+    if loss:
+        needs.append(items_for_degraded(alike, abs(loss), level_difference, effect=effect))
+    if loss < margin:
+        needs.append(items_for_preserved(alike, margin, level_margin, loss, effect=effect))
+    return min((need for need in needs if need > n), default=None)
+
+
+def connor(discordance: float, loss: float, level: float, power: float = POWER) -> float:
+    """Pairs that McNemar's test needs: ((z(1 − level/2) √q′ + z(power) √(q′ − d²)) / d)², q′ = q + d (Connor 1987)."""
+    from scipy.stats import norm
+
+    lost, gained = shares(discordance, loss)
+    differing = lost + gained
+    spread = max(differing - loss**2, 0.0)
+    return float(((norm.isf(level / 2.0) * differing**0.5 + norm.ppf(power) * spread**0.5) / loss) ** 2)
+
+
+def nam(discordance: float, margin: float, level: float, loss: float = 0.0, power: float = POWER) -> float:
+    """Pairs for non-inferiority: (z(1 − level/2) + z(power))² (q′ − d²)/(m − d)², at least z²(1 − m)/m (Nam 1997).
+
+    The least is what a sample without any difference needs.
+    """
+    from scipy.stats import norm
+
+    lost, gained = shares(discordance, loss)
+    critical = norm.isf(level / 2.0)
+    spread = lost + gained - loss**2
+    least = critical**2 * (1.0 - margin) / margin
+    return float(max((critical + norm.ppf(power)) ** 2 * spread / (margin - loss) ** 2, least))
+
 
 def smallest_detectable(difference: PairedDifference, level: float, n_tests: int = 1) -> float | None:
-    """The true difference that a two-sided test finds in four of five samples like this; None if not known.
-
-    (t(1 − level/2) + t(0.8)) standard errors, where the standard error is half the interval's width over its quantile,
-    so that it is not 0 where nothing differed (Miller 2024; Cohen 1988).
+    """The true difference that four of five samples like this would show; None if not known, or if none.
 
     Args:
         difference: what was observed.
@@ -21,11 +148,9 @@ def smallest_detectable(difference: PairedDifference, level: float, n_tests: int
     """
     if not difference.df > 0:
         return None
-    low, high = difference.interval(level / n_tests)
-    critical = student_quantile(1.0 - level / n_tests / 2.0, difference.df)
-    error = (high - low) / 2.0 / critical
-    detectable = float((critical + student_quantile(POWER, difference.df)) * error)
-    return min(detectable, 1.0)
+    items, discordance = float(difference.items), float(difference.up + difference.down)
+    effect = items / float(difference.effective_size)
+    return detectable(items, discordance, level / n_tests, effect=effect)
 
 
 def smallest_provable(difference: PairedDifference, level: float, n_tests: int = 1) -> float | None:
@@ -39,3 +164,21 @@ def smallest_provable(difference: PairedDifference, level: float, n_tests: int =
     if not difference.df > 0:
         return None
     return max(-float(difference.interval(level / n_tests)[0]), 0.0)
+
+
+def _items(power_at: Callable[[int], float], start: float, power: float, effect: float) -> int:
+    """The fewest items with that power, sought from `start` independent pairs on; `start` itself where it is huge."""
+    if start > _EXACT_UP_TO:
+        return _whole(start * effect)
+    short, enough = 0, max(int(start), 1)
+    while power_at(enough) < power:
+        short, enough = enough, 2 * enough
+    while enough - short > 1:
+        pairs = (short + enough) // 2
+        short, enough = (short, pairs) if power_at(pairs) >= power else (pairs, enough)
+    return _whole(enough * effect)
+
+
+def _whole(items: float) -> int:
+    """Rounded up, where rounding errors count for nothing."""
+    return int(-(-round(items, 6) // 1))

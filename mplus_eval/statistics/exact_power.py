@@ -1,0 +1,101 @@
+"""The power of the two tests that a verdict rests on, counted over all samples of independent pairs.
+
+A pair is lost, gained or unchanged. Of two models that are equally good, a share q of the pairs differs, half of them
+either way. A true loss d adds to that: q + d of the pairs differ, of which q/2 + d are lost and q/2 are gained.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mplus_eval.statistics.design import Floats, Integers
+from mplus_eval.statistics.estimate import SPARSE_INFLATION
+from mplus_eval.statistics.score_interval import score_statistic
+
+_TAIL = 1e-9
+"""Counts are left out where they hold less than this of the probability on either side."""
+
+
+def power_of_difference(pairs: int, discordance: float, loss: float, level: float) -> float:
+    """How often the exact McNemar test finds the model worse at `level`, two-sided.
+
+    The interval of confidence 1 − `level` then lies below 0 as well: the exact test is the stricter of the two. Summed
+    over the number of discordant pairs, of which the lost are binomial (Connor 1987 approximates this sum).
+
+    Args:
+        pairs: independent pairs.
+        discordance: share of pairs that differ where nothing is lost, in [0, 1].
+        loss: the true loss, above 0 and at most 1.
+        level: of the two-sided test, above 0.
+    """
+    from scipy.stats import binom
+
+    if pairs < 1:
+        return 0.0
+    lost, gained = shares(discordance, loss)
+    counts = _likely(pairs, lost + gained)
+    # With one more lost pair than this, the one-sided probability is at most level/2.
+    most = binom.isf(level / 2.0, counts, 0.5)
+    found = binom.sf(most, counts, lost / (lost + gained))
+    return float(np.sum(binom.pmf(counts, pairs, lost + gained) * found))
+
+
+def power_of_non_inferiority(pairs: int, discordance: float, margin: float, level: float, loss: float = 0.0) -> float:
+    """How often Nam's test excludes a loss of `margin` or more, one-sided at half of `level`.
+
+    Summed over the number of lost pairs: for each, the test holds from some number of gained pairs on.
+
+    Args:
+        pairs: independent pairs.
+        discordance: share of pairs that differ where nothing is lost or gained, in [0, 1].
+        margin: above 0.
+        level: of the two-sided interval that must lie above −`margin`.
+        loss: the true loss, below `margin`; negative for a gain.
+    """
+    from scipy.stats import binom, t
+
+    if pairs < 2:
+        return 0.0
+    lost_share, gained_share = shares(discordance, loss)
+    lost = _likely(pairs, lost_share)
+    critical = float(t.isf(level / 2.0, pairs - 1))
+    least = _least_gained(lost, pairs, margin, critical)
+    gained_of_rest = min(gained_share / (1.0 - lost_share), 1.0) if lost_share < 1.0 else 0.0
+    found = binom.sf(least - 1, pairs - lost, gained_of_rest)
+    return float(np.sum(binom.pmf(lost, pairs, lost_share) * found))
+
+
+def shares(discordance: float, loss: float) -> tuple[float, float]:
+    """The shares of pairs that are lost and gained where the true loss is `loss`; no more than all pairs can differ.
+
+    >>> shares(0.08, 0.02)
+    (0.06, 0.04)
+    """
+    differing = min(discordance + abs(loss), 1.0)
+    return (differing + loss) / 2.0, (differing - loss) / 2.0
+
+
+def sparse_inflation(clusters: ArrayLike) -> Floats:
+    """By how much the variance is taken larger where few clusters differ, as the interval takes it."""
+    k = np.asarray(clusters, dtype=float)
+    return np.asarray(1.0 + SPARSE_INFLATION * k / (k + 1.0) ** 2)
+
+
+def _likely(n: int, share: float) -> Integers:
+    """The counts that n draws have with any probability worth summing."""
+    from scipy.stats import binom
+
+    low, high = binom.ppf(_TAIL, n, share), binom.isf(_TAIL, n, share)
+    return np.arange(max(int(low), 0), min(int(high) + 1, n) + 1)
+
+
+def _least_gained(lost: Integers, pairs: int, margin: float, critical: float) -> Integers:
+    """The fewest gained pairs for which non-inferiority is shown, by bisection; more than there are where none do."""
+    short, enough = np.full_like(lost, -1), pairs - lost + 1
+    while np.any(enough - short > 1):
+        gained = np.maximum((short + enough) // 2, 0)
+        size = pairs / sparse_inflation(lost + gained)
+        shown = score_statistic(-margin, gained / pairs, lost / pairs, size) > critical
+        short, enough = np.where(shown, short, gained), np.where(shown, gained, enough)
+    return enough
