@@ -3,7 +3,8 @@
     python -m mplus_eval.demo.mini_suite --output tasks/mini/data
 
 One small task for each task of the suite `mplus`, of the same kind. Texts are those that the pre-training text was not
-given (`questions.is_held_out`); facts are those of entities that no demonstration names.
+given (`questions.is_held_out`); facts are those of entities that no demonstration names. Rows are shuffled, so that the
+first of a file are like the others: no kind of question, and no passage, stands at the front.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ def make_items() -> dict[str, list[Row]]:
     files: dict[str, list[Row]] = {}
     for name, make in _TASKS.items():
         files.update(make(random.Random(f"{SEED} {name}")))
+    for name, rows in files.items():
+        if not name.endswith(".shots"):
+            random.Random(f"{SEED} order of {name}").shuffle(rows)
     return files
 
 

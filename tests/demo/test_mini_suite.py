@@ -59,6 +59,15 @@ def test_clusters_are_columns_of_the_data(items, suite: Suite) -> None:
             assert 20 < len(set(values)) < len(values)
 
 
+def test_the_first_rows_of_a_file_are_like_the_others(items, suite: Suite) -> None:
+    for task in suite.tasks:
+        if task.cluster:
+            # In the order in which they were made, twenty rows would be four to seven passages.
+            assert len({row[task.cluster] for row in items[task.name][:20]}) >= 10, task.name
+    tools = [row["prompt"].startswith("Question: What do you use") for row in items["mini_arc_easy"]]
+    assert 0 < sum(tools[:20]) < 20
+
+
 def test_the_right_choice_stands_at_every_place(items) -> None:
     for rows in _questions(items).values():
         for row in rows:
