@@ -18,6 +18,7 @@ from mplus_eval.cli.compare import compare
 from mplus_eval.cli.conversation import app as conversation
 from mplus_eval.cli.doctor import doctor
 from mplus_eval.cli.options import spec_command
+from mplus_eval.cli.power import power
 from mplus_eval.cli.report import report
 from mplus_eval.cli.tasks import app as tasks
 from mplus_eval.cli.toxicity import app as toxicity
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.command(cls=spec_command("compare"))(compare)
 app.add_typer(toxicity, name="toxicity")
 app.add_typer(conversation, name="conversation")
+app.command()(power)
 app.command()(report)
 app.add_typer(tasks, name="tasks")
 app.command()(train)
