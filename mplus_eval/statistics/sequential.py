@@ -20,7 +20,6 @@ from mplus_eval.statistics.betting import betting_interval, log_wealth
 from mplus_eval.statistics.design import Floats
 from mplus_eval.statistics.mixture_boundary import mixture_boundary, mixture_p_value, tuning
 from mplus_eval.statistics.score_interval import score_interval, score_statistic
-from mplus_eval.statistics.verdict import verdict
 
 LOOKING = 0.5
 """The share of the level that is spent on looks; the rest is for the tests at the end."""
@@ -215,11 +214,20 @@ def decision_of(look: Look, p_difference: float, p_non_inferiority: float, margi
     loss would be called what it was found as first, where more items would have shown that it is preserved. When to
     stop is no claim, so it needs no guarantee.
     """
-    found = verdict(float(look.value), p_difference, p_non_inferiority, level)
+    found = _verdict(float(look.value), p_difference < level, p_non_inferiority < level / 2.0)
     is_settled = found in (Verdict.IMPROVED, Verdict.PRESERVED) or (
         found is Verdict.DEGRADED and bool(is_clear_loss(look, margin))
     )
     return Decision(look, p_difference, p_non_inferiority, found, is_settled)
+
+
+def _verdict(difference: float, differs: bool, is_kept: bool) -> Verdict:
+    """The first that holds; the p-values are the interval turned round, so it need not be asked as well."""
+    if differs and difference > 0:
+        return Verdict.IMPROVED
+    if is_kept:
+        return Verdict.PRESERVED
+    return Verdict.DEGRADED if differs and difference < 0 else Verdict.UNDECIDED
 
 
 def is_clear_loss(look: Look, margin: float) -> Floats:
