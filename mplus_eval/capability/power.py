@@ -6,13 +6,14 @@ Nothing is loaded for it but the suite file, and the data of tasks whose size th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mplus_eval.capability.observed import Observed
 from mplus_eval.errors import SpecError
 from mplus_eval.spec.suite import Suite, SuiteTask
 from mplus_eval.statistics.allocation import DISCORDANCE, allocate
+from mplus_eval.statistics.expected_items import expected_items
 from mplus_eval.statistics.power import (
     POWER,
     detectable,
@@ -58,6 +59,8 @@ class Need:
         power_preserved: the same.
         detectable: the loss that all items show with 80 % power; None where they show none.
         for_suite: items of the task that decide the suite's verdict either way, spread best; all, if none do.
+        sequential_kept: mean items asked with `--sequential` where nothing is lost; None where that was not wanted.
+        sequential_lost: the same where the loss is true.
     """
 
     assumed: Assumed
@@ -67,6 +70,8 @@ class Need:
     power_preserved: float
     detectable: float | None
     for_suite: int
+    sequential_kept: int | None = None
+    sequential_lost: int | None = None
 
     @property
     def is_decidable(self) -> bool:
@@ -90,6 +95,11 @@ class PowerPlan:
     task_level: float
     tasks: tuple[Need, ...]
     suite: Need | None
+
+    @property
+    def is_sequential(self) -> bool:
+        """Whether it was found how many items `--sequential` asks."""
+        return all(need.sequential_kept is not None for need in self.tasks)
 
 
 def assume(
@@ -133,7 +143,13 @@ def assume(
 
 
 def plan_power(
-    tasks: Sequence[Assumed], level: float, suite_margin: float, suite_loss: float, n_models: int = 1
+    tasks: Sequence[Assumed],
+    level: float,
+    suite_margin: float,
+    suite_loss: float,
+    n_models: int = 1,
+    *,
+    sequential: bool = False,
 ) -> PowerPlan:
     """Find what the verdicts of some tasks take, and the suite's.
 
@@ -143,13 +159,16 @@ def plan_power(
         suite_margin: non-inferiority margin of the macro-average.
         suite_loss: the true loss of the macro-average that is to be found.
         n_models: models whose tests are adjusted together.
+        sequential: whether to find how many items `--sequential` asks, which is simulated.
     """
     task_level = level / (len(tasks) * n_models)
     suite, spread = None, [task.items for task in tasks]
     if len(tasks) > 1:
         suite, spread = _of_suite(tasks, level / n_models, suite_margin, suite_loss)
-    needs = tuple(_of_task(task, task_level, share) for task, share in zip(tasks, spread, strict=True))
-    return PowerPlan(level, n_models, task_level, needs, suite)
+    needs = [_of_task(task, task_level, share) for task, share in zip(tasks, spread, strict=True)]
+    if sequential:
+        needs = [_with_sequential(need, task_level) for need in needs]
+    return PowerPlan(level, n_models, task_level, tuple(needs), suite)
 
 
 def sizes_of(
@@ -198,6 +217,15 @@ def _of_task(task: Assumed, level: float, for_suite: int) -> Need:
         detectable=detectable(task.items, discordance, level, effect=effect),
         for_suite=for_suite,
     )
+
+
+def _with_sequential(need: Need, level: float) -> Need:
+    task = need.assumed
+
+    def asked(loss: float) -> int:
+        return expected_items(task.items, task.discordance, loss, task.margin, level, task.effect)
+
+    return replace(need, sequential_kept=asked(0.0), sequential_lost=asked(task.loss))
 
 
 def _of_suite(tasks: Sequence[Assumed], level: float, margin: float, loss: float) -> tuple[Need, list[int]]:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from mplus_eval.spec.suite import SuiteTask
 
 DEFAULT_SUITE = "mplus"
-HEADINGS = ("\nItems", "Differ,\n%", "For\ndegraded", "For\npreserved", "Power,\n%", "Detects,\npoints")
+HEADINGS = ("\nItems", "Differ,\n%", "For\ndegraded", "For\npreserved")
+OF_ALL_ITEMS = ("Power,\n%", "Detects,\npoints")
+SEQUENTIAL = ("Asked, if\nlost", "Asked, if\nkept")
 OF_SUITE = "For the\nsuite"
 _FRACTION = "a fraction above 0 and below 1 is accepted (0.02 is 2 points)"
 
@@ -47,6 +49,9 @@ def power(
         Path | None,
         typer.Option("--from", metavar="RUN", help="Run directory: discordance, clusters and noise as found there."),
     ] = None,
+    sequential: Annotated[
+        bool, typer.Option("--sequential", help="Also how many items `compare --sequential` asks on average.")
+    ] = False,
     tasks_dir: TasksDir = None,
     data_dir: DataDir = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
@@ -72,7 +77,7 @@ def power(
     sizes = sizes_of(wanted, observed, data_dir=data_dir, tasks_dir=tasks_dir)
     assumed = assume(chosen, wanted, sizes, observed, loss=effect, margin=margin, discordance=discordance)
     suite_margin = margin or chosen.margin
-    plan = plan_power(assumed, chosen.level, suite_margin, effect or suite_margin, models)
+    plan = plan_power(assumed, chosen.level, suite_margin, effect or suite_margin, models, sequential=sequential)
     if as_json:
         typer.echo(_json(chosen, plan, observed))
         return
@@ -145,7 +150,8 @@ def _table(suite: SuiteSpec, plan: PowerPlan) -> Table:
     title = f"Suite {suite.name}: {formats.counted(len(plan.tasks), 'task')}, {formats.counted(n_items, 'item')}"
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("\nTask", no_wrap=True)
-    for heading in [*HEADINGS, *([OF_SUITE] if plan.suite else [])]:
+    further = SEQUENTIAL if plan.is_sequential else OF_ALL_ITEMS
+    for heading in [*HEADINGS, *further, *([OF_SUITE] if plan.suite else [])]:
         table.add_column(heading, justify="right", no_wrap=True)
     for need in plan.tasks:
         table.add_row(*_row(need, need.assumed.name, plan))
@@ -160,14 +166,18 @@ def _row(need: Need, name: str, plan: PowerPlan) -> list[str]:
 
     all_of_them = f"> {need.assumed.items:,}"
     wanted = [all_of_them if items is None else f"{items:,}" for items in (need.for_degraded, need.for_preserved)]
-    detects = "–" if need.detectable is None else formats.size_in_points(need.detectable)
+    further = [
+        f"{_power(need.power_degraded)} / {_power(need.power_preserved)}",
+        "–" if need.detectable is None else formats.size_in_points(need.detectable),
+    ]
+    if plan.is_sequential:
+        further = ["" if items is None else f"{items:,}" for items in (need.sequential_lost, need.sequential_kept)]
     return [
         name,
         f"{need.assumed.items:,}",
         formats.percent(need.assumed.discordance),
         *wanted,
-        f"{_power(need.power_degraded)} / {_power(need.power_preserved)}",
-        detects,
+        *further,
         *([f"{need.for_suite:,}"] if plan.suite else []),
     ]
 
@@ -199,10 +209,14 @@ def _legend(plan: PowerPlan) -> list[str]:
     from mplus_eval.reports import formats
 
     losses, margins = (_values(plan, name) for name in ("loss", "margin"))
+    further = (
+        "Power: of all items, for the one and the other. Detects: the true loss that all items detect with 80 % power."
+    )
+    if plan.is_sequential:
+        further = "Asked: items that --sequential asks on average, where so much is lost and where nothing is."
     return [
         f"For degraded: items that detect a true loss of {losses} with 80 % power. For preserved: items that rule out "
-        f"a loss of {margins} with 80 % power where nothing is lost. Power: of all items, for the one and the other. "
-        f"Detects: the true loss that all items detect with 80 % power. α = {formats.plain(plan.level)}."
+        f"a loss of {margins} with 80 % power where nothing is lost. {further} α = {formats.plain(plan.level)}."
     ]
 
 

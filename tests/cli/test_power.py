@@ -83,6 +83,17 @@ def test_the_suite_of_a_run_is_found_where_it_is_a_shipped_one(
     assert "the suite 'own' of that run is not a shipped one; give its file with --suite" in fault
 
 
+def test_what_sequential_asks_stands_in_columns_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("--sequential", "--discordance", 0.03)
+    printed, found = output(capsys, *arguments), json.loads(output(capsys, *arguments, "--json"))
+    hellaswag = found["tasks"]["hellaswag"]
+    asked = [hellaswag["sequential_lost"], hellaswag["sequential_kept"]]
+    assert max(asked) < 5000
+    assert row(printed, "hellaswag")[5:7] == [f"{items:,}" for items in asked]
+    assert "items that --sequential asks on average" in one_line(printed)
+    assert max(len(line.rstrip()) for line in printed.splitlines()) <= 80
+
+
 def test_every_fault_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = faults(capsys, "--effect", 2, "--margin", 0, "--discordance", 1, "--from", tmp_path / "absent")
     assert found[0] == ("mplus-eval: --effect 2: a fraction above 0 and below 1 is accepted (0.02 is 2 points)")
@@ -96,7 +107,6 @@ def test_every_fault_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     [
         (("--tasks", ","), "--tasks is empty"),
         (("--tasks", "gsm8k,gsm8k"), "--tasks names 'gsm8k' twice"),
-        (("--tasks", "gsm8kk"), "unknown task 'gsm8kk'"),
         (("--suite", "mplu"), "did you mean mplus"),
     ],
 )
