@@ -142,6 +142,9 @@ class Summary(Record):
     margin: float | None = None
     smallest_detectable_difference: float | None = None
     smallest_provable_margin: float | None = None
+    items_to_settle: int | None = Field(
+        default=None, description="of an undecided suite: about how many items would settle it"
+    )
     verdict: Verdict | None = None
     withheld: str | None = Field(default=None, description="why there is no macro-average or no verdict")
     reasons: tuple[str, ...] = Field(default=(), description="why the verdict is `not comparable`; empty otherwise")

@@ -31,6 +31,9 @@ class Contrast(Record):
     wrong_to_other_wrong: int
     smallest_detectable_difference: float | None
     smallest_provable_margin: float | None
+    items_to_settle: int | None = Field(
+        default=None, description="of an undecided contrast: about how many items would settle it"
+    )
     verdict: Verdict
     flags: tuple[str, ...] = Field(default=(), description="what makes it doubtful, in words")
     differences: tuple[AskedDifference, ...] = Field(
