@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from printout import add_write, printed
-from simulated import Sample, bootstrap, chunks, draw, make_sample, seeded
+from simulated import Sample, chunks, draw, make_sample, seeded
 
 from mplus_eval.statistics.design import Floats
 from mplus_eval.statistics.estimate import average
@@ -179,7 +179,7 @@ def _p_difference(sample: Sample, rate: float, size: int, rng: np.random.Generat
         return mcnemar((values < 0).sum(axis=1), (values > 0).sum(axis=1))
     if sample.kind == "both":
         values *= rng.integers(1, 5, size=values.shape) / 4
-    return np.array([sign_flip(totals, rng) for totals in sample.design.totals(values)])
+    return np.array([sign_flip(totals, rng).p_value for totals in sample.design.totals(values)])
 
 
 def _p_preserved(sample: Sample, rate: float, size: int, rng: np.random.Generator) -> Floats:
@@ -188,7 +188,7 @@ def _p_preserved(sample: Sample, rate: float, size: int, rng: np.random.Generato
 
 
 def suite_rows(n_replications: int, seed: int) -> Iterator[Row]:
-    """Coverage of macro-average and alignment tax by the bootstrap, and of the percentile interval beside it.
+    """Coverage of macro-average and alignment tax.
 
     Suites of one plain task and of three (plain, clustered, both). The true loss is 0.01, the suite's margin, so that
     false `preserved` is read off too.
@@ -206,19 +206,15 @@ def _suite_rows(
     samples: list[Sample], up: float, down: float, n_replications: int, rng: np.random.Generator
 ) -> Iterator[Row]:
     label, n = f"{len(samples)} task{'s' * (len(samples) > 1)}", samples[0].n
-    hits: dict[str, list[float]] = {"tax": [], "percentile": [], "preserved": []}
+    hits: dict[str, list[float]] = {"tax": [], "preserved": []}
     for size in chunks(n_replications):
         values = [draw(sample, up, down, size, rng) for sample in samples]
-        parts = [paired_difference(v, sample.design) for v, sample in zip(values, samples, strict=True)]
-        variance, ends = bootstrap(values, samples, rng)
-        found = replace(average(parts), variance=variance)
+        found = average([paired_difference(v, sample.design) for v, sample in zip(values, samples, strict=True)])
         hits["tax"].extend(covered(found.interval(), up - down))
         hits["preserved"].extend(non_inferiority(found, 0.01) < LEVEL / 2)
-        hits["percentile"].extend(covered(ends, up - down))
     pairs = sum(sample.n * (up + down) for sample in samples)
     whole = replace(samples[0], kind=label, effect=float(np.mean([sample.effect for sample in samples])))
     yield coverage_row("alignment tax", whole, up, down, hits["tax"], pairs)
-    yield replace(coverage_row("tax, percentile", whole, up, down, hits["percentile"], pairs), status="not used")
     yield error_row("suite: false preserved", label, n, up, down, _pairs(samples, up + down), hits["preserved"])
 
 
@@ -227,7 +223,7 @@ def _average_row(samples: list[Sample], score: float, n_replications: int, rng: 
     for size in chunks(n_replications):
         values = [1 + draw(sample, 0.0, 1 - score, size, rng) for sample in samples]
         means = [mean_score(v, sample.design) for v, sample in zip(values, samples, strict=True)]
-        hits.extend(covered(replace(average(means), variance=bootstrap(values, samples, rng)[0]).interval(), score))
+        hits.extend(covered(average(means).interval(), score))
     label = f"{len(samples)} task{'s' * (len(samples) > 1)}"
     whole = replace(samples[0], kind=label, effect=float(np.mean([sample.effect for sample in samples])))
     return coverage_row("macro-average", whole, score, 0.0, hits, (1 - score) * sum(s.n for s in samples))

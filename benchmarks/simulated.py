@@ -9,12 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mplus_eval.statistics.bootstrap import resampled_means
 from mplus_eval.statistics.design import Design, Floats
 
 CORRELATION = 0.3
 CHUNK = 2000
-BOOTSTRAP_RESAMPLES = 299
 
 
 @dataclass(frozen=True)
@@ -71,18 +69,3 @@ def chunks(n_replications: int) -> Iterator[int]:
 def seeded(seed: int, *names: object) -> np.random.Generator:
     """A generator of its own for every line, so that lines do not depend on one another."""
     return np.random.default_rng([seed, zlib.crc32(repr(names).encode())])
-
-
-def bootstrap(
-    values: list[Floats], samples: list[Sample], rng: np.random.Generator
-) -> tuple[Floats, tuple[Floats, Floats]]:
-    """For every replication the bootstrap's variance, as `bootstrap_average` takes it, and its percentile interval."""
-    variances, lows, highs = [], [], []
-    for rows in zip(*values, strict=True):
-        tasks = [(row, sample.design) for row, sample in zip(rows, samples, strict=True)]
-        means = resampled_means(tasks, BOOTSTRAP_RESAMPLES, rng)
-        variances.append(means.var())
-        low, high = np.quantile(means, [0.025, 0.975])
-        lows.append(low)
-        highs.append(high)
-    return np.array(variances), (np.array(lows), np.array(highs))

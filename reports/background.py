@@ -47,9 +47,9 @@ def methods(comparison: Comparison) -> tuple[str, ...]:
         paragraphs.append(
             "Every difference is paired by item. Subjects are fixed strata; items on one passage are clusters. Tasks "
             "scored 0 or 1 without clusters use the exact McNemar test; the others a sign-flip permutation by whole "
-            f"cluster. Intervals are {confidence}, not adjusted. The difference tests and the non-inferiority tests "
-            "of one model are two families, each Holm-adjusted over its tasks; the suite's verdict stands outside "
-            f"them. The macro-average uses a stratified, clustered bootstrap, seed {comparison.seed}."
+            f"cluster. Intervals are {confidence}, not adjusted. {adjustment(comparison)} The suite's variance is the "
+            "sum of its tasks'. A verdict of difference needs the test and an interval without 0; what a model failed "
+            "to answer counts as lost where a gain or no loss is claimed." + clustering(comparison)
         )
     if has_contrasts or ((comparison.toxicity or comparison.conversation) and len(comparison.models) > 1):
         paragraphs.append(verdict_rules(comparison))
@@ -70,6 +70,30 @@ def methods(comparison: Comparison) -> tuple[str, ...]:
         )
     paragraphs += [noise_method(comparison), harmlessness_method(comparison), conversation_method(comparison)]
     return tuple(paragraph for paragraph in paragraphs if paragraph)
+
+
+def adjustment(comparison: Comparison) -> str:
+    """Which tests are one family."""
+    over = "each model's tasks" if comparison.adjust == "model" else "the tasks of all models"
+    suite = (
+        "the suite's verdict stands outside them."
+        if comparison.adjust == "model"
+        else "the suite's verdicts are adjusted over the models by Dunnett's procedure."
+    )
+    return (
+        f"Difference tests and non-inferiority tests over {over} are two families, each adjusted step-down (Holm's, "
+        f"with the p-values that an exact test can give); {suite}"
+    )
+
+
+def clustering(comparison: Comparison) -> str:
+    """How alike the items of a cluster are supposed to be, where there are clusters."""
+    contrasts = [contrast for task in comparison.tasks.values() for contrast in task.contrasts.values()]
+    supposed = {each.icc for each in contrasts if each.icc is not None and each.n_clusters < each.n_pairs}
+    if not supposed:
+        return ""
+    listed = enumerated([f"{icc:g}" for icc in sorted(supposed)])
+    return f" Where few items differ, those of one cluster are taken to have a correlation of {listed}."
 
 
 def departures(comparison: Comparison) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from mplus_eval.records.base import Interval
 from mplus_eval.records.comparison import Comparison, Summary, Task
 from mplus_eval.records.contrast import Contrast
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.tables import NO_SUMMARY
 from mplus_eval.reports.text import abridged, enumerated, one_line, truncate_end
@@ -51,12 +52,11 @@ def suite_sentence(
         "confidence": formats.whole_percent(1 - level),
         "margin": f" of {formats.margin(summary.margin)}" if summary.margin else "",
         "where": where_it_was_lost(contrasts),
-        "settle": formats.to_settle(summary.items_to_settle, "item"),
         "items": formats.these(n_items, "item"),
         "detectable": "" if detectable is None else formats.size_in_points(detectable),
     }
     cases = {
-        "loss_shown": tax > 0 and summary.p_value is not None and summary.p_value < level,
+        "loss_shown": interval[0] > 0 and summary.p_value is not None and summary.p_value < level,
         "beyond_margin": summary.margin is not None and abs(tax) > summary.margin,
         "power_known": detectable is not None,
     }
@@ -95,10 +95,27 @@ def suite_remarks(name: str, comparison: Comparison) -> Iterable[str]:
                 task: Unit.of(comparison.tasks[task]).difference(contrasts[task].difference) for task in tasks
             }
             listed = [f"{task} ({difference})" for task, difference in differences.items()]
-            yield told.tasks.format(tasks=abridged(listed, 3, "tasks"))
+            yield told.tasks.format(tasks=abridged(listed, 3, "tasks"), baseline=comparison.baseline)
     counts = Counter(contrast.verdict for contrast in contrasts.values())
     counted = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
     yield f"{formats.counted(len(contrasts), 'task')} compared: {counted}."
+    yield from pooled_remark(comparison.summary.get(name, NO_SUMMARY), comparison)
+
+
+def pooled_remark(summary: Summary, comparison: Comparison) -> Iterable[str]:
+    """What the pooled items show and the suite's verdict does not: a small difference that all tasks share."""
+    pooled, decided = summary.pooled, (Verdict.IMPROVED, Verdict.DEGRADED)
+    if pooled is None or summary.verdict in decided or pooled.p_value >= comparison.level:
+        return
+    low, high = pooled.ci
+    if low <= 0 <= high:
+        return
+    size, side = formats.size_in_points(pooled.difference), "above" if low > 0 else "below"
+    yield (
+        f"Pooled detector, all {formats.counted(pooled.n_pairs, 'item')} counted alike: {size} points {side} "
+        f"{comparison.baseline} ({formats.whole_percent(1 - comparison.level)} CI {formats.spoken_points(pooled.ci)}). "
+        "It weighs items, not tasks, and gives no verdict."
+    )
 
 
 def capability_axis(summary: Summary) -> tuple[Mark, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple, TypeVar
 
-from mplus_eval.records.comparison import Comparison, ModelEntry, Summary
+from mplus_eval.records.comparison import Comparison, ModelEntry, Summary, TrajectoryPoints
 from mplus_eval.records.training import Behaviour, Training
 from mplus_eval.reports import formats
 from mplus_eval.reports.figures.figure import FEWEST_VALUES, Bar
@@ -159,6 +159,16 @@ def part_values(steps: Iterable[TrajectoryStep], part: Part) -> dict[str, list[B
     parts = [step.part(part) for step in steps]
     names = dict.fromkeys(name for values in parts for name in values)
     return {name: [Bar.known(values.get(name), None) for values in parts] for name in names}
+
+
+def choice_of_step(points: TrajectoryPoints) -> str:
+    """What choosing the best step does to its figure; empty where there is no choice."""
+    if not points.selection_bias:
+        return ""
+    return (
+        " Choosing the best step needs fresh items to confirm it: were all steps alike, the best of them would still "
+        f"look {points.selection_bias:.1f} standard errors better than it is."
+    )
 
 
 def over_optimisation(panels: Iterable[Panel]) -> str | None:

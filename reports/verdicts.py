@@ -7,9 +7,8 @@ Words hold the facts of their axis in braces; `capability_phrasing`, `harmlessne
 give them, all of them to every verdict, so that an entry may take any of them:
 
     capability     name, baseline, reason, size, loss, gain, difference, interval, confidence, where, items, detectable,
-                   margin (` of 1`, or empty where there is none), settle (a sentence after a space, or empty)
-    toxicity       name, baseline, lead, value, baseline_value, interval, margin, prompts, detectable, not_compared,
-                   settle
+                   margin (` of 1`, or empty where there is none)
+    toxicity       name, baseline, lead, value, baseline_value, interval, margin, prompts, detectable, not_compared
     conversation   name, baseline, rate, ruled_out, at_equal_length, pairs, detectable, not_compared
 """
 
@@ -180,21 +179,38 @@ VERDICTS = {
         meaning="none of these was shown",
         rule="none of these was shown",
         capability=Words(
-            "{name}: {difference} points ({interval}). {items} cannot tell.{settle}",
+            "{name}: {difference} points ({interval}). {items} cannot tell.",
             power_known="{name}: {difference} points ({interval}). {items} cannot tell; they could show a loss of "
-            "{detectable} or more.{settle}",
+            "{detectable} or more.",
         ),
         toxicity=Words(
-            "{lead}, {name} comes to {value}, {baseline} to {baseline_value} ({interval}). {prompts} cannot tell."
-            "{settle}",
+            "{lead}, {name} comes to {value}, {baseline} to {baseline_value} ({interval}). {prompts} cannot tell.",
             power_known="{lead}, {name} comes to {value}, {baseline} to {baseline_value} ({interval}). {prompts} "
-            "cannot tell; they could show a rise of {detectable} or more.{settle}",
+            "cannot tell; they could show a rise of {detectable} or more.",
         ),
         conversation=Words(
             "{name} wins {rate} of conversations against {baseline}{at_equal_length}. {pairs} cannot tell.",
             power_known="{name} wins {rate} of conversations against {baseline}{at_equal_length}. {pairs} cannot "
             "tell; they could show a rate {detectable} points from one half.",
         ),
+    ),
+    Verdict.NOT_INFORMATIVE: Presentation(
+        mark=Mark(
+            "not-informative",
+            "not informative",
+            "undecided",
+            '<circle r="6.3" fill="none" stroke="currentColor" stroke-width="1.5"/>'
+            '<path d="M-4.4 4.4L4.4-4.4" stroke="currentColor" stroke-width="1.5"/>',
+            marker="o",
+            sign=(((-1, -1), (1, 1)),),
+            is_open=True,
+        ),
+        meaning="a larger loss is ruled out, but the baseline is too close to guessing",
+        rule="a loss over the margin is ruled out, but the baseline is within two margins of guessing",
+        capability=Words("{name}: {difference} points ({confidence} {interval}). Nothing to preserve: {reason}."),
+        toxicity=Words("{not_compared}"),
+        conversation=Words("{not_compared}"),
+        tasks="Nothing to preserve on {tasks}: {baseline} is within two margins of guessing.",
     ),
     Verdict.NOT_COMPARABLE: Presentation(
         mark=Mark(

@@ -71,8 +71,12 @@ def withheld_for(found: Iterable[AskedDifference]) -> tuple[str, ...]:
 
 def audited(contrast: ContrastT, found: Sequence[AskedDifference]) -> ContrastT:
     """A contrast with what differs; its verdict is withheld where that says so, and its numbers stay."""
-    reasons = (*contrast.reasons, *withheld_for(found))
+    withheld = withheld_for(found)
     flags = tuple(each.says for each in found if not each.withholds and DIFFERENCES[each.name].doubtful)
-    verdict = Verdict.NOT_COMPARABLE if reasons else contrast.verdict
-    fields = {"differences": tuple(found), "flags": flags, "reasons": reasons, "verdict": verdict}
+    fields = {
+        "differences": tuple(found),
+        "flags": (*contrast.flags, *flags),
+        "reasons": (*contrast.reasons, *withheld),
+        "verdict": Verdict.NOT_COMPARABLE if withheld else contrast.verdict,
+    }
     return contrast.model_copy(update=fields)

@@ -6,7 +6,7 @@ the names of what is compared.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import pandas as pd
@@ -16,7 +16,7 @@ from mplus_eval.capability.macro_average import macro_average
 from mplus_eval.capability.noise_floor import NoiseRerun, noise_floor
 from mplus_eval.capability.task_results import task_results
 from mplus_eval.capability.trajectory import trajectory_points
-from mplus_eval.capability.versus import CapabilityRun, Items, set_against
+from mplus_eval.capability.versus import CapabilityRun, Items, SideBySide, Versus, judge
 from mplus_eval.records.comparison import Pair, Summary
 from mplus_eval.statistics.contrast import Scale
 from mplus_eval.statistics.pairing import ScoredItems
@@ -47,13 +47,22 @@ def compare_outcomes(outcomes: Outcomes, run: CapabilityRun, rerun: NoiseRerun |
         noise = noise_floor(baseline, again, rerun, run.suite.level)
     averages = {model: average(items, run, model) for model in run.models}
     others = [model for model in run.models if model != run.baseline]
-    versus = {model: set_against(items, asked, run, (model, run.baseline), averages, noise) for model in others}
+    # Saved steps of a training stand in the trajectory, and in no family but their own.
+    finished = [model for model in others if run.models[model].trajectory is None]
+
+    def judged(names: Sequence[tuple[str, str]]) -> list[Versus]:
+        sides = [SideBySide.of(items, asked, run, *each) for each in names]
+        families = [sides] if run.adjust == "models" else [[each] for each in sides]
+        return [versus for family in families for versus in judge(family, run, averages, noise)]
+
+    versus = dict(zip(finished, judged([(model, run.baseline) for model in finished]), strict=True))
+    for model in others:
+        if model not in versus:
+            versus[model] = judge([SideBySide.of(items, asked, run, model, run.baseline)], run, averages, noise)[0]
     pairs = []
     if run.pairs == "all":
-        # Saved steps of a training stand in the trajectory only.
-        finished = [model for model in others if run.models[model].trajectory is None]
-        for against, model in combinations(finished, 2):
-            pair = set_against(items, asked, run, (model, against), averages, noise)
+        names = [(model, against) for against, model in combinations(finished, 2)]
+        for (model, against), pair in zip(names, judged(names), strict=True):
             pairs.append(Pair(model=model, against=against, tasks=pair.contrasts, summary=pair.summary))
     return {
         "tasks": {task.name: task_results(items, run, task, versus) for task in run.tasks},
@@ -76,4 +85,4 @@ def average(items: Items, run: CapabilityRun, model: str) -> Summary:
     if reasons or not run.tasks:
         return Summary(withheld="; ".join(reasons) or "no task")
     cells = [items[model, task.name] for task in run.tasks]
-    return macro_average(cells, run.suite.level, run.rng_for_average(model))
+    return macro_average(cells, [task.icc for task in run.tasks], run.suite.level)

@@ -200,12 +200,22 @@ class Capability:
                 departs=task.departs,
                 n_replaced=max((_n_replaced(outcomes[cell]) for cell in outcomes if cell[1] == name), default=0),
                 has_description=task.has_description,
+                # A margin of the task's own goes before a share that the suite wants kept.
+                retain=task.spec.retain or (None if task.spec.margin else self.suite.task_retain),
+                icc=self.suite.icc if task.spec.icc is None else task.spec.icc,
             )
             for name, task in self.tasks.items()
         ]
         spec = self.spec
         run = CapabilityRun(
-            models, facts, self.suite, spec.baseline, pairs=spec.pairs, seed=spec.seed, allowed=spec.allow
+            models,
+            facts,
+            self.suite,
+            spec.baseline,
+            pairs=spec.pairs,
+            adjust=spec.adjust,
+            seed=spec.seed,
+            allowed=spec.allow,
         )
         return compare_outcomes(outcomes, run, rerun)
 

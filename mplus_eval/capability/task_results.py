@@ -8,7 +8,7 @@ import numpy as np
 
 from mplus_eval.capability.versus import CapabilityRun, Items, TaskFacts, Versus
 from mplus_eval.records.comparison import Score, Subject, SubjectContrast, Task
-from mplus_eval.statistics.adjust import holm
+from mplus_eval.statistics.adjust import step_down
 from mplus_eval.statistics.contrast import Scale, find_difference
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
 from mplus_eval.statistics.scores import mean_score
@@ -31,18 +31,18 @@ def task_results(items: Items, run: CapabilityRun, task: TaskFacts, versus: Mapp
         departs=task.departs,
         n_shots_replaced=task.n_replaced,
         has_description=task.has_description,
-        scores={model: _score(cell, run.suite.level) for model, cell in cells.items()},
+        scores={model: _score(cell, run.suite.level, task.icc) for model, cell in cells.items()},
         contrasts={model: versus[model].contrasts[task.name] for model in pairs},
         subjects=_subjects(run, task, cells, pairs),
     )
 
 
-def _score(cell: ScoredItems, level: float) -> Score:
+def _score(cell: ScoredItems, level: float, icc: float) -> Score:
     """A model's mean over scored items, with its interval."""
     if not len(cell):
         return Score(value=None, ci=None, n_scored=0, n_failed=cell.n_failed)
     scale = Scale.of(cell.scores)
-    mean = mean_score((cell.scores - scale.low) / scale.width, cell.design())
+    mean = mean_score((cell.scores - scale.low) / scale.width, cell.design(), icc=icc)
     low, high = (float(end) * scale.width + scale.low for end in mean.interval(level))
     return Score(
         value=float(np.mean(cell.scores)),
@@ -60,7 +60,7 @@ def _subjects(
     cells: Mapping[str, ScoredItems],
     pairs: Mapping[str, PairedItems],
 ) -> dict[str, Subject]:
-    """Results by stratum, where a task has more than one; contrasts are Holm-adjusted over the strata."""
+    """Results by stratum, where a task has more than one; contrasts are adjusted over the strata."""
     names = sorted({name for cell in cells.values() for name in cell.all_strata})
     if len(names) < 2:
         return {}
@@ -72,10 +72,11 @@ def _subjects(
                 higher_is_better=task.higher_is_better,
                 margin=task.margin,
                 generator=run.rng_for(f"{task.name}\x1f{name}", model, run.baseline),
+                icc=task.icc,
             )
             for name in np.unique(pair.before.strata)
         }
-        adjusted = holm({name: difference.p_value for name, difference in differences.items()})
+        adjusted = step_down({name: difference.significance for name, difference in differences.items()})
         for name, difference in differences.items():
             contrasts[name][model] = SubjectContrast(
                 difference=difference.value,
@@ -87,7 +88,7 @@ def _subjects(
     return {
         name: Subject(
             n_items=max(cell.all_strata.get(name, 0) for cell in cells.values()),
-            scores={model: _score(cell.in_stratum(name), run.suite.level) for model, cell in cells.items()},
+            scores={model: _score(cell.in_stratum(name), run.suite.level, task.icc) for model, cell in cells.items()},
             contrasts=contrasts[name],
         )
         for name in names

@@ -13,6 +13,7 @@ import numpy as np
 from mplus_eval.capability.macro_average import macro_average
 from mplus_eval.capability.versus import CapabilityRun, Items
 from mplus_eval.records.comparison import Summary, TrajectoryPoints
+from mplus_eval.statistics.selection import selection_bias
 
 
 def trajectory_points(items: Items, run: CapabilityRun, averages: Mapping[str, Summary]) -> dict[str, TrajectoryPoints]:
@@ -44,6 +45,11 @@ def trajectory_points(items: Items, run: CapabilityRun, averages: Mapping[str, S
             # Each cell in its own order, which is by item and sample in every one.
             numbers = {task: np.flatnonzero(items[model, task].keys.isin(keys)) for task, keys in shared.items()}
             cells = [items[model, task].take(each) for task, each in numbers.items()]
-            point_averages[model] = macro_average(cells, run.suite.level, run.rng_for_average(model))
-        trajectories[name] = TrajectoryPoints(n_items=sum(map(len, shared.values())), averages=point_averages)
+            point_averages[model] = macro_average(cells, [task.icc for task in run.tasks], run.suite.level)
+        n_steps = sum(model != run.baseline for model in points)
+        trajectories[name] = TrajectoryPoints(
+            n_items=sum(map(len, shared.values())),
+            averages=point_averages,
+            selection_bias=selection_bias(n_steps) if n_steps > 1 else None,
+        )
     return trajectories

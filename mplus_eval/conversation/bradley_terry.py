@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mplus_eval.records.base import Interval
-from mplus_eval.statistics.bootstrap import N_RESAMPLES
 from mplus_eval.statistics.design import Floats
 from mplus_eval.statistics.estimate import student_quantile
 
 if TYPE_CHECKING:
     import pandas as pd
 
+N_RESAMPLES = 9_999
 POINTS = float(400.0 / np.log(10.0))
 """Rating points of one unit of log-odds."""
 

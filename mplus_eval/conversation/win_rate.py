@@ -7,7 +7,7 @@ paired difference of the two models over the same dialogues, so the interval, th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,12 +18,11 @@ from mplus_eval.records.conversation import WinRecord
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.spec.conversation import MARGIN
 from mplus_eval.statistics.design import Design, Floats
-from mplus_eval.statistics.estimate import effective_count
 from mplus_eval.statistics.hypothesis_tests import sign_flip
 from mplus_eval.statistics.non_inferiority import non_inferiority
 from mplus_eval.statistics.paired import PairedDifference, paired_difference
 from mplus_eval.statistics.power import smallest_detectable, smallest_provable
-from mplus_eval.statistics.verdict import verdict
+from mplus_eval.statistics.verdict import p_of_gain, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +34,8 @@ class WinTest:
 
     Attributes:
         p_value: two-sided, of the sign-flip permutation by whole dialogue.
-        p_non_inferiority: one-sided, against a win rate of 0.5 − margin or less.
+        p_non_inferiority: one-sided, against a win rate of 0.5 − margin or less; also with the dialogues that the model
+            left without an answer counted as lost.
         verdict: `preserved` means that a win rate of 0.5 − margin or less is excluded.
         smallest_detectable: the distance from one half that four of five samples like this would show; None if unknown.
         smallest_provable: the smallest margin for which these data show non-inferiority; None if unknown.
@@ -85,22 +85,42 @@ def win_test(
         margin: in the unit of the win rate, above 0.
         level: of the two-sided test.
     """
-    judged = judgements[~np.isnan(judgements["preference"].to_numpy(dtype=float))]
+    preference = judgements["preference"].to_numpy(dtype=float)
+    judged = judgements[~np.isnan(preference)]
     if judged.empty:
         return None
-    signs, design = _signs(judged)
-    estimate = _estimate(signs, design)
-    p_value = sign_flip(design.totals(signs), generator) if design.n_clusters > 1 else 1.0
-    # A win rate moves half as far as wins less losses.
-    p_kept = float(non_inferiority(estimate, 2.0 * margin))
+    estimate, p_value, p_kept = _tested(judged, margin, generator)
+    value, (low, high) = float(estimate.value), (float(end) for end in estimate.interval(level))
+    p_claimed = p_value
+    # A dialogue that the model left without an answer is lost, where a gain or its absence is to be shown.
+    silent = np.isnan(preference) & judgements["words_model"].isna() & judgements["words_baseline"].notna()
+    if silent.any():
+        counted = judgements[~np.isnan(preference) | silent].assign(
+            preference=lambda rows: rows["preference"].fillna(LOSS)
+        )
+        worst, p_worst, p_kept_worst = _tested(counted, margin, generator)
+        p_kept = max(p_kept, p_kept_worst)
+        if value > 0:
+            p_claimed = p_of_gain(p_value, p_worst, float(worst.interval(level)[0]))
     return WinTest(
         p_value=p_value,
         p_non_inferiority=p_kept,
         margin=margin,
-        verdict=verdict(float(estimate.value), p_value, p_kept, level),
+        verdict=verdict(value, p_claimed, p_kept, (low, high), level),
         smallest_detectable=_half(smallest_detectable(estimate, level)),
         smallest_provable=_half(smallest_provable(estimate, level)),
     )
+
+
+def _tested(
+    judged: pd.DataFrame, margin: float, generator: np.random.Generator
+) -> tuple[PairedDifference, float, float]:
+    """Wins less losses, and the p-values against no difference and against the margin."""
+    signs, design = _signs(judged)
+    estimate = _estimate(signs, design)
+    p_value = sign_flip(design.totals(signs), generator).p_value if design.n_clusters > 1 else 1.0
+    # A win rate moves half as far as wins less losses.
+    return estimate, p_value, float(non_inferiority(estimate, 2.0 * margin))
 
 
 def _signs(judged: pd.DataFrame) -> tuple[Floats, Design]:
@@ -114,13 +134,9 @@ def _estimate(signs: Floats, design: Design) -> PairedDifference:
     Item differences of two scores are mostly 0, so there it is the ones that differ. Here a model may win almost
     always, and then its ties and losses are what a small sample can miss.
     """
-    others = np.stack([signs != kind for kind in (-1.0, 0.0, 1.0)]).astype(float)
-    estimate = paired_difference(signs, design)
-    return replace(
-        estimate,
-        rare=others.mean(axis=-1).min(),
-        informative=np.minimum(estimate.informative, effective_count(design.totals(others)).min()),
-    )
+    kinds = np.stack([signs != kind for kind in (-1.0, 0.0, 1.0)])
+    rare = kinds[kinds.mean(axis=-1).argmin()]
+    return paired_difference(signs, design, carriers=rare)
 
 
 def _half(value: float | None) -> float | None:

@@ -160,7 +160,6 @@ def set_measures(values: PromptValues, *, level: float = 0.05) -> SetMeasures:
     """The measures over a prompt set, with intervals of confidence 1 − `level`.
 
     The intervals are those of every score in a comparison (`mean_score`): Wilson's at the effective number of prompts.
-    The variance of a plain mean under a bootstrap over prompts is known without drawing, and is the one used there.
 
     Args:
         values: one model's values per prompt.

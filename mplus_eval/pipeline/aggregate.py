@@ -61,6 +61,7 @@ def aggregate(plan: Plan, directory: RunDirectory, failures: Failures, judges: J
             "level": plan.suite.level,
             "seed": plan.spec.seed,
             "limit": plan.spec.limit,
+            "adjust": plan.spec.adjust,
             "allowed": plan.spec.allow,
             "models": models,
             "missing": tuple(missing),

@@ -127,6 +127,15 @@ class Task(Record):
     subjects: dict[str, Subject] = Field(default_factory=dict, description="by stratum, where there is more than one")
 
 
+class Pooled(Record):
+    """One model against another over the items of all tasks, each counting alike: a detector, and no verdict."""
+
+    difference: float
+    ci: Interval
+    n_pairs: int
+    p_value: Probability
+
+
 class Summary(Record):
     """One model over the whole suite. The baseline has a macro-average only.
 
@@ -138,7 +147,12 @@ class Summary(Record):
     alignment_tax: float | None = None
     alignment_tax_ci: Interval | None = None
     p_value: Probability | None = None
+    p_adjusted: Probability | None = Field(
+        default=None,
+        description="what the verdict rests on: failed items against a gain, and over models if asked for",
+    )
     p_non_inferiority: Probability | None = None
+    p_non_inferiority_adjusted: Probability | None = Field(default=None, description="the same of non-inferiority")
     margin: float | None = None
     smallest_detectable_difference: float | None = None
     smallest_provable_margin: float | None = None
@@ -146,8 +160,9 @@ class Summary(Record):
         default=None, description="of an undecided suite: about how many items would settle it"
     )
     verdict: Verdict | None = None
+    pooled: Pooled | None = Field(default=None, description="all items of all tasks, beside the verdict")
     withheld: str | None = Field(default=None, description="why there is no macro-average or no verdict")
-    reasons: tuple[str, ...] = Field(default=(), description="why the verdict is `not comparable`; empty otherwise")
+    reasons: tuple[str, ...] = Field(default=(), description="why there is no other verdict; empty where there is")
     above_noise: bool | None = Field(
         default=None, description="the same as of a contrast, of the items of all tasks together"
     )
@@ -169,6 +184,10 @@ class TrajectoryPoints(Record):
     """
 
     n_items: int
+    selection_bias: float | None = Field(
+        default=None,
+        description="by how many standard errors the best of the saved steps looks better than it is, were all alike",
+    )
     averages: dict[str, Summary] = Field(default_factory=dict, description="by model; with nothing but the average")
     withheld: str | None = Field(default=None, description="why there is no average")
 
@@ -211,6 +230,9 @@ class Comparison(Record):
     level: float = 0.05
     seed: int = 0
     limit: int | None = None
+    adjust: Literal["model", "models"] = Field(
+        default="model", description="whether the tests of one model are adjusted together, or those of all models"
+    )
     allowed: tuple[str, ...] = Field(default=(), description="differences in asking that withheld no verdict (--allow)")
     models: dict[str, ModelEntry]
     tasks: dict[str, Task]

@@ -14,12 +14,19 @@ class Contrast(Record):
 
     `lost`, `gained` and `wrong_to_other_wrong` count items; for graded scores lost and gained count items whose
     score fell and rose. `p_value` is two-sided, against no difference; `p_non_inferiority` is one-sided, against a
-    loss of `margin` or more; the adjusted ones are Holm's over the tasks of this model.
+    loss of `margin` or more. The adjusted ones, over the tasks of this model, are what the verdict rests on: where the
+    model failed on items, those of a gain and of non-inferiority hold with these items as its worst answers too.
     """
 
     difference: float
     ci: Interval
     n_pairs: int
+    n_clusters: int = Field(
+        default=0, description="passages or dialogues that the items lie in; items where they stand alone"
+    )
+    icc: float | None = Field(
+        default=None, description="how alike items of a cluster are supposed to be where few of them differ"
+    )
     test: str
     p_value: Probability
     p_adjusted: Probability
@@ -39,7 +46,9 @@ class Contrast(Record):
     differences: tuple[AskedDifference, ...] = Field(
         default=(), description="what differs between the two models as they were asked, besides their weights"
     )
-    reasons: tuple[str, ...] = Field(default=(), description="why the verdict is `not comparable`; empty otherwise")
+    reasons: tuple[str, ...] = Field(
+        default=(), description="why the verdict is `not comparable` or `not informative`; empty otherwise"
+    )
     above_noise: bool | None = Field(
         default=None,
         description="whether the share of items lost or gained is above the upper end of the noise floor's interval",

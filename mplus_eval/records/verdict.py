@@ -12,4 +12,5 @@ class Verdict(StrEnum):
     PRESERVED = "preserved"
     DEGRADED = "degraded"
     UNDECIDED = "undecided"
+    NOT_INFORMATIVE = "not informative"
     NOT_COMPARABLE = "not comparable"

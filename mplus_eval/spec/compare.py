@@ -88,6 +88,10 @@ class CompareSpec(Fields):
         ),
     ] = ()
     pairs: Annotated[Literal["baseline", "all"], Option("baseline, or all for every pair of models.")] = "baseline"
+    adjust: Annotated[
+        Literal["model", "models"],
+        Option("model: tests are adjusted over the tasks of each model; models: over those of all models."),
+    ] = "model"
     noise_floor: Annotated[
         bool, _TRUE_OR_FALSE, Option("Ask the baseline twice, and show how many items flip with another batch size.")
     ] = False

@@ -27,6 +27,9 @@ def _stop_strings(value: object) -> object:
     return texts
 
 
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
 class SuiteTask(Fields):
     """One task of a suite: an lm-eval task or group, and how this suite asks and scores it."""
 
@@ -48,6 +51,12 @@ class SuiteTask(Fields):
     margin: float | None = Field(
         default=None, gt=0, lt=1, description="non-inferiority margin; the suite's when absent"
     )
+    retain: Share | None = Field(
+        default=None, description="in place of a margin: the share of what the baseline has above chance that is kept"
+    )
+    icc: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None, description="how alike items of a cluster are supposed to be; the suite's when absent"
+    )
     kind: Literal["choice", "generation", "mixed"] | None = Field(default=None, description="shown by `tasks list`")
     items: int | None = Field(default=None, gt=0, description="items of the whole dataset, shown by `tasks list`")
 
@@ -59,6 +68,19 @@ class Suite(Fields):
     description: str = ""
     margin: float = Field(default=0.01, gt=0, lt=1, description="non-inferiority margin of the macro-average")
     task_margin: float = Field(default=0.02, gt=0, lt=1, description="non-inferiority margin of a task")
+    retain: Share | None = Field(
+        default=None, description="the same as a share of what stands above chance, in its place"
+    )
+    task_retain: Share | None = Field(default=None, description="the same for a task")
+    failures: float = Field(
+        default=0.01,
+        ge=0,
+        lt=1,
+        description="share of a task's items on which a model may fail and still have a verdict",
+    )
+    icc: float = Field(
+        default=0.3, ge=0, le=1, description="how alike items of a cluster are supposed to be where few of them differ"
+    )
     level: float = Field(default=0.05, gt=0, lt=1)
     thinking: Literal["refuse", "flag"] = Field(
         default="refuse", description="choices of a model whose chat template has it reason first: refused, or scored"

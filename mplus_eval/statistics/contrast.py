@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from mplus_eval.records.base import Interval
 from mplus_eval.records.contrast import Contrast
-from mplus_eval.statistics.adjust import holm
+from mplus_eval.records.verdict import Verdict
+from mplus_eval.statistics.adjust import one_before, step_down
 from mplus_eval.statistics.design import Design, Floats
+from mplus_eval.statistics.estimate import ICC
 from mplus_eval.statistics.flips import count_flips
-from mplus_eval.statistics.hypothesis_tests import mcnemar, sign_flip
+from mplus_eval.statistics.hypothesis_tests import Significance, mcnemar_test, sign_flip
 from mplus_eval.statistics.non_inferiority import non_inferiority
 from mplus_eval.statistics.paired import PairedDifference, paired_difference
 from mplus_eval.statistics.pairing import PairedItems
-from mplus_eval.statistics.power import smallest_detectable, smallest_provable
-from mplus_eval.statistics.verdict import verdict
+from mplus_eval.statistics.power import items_to_settle, smallest_detectable, smallest_provable
+from mplus_eval.statistics.scores import mean_score
+from mplus_eval.statistics.verdict import p_of_gain, verdict
+
+Key = TypeVar("Key", bound=Hashable)
 
 MCNEMAR = "exact McNemar"
 SIGN_FLIP = "sign-flip permutation"
@@ -49,6 +55,10 @@ class Difference:
         estimate: their mean.
         scale: the unit.
         sign: −1 where a lower score is better, else 1.
+        margin: in the task's own unit.
+        icc: how alike items of a cluster are supposed to be where few differ.
+        with_failures: the same with the items that the model failed as its worst answers; None where there are none.
+        idle: why the baseline has nothing to preserve; empty where it has.
     """
 
     values: Floats
@@ -57,8 +67,11 @@ class Difference:
     scale: Scale
     sign: int
     test: str
-    p_value: float
+    significance: Significance
     margin: float
+    icc: float = ICC
+    with_failures: Difference | None = None
+    idle: str = ""
 
     @property
     def value(self) -> float:
@@ -66,48 +79,150 @@ class Difference:
         return self.sign * float(self.estimate.value) * self.scale.width
 
     @property
+    def p_value(self) -> float:
+        """Two-sided, against no difference."""
+        return self.significance.p_value
+
+    @property
     def p_non_inferiority(self) -> float:
-        """One-sided p-value against a loss of the margin or more."""
+        """One-sided, against a loss of the margin or more."""
         return float(non_inferiority(self.estimate, self.margin / self.scale.width))
+
+    def oriented(self, level: float) -> Interval:
+        """The interval in scale units, oriented so that more is better."""
+        low, high = self.estimate.interval(level)
+        return float(low), float(high)
 
     def interval(self, level: float) -> Interval:
         """The interval in the task's own unit and direction."""
-        ends = sorted(self.sign * float(end) * self.scale.width for end in self.estimate.interval(level))
+        ends = sorted(self.sign * end * self.scale.width for end in self.oriented(level))
         return ends[0], ends[1]
+
+    def claimed(self, level: float) -> Significance:
+        """The test of the difference; a gain must stand with the model's failures counted against it too."""
+        worst = self.with_failures
+        if worst is None or not float(self.estimate.value) > 0:
+            return self.significance
+        p_value = p_of_gain(self.p_value, worst.p_value, worst.oriented(level)[0])
+        return Significance(p_value, self.significance.attainable)
+
+    @property
+    def p_of_preserving(self) -> float:
+        """The p-value against the margin, or the larger one with the model's failures counted against it."""
+        worst = self.with_failures
+        return self.p_non_inferiority if worst is None else max(self.p_non_inferiority, worst.p_non_inferiority)
 
 
 def find_difference(
-    pair: PairedItems, *, higher_is_better: bool, margin: float, generator: np.random.Generator
+    pair: PairedItems,
+    *,
+    higher_is_better: bool,
+    margin: float,
+    generator: np.random.Generator,
+    level: float = 0.05,
+    icc: float = ICC,
+    chance: float | None = None,
+    retain: float | None = None,
 ) -> Difference:
     """Estimate and test the difference of two models over the items that both scored (one at least).
 
     The test is the exact one where items stand alone and are right or wrong, else the permutation by whole cluster.
+
+    Args:
+        pair: the items.
+        higher_is_better: whether a higher score is.
+        margin: of non-inferiority, in the task's own unit.
+        generator: source of randomness, where signs are drawn.
+        level: of the baseline's interval, whose lower end is held against chance.
+        icc: correlation of a cluster's items that is supposed where few differ.
+        chance: the score that guessing has; None where there is no such score.
+        retain: the share of what stands above chance that a model must keep, which makes the margin.
     """
     scale = Scale.of(pair.before.scores, pair.after.scores)
     sign = 1 if higher_is_better else -1
-    values = sign * (pair.after.scores - pair.before.scores) / scale.width
-    design = pair.before.design()
-    binary = all(bool(np.all(np.isin(side.scores, (0.0, 1.0)))) for side in (pair.before, pair.after))
-    if binary and design.n_clusters == design.n_items:
-        test, p_value = MCNEMAR, float(mcnemar(np.sum(values < 0), np.sum(values > 0)))
-    else:
-        test = SIGN_FLIP if design.n_clusters == design.n_items else SIGN_FLIP_CLUSTERS
-        p_value = sign_flip(design.totals(values), generator)
-    return Difference(values, design, paired_difference(values, design), scale, sign, test, p_value, margin)
+    idle = ""
+    if chance is not None and sign > 0 and scale == Scale():
+        low = float(mean_score(pair.before.scores, pair.before.design(), icc=icc).interval(level)[0])
+        margin = margin_of(margin, retain, low, chance)
+        idle = nothing_to_preserve(low, chance, margin)
+
+    def tested(items: PairedItems) -> Difference:
+        values = sign * (items.after.scores - items.before.scores) / scale.width
+        design = items.before.design()
+        if design.is_plain and all(np.isin(side.scores, (0.0, 1.0)).all() for side in (items.before, items.after)):
+            test, significance = MCNEMAR, mcnemar_test(int(np.sum(values < 0)), int(np.sum(values > 0)))
+        else:
+            test = SIGN_FLIP if design.n_clusters == design.n_items else SIGN_FLIP_CLUSTERS
+            significance = sign_flip(design.totals(values), generator)
+        estimate = paired_difference(values, design, icc=icc)
+        return Difference(values, design, estimate, scale, sign, test, significance, margin, icc, idle=idle)
+
+    found = tested(pair)
+    if not len(pair.unanswered):
+        return found
+    worst = scale.low if higher_is_better else scale.low + scale.width
+    return replace(found, with_failures=tested(pair.with_failures(worst)))
+
+
+def margin_of(margin: float, retain: float | None, low: float, chance: float) -> float:
+    """The margin, or what may be lost where a share of what stands above chance is to be kept.
+
+    Args:
+        margin: the fixed one.
+        retain: the share; the fixed margin holds where it is None.
+        low: lower end of the baseline's interval, so that a margin is none too wide by chance.
+        chance: the score that guessing has.
+    """
+    return margin if retain is None else max((1.0 - retain) * (low - chance), np.finfo(float).eps)
+
+
+def nothing_to_preserve(low: float, chance: float, margin: float) -> str:
+    """Why a baseline has nothing that could be preserved: it may stand no more than two margins above guessing."""
+    if low > chance + 2.0 * margin:
+        return ""
+    return (
+        f"the baseline may score {100 * low:.1f} %, which is not more than two margins of {100 * margin:.1f} points "
+        f"above guessing ({100 * chance:.1f} %)"
+    )
+
+
+def too_few_clusters(design: Design, margin: float, level: float = 0.05) -> str:
+    """What cannot be excluded where clusters may fail whole: with none of G seen to, a share of 1 − (level/2)^(1/G)."""
+    bound = 1.0 - (level / 2.0) ** (1.0 / design.n_clusters)
+    if design.n_clusters == design.n_items or bound < margin:
+        return ""
+    return (
+        f"{design.n_clusters} passages or dialogues are too few to exclude that whole ones are lost: "
+        f"up to {100 * bound:.1f} points"
+    )
 
 
 def contrasts(
-    differences: Mapping[str, Difference],
-    pairs: Mapping[str, PairedItems],
-    level: float,
-) -> dict[str, Contrast]:
-    """Judge one model's differences over all tasks; each of the two families of tests is Holm-adjusted."""
-    p_adjusted = holm({task: difference.p_value for task, difference in differences.items()})
-    p_kept = holm({task: difference.p_non_inferiority for task, difference in differences.items()})
+    differences: Mapping[Key, Difference], pairs: Mapping[Key, PairedItems], level: float, first: Key | None = None
+) -> dict[Key, Contrast]:
+    """Judge differences that are asked at once; each of the two families of tests is adjusted on its own.
+
+    Args:
+        differences: by task, or whatever is asked.
+        pairs: the items of each.
+        level: of the two-sided tests and the intervals.
+        first: what is asked before the others and at the full level; the others' p-values are no smaller then.
+    """
+    claims = {key: difference.claimed(level) for key, difference in differences.items()}
+    kept = {key: Significance(difference.p_of_preserving) for key, difference in differences.items()}
+    p_adjusted, p_kept = _adjusted(claims, first), _adjusted(kept, first)
+    n_tests = len(differences)
     return {
-        task: _contrast(difference, pairs[task], p_adjusted[task], p_kept[task], level, len(differences))
-        for task, difference in differences.items()
+        key: _contrast(difference, pairs[key], p_adjusted[key], p_kept[key], level, 1 if key == first else n_tests)
+        for key, difference in differences.items()
     }
+
+
+def _adjusted(tests: Mapping[Key, Significance], first: Key | None) -> dict[Key, float]:
+    if first is None or first not in tests:
+        return step_down(tests)
+    others = step_down({key: test for key, test in tests.items() if key != first})
+    return one_before(first, others, tests[first].p_value)
 
 
 def rng_for(seed: int, *names: str) -> np.random.Generator:
@@ -127,11 +242,18 @@ def _contrast(
     before, after = difference.sign * pair.before.scores, difference.sign * pair.after.scores
     wrong = 0.0 if difference.sign > 0 else -1.0
     flips = count_flips(before, after, pair.before.answers, pair.after.answers, wrong)
-    estimate, width = difference.estimate, difference.scale.width
+    estimate, width, margin = difference.estimate, difference.scale.width, difference.margin / difference.scale.width
+    judged = verdict(
+        float(estimate.value), p_adjusted, p_kept_adjusted, difference.oriented(level), level,
+        informative=not difference.idle,
+    )  # fmt: skip
+    few = too_few_clusters(difference.design, margin, level)
     return Contrast(
         difference=difference.value,
         ci=difference.interval(level),
         n_pairs=len(pair),
+        n_clusters=difference.design.n_clusters,
+        icc=difference.icc,
         test=difference.test,
         p_value=difference.p_value,
         p_adjusted=p_adjusted,
@@ -143,8 +265,19 @@ def _contrast(
         wrong_to_other_wrong=flips.wrong_to_other_wrong,
         smallest_detectable_difference=_times(smallest_detectable(estimate, level, n_tests), width),
         smallest_provable_margin=_times(smallest_provable(estimate, level, n_tests), width),
-        verdict=verdict(float(estimate.value), p_adjusted, p_kept_adjusted, level),
+        items_to_settle=needed(estimate, margin, level / n_tests) if judged == Verdict.UNDECIDED else None,
+        verdict=judged,
+        reasons=(difference.idle,) if judged == Verdict.NOT_INFORMATIVE else (),
+        flags=(few,) if few else (),
     )
+
+
+def needed(estimate: PairedDifference, margin: float, level: float) -> int | None:
+    """How many items would settle an undecided difference, were the truth what was observed; None if nobody knows."""
+    if not estimate.df > 0:
+        return None
+    items, effect = float(estimate.items), float(estimate.items / estimate.effective_size)
+    return items_to_settle(float(estimate.up), float(estimate.down), items, margin, level, level, effect)
 
 
 def _times(value: float | None, width: float) -> float | None:

@@ -7,6 +7,7 @@ Items that share a passage are a cluster: they are drawn together, so the cluste
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,19 +32,22 @@ class Design:
         order: shape (items,); sorts items by stratum, then cluster.
         first_item: shape (clusters,); where each cluster begins in that order.
         first_cluster: shape (strata,); the first cluster of each stratum.
+        weights: shape (items,), of mean 1, as the items were given; None where each counts alike.
     """
 
     order: Integers
     first_item: Integers
     first_cluster: Integers
+    weights: Floats | None = None
 
     @classmethod
-    def of(cls, strata: ArrayLike, clusters: ArrayLike | None = None) -> Design:
+    def of(cls, strata: ArrayLike, clusters: ArrayLike | None = None, weights: ArrayLike | None = None) -> Design:
         """Build the design from each item's stratum and cluster labels (None: every item stands alone).
 
-        Strata that share a cluster are merged, for they do not vary independently. Strata with a single cluster show
-        no variance of their own; they are merged with one another, and a last one with the smallest stratum, so that
-        their variance is overstated rather than taken for zero.
+        Weights, above 0 and in any unit, make means weighted ones. Strata that share a cluster are merged, for they do
+        not vary independently. Strata with a single cluster show no variance of their own; they are merged with one
+        another, and a last one with the smallest stratum, so that their variance is overstated rather than taken for
+        zero.
         """
         stratum = _codes(strata)
         cluster = np.arange(stratum.size) if clusters is None else _codes(clusters)
@@ -52,7 +56,13 @@ class Design:
         stratum = _merge_singles(stratum, cluster)
         order = np.lexsort((cluster, stratum))
         first_item = _starts(cluster[order])
-        return cls(order, first_item, _starts(stratum[order][first_item]))
+        relative = None if weights is None else _relative(weights)
+        return cls(order, first_item, _starts(stratum[order][first_item]), relative)
+
+    @classmethod
+    def plain(cls, n_items: int) -> Design:
+        """One stratum, in which every item stands alone."""
+        return cls.of(np.zeros(n_items, dtype=np.int64))
 
     @property
     def n_items(self) -> int:
@@ -69,10 +79,15 @@ class Design:
         """Number of strata, after merging."""
         return int(self.first_cluster.size)
 
+    @cached_property
+    def sizes(self) -> Floats:
+        """Items of each cluster, by their weights; shape (clusters,)."""
+        return self.totals(np.ones(self.n_items))
+
     @property
-    def sizes(self) -> Integers:
-        """Items of each cluster; shape (clusters,)."""
-        return np.diff(np.append(self.first_item, self.n_items))
+    def is_plain(self) -> bool:
+        """Whether every item stands alone and counts alike."""
+        return self.n_clusters == self.n_items and self.weights is None
 
     @property
     def clusters_of_strata(self) -> Integers:
@@ -84,16 +99,22 @@ class Design:
         """Kish's design effect were all items of a cluster alike: sum of squared cluster sizes over items."""
         return float(np.sum(self.sizes**2) / self.n_items)
 
+    def mean(self, values: ArrayLike) -> Floats:
+        """The mean over items; shape (..., items) to (...)."""
+        x = np.asarray(values, dtype=float)
+        return np.asarray((x if self.weights is None else x * self.weights).mean(axis=-1))
+
     def totals(self, values: ArrayLike) -> Floats:
-        """Sums over clusters; shape (..., items) to (..., clusters)."""
-        ordered = np.asarray(values, dtype=float)[..., self.order]
+        """Sums over clusters, of values times weights; shape (..., items) to (..., clusters)."""
+        x = np.asarray(values, dtype=float)
+        ordered = (x if self.weights is None else x * self.weights)[..., self.order]
         return ordered if self.n_clusters == self.n_items else np.add.reduceat(ordered, self.first_item, axis=-1)
 
     def variance(self, values: ArrayLike) -> Variance:
         """Variance of the mean over items, stratified and clustered; shape (..., items) to (...).
 
-        With T a cluster's total, m its size, y the mean of its stratum and G the stratum's clusters, the sum over
-        strata of G/(G−1) Σ(T − m·y)² / items² (Miller 2024; Cochran 1977, chapters 5 and 9A). Degrees
+        With T a cluster's total, m its size (both by weights), y the mean of its stratum and G the stratum's clusters,
+        the sum over strata of G/(G−1) Σ(T − m·y)² / items² (Miller 2024; Cochran 1977, chapters 5 and 9A). Degrees
         of freedom are Satterthwaite's over strata, each with G−1. One cluster in all says nothing: infinite variance
         with 0 degrees of freedom.
         """
@@ -120,6 +141,12 @@ def satterthwaite(parts: Floats, df: Floats | Integers) -> Floats:
     spread = np.sum(parts**2 / df, axis=-1)
     everything = np.broadcast_to(np.sum(df, axis=-1), total.shape).astype(float)
     return np.asarray(np.divide(total**2, spread, out=everything.copy(), where=spread > 0))
+
+
+def _relative(weights: ArrayLike) -> Floats:
+    """Weights of mean 1."""
+    given = np.asarray(weights, dtype=float)
+    return np.asarray(given / given.mean())
 
 
 def _codes(labels: ArrayLike) -> Integers:

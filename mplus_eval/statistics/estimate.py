@@ -15,6 +15,9 @@ from numpy.typing import ArrayLike
 
 from mplus_eval.statistics.design import Design, Floats, satterthwaite
 
+ICC = 0.3
+"""How alike items of a cluster are taken to be until enough of them were seen to differ (intraclass correlation)."""
+
 SPARSE_INFLATION = 0.5
 """Sets by how much the variance grows where few clusters carry information, because counts are whole numbers: at most
 by an eighth, where it is one cluster. Chosen with `benchmarks/coverage.py`."""
@@ -28,23 +31,19 @@ class Estimate:
         up: mean of the positive parts.
         down: mean of the negative parts.
         items: number of items; for an average over tasks, the number of independent draws that vary as much.
-        variance: of the mean, stratified and clustered.
-        independent: the variance that independent draws of −1, 0 and 1 with the same `up` and `down` would have.
-        df: degrees of freedom of `variance`; 0 where nothing is known of it.
-        rare: share of the items that carry information: those that differ, or the rarer of right and wrong.
+        effect: the design effect: variance over that of independent draws of −1, 0 and 1 with the same `up` and `down`.
+        df: degrees of freedom of the variance; 0 where nothing is known of it.
         informative: number of clusters that carry information, in equal terms.
-        full_effect: the design effect if the items of a cluster were all alike.
+        unseen: how probable it is that a sample like this meets none of the clusters whose items are all alike.
     """
 
     up: Floats
     down: Floats
     items: Floats
-    variance: Floats
-    independent: Floats
+    effect: Floats
     df: Floats
-    rare: Floats
     informative: Floats
-    full_effect: Floats
+    unseen: Floats
 
     @property
     def value(self) -> Floats:
@@ -53,72 +52,91 @@ class Estimate:
 
     @property
     def effective_size(self) -> Floats:
-        """How many independent draws the items are worth; positive also where nothing varies.
-
-        The design effect is the variance over that of independent draws. Were the items of a cluster all alike, a
-        sample with as many informative items would miss every such cluster with probability exp(−items · rare /
-        full effect) and look certain; with that weight the effect is drawn towards the one of clusters all alike.
-        """
-        ratio = np.divide(self.variance, self.independent, out=np.zeros_like(self.up), where=self.independent > 0)
-        ratio = np.where(self.df > 0, ratio, self.full_effect)
-        unseen = np.exp(-self.items * self.rare / self.full_effect)
-        # Strata without inner variance know a mean to about one item's worth, not exactly.
-        effect = np.maximum(ratio + unseen * (self.full_effect - ratio), 1.0 / self.items)
+        """How many independent draws the items are worth; positive also where nothing varies."""
         sparse = 1.0 + SPARSE_INFLATION * self.informative / (self.informative + 1.0) ** 2
-        return np.asarray(self.items / (effect * sparse))
+        return np.asarray(self.items / (self.effect * sparse))
 
 
 SomeEstimate = TypeVar("SomeEstimate", bound=Estimate)
 
 
-def estimate(values: ArrayLike, design: Design) -> Estimate:
+def estimate(
+    values: ArrayLike,
+    design: Design,
+    *,
+    icc: float = ICC,
+    carriers: ArrayLike | None = None,
+    kind: type[SomeEstimate] = Estimate,  # type: ignore[assignment]
+) -> SomeEstimate:
     """Estimate the mean of item values in [−1, 1].
+
+    The design effect r that was observed says little where few items differ: losses of whole clusters may not have been
+    met. So it is drawn up to an anchor A, the effect of clusters whose items have the correlation `icc`:
+
+        effect = r + exp(−K) · max(A − r, 0),   A = 1 + icc · (F − 1),   K = c / F
+
+    with F Kish's effect of clusters all alike, and c how many items carry information, in terms of the largest. A
+    sample with as many of them would miss every cluster whose items are all alike with probability exp(−K).
 
     Args:
         values: shape (..., items).
         design: strata and clusters of the items.
+        icc: correlation of a cluster's items at the anchor; 1 asks for no assumption on how alike they are.
+        carriers: shape (..., items), how much information each item carries; the values' size when None.
+        kind: the class of estimate.
     """
     x = np.asarray(values, dtype=float)
-    n = design.n_items
-    up, down = np.maximum(x, 0.0).mean(axis=-1), np.maximum(-x, 0.0).mean(axis=-1)
-    variance = design.variance(x)
-    informative = effective_count(design.totals(x))
-    return Estimate(
+    up, down = design.mean(np.maximum(x, 0.0)), design.mean(np.maximum(-x, 0.0))
+    weights = np.abs(x) if carriers is None else np.asarray(carriers, dtype=float)
+    largest = weights.max(axis=-1, initial=0.0)
+    count = np.divide(weights.sum(axis=-1), largest, out=np.zeros_like(up), where=largest > 0)
+    variance, independent = design.variance(x), spread(up, down) / max(design.n_items - 1, 1)
+    known = (variance.df > 0) & (independent > 0)
+    observed = np.divide(variance.value, independent, out=np.zeros_like(up), where=known)
+    unseen = np.exp(-count / design.full_effect)
+    anchor = 1.0 + icc * (design.full_effect - 1.0)
+    drawn = observed + unseen * np.maximum(anchor - observed, 0.0)
+    return kind(
         up=up,
         down=down,
-        items=np.full_like(up, n),
-        variance=variance.value,
-        independent=_spread(up, down) / max(n - 1, 1),
+        items=np.full_like(up, design.n_items),
+        # Strata without inner variance know a mean to about one item's worth, not exactly.
+        effect=np.where(variance.df > 0, np.maximum(drawn, 1.0 / design.n_items), design.full_effect),
         df=variance.df,
-        rare=up + down,
-        informative=informative,
-        full_effect=np.full_like(up, design.full_effect),
+        informative=effective_count(design.totals(x if carriers is None else weights)),
+        unseen=unseen,
     )
 
 
 def average(parts: Sequence[SomeEstimate]) -> SomeEstimate:
-    """The plain average of independent estimates, such as a macro-average over tasks."""
+    """The plain average of independent estimates, such as a macro-average over tasks.
+
+    Its variance is the sum of the parts' own, each at its anchored design effect, in closed form. Where differing
+    clusters of a part may not have been met (`unseen`), it is given in that measure the spread of the parts on average.
+    """
     k = len(parts)
 
     def stacked(name: str) -> Floats:
         return np.stack([getattr(part, name) for part in parts], axis=-1)
 
-    up, down, items = stacked("up"), stacked("down"), stacked("items")
-    variances, df = stacked("variance") / k**2, stacked("df")
-    spread = np.sum(_spread(up, down) / items, axis=-1) / k**2
-    untouched = k**2 / np.sum(1.0 / items, axis=-1)
+    up, down = stacked("up"), stacked("down")
+    own, effect = spread(up, down), stacked("effect")
+    missing = np.maximum(own.mean(axis=-1)[..., None] - own, 0.0)
+    supposed = own + stacked("unseen") * np.maximum(1.0 - 1.0 / effect, 0.0) * missing
+    draws = stacked("items") / effect
+    variances, df = supposed / draws, stacked("df")
     mean_up, mean_down = up.mean(axis=-1), down.mean(axis=-1)
+    total = variances.sum(axis=-1) / k**2
+    untouched = k**2 / np.sum(1.0 / draws, axis=-1)
     df_known = np.all(df > 0, axis=-1)
     return type(parts[0])(
         up=mean_up,
         down=mean_down,
-        items=np.divide(_spread(mean_up, mean_down), spread, out=np.array(untouched), where=spread > 0),
-        variance=variances.sum(axis=-1),
-        independent=stacked("independent").sum(axis=-1) / k**2,
+        items=np.divide(spread(mean_up, mean_down), total, out=np.array(untouched), where=total > 0),
+        effect=np.ones_like(mean_up),
         df=np.where(df_known, satterthwaite(np.where(df_known[..., None], variances, 0.0), np.maximum(df, 1e-9)), 0.0),
-        rare=stacked("rare").mean(axis=-1),
-        informative=_pooled_count(stacked("informative"), _spread(up, down) / items),
-        full_effect=np.sum(stacked("full_effect") / items, axis=-1) / np.sum(1.0 / items, axis=-1),
+        informative=_pooled_count(stacked("informative"), own / draws),
+        unseen=stacked("unseen").prod(axis=-1),
     )
 
 
@@ -129,17 +147,17 @@ def effective_count(terms: ArrayLike) -> Floats:
     return np.asarray(np.divide(sizes.sum(axis=-1) ** 2, squares, out=np.zeros_like(squares), where=squares > 0))
 
 
+def spread(up: Floats, down: Floats) -> Floats:
+    """Variance of one draw from −1, 0 and 1."""
+    return np.asarray(np.maximum(up + down - (up - down) ** 2, 0.0))
+
+
 def student_quantile(probability: float, df: ArrayLike) -> Floats:
     """Student's t quantile; the normal one where `df` is 0, which callers set aside."""
     from scipy.stats import norm, t
 
     df_known = np.asarray(df, dtype=float) > 0
     return np.where(df_known, t.ppf(probability, np.where(df_known, df, 1.0)), norm.ppf(probability))
-
-
-def _spread(up: Floats, down: Floats) -> Floats:
-    """Variance of one draw from −1, 0 and 1."""
-    return np.asarray(np.maximum(up + down - (up - down) ** 2, 0.0))
 
 
 def _pooled_count(counts: Floats, variances: Floats) -> Floats:

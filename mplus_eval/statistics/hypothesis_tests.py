@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -14,6 +16,34 @@ _ENUMERATED = 14
 _LATTICE_CELLS = 200_000
 _CHUNK_CELLS = 4_000_000
 _SAME = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Significance:
+    """What a two-sided test found.
+
+    Attributes:
+        p_value: the p-value.
+        attainable: all p-values that the test can give, rising, where it is exact: each is the chance, if there is no
+            difference, of a p-value as small. None where p-values may be anything.
+    """
+
+    p_value: float
+    attainable: Floats | None = None
+
+    def chance_of(self, p_value: float) -> float:
+        """The chance, if there is no difference, of a p-value as small as this; never above it."""
+        if self.attainable is None:
+            return p_value
+        reached = int(np.searchsorted(self.attainable, p_value * (1 + _SAME), side="right"))
+        return min(float(self.attainable[reached - 1]), p_value) if reached else 0.0
+
+
+def mcnemar_test(lost: int, gained: int) -> Significance:
+    """The exact McNemar test of one sample, with the p-values that as many pairs that differ can give."""
+    n = lost + gained
+    fewer = np.arange(n // 2 + 1)
+    return Significance(float(mcnemar(lost, gained)), np.asarray(mcnemar(fewer, n - fewer)))
 
 
 def mcnemar(lost: ArrayLike, gained: ArrayLike) -> Floats:
@@ -29,7 +59,7 @@ def mcnemar(lost: ArrayLike, gained: ArrayLike) -> Floats:
     return np.asarray(np.minimum(1.0, 2.0 * binom.cdf(np.minimum(b, c), b + c, 0.5)))
 
 
-def sign_flip(contributions: ArrayLike, generator: np.random.Generator) -> float:
+def sign_flip(contributions: ArrayLike, generator: np.random.Generator) -> Significance:
     """Two-sided sign-flip permutation test of a sum that is expected to be 0.
 
     If the models are alike, exchanging their names on a whole cluster changes nothing, so every cluster's
@@ -45,7 +75,7 @@ def sign_flip(contributions: ArrayLike, generator: np.random.Generator) -> float
     observed = abs(float(values.sum()))
     sizes, counts = _distinct(np.abs(values))
     if sizes.size == 0:
-        return 1.0
+        return Significance(1.0, np.ones(1))
     whole = sizes / sizes[0]
     reach = float(whole.round() @ counts)
     if np.all(np.abs(whole - whole.round()) < 1e-6) and reach * sizes.size < _LATTICE_CELLS:
@@ -54,9 +84,9 @@ def sign_flip(contributions: ArrayLike, generator: np.random.Generator) -> float
         sums = np.zeros(1)
         for size in np.repeat(sizes, counts):
             sums = np.concatenate([sums - size, sums + size])
-        return float(np.mean(np.abs(sums) >= observed * (1 - _SAME)))
+        return _tails(np.abs(sums), np.full(sums.size, 1.0 / sums.size), observed)
     sums = _random_sums(sizes, counts, generator)
-    return float((np.sum(np.abs(sums) >= observed * (1 - _SAME)) + 1) / (N_FLIPS + 1))
+    return Significance(float((np.sum(np.abs(sums) >= observed * (1 - _SAME)) + 1) / (N_FLIPS + 1)))
 
 
 def _distinct(sizes: Floats) -> tuple[Floats, Integers]:
@@ -69,7 +99,7 @@ def _distinct(sizes: Floats) -> tuple[Floats, Integers]:
     return ordered[first], np.diff(np.append(np.flatnonzero(first), ordered.size))
 
 
-def _lattice(steps: Integers, counts: Integers, observed: float) -> float:
+def _lattice(steps: Integers, counts: Integers, observed: float) -> Significance:
     """The exact distribution of the sum: one binomial for each step size, added up by convolution."""
     from scipy.stats import binom
 
@@ -80,7 +110,24 @@ def _lattice(steps: Integers, counts: Integers, observed: float) -> float:
         distribution = np.convolve(distribution, spaced)
     reach = distribution.size // 2
     sums = np.abs(np.arange(distribution.size) - reach)
-    return float(min(1.0, distribution[sums >= round(observed)].sum()))
+    return _tails(sums[distribution > 0], distribution[distribution > 0], round(observed))
+
+
+def _tails(sums: Floats | Integers, chances: Floats, observed: float) -> Significance:
+    """The chance of a sum as far from 0 as the one observed, and as far as any other.
+
+    Args:
+        sums: shape (patterns,), how far from 0.
+        chances: of each.
+        observed: how far from 0.
+    """
+    order = np.argsort(-sums, kind="stable")
+    far, tail = sums[order].astype(float), np.cumsum(chances[order])
+    # Sums that rounding alone tells apart are one, with the chance of the last of them.
+    last = np.r_[far[:-1] - far[1:] > far[0] * _SAME, True]
+    far, tail = far[last], np.minimum(tail[last], 1.0)
+    p_value = tail[np.searchsorted(-far, -observed + far[0] * _SAME, side="right") - 1]
+    return Significance(float(p_value), tail)
 
 
 def _random_sums(sizes: Floats, counts: Integers, generator: np.random.Generator) -> Floats:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mplus_eval.statistics.design import Design, Floats
-from mplus_eval.statistics.estimate import Estimate, estimate, student_quantile
+from mplus_eval.statistics.estimate import ICC, Estimate, estimate, student_quantile
 from mplus_eval.statistics.score_interval import score_interval
 
 
@@ -27,12 +26,15 @@ class PairedDifference(Estimate):
         return np.where(self.df > 0, low, -1.0), np.where(self.df > 0, high, 1.0)
 
 
-def paired_difference(differences: ArrayLike, design: Design) -> PairedDifference:
+def paired_difference(
+    differences: ArrayLike, design: Design, *, icc: float = ICC, carriers: ArrayLike | None = None
+) -> PairedDifference:
     """Estimate the mean of item differences in [−1, 1].
 
     Args:
         differences: shape (..., items).
         design: strata and clusters of the items.
+        icc: correlation of a cluster's items that is supposed where few items differ (`estimate`).
+        carriers: how much information each item carries, where that is not the size of its difference.
     """
-    mean = estimate(differences, design)
-    return PairedDifference(**{field.name: getattr(mean, field.name) for field in dataclasses.fields(mean)})
+    return estimate(differences, design, icc=icc, carriers=carriers, kind=PairedDifference)

@@ -24,8 +24,8 @@ class ScoredItems:
         keys: item id and sample.
         clusters: label of each item's cluster; None where every item stands alone.
         truncated: whether an item's prompt was cut to fit the model's length.
-        n_failed: items without a score, which enter nothing else.
-        failed_by_stratum: the same by stratum, where there are any.
+        failed: item id and sample of those without a score, which enter no mean.
+        failed_strata: stratum of each of them.
         other_metrics: means of the task's further metrics.
     """
 
@@ -35,9 +35,9 @@ class ScoredItems:
     scores: Floats
     answers: Answers
     truncated: NDArray[np.bool_]
-    n_failed: int
+    failed: pd.MultiIndex
     other_metrics: dict[str, float]
-    failed_by_stratum: dict[str, int]
+    failed_strata: Labels
 
     @classmethod
     def of(cls, outcomes: pd.DataFrame, metric_key: str) -> ScoredItems:
@@ -51,10 +51,10 @@ class ScoredItems:
             ValueError: when an item and sample stand twice.
         """
         scored = outcomes[outcomes["score"].notna()].sort_values(["item_id", "sample"])
-        keys = pd.MultiIndex.from_frame(scored[["item_id", "sample"]])
+        keys = _keys(scored)
         if not keys.is_unique:
             raise ValueError(f"outcomes: item and sample {keys[keys.duplicated()][0]} stand twice")
-        answers = scored["answer"].astype(object)
+        answers, failed = scored["answer"].astype(object), outcomes[outcomes["score"].isna()]
         return cls(
             keys=keys,
             strata=scored["stratum"].to_numpy(dtype=str),
@@ -62,13 +62,23 @@ class ScoredItems:
             scores=scored["score"].to_numpy(dtype=float),
             answers=answers.where(answers.notna(), None).to_numpy(),
             truncated=_truncated(scored),
-            n_failed=len(outcomes) - len(scored),
+            failed=_keys(failed),
             other_metrics=_means(scored["metrics"], metric_key),
-            failed_by_stratum=_count(outcomes.loc[outcomes["score"].isna(), "stratum"].to_numpy(dtype=str)),
+            failed_strata=failed["stratum"].to_numpy(dtype=str),
         )
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    @property
+    def n_failed(self) -> int:
+        """Items without a score."""
+        return len(self.failed)
+
+    @property
+    def failed_share(self) -> float:
+        """Items without a score over all items."""
+        return self.n_failed / max(self.n_failed + len(self), 1)
 
     def design(self) -> Design:
         """Strata and clusters of the items."""
@@ -84,46 +94,81 @@ class ScoredItems:
             scores=self.scores[chosen],
             answers=self.answers[chosen],
             truncated=self.truncated[chosen],
-            n_failed=0,
+            failed=self.failed[:0],
             other_metrics={},
-            failed_by_stratum={},
+            failed_strata=self.failed_strata[:0],
+        )
+
+    def beside(self, others: ScoredItems) -> ScoredItems:
+        """These items and others of the same task, whose clusters have the same labels."""
+        clusters = None
+        if self.clusters is not None and others.clusters is not None:
+            clusters = np.concatenate([self.clusters, others.clusters])
+        return replace(
+            self,
+            keys=self.keys.append(others.keys),
+            strata=np.concatenate([self.strata, others.strata]),
+            clusters=clusters,
+            scores=np.concatenate([self.scores, others.scores]),
+            answers=np.concatenate([self.answers, others.answers]),
+            truncated=np.concatenate([self.truncated, others.truncated]),
         )
 
     @cached_property
     def all_strata(self) -> dict[str, int]:
         """Number of items in every stratum, failed ones included."""
-        scored = _count(self.strata)
-        names = sorted(scored.keys() | self.failed_by_stratum.keys())
-        return {name: scored.get(name, 0) + self.failed_by_stratum.get(name, 0) for name in names}
+        names, counts = np.unique(np.concatenate([self.strata, self.failed_strata]), return_counts=True)
+        return {str(name): int(count) for name, count in zip(names, counts, strict=True)}
 
     def in_stratum(self, name: str) -> ScoredItems:
         """The items of one stratum, with its failures."""
-        return replace(self.take(self.strata == name), n_failed=self.failed_by_stratum.get(name, 0))
+        there = self.failed_strata == name
+        return replace(
+            self.take(self.strata == name), failed=self.failed[there], failed_strata=self.failed_strata[there]
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class PairedItems:
-    """The items that both models scored, in the same order."""
+    """The items that both models scored, in the same order.
+
+    Attributes:
+        before: of the model that is held against.
+        after: of the model in question.
+        unanswered: those that only the first scored, because the model in question failed on them.
+    """
 
     before: ScoredItems
     after: ScoredItems
+    unanswered: ScoredItems
 
     @classmethod
     def of(cls, before: ScoredItems, after: ScoredItems) -> PairedItems:
         """Pair by item and sample."""
         if before.keys.equals(after.keys):
-            return cls(before, after)
+            return cls(before, after, before.take(np.zeros(len(before), dtype=bool)))
         place = after.keys.get_indexer(before.keys)
         common = np.flatnonzero(place >= 0)
-        return cls(before.take(common), after.take(place[common]))
+        return cls(before.take(common), after.take(place[common]), before.take(before.keys.isin(after.failed)))
 
     def __len__(self) -> int:
         return len(self.before)
 
+    def with_failures(self, score: float) -> PairedItems:
+        """The pairs, and those on which the model in question failed, as if it had this score there."""
+        lost = replace(self.unanswered, scores=np.full(len(self.unanswered), score))
+        before, after = self.before.beside(self.unanswered), self.after.beside(lost)
+        return PairedItems(before, after, self.unanswered.take(np.zeros(len(lost), dtype=bool)))
+
     def in_stratum(self, name: str) -> PairedItems:
         """The pairs of one stratum."""
         chosen = self.before.strata == name
-        return PairedItems(self.before.take(chosen), self.after.take(chosen))
+        unanswered = self.unanswered.take(self.unanswered.strata == name)
+        return PairedItems(self.before.take(chosen), self.after.take(chosen), unanswered)
+
+
+def _keys(rows: pd.DataFrame) -> pd.MultiIndex:
+    return pd.MultiIndex.from_frame(rows[["item_id", "sample"]])
 
 
 def _truncated(scored: pd.DataFrame) -> NDArray[np.bool_]:
@@ -140,10 +185,6 @@ def _cluster_labels(scored: pd.DataFrame) -> Integers | None:
         return None
     labels = ("cluster " + scored["cluster"].astype(str)).where(has_cluster, "item " + scored["item_id"].astype(str))
     return np.asarray(pd.factorize(labels)[0])
-
-
-def _count(labels: Labels) -> dict[str, int]:
-    return {str(name): int(count) for name, count in zip(*np.unique(labels, return_counts=True), strict=True)}
 
 
 def _means(metrics: Iterable[object], without: str) -> dict[str, float]:

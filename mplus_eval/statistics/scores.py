@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mplus_eval.statistics.design import Design, Floats
-from mplus_eval.statistics.estimate import Estimate, effective_count, estimate, student_quantile
+from mplus_eval.statistics.estimate import ICC, Estimate, estimate, student_quantile
 
 
 @dataclass(frozen=True)
@@ -26,17 +25,15 @@ class MeanScore(Estimate):
         return np.where(self.df > 0, low, 0.0), np.where(self.df > 0, high, 1.0)
 
 
-def mean_score(scores: ArrayLike, design: Design) -> MeanScore:
+def mean_score(scores: ArrayLike, design: Design, *, icc: float = ICC) -> MeanScore:
     """Estimate the mean of item scores in [0, 1].
 
     Args:
         scores: shape (..., items).
         design: strata and clusters of the items.
+        icc: correlation of a cluster's items that is supposed where few are right, or few wrong (`estimate`).
     """
     values = np.asarray(scores, dtype=float)
-    mean = estimate(values, design)
-    fields = {field.name: getattr(mean, field.name) for field in dataclasses.fields(mean)}
     # What is rare carries the information: near 1 it is the failures that count.
-    fields["rare"] = np.minimum(mean.up, 1.0 - mean.up)
-    fields["informative"] = np.minimum(mean.informative, effective_count(design.totals(1.0 - values)))
-    return MeanScore(**fields)
+    rare = np.where(design.mean(values)[..., None] > 0.5, 1.0 - values, values)
+    return estimate(values, design, icc=icc, carriers=rare, kind=MeanScore)

@@ -21,7 +21,14 @@ from mplus_eval.reports.figures.figure import FEWEST_VALUES, Figure, FigureData
 from mplus_eval.reports.figures.svg import colour
 from mplus_eval.reports.tables import NO_NUMBER, Column, Table, TableCell, TableRow, number
 from mplus_eval.reports.text import enumerated, one_line
-from mplus_eval.reports.trajectory import MACRO_AVERAGE, Panel, over_optimisation, panels_of, trajectories
+from mplus_eval.reports.trajectory import (
+    MACRO_AVERAGE,
+    Panel,
+    choice_of_step,
+    over_optimisation,
+    panels_of,
+    trajectories,
+)
 
 PANEL_HEIGHT = 92
 
@@ -71,6 +78,7 @@ def trajectory_figures(data: FigureData) -> Iterable[Figure]:
             averages = f"Bars are intervals of the macro-average, {over}."
             if points.withheld:
                 averages = f"There is no macro-average: {one_line(points.withheld)}."
+            averages += choice_of_step(points)
         rows = []
         for step in sorted({step for panel in panels for step in panel.points}):
             cells = []

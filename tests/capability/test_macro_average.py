@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from mplus_eval.capability.macro_average import contributions, macro_average, summarise
+from mplus_eval.capability.macro_average import SuiteDifference, contributions, macro_average, suite_verdicts
 from mplus_eval.records.verdict import Verdict
+from mplus_eval.spec.suite import Suite
 from mplus_eval.statistics.contrast import find_difference, rng_for
 from mplus_eval.statistics.hypothesis_tests import mcnemar
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
@@ -11,6 +12,16 @@ from tests.capability.outcomes import cell
 
 def scored(scores) -> ScoredItems:
     return ScoredItems.of(cell(list(scores)), "acc,none")
+
+
+def summary(*pairs, chance=0.0, **rules):
+    """The suite's summary of a model against another, by the scores of both on every task."""
+    average, against = (
+        macro_average([scored(pair[side]) for pair in pairs], [0.3] * len(pairs), 0.05) for side in (1, 0)
+    )
+    suite = Suite(name="s", tasks=(), **rules)
+    found = SuiteDifference.of(average, against, differences(*pairs), suite, chance=chance, generator=rng_for(0, "s"))
+    return suite_verdicts([found], 0.05)[0]
 
 
 def differences(*pairs):
@@ -25,8 +36,7 @@ def test_every_task_weighs_the_same_in_the_contributions():
 
 def test_tax_interval_and_p_value_of_two_tasks():
     before, after = [1] * 80 + [0] * 120, [1] * 60 + [0] * 130 + [1] * 10
-    average = macro_average([scored(after), scored(after)], 0.05, rng_for(0, "m"))
-    found = summarise(average, differences((before, after), (before, after)), 0.01, 0.05, rng_for(0, "s"))
+    found = summary((before, after), (before, after))
     assert found.alignment_tax == pytest.approx(0.05)
     assert found.p_value == pytest.approx(float(mcnemar(40, 20)))
     low, high = found.alignment_tax_ci
@@ -38,8 +48,7 @@ def test_tax_interval_and_p_value_of_two_tasks():
 
 def test_equal_models_over_many_items_are_preserved():
     same = [1, 0] * 1000
-    average = macro_average([scored(same)], 0.05, rng_for(0, "m"))
-    found = summarise(average, differences((same, same)), 0.01, 0.05, rng_for(0, "s"))
+    found = summary((same, same))
     assert found.alignment_tax == 0
     assert found.alignment_tax_ci[0] < 0 < found.alignment_tax_ci[1]
     assert found.verdict is Verdict.PRESERVED
@@ -47,5 +56,4 @@ def test_equal_models_over_many_items_are_preserved():
 
 def test_equal_models_over_few_items_are_undecided():
     same = [1, 0] * 10
-    average = macro_average([scored(same)], 0.05, rng_for(0, "m"))
-    assert summarise(average, differences((same, same)), 0.01, 0.05, rng_for(0, "s")).verdict is Verdict.UNDECIDED
+    assert summary((same, same)).verdict is Verdict.UNDECIDED

@@ -108,3 +108,13 @@ def test_the_smallest_provable_margin_is_in_the_unit_of_the_win_rate() -> None:
     assert found is not None
     assert ci is not None
     assert found.smallest_provable == pytest.approx(0.5 - ci[0])
+
+
+def test_dialogues_without_an_answer_are_lost_where_a_gain_is_to_be_shown():
+    judged = table([1.0] * 40 + [0.0] * 20 + [NAN] * 6)
+    silent = judged.assign(words_model=judged["words_model"].where(judged["preference"].notna()))
+    both_silent = silent.assign(words_baseline=silent["words_model"])
+    found = [win_test(rows, np.random.default_rng(0), margin=0.2) for rows in (judged, silent, both_silent)]
+    assert [each.p_value for each in found] == [found[0].p_value] * 3
+    assert [each.verdict for each in found] == [Verdict.IMPROVED, Verdict.PRESERVED, Verdict.IMPROVED]
+    assert found[1].p_non_inferiority > found[0].p_non_inferiority

@@ -2,14 +2,18 @@ from mplus_eval.reports.background import manifest, methods
 from tests.reports import build, build_toxicity
 
 
-def test_methods_state_the_margins_level_and_seed_that_were_used() -> None:
+def test_methods_state_the_margins_and_level_that_were_used() -> None:
     comparison = build.full().model_copy(update={"level": 0.1, "seed": 7})
     text = " ".join(methods(comparison))
     assert "Margins: 1 point for the macro-average, 2 points for a task." in text
     assert "p below 0.1." in text
     assert "p below 0.05." in text
     assert "Intervals are 90 %" in text
-    assert "bootstrap, seed 7." in text
+    assert "over each model's tasks are two families" in text
+    assert "Dunnett" not in text
+    together = " ".join(methods(comparison.model_copy(update={"adjust": "models"})))
+    assert "over the tasks of all models are two families" in together
+    assert "adjusted over the models by Dunnett's procedure" in together
 
 
 def test_one_model_needs_no_words_on_differences() -> None:

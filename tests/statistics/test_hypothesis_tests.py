@@ -5,11 +5,16 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
-from mplus_eval.statistics.hypothesis_tests import N_FLIPS, mcnemar, sign_flip
+from mplus_eval.statistics import hypothesis_tests
+from mplus_eval.statistics.hypothesis_tests import N_FLIPS, Significance, mcnemar, mcnemar_test
 
 
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+def sign_flip(contributions, generator: np.random.Generator) -> float:
+    return hypothesis_tests.sign_flip(contributions, generator).p_value
 
 
 def test_mcnemar_by_hand():
@@ -98,3 +103,32 @@ def test_clustered_test_holds_its_level():
     rejected = np.mean([sign_flip(row, generator) < 0.05 for row in totals])
     assert rejected < 0.05 + 2 * np.sqrt(0.05 * 0.95 / 2000)
     assert rejected > 0.02
+
+
+def test_an_exact_test_knows_which_p_values_it_can_give():
+    # Of four pairs that differ none, one or two go the other way: 2/16, 2 · 5/16, 1.
+    found = mcnemar_test(4, 0)
+    assert found.p_value == pytest.approx(2 / 16)
+    assert found.attainable == pytest.approx([2 / 16, 10 / 16, 1.0])
+
+
+def test_the_chance_of_a_p_value_as_small_is_the_largest_that_is_attainable():
+    found = mcnemar_test(3, 1)
+    assert found.chance_of(0.1) == 0.0
+    assert found.chance_of(2 / 16) == pytest.approx(2 / 16)
+    assert found.chance_of(0.5) == pytest.approx(2 / 16)
+    assert found.chance_of(1.0) == 1.0
+    assert Significance(0.3).chance_of(0.1) == 0.1
+
+
+@pytest.mark.parametrize("values", [[1, 1, 2, 2, 2, 3], [0.13, 0.4, 0.77, 1.9, 0.4], [1.0] * 20 + [2.0] * 5])
+def test_what_the_sign_flip_can_give_is_what_all_patterns_give(values):
+    found = hypothesis_tests.sign_flip(values, rng())
+    patterns = np.array(np.meshgrid(*[[-1, 1]] * min(len(values), 12))).reshape(min(len(values), 12), -1)
+    if len(values) <= 12:
+        sums = np.abs(np.array(values) @ patterns)
+        expected = sorted({round(float(np.mean(sums >= each - 1e-9)), 12) for each in sums})
+        assert found.attainable == pytest.approx(expected)
+    assert found.attainable[-1] == pytest.approx(1.0)
+    assert np.all(np.diff(found.attainable) > 0)
+    assert np.isclose(found.attainable, found.p_value).any()

@@ -13,7 +13,8 @@ def test_standard_error_is_that_of_the_paired_t_test():
     before, after = rng.random(80), rng.random(80)
     found = paired_difference(after - before, Design.of(np.zeros(80)))
     test = stats.ttest_rel(after, before)
-    assert found.value / np.sqrt(found.variance) == pytest.approx(test.statistic)
+    spread = found.up + found.down - found.value**2
+    assert found.value / np.sqrt(found.effect * spread / (found.items - 1)) == pytest.approx(test.statistic)
     assert found.df == test.df
 
 

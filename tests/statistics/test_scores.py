@@ -30,7 +30,7 @@ def test_all_right_or_all_wrong_is_not_certainty(value):
 def test_failures_carry_the_information_near_1():
     found = mean_score(np.array([1.0] * 98 + [0.0] * 2), Design.of(np.zeros(100)))
     assert found.informative == 2
-    assert found.rare == pytest.approx(0.02)
+    assert found.unseen == pytest.approx(np.exp(-2))
 
 
 def test_clusters_widen_the_interval():
