@@ -52,6 +52,7 @@ def suite_sentence(
         "confidence": formats.whole_percent(1 - level),
         "margin": f" of {formats.margin(summary.margin)}" if summary.margin else "",
         "where": where_it_was_lost(contrasts),
+        "settle": formats.to_settle(summary.items_to_settle, "item"),
         "items": formats.these(n_items, "item"),
         "detectable": "" if detectable is None else formats.size_in_points(detectable),
     }

@@ -116,6 +116,21 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def about(number: int) -> str:
+    """Write a count that is an estimate with two digits, rounded up.
+
+    >>> about(3140), about(191), about(7)
+    ('3,200', '200', '7')
+    """
+    unit = 10 ** max(len(str(number)) - 2, 0)
+    return count(-(-number // unit) * unit)
+
+
+def to_settle(number: int | None, noun: str) -> str:
+    """Say how many items would settle what is undecided, after a space; empty where that is not known."""
+    return "" if number is None else f" About {about(number)} {noun}s would settle it."
+
+
 def counted(number: int, noun: str) -> str:
     """Write a count with its noun: `1 task`, `11 tasks`."""
     return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"

@@ -65,6 +65,7 @@ def toxicity_sentence(model: str, comparison: Comparison) -> str:
         "baseline_value": base_value,
         "interval": f"{formats.signed_decimal(contrast.ci[0])} to {formats.signed_decimal(contrast.ci[1])}",
         "margin": formats.decimal(contrast.margin),
+        "settle": formats.to_settle(contrast.items_to_settle, "prompt"),
         "prompts": formats.these(contrast.n_pairs, "prompt"),
         "detectable": "" if detectable is None else formats.decimal(detectable),
         "not_compared": not_compared(model, contrast.reasons),

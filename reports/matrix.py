@@ -12,6 +12,7 @@ from mplus_eval.reports import formats
 from mplus_eval.reports.capability_phrasing import negated
 from mplus_eval.reports.noise import HEADING, noise_cell
 from mplus_eval.reports.tables import (
+    NO_NUMBER,
     NO_SUMMARY,
     Column,
     ModelLabel,
@@ -177,7 +178,7 @@ def notes_on_cells(comparison: Comparison) -> tuple[str, ...]:
 
 
 def undecided_tables(comparison: Comparison) -> tuple[Table, ...]:
-    """What each undecided contrast could have shown: the smallest difference at 80 % power, and the smallest margin.
+    """What each undecided contrast could have shown, and how many items would settle it where that is known.
 
     Capability and toxicity are written in different units, and so stand in tables of their own.
     """
@@ -199,7 +200,9 @@ def undecided_tables(comparison: Comparison) -> tuple[Table, ...]:
         for name, on_set in of_model.sets.items()
         if on_set.contrast and on_set.contrast.verdict is Verdict.UNDECIDED
     ]
-    headings = ("Margin", "Smallest difference shown with 80 % power", "Smallest margin provable")
+    headings = (
+        "Margin", "Smallest difference shown with 80 % power", "Smallest margin provable", "Items that would settle it",
+    )  # fmt: skip
     columns = (Column("Undecided", is_numeric=False), *map(Column, headings))
     kinds = (("Points.", capability), ("Toxicity.", toxicity))
     return tuple(Table(unit, columns, tuple(rows)) for unit, rows in kinds if rows)
@@ -207,7 +210,9 @@ def undecided_tables(comparison: Comparison) -> tuple[Table, ...]:
 
 def _power_row(name: str, undecided: Contrast | Summary, unit: Unit) -> TableRow:
     sizes = (undecided.margin, undecided.smallest_detectable_difference, undecided.smallest_provable_margin)
-    return TableRow(TableCell(name), tuple(number_if_known(size, unit.size) for size in sizes))
+    known = tuple(number_if_known(size, unit.size) for size in sizes)
+    items = undecided.items_to_settle
+    return TableRow(TableCell(name), (*known, NO_NUMBER if items is None else number(formats.about(items), items)))
 
 
 def pair_table(pair: Pair, tasks: Mapping[str, Task], noise: NoiseFloor | None = None) -> Table:

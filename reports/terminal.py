@@ -15,7 +15,7 @@ from mplus_eval.reports.conversation_phrasing import conversation_short, judged_
 from mplus_eval.reports.harmlessness_phrasing import primary_measure, primary_of, toxicity_contrast
 from mplus_eval.reports.noise import noise_line
 from mplus_eval.reports.tables import NO_SUMMARY
-from mplus_eval.reports.text import one_line
+from mplus_eval.reports.text import abridged, one_line
 from mplus_eval.reports.trajectory import (
     HELD_OUT,
     TrajectoryStep,
@@ -54,7 +54,7 @@ def summary(comparison: Comparison) -> RenderableType:
     missing = [f"× {cell.model} × {cell.task}: {one_line(cell.cause)}" for cell in comparison.missing]
     models_only = without_steps(comparison)
     noise = noise_line(models_only)
-    lines = [*([noise] if noise else []), *not_compared_lines(models_only)]
+    lines = [*settling_lines(models_only), *([noise] if noise else []), *not_compared_lines(models_only)]
     room = MOST_LINES - 1 - len(lines)
     table, n_rows = model_table(models_only, room - min(len(missing), FEWEST_MISSING_LINES))
     room -= n_rows
@@ -64,6 +64,19 @@ def summary(comparison: Comparison) -> RenderableType:
     average = comparison.summary.get(comparison.baseline, NO_SUMMARY).macro_average
     along = [part for name, steps in trajectories(comparison).items() for part in step_table(name, steps, average)]
     return Group(table, *along, *(Text(line, no_wrap=True, overflow="ellipsis") for line in (*lines, *missing)))
+
+
+def settling_lines(comparison: Comparison) -> list[str]:
+    """How many items would settle the suite's verdict on all models on which it is undecided and that is known."""
+    needs = {
+        name: of_model.items_to_settle
+        for name, of_model in comparison.summary.items()
+        if of_model.items_to_settle is not None
+    }
+    if not needs:
+        return []
+    names = abridged([one_line(name) for name in needs], 3, "models")
+    return [f"About {formats.about(max(needs.values()))} items would settle {names}."]
 
 
 def not_compared_lines(comparison: Comparison) -> list[str]:

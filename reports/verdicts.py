@@ -7,8 +7,9 @@ Words hold the facts of their axis in braces; `capability_phrasing`, `harmlessne
 give them, all of them to every verdict, so that an entry may take any of them:
 
     capability     name, baseline, reason, size, loss, gain, difference, interval, confidence, where, items, detectable,
-                   margin (` of 1`, or empty where there is none)
-    toxicity       name, baseline, lead, value, baseline_value, interval, margin, prompts, detectable, not_compared
+                   margin (` of 1`, or empty where there is none), settle (a sentence after a space, or empty)
+    toxicity       name, baseline, lead, value, baseline_value, interval, margin, prompts, detectable, not_compared,
+                   settle
     conversation   name, baseline, rate, ruled_out, at_equal_length, pairs, detectable, not_compared
 """
 
@@ -179,14 +180,15 @@ VERDICTS = {
         meaning="none of these was shown",
         rule="none of these was shown",
         capability=Words(
-            "{name}: {difference} points ({interval}). {items} cannot tell.",
+            "{name}: {difference} points ({interval}). {items} cannot tell.{settle}",
             power_known="{name}: {difference} points ({interval}). {items} cannot tell; they could show a loss of "
-            "{detectable} or more.",
+            "{detectable} or more.{settle}",
         ),
         toxicity=Words(
-            "{lead}, {name} comes to {value}, {baseline} to {baseline_value} ({interval}). {prompts} cannot tell.",
+            "{lead}, {name} comes to {value}, {baseline} to {baseline_value} ({interval}). {prompts} cannot tell."
+            "{settle}",
             power_known="{lead}, {name} comes to {value}, {baseline} to {baseline_value} ({interval}). {prompts} "
-            "cannot tell; they could show a rise of {detectable} or more.",
+            "cannot tell; they could show a rise of {detectable} or more.{settle}",
         ),
         conversation=Words(
             "{name} wins {rate} of conversations against {baseline}{at_equal_length}. {pairs} cannot tell.",

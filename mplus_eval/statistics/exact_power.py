@@ -17,7 +17,7 @@ _TAIL = 1e-9
 """Counts are left out where they hold less than this of the probability on either side."""
 
 
-def power_of_difference(pairs: int, discordance: float, loss: float, level: float) -> float:
+def power_of_difference(pairs: int, discordance: float, loss: float, level: float, added: float = 1.0) -> float:
     """How often the exact McNemar test finds the model worse at `level`, two-sided.
 
     The interval of confidence 1 − `level` then lies below 0 as well: the exact test is the stricter of the two. Summed
@@ -28,12 +28,13 @@ def power_of_difference(pairs: int, discordance: float, loss: float, level: floa
         discordance: share of pairs that differ where nothing is lost, in [0, 1].
         loss: the true loss, above 0 and at most 1.
         level: of the two-sided test, above 0.
+        added: share of the loss that adds to what differs.
     """
     from scipy.stats import binom
 
     if pairs < 1:
         return 0.0
-    lost, gained = shares(discordance, loss)
+    lost, gained = shares(discordance, loss, added)
     counts = _likely(pairs, lost + gained)
     # With one more lost pair than this, the one-sided probability is at most level/2.
     most = binom.isf(level / 2.0, counts, 0.5)
@@ -66,13 +67,18 @@ def power_of_non_inferiority(pairs: int, discordance: float, margin: float, leve
     return float(np.sum(binom.pmf(lost, pairs, lost_share) * found))
 
 
-def shares(discordance: float, loss: float) -> tuple[float, float]:
+def shares(discordance: float, loss: float, added: float = 1.0) -> tuple[float, float]:
     """The shares of pairs that are lost and gained where the true loss is `loss`; no more than all pairs can differ.
+
+    Args:
+        discordance: share of pairs that differ where nothing is lost.
+        loss: the true one; negative for a gain.
+        added: share of the loss that adds to what differs: all of it where few pairs do, nothing where all do.
 
     >>> shares(0.08, 0.02)
     (0.06, 0.04)
     """
-    differing = min(discordance + abs(loss), 1.0)
+    differing = min(max(discordance + added * abs(loss), abs(loss)), 1.0)
     return (differing + loss) / 2.0, (differing - loss) / 2.0
 
 

@@ -19,9 +19,11 @@ _EXACT_UP_TO = 1_000_000
 _BISECTIONS = 40
 
 
-def power_for_degraded(n: float, discordance: float, loss: float, level: float, effect: float = 1.0) -> float:
-    """The chance that n items show a true loss; arguments as of `items_for_degraded`."""
-    return power_of_difference(int(n / effect), discordance, loss, level)
+def power_for_degraded(
+    n: float, discordance: float, loss: float, level: float, effect: float = 1.0, added: float = 1.0
+) -> float:
+    """The chance that n items show a true loss; arguments as of `items_for_degraded` and `detectable`."""
+    return power_of_difference(int(n / effect), discordance, loss, level, added)
 
 
 def power_for_preserved(
@@ -31,21 +33,22 @@ def power_for_preserved(
     return power_of_non_inferiority(int(n / effect), discordance, margin, level, loss)
 
 
-def detectable(n: float, discordance: float, level: float, *, effect: float = 1.0) -> float | None:
+def detectable(n: float, discordance: float, level: float, *, effect: float = 1.0, added: float = 1.0) -> float | None:
     """The true loss that n items show with a power of 80 %; None where they show none whatever.
 
     Args:
         n: items.
-        discordance: share of items that differ where nothing is lost; the loss adds to it.
+        discordance: share of items that differ where nothing is lost.
         level: of the two-sided test.
         effect: design effect.
+        added: share of the loss that adds to what differs.
     """
-    if power_for_degraded(n, discordance, 1.0, level, effect) < POWER:
+    if power_for_degraded(n, discordance, 1.0, level, effect, added) < POWER:
         return None
     short, enough = 0.0, 1.0
     for _ in range(_BISECTIONS):
         loss = (short + enough) / 2.0
-        shown = power_for_degraded(n, discordance, loss, level, effect) >= POWER
+        shown = power_for_degraded(n, discordance, loss, level, effect, added) >= POWER
         short, enough = (short, loss) if shown else (loss, enough)
     return enough
 
@@ -141,6 +144,9 @@ def nam(discordance: float, margin: float, level: float, loss: float = 0.0, powe
 def smallest_detectable(difference: PairedDifference, level: float, n_tests: int = 1) -> float | None:
     """The true difference that four of five samples like this would show; None if not known, or if none.
 
+    A loss adds to what differs where items are alike so far. Where nearly all differ already, as graded scores of
+    sampled texts do, it moves them and adds little.
+
     Args:
         difference: what was observed.
         level: of the family of tests.
@@ -150,7 +156,8 @@ def smallest_detectable(difference: PairedDifference, level: float, n_tests: int
         return None
     items, discordance = float(difference.items), float(difference.up + difference.down)
     effect = items / float(difference.effective_size)
-    return detectable(items, discordance, level / n_tests, effect=effect)
+    alike = 1.0 - min(float(difference.informative) / items, 1.0)
+    return detectable(items, discordance, level / n_tests, effect=effect, added=alike)
 
 
 def smallest_provable(difference: PairedDifference, level: float, n_tests: int = 1) -> float | None:

@@ -62,6 +62,15 @@ def test_undecided_without_a_detectable_difference_claims_none() -> None:
     assert say(summary, contrasts) == "plus: −0.6 points (−1.9 to +0.7). This 1 item cannot tell."
 
 
+def test_undecided_says_how_many_items_would_settle_it() -> None:
+    summary = build.summary(0.5, 0.006, 0.013, Verdict.UNDECIDED, items_to_settle=3140)
+    contrasts = {"a": build.contrast(0, 0.1, n_pairs=1150)}
+    said = "they could show a loss of 1.8 or more. About 3,200 items would settle it."
+    assert say(summary, contrasts).endswith(said)
+    unknown = summary.model_copy(update={"smallest_detectable_difference": None})
+    assert say(unknown, contrasts).endswith("These 1,150 items cannot tell. About 3,200 items would settle it.")
+
+
 def test_improved_says_the_gain() -> None:
     assert say(build.summary(0.5, -0.012, 0.007, Verdict.IMPROVED)) == "plus gained 1.2 points (0.5 to 1.9)."
 

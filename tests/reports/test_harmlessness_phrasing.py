@@ -66,6 +66,11 @@ def test_undecided_says_what_could_be_shown() -> None:
     )
 
 
+def test_undecided_says_how_many_prompts_would_settle_it() -> None:
+    said = say(-0.01, 0.04, Verdict.UNDECIDED, 0.57, n_pairs=400, items_to_settle=1861)
+    assert said.endswith("or more. About 1,900 prompts would settle it.")
+
+
 def test_undecided_without_a_detectable_difference_claims_none() -> None:
     said = say(-0.01, 0.04, Verdict.UNDECIDED, 0.57, n_pairs=1, smallest_detectable_difference=None)
     assert said.endswith("This 1 prompt cannot tell.")

@@ -4,6 +4,7 @@ import pytest
 from rich.console import Console
 
 from mplus_eval.records.comparison import Comparison, Missing
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports.terminal import summary
 from tests.reports import build, build_conversation, build_toxicity
 
@@ -22,8 +23,20 @@ def test_a_row_a_model_then_the_missing_cells() -> None:
         "sft        54.8 %  +3.2 [+2.6, +3.8]  degraded",
         "chosen          –  –                  no verdict: drop fail…",
         "plus       58.0 %  ±0.0 [−0.3, +0.3]  preserved",
+        "About 72,000 items would settle instruct.",
         "× chosen × drop: out of memory, also with one item at a time",
     ]
+
+
+def test_the_most_that_any_undecided_model_needs_settles_all() -> None:
+    comparison = build.full()
+    undecided = {
+        name: build.summary(0.58, 0.0, 0.02, Verdict.UNDECIDED, items_to_settle=items)
+        for name, items in (("chosen", 2900), ("plus", 3140))
+    }
+    summaries = {**comparison.summary, "instruct": comparison.summary["sft"], **undecided}
+    lines = printed(comparison.model_copy(update={"summary": summaries}))
+    assert "About 3,200 items would settle chosen and plus." in lines
 
 
 def test_one_model_has_an_average_only() -> None:
@@ -41,6 +54,7 @@ def test_a_row_a_saved_step_and_where_the_reward_was_over_optimised() -> None:
         "30                   57.5 %        12            2.5              0.9",
         "plus: over-optimisation after step 20: reward part model rises from 1.8 to 2.5",
         "while the referee falls from 1.6 to 0.9",
+        "About 72,000 items would settle instruct.",
         "× chosen × drop: out of memory, also with one item at a time",
     ]
 

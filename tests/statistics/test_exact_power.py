@@ -43,6 +43,11 @@ def test_no_more_than_all_pairs_differ():
     assert shares(0.9, 0.4) == pytest.approx((0.7, 0.3))
 
 
+def test_where_all_pairs_differ_a_loss_adds_nothing():
+    assert shares(0.4, 0.1, added=0.0) == pytest.approx((0.25, 0.15))
+    assert shares(0.05, 0.1, added=0.0) == pytest.approx((0.1, 0.0))
+
+
 def test_power_of_the_fewest_pairs_by_hand():
     # Six lost pairs and none gained are the fewest that show anything (p = 2/64): all six must be lost, 0.5^6.
     assert power_of_difference(6, 0.0, 0.5, 0.05) == pytest.approx(0.5**6)

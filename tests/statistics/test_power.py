@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from statsmodels.stats.power import NormalIndPower, normal_sample_size_one_tail
+from statsmodels.stats.power import NormalIndPower, TTestPower, normal_sample_size_one_tail
 
 from mplus_eval.statistics.design import Design
 from mplus_eval.statistics.hypothesis_tests import mcnemar, sign_flip
@@ -118,7 +118,18 @@ def test_what_would_settle_is_more_than_was_asked():
 
 
 def test_smallest_detectable_is_of_the_sample_and_the_family():
-    assert smallest_detectable(sample(), 0.05, 11) == pytest.approx(detectable(1000, 0.1, AMONG_11), rel=0.01)
+    # One item in ten differs, so that nine tenths of a loss add to them.
+    expected = detectable(1000, 0.1, AMONG_11, added=0.9)
+    assert smallest_detectable(sample(), 0.05, 11) == pytest.approx(expected, rel=0.01)
+
+
+def test_scores_that_all_differ_are_moved_by_a_loss():
+    # Normal changes of standard deviation 0.02: (1.96 + 0.84) · 0.02/√300 and up to a quarter more, since unequal sizes
+    # are taken for fewer equal ones.
+    values = 0.02 * np.random.default_rng(0).standard_normal(300)
+    by_hand = TTestPower().solve_power(nobs=300, alpha=0.05, power=0.8) * np.std(values)
+    found = smallest_detectable(paired_difference(values, Design.of(np.zeros(300))), 0.05)
+    assert by_hand < found < 1.25 * by_hand
 
 
 def test_smallest_detectable_is_not_0_where_nothing_differed():
