@@ -67,6 +67,35 @@ def power_of_non_inferiority(pairs: int, discordance: float, margin: float, leve
     return float(np.sum(binom.pmf(lost, pairs, lost_share) * found))
 
 
+def power_of_a_verdict(
+    pairs: int, up: float, down: float, margin: float, level_difference: float, level_margin: float
+) -> float:
+    """How often either a difference is shown or a loss of the margin excluded, whichever it is.
+
+    Summed over the number of lost pairs: for each, a loss is shown up to some number of gained pairs, and from some
+    other number on a gain is shown, or the margin excluded.
+
+    Args:
+        pairs: independent pairs.
+        up: share of pairs that are gained.
+        down: share of pairs that are lost.
+        margin: above 0.
+        level_difference: of the two-sided test of the difference.
+        level_margin: two-sided; non-inferiority is tested at half of it.
+    """
+    from scipy.stats import binom, t
+
+    if pairs < 2:
+        return 0.0
+    lost = _likely(pairs, down)
+    kept = _least_gained(lost, pairs, margin, float(t.isf(level_margin / 2.0, pairs - 1)))
+    kept = np.minimum(kept, _least_gained_better(lost, pairs, level_difference))
+    worse = _most_gained_worse(lost, level_difference)
+    chances = pairs - lost, min(up / (1.0 - down), 1.0) if down < 1.0 else 0.0
+    undecided = np.maximum(binom.cdf(kept - 1, *chances) - binom.cdf(worse, *chances), 0.0)
+    return float(np.sum(binom.pmf(lost, pairs, down) * (1.0 - undecided)))
+
+
 def shares(discordance: float, loss: float, added: float = 1.0) -> tuple[float, float]:
     """The shares of pairs that are lost and gained where the true loss is `loss`; no more than all pairs can differ.
 
@@ -94,6 +123,30 @@ def _likely(n: int, share: float) -> Integers:
 
     low, high = binom.ppf(_TAIL, n, share), binom.isf(_TAIL, n, share)
     return np.arange(max(int(low), 0), min(int(high) + 1, n) + 1)
+
+
+def _most_gained_worse(lost: Integers, level: float) -> Integers:
+    """The most gained pairs with which McNemar's test finds a loss, by bisection; −1 where it finds none."""
+    from scipy.stats import binom
+
+    found, beyond = np.full_like(lost, -1), lost.copy()
+    while np.any(beyond - found > 1):
+        gained = np.maximum((found + beyond) // 2, 0)
+        shown = 2.0 * binom.cdf(gained, lost + gained, 0.5) < level
+        found, beyond = np.where(shown, gained, found), np.where(shown, beyond, gained)
+    return found
+
+
+def _least_gained_better(lost: Integers, pairs: int, level: float) -> Integers:
+    """The fewest gained pairs with which McNemar's test finds a gain, by bisection."""
+    from scipy.stats import binom
+
+    short, enough = lost.copy(), np.full_like(lost, pairs + 1)
+    while np.any(enough - short > 1):
+        gained = (short + enough) // 2
+        shown = 2.0 * binom.cdf(lost, lost + gained, 0.5) < level
+        short, enough = np.where(shown, short, gained), np.where(shown, gained, enough)
+    return enough
 
 
 def _least_gained(lost: Integers, pairs: int, margin: float, critical: float) -> Integers:

@@ -9,7 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mplus_eval.statistics.exact_power import power_of_difference, power_of_non_inferiority, shares
+from mplus_eval.statistics.exact_power import (
+    power_of_a_verdict,
+    power_of_difference,
+    power_of_non_inferiority,
+    shares,
+)
 from mplus_eval.statistics.paired import PairedDifference
 
 POWER = 0.8
@@ -95,8 +100,8 @@ def items_to_settle(
 ) -> int | None:
     """How many items would settle an undecided contrast, were the truth what was observed; None where nobody knows.
 
-    The fewer of what shows the difference and of what excludes the margin: at a loss about half as large as the margin
-    both take most. What was observed is uncertain itself, so this is an order of magnitude.
+    With so many, four of five samples show the difference or exclude the margin; at a loss about half as large as the
+    margin either takes most. What was observed is uncertain itself, so this is an order of magnitude.
 
     Args:
         up: share of items that rose, or the mean rise.
@@ -109,12 +114,19 @@ def items_to_settle(
     """
     loss = down - up
     alike = up + down - abs(loss)
-    needs = []
-    if loss:
-        needs.append(items_for_degraded(alike, abs(loss), level_difference, effect=effect))
-    if loss < margin:
-        needs.append(items_for_preserved(alike, margin, level_margin, loss, effect=effect))
-    return min((need for need in needs if need > n), default=None)
+    formulae = [connor(alike, abs(loss), level_difference)] if loss else []
+    formulae += [nam(alike, margin, level_margin, loss)] if loss < margin else []
+
+    def power_of_either(pairs: int) -> float:
+        return power_of_a_verdict(pairs, up, down, margin, level_difference, level_margin)
+
+    either = _items(power_of_either, min(formulae), POWER, effect)
+    if either > n:
+        return either
+    # The sample lies between the two verdicts, of which one was to be expected: then one of them alone counts.
+    alone = [items_for_degraded(alike, abs(loss), level_difference, effect=effect)] if loss else []
+    alone += [items_for_preserved(alike, margin, level_margin, loss, effect=effect)] if loss < margin else []
+    return min((items for items in alone if items > n), default=None)
 
 
 def connor(discordance: float, loss: float, level: float, power: float = POWER) -> float:

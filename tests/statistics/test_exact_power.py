@@ -5,7 +5,12 @@ import pytest
 from scipy.stats import multinomial
 
 from mplus_eval.statistics.design import Design
-from mplus_eval.statistics.exact_power import power_of_difference, power_of_non_inferiority, shares
+from mplus_eval.statistics.exact_power import (
+    power_of_a_verdict,
+    power_of_difference,
+    power_of_non_inferiority,
+    shares,
+)
 from mplus_eval.statistics.hypothesis_tests import mcnemar
 from mplus_eval.statistics.non_inferiority import non_inferiority
 from mplus_eval.statistics.paired import paired_difference
@@ -81,6 +86,15 @@ def test_power_of_non_inferiority_is_that_of_every_sample(n, discordance, loss, 
     _, _, chance, estimate = every_sample(n, discordance, loss)
     shown = chance[non_inferiority(estimate, margin) < level / 2].sum()
     assert power_of_non_inferiority(n, discordance, margin, level, loss) == pytest.approx(shown, abs=1e-7)
+
+
+@pytest.mark.parametrize(("n", "discordance", "loss", "level", "margin"), CASES)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_power_of_a_verdict_is_that_of_every_sample(n, discordance, loss, level, margin, sign):
+    lost, gained, chance, estimate = every_sample(n, discordance, sign * loss)
+    shown = (mcnemar(lost, gained) < level) | (non_inferiority(estimate, margin) < level / 2)
+    down, up = shares(discordance, sign * loss)
+    assert power_of_a_verdict(n, up, down, margin, level, level) == pytest.approx(chance[shown].sum(), abs=1e-7)
 
 
 def test_a_gain_makes_non_inferiority_easier():

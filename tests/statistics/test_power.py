@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import norm
 from statsmodels.stats.power import NormalIndPower, TTestPower, normal_sample_size_one_tail
 
 from mplus_eval.statistics.design import Design
@@ -18,6 +19,7 @@ from mplus_eval.statistics.power import (
     smallest_detectable,
     smallest_provable,
 )
+from mplus_eval.statistics.score_interval import score_statistic
 
 AMONG_11 = 0.05 / 11
 
@@ -99,17 +101,25 @@ def test_nothing_is_detectable_where_even_the_whole_shows_nothing():
     assert detectable(5, 0.0, 0.05) is None
 
 
-def test_an_undecided_loss_near_the_margin_takes_most():
-    needs = {loss: items_to_settle(0.03, 0.03 + loss, 500, 0.02, 0.05, 0.05) for loss in (0.0, 0.01, 0.03)}
-    assert needs[0.0] == items_for_preserved(0.06, 0.02, 0.05)
-    assert needs[0.01] == min(items_for_degraded(0.06, 0.01, 0.05), items_for_preserved(0.06, 0.02, 0.05, 0.01))
-    assert needs[0.03] == items_for_degraded(0.06, 0.03, 0.05)
-    assert needs[0.01] > 3 * max(needs[0.0], needs[0.03])
+def test_a_loss_of_half_the_margin_takes_most():
+    needs = {loss: items_to_settle(0.03, 0.03 + loss, 300, 0.02, 0.05, 0.05) for loss in (0.0, 0.01, 0.04)}
+    assert needs[0.0] == pytest.approx(items_for_preserved(0.06, 0.02, 0.05), rel=0.05)
+    assert needs[0.04] == items_for_degraded(0.06, 0.04, 0.05)
+    assert needs[0.01] > 1.5 * max(needs[0.0], needs[0.04])
 
 
-def test_a_gain_is_settled_either_way():
-    expected = min(items_for_degraded(0.06, 0.01, 0.05), items_for_preserved(0.06, 0.02, 0.05, -0.01))
-    assert items_to_settle(0.04, 0.03, 500, 0.02, 0.05, 0.05) == expected
+@pytest.mark.parametrize(("up", "down"), [(0.03, 0.03), (0.03, 0.04), (0.03, 0.06), (0.04, 0.03)])
+def test_what_would_settle_does_so_in_four_samples_of_five(up, down):
+    n = items_to_settle(up, down, 200, 0.02, AMONG_11, AMONG_11)
+    lost, gained, _ = np.random.default_rng(0).multinomial(n, [down, up, 1 - up - down], size=20_000).T
+    kept = score_statistic(-0.02, gained / n, lost / n, n) > norm.isf(AMONG_11 / 2)
+    assert np.mean(kept | (mcnemar(lost, gained) < AMONG_11)) == pytest.approx(0.8, abs=0.012)
+
+
+def test_between_both_verdicts_one_of_them_alone_counts():
+    # 2,600 items with these shares lie just inside both: z is 1.93 on either side.
+    alone = items_for_preserved(0.06, 0.02, 0.05, 0.01)
+    assert items_to_settle(0.03, 0.04, 2600, 0.02, 0.05, 0.05) == min(alone, items_for_degraded(0.06, 0.01, 0.05))
 
 
 def test_what_would_settle_is_more_than_was_asked():
