@@ -54,6 +54,7 @@ class SuiteDifference:
         margin: of the macro-average.
         idle: why the other has nothing to preserve; empty where it has.
         contributions: of every cluster to the change; shape (clusters,).
+        n_items: of all tasks.
         with_failures: the same with the items that the model failed as its worst answers; None where there are none.
     """
 
@@ -63,6 +64,7 @@ class SuiteDifference:
     margin: float
     idle: str
     contributions: Floats
+    n_items: int
     with_failures: SuiteDifference | None = None
 
     @classmethod
@@ -94,7 +96,8 @@ class SuiteDifference:
         def averaged(parts: Sequence[Difference], worst: Self | None) -> Self:
             shares = contributions(parts)
             change, p_value = average([each.estimate for each in parts]), sign_flip(shares, generator).p_value
-            return cls(own, change, p_value, margin, idle, shares, worst)
+            n_items = sum(each.design.n_items for each in parts)
+            return cls(own, change, p_value, margin, idle, shares, n_items, worst)
 
         counted = [each.with_failures or each for each in differences]
         failed = any(each.with_failures is not None for each in differences)
@@ -154,7 +157,9 @@ def _judged(found: SuiteDifference, p_value: float, p_kept: float, level: float)
         "margin": found.margin,
         "smallest_detectable_difference": smallest_detectable(found.change, level),
         "smallest_provable_margin": smallest_provable(found.change, level),
-        "items_to_settle": needed(found.change, found.margin, level) if judged == Verdict.UNDECIDED else None,
+        "items_to_settle": (
+            needed(found.change, found.margin, level, found.n_items) if judged == Verdict.UNDECIDED else None
+        ),
         "verdict": judged,
         "reasons": (found.idle,) if judged == Verdict.NOT_INFORMATIVE else (),
     }

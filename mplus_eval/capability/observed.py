@@ -12,6 +12,7 @@ from mplus_eval.records.comparison import Comparison, Task
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.statistics.contrast import Scale
 from mplus_eval.statistics.design import Design, Floats
+from mplus_eval.statistics.estimate import ICC
 from mplus_eval.statistics.paired import paired_difference
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
 from mplus_eval.store.run_directory import RunDirectory
@@ -85,9 +86,10 @@ def _observed(directory: RunDirectory, comparison: Comparison, name: str, task: 
         return None
     values = (pair.after.scores - pair.before.scores) / Scale.of(pair.before.scores, pair.after.scores).width
     design = pair.before.design()
-    estimate = paired_difference(values, design)
+    contrast = task.contrasts[model]
+    estimate = paired_difference(values, design, icc=ICC if contrast.icc is None else contrast.icc)
     up, down = float(estimate.up), float(estimate.down)
-    is_shown = task.contrasts[model].verdict in (Verdict.IMPROVED, Verdict.DEGRADED)
+    is_shown = contrast.verdict in (Verdict.IMPROVED, Verdict.DEGRADED)
     noise = _noise(comparison).get(name)
     return Observed(
         model=model,

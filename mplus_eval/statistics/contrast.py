@@ -272,11 +272,19 @@ def _contrast(
     )
 
 
-def needed(estimate: PairedDifference, margin: float, level: float) -> int | None:
-    """How many items would settle an undecided difference, were the truth what was observed; None if nobody knows."""
+def needed(estimate: PairedDifference, margin: float, level: float, n_items: int | None = None) -> int | None:
+    """How many items would settle an undecided difference, were the truth what was observed; None if nobody knows.
+
+    Args:
+        estimate: what was observed.
+        margin: of non-inferiority.
+        level: of either test; non-inferiority is tested at half of it.
+        n_items: of an average over tasks, the items of all, which are to grow in the same proportions.
+    """
     if not estimate.df > 0:
         return None
-    items, effect = float(estimate.items), float(estimate.items / estimate.effective_size)
+    items = float(estimate.items if n_items is None else n_items)
+    effect = items / float(estimate.effective_size)
     return items_to_settle(float(estimate.up), float(estimate.down), items, margin, level, level, effect)
 
 

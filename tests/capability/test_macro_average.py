@@ -54,6 +54,12 @@ def test_equal_models_over_many_items_are_preserved():
     assert found.verdict is Verdict.PRESERVED
 
 
+def test_what_would_settle_the_suite_counts_items_of_all_tasks():
+    # 50 and 350 items know the mean as 4/(1/50 + 1/350) = 175 do; alike, about 384 of these exclude a loss of a point.
+    found = summary(([1, 0] * 25, [1, 0] * 25), ([1, 0] * 175, [1, 0] * 175))
+    assert found.items_to_settle == pytest.approx(384 * 400 / 175, rel=0.01)
+
+
 def test_equal_models_over_few_items_are_undecided():
     same = [1, 0] * 10
     assert summary((same, same)).verdict is Verdict.UNDECIDED

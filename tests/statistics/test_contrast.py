@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.statistics.contrast import Scale, contrasts, find_difference, rng_for
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
-from mplus_eval.statistics.power import smallest_provable
+from mplus_eval.statistics.power import items_to_settle, smallest_provable
 from tests.capability.outcomes import cell
 
 
@@ -55,6 +56,14 @@ def test_margins_are_judged_at_the_level_of_the_whole_family():
     judged = contrasts(found, dict.fromkeys(found, items), 0.05)
     assert judged["t"].smallest_provable_margin == smallest_provable(found["t"].estimate, 0.05, 3)
     assert judged["t"].p_non_inferiority_adjusted == pytest.approx(3 * judged["t"].p_non_inferiority)
+
+
+def test_what_is_undecided_says_what_would_settle_it_and_nothing_else_does():
+    items = {"same": pair([1, 0] * 100, [1, 0] * 100), "lost": pair([1] * 200, [1] * 100 + [0] * 100)}
+    judged = contrasts({name: difference(items[name]) for name in items}, items, 0.05)
+    assert judged["same"].verdict is Verdict.UNDECIDED
+    assert judged["same"].items_to_settle == items_to_settle(0.0, 0.0, 200, 0.02, 0.025, 0.025)
+    assert judged["lost"].items_to_settle is None
 
 
 def test_chance_depends_on_names_and_seed_only():
