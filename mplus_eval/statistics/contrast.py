@@ -21,6 +21,7 @@ from mplus_eval.statistics.non_inferiority import non_inferiority
 from mplus_eval.statistics.paired import PairedDifference, paired_difference
 from mplus_eval.statistics.pairing import PairedItems
 from mplus_eval.statistics.power import items_to_settle, smallest_detectable, smallest_provable
+from mplus_eval.statistics.ratio import RatioDifference
 from mplus_eval.statistics.scores import mean_score
 from mplus_eval.statistics.verdict import p_of_gain, verdict
 
@@ -112,6 +113,32 @@ class Difference:
         worst = self.with_failures
         return self.p_non_inferiority if worst is None else max(self.p_non_inferiority, worst.p_non_inferiority)
 
+    @property
+    def gain(self) -> float:
+        """The difference in scale units, oriented so that more is better."""
+        return float(self.estimate.value)
+
+    def smallest_detectable(self, level: float, n_tests: int = 1) -> float | None:
+        """The true difference that four of five samples like this would show, in the task's own unit."""
+        return _times(smallest_detectable(self.estimate, level, n_tests), self.scale.width)
+
+    def smallest_provable(self, level: float, n_tests: int = 1) -> float | None:
+        """The smallest margin that these items could rule out, in the task's own unit."""
+        return _times(smallest_provable(self.estimate, level, n_tests), self.scale.width)
+
+    def items_to_settle(self, level: float) -> int | None:
+        """About how many items would settle it, were the truth what was observed; None if nobody knows."""
+        return needed(self.estimate, self.margin / self.scale.width, level)
+
+    def doubts(self, level: float) -> tuple[str, ...]:
+        """What the items cannot exclude, whatever the verdict."""
+        few = too_few_clusters(self.design, self.margin / self.scale.width, level)
+        return (few,) if few else ()
+
+
+AnyDifference = Difference | RatioDifference
+"""Of scores, or of a ratio measure: contrasts are judged alike."""
+
 
 def find_difference(
     pair: PairedItems,
@@ -198,7 +225,7 @@ def too_few_clusters(design: Design, margin: float, level: float = 0.05) -> str:
 
 
 def contrasts(
-    differences: Mapping[Key, Difference], pairs: Mapping[Key, PairedItems], level: float, first: Key | None = None
+    differences: Mapping[Key, AnyDifference], pairs: Mapping[Key, PairedItems], level: float, first: Key | None = None
 ) -> dict[Key, Contrast]:
     """Judge differences that are asked at once; each of the two families of tests is adjusted on its own.
 
@@ -232,7 +259,7 @@ def rng_for(seed: int, *names: str) -> np.random.Generator:
 
 
 def _contrast(
-    difference: Difference,
+    difference: AnyDifference,
     pair: PairedItems,
     p_adjusted: float,
     p_kept_adjusted: float,
@@ -242,12 +269,10 @@ def _contrast(
     before, after = difference.sign * pair.before.scores, difference.sign * pair.after.scores
     wrong = 0.0 if difference.sign > 0 else -1.0
     flips = count_flips(before, after, pair.before.answers, pair.after.answers, wrong)
-    estimate, width, margin = difference.estimate, difference.scale.width, difference.margin / difference.scale.width
     judged = verdict(
-        float(estimate.value), p_adjusted, p_kept_adjusted, difference.oriented(level), level,
+        difference.gain, p_adjusted, p_kept_adjusted, difference.oriented(level), level,
         informative=not difference.idle,
     )  # fmt: skip
-    few = too_few_clusters(difference.design, margin, level)
     return Contrast(
         difference=difference.value,
         ci=difference.interval(level),
@@ -263,12 +288,12 @@ def _contrast(
         lost=flips.lost,
         gained=flips.gained,
         wrong_to_other_wrong=flips.wrong_to_other_wrong,
-        smallest_detectable_difference=_times(smallest_detectable(estimate, level, n_tests), width),
-        smallest_provable_margin=_times(smallest_provable(estimate, level, n_tests), width),
-        items_to_settle=needed(estimate, margin, level / n_tests) if judged == Verdict.UNDECIDED else None,
+        smallest_detectable_difference=difference.smallest_detectable(level, n_tests),
+        smallest_provable_margin=difference.smallest_provable(level, n_tests),
+        items_to_settle=difference.items_to_settle(level / n_tests) if judged == Verdict.UNDECIDED else None,
         verdict=judged,
         reasons=(difference.idle,) if judged == Verdict.NOT_INFORMATIVE else (),
-        flags=(few,) if few else (),
+        flags=difference.doubts(level),
     )
 
 

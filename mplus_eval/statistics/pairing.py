@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from mplus_eval.statistics.design import Design, Floats, Integers
 from mplus_eval.statistics.flips import Answers
+from mplus_eval.statistics.measure import MEAN, Measure
+from mplus_eval.statistics.texts import Texts
 
 Labels = NDArray[np.str_]
 
@@ -26,7 +28,9 @@ class ScoredItems:
         truncated: whether an item's prompt was cut to fit the model's length.
         failed: item id and sample of those without a score, which enter no mean.
         failed_strata: stratum of each of them.
-        other_metrics: means of the task's further metrics.
+        other_metrics: the task's further metrics.
+        measure: how the task's value is made of the scores.
+        weights: what each item's loss is spread over, of ratio measures; None where each counts once.
     """
 
     keys: pd.MultiIndex
@@ -36,16 +40,26 @@ class ScoredItems:
     answers: Answers
     truncated: NDArray[np.bool_]
     failed: pd.MultiIndex
-    other_metrics: dict[str, float]
+    other_metrics: Mapping[str, float]
     failed_strata: Labels
+    measure: Measure
+    weights: Floats | None
 
     @classmethod
-    def of(cls, outcomes: pd.DataFrame, metric_key: str) -> ScoredItems:
+    def of(
+        cls,
+        outcomes: pd.DataFrame,
+        metric_key: str,
+        measure: Measure = MEAN,
+        other_metrics: Mapping[str, float] | None = None,
+    ) -> ScoredItems:
         """Take the scored items of a cell.
 
         Args:
             outcomes: rows with the columns of `OUTCOME_SCHEMA`.
-            metric_key: `metric,filter` of the score, which is no further metric.
+            metric_key: `metric,filter` of the score, by which weights are stored.
+            measure: how the task's value is made of them.
+            other_metrics: the values of the task's further metrics.
 
         Raises:
             ValueError: when an item and sample stand twice.
@@ -63,8 +77,10 @@ class ScoredItems:
             answers=answers.where(answers.notna(), None).to_numpy(),
             truncated=_truncated(scored),
             failed=_keys(failed),
-            other_metrics=_means(scored["metrics"], metric_key),
+            other_metrics=dict(other_metrics or {}),
             failed_strata=failed["stratum"].to_numpy(dtype=str),
+            measure=measure,
+            weights=_weights(scored["metrics"], metric_key) if measure.is_ratio else None,
         )
 
     def __len__(self) -> int:
@@ -81,8 +97,17 @@ class ScoredItems:
         return self.n_failed / max(self.n_failed + len(self), 1)
 
     def design(self) -> Design:
-        """Strata and clusters of the items."""
-        return Design.of(self.strata, self.clusters)
+        """Strata and clusters of the items; of subtasks that count alike, with weights that make them do so."""
+        if self.measure.by_size:
+            return Design.of(self.strata, self.clusters)
+        _, subtasks, counts = np.unique(self.strata, return_inverse=True, return_counts=True)
+        return Design.of(self.strata, self.clusters, 1.0 / counts[subtasks] if counts.size > 1 else None)
+
+    def texts(self) -> Texts:
+        """The items of a ratio measure, of which the scores are losses."""
+        weights = np.ones(len(self)) if self.weights is None else self.weights
+        exponential = self.measure.kind == "perplexity"
+        return Texts.of(weights, self.strata, self.clusters, exponential=exponential, by_size=self.measure.by_size)
 
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> ScoredItems:
         """The chosen items (a mask or positions), in their order; failures and other metrics are not theirs."""
@@ -97,13 +122,16 @@ class ScoredItems:
             failed=self.failed[:0],
             other_metrics={},
             failed_strata=self.failed_strata[:0],
+            weights=None if self.weights is None else self.weights[chosen],
         )
 
     def beside(self, others: ScoredItems) -> ScoredItems:
         """These items and others of the same task, whose clusters have the same labels."""
-        clusters = None
+        clusters = weights = None
         if self.clusters is not None and others.clusters is not None:
             clusters = np.concatenate([self.clusters, others.clusters])
+        if self.weights is not None and others.weights is not None:
+            weights = np.concatenate([self.weights, others.weights])
         return replace(
             self,
             keys=self.keys.append(others.keys),
@@ -112,6 +140,7 @@ class ScoredItems:
             scores=np.concatenate([self.scores, others.scores]),
             answers=np.concatenate([self.answers, others.answers]),
             truncated=np.concatenate([self.truncated, others.truncated]),
+            weights=weights,
         )
 
     @cached_property
@@ -187,19 +216,13 @@ def _cluster_labels(scored: pd.DataFrame) -> Integers | None:
     return np.asarray(pd.factorize(labels)[0])
 
 
-def _means(metrics: Iterable[object], without: str) -> dict[str, float]:
-    """Mean of every metric but one, each over the items that have it."""
-    sums: dict[str, float] = {}
-    counts: dict[str, int] = {}
-    for entry in metrics:
-        for name, value in _pairs(entry):
-            if name != without and value is not None and not np.isnan(value):
-                sums[name] = sums.get(name, 0.0) + value
-                counts[name] = counts.get(name, 0) + 1
-    return {name: float(sums[name] / counts[name]) for name in sorted(sums)}
+def _weights(metrics: Iterable[object], metric_key: str) -> Floats | None:
+    """The second number of a metric that is two for each item; None where it is one."""
+    found = [dict(map_pairs(entry)).get(f"{metric_key}:1") for entry in metrics]
+    return None if None in found or not found else np.array(found, dtype=float)
 
 
-def _pairs(entry: object) -> Iterable[tuple[str, float]]:
+def map_pairs(entry: object) -> Iterable[tuple[str, float]]:
     """The items of a map, as a dict or, as pandas reads Parquet, a list of pairs; none where it is null."""
     if isinstance(entry, dict):
         return entry.items()
