@@ -57,6 +57,8 @@ def methods(comparison: Comparison) -> tuple[str, ...]:
             "This run compares checkpoints, not methods: with one training seed a method, nothing is known of the "
             "spread between seeds."
         )
+    if outside := without_average(comparison):
+        paragraphs.append(outside)
     if comparison.tasks:
         own = [name for name, model in comparison.models.items() if model.chat_template != "plain"]
         paragraphs.append(
@@ -96,6 +98,22 @@ def clustering(comparison: Comparison) -> str:
     return f" Where few items differ, those of one cluster are taken to have a correlation of {listed}."
 
 
+def without_average(comparison: Comparison) -> str:
+    """Which tasks are no part of the macro-average, and how ratios are compared; empty where there are none."""
+    outside = {name: one_line(task.outside) for name, task in comparison.tasks.items() if task.outside}
+    if not outside:
+        return ""
+    told = "; ".join(f"{name}: {reason}" for name, reason in outside.items())
+    relative = [name for name, task in comparison.tasks.items() if task.relative]
+    how = ""
+    if relative:
+        how = (
+            f" Differences, intervals and margins of {enumerated(relative)} are in percent of the value: bits per byte "
+            "and perplexities are ratios of sums over texts, compared on the logarithm."
+        )
+    return f"The macro-average is taken over the other tasks ({told}).{how}"
+
+
 def departures(comparison: Comparison) -> str:
     """Where tasks are asked otherwise than lm-eval asks them, in sentences; empty where that is nowhere."""
     tasks = comparison.tasks.items()
@@ -114,13 +132,18 @@ def departures(comparison: Comparison) -> str:
 
 def margins_by_scope(comparison: Comparison) -> list[str]:
     """The margins that were used, each with what it is for: `1 point for the macro-average`, `2 points for a task`."""
-    suite = sorted({summary.margin for summary in comparison.summary.values() if summary.margin is not None})
-    task = sorted({contrast.margin for entry in comparison.tasks.values() for contrast in entry.contrasts.values()})
-    return [
-        f"{enumerated([formats.margin_in_points(size) for size in sizes])} for {what}"
-        for sizes, what in ((suite, "the macro-average"), (task, "a task"))
+    suite = {summary.margin for summary in comparison.summary.values() if summary.margin is not None}
+    tasks = [(entry.relative, each.margin) for entry in comparison.tasks.values() for each in entry.contrasts.values()]
+    in_points = ((suite, "the macro-average"), ({margin for is_relative, margin in tasks if not is_relative}, "a task"))
+    margins = [
+        f"{enumerated([formats.margin_in_points(size) for size in sorted(sizes)])} for {what}"
+        for sizes, what in in_points
         if sizes
     ]
+    relative = sorted({margin for is_relative, margin in tasks if is_relative})
+    if relative:
+        margins.append(f"{enumerated([formats.whole_percent(size) for size in relative])} of a ratio's value")
+    return margins
 
 
 def verdict_rules(comparison: Comparison) -> str:

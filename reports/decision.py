@@ -47,7 +47,8 @@ def decide(name: str, comparison: Comparison) -> Decision:
     sentences, axes = [], []
     contrasts = contrasts_of(name, comparison.tasks)
     if comparison.tasks:
-        sentences.append(suite_sentence(name, comparison.baseline, summary, contrasts, comparison.level))
+        averaged = {task: each for task, each in contrasts.items() if not comparison.tasks[task].outside}
+        sentences.append(suite_sentence(name, comparison.baseline, summary, averaged, comparison.level))
         axes.append(AxisVerdict("Capability", *capability_axis(summary)))
     if comparison.toxicity:
         sentences.append(toxicity_sentence(name, comparison))

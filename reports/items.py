@@ -66,7 +66,9 @@ class FlippedCell:
 def flipped_cells(comparison: Comparison, directory: Path, css: Mapping[str, str]) -> tuple[FlippedCell, ...]:
     """Find flipped items of every contrast whose outcomes are stored."""
     run = RunDirectory(directory)
-    contrasts = [(model, task) for task, entry in comparison.tasks.items() for model in entry.contrasts]
+    # To a text whose loss is measured nothing is answered.
+    tasks = {task: entry for task, entry in comparison.tasks.items() if not entry.relative}
+    contrasts = [(model, task) for task, entry in tasks.items() for model in entry.contrasts]
     per_direction = 1 if len(contrasts) > MANY_CELLS else 3
     cells = []
     of_base: dict[str, Items] = {}

@@ -97,6 +97,8 @@ def _matrix_row(
     note = f"{task.n_shots}-shot, {one_line(task.metric)}, n {formats.count(task.n_items)}"
     note += "" if task.higher_is_better else ", lower is better"
     note += "" if unit.is_fraction else ", in its own unit"
+    note += ", compared in percent of it" if unit.is_relative else ""
+    note += ", not in the macro-average" if task.outside else ""
     text = "none"
     cells = [_missing_cell(lost.get((baseline, name)), "base-column")]
     if baseline in values:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mplus_eval.records.comparison import Comparison, FlipRate, NoiseFloor, Summary
+from mplus_eval.records.comparison import Comparison, FlipRate, NoiseFloor, Summary, Task
 from mplus_eval.records.contrast import Contrast
 from mplus_eval.reports import formats
 from mplus_eval.reports.tables import NO_NUMBER, Column, Table, TableCell, TableRow
@@ -30,14 +30,20 @@ def noise_table(comparison: Comparison) -> Table | None:
     if noise is None or not models:
         return None
     rows = []
-    for task, entry in comparison.tasks.items():
+    tasks = _counting(comparison)
+    for task, entry in tasks.items():
         contrasts = [[entry.contrasts.get(model)] for model in models]
         rows.append(_flips_row(task, noise.tasks.get(task), contrasts))
-    whole = [[entry.contrasts.get(model) for entry in comparison.tasks.values()] for model in models]
+    whole = [[entry.contrasts.get(model) for entry in tasks.values()] for model in models]
     total = _flips_row("all items", noise.suite, whole) if len(rows) > 1 else None
     confidence = formats.whole_percent(1 - comparison.level)
     text = f"Items whose score changed, percent of those scored both times; noise floor with its {confidence} interval."
     return Table(text, (Column("Task", False), Column(HEADING), *map(Column, models)), tuple(rows), total)
+
+
+def _counting(comparison: Comparison) -> dict[str, Task]:
+    """The tasks whose items flip or stay: all but those of losses, which change with every batch."""
+    return {name: task for name, task in comparison.tasks.items() if not task.relative}
 
 
 def _flips_row(heading: str, floor: FlipRate | None, contrasts: Iterable[Iterable[Contrast | None]]) -> TableRow:
@@ -74,7 +80,7 @@ def noise_remark(model: str, comparison: Comparison) -> tuple[str, ...]:
     noise, summary = comparison.noise_floor, comparison.summary.get(model)
     if noise is None or noise.suite is None or summary is None or summary.above_noise is not False:
         return ()
-    n_flips, n_pairs = _counted(entry.contrasts.get(model) for entry in comparison.tasks.values())
+    n_flips, n_pairs = _counted(entry.contrasts.get(model) for entry in _counting(comparison).values())
     floor = f"up to {formats.with_percent(noise.suite.ci[1])}"
     return (f"{_of(n_flips, n_pairs)} items flipped, no more than other batches alone may flip ({floor}).",)
 

@@ -1,4 +1,4 @@
-"""What a task's numbers are written in: percent and points, or its own unit where scores leave the range 0 to 1."""
+"""What a task's numbers are written in: percent and points, or its own unit with changes in that or in percent."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from mplus_eval.reports import formats
 class Unit:
     """How one task's scores and differences are written, and which direction is a gain.
 
-    With `decimals` it stays a fraction, as a toxicity does.
+    With `decimals` it stays a fraction, as a toxicity does; where it is relative, differences are shares of the value.
     """
 
     is_fraction: bool
     higher_is_better: bool = True
     decimals: int | None = None
+    is_relative: bool = False
 
     @classmethod
     def of(cls, task: Task) -> Unit:
         """The unit of a task: fractions where every score is one."""
+        if task.relative:
+            return cls(False, task.higher_is_better, is_relative=True)
         values = [score.value for score in task.scores.values() if score.value is not None]
         return cls(all(0 <= value <= 1 for value in values), task.higher_is_better)
 
@@ -40,16 +43,22 @@ class Unit:
         """Write a difference, signed."""
         if self.decimals is not None:
             return formats.signed_decimal(value, self.decimals)
+        if self.is_relative:
+            return f"{formats.points(value)} %"
         return formats.points(value) if self.is_fraction else formats.signed(value)
 
     def interval(self, interval: Interval) -> str:
         """Write an interval of differences."""
+        if self.is_relative:
+            return f"{formats.interval_of_points(interval)} %"
         return f"[{self.difference(interval[0])}, {self.difference(interval[1])}]"
 
     def size(self, value: float) -> str:
         """Write the size of a difference or of a margin."""
         if self.decimals is not None:
             return formats.decimal(abs(value), self.decimals)
+        if self.is_relative:
+            return f"{formats.size_in_points(value)} %"
         return formats.size_in_points(value) if self.is_fraction else formats.plain(abs(value))
 
     def gain(self, difference: float) -> float:

@@ -103,11 +103,12 @@ class RuleBackend:
         """Do nothing."""
 
     def _respond(self, request: Any) -> Response:
-        digest = hashlib.sha256(f"{self.name}|{request.args[0]}|{request.args[1]}".encode()).digest()
+        digest = hashlib.sha256("|".join(map(str, (self.name, *request.args))).encode()).digest()
         if request.request_type == "generate_until":
             number = request.args[0].split()[-1].rstrip(":")
             return Response(text=number if digest[0] < 160 else "none")
-        return Response(log_probability=-float(digest[0]) / 10 - 0.1, is_greedy=digest[1] < 128)
+        whole = request.request_type == "loglikelihood_rolling"
+        return Response(log_probability=-float(digest[0]) / 10 - 0.1, is_greedy=None if whole else digest[1] < 128)
 
 
 @cache

@@ -7,6 +7,7 @@ the names of what is compared.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import pandas as pd
@@ -19,7 +20,6 @@ from mplus_eval.capability.trajectory import trajectory_points
 from mplus_eval.capability.versus import CapabilityRun, Items, SideBySide, Versus, judge
 from mplus_eval.records.comparison import Pair, Summary
 from mplus_eval.statistics.contrast import Scale
-from mplus_eval.statistics.pairing import ScoredItems
 
 Outcomes = Mapping[tuple[str, str], pd.DataFrame]
 """By model and task, rows with the columns of `Outcome`; an absent cell has no score."""
@@ -36,14 +36,16 @@ def compare_outcomes(outcomes: Outcomes, run: CapabilityRun, rerun: NoiseRerun |
     Returns:
         The fields of a `Comparison` that are of capability: tasks, summary, pairs, trajectories, noise_floor.
     """
-    filters = {task.name: f"{task.metric},{task.filter}" for task in run.tasks}
-    outcomes = {cell: rows for cell, rows in outcomes.items() if cell[1] in filters}
-    items = {cell: ScoredItems.of(rows, filters[cell[1]]) for cell, rows in outcomes.items()}
+    tasks = {task.name: task for task in run.tasks}
+    outcomes = {cell: rows for cell, rows in outcomes.items() if cell[1] in tasks}
+    items = {cell: tasks[cell[1]].scored(rows) for cell, rows in outcomes.items()}
+    run = replace(run, outside=outside(items, run))
     asked = {cell: AskedItems.of(rows) for cell, rows in outcomes.items()}
     noise = None
     if rerun is not None:
-        again = {task: ScoredItems.of(rows, filters[task]) for task, rows in rerun.outcomes.items()}
-        baseline = {task.name: items.get((run.baseline, task.name)) for task in run.tasks}
+        again = {task: tasks[task].scored(rows) for task, rows in rerun.outcomes.items()}
+        # Of losses none stays as it was in other batches.
+        baseline = {task.name: items.get((run.baseline, task.name)) for task in run.tasks if not task.measure.is_ratio}
         noise = noise_floor(baseline, again, rerun, run.suite.level)
     averages = {model: average(items, run, model) for model in run.models}
     others = [model for model in run.models if model != run.baseline]
@@ -73,16 +75,38 @@ def compare_outcomes(outcomes: Outcomes, run: CapabilityRun, rerun: NoiseRerun |
     }
 
 
+def outside(items: Items, run: CapabilityRun) -> dict[str, str]:
+    """The tasks that are no part of the macro-average of scores between 0 and 1, each with the reason.
+
+    The baseline's scores say in which range a task's are, so that no other model changes what is averaged.
+    """
+    reasons = {}
+    for task in run.tasks:
+        cell = items.get((run.baseline, task.name))
+        if task.measure.is_ratio:
+            reasons[task.name] = "its value is a ratio and not a score"
+        elif not task.higher_is_better:
+            reasons[task.name] = "lower is better"
+        elif cell and len(cell) and Scale.of(cell.scores) != Scale():
+            reasons[task.name] = "its scores are not between 0 and 1"
+    return reasons
+
+
 def average(items: Items, run: CapabilityRun, model: str) -> Summary:
     """A model's macro-average, or why there is none."""
-    lacking = [task.name for task in run.tasks if not len(items.get((model, task.name), ()))]
-    reasons = [f"no result on {task}" for task in lacking]
-    for task in run.tasks:
-        if not task.higher_is_better:
-            reasons.append(f"lower is better on {task.name}")
-        elif (cell := items.get((model, task.name))) and len(cell) and Scale.of(cell.scores) != Scale():
+    reasons = []
+    for task in run.averaged:
+        cell = items.get((model, task.name))
+        if cell is None or not len(cell):
+            reasons.append(f"no result on {task.name}")
+        elif Scale.of(cell.scores) != Scale():
             reasons.append(f"scores on {task.name} are not between 0 and 1")
-    if reasons or not run.tasks:
-        return Summary(withheld="; ".join(reasons) or "no task")
-    cells = [items[model, task.name] for task in run.tasks]
-    return macro_average(cells, [task.icc for task in run.tasks], run.suite.level)
+    if reasons or not run.averaged:
+        return Summary(withheld="; ".join(reasons) or _nothing_averaged(run.outside))
+    cells = [items[model, task.name] for task in run.averaged]
+    return macro_average(cells, [task.icc for task in run.averaged], run.suite.level)
+
+
+def _nothing_averaged(outside: Mapping[str, str]) -> str:
+    told = "; ".join(f"{task}: {reason}" for task, reason in outside.items())
+    return f"no task can be averaged ({told})" if told else "no task"

@@ -73,7 +73,7 @@ class Capability:
         Raises:
             SpecError: with a line for each model that would.
         """
-        choices = [name for name, task in self.tasks.items() if task.kind != "generation"]
+        choices = [name for name, task in self.tasks.items() if task.kind in ("choice", "mixed")]
         if choices and self.suite.thinking == "refuse" and (faults := thinking_faults(models, choices)):
             raise SpecError(faults)
         return self
@@ -203,6 +203,8 @@ class Capability:
                 # A margin of the task's own goes before a share that the suite wants kept.
                 retain=task.spec.retain or (None if task.spec.margin else self.suite.task_retain),
                 icc=self.suite.icc if task.spec.icc is None else task.spec.icc,
+                measure=task.measure,
+                further=task.further,
             )
             for name, task in self.tasks.items()
         ]

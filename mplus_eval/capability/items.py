@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,16 +10,21 @@ from typing import Literal, TypeVar
 
 from mplus_eval.capability.departures import departed
 from mplus_eval.capability.fewshot import FEWSHOT_SEED
+from mplus_eval.capability.further_metrics import FurtherMetrics
+from mplus_eval.capability.metric_values import Kind as MetricKind
+from mplus_eval.capability.metric_values import kind_of
 from mplus_eval.capability.subtask import Subtask
-from mplus_eval.capability.task_config import SubtaskConfig, subtask_configs
+from mplus_eval.capability.task_config import GroupAverage, SubtaskConfig, by_size, resolved
 from mplus_eval.capability.task_loader import Progress, TaskLoader, cause
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.spec.faults import nearest
 from mplus_eval.spec.suite import STOCK_PREFIX, SuiteTask
+from mplus_eval.statistics.measure import Measure
 
 __all__ = ["FEWSHOT_SEED", "LoadedTask", "Subtask", "load_each", "load_tasks"]
 
-Kind = Literal["choice", "generation", "mixed"]
+Kind = Literal["choice", "generation", "text", "mixed"]
+_ASKED: dict[str, Kind] = {"generate_until": "generation", "loglikelihood_rolling": "text"}
 T = TypeVar("T")
 
 
@@ -29,6 +34,8 @@ class LoadedTask:
 
     Attributes:
         chance: the score that guessing would have.
+        measure: how the value is made of items.
+        further: how the other metrics are.
         departs: settings in which the suite has it asked otherwise than lm-eval, each with both values.
     """
 
@@ -42,6 +49,8 @@ class LoadedTask:
     version: str
     lm_eval: str
     higher_is_better: bool
+    measure: Measure
+    further: FurtherMetrics
     departs: tuple[str, ...] = ()
 
     @property
@@ -89,14 +98,14 @@ def load_each(
     progress: Progress | None = None,
 ) -> Iterator[LoadedTask | SpecError]:
     """Load tasks as `load_tasks` does, and yield for each, in order, either the task or what is wrong with it."""
-    configs = [_attempt(task, partial(subtask_configs, task.lm_eval, tasks_dir)) for task in tasks]
-    n_subtasks = sum(len(subtasks) for subtasks in configs if not isinstance(subtasks, SpecError))
+    definitions = [_attempt(task, partial(resolved, task.lm_eval, tasks_dir)) for task in tasks]
+    n_subtasks = sum(len(each[0]) for each in definitions if not isinstance(each, SpecError))
     loader = TaskLoader(data_dir, n_subtasks, progress)
-    for task, subtasks in zip(tasks, configs, strict=True):
-        if isinstance(subtasks, SpecError):
-            yield subtasks
+    for task, definition in zip(tasks, definitions, strict=True):
+        if isinstance(definition, SpecError):
+            yield definition
         else:
-            yield _attempt(task, partial(_loaded, task, subtasks, loader, limit))
+            yield _attempt(task, partial(_loaded, task, *definition, loader, limit))
 
 
 def _attempt(task: SuiteTask, action: Callable[[], T]) -> T | SpecError:
@@ -109,9 +118,13 @@ def _attempt(task: SuiteTask, action: Callable[[], T]) -> T | SpecError:
         return SpecError([text if text.startswith("task ") else f"task {task.name!r}: {text}"])
 
 
-def _loaded(spec: SuiteTask, configs: Sequence[SubtaskConfig], loader: TaskLoader, limit: int | None) -> LoadedTask:
-    from lm_eval.api.metrics import mean
-
+def _loaded(
+    spec: SuiteTask,
+    configs: Sequence[SubtaskConfig],
+    averages: tuple[GroupAverage, ...],
+    loader: TaskLoader,
+    limit: int | None,
+) -> LoadedTask:
     from mplus_eval.backends.lm_eval_private import filter_names
 
     configs, departs = departed(spec, configs)
@@ -119,15 +132,16 @@ def _loaded(spec: SuiteTask, configs: Sequence[SubtaskConfig], loader: TaskLoade
     subtasks = tuple(
         Subtask.of(config, task, spec, files) for config, (task, files) in zip(configs, tasks, strict=True)
     )
-    # Those that are a number for each item, and the task's value their mean: they can be paired.
-    metrics = [
-        [name for name, aggregation in subtask.task.aggregation().items() if aggregation is mean]
-        for subtask in subtasks
-    ]
-    metric = _chosen("metric", spec.metric, metrics)
+    aggregations = {subtask.name: subtask.task.aggregation() for subtask in subtasks}
+    kinds = [{name: kind_of(each) for name, each in of_subtask.items()} for of_subtask in aggregations.values()]
+    metric = _chosen("metric", spec.metric, [_in_order(each) for each in kinds])
+    if len({each[metric] for each in kinds}) > 1:
+        raise UsageError(f"metric {metric!r} is aggregated in several ways by its subtasks")
+    kind_of_value = kinds[0][metric]
+    assert kind_of_value is not None
     filter_name = _chosen("filter", spec.filter, [filter_names(subtask.task) for subtask in subtasks])
-    generates = {subtask.task.OUTPUT_TYPE == "generate_until" for subtask in subtasks}
-    kind: Kind = "mixed" if len(generates) == 2 else "generation" if generates.pop() else "choice"
+    asked = {_ASKED.get(subtask.task.OUTPUT_TYPE, "choice") for subtask in subtasks}
+    kind: Kind = "mixed" if len(asked) > 1 else asked.pop()
     chances = [chance for subtask in subtasks for chance in subtask.chances(limit)]
     higher = bool(subtasks[0].task.higher_is_better().get(metric, True))
     return LoadedTask(
@@ -140,16 +154,23 @@ def _loaded(spec: SuiteTask, configs: Sequence[SubtaskConfig], loader: TaskLoade
         kind=kind,
         version=",".join(sorted({str(subtask.task.VERSION) for subtask in subtasks})),
         lm_eval=spec.lm_eval.removeprefix(STOCK_PREFIX),
+        measure=Measure(kind_of_value, by_size(averages, metric, filter_name) is not False),
+        further=FurtherMetrics(aggregations, averages),
         departs=departs,
         higher_is_better=spec.higher_is_better if "higher_is_better" in spec.model_fields_set else higher,
     )
+
+
+def _in_order(kinds: Mapping[str, MetricKind | None]) -> list[str]:
+    """The metrics that items can be paired by; means before ratios, so that they are chosen where nobody chooses."""
+    return sorted((name for name, kind in kinds.items() if kind), key=lambda name: kinds[name] != "mean")
 
 
 def _chosen(noun: str, wanted: str | None, of_subtasks: Sequence[Sequence[str]]) -> str:
     """The metric or filter that was asked for, or the first that all subtasks have."""
     common = [name for name in of_subtasks[0] if all(name in names for names in of_subtasks)]
     if not common:
-        raise UsageError(f"it has no {noun} that is the mean of a number for each item")
+        raise UsageError(f"it has no {noun} by which items can be paired: a mean, bits per byte or a perplexity")
     if wanted is not None and wanted not in common:
         raise UsageError(f"{noun} {wanted!r}; {nearest(wanted, common)}")
     return wanted or common[0]

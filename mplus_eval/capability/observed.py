@@ -13,6 +13,7 @@ from mplus_eval.records.verdict import Verdict
 from mplus_eval.statistics.contrast import Scale
 from mplus_eval.statistics.design import Design, Floats
 from mplus_eval.statistics.estimate import ICC
+from mplus_eval.statistics.measure import Measure
 from mplus_eval.statistics.paired import paired_difference
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
 from mplus_eval.store.run_directory import RunDirectory
@@ -64,6 +65,7 @@ def read_observed(directory: RunDirectory) -> tuple[Comparison, dict[str, Observ
             each
             for model in task.contrasts
             if comparison.models[model].trajectory is None
+            and not task.relative
             and (each := _observed(directory, comparison, name, task, model))
         ]
         if seen:
@@ -80,7 +82,8 @@ def _observed(directory: RunDirectory, comparison: Comparison, name: str, task: 
     frames = [directory.outcome_frame(each, name, COLUMNS) for each in (comparison.baseline, model)]
     if any(frame.empty for frame in frames):
         return None
-    before, after = (ScoredItems.of(frame, f"{task.metric},{task.filter}") for frame in frames)
+    measure = Measure(by_size=task.by_size)
+    before, after = (ScoredItems.of(frame, f"{task.metric},{task.filter}", measure) for frame in frames)
     pair = PairedItems.of(before, after)
     if len(pair) < 2:
         return None

@@ -186,6 +186,9 @@ def sizes_of(
     sizes, faults, unknown = {}, [], []
     for task in tasks:
         seen = observed.get(task.name)
+        if task.kind == "text":
+            faults.append(_of_ratio(task.name))
+            continue
         items, kind = task.items or (seen.n_items if seen else None), task.kind or (seen.kind if seen else None)
         if items and kind:
             sizes[task.name] = (items, kind)
@@ -200,6 +203,8 @@ def sizes_of(
             if isinstance(loaded, SpecError):
                 faults.append(f"task {task.name!r}: its number of items is not known; {loaded.faults[0]}")
             else:
+                if loaded.measure.is_ratio:
+                    faults.append(_of_ratio(task.name))
                 sizes[task.name] = (sum(subtask.n_items(None) for subtask in loaded.subtasks), loaded.kind)
     if faults:
         raise SpecError(faults)
@@ -274,6 +279,10 @@ def _spread(tasks: Sequence[Assumed], budget: int) -> list[int]:
         budget=budget,
         least=[LEAST_ITEMS] * len(tasks),
     )
+
+
+def _of_ratio(name: str) -> str:
+    return f"task {name!r}: items are counted for scores, and its value is a ratio of losses; leave it out with --tasks"
 
 
 def _independent_pairs(tasks: Sequence[Assumed], items: Sequence[int]) -> float:

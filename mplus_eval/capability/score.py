@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from numbers import Real
 from typing import TYPE_CHECKING, Literal
 
 from mplus_eval.capability.items import LoadedTask, Subtask
+from mplus_eval.capability.metric_values import as_stored, score_of
 from mplus_eval.store.outcomes import Answer, Outcome
 
 if TYPE_CHECKING:
@@ -62,10 +62,12 @@ def _outcome(
     try:
         for name in requests[0].filtered_resps:
             values = subtask.task.process_results(doc, [request.filtered_resps[name] for request in requests])
-            metrics |= {f"{metric},{name}": float(value) for metric, value in values.items() if isinstance(value, Real)}
+            for metric, value in values.items():
+                metrics |= as_stored(f"{metric},{name}", value)
     except Exception as fault:  # noqa: BLE001 - a task's code is foreign and may raise anything; the item keeps its cause
         return Outcome.of(given, target=target, error=f"the task's metric failed: {type(fault).__name__}: {fault}")
-    score = metrics.get(f"{loaded.metric},{loaded.filter}")
+    key, aggregation = f"{loaded.metric},{loaded.filter}", subtask.task.aggregation()[loaded.metric]
+    score = score_of(loaded.measure.kind, key, metrics, aggregation)
     if score is None:
         return Outcome.of(given, target=target, error=f"the task gave no {loaded.metric} for this item")
     answer = _answer(loaded, given, requests)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,8 +36,36 @@ class SubtaskConfig:
         return hash_text(json.dumps([_plain(definition), str(version), shots], sort_keys=True))
 
 
+@dataclass(frozen=True)
+class GroupAverage:
+    """What a group says of one metric: that its value is the average of all its subtasks', and how they count.
+
+    Attributes:
+        filters: those that it is of; None for every one.
+        by_size: whether subtasks count by their items, rather than all alike.
+    """
+
+    metric: str
+    filters: tuple[str, ...] | None
+    by_size: bool
+
+
+def by_size(averages: Sequence[GroupAverage], metric: str, filter_name: str) -> bool | None:
+    """Whether subtasks count by their items in the value of a group; None where lm-eval gives it no value."""
+    own = [each for each in averages if each.metric == metric and (each.filters is None or filter_name in each.filters)]
+    # The last one stands, as in lm-eval.
+    return own[-1].by_size if own else None
+
+
 def subtask_configs(name: str, tasks_dir: Path | None) -> list[SubtaskConfig]:
-    """Resolve a task, group, tag or YAML file to its subtasks.
+    """Resolve a task, group, tag or YAML file to its subtasks; see `resolved`."""
+    return resolved(name, tasks_dir)[0]
+
+
+def resolved(name: str, tasks_dir: Path | None) -> tuple[list[SubtaskConfig], tuple[GroupAverage, ...]]:
+    """Resolve a task, group, tag or YAML file to its subtasks, and to what a group says of their average.
+
+    A group within the group says nothing of that: lm-eval averages over the subtasks of all levels at once.
 
     Args:
         name: a name of this package's or the user's definitions, or lm-eval's; with `lm_eval:` before it, only
@@ -56,10 +84,14 @@ def subtask_configs(name: str, tasks_dir: Path | None) -> list[SubtaskConfig]:
         entry = TaskIndex.entry_from_path(Path(plain)) if plain.endswith((".yaml", ".yml")) else None
     if entry is None:
         raise UsageError(f"{plain!r} is neither a task, group or tag of lm-eval, nor a YAML file")
-    collector.build(entry, overrides=None, registry=registry)
+    built = collector.build(entry, overrides=None, registry=registry)
     if not collector.configs:
         raise UsageError(f"{name!r} names no task that lm-eval can load")
-    return list(collector.configs.values())
+    averages = tuple(
+        GroupAverage(each.metric, each.filter_list and tuple(each.filter_list), bool(each.weight_by_size))
+        for each in getattr(built, "aggregate_metric_list", None) or ()
+    )
+    return list(collector.configs.values()), averages
 
 
 class _Registry(dict[str, Entry]):

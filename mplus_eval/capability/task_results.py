@@ -9,9 +9,10 @@ import numpy as np
 from mplus_eval.capability.versus import CapabilityRun, Items, TaskFacts, Versus
 from mplus_eval.records.comparison import Score, Subject, SubjectContrast, Task
 from mplus_eval.statistics.adjust import step_down
-from mplus_eval.statistics.contrast import Scale, find_difference
+from mplus_eval.statistics.contrast import Scale
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
 from mplus_eval.statistics.scores import mean_score
+from mplus_eval.statistics.texts import ratio_score
 
 
 def task_results(items: Items, run: CapabilityRun, task: TaskFacts, versus: Mapping[str, Versus]) -> Task:
@@ -31,6 +32,9 @@ def task_results(items: Items, run: CapabilityRun, task: TaskFacts, versus: Mapp
         departs=task.departs,
         n_shots_replaced=task.n_replaced,
         has_description=task.has_description,
+        outside=run.outside.get(task.name, ""),
+        relative=task.measure.is_ratio,
+        by_size=task.measure.by_size,
         scores={model: _score(cell, run.suite.level, task.icc) for model, cell in cells.items()},
         contrasts={model: versus[model].contrasts[task.name] for model in pairs},
         subjects=_subjects(run, task, cells, pairs),
@@ -38,19 +42,24 @@ def task_results(items: Items, run: CapabilityRun, task: TaskFacts, versus: Mapp
 
 
 def _score(cell: ScoredItems, level: float, icc: float) -> Score:
-    """A model's mean over scored items, with its interval."""
+    """A model's value over scored items, with its interval."""
     if not len(cell):
         return Score(value=None, ci=None, n_scored=0, n_failed=cell.n_failed)
-    scale = Scale.of(cell.scores)
-    mean = mean_score((cell.scores - scale.low) / scale.width, cell.design(), icc=icc)
-    low, high = (float(end) * scale.width + scale.low for end in mean.interval(level))
+    if cell.measure.is_ratio:
+        found = ratio_score(cell.scores, cell.texts())
+        value, ci = found.value, found.interval(level)
+    else:
+        scale = Scale.of(cell.scores)
+        mean = mean_score((cell.scores - scale.low) / scale.width, cell.design(), icc=icc)
+        low, high = (float(end) * scale.width + scale.low for end in mean.interval(level))
+        value, ci = float(cell.design().mean(cell.scores)), (low, high)
     return Score(
-        value=float(np.mean(cell.scores)),
-        ci=(low, high),
+        value=value,
+        ci=ci,
         n_scored=len(cell),
         n_failed=cell.n_failed,
         n_truncated=int(np.count_nonzero(cell.truncated)),
-        other_metrics=cell.other_metrics,
+        other_metrics=dict(cell.other_metrics),
     )
 
 
@@ -67,12 +76,8 @@ def _subjects(
     contrasts: dict[str, dict[str, SubjectContrast]] = {name: {} for name in names}
     for model, pair in pairs.items():
         differences = {
-            str(name): find_difference(
-                pair.in_stratum(name),
-                higher_is_better=task.higher_is_better,
-                margin=task.margin,
-                generator=run.rng_for(f"{task.name}\x1f{name}", model, run.baseline),
-                icc=task.icc,
+            str(name): task.difference(
+                pair.in_stratum(name), run.rng_for(f"{task.name}\x1f{name}", model, run.baseline), whole=False
             )
             for name in np.unique(pair.before.strata)
         }

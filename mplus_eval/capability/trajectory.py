@@ -31,7 +31,7 @@ def trajectory_points(items: Items, run: CapabilityRun, averages: Mapping[str, S
         ]
         points = [model for model in along if averages[model].macro_average is not None]
         shared = {}
-        for task in run.tasks if points else ():
+        for task in run.averaged if points else ():
             keys, *others = (items[model, task.name].keys for model in points)
             for other in others:
                 keys = keys[keys.isin(other)]
@@ -45,7 +45,7 @@ def trajectory_points(items: Items, run: CapabilityRun, averages: Mapping[str, S
             # Each cell in its own order, which is by item and sample in every one.
             numbers = {task: np.flatnonzero(items[model, task].keys.isin(keys)) for task, keys in shared.items()}
             cells = [items[model, task].take(each) for task, each in numbers.items()]
-            point_averages[model] = macro_average(cells, [task.icc for task in run.tasks], run.suite.level)
+            point_averages[model] = macro_average(cells, [task.icc for task in run.averaged], run.suite.level)
         n_steps = sum(model != run.baseline for model in points)
         trajectories[name] = TrajectoryPoints(
             n_items=sum(map(len, shared.values())),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
+import pandas as pd
 
 from mplus_eval.audit.differences import Auditor, audited, withheld_for
 from mplus_eval.audit.items import AskedItems
+from mplus_eval.capability.further_metrics import NO_FURTHER, FurtherMetrics
 from mplus_eval.capability.macro_average import SuiteDifference, suite_verdicts
 from mplus_eval.capability.noise_floor import mark_above_noise
 from mplus_eval.capability.pooled import pooled
@@ -19,9 +21,11 @@ from mplus_eval.records.comparison import ModelEntry, NoiseFloor, Summary
 from mplus_eval.records.contrast import Contrast
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.spec.suite import Suite
-from mplus_eval.statistics.contrast import Difference, contrasts, find_difference, rng_for
+from mplus_eval.statistics.contrast import AnyDifference, Difference, contrasts, find_difference, rng_for
 from mplus_eval.statistics.estimate import ICC
+from mplus_eval.statistics.measure import MEAN, Measure
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
+from mplus_eval.statistics.ratio import ratio_difference
 
 Items = Mapping[tuple[str, str], ScoredItems]
 """The scored items of every cell that has any, by model and task."""
@@ -53,6 +57,39 @@ class TaskFacts:
     has_description: bool = False
     retain: float | None = None
     icc: float = ICC
+    measure: Measure = MEAN
+    further: FurtherMetrics = NO_FURTHER
+
+    def scored(self, outcomes: pd.DataFrame) -> ScoredItems:
+        """The scored items of a cell, with its further metrics."""
+        key = f"{self.metric},{self.filter}"
+        return ScoredItems.of(outcomes, key, self.measure, self.further.of(outcomes, key))
+
+    def difference(
+        self, pair: PairedItems, generator: np.random.Generator, *, level: float = 0.05, whole: bool = True
+    ) -> AnyDifference:
+        """Estimate and test the difference of two models over items that both scored.
+
+        Args:
+            pair: the items.
+            generator: source of randomness, where signs are drawn.
+            level: of the intervals.
+            whole: whether these are all items of the task, and the baseline is held against chance.
+        """
+        if self.measure.is_ratio:
+            return ratio_difference(
+                pair, higher_is_better=self.higher_is_better, margin=self.margin, generator=generator
+            )
+        return find_difference(
+            pair,
+            higher_is_better=self.higher_is_better,
+            margin=self.margin,
+            generator=generator,
+            level=level,
+            icc=self.icc,
+            chance=self.chance if whole else None,
+            retain=self.retain if whole else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -68,6 +105,7 @@ class CapabilityRun:
         adjust: "model", where each model's tasks are a family of tests; "models", where those of all models are one.
         seed: of all that is left to chance.
         allowed: differences in asking that withhold no verdict, by name.
+        outside: tasks that are no part of the macro-average, each with the reason.
     """
 
     models: Mapping[str, ModelEntry]
@@ -78,6 +116,12 @@ class CapabilityRun:
     adjust: str = "model"
     seed: int = 0
     allowed: tuple[str, ...] = ()
+    outside: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def averaged(self) -> list[TaskFacts]:
+        """The tasks of the macro-average."""
+        return [task for task in self.tasks if task.name not in self.outside]
 
     def rng_for(self, what: str, model: str, against: str) -> np.random.Generator:
         """Seeded by both names in one order, so that swapping the models changes signs and nothing else."""
@@ -100,7 +144,7 @@ class SideBySide:
     model: str
     against: str
     pairs: dict[str, PairedItems]
-    differences: dict[str, Difference]
+    differences: dict[str, AnyDifference]
     audits: dict[str, Sequence[AskedDifference]]
     failures: dict[str, tuple[str, ...]]
 
@@ -122,23 +166,18 @@ class SideBySide:
             if before is None or after is None or not len(pair := PairedItems.of(before, after)):
                 continue
             sides.pairs[task.name] = pair
-            sides.differences[task.name] = find_difference(
-                pair,
-                higher_is_better=task.higher_is_better,
-                margin=task.margin,
-                generator=run.rng_for(task.name, model, against),
-                level=run.suite.level,
-                icc=task.icc,
-                chance=task.chance,
-                retain=task.retain,
-            )
+            generator = run.rng_for(task.name, model, against)
+            sides.differences[task.name] = task.difference(pair, generator, level=run.suite.level)
             if too_many := _failures({model: after, against: before}, run.suite.failures):
                 sides.failures[task.name] = too_many
             # In a plain prompt a description is text like any other.
             talked = any(run.models[name].chat_template != PLAIN for name in (model, against))
             both = asked[model, task.name], asked[against, task.name]
             found = auditor.find(
-                (model, against), both, generates=task.kind != "choice", describes=task.has_description and talked
+                (model, against),
+                both,
+                generates=task.kind in ("generation", "mixed"),
+                describes=task.has_description and talked,
             )
             # Items lost on one side say nothing more where the failures are told themselves.
             sides.audits[task.name] = [
@@ -191,15 +230,23 @@ def _versus(
         if reasons := sides.failures.get(task, ()):
             contrast = contrast.model_copy(update={"reasons": reasons, "verdict": Verdict.NOT_COMPARABLE})
         task_contrasts[task] = audited(contrast, sides.audits[task])
-    if summary.verdict is not None and (reasons := _reasons(sides)):
+    averaged = [task.name for task in run.averaged]
+    if summary.verdict is not None and (reasons := _reasons(sides, averaged)):
         summary = summary.model_copy(update={"verdict": Verdict.NOT_COMPARABLE, "reasons": reasons})
     if summary.verdict is not None:
         generator = run.rng_for("pooled", sides.model, sides.against)
-        summary = summary.model_copy(
-            update={"pooled": pooled(sides.pairs, sides.differences, generator, run.suite.level)}
-        )
+        pairs = {task: sides.pairs[task] for task in averaged}
+        scores = {task: each for task, each in sides.differences.items() if isinstance(each, Difference)}
+        summary = summary.model_copy(update={"pooled": pooled(pairs, scores, generator, run.suite.level)})
     if noise is not None:
-        task_contrasts, summary = mark_above_noise(task_contrasts, summary, noise)
+        # Losses change with every batch.
+        counted = {
+            task.name: task_contrasts[task.name]
+            for task in run.tasks
+            if not task.measure.is_ratio and task.name in task_contrasts
+        }
+        marked, summary = mark_above_noise(counted, summary, noise)
+        task_contrasts |= marked
     return Versus(sides.pairs, task_contrasts, summary)
 
 
@@ -212,13 +259,13 @@ def _failures(cells: Mapping[str, ScoredItems], accepted: float) -> tuple[str, .
     )
 
 
-def _reasons(sides: SideBySide) -> tuple[str, ...]:
-    """Why the suite's verdict is withheld: what withholds that of a task, with the tasks where it does."""
+def _reasons(sides: SideBySide, averaged: Sequence[str]) -> tuple[str, ...]:
+    """Why the suite's verdict is withheld: what withholds that of a task of it, with the tasks where it does."""
     tasks: dict[str, list[str]] = {}
-    for task, found in sides.audits.items():
-        for reason in (*sides.failures.get(task, ()), *withheld_for(found)):
+    for task in averaged:
+        for reason in (*sides.failures.get(task, ()), *withheld_for(sides.audits[task])):
             tasks.setdefault(reason, []).append(task)
-    every = len(sides.audits)
+    every = len(averaged)
     return tuple(
         reason if len(names) == every else f"{reason}, on {', '.join(names)}" for reason, names in tasks.items()
     )
@@ -233,14 +280,15 @@ def _suite_difference(
         return own
     if other.withheld:
         return own.model_copy(update={"withheld": f"{sides.against}: {other.withheld}"})
-    unpaired = [task.name for task in run.tasks if task.name not in sides.differences]
+    unpaired = [task.name for task in run.averaged if task.name not in sides.differences]
     if unpaired:
         return own.model_copy(update={"withheld": f"no items in common with {sides.against} on {', '.join(unpaired)}"})
+    found = [sides.differences[task.name] for task in run.averaged]
     return SuiteDifference.of(
         own,
         other,
-        list(sides.differences.values()),
+        [each for each in found if isinstance(each, Difference)],
         run.suite,
-        chance=float(np.mean([task.chance for task in run.tasks])),
+        chance=float(np.mean([task.chance for task in run.averaged])),
         generator=run.rng_for("suite", sides.model, sides.against),
     )

@@ -71,7 +71,7 @@ class ModelEntry(Record):
 
 
 class Score(Record):
-    """One model on one task. `value` is the mean over scored items, None when there is none."""
+    """One model on one task. `value` is that of the scored items, None when there is none."""
 
     value: float | None
     ci: Interval | None
@@ -109,7 +109,7 @@ class Task(Record):
     n_items: int
     n_shots: int
     chance: float
-    kind: str = Field(description="choice or generation, or mixed")
+    kind: str = Field(description="choice, generation or text, or mixed")
     lm_eval: str = Field(description="lm-eval's id of the task or group")
     version: str = Field(description="lm-eval's version of the definition")
     filter: str = Field(description="lm-eval's filter whose metric is reported")
@@ -121,6 +121,16 @@ class Task(Record):
     )
     has_description: bool = Field(
         default=False, description="prompts begin with a description, in chat as a system message"
+    )
+    outside: str = Field(
+        default="", description="why it is no part of the macro-average, which is of the other tasks; empty where it is"
+    )
+    relative: bool = Field(
+        default=False,
+        description="differences, intervals and margins are relative changes of the value: 0.01 is 1 % more of it",
+    )
+    by_size: bool = Field(
+        default=True, description="strata count by their items in the value; false where each counts alike"
     )
     scores: dict[str, Score]
     contrasts: dict[str, Contrast] = Field(default_factory=dict)

@@ -57,7 +57,9 @@ class SuiteTask(Fields):
     icc: Annotated[float, Field(ge=0, le=1)] | None = Field(
         default=None, description="how alike items of a cluster are supposed to be; the suite's when absent"
     )
-    kind: Literal["choice", "generation", "mixed"] | None = Field(default=None, description="shown by `tasks list`")
+    kind: Literal["choice", "generation", "text", "mixed"] | None = Field(
+        default=None, description="shown by `tasks list`"
+    )
     items: int | None = Field(default=None, gt=0, description="items of the whole dataset, shown by `tasks list`")
 
 

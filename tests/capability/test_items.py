@@ -181,9 +181,9 @@ def test_shots_that_lm_eval_would_ignore_are_a_fault(tmp_path: Path) -> None:
     assert "sums is defined with 0 shots, which lm-eval never changes, not 2" in fault(tmp_path, shots=2)
 
 
-def test_a_metric_that_is_no_number_for_each_item_is_refused(tmp_path: Path) -> None:
+def test_a_metric_by_which_no_items_can_be_paired_is_refused(tmp_path: Path) -> None:
     write_task(tmp_path, "sums", metric_list=[{"metric": "f1", "aggregation": "f1", "higher_is_better": True}])
-    assert "it has no metric that is the mean of a number for each item" in fault(tmp_path)
+    assert "it has no metric by which items can be paired: a mean, bits per byte or a perplexity" in fault(tmp_path)
 
 
 def test_every_fault_of_every_task_is_reported(tmp_path: Path) -> None:

@@ -124,3 +124,17 @@ def test_a_task_of_unknown_size_is_a_line(tmp_path: Path):
     next(tmp_path.rglob("*.jsonl")).unlink()
     with pytest.raises(SpecError, match=r"^task 'x': its number of items is not known; task 'x': "):
         sizes_of([SuiteTask(name="x", lm_eval="sums")], {}, data_dir=None, tasks_dir=tmp_path)
+
+
+def test_items_are_not_counted_for_ratios(tmp_path: Path) -> None:
+    words = {"metric_list": [{"metric": "perplexity", "aggregation": "perplexity", "higher_is_better": False}]}
+    changed = {"output_type": "loglikelihood", "doc_to_choice": None, "doc_to_target": "{{options[answer]}}"}
+    write_task(tmp_path, "last_words", **changed, **words)
+    tasks = [
+        SuiteTask(name="pages", lm_eval="wikitext", kind="text", items=62),
+        SuiteTask(name="x", lm_eval="last_words"),
+    ]
+    with pytest.raises(SpecError) as caught:
+        sizes_of(tasks, {}, data_dir=None, tasks_dir=tmp_path)
+    told = "items are counted for scores, and its value is a ratio of losses; leave it out with --tasks"
+    assert list(caught.value.faults) == [f"task 'pages': {told}", f"task 'x': {told}"]

@@ -80,7 +80,7 @@ def test_where_lower_is_better_a_rise_is_a_loss():
     assert 0 < contrast.ci[0] < 0.5 < contrast.ci[1]
     assert (contrast.lost, contrast.gained) == (100, 0)
     assert contrast.verdict is Verdict.DEGRADED
-    assert found.summary["plus"].withheld == "lower is better on t"
+    assert found.summary["plus"].withheld == "no task can be averaged (t: lower is better)"
 
 
 def test_scores_beyond_0_and_1_are_compared_in_their_own_unit():

@@ -1,4 +1,6 @@
 from mplus_eval.records.comparison import Task
+from mplus_eval.reports.background import margins_by_scope, without_average
+from mplus_eval.reports.decision import decide
 from mplus_eval.reports.figures.forest import forest_figures
 from mplus_eval.reports.figures.scores import score_figures
 from mplus_eval.reports.matrix import missing_cells, verdict_matrix
@@ -30,6 +32,48 @@ def test_toxicities_have_three_decimals_and_less_is_a_gain() -> None:
 
 def test_a_gain_is_a_fall_where_lower_is_better() -> None:
     assert Unit.of(perplexity()).gain(-1.25) == 1.25
+
+
+def bits_per_byte() -> Task:
+    scores = {"model-0": build.score(0.875, 0.05), "model-1": build.score(0.885, 0.05)}
+    contrasts = {"model-1": build.contrast(0.012, 0.005)}
+    changed = {
+        "metric": "bits_per_byte",
+        "higher_is_better": False,
+        "relative": True,
+        "outside": "its value is a ratio",
+    }
+    return build.task(60, 0.0, scores, contrasts, **changed)
+
+
+def test_changes_of_a_ratio_are_written_in_percent_of_it() -> None:
+    unit = Unit.of(bits_per_byte())
+    assert not unit.is_fraction
+    assert (unit.score(0.875), unit.difference(0.012), unit.size(0.01)) == ("0.875", "+1.2 %", "1.0 %")
+    assert unit.interval((-0.005, 0.012)) == "[−0.5, +1.2] %"
+
+
+def test_a_ratio_stands_beside_the_macro_average_and_the_methods_say_so() -> None:
+    comparison = build.of_size(2, 3)
+    comparison = comparison.model_copy(update={"tasks": {**comparison.tasks, "wikitext": bits_per_byte()}})
+    labels = {name: ModelLabel(name, "m", "base") for name in comparison.models}
+    row = verdict_matrix(comparison, labels, missing_cells(comparison)).rows[-1]
+    assert row.header.note == (
+        "5-shot, bits_per_byte, n 60, lower is better, in its own unit, compared in percent of it, "
+        "not in the macro-average"
+    )
+    assert without_average(comparison) == (
+        "The macro-average is taken over the other tasks (wikitext: its value is a ratio). Differences, intervals and "
+        "margins of wikitext are in percent of the value: bits per byte and perplexities are ratios of sums over "
+        "texts, compared on the logarithm."
+    )
+    assert margins_by_scope(comparison)[-2:] == ["2 points for a task", "2 % of a ratio's value"]
+
+
+def test_the_suites_sentence_counts_the_items_that_are_averaged() -> None:
+    comparison = build.of_size(2, 3)
+    more = comparison.model_copy(update={"tasks": {**comparison.tasks, "wikitext": bits_per_byte()}})
+    assert decide("model-1", more).sentence == decide("model-1", comparison).sentence
 
 
 def test_the_matrix_says_so_and_figures_of_percent_leave_the_task_out() -> None:
