@@ -6,6 +6,7 @@ that both scored; its verdict is one test and stands outside the families of the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -157,13 +158,17 @@ def _judged(found: SuiteDifference, p_value: float, p_kept: float, level: float)
         "margin": found.margin,
         "smallest_detectable_difference": smallest_detectable(found.change, level),
         "smallest_provable_margin": smallest_provable(found.change, level),
-        "items_to_settle": (
-            needed(found.change, found.margin, level, found.n_items) if judged == Verdict.UNDECIDED else None
-        ),
+        "items_to_settle": _items_to_settle(found, level) if judged == Verdict.UNDECIDED else None,
         "verdict": judged,
         "reasons": (found.idle,) if judged == Verdict.NOT_INFORMATIVE else (),
     }
     return found.summary.model_copy(update=fields)
+
+
+def _items_to_settle(found: SuiteDifference, level: float) -> int | None:
+    """Items of all tasks, in the proportions of those that there are; None if nobody knows."""
+    pairs = needed(found.change, found.margin, level)
+    return None if pairs is None else math.ceil(pairs * found.n_items / float(found.change.items))
 
 
 def contributions(differences: Sequence[Difference]) -> Floats:

@@ -100,7 +100,7 @@ def _observed(directory: RunDirectory, comparison: Comparison, name: str, task: 
         kind=task.kind,
         discordance=up + down - (abs(up - down) if is_shown else 0.0),
         noise=noise,
-        effect=design.n_items / float(estimate.effective_size),
+        effect=float(estimate.effect),
         cluster_size=design.n_items / design.n_clusters,
         icc=_icc(values, design),
     )

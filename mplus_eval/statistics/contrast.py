@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -20,6 +21,7 @@ from mplus_eval.statistics.hypothesis_tests import Significance, mcnemar_test, s
 from mplus_eval.statistics.non_inferiority import non_inferiority
 from mplus_eval.statistics.paired import PairedDifference, paired_difference
 from mplus_eval.statistics.pairing import PairedItems
+from mplus_eval.statistics.planned_effect import PlannedEffect
 from mplus_eval.statistics.power import items_to_settle, smallest_detectable, smallest_provable
 from mplus_eval.statistics.ratio import RatioDifference
 from mplus_eval.statistics.scores import mean_score
@@ -118,9 +120,14 @@ class Difference:
         """The difference in scale units, oriented so that more is better."""
         return float(self.estimate.value)
 
+    @property
+    def planned_effect(self) -> PlannedEffect:
+        """The design effect of more items, or with a further loss."""
+        return PlannedEffect.of(self.estimate, self.design, self.icc)
+
     def smallest_detectable(self, level: float, n_tests: int = 1) -> float | None:
         """The true difference that four of five samples like this would show, in the task's own unit."""
-        return _times(smallest_detectable(self.estimate, level, n_tests), self.scale.width)
+        return _times(smallest_detectable(self.estimate, level, n_tests, self.planned_effect), self.scale.width)
 
     def smallest_provable(self, level: float, n_tests: int = 1) -> float | None:
         """The smallest margin that these items could rule out, in the task's own unit."""
@@ -128,7 +135,7 @@ class Difference:
 
     def items_to_settle(self, level: float) -> int | None:
         """About how many items would settle it, were the truth what was observed; None if nobody knows."""
-        return needed(self.estimate, self.margin / self.scale.width, level)
+        return needed(self.estimate, self.margin / self.scale.width, level, self.planned_effect)
 
     def doubts(self, level: float) -> tuple[str, ...]:
         """What the items cannot exclude, whatever the verdict."""
@@ -297,20 +304,21 @@ def _contrast(
     )
 
 
-def needed(estimate: PairedDifference, margin: float, level: float, n_items: int | None = None) -> int | None:
+def needed(estimate: PairedDifference, margin: float, level: float, effect: PlannedEffect | None = None) -> int | None:
     """How many items would settle an undecided difference, were the truth what was observed; None if nobody knows.
 
     Args:
         estimate: what was observed.
         margin: of non-inferiority.
         level: of either test; non-inferiority is tested at half of it.
-        n_items: of an average over tasks, the items of all, which are to grow in the same proportions.
+        effect: the design effect as it depends on the items; that of the sample when None.
     """
     if not estimate.df > 0:
         return None
-    items = float(estimate.items if n_items is None else n_items)
-    effect = items / float(estimate.effective_size)
-    return items_to_settle(float(estimate.up), float(estimate.down), items, margin, level, level, effect)
+    items, planned = float(estimate.items), effect or PlannedEffect.of(estimate)
+    seen = items / planned.at(items)
+    pairs = items_to_settle(float(estimate.up), float(estimate.down), seen, margin, level, level)
+    return None if pairs is None else math.ceil(planned.items_for(pairs))
 
 
 def _times(value: float | None, width: float) -> float | None:

@@ -16,6 +16,7 @@ from mplus_eval.statistics.exact_power import (
     shares,
 )
 from mplus_eval.statistics.paired import PairedDifference
+from mplus_eval.statistics.planned_effect import PlannedEffect
 
 POWER = 0.8
 
@@ -38,23 +39,34 @@ def power_for_preserved(
     return power_of_non_inferiority(int(n / effect), discordance, margin, level, loss)
 
 
-def detectable(n: float, discordance: float, level: float, *, effect: float = 1.0, added: float = 1.0) -> float | None:
+def detectable(
+    n: float,
+    discordance: float,
+    level: float,
+    *,
+    effect: float | Callable[[float], float] = 1.0,
+    added: float = 1.0,
+) -> float | None:
     """The true loss that n items show with a power of 80 %; None where they show none whatever.
 
     Args:
         n: items.
         discordance: share of items that differ where nothing is lost.
         level: of the two-sided test.
-        effect: design effect.
+        effect: design effect; or that at a true loss, where it depends on it.
         added: share of the loss that adds to what differs.
     """
-    if power_for_degraded(n, discordance, 1.0, level, effect, added) < POWER:
+
+    def is_shown(loss: float) -> bool:
+        worth = effect(loss) if callable(effect) else effect
+        return power_for_degraded(n, discordance, loss, level, worth, added) >= POWER
+
+    if not is_shown(1.0):
         return None
     short, enough = 0.0, 1.0
     for _ in range(_BISECTIONS):
         loss = (short + enough) / 2.0
-        shown = power_for_degraded(n, discordance, loss, level, effect, added) >= POWER
-        short, enough = (short, loss) if shown else (loss, enough)
+        short, enough = (short, loss) if is_shown(loss) else (loss, enough)
     return enough
 
 
@@ -153,7 +165,9 @@ def nam(discordance: float, margin: float, level: float, loss: float = 0.0, powe
     return float(max((critical + norm.ppf(power)) ** 2 * spread / (margin - loss) ** 2, least))
 
 
-def smallest_detectable(difference: PairedDifference, level: float, n_tests: int = 1) -> float | None:
+def smallest_detectable(
+    difference: PairedDifference, level: float, n_tests: int = 1, effect: PlannedEffect | None = None
+) -> float | None:
     """The true difference that four of five samples like this would show; None if not known, or if none.
 
     A loss adds to what differs where items are alike so far. Where nearly all differ already, as graded scores of
@@ -163,13 +177,14 @@ def smallest_detectable(difference: PairedDifference, level: float, n_tests: int
         difference: what was observed.
         level: of the family of tests.
         n_tests: tests in the family; the level is divided by it, for that is what Holm asks of a lone difference.
+        effect: the design effect as it depends on the loss; that of the sample when None.
     """
     if not difference.df > 0:
         return None
     items, discordance = float(difference.items), float(difference.up + difference.down)
-    effect = items / float(difference.effective_size)
+    planned = effect or PlannedEffect.of(difference)
     alike = 1.0 - min(float(difference.informative) / items, 1.0)
-    return detectable(items, discordance, level / n_tests, effect=effect, added=alike)
+    return detectable(items, discordance, level / n_tests, effect=lambda loss: planned.at(items, loss), added=alike)
 
 
 def smallest_provable(difference: PairedDifference, level: float, n_tests: int = 1) -> float | None:

@@ -7,6 +7,7 @@ from mplus_eval.statistics.design import Design
 from mplus_eval.statistics.hypothesis_tests import mcnemar, sign_flip
 from mplus_eval.statistics.non_inferiority import non_inferiority
 from mplus_eval.statistics.paired import paired_difference
+from mplus_eval.statistics.planned_effect import PlannedEffect
 from mplus_eval.statistics.power import (
     connor,
     detectable,
@@ -156,6 +157,16 @@ def test_clusters_make_it_larger_as_the_interval_asks():
     assert effect > 1
     assert smallest_detectable(clustered, 0.05) == pytest.approx(detectable(480, 0.0, 0.05, effect=effect))
     assert smallest_detectable(clustered, 0.05) > alone
+
+
+def test_on_passages_it_is_what_test_and_interval_find_together():
+    design, generator = Design.of(np.zeros(480), np.repeat(np.arange(30), 16)), np.random.default_rng(0)
+    nothing = paired_difference(np.zeros(480), design)
+    loss = smallest_detectable(nothing, 0.05, effect=PlannedEffect.of(nothing, design))
+    values = -(generator.random((300, 480)) < loss).astype(float)
+    below = paired_difference(values, design).interval(0.05)[1] < 0
+    p_values = [sign_flip(totals, generator).p_value for totals in design.totals(values)]
+    assert np.mean(below & (np.array(p_values) < 0.05)) == pytest.approx(0.8, abs=0.12)
 
 
 def test_the_sign_flip_test_of_single_items_is_the_one_that_is_counted():
