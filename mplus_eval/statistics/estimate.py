@@ -19,8 +19,10 @@ ICC = 0.3
 """How alike items of a cluster are taken to be until enough of them were seen to differ (intraclass correlation)."""
 
 SPARSE_INFLATION = 0.5
-"""Sets by how much the variance grows where few clusters carry information, because counts are whole numbers: at most
-by an eighth, where it is one cluster. Chosen with `benchmarks/coverage.py`."""
+"""Sets by how much the variance grows where few items carry information, because counts are whole numbers: at most by
+an eighth, where it is one. Chosen with `benchmarks/coverage.py`."""
+CLUSTER_INFLATION = 1.5
+"""The same, added in the measure 1 − 1/F of clusters, of which a few may carry most of what differs."""
 
 
 @dataclass(frozen=True)
@@ -32,18 +34,22 @@ class Estimate:
         down: mean of the negative parts.
         items: number of items; for an average over tasks, the number of independent draws that vary as much.
         effect: the design effect: variance over that of independent draws of −1, 0 and 1 with the same `up` and `down`.
+        least_effect: the same, and no less than that of clusters as alike as is supposed.
         df: degrees of freedom of the variance; 0 where nothing is known of it.
         informative: number of clusters that carry information, in equal terms.
-        unseen: how probable it is that a sample like this meets none of the clusters whose items are all alike.
+        unseen: how probable it is that a sample like this did not meet the clusters whose items differ together.
+        clustering: 1 − 1/F with F the design effect of clusters all alike; 0 where items stand alone.
     """
 
     up: Floats
     down: Floats
     items: Floats
     effect: Floats
+    least_effect: Floats
     df: Floats
     informative: Floats
     unseen: Floats
+    clustering: Floats
 
     @property
     def value(self) -> Floats:
@@ -53,8 +59,18 @@ class Estimate:
     @property
     def effective_size(self) -> Floats:
         """How many independent draws the items are worth; positive also where nothing varies."""
-        sparse = 1.0 + SPARSE_INFLATION * self.informative / (self.informative + 1.0) ** 2
-        return np.asarray(self.items / (self.effect * sparse))
+        return np.asarray(self.items / (self.effect * self._sparse))
+
+    @property
+    def cautious_size(self) -> Floats:
+        """The same where clusters are never taken for less alike than is supposed, however they look."""
+        return np.asarray(self.items / (self.least_effect * self._sparse))
+
+    @property
+    def _sparse(self) -> Floats:
+        """By how much the variance grows where few clusters carry information."""
+        inflation = SPARSE_INFLATION + CLUSTER_INFLATION * self.clustering
+        return np.asarray(1.0 + inflation * self.informative / (self.informative + 1.0) ** 2)
 
 
 SomeEstimate = TypeVar("SomeEstimate", bound=Estimate)
@@ -73,10 +89,11 @@ def estimate(
     The design effect r that was observed says little where few items differ: losses of whole clusters may not have been
     met. So it is drawn up to an anchor A, the effect of clusters whose items have the correlation `icc`:
 
-        effect = r + exp(−K) · max(A − r, 0),   A = 1 + icc · (F − 1),   K = c / F
+        effect = r + exp(−K) · max(A − r, 0),   A = 1 + icc · (F − 1),   K = 2c / (F + A)
 
-    with F Kish's effect of clusters all alike, and c how many items carry information, in terms of the largest. A
-    sample with as many of them would miss every cluster whose items are all alike with probability exp(−K).
+    with F Kish's effect of clusters all alike, and c how many items carry information, in terms of the largest. K is in
+    how many clusters they would lie if items were between as alike as is supposed and all alike; a sample would miss
+    every one of so many with probability exp(−K).
 
     Args:
         values: shape (..., items).
@@ -93,18 +110,23 @@ def estimate(
     variance, independent = design.variance(x), spread(up, down) / max(design.n_items - 1, 1)
     known = (variance.df > 0) & (independent > 0)
     observed = np.divide(variance.value, independent, out=np.zeros_like(up), where=known)
-    unseen = np.exp(-count / design.full_effect)
-    anchor = 1.0 + icc * (design.full_effect - 1.0)
+    full = design.full_effect
+    anchor = 1.0 + icc * (full - 1.0)
+    unseen = np.exp(-2.0 * count / (full + anchor))
     drawn = observed + unseen * np.maximum(anchor - observed, 0.0)
+    # Strata without inner variance know a mean to about one item's worth, not exactly.
+    effect = np.where(variance.df > 0, np.maximum(drawn, 1.0 / design.n_items), full)
     return kind(
         up=up,
         down=down,
         items=np.full_like(up, design.n_items),
-        # Strata without inner variance know a mean to about one item's worth, not exactly.
-        effect=np.where(variance.df > 0, np.maximum(drawn, 1.0 / design.n_items), design.full_effect),
+        effect=effect,
+        # Of items that stand alone the anchor is 1, and graded ones may well be worth more than that.
+        least_effect=np.maximum(effect, anchor) if full > 1.0 else effect,
         df=variance.df,
         informative=effective_count(design.totals(x if carriers is None else weights)),
         unseen=unseen,
+        clustering=np.full_like(up, 1.0 - 1.0 / full),
     )
 
 
@@ -120,13 +142,16 @@ def average(parts: Sequence[SomeEstimate]) -> SomeEstimate:
         return np.stack([getattr(part, name) for part in parts], axis=-1)
 
     up, down = stacked("up"), stacked("down")
-    own, effect = spread(up, down), stacked("effect")
+    own, effect, least = spread(up, down), stacked("effect"), stacked("least_effect")
     missing = np.maximum(own.mean(axis=-1)[..., None] - own, 0.0)
     supposed = own + stacked("unseen") * np.maximum(1.0 - 1.0 / effect, 0.0) * missing
     draws = stacked("items") / effect
     variances, df = supposed / draws, stacked("df")
     mean_up, mean_down = up.mean(axis=-1), down.mean(axis=-1)
     total = variances.sum(axis=-1) / k**2
+    weights = np.divide(
+        variances, total[..., None] * k**2, out=np.full_like(variances, 1.0 / k), where=total[..., None] > 0
+    )
     untouched = k**2 / np.sum(1.0 / draws, axis=-1)
     df_known = np.all(df > 0, axis=-1)
     return type(parts[0])(
@@ -134,9 +159,11 @@ def average(parts: Sequence[SomeEstimate]) -> SomeEstimate:
         down=mean_down,
         items=np.divide(spread(mean_up, mean_down), total, out=np.array(untouched), where=total > 0),
         effect=np.ones_like(mean_up),
+        least_effect=np.sum(weights * least / effect, axis=-1),
         df=np.where(df_known, satterthwaite(np.where(df_known[..., None], variances, 0.0), np.maximum(df, 1e-9)), 0.0),
         informative=_pooled_count(stacked("informative"), own / draws),
         unseen=stacked("unseen").prod(axis=-1),
+        clustering=np.sum(weights * stacked("clustering"), axis=-1),
     )
 
 

@@ -16,13 +16,18 @@ from mplus_eval.statistics.score_interval import score_interval
 class PairedDifference(Estimate):
     """The mean of item differences: `up` is the mean rise (of 0/1 scores: how many rose), `down` the mean fall."""
 
-    def interval(self, level: float = 0.05) -> tuple[Floats, Floats]:
+    def interval(self, level: float = 0.05, *, cautious: bool = False) -> tuple[Floats, Floats]:
         """The two-sided interval of confidence 1 − `level`; everything possible where the variance is unknown.
 
         Tango's score interval at the effective number of pairs, with Student's quantile for the normal one.
+
+        Args:
+            level: one less the confidence.
+            cautious: whether clusters are never taken for less alike than is supposed; `preserved` asks for that.
         """
         critical = student_quantile(1.0 - level / 2.0, self.df)
-        low, high = score_interval(self.up, self.down, self.effective_size, critical)
+        size = self.cautious_size if cautious else self.effective_size
+        low, high = score_interval(self.up, self.down, size, critical)
         return np.where(self.df > 0, low, -1.0), np.where(self.df > 0, high, 1.0)
 
 

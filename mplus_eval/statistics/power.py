@@ -197,7 +197,7 @@ def smallest_provable(difference: PairedDifference, level: float, n_tests: int =
     """
     if not difference.df > 0:
         return None
-    return max(-float(difference.interval(level / n_tests)[0]), 0.0)
+    return max(-float(difference.interval(level / n_tests, cautious=True)[0]), 0.0)
 
 
 def _items(power_at: Callable[[int], float], start: float, power: float, effect: float) -> int:
