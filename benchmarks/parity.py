@@ -1,7 +1,7 @@
 """Are log-probabilities, scores and generated texts those of lm-eval's HFLM, on the real tasks of the suite mplus?
 
     python benchmarks/parity.py --data DIR                   all 11 tasks, every item: three small random models
-    python benchmarks/parity.py --data DIR --limit 20        the first items of every subtask
+    python benchmarks/parity.py --data DIR --limit 20        so many of every subtask, drawn with seed 0; or first:20
     python benchmarks/parity.py --data DIR --model DIRECTORY --tasks mmlu,gsm8k
 
 DIR is a mirror of the hub (`mplus-eval tasks fetch --to DIR`); DROP comes from the tests' own file where DIR lacks it.
@@ -38,8 +38,10 @@ from mplus_eval.backends.lm_eval_model import LmEvalModel
 from mplus_eval.capability.generate import build_requests, generate
 from mplus_eval.capability.items import LoadedTask, Subtask, load_tasks
 from mplus_eval.capability.score import score_items
+from mplus_eval.capability.selection import Selection
 from mplus_eval.capability.settings import resolve_tasks
 from mplus_eval.log_setup import silence_libraries
+from mplus_eval.spec.limit import Limit, parse_limit
 from mplus_eval.spec.suite import load_suite
 from mplus_eval.store.outcomes import Answer
 
@@ -88,7 +90,6 @@ def measure(arguments: argparse.Namespace) -> int:
             resolve_tasks(load_suite("mplus"), names, tasks_dir=None),
             data_dir=data_dir,
             tasks_dir=None,
-            limit=arguments.limit,
         )
         n_faults = 0
         for path in _models(arguments.model, data_dir, Path(folder)):
@@ -106,7 +107,7 @@ def measure(arguments: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a mirror of the hub")
-    parser.add_argument("--limit", type=int, metavar="N", help="items of each subtask, from the first; all by default")
+    parser.add_argument("--limit", type=parse_limit, metavar="N|first:N", help="items of each subtask; all by default")
     parser.add_argument("--model", type=Path, metavar="DIR", help="a checkpoint; three small random ones by default")
     parser.add_argument("--tasks", metavar="NAMES", help="of the suite, with commas between; all by default")
     parser.add_argument("--threads", type=int, default=1)
@@ -126,23 +127,24 @@ def _models(given: Path | None, data_dir: Path, folder: Path) -> Iterator[Path]:
         )
 
 
-def _compared(task: LoadedTask, limit: int | None, ours: FastHFLM, theirs: HFLM) -> Differences:
+def _compared(task: LoadedTask, limit: Limit | None, ours: FastHFLM, theirs: HFLM) -> Differences:
     facts = LoadedModel("hf", "float32", None, "cpu")
     backends = (HfModel(ours, facts, REQUESTS_PER_CALL), LmEvalModel(theirs, facts, REQUESTS_PER_CALL))
     differences = Differences()
+    selection = Selection.of({task.spec.name: task}, limit, None, 0)
     for subtask in task.subtasks:
-        requests = build_requests(subtask, None, limit=limit, chat=False)
+        numbers = selection.numbers(task.spec.name, subtask)
+        requests = build_requests(subtask, None, numbers=numbers, chat=False)
         mine, other = (generate(subtask, requests, backend, lambda _n: None) for backend in backends)
-        scores = [_metrics(task, subtask, answers, limit) for answers in (mine, other)]
+        scores = [_metrics(task, subtask, answers, numbers) for answers in (mine, other)]
         tied = _hold(differences, subtask, requests, mine, other, theirs)
         differences.scores += sum(scores[0][item] != value for item, value in scores[1].items() if item not in tied)
     return differences
 
 
-def _metrics(task: LoadedTask, subtask: Subtask, answers: Sequence[Answer], limit: int | None) -> dict[str, Any]:
+def _metrics(task: LoadedTask, subtask: Subtask, answers: Sequence[Answer], numbers: Sequence[int]) -> dict[str, Any]:
     """Every metric of every item."""
-    n_items = len(subtask.task.eval_docs) if limit is None else min(limit, len(subtask.task.eval_docs))
-    return {outcome.item_id: outcome.metrics for outcome in score_items(task, subtask, answers, range(n_items))}
+    return {outcome.item_id: outcome.metrics for outcome in score_items(task, subtask, answers, numbers)}
 
 
 def _hold(

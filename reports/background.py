@@ -11,6 +11,7 @@ from mplus_eval.reports.asking import asking_tables
 from mplus_eval.reports.conversation_method import conversation_method
 from mplus_eval.reports.harmlessness_method import harmlessness_method
 from mplus_eval.reports.noise import noise_method
+from mplus_eval.reports.selection import selection_method
 from mplus_eval.reports.tables import Column, Field, Table, TableCell, TableRow, number
 from mplus_eval.reports.text import enumerated, one_line, visible
 from mplus_eval.reports.verdicts import VERDICTS
@@ -70,7 +71,12 @@ def methods(comparison: Comparison) -> tuple[str, ...]:
             "Tasks are asked and scored by lm-eval. A failed item is counted and shown, never averaged in as wrong."
             + departures(comparison)
         )
-    paragraphs += [noise_method(comparison), harmlessness_method(comparison), conversation_method(comparison)]
+    paragraphs += [
+        selection_method(comparison),
+        noise_method(comparison),
+        harmlessness_method(comparison),
+        conversation_method(comparison),
+    ]
     return tuple(paragraph for paragraph in paragraphs if paragraph)
 
 

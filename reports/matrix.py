@@ -11,6 +11,7 @@ from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.capability_phrasing import negated
 from mplus_eval.reports.noise import HEADING, noise_cell
+from mplus_eval.reports.selection import items_of
 from mplus_eval.reports.tables import (
     NO_NUMBER,
     NO_SUMMARY,
@@ -94,7 +95,7 @@ def _matrix_row(
 ) -> TableRow:
     baseline, noise, unit = comparison.baseline, comparison.noise_floor, Unit.of(task)
     values = {model: score.value for model, score in task.scores.items() if score.value is not None}
-    note = f"{task.n_shots}-shot, {one_line(task.metric)}, n {formats.count(task.n_items)}"
+    note = f"{task.n_shots}-shot, {one_line(task.metric)}, {items_of(task)}"
     note += "" if task.higher_is_better else ", lower is better"
     note += "" if unit.is_fraction else ", in its own unit"
     note += ", compared in percent of it" if unit.is_relative else ""

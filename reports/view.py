@@ -24,6 +24,7 @@ from mplus_eval.reports.matrix import (
 )
 from mplus_eval.reports.noise import noise_notes, noise_table
 from mplus_eval.reports.palette import PATHS, ModelStyle, model_styles
+from mplus_eval.reports.selection import selection_field
 from mplus_eval.reports.subjects import TaskSubjects, subject_tables
 from mplus_eval.reports.tables import Field, ModelLabel, Table
 from mplus_eval.reports.text import enumerated, one_line
@@ -178,8 +179,8 @@ def run_fields(comparison: Comparison, manifest: background.Json, n_missing: int
     if len(comparison.models) > 1:
         yield Field("Baseline", comparison.baseline)
     yield Field("Suite", ", ".join((one_line(comparison.suite), *counted)))
-    if comparison.limit is not None:
-        yield Field("Limit", f"first {formats.count(comparison.limit)} items of each task or subject")
+    if (selected := selection_field(comparison)) is not None:
+        yield selected
     if created := one_line(str(manifest.get("created", "")))[:10]:
         yield Field("Date", created)
     n_cells = len(comparison.models) * (len(comparison.tasks) + len(sets) + bool(comparison.conversation))

@@ -61,7 +61,7 @@ def write_yaml(path: Path, document: Any) -> Path:
     return path
 
 
-def load_task(folder: Path, name: str = "sums", limit: int | None = None, **keys: Any) -> LoadedTask:
+def load_task(folder: Path, name: str = "sums", **keys: Any) -> LoadedTask:
     """Load the task of a folder as a suite with these keys names it."""
     spec = SuiteTask(name="asked", lm_eval=name, **keys)
-    return load_tasks([spec], data_dir=None, tasks_dir=folder, limit=limit)[0]
+    return load_tasks([spec], data_dir=None, tasks_dir=folder)[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from mplus_eval.audit.items import ASKED_COLUMNS
 from mplus_eval.backends import Backend, engine
@@ -15,6 +15,7 @@ from mplus_eval.capability.items import LoadedTask, load_tasks
 from mplus_eval.capability.noise_floor import NoiseRerun
 from mplus_eval.capability.noise_rerun import BATCH_COMPOSITION, SUFFIX, batch_composition, rerun_model
 from mplus_eval.capability.score import score_items
+from mplus_eval.capability.selection import Selection
 from mplus_eval.capability.settings import resolve_tasks
 from mplus_eval.capability.thinking import thinking_faults
 from mplus_eval.capability.versus import CapabilityRun, TaskFacts
@@ -22,7 +23,7 @@ from mplus_eval.errors import SpecError
 from mplus_eval.models.cells import Cell, Part, slices
 from mplus_eval.models.hub import Preparing
 from mplus_eval.models.resolved import ResolvedModel
-from mplus_eval.records.comparison import ModelEntry
+from mplus_eval.records.comparison import ModelEntry, Task
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.suite import Suite
 from mplus_eval.store.hashes import hash_components
@@ -46,6 +47,7 @@ class Capability:
     spec: CompareSpec
     suite: Suite
     tasks: Mapping[str, LoadedTask]
+    selection: Selection
     name: ClassVar[str] = "capability"
     chats: ClassVar[bool] = False
     asks_baseline_last: ClassVar[bool] = False
@@ -54,18 +56,19 @@ class Capability:
     def load(cls, spec: CompareSpec, suite: Suite, preparing: Preparing | None) -> tuple[Self | None, list[str]]:
         """Load the tasks with their data."""
         if not spec.capability:
-            return cls(spec, suite, {}), []
+            return cls(spec, suite, {}, Selection({})), []
         try:
             loaded = load_tasks(
                 resolve_tasks(suite, spec.tasks, tasks_dir=spec.tasks_dir),
                 data_dir=spec.data_dir,
                 tasks_dir=spec.tasks_dir,
-                limit=spec.limit,
                 progress=(lambda _, done, total: preparing("loading tasks", done, total)) if preparing else None,
             )
+            tasks = {task.spec.name: task for task in loaded}
+            selection = Selection.of(tasks, spec.limit, spec.budget_of(suite), spec.seed)
         except SpecError as error:
             return None, list(error.faults)
-        return cls(spec, suite, {task.spec.name: task for task in loaded}), []
+        return cls(spec, suite, tasks, selection), []
 
     def for_models(self, models: Sequence[ResolvedModel]) -> Self:
         """Tasks are asked of any models, but choices of none that would reason first, unless the suite says so.
@@ -78,37 +81,45 @@ class Capability:
             raise SpecError(faults)
         return self
 
+    def asked(self) -> Iterator[str]:
+        """How many items of each task, where that is not all of them."""
+        return self.selection.lines(self.tasks)
+
     def cells(self, model: ResolvedModel) -> tuple[Cell, ...]:
         """One model on every task."""
-        return self._cells(model, self.spec.limit_of(model.spec), {})
+        return self._cells(model, {})
 
     def noise_rerun(self, baseline: ResolvedModel) -> tuple[Cell, ...]:
         """Every task once more, in batches of another size."""
         if not self.spec.noise_floor:
             return ()
-        limit = self.spec.limit_of(baseline.spec)
-        rerun = replace(baseline, spec=rerun_model(baseline.spec, limit))
-        return self._cells(rerun, limit, {BATCH_COMPOSITION: batch_composition(baseline.spec, limit)})
+        fewest = self.selection.fewest()
+        rerun = replace(baseline, spec=rerun_model(baseline.spec, fewest))
+        return self._cells(rerun, {BATCH_COMPOSITION: batch_composition(baseline.spec, fewest)})
 
-    def _cells(self, model: ResolvedModel, limit: int | None, further: Mapping[str, str]) -> tuple[Cell, ...]:
+    def _cells(self, model: ResolvedModel, further: Mapping[str, str]) -> tuple[Cell, ...]:
+        of_steps = self.spec.trajectory_limit if model.spec.trajectory is not None else None
         cells = []
         for name, task in self.tasks.items():
             subtasks = {subtask.name: subtask for subtask in task.subtasks}
+            numbers = {key: self.selection.numbers(name, each, of_steps) for key, each in subtasks.items()}
             components = {
                 **model.components,
                 "chat_template": model.chat_template,
                 "task definition": hash_components({key: each.definition_hash for key, each in subtasks.items()}),
-                "data": hash_components({key: each.data_hash(limit) for key, each in subtasks.items()}),
+                "data": hash_components({key: each.data_hash(numbers[key]) for key, each in subtasks.items()}),
                 "shots": str(task.n_shots),
-                "limit": str(limit or "none"),
+                "limit": self.selection.component(of_steps),
                 "engine": engine(model.backend),
                 **further,
             }
             items = [
-                (each.name, numbers) for each in task.subtasks for numbers in slices(each.n_items(limit), PART_ITEMS)
+                (key, asked[places.start : places.stop])
+                for key, asked in numbers.items()
+                for places in slices(len(asked), PART_ITEMS)
             ]
-            parts = tuple(Part(index, subtask, numbers) for index, (subtask, numbers) in enumerate(items))
-            sources = {key: value for each in task.subtasks for key, value in each.sources(limit).items()}
+            parts = tuple(Part(index, subtask, asked) for index, (subtask, asked) in enumerate(items))
+            sources = {key: text for each in task.subtasks for key, text in each.sources(numbers[each.name]).items()}
             cells.append(Cell(self.name, model, name, task.kind, components, parts, sources))
         return tuple(cells)
 
@@ -118,13 +129,18 @@ class Capability:
     def generate(
         self, cell: Cell, parts: Sequence[Part], backend: Backend, on_items: Callable[[int], None]
     ) -> Iterator[tuple[Part, list[Answer]]]:
-        """Ask subtask by subtask, since lm-eval builds the requests of a whole one."""
-        chat, limit = cell.model.chat_template != "plain", self.spec.limit_of(cell.model.spec)
+        """Ask subtask by subtask, since lm-eval builds the requests of a whole one.
+
+        A saved step that is asked fewer items is asked them as the other models are: with the same examples.
+        """
+        chat = cell.model.chat_template != "plain"
         for name, group in groupby(parts, key=lambda part: part.subtask):
             subtask = self.tasks[cell.task].subtask(name)
-            requests = build_requests(subtask, backend, limit=limit, chat=chat)
+            numbers = self.selection.numbers(cell.task, subtask)
+            requests = build_requests(subtask, backend, numbers=numbers, chat=chat)
             for part in group:
-                wanted = [request for request in requests if request.doc_id in part.items]
+                items = set(part.items)
+                wanted = [request for request in requests if request.doc_id in items]
                 yield part, generate(subtask, wanted, backend, on_items)
 
     def follow_ups(self, cells: Sequence[Cell], baseline: ResolvedModel, directory: RunDirectory) -> tuple[()]:
@@ -174,7 +190,7 @@ class Capability:
         if self.spec.noise_floor:
             baseline, name = by_name[self.spec.baseline], self.spec.baseline + SUFFIX
             rerun = NoiseRerun(
-                batch_composition(baseline, self.spec.limit_of(baseline)),
+                batch_composition(baseline, self.selection.fewest()),
                 {
                     task: directory.outcome_frame(name, task, STATISTICS_COLUMNS)
                     for task in self.tasks
@@ -182,21 +198,20 @@ class Capability:
                 },
                 {task: cause for (model, task), cause in failures.items() if model == name},
             )
-        # The first model is no saved step, which may be asked fewer items.
-        limit = self.spec.limit_of(by_name[next(iter(models))])
+        numbers = {name: self.selection.of_task(task) for name, task in self.tasks.items()}
         facts = [
             TaskFacts(
                 name=task.spec.name,
                 metric=task.metric,
                 higher_is_better=task.higher_is_better,
                 n_shots=task.n_shots,
-                chance=task.chance,
+                chance=task.chance(numbers[name]),
                 kind=task.kind,
                 lm_eval=task.lm_eval,
                 version=task.version,
                 filter=task.filter,
                 margin=task.spec.margin or self.suite.task_margin,
-                n_items=sum(subtask.n_items(limit) for subtask in task.subtasks),
+                n_items=sum(map(len, numbers[name].values())),
                 departs=task.departs,
                 n_replaced=max((_n_replaced(outcomes[cell]) for cell in outcomes if cell[1] == name), default=0),
                 has_description=task.has_description,
@@ -219,7 +234,14 @@ class Capability:
             seed=spec.seed,
             allowed=spec.allow,
         )
-        return compare_outcomes(outcomes, run, rerun)
+        fields = compare_outcomes(outcomes, run, rerun)
+        results = cast("Mapping[str, Task]", fields["tasks"])
+        return {**fields, "tasks": {name: self._of_data(name, result) for name, result in results.items()}}
+
+    def _of_data(self, name: str, result: Task) -> Task:
+        """A task's results, with how many items there are where not all were asked."""
+        n_docs = self.tasks[name].n_docs
+        return result.model_copy(update={"n_available": n_docs}) if result.n_items < n_docs else result
 
 
 def _n_replaced(outcomes: pd.DataFrame) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from mplus_eval.data.rows import half_surrogate
@@ -18,6 +18,8 @@ class RowGuard:
     def __init__(self, task: ConfigurableTask, cluster_of: Callable[[object], str | None]) -> None:
         """Watch a task; a document whose cluster cannot be told fails too."""
         self.faults: dict[int, str] = {}
+        self.numbers: Sequence[int] = ()
+        """Of the documents that prompts are built of, in order: lm-eval numbers them by their place among these."""
         self._task, self._cluster_of = task, cluster_of
         self._fault: str | None = None
         target = cast(Any, task)
@@ -40,7 +42,9 @@ class RowGuard:
         from lm_eval.api.instance import Instance
 
         fault, self._fault = self._fault, None
-        metadata = more["metadata"]
+        name, place, repeats = more["metadata"]
+        number = self.numbers[place] if self.numbers else place
+        more["metadata"] = metadata = (name, number, repeats)
         try:
             requests: Instance | list[Instance] = [] if fault else self._construct(doc=doc, ctx=ctx, **more)
             self._cluster_of(doc)
@@ -49,10 +53,10 @@ class RowGuard:
             fault = fault or next(filter(None, map(half_surrogate, texts)), None)
         except Exception as error:  # noqa: BLE001 - as above
             fault = fault or _cause(error)
-        self.faults.pop(metadata[1], None)
+        self.faults.pop(number, None)
         if fault is None:
             return requests
-        self.faults[metadata[1]] = fault
+        self.faults[number] = fault
         # lm-eval counts on a request for each document; this one is never put to a model.
         return Instance("generate_until", cast(Any, doc), ("", {}), 0, metadata)
 

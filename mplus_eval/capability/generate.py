@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mplus_eval.backends import Backend, Response
 from mplus_eval.backends.answers import asked_columns
@@ -21,23 +21,29 @@ if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
 
 
-def build_requests(subtask: Subtask, backend: Backend | None, *, limit: int | None, chat: bool) -> list[Instance]:
+def build_requests(
+    subtask: Subtask, backend: Backend | None, *, numbers: Sequence[int] | None = None, chat: bool
+) -> list[Instance]:
     """Let lm-eval build the requests of a subtask, item by item.
 
-    The few-shot seed is set anew each time: lm-eval draws examples as it goes, and a second model must get the same.
+    lm-eval draws few-shot examples as it goes from document to document, so those of a document depend on which ones
+    come before it: they are the examples of `lm_eval --samples` with these numbers. The seed is set anew each time, so
+    that a second model gets the same.
 
     Args:
         subtask: the subtask.
         backend: the model whose chat template is used; None for plain prompts.
-        limit: how many items, from the first; None for all.
+        numbers: the documents, rising; all of them when None.
         chat: whether prompts are put into the model's chat template.
 
     Returns:
-        lm-eval's request objects, ordered by item.
+        lm-eval's request objects, ordered by item; `doc_id` is the document's number in the data.
     """
+    numbers = range(subtask.n_docs) if numbers is None else numbers
+    subtask.start(numbers)
     subtask.task.set_fewshot_seed(seed=FEWSHOT_SEED)
     subtask.task.build_all_requests(
-        limit=limit,
+        **_which(numbers),
         apply_chat_template=chat,
         fewshot_as_multiturn=chat,
         chat_template=backend.render_chat if chat and backend else None,
@@ -45,6 +51,11 @@ def build_requests(subtask: Subtask, backend: Backend | None, *, limit: int | No
     if chat and backend:
         _end_as_in_talk(subtask.task.instances, format_of(backend, own_template=True))
     return sorted(subtask.task.instances, key=lambda request: (request.doc_id, request.idx))
+
+
+def _which(numbers: Sequence[int]) -> dict[str, Any]:
+    """The documents in lm-eval's words; it asks of each whether it is among the samples, so these are a set."""
+    return {"limit": len(numbers)} if numbers == range(len(numbers)) else {"samples": frozenset(numbers)}
 
 
 def _end_as_in_talk(requests: Sequence[Instance], chat: ChatFormat) -> None:
@@ -139,6 +150,6 @@ def _answers(subtask: Subtask, requests: Sequence[Instance], responses: Sequence
             greedy=[response.is_greedy for response in answered if response.is_greedy is not None] or None,
             generations=[response.text for response in answered if response.text is not None] or None,
             **asked_columns(given),
-            n_replaced_examples=None if subtask.examples is None else subtask.examples.n_replaced[first.doc_id],
+            n_replaced_examples=subtask.n_replaced(first.doc_id),
             error=errors[0] if errors else None,
         )

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from mplus_eval.capability.clusters import joined
 from mplus_eval.capability.departures import departed
 from mplus_eval.capability.fewshot import FEWSHOT_SEED
 from mplus_eval.capability.further_metrics import FurtherMetrics
@@ -33,7 +34,6 @@ class LoadedTask:
     """A task of a suite, ready to be asked.
 
     Attributes:
-        chance: the score that guessing would have.
         measure: how the value is made of items.
         further: how the other metrics are.
         departs: settings in which the suite has it asked otherwise than lm-eval, each with both values.
@@ -44,7 +44,6 @@ class LoadedTask:
     metric: str
     filter: str
     n_shots: int
-    chance: float
     kind: Kind
     version: str
     lm_eval: str
@@ -58,6 +57,17 @@ class LoadedTask:
         """Whether its prompts begin with a description, a system message in chat, which a template may drop."""
         return any(bool(subtask.task.config.description) for subtask in self.subtasks)
 
+    @property
+    def n_docs(self) -> int:
+        """How many documents all subtasks have."""
+        return sum(subtask.n_docs for subtask in self.subtasks)
+
+    def chance(self, numbers: Mapping[str, Sequence[int]] | None = None) -> float:
+        """The score that guessing would have, on these documents of each subtask or on all."""
+        given = numbers or {}
+        chances = [chance for subtask in self.subtasks for chance in subtask.chances(given.get(subtask.name))]
+        return sum(chances) / max(len(chances), 1)
+
     def subtask(self, name: str) -> Subtask:
         """The subtask of that name."""
         return next(each for each in self.subtasks if each.name == name)
@@ -68,7 +78,6 @@ def load_tasks(
     *,
     data_dir: Path | None,
     tasks_dir: Path | None,
-    limit: int | None,
     progress: Progress | None = None,
 ) -> list[LoadedTask]:
     """Load tasks with their data.
@@ -77,13 +86,12 @@ def load_tasks(
         tasks: what to load.
         data_dir: a local mirror of the hub; datasets that are not in it come from the hub.
         tasks_dir: a user's folder of definitions.
-        limit: how many items of each subtask will be asked, for the score that guessing would have.
         progress: called with the subtask's name, how many subtasks are loaded, and of how many.
 
     Raises:
         SpecError: with every fault of every task: unknown names, missing data, a wrong metric or number of shots.
     """
-    results = list(load_each(tasks, data_dir=data_dir, tasks_dir=tasks_dir, limit=limit, progress=progress))
+    results = list(load_each(tasks, data_dir=data_dir, tasks_dir=tasks_dir, progress=progress))
     if faults := [fault for result in results if isinstance(result, SpecError) for fault in result.faults]:
         raise SpecError(faults)
     return [result for result in results if isinstance(result, LoadedTask)]
@@ -94,7 +102,6 @@ def load_each(
     *,
     data_dir: Path | None,
     tasks_dir: Path | None,
-    limit: int | None,
     progress: Progress | None = None,
 ) -> Iterator[LoadedTask | SpecError]:
     """Load tasks as `load_tasks` does, and yield for each, in order, either the task or what is wrong with it."""
@@ -105,7 +112,7 @@ def load_each(
         if isinstance(definition, SpecError):
             yield definition
         else:
-            yield _attempt(task, partial(_loaded, task, *definition, loader, limit))
+            yield _attempt(task, partial(_loaded, task, *definition, loader))
 
 
 def _attempt(task: SuiteTask, action: Callable[[], T]) -> T | SpecError:
@@ -123,7 +130,6 @@ def _loaded(
     configs: Sequence[SubtaskConfig],
     averages: tuple[GroupAverage, ...],
     loader: TaskLoader,
-    limit: int | None,
 ) -> LoadedTask:
     from mplus_eval.backends.lm_eval_private import filter_names
 
@@ -142,7 +148,10 @@ def _loaded(
     filter_name = _chosen("filter", spec.filter, [filter_names(subtask.task) for subtask in subtasks])
     asked = {_ASKED.get(subtask.task.OUTPUT_TYPE, "choice") for subtask in subtasks}
     kind: Kind = "mixed" if len(asked) > 1 else asked.pop()
-    chances = [chance for subtask in subtasks for chance in subtask.chances(limit)]
+    if spec.same_question is not None:
+        clusters = joined([names for subtask in subtasks for names in subtask.names])
+        for subtask in subtasks:
+            subtask.joined.update(clusters)
     higher = bool(subtasks[0].task.higher_is_better().get(metric, True))
     return LoadedTask(
         spec=spec,
@@ -150,7 +159,6 @@ def _loaded(
         metric=metric,
         filter=filter_name,
         n_shots=max(subtask.n_shots for subtask in subtasks),
-        chance=sum(chances) / max(len(chances), 1),
         kind=kind,
         version=",".join(sorted({str(subtask.task.VERSION) for subtask in subtasks})),
         lm_eval=spec.lm_eval.removeprefix(STOCK_PREFIX),

@@ -197,15 +197,13 @@ def sizes_of(
     if unknown:
         from mplus_eval.capability.items import load_each
 
-        for task, loaded in zip(
-            unknown, load_each(unknown, data_dir=data_dir, tasks_dir=tasks_dir, limit=None), strict=True
-        ):
+        for task, loaded in zip(unknown, load_each(unknown, data_dir=data_dir, tasks_dir=tasks_dir), strict=True):
             if isinstance(loaded, SpecError):
                 faults.append(f"task {task.name!r}: its number of items is not known; {loaded.faults[0]}")
             else:
                 if loaded.measure.is_ratio:
                     faults.append(_of_ratio(task.name))
-                sizes[task.name] = (sum(subtask.n_items(None) for subtask in loaded.subtasks), loaded.kind)
+                sizes[task.name] = (loaded.n_docs, loaded.kind)
     if faults:
         raise SpecError(faults)
     return sizes

@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 RequestType = Literal["loglikelihood", "loglikelihood_rolling", "generate_until"]
 
 
-def score_items(loaded: LoadedTask, subtask: Subtask, answers: Sequence[Answer], numbers: range) -> list[Outcome]:
+def score_items(
+    loaded: LoadedTask, subtask: Subtask, answers: Sequence[Answer], numbers: Sequence[int]
+) -> list[Outcome]:
     """Score the answers to some items of a subtask with lm-eval's filters and metrics.
 
     Args:
         loaded: the task that the subtask belongs to.
         subtask: the subtask.
         answers: of the items, every sample.
-        numbers: which of the subtask's items they are.
+        numbers: which of the subtask's documents they are of, rising.
 
     Returns:
         One outcome for each item. Where the task combines several samples into one answer (a majority vote), it is that
@@ -34,8 +36,7 @@ def score_items(loaded: LoadedTask, subtask: Subtask, answers: Sequence[Answer],
     items: dict[str, list[Answer]] = defaultdict(list)
     for each in answers:
         items[each.item_id].append(each)
-    documents = subtask.task.doc_iterator(limit=numbers.stop)
-    docs = {subtask.item_id(number): doc for number, doc in documents if number in numbers}
+    docs = {subtask.item_id(number): doc for number, doc in subtask.numbered_docs(numbers)}
     # Of the items that were answered whole, numbered as they come: lm-eval's filters see no other.
     whole = [item_id for item_id, samples in items.items() if not any(each.error for each in samples)]
     requests = {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,10 +12,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Self
 
 from mplus_eval.capability.bad_rows import RowGuard
+from mplus_eval.capability.clusters import Names
 from mplus_eval.capability.fewshot import ApartSampler
 from mplus_eval.capability.task_config import SubtaskConfig
 from mplus_eval.errors import UsageError
 from mplus_eval.spec.suite import SuiteTask
+from mplus_eval.statistics.drawing import draw
 from mplus_eval.store.hashes import hash_text
 
 if TYPE_CHECKING:
@@ -31,13 +34,16 @@ class Subtask:
     task: ConfigurableTask
     source: SubtaskConfig
     cluster: str | None = None
+    same_question: str | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     """Hashes of the files that the data were read from, by name; none where they came from the hub."""
     examples: ApartSampler | None = None
     """Who draws few-shot examples; None where there are none."""
     guard: RowGuard | None = None
     """Who keeps why a document gives no prompt."""
-    _data_hashes: dict[int | None, str] = field(default_factory=dict, init=False, repr=False)
+    joined: dict[str, str] = field(default_factory=dict)
+    """What clusters are called that reach over several subtasks, by the names of what is joined (`clusters.joined`)."""
+    _data_hashes: dict[Sequence[int] | None, str] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, source: SubtaskConfig, task: ConfigurableTask, spec: SuiteTask, files: Mapping[str, str]) -> Self:
@@ -50,11 +56,12 @@ class Subtask:
         if spec.shots is not None and own == 0 != spec.shots:
             raise UsageError(f"{source.name} is defined with 0 shots, which lm-eval never changes, not {spec.shots}")
         task.set_config("num_fewshot", (own or 0) if spec.shots is None else spec.shots)
-        subtask = cls(source.name, task, source, spec.cluster, files)
+        subtask = cls(source.name, task, source, spec.cluster, spec.same_question, files)
         if subtask.n_shots and subtask.n_shots > (n_examples := len(task.sampler.df)):
             raise UsageError(f"{subtask.n_shots} shots, but {source.name} has only {n_examples} examples to draw from")
-        if spec.cluster and spec.cluster.isidentifier() and spec.cluster not in task.features:
-            raise UsageError(f"cluster {spec.cluster!r} is no column of {source.name}: {', '.join(task.features)}")
+        for key, column in (("cluster", spec.cluster), ("same_question", spec.same_question)):
+            if column and column.isidentifier() and column not in task.features:
+                raise UsageError(f"{key} {column!r} is no column of {source.name}: {', '.join(task.features)}")
         examples = ApartSampler(task, subtask.cluster_of) if subtask.n_shots else None
         return replace(subtask, examples=examples, guard=RowGuard(task, subtask.cluster_of))
 
@@ -87,14 +94,39 @@ class Subtask:
         what = "document" if config.process_docs else "row"
         return f"{place}, {what} {doc_number + 1}: {fault}"
 
+    def names_of(self, doc: object) -> Names:
+        """What an item belongs to, as columns or templates say: its passage in this subtask, its question in all."""
+        passage, question = (self._value(doc, column) for column in (self.cluster, self.same_question))
+        return Names(f"{self.name}/{passage}" if passage else None, f"question {question}" if question else None)
+
     def cluster_of(self, doc: object) -> str | None:
-        """The cluster of an item: what its column or template says, hashed when long; None when it says nothing."""
-        if self.cluster is None:
-            return None
-        value = str(self.task.resolve_field(doc, self.cluster)).strip()
-        if not value:
-            return None
-        return f"{self.name}/{value if len(value) <= _LONGEST_CLUSTER_NAME else hash_text(value)[:16]}"
+        """The cluster of an item; None where it stands alone."""
+        return self._cluster(self.names_of(doc))
+
+    @cached_property
+    def names(self) -> list[Names]:
+        """The names of every document; none where a row is malformed, which fails alone when it is asked."""
+        names = []
+        for doc in self.docs():
+            found = Names()
+            with suppress(Exception):  # a template may raise anything
+                found = self.names_of(doc)
+            names.append(found)
+        return names
+
+    @property
+    def clusters(self) -> list[str | None]:
+        """The cluster of every document."""
+        return [self._cluster(names) for names in self.names]
+
+    def _cluster(self, names: Names) -> str | None:
+        shared = (self.joined.get(name) for name in names if name is not None)
+        return next((cluster for cluster in shared if cluster is not None), names.passage)
+
+    def _value(self, doc: object, column: str | None) -> str:
+        """What a column or template says of a document, hashed when long; empty when it says nothing."""
+        value = "" if column is None else str(self.task.resolve_field(doc, column)).strip()
+        return value if len(value) <= _LONGEST_CLUSTER_NAME else hash_text(value)[:16]
 
     def target_of(self, doc: object) -> str:
         """The right answer, in words where the task gives a choice's number."""
@@ -105,32 +137,68 @@ class Subtask:
             return str(choices[target]) if 0 <= target < len(choices) else str(target)
         return str(target)
 
-    def docs(self, limit: int | None) -> Iterator[object]:
-        """The documents that are evaluated, in order."""
-        return islice(iter(self.task.eval_docs), limit)
+    @property
+    def n_docs(self) -> int:
+        """How many documents there are."""
+        return len(self.task.eval_docs)
 
-    def n_items(self, limit: int | None) -> int:
-        """How many items are evaluated."""
-        n_docs = len(self.task.eval_docs)
-        return n_docs if limit is None else min(limit, n_docs)
+    def numbered_docs(self, numbers: Sequence[int]) -> Iterator[tuple[int, object]]:
+        """Documents with their numbers, in the order of the data.
 
-    def data_hash(self, limit: int | None) -> str:
+        Args:
+            numbers: which ones, rising.
+        """
+        wanted, last = set(numbers), numbers[-1] if numbers else -1
+        for number, doc in enumerate(islice(iter(self.task.eval_docs), last + 1)):
+            if number in wanted:
+                yield number, doc
+
+    def docs(self, numbers: Sequence[int] | None = None) -> Iterator[object]:
+        """Documents in the order of the data: those of these numbers, or all."""
+        if numbers is None:
+            yield from self.task.eval_docs
+        else:
+            yield from (doc for _, doc in self.numbered_docs(numbers))
+
+    def drawn(self, n: int, seed: int | None) -> Sequence[int]:
+        """The numbers of n documents, rising.
+
+        Args:
+            n: how many; all where there are no more.
+            seed: by which they are drawn, one of every cluster before a second one of any; None for the first ones.
+        """
+        if seed is None or n >= self.n_docs:
+            return range(min(n, self.n_docs))
+        return tuple(draw(self.clusters, n, f"{seed} {self.name}"))
+
+    def start(self, numbers: Sequence[int]) -> None:
+        """Say which documents the requests that lm-eval builds next are of; it counts those that it builds."""
+        if self.guard:
+            self.guard.numbers = numbers
+
+    def n_replaced(self, doc_number: int) -> int | None:
+        """How many few-shot examples of a document's prompt are other ones than lm-eval's; None where it has none."""
+        if self.examples is None or self.guard is None:
+            return None
+        return self.examples.n_replaced[bisect_left(self.guard.numbers, doc_number)]
+
+    def data_hash(self, numbers: Sequence[int] | None = None) -> str:
         """Hash of the evaluated documents and of those that few-shot examples are drawn from."""
-        if limit not in self._data_hashes:
+        if numbers not in self._data_hashes:
             pool = list(self.task.sampler.df) if self.n_shots else []
-            texts = [json.dumps(doc, sort_keys=True, default=repr) for doc in [*self.docs(limit), *pool]]
-            self._data_hashes[limit] = hash_text("\n".join([str(len(pool)), *texts]))
-        return self._data_hashes[limit]
+            texts = [json.dumps(doc, sort_keys=True, default=repr) for doc in [*self.docs(numbers), *pool]]
+            self._data_hashes[numbers] = hash_text("\n".join([str(len(pool)), *texts]))
+        return self._data_hashes[numbers]
 
-    def sources(self, limit: int | None) -> Mapping[str, str]:
+    def sources(self, numbers: Sequence[int] | None = None) -> Mapping[str, str]:
         """Hashes of the files that the data were read from, by name; of the data where they are the hub's."""
-        return self.files or {self.name: self.data_hash(limit)[:16]}
+        return self.files or {self.name: self.data_hash(numbers)[:16]}
 
-    def chances(self, limit: int | None) -> Iterator[float]:
+    def chances(self, numbers: Sequence[int] | None = None) -> Iterator[float]:
         """For each item, how probable the right answer is by guessing; 0 where an answer is generated."""
         if self.task.OUTPUT_TYPE == "multiple_choice":
-            for doc in self.docs(limit):
+            for doc in self.docs(numbers):
                 with suppress(Exception):  # it fails alone, when it is asked
                     yield 1 / max(len(self.task.doc_to_choice(doc)), 1)
         else:
-            yield from (0.0 for _ in range(self.n_items(limit)))
+            yield from (0.0 for _ in range(self.n_docs if numbers is None else len(numbers)))

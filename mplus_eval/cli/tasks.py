@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from mplus_eval.capability.items import LoadedTask
+    from mplus_eval.spec.limit import Limit
     from mplus_eval.spec.prompt_sets import ShippedSet
     from mplus_eval.spec.suite import Suite as SuiteSpec
     from mplus_eval.spec.suite import SuiteTask
@@ -70,7 +71,9 @@ def check_tasks(
     tasks: Tasks = None,
     tasks_dir: TasksDir = None,
     data_dir: DataDir = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Items for each leaf task, as in `compare`.")] = None,
+    limit: Annotated[
+        str | None, typer.Option(metavar="N|first:N", help="Items for each leaf task, as in `compare`.")
+    ] = None,
     verbose: Verbose = False,
 ) -> None:
     """Load each task and print one of its prompts; exit code 3 when one cannot be loaded."""
@@ -83,18 +86,19 @@ def check_tasks(
     from mplus_eval.capability.items import load_each
     from mplus_eval.spec.suite import load_suite
 
+    most = _limit(limit)
     chosen = _chosen(suite, tasks, tasks_dir, data_dir)
     console = Console(highlight=False, soft_wrap=True)
     failed = 0
-    for result in load_each(chosen, data_dir=data_dir, tasks_dir=tasks_dir, limit=limit):
+    for result in load_each(chosen, data_dir=data_dir, tasks_dir=tasks_dir):
         if isinstance(result, SpecError):
             failed += 1
             console.print(f"failed  {result}", style="red", markup=False)
         else:
-            _print_task(console, result, limit)
+            _print_task(console, result, most)
     typer.echo(f"{len(chosen) - failed} of {len(chosen)} tasks can be loaded.")
     if tasks is None:
-        n_wanted, n_faults = _check_prompts(console, load_suite(suite or DEFAULT_SUITE), data_dir, limit)
+        n_wanted, n_faults = _check_prompts(console, load_suite(suite or DEFAULT_SUITE), data_dir, most)
         if n_wanted:
             typer.echo(f"{n_wanted - n_faults} of {n_wanted} prompt sets, scorers and dialogues can be had.")
         failed += n_faults
@@ -146,7 +150,25 @@ def _chosen(
     return resolve_tasks(load_suite(suite or DEFAULT_SUITE), names, tasks_dir=tasks_dir)
 
 
-def _check_prompts(console: Console, suite: SuiteSpec, data_dir: Path | None, limit: int | None) -> tuple[int, int]:
+def _limit(text: str | None) -> Limit | None:
+    """The limit that was given.
+
+    Raises:
+        UsageError: it is none.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    from mplus_eval.errors import UsageError
+    from mplus_eval.spec.limit import ACCEPTED, LimitField
+
+    try:
+        limit: Limit | None = TypeAdapter(LimitField).validate_python(text)
+    except ValidationError:
+        raise UsageError(f"--limit {text!r}: {ACCEPTED}") from None
+    return limit
+
+
+def _check_prompts(console: Console, suite: SuiteSpec, data_dir: Path | None, limit: Limit | None) -> tuple[int, int]:
     """Load what is asked besides tasks; return how much there is, and how much of it cannot be had."""
     from mplus_eval.conversation.items import DialogueSet
     from mplus_eval.errors import SpecError
@@ -193,19 +215,21 @@ def _told(shipped: ShippedSet) -> str:
     return f"{shipped.about} ({shipped.rows:,} rows, {shipped.licence}{gated})"
 
 
-def _print_task(console: Console, task: LoadedTask, limit: int | None) -> None:
+def _print_task(console: Console, task: LoadedTask, limit: Limit | None) -> None:
     from mplus_eval.capability.generate import build_requests
+    from mplus_eval.capability.selection import Selection
 
-    n_items = sum(subtask.n_items(limit) for subtask in task.subtasks)
+    numbers = Selection.of({task.spec.name: task}, limit, None, 0).of_task(task)
+    n_items = sum(map(len, numbers.values()))
     parts = f"{len(task.subtasks)} leaf tasks, " if len(task.subtasks) > 1 else ""
     console.print(
         f"ok      {task.spec.name}: {parts}{n_items:,} items, {task.kind}, {task.n_shots} shots, "
-        f"{task.metric} ({task.filter}), by guessing {task.chance:.1%}",
+        f"{task.metric} ({task.filter}), by guessing {task.chance(numbers):.1%}",
         style="green",
         markup=False,
     )
     subtask = task.subtasks[0]
-    first = build_requests(subtask, None, limit=1, chat=False)[0]
+    first = build_requests(subtask, None, numbers=numbers[subtask.name][:1], chat=False)[0]
     console.print(f"  prompt of {subtask.item_id(first.doc_id)}:", markup=False)
     console.print(_indented(str(first.args[0])), markup=False)
     console.print(f"  target:\n{_indented(subtask.target_of(first.doc))}\n", markup=False)

@@ -61,7 +61,7 @@ class Conversation:
             return None, faults
         try:
             dialogues = DialogueSet.load(
-                settings.dialogues, data_dir=spec.data_dir, limit=spec.limit, split=settings.split
+                settings.dialogues, data_dir=spec.data_dir, limit=spec.limit, seed=spec.seed, split=settings.split
             )
         except SpecError as error:
             return None, [*faults, *(f"dialogues: {fault}" for fault in error.faults)]
@@ -81,6 +81,12 @@ class Conversation:
             raise SpecError([f"{fault}; accepted: {ACCEPTED}"])
         with_reward_model(judges, directories)
         return replace(self, judges=judges, directories=directories) if judges else None
+
+    def asked(self) -> Iterator[str]:
+        """How many of the dialogues, where that is not all of them."""
+        dialogues = self.task.dialogues
+        if (n := len(dialogues.dialogues)) < dialogues.n_available:
+            yield f"{self.task.name}: {dialogues.n_available:,} dialogues → {n:,} of them"
 
     def cells(self, model: ResolvedModel) -> tuple[Cell, ...]:
         """One model on the dialogues; saved steps of a training are not asked."""

@@ -19,7 +19,7 @@ from mplus_eval.store.outcomes import Answer
 
 def generate(
     task: DialogueTask,
-    numbers: range,
+    numbers: Sequence[int],
     backend: Backend,
     *,
     seed: int,

@@ -24,6 +24,8 @@ from mplus_eval.data.rows import MOST_FAULTS, Placed, half_surrogate, leave_out,
 from mplus_eval.errors import SpecError
 from mplus_eval.judges.base import Question
 from mplus_eval.spec.conversation import ConversationSettings
+from mplus_eval.spec.limit import Limit
+from mplus_eval.statistics.drawing import draw, first_of_each
 from mplus_eval.store.hashes import hash_text
 
 DEMO = "demo"
@@ -79,21 +81,26 @@ class DialogueSet:
 
     @classmethod
     def load(
-        cls, source: str, *, data_dir: Path | None = None, limit: int | None = None, split: str | None = None
+        cls,
+        source: str,
+        *,
+        data_dir: Path | None = None,
+        limit: Limit | None = None,
+        seed: int = 0,
+        split: str | None = None,
     ) -> Self:
         """Load a set.
 
         Args:
             source: `demo`, `mt_bench`, a file (JSONL, Parquet, CSV), a folder, or a dataset's id on the hub.
             data_dir: folder that holds datasets as org/name; looked in before the hub.
-            limit: dialogues to keep, spread evenly over the categories.
+            limit: dialogues to keep, spread evenly over the categories: drawn from each, or its first ones.
+            seed: of the draw.
             split: of a dataset; None takes its only one.
 
         Raises:
             SpecError: nothing is there, no column holds prompts, or most rows are malformed.
         """
-        if limit is not None and limit < 1:
-            raise SpecError([f"limit {limit}: 1 or more dialogues are expected"])
         if source == DEMO:
             from mplus_eval.demo.dialogues import demo_dialogues
 
@@ -107,7 +114,7 @@ class DialogueSet:
         available, faults = _dialogues(source, rows)
         bad += faults
         leave_out(source, bad, n_rows)
-        return cls(source, _limited(available, limit), len(available), len(bad), tuple(bad[:MOST_FAULTS]), files)
+        return cls(source, _limited(available, limit, seed), len(available), len(bad), tuple(bad[:MOST_FAULTS]), files)
 
     @cached_property
     def hash(self) -> str:
@@ -242,14 +249,10 @@ def _given(value: object) -> bool:
     return bool(value) if isinstance(value, str | Sequence) else True
 
 
-def _limited(dialogues: tuple[Dialogue, ...], limit: int | None) -> tuple[Dialogue, ...]:
-    """The first of every category, then the second of every one, up to the limit; in the order of the set."""
-    if limit is None or limit >= len(dialogues):
+def _limited(dialogues: tuple[Dialogue, ...], limit: Limit | None, seed: int) -> tuple[Dialogue, ...]:
+    """One of every category, then a second one of every one, up to the limit; in the order of the set."""
+    if limit is None or limit.n >= len(dialogues):
         return dialogues
-    met: Counter[str] = Counter()
-    ranks = []
-    for number, dialogue in enumerate(dialogues):
-        ranks.append((met[dialogue.category], number))
-        met[dialogue.category] += 1
-    first = sorted(ranks)[:limit]
-    return tuple(dialogues[number] for number in sorted(number for _, number in first))
+    categories = [dialogue.category for dialogue in dialogues]
+    places = first_of_each(categories, limit.n) if limit.first else draw(categories, limit.n, f"{seed} dialogues")
+    return tuple(dialogues[place] for place in places)

@@ -82,6 +82,10 @@ class Harmlessness:
         """Any models can be asked; who judges refusals is known when they are found."""
         return replace(self, judges=chosen_judges(self.spec, self.suite, [model.location.path for model in models]))
 
+    def asked(self) -> Iterator[str]:
+        """What sampling costs is said with its prompts (`cost`)."""
+        yield from ()
+
     def cells(self, model: ResolvedModel) -> tuple[Cell, ...]:
         """One model on every set that it is asked.
 
@@ -100,10 +104,10 @@ class Harmlessness:
                 "prompts": prompt_set.hash,
                 "asked": generation_key(prompt_set, self.settings),
                 "seed": str(self.spec.seed),
-                "limit": str(limit or "none"),
+                "limit": limit.component(self.spec.seed) if limit else "none",
                 "engine": engine(model.backend),
             }
-            n_prompts = min(len(prompt_set.prompts), limit or len(prompt_set.prompts))
+            n_prompts = min(len(prompt_set.prompts), limit.n if limit else len(prompt_set.prompts))
             parts = tuple(Part(index, name, numbers) for index, numbers in enumerate(slices(n_prompts, PART_PROMPTS)))
             cells.append(Cell(self.name, model, name, prompt_set.kind, components, parts, prompt_set.files))
         return tuple(cells)

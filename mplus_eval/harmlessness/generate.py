@@ -29,7 +29,7 @@ PROMPTS_PER_CALL = 40
 
 def generate(
     prompt_set: PromptSet,
-    numbers: range,
+    numbers: Sequence[int],
     backend: Backend,
     settings: HarmlessnessSettings,
     *,

@@ -26,6 +26,7 @@ from mplus_eval.errors import SpecError
 from mplus_eval.harmlessness.bad_words import OWN_PROMPTS
 from mplus_eval.harmlessness.prompt_rows import SetPrompt, prompts_of
 from mplus_eval.spec.harmlessness import HarmlessnessSettings, PromptSetSpec
+from mplus_eval.spec.limit import Limit
 from mplus_eval.spec.prompt_sets import shipped_sets
 from mplus_eval.store.hashes import hash_text
 
@@ -62,7 +63,7 @@ class PromptSet:
 
 
 def load_prompt_set(
-    spec: PromptSetSpec, kind: Kind, *, seed: int, limit: int | None = None, data_dir: Path | None = None
+    spec: PromptSetSpec, kind: Kind, *, seed: int, limit: Limit | None = None, data_dir: Path | None = None
 ) -> PromptSet:
     """Read a source and draw from it.
 
@@ -70,7 +71,7 @@ def load_prompt_set(
         spec: where from, and which rows.
         kind: what is done with the prompts.
         seed: of the draw.
-        limit: at most so many, drawn as the first of those without a limit.
+        limit: at most so many, drawn as the first of those without a limit; or the first ones of the source.
         data_dir: folder that holds datasets as org/name, before the hub.
 
     Raises:
@@ -99,13 +100,15 @@ def load_prompt_set(
     if not prompts:
         why = "; ".join(f"{n} {reason}" for reason, n in left_out.items()) or f"none of {n_rows} rows is wanted"
         raise SpecError([f"{where}: {spec.source}: no usable prompt ({why})"])
-    random.Random(f"{spec.name} {seed}").shuffle(prompts)
-    n = min(number for number in (spec.n, limit, len(prompts)) if number is not None)
+    if limit is None or not limit.first:
+        random.Random(f"{spec.name} {seed}").shuffle(prompts)
+    most = None if limit is None else limit.n
+    n = min(number for number in (spec.n, most, len(prompts)) if number is not None)
     return PromptSet(spec, kind, tuple(prompts[:n]), dict(left_out), tuple(bad[:MOST_FAULTS]), files)
 
 
 def load_prompt_sets(
-    settings: HarmlessnessSettings, *, seed: int, limit: int | None, data_dir: Path | None
+    settings: HarmlessnessSettings, *, seed: int, limit: Limit | None, data_dir: Path | None
 ) -> tuple[tuple[PromptSet, ...], list[str]]:
     """Load every set of a suite; return them and what is wrong with those that cannot be had."""
     wanted: list[tuple[PromptSetSpec, Kind]] = [(spec, "sampled") for spec in settings.sets]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mplus_eval.models.resolved import ResolvedModel
@@ -11,11 +11,15 @@ from mplus_eval.store.hashes import hash_components
 
 @dataclass(frozen=True)
 class Part:
-    """A slice of one subtask's items, stored as one file; a set of prompts or dialogues is its own subtask."""
+    """A slice of one subtask's items, stored as one file; a set of prompts or dialogues is its own subtask.
+
+    Attributes:
+        items: their numbers in the data, rising.
+    """
 
     index: int
     subtask: str
-    items: range
+    items: Sequence[int]
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def aggregate(plan: Plan, directory: RunDirectory, failures: Failures, judges: J
             "suite": plan.suite.name,
             "level": plan.suite.level,
             "seed": plan.spec.seed,
-            "limit": plan.spec.limit,
+            **_which(plan),
             "adjust": plan.spec.adjust,
             "allowed": plan.spec.allow,
             "models": models,
@@ -69,3 +69,11 @@ def aggregate(plan: Plan, directory: RunDirectory, failures: Failures, judges: J
             **fields,
         }
     )
+
+
+def _which(plan: Plan) -> dict[str, int | None]:
+    """Which items were asked, where those are not all."""
+    limit, budget = plan.spec.limit, plan.spec.budget_of(plan.suite)
+    if limit is not None:
+        return {"limit": limit.n, "drawn": limit.drawn_by(plan.spec.seed)}
+    return {} if budget is None else {"budget": budget, "drawn": plan.spec.seed}

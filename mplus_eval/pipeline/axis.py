@@ -74,6 +74,9 @@ class Axis(Protocol):
             SpecError: it was asked for by name, and cannot be evaluated of these models.
         """
 
+    def asked(self) -> Iterator[str]:
+        """How many of the items that there are will be asked, in lines; none where it is all of them."""
+
     def cells(self, model: ResolvedModel) -> tuple[Cell, ...]:
         """What one model is asked."""
 

@@ -19,6 +19,7 @@ from mplus_eval.records.comparison import Comparison
 from mplus_eval.records.conversation import Conversation
 from mplus_eval.spec.conversation import ConversationSettings
 from mplus_eval.spec.judges import judge_kind
+from mplus_eval.spec.limit import Limit
 from mplus_eval.store.run_directory import RunDirectory
 
 
@@ -124,7 +125,10 @@ def _task(part: Conversation, comparison: Comparison, data_dir: Path | None) -> 
         grades=part.grades,
         margin=part.margin,
     )
-    dialogues = DialogueSet.load(part.dialogues, data_dir=data_dir, limit=comparison.limit, split=part.split)
+    limit = None if comparison.limit is None else Limit(comparison.limit, first=comparison.drawn is None)
+    dialogues = DialogueSet.load(
+        part.dialogues, data_dir=data_dir, limit=limit, seed=comparison.drawn or 0, split=part.split
+    )
     return DialogueTask(settings, dialogues)
 
 

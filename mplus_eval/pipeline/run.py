@@ -171,6 +171,8 @@ def run(
         # Those not trained yet are first, together, which is sooner.
         demo = dict(zip(names, demo_models(names, progress.prepare), strict=True))
     plan = make_plan(validated, directory, demo, progress.prepare)
+    for line in (line for axis in plan.axes for line in axis.asked()):
+        progress.say(line)
     for line in foreseen(plan.models, plan.baseline, spec.allow):
         progress.say(line)
     with directory.locked():

@@ -107,6 +107,7 @@ class Task(Record):
     metric: str
     higher_is_better: bool = True
     n_items: int
+    n_available: int | None = Field(default=None, description="items of the data, where not all of them were asked")
     n_shots: int
     chance: float
     kind: str = Field(description="choice, generation or text, or mixed")
@@ -239,7 +240,12 @@ class Comparison(Record):
     suite: str
     level: float = 0.05
     seed: int = 0
-    limit: int | None = None
+    limit: int | None = Field(default=None, description="most items of each leaf task, prompts of each set, dialogues")
+    budget: int | None = Field(default=None, description="items of all tasks together, where they were spread")
+    drawn: int | None = Field(
+        default=None,
+        description="seed by which the items of a limit or budget were drawn; absent: the first",
+    )
     adjust: Literal["model", "models"] = Field(
         default="model", description="whether the tests of one model are adjusted together, or those of all models"
     )

@@ -7,15 +7,19 @@ read from the command line and a YAML file stands in `spec.draft`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from mplus_eval.spec.backends import BACKENDS, DEFAULT_BACKEND, URL_BACKEND, either
 from mplus_eval.spec.differences import WITHHOLDING, DifferenceName
 from mplus_eval.spec.fields import Accepts, Fields, Positive, WholeNumber
+from mplus_eval.spec.limit import Limit, LimitField
 from mplus_eval.spec.model import BackendName, ModelSpec, is_url
 from mplus_eval.spec.option import DATA_DIR, JUDGES, SCORERS, SUITE, TASKS, TASKS_DIR, Option
+
+if TYPE_CHECKING:
+    from mplus_eval.spec.suite import Suite
 
 _TRUE_OR_FALSE = Accepts("true or false")
 
@@ -28,13 +32,18 @@ class CompareSpec(Fields):
     tasks: Annotated[tuple[str, ...] | None, TASKS] = None
     tasks_dir: Annotated[Path | None, TASKS_DIR] = None
     limit: Annotated[
+        LimitField,
+        Option(
+            "Items for each leaf task (each subject), drawn by the seed; first:N takes the first N.",
+            toxicity="Prompts of each set, drawn by the seed; first:N takes the first N.",
+            conversation="Dialogues, drawn by the seed and spread evenly over their categories.",
+            metavar="N|first:N",
+        ),
+    ] = None
+    budget: Annotated[
         Positive | None,
         Accepts("a whole number above 0"),
-        Option(
-            "Items for each leaf task (each subject).",
-            toxicity="Prompts of each set.",
-            conversation="Dialogues, spread evenly over their categories.",
-        ),
+        Option("Items of all tasks together, spread where they serve the suite's verdict most; not with --limit."),
     ] = None
     trajectory: Annotated[
         tuple[Path, ...],
@@ -44,9 +53,8 @@ class CompareSpec(Fields):
         ),
     ] = ()
     trajectory_limit: Annotated[
-        Positive | None,
-        Accepts("a whole number above 0"),
-        Option("Items for each leaf task of saved steps; at most --limit."),
+        LimitField,
+        Option("Items for each leaf task of saved steps; at most --limit.", metavar="N|first:N"),
     ] = None
     trajectory_every: Annotated[
         Positive | None,
@@ -72,9 +80,9 @@ class CompareSpec(Fields):
         WholeNumber,
         Accepts("a whole number, 0 or above"),
         Option(
-            "Seed of the statistics' random draws.",
+            "Seed of the items, prompts and samples that are drawn, and of the statistics' random draws.",
             toxicity="Seed of prompts, samples and statistics.",
-            conversation="Seed of samples and statistics.",
+            conversation="Seed of dialogues, samples and statistics.",
         ),
     ] = 0
     allow: Annotated[
@@ -135,9 +143,13 @@ class CompareSpec(Fields):
     def _homes(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
         return tuple(path.expanduser() for path in value)
 
-    def limit_of(self, model: ModelSpec) -> int | None:
+    def limit_of(self, model: ModelSpec) -> Limit | None:
         """Items per leaf task of one model: the run's limit, or that of saved steps; None for all."""
         return self.limit if model.trajectory is None else self.trajectory_limit or self.limit
+
+    def budget_of(self, suite: Suite) -> int | None:
+        """Items of all tasks together: the run's, or the suite's own where no limit was asked for."""
+        return self.budget if self.budget is not None or self.limit is not None else suite.budget
 
     def backend_of(self, model: ModelSpec) -> BackendName:
         """The backend of one model: its own, a server's when its source is a URL, or the run's."""

@@ -29,6 +29,7 @@ from mplus_eval.spec.compare import OPTION_KEYS, CompareSpec
 from mplus_eval.spec.config import load_config
 from mplus_eval.spec.faults import faults_of, nearest
 from mplus_eval.spec.fields import NAME_PATTERN
+from mplus_eval.spec.limit import Limit
 from mplus_eval.spec.model import KNOWN_ROLES, MODEL_KEYS, ModelSpec, parse_model
 from mplus_eval.spec.trajectory import add_trajectories
 
@@ -62,6 +63,10 @@ def draft_spec(
     entries = _entries_by_name(document.get("models") or {}, "config: ", faults)
     entries |= _entries_by_name(models, "", faults) if isinstance(models, Mapping) else _parsed(models, faults)
     asked = {**{key: value for key, value in document.items() if key != "models"}, **given}
+    for key, other in (("limit", "budget"), ("budget", "limit")):
+        # One takes the other's place, as the same option would.
+        if key in given and other not in given:
+            asked.pop(other, None)
     faults += _unknown_keys(asked, OPTION_KEYS, "option", f"config {config}")
     if not entries and not asked.get("trajectory") and not faults:
         faults.append("no model is named: give NAME=SOURCE on the command line or `models:` in the config file")
@@ -178,8 +183,14 @@ def _contradictions(spec: CompareSpec) -> list[str]:
     for key in ("trajectory_limit", "trajectory_every"):
         if (number := getattr(spec, key)) and not spec.trajectory:
             faults.append(f"--{key.replace('_', '-')} {number}: belongs to --trajectory, which is not given")
-    if spec.limit and spec.trajectory_limit and spec.trajectory_limit > spec.limit:
-        faults.append(f"--trajectory-limit {spec.trajectory_limit}: at most the --limit of {spec.limit} is accepted")
+    if spec.budget is not None and spec.limit is not None:
+        faults.append(f"--budget {spec.budget}: --limit {spec.limit} is given too; one of them is accepted")
+    if (of_steps := spec.trajectory_limit) is not None:
+        limit = Limit(of_steps.n) if spec.budget is not None else spec.limit
+        if limit is not None and not limit.holds(of_steps):
+            given = f"--budget of {spec.budget}" if spec.budget is not None else f"--limit of {limit}"
+            accepted = f"at most the {given} is" if limit.first == of_steps.first else f"items of the {given} are"
+            faults.append(f"--trajectory-limit {of_steps}: {accepted} accepted")
     if not spec.noise_floor:
         return faults
     # The noise rerun composes other batches, which only some backends let this process do.

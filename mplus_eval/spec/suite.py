@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from mplus_eval.errors import SpecError
 from mplus_eval.spec.conversation import ConversationSettings
 from mplus_eval.spec.faults import Fault, faults_of, nearest
-from mplus_eval.spec.fields import Accepts, Fields, Name
+from mplus_eval.spec.fields import Accepts, Fields, Name, Positive
 from mplus_eval.spec.harmlessness import (
     HarmlessnessSettings,
 )
@@ -40,6 +40,10 @@ class SuiteTask(Fields):
     filter: str | None = Field(default=None, description="lm-eval's filter; its first when absent")
     cluster: str | None = Field(
         default=None, description="column of the data, or lm-eval template, whose equal values make items a cluster"
+    )
+    same_question: str | None = Field(
+        default=None,
+        description="column or template whose equal values are one question, which makes a cluster over all subtasks",
     )
     until: Annotated[
         tuple[str, ...] | None, BeforeValidator(_stop_strings), Accepts("a text, or a list of them, none of them empty")
@@ -84,6 +88,9 @@ class Suite(Fields):
         default=0.3, ge=0, le=1, description="how alike items of a cluster are supposed to be where few of them differ"
     )
     level: float = Field(default=0.05, gt=0, lt=1)
+    budget: Positive | None = Field(
+        default=None, description="items of all tasks together, where neither --budget nor --limit is given"
+    )
     thinking: Literal["refuse", "flag"] = Field(
         default="refuse", description="choices of a model whose chat template has it reason first: refused, or scored"
     )

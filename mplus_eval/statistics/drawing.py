@@ -39,6 +39,16 @@ def spread_order(groups: Sequence[Hashable | None], seed: str) -> list[int]:
     return [place for _, place in sorted(zip(ranks, shuffled, strict=True), key=lambda pair: pair[0])]
 
 
+def first_of_each(groups: Sequence[Hashable], n: int) -> list[int]:
+    """The places of the first item of every group, then of the second one of every group, up to n; in order."""
+    met: Counter[Hashable] = Counter()
+    ranks = []
+    for place, group in enumerate(groups):
+        ranks.append((met[group], place))
+        met[group] += 1
+    return sorted(place for _, place in sorted(ranks)[:n])
+
+
 def draw(groups: Sequence[Hashable | None], n: int, seed: str) -> list[int]:
     """The places of n drawn items, in the order in which they stand."""
     return sorted(spread_order(groups, seed)[:n])

@@ -13,6 +13,7 @@ from mplus_eval.models.cells import Cell
 from mplus_eval.models.locations import ModelLocation
 from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.records.comparison import ModelEntry
+from mplus_eval.spec.limit import Limit
 from mplus_eval.spec.model import ModelSpec
 from mplus_eval.spec.suite import load_suite
 from mplus_eval.store.outcomes import Outcome
@@ -80,7 +81,7 @@ def test_whatever_of_a_model_can_change_a_number_changes_the_fingerprint(
 
 def test_a_saved_step_is_asked_the_first_items(tmp_path: Path) -> None:
     capability = axis(tmp_path, limit=10)
-    capability = replace(capability, spec=capability.spec.model_copy(update={"trajectory_limit": 4}))
+    capability = replace(capability, spec=capability.spec.model_copy(update={"trajectory_limit": Limit(4)}))
     step = model(spec=ModelSpec(name="plus-10", source="./plus", trajectory="plus"))
     assert [cell.n_items for cell in capability.cells(model())] == [10, 10]
     assert [cell.n_items for cell in capability.cells(step)] == [4, 4]
@@ -168,3 +169,47 @@ def test_the_comparison_counts_replaced_examples_and_names_settings_that_are_not
         number = int(outcome.item_id.rpartition("/")[2])
         asked = [int(part.split(" +")[0]) for part in outcome.prompt.removeprefix("Add.").split("\n\n")]
         assert all(example // 3 != number // 3 for example in asked[:-1])
+
+
+def test_what_is_asked_of_how_much_is_said(tmp_path: Path) -> None:
+    assert list(axis(tmp_path).asked()) == []
+    assert list(axis(tmp_path, limit=5).asked()) == [
+        "sums: 12 items → 5 of them",
+        "words: 12 items → 5 of them",
+        "2 tasks, 24 items → 10 of them, drawn with seed 0",
+    ]
+
+
+def test_a_budget_below_the_least_is_a_fault(tmp_path: Path) -> None:
+    found, faults = loaded(tmp_path, budget=3)
+    assert found is None
+    assert faults == ["--budget 3: 4 or more are accepted, 2 items of each of 2 subtasks"]
+
+
+def test_a_saved_step_is_asked_its_items_as_the_other_models_are(tmp_path: Path) -> None:
+    write_task(tmp_path / "tasks", "shown", num_fewshot=2)
+    capability = axis(tmp_path, tasks="shown", limit=5)
+    capability = replace(capability, spec=capability.spec.model_copy(update={"trajectory_limit": Limit(2)}))
+    step = model("plus-10", spec=ModelSpec(name="plus-10", source="./plus", trajectory="plus"))
+    prompts = []
+    for each in (model(), step):
+        (cell,) = capability.cells(each)
+        answers = [
+            a for _, part in capability.generate(cell, cell.parts, RuleBackend("b"), lambda _: None) for a in part
+        ]
+        prompts.append({answer.item_id: answer.prompt for answer in answers})
+    of_model, of_step = prompts
+    assert (len(of_model), len(of_step)) == (5, 2)
+    assert of_step.items() <= of_model.items()
+
+
+def test_a_task_of_which_some_items_were_asked_says_of_how_many(tmp_path: Path) -> None:
+    capability, directory = axis(tmp_path, tasks="sums", limit=5), RunDirectory(tmp_path / "run")
+    (cell,) = capability.cells(model())
+    for part, answers in capability.generate(cell, cell.parts, RuleBackend("base"), lambda _: None):
+        rows = capability.score(cell, part, answers)
+        info = PartInfo(cell.fingerprint, {**cell.components, "answers": cell.fingerprint}, part.index, len(cell.parts))
+        write_part(part_path(directory.outcomes("base", "sums"), part.index), Outcome, rows, info)
+    entry = ModelEntry(role="", source="s", fingerprint="f", backend="hf")
+    tasks: Any = capability.aggregate(directory, {"base": entry}, {}, {})["tasks"]
+    assert (tasks["sums"].n_items, tasks["sums"].n_available) == (5, 12)

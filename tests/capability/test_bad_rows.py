@@ -23,7 +23,7 @@ def test_a_row_without_choices_fails_alone_and_is_named(tmp_path: Path, shots: i
     task = loaded(tmp_path, num_fewshot=shots)
     (subtask,) = task.subtasks
     done: list[int] = []
-    requests = build_requests(subtask, None, limit=None, chat=False)
+    requests = build_requests(subtask, None, chat=False)
     answers = generate(subtask, requests, RuleBackend("base"), done.append)
     assert [answer.item_id for answer in answers] == [f"sums/{number}" for number in range(6)]
     assert [answer.error is None for answer in answers] == [True, True, True, False, True, True]
@@ -40,7 +40,7 @@ def test_prompts_of_the_other_rows_are_those_without_it(tmp_path: Path) -> None:
     write_task(whole_folder, "sums", num_fewshot=2)
     (whole,), (broken,) = load_task(whole_folder).subtasks, loaded(tmp_path / "broken", num_fewshot=2).subtasks
     ours, theirs = (
-        {request.doc_id: request.args for request in build_requests(subtask, None, limit=None, chat=False)}
+        {request.doc_id: request.args for request in build_requests(subtask, None, chat=False)}
         for subtask in (broken, whole)
     )
     assert {number: ours[number] for number in (0, 1, 2, 4, 5)} == {n: theirs[n] for n in (0, 1, 2, 4, 5)}
@@ -49,10 +49,10 @@ def test_prompts_of_the_other_rows_are_those_without_it(tmp_path: Path) -> None:
 def test_a_prompt_that_is_no_text_fails_alone(tmp_path: Path) -> None:
     write_task(tmp_path, "sums", doc_to_text="{{ '\\ud83d' if question.startswith('2') else question }}")
     (subtask,) = load_task(tmp_path).subtasks
-    build_requests(subtask, None, limit=None, chat=False)
+    build_requests(subtask, None, chat=False)
     assert [number for number in range(6) if subtask.fault_of(number)] == [2]
     assert str(subtask.fault_of(2)) == r"rows.jsonl, row 3: half a surrogate pair, '\ud83d', is no text"
 
 
 def test_chance_is_that_of_the_rows_that_have_choices(tmp_path: Path) -> None:
-    assert loaded(tmp_path).chance == 0.5
+    assert loaded(tmp_path).chance() == 0.5

@@ -52,7 +52,7 @@ def test_requests_hold_what_the_suite_says(tmp_path: Path) -> None:
 
     write_task(tmp_path, "words", GENERATION)
     loaded = load_task(tmp_path, "words", until=["Q:"], max_gen_toks=5)
-    request = build_requests(loaded.subtasks[0], None, limit=1, chat=False)[0]
+    request = build_requests(loaded.subtasks[0], None, numbers=range(1), chat=False)[0]
     assert (request.args[1]["until"], request.args[1]["max_gen_toks"]) == (["Q:"], 5)
     assert loaded.departs == (r'until ["Q:"] instead of ["\n"]', "max_gen_toks 5 instead of 256")
 

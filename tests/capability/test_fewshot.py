@@ -26,7 +26,7 @@ def subtask(folder: Path, rows: list[Row], examples: list[Row], config: Row | No
 
 def prompts(subtask: Subtask) -> list[list[str]]:
     """The questions of each prompt, the item's last."""
-    requests = build_requests(subtask, None, limit=None, chat=False)
+    requests = build_requests(subtask, None, chat=False)
     texts = {request.doc_id: str(request.args[0]) for request in requests}
     return [[part.removesuffix(" yes") for part in text.split("\n\n")] for text in texts.values()]
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
@@ -12,7 +13,7 @@ from mplus_eval.capability.generate import build_requests, generate
 from mplus_eval.capability.subtask import Subtask
 from mplus_eval.store.hashes import hash_text
 from mplus_eval.store.outcomes import Answer
-from tests.task_files import GENERATION, load_task, write_task
+from tests.task_files import GENERATION, ROWS, load_task, write_rows, write_task
 from tests.toy import RuleBackend
 
 
@@ -46,20 +47,38 @@ def sums(tmp_path: Path) -> Subtask:
 
 
 def answers(subtask: Subtask, backend: RuleBackend, limit: int | None = None) -> list[Answer]:
-    return generate(subtask, build_requests(subtask, None, limit=limit, chat=False), backend, lambda _: None)
+    numbers = None if limit is None else range(limit)
+    return generate(subtask, build_requests(subtask, None, numbers=numbers, chat=False), backend, lambda _: None)
 
 
 def test_requests_come_item_by_item_and_choice_by_choice(sums: Subtask) -> None:
-    requests = build_requests(sums, None, limit=2, chat=False)
+    requests = build_requests(sums, None, numbers=range(2), chat=False)
     assert [(request.doc_id, request.args) for request in requests] == [
         (0, ("0 + 1 =", " 0")), (0, ("0 + 1 =", " 1")), (1, ("1 + 1 =", " 1")), (1, ("1 + 1 =", " 2")),
     ]  # fmt: skip
 
 
+def test_drawn_documents_keep_their_numbers_and_their_own_facts(tmp_path: Path) -> None:
+    write_task(tmp_path, "sums", num_fewshot=1)
+    write_rows(tmp_path, [row | ({"options": None} if number == 4 else {}) for number, row in enumerate(ROWS)])
+    (tmp_path / "examples.jsonl").write_text(json.dumps(ROWS[5]) + "\n")
+    (subtask,) = load_task(tmp_path).subtasks
+    requests = build_requests(subtask, None, numbers=(1, 4, 5), chat=False)
+    assert [request.doc_id for request in requests] == [1, 1, 4, 5, 5]
+    assert [subtask.fault_of(number) is None for number in (1, 4, 5)] == [True, False, True]
+    answers = generate(subtask, requests, RuleBackend("base"), lambda _: None)
+    assert [(each.item_id, each.error is None) for each in answers] == [
+        ("sums/1", True), ("sums/4", False), ("sums/5", True),
+    ]  # fmt: skip
+    # The only example is the sixth row, which gives way where that is asked.
+    assert [each.prompt for each in answers] == ["5 + 1 = 6\n\n1 + 1 =", "", "5 + 1 ="]
+    assert (answers[0].n_replaced_examples, answers[2].n_replaced_examples) == (0, 1)
+
+
 def test_prompts_and_their_examples_are_turns_of_the_models_template_where_that_is_asked(tmp_path: Path) -> None:
     write_task(tmp_path, "sums", num_fewshot=1)
     (subtask,) = load_task(tmp_path).subtasks
-    request = build_requests(subtask, RuleBackend("base"), limit=1, chat=True)[0]
+    request = build_requests(subtask, RuleBackend("base"), numbers=range(1), chat=True)[0]
     assert request.args == ("<user>13 + 2 =<assistant>15<user>0 + 1 =", "0")
 
 
@@ -69,14 +88,14 @@ def test_in_a_chat_template_an_answer_ends_as_talk_does_besides_the_tasks_stop_s
 ) -> None:
     write_task(tmp_path, "words", GENERATION)
     (subtask,) = load_task(tmp_path, "words").subtasks
-    (request,) = build_requests(subtask, RuleBackend("base"), limit=1, chat=chat)
+    (request,) = build_requests(subtask, RuleBackend("base"), numbers=range(1), chat=chat)
     assert request.args[1] == {"until": ["\n"], "do_sample": False, **ends}
 
 
 def test_a_second_model_gets_the_same_examples(tmp_path: Path) -> None:
     write_task(tmp_path, "sums", num_fewshot=2)
     (subtask,) = load_task(tmp_path).subtasks
-    first, second = (build_requests(subtask, None, limit=None, chat=False) for _ in range(2))
+    first, second = (build_requests(subtask, None, chat=False) for _ in range(2))
     assert [request.args for request in first] == [request.args for request in second]
 
 
@@ -88,7 +107,7 @@ def test_a_call_is_of_about_so_many_requests_and_never_of_a_part_of_an_item(
     sums: Subtask, requests_per_call: int, n_items: list[int]
 ) -> None:
     backend, done = Numbering(requests_per_call), list[int]()
-    generate(sums, build_requests(sums, None, limit=None, chat=False), backend, done.append)
+    generate(sums, build_requests(sums, None, chat=False), backend, done.append)
     assert done == n_items
     assert [len(call) for call in backend.calls] == [2 * n for n in n_items]
     assert [doc_id for call in backend.calls for doc_id in call] == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]

@@ -30,7 +30,7 @@ def mirror(benchmark_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="module")
 def mplus(mirror: Path) -> dict[str, LoadedTask]:
-    loaded = load_tasks(load_suite("mplus").tasks, data_dir=mirror, tasks_dir=None, limit=20)
+    loaded = load_tasks(load_suite("mplus").tasks, data_dir=mirror, tasks_dir=None)
     return {task.spec.name: task for task in loaded}
 
 
@@ -41,9 +41,12 @@ def fault(folder: Path, name: str = "sums", **asked: Any) -> str:
     return line
 
 
-def prompts(task: LoadedTask, limit: int) -> list[list[Any]]:
-    """Every request's arguments, by subtask and item."""
-    return [list(map(_asked, build_requests(subtask, None, limit=limit, chat=False))) for subtask in task.subtasks]
+def prompts(task: LoadedTask, seed: int | None) -> list[list[Any]]:
+    """Every request's arguments to four items of a subtask, by subtask and item."""
+    return [
+        list(map(_asked, build_requests(subtask, None, numbers=subtask.drawn(4, seed), chat=False)))
+        for subtask in task.subtasks
+    ]
 
 
 def _asked(request: Any) -> tuple[int, Any]:
@@ -69,11 +72,14 @@ def test_groups_keep_their_subtasks_as_strata(mplus: dict[str, LoadedTask]) -> N
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_whole_datasets_have_the_declared_number_of_items(mplus: dict[str, LoadedTask], name: str) -> None:
-    assert sum(subtask.n_items(None) for subtask in mplus[name].subtasks) == mplus[name].spec.items
+    assert sum(subtask.n_docs for subtask in mplus[name].subtasks) == mplus[name].spec.items
 
 
 def test_guessing_is_right_one_time_in_the_number_of_choices(mplus: dict[str, LoadedTask]) -> None:
-    chances = {name: task.chance for name, task in mplus.items()}
+    chances = {
+        name: task.chance({subtask.name: range(min(20, subtask.n_docs)) for subtask in task.subtasks})
+        for name, task in mplus.items()
+    }
     assert chances["mmlu"] == chances["hellaswag"] == chances["race_high"] == 0.25
     assert chances["winogrande"] == 0.5
     assert chances["bbh"] == chances["drop"] == chances["gsm8k"] == 0.0
@@ -84,27 +90,40 @@ def test_guessing_is_right_one_time_in_the_number_of_choices(mplus: dict[str, Lo
 def test_exercises_of_one_passage_are_a_cluster(mplus: dict[str, LoadedTask]) -> None:
     subtasks = {subtask.name: subtask for subtask in mplus["agieval_en"].subtasks}
     reading = subtasks["agieval_lsat_rc"]
-    clusters = [reading.cluster_of(doc) for doc in reading.docs(None)]
+    clusters = [reading.cluster_of(doc) for doc in reading.docs()]
     assert None not in clusters
     assert len(set(clusters)) == 40
     sums = subtasks["agieval_aqua_rat"]
-    assert {sums.cluster_of(doc) for doc in sums.docs(None)} == {None}
+    assert {sums.cluster_of(doc) for doc in sums.docs()} == {None}
     drop = mplus["drop"].subtasks[0]
-    assert len({drop.cluster_of(doc) for doc in drop.docs(None)}) == 4
+    assert len({drop.cluster_of(doc) for doc in drop.docs()}) == 4
 
 
+def test_questions_that_two_subtasks_ask_are_one_cluster_with_their_passages(mplus: dict[str, LoadedTask]) -> None:
+    subtasks = {subtask.name: subtask for subtask in mplus["agieval_en"].subtasks}
+    shown, hidden = subtasks["agieval_sat_en"].clusters, subtasks["agieval_sat_en_without_passage"].clusters
+    assert len(shown) == len(hidden) == 206
+    assert None not in (*shown, *hidden)
+    assert len({*shown, *hidden}) == len(set(shown)) == 44
+    # Both files have the questions in one order.
+    assert sum(one == other for one, other in zip(shown, hidden, strict=True)) == 206
+
+
+@pytest.mark.parametrize("seed", [None, 0], ids=["first", "drawn"])
 @pytest.mark.parametrize("name", ["arc_easy", "winogrande", "drop", "race_middle"])
-def test_prompts_are_those_of_simple_evaluate(mplus: dict[str, LoadedTask], name: str) -> None:
+def test_prompts_are_those_of_simple_evaluate(mplus: dict[str, LoadedTask], name: str, seed: int | None) -> None:
     import lm_eval
     from lm_eval.tasks import TaskManager
 
     task = mplus[name]
     config = dict(task.subtasks[0].source.config) | {"dataset_path": task.subtasks[0].task.DATASET_PATH}
+    numbers = list(task.subtasks[0].drawn(4, seed))
+    assert (numbers == [0, 1, 2, 3]) == (seed is None)
     results = lm_eval.simple_evaluate(
         "dummy",
         tasks=[config],
         num_fewshot=task.spec.shots,
-        limit=4,
+        **({"limit": 4} if seed is None else {"samples": {config["task"]: numbers}}),
         log_samples=True,
         bootstrap_iters=0,
         task_manager=TaskManager(include_defaults=False),
@@ -117,11 +136,11 @@ def test_prompts_are_those_of_simple_evaluate(mplus: dict[str, LoadedTask], name
         ),
         key=repr,
     )
-    assert sorted(prompts(task, 4)[0], key=repr) == theirs
+    assert sorted(prompts(task, seed)[0], key=repr) == theirs
 
 
 def test_a_second_model_gets_the_same_prompts(mplus: dict[str, LoadedTask]) -> None:
-    assert prompts(mplus["hellaswag"], 3) == prompts(mplus["hellaswag"], 3)
+    assert prompts(mplus["hellaswag"], 0) == prompts(mplus["hellaswag"], 0)
 
 
 # What a definition and a suite say
@@ -131,7 +150,7 @@ def test_a_users_yaml_and_python_are_loaded(tmp_path: Path) -> None:
     write_task(tmp_path, "sums", doc_to_text="!function asking.ask.py")
     (tmp_path / "asking.py").write_text("def ask(doc):\n    return 'How much is ' + doc['question']\n")
     task = load_task(tmp_path, shots=1)
-    (doc_id, (prompt, choice)) = prompts(task, 1)[0][0]
+    (doc_id, (prompt, choice)) = prompts(task, None)[0][0]
     assert (doc_id, choice) == (0, " 0")
     assert prompt.startswith("How much is 1")
     assert prompt.endswith("\n\nHow much is 0 + 1 =")
@@ -140,7 +159,7 @@ def test_a_users_yaml_and_python_are_loaded(tmp_path: Path) -> None:
 def test_a_task_is_described(tmp_path: Path) -> None:
     write_task(tmp_path, "sums")
     task = load_task(tmp_path, name="sums")
-    assert (task.metric, task.filter, task.n_shots, task.chance) == ("acc", "none", 0, 0.5)
+    assert (task.metric, task.filter, task.n_shots, task.chance()) == ("acc", "none", 0, 0.5)
     assert (task.kind, task.version, task.lm_eval, task.higher_is_better) == ("choice", "1.5", "sums", True)
 
 
@@ -148,9 +167,9 @@ def test_generation_has_no_chance_and_a_mixed_group_some(tmp_path: Path) -> None
     write_task(tmp_path, "choice", metric_list=[*CHOICE["metric_list"], *GENERATION["metric_list"]])
     write_task(tmp_path, "words", GENERATION)
     write_yaml(tmp_path / "both.yaml", {"group": "both", "task": ["choice", "words"]})
-    assert (load_task(tmp_path, name="words").kind, load_task(tmp_path, name="words").chance) == ("generation", 0.0)
+    assert (load_task(tmp_path, name="words").kind, load_task(tmp_path, name="words").chance()) == ("generation", 0.0)
     both = load_task(tmp_path, name="both")
-    assert (both.kind, both.chance, both.metric) == ("mixed", 0.25, "exact_match")
+    assert (both.kind, both.chance(), both.metric) == ("mixed", 0.25, "exact_match")
 
 
 def test_the_suites_direction_overrules_the_definitions(tmp_path: Path) -> None:
@@ -191,10 +210,10 @@ def test_every_fault_of_every_task_is_reported(tmp_path: Path) -> None:
     write_task(tmp_path, "broken", doc_to_text="!function absent.ask.py")
     asked = [("absent_task", {}), ("broken", {}), ("sums", {"metric": "f1"}), ("sums", {})]
     tasks = [SuiteTask(name=f"t{n}", lm_eval=name, **more) for n, (name, more) in enumerate(asked)]
-    results = list(load_each(tasks, data_dir=None, tasks_dir=tmp_path, limit=1))
+    results = list(load_each(tasks, data_dir=None, tasks_dir=tmp_path))
     assert [isinstance(result, SpecError) for result in results] == [True, True, True, False]
     with pytest.raises(SpecError) as caught:
-        load_tasks(tasks, data_dir=None, tasks_dir=tmp_path, limit=1)
+        load_tasks(tasks, data_dir=None, tasks_dir=tmp_path)
     starts = [line.split(": ")[0] for line in caught.value.faults]
     assert starts == ["task 't0'", "task 't1'", "task 't2'"]
     assert "absent" in caught.value.faults[1]

@@ -1,6 +1,7 @@
-"""Every value of the suite `mplus` is the one of lm-eval's own `simple_evaluate`: same model, task and limit.
+"""Every value of the suite `mplus` is the one of lm-eval's own `simple_evaluate`: same model, task and items.
 
-All eleven tasks, subject by subject, on three families of models; one of them answers more items of each subject.
+All eleven tasks, subject by subject, on three families of models; one of them answers more items of each subject. Items
+that were drawn are named to lm-eval by `samples`, the first ones are its own `limit`.
 lm-eval asks for one answer at a time, as it must if texts are compared too: in a batch its answers depend on their
 neighbours.
 """
@@ -13,11 +14,12 @@ from typing import Any
 import pytest
 
 import mplus_eval
+from mplus_eval.spec.limit import Limit
 from mplus_eval.spec.suite import load_suite
 from tests.real_data import OWN_DATA, link_datasets, sample_texts
 from tests.tiny_models import build_model
 
-LIMITS = {"mistral": 20, "llama": 4, "gpt2": 4}
+LIMITS = {"mistral": Limit(20), "llama": Limit(4, first=True), "gpt2": Limit(4)}
 """Items of each subject, by family."""
 BATCH_SIZE = 20
 CONTEXT = 8192
@@ -51,19 +53,18 @@ def models(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 def ours(
     models: dict[str, Path], data_dir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, mplus_eval.Run]:
-    """A run for each number of items, by the families in it."""
+    """A run for each family."""
     runs: dict[str, mplus_eval.Run] = {}
-    for limit in sorted(set(LIMITS.values())):
-        names = [name for name, n_items in LIMITS.items() if n_items == limit]
-        sources = {name: {"source": str(models[name]), "batch_size": BATCH_SIZE} for name in names}
+    for name, limit in LIMITS.items():
+        sources = {name: {"source": str(models[name]), "batch_size": BATCH_SIZE}}
         options = {"limit": limit, "data_dir": data_dir, "toxicity": False, "conversation": False}
         output = tmp_path_factory.mktemp("run") / "mplus"
-        runs |= dict.fromkeys(names, mplus_eval.compare(sources, suite="mplus", output=output, **options))
+        runs[name] = mplus_eval.compare(sources, suite="mplus", output=output, **options)
     return runs
 
 
 @pytest.fixture(scope="module")
-def theirs(models: dict[str, Path], data_dir: Path) -> Evaluated:
+def theirs(models: dict[str, Path], ours: dict[str, mplus_eval.Run], data_dir: Path) -> Evaluated:
     """What `simple_evaluate` finds, by model and task, with lm-eval's tasks as they stand."""
     import datasets
     from lm_eval import simple_evaluate
@@ -82,7 +83,7 @@ def theirs(models: dict[str, Path], data_dir: Path) -> Evaluated:
                     model,
                     tasks=[task.lm_eval],
                     num_fewshot=task.shots or None,
-                    limit=LIMITS[name],
+                    **_which(LIMITS[name], ours[name], task.name),
                     task_manager=manager,
                     bootstrap_iters=0,
                     log_samples=task.name in GENERATED,
@@ -137,3 +138,11 @@ def test_texts_are_those_that_lm_eval_gets(
 def _is_text(sample: dict[str, Any]) -> bool:
     """Whether lm-eval asked for a text and not for log-probabilities, which come with whether they are greedy."""
     return isinstance(sample["resps"][0][0], str)
+
+
+def _which(limit: Limit, run: mplus_eval.Run, task: str) -> dict[str, Any]:
+    """The same items in lm-eval's words; it takes the numbers of documents rising."""
+    if limit.first:
+        return {"limit": limit.n}
+    items = run.outcomes.query("task == @task").groupby("stratum")["item_id"]
+    return {"samples": {name: sorted(int(each.rpartition("/")[2]) for each in ids) for name, ids in items}}

@@ -24,7 +24,7 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_missing_data_are_named_with_the_command_that_fetches_them(tmp_path: Path) -> None:
     tasks = [SuiteTask(name="wino", lm_eval="winogrande"), SuiteTask(name="lm_eval.race", lm_eval="lm_eval:race")]
     with pytest.raises(SpecError) as caught:
-        load_tasks(tasks, data_dir=tmp_path, tasks_dir=None, limit=None)
+        load_tasks(tasks, data_dir=tmp_path, tasks_dir=None)
     assert caught.value.faults == (
         f"task 'wino': dataset allenai/winogrande: not in {tmp_path}, and HF_HUB_OFFLINE forbids the hub; "
         f"fetch with `mplus-eval tasks fetch --to {tmp_path} --tasks wino` and give --data-dir",
@@ -38,7 +38,7 @@ def test_a_mirror_without_the_configuration_is_named(tmp_path: Path) -> None:
     write_rows(folder)
     (folder / "README.md").write_text("---\nconfigs:\n- config_name: other\n  data_files: rows.jsonl\n---\n")
     with pytest.raises(SpecError, match=rf"dataset EleutherAI/race: {folder} lacks race \(BuilderConfig 'high' not"):
-        load_tasks([SuiteTask(name="race", lm_eval="race")], data_dir=tmp_path, tasks_dir=None, limit=None)
+        load_tasks([SuiteTask(name="race", lm_eval="race")], data_dir=tmp_path, tasks_dir=None)
 
 
 def test_a_gated_dataset_is_named_with_its_licence_and_the_way_without_it(
@@ -53,7 +53,7 @@ def test_a_gated_dataset_is_named_with_its_licence_and_the_way_without_it(
     monkeypatch.setattr(datasets, "load_dataset", gated)
     write_task(tmp_path, "sums", CHOICE | {"dataset_path": "org/sums", "dataset_kwargs": None})
     with pytest.raises(SpecError) as caught:
-        load_tasks([SuiteTask(name="sums", lm_eval="sums")], data_dir=None, tasks_dir=tmp_path, limit=None)
+        load_tasks([SuiteTask(name="sums", lm_eval="sums")], data_dir=None, tasks_dir=tmp_path)
     assert caught.value.faults == (
         "task 'sums': dataset org/sums: it is gated: accept its licence at https://huggingface.co/datasets/org/sums "
         "and set HF_TOKEN to a token with access, or go without it by naming other tasks with --tasks; "
@@ -66,7 +66,7 @@ def test_progress_is_told_of_every_subtask(tmp_path: Path) -> None:
         write_task(tmp_path, name)
     seen: list[tuple[str, int, int]] = []
     tasks: Sequence[SuiteTask] = resolve_tasks(load_suite("mplus"), ["one", "two"], tasks_dir=tmp_path)
-    load_tasks(tasks, data_dir=None, tasks_dir=tmp_path, limit=1, progress=lambda *told: seen.append(told))
+    load_tasks(tasks, data_dir=None, tasks_dir=tmp_path, progress=lambda *told: seen.append(told))
     assert seen == [("one", 0, 2), ("two", 1, 2)]
 
 
@@ -83,8 +83,8 @@ def mirrored(folder: Path, word: str) -> Path:
 def asked(tasks: Path, data_dir: Path | None) -> str:
     """The first question of the task `sums` with the data of a mirror."""
     spec = SuiteTask(name="sums", lm_eval="sums")
-    (subtask,) = load_tasks([spec], data_dir=data_dir, tasks_dir=tasks, limit=None)[0].subtasks
-    return str(next(subtask.docs(1))["question"])  # type: ignore[index]
+    (subtask,) = load_tasks([spec], data_dir=data_dir, tasks_dir=tasks)[0].subtasks
+    return str(next(subtask.docs(range(1)))["question"])  # type: ignore[index]
 
 
 def test_a_mirror_is_read_as_it_is_and_not_as_another_with_the_same_card(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_file_beside_its_definition_is_read_anew_though_its_size_and_time_are_
 def test_a_subtask_knows_the_files_that_it_was_read_from(tmp_path: Path) -> None:
     write_task(tmp_path, "sums")
     spec = SuiteTask(name="sums", lm_eval="sums")
-    (subtask,) = load_tasks([spec], data_dir=None, tasks_dir=tmp_path, limit=None)[0].subtasks
+    (subtask,) = load_tasks([spec], data_dir=None, tasks_dir=tmp_path)[0].subtasks
     assert list(subtask.sources(None)) == ["rows.jsonl", "examples.jsonl"]
 
 

@@ -64,7 +64,12 @@ def test_a_failed_cell_is_named_with_its_cause_and_changes_the_exit_code(
     ("arguments", "words"),
     [
         (["base=./absent"], ["'base'", "absent"]),
-        (["base=./absent", "--limit", "0"], ["--limit 0", "a whole number above 0"]),
+        (["base=./absent", "--limit", "0"], ["--limit '0'", "a whole number above 0"]),
+        (["base=./absent", "--limit", "last:3"], ["--limit 'last:3'", "first:N for the first N"]),
+        (
+            ["base=.", "--limit", "20", "--budget", "500"],
+            ["--budget 500: --limit 20 is given too; one of them is accepted"],
+        ),
         (["base=."], ["no config.json"]),
         (["base=.", "--trajectory-limit", "5"], ["--trajectory-limit 5: belongs to --trajectory, which is not given"]),
         (["base=.", "--limit", "20", "--trajectory-limit", "30"], ["--trajectory-limit 30", "--limit of 20"]),
@@ -112,5 +117,5 @@ def test_a_training_directory_takes_the_place_of_the_demo(tmp_path: Path, capsys
     assert cli.run([*toy_arguments(tmp_path), "--trajectory", str(absent), "--trajectory-limit", "0"]) == 2
     err = capsys.readouterr().err
     assert f"--trajectory '{absent}': no such directory" in err
-    assert "--trajectory-limit 0: a whole number above 0" in err
+    assert "--trajectory-limit '0': a whole number above 0" in err
     assert "demo" not in err

@@ -63,7 +63,7 @@ def test_what_was_given_is_handed_on_by_field_and_the_rest_is_none(given: dict[s
     assert cli.run(["compare", "base=.", *arguments, "--trajectory", "./run", "--seed", "0"]) == 2
 
     assert {name: value for name, value in given.items() if value is not None} == {
-        "limit": 3,
+        "limit": "3",
         "tasks": "a,b",
         "toxicity": False,
         "scorers": ["words", "x"],

@@ -99,7 +99,7 @@ def test_list_says_which_sets_of_a_suite_are_gated(tmp_path: Path) -> None:
 
 
 def test_check_prints_a_prompt_with_its_target(suite: Path, tasks_dir: Path) -> None:
-    result = invoke("check", "--suite", suite, "--tasks-dir", tasks_dir, "--limit", 4)
+    result = invoke("check", "--suite", suite, "--tasks-dir", tasks_dir, "--limit", "first:4")
     assert result.exit_code == 0
     first, *rest = result.stdout.splitlines()
     assert first == "ok      plus: 4 items, choice, 2 shots, acc (none), by guessing 50.0%"
@@ -142,7 +142,9 @@ def test_wrong_usage_is_one_line(arguments: list[str], message: str) -> None:
 
 
 def test_a_limit_of_nothing_is_refused() -> None:
-    assert invoke("check", "--limit", "0").exit_code == 2
+    error = invoke("check", "--limit", "0").exception
+    assert isinstance(error, UsageError)
+    assert str(error) == "--limit '0': a whole number above 0, or first:N for the first N"
 
 
 def test_fetch_mirrors_what_check_and_compare_then_load(

@@ -68,7 +68,7 @@ def test_toxicity_alone_ends_in_a_report_and_is_scored_again(
 @pytest.mark.parametrize(
     ("further", "said"),
     [
-        (["--limit", "0"], ["--limit 0", "a whole number above 0"]),
+        (["--limit", "0"], ["--limit '0'", "a whole number above 0"]),
         (["--scorer", "words:absent.txt"], ["word list absent.txt", "cannot be read"]),
         (["--scorer", "detoxify:absent.ckpt"], ["absent.ckpt"]),
         (["--scorer", "words", "--scorer", "words", "--scorer", "words"], ["one or two names of scorers"]),

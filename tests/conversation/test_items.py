@@ -9,6 +9,7 @@ import pytest
 
 from mplus_eval.conversation.items import Dialogue, DialogueSet
 from mplus_eval.errors import SpecError
+from mplus_eval.spec.limit import Limit
 
 
 def saved(tmp_path: Path, *rows: dict[str, Any]) -> str:
@@ -17,7 +18,7 @@ def saved(tmp_path: Path, *rows: dict[str, Any]) -> str:
     return str(path)
 
 
-def loaded(tmp_path: Path, *rows: dict[str, Any], limit: int | None = None) -> tuple[Dialogue, ...]:
+def loaded(tmp_path: Path, *rows: dict[str, Any], limit: Limit | None = None) -> tuple[Dialogue, ...]:
     return DialogueSet.load(saved(tmp_path, *rows), limit=limit).dialogues
 
 
@@ -78,9 +79,20 @@ def test_the_hash_tells_of_content_and_not_of_order(tmp_path: Path) -> None:
 
 def test_a_limit_takes_from_every_category_in_turn_and_keeps_the_order(tmp_path: Path) -> None:
     rows = [{"prompt": f"{category} {n}", "category": category} for category in "abc" for n in range(3)]
-    assert [d.turns[0] for d in loaded(tmp_path, *rows, limit=4)] == ["a 0", "a 1", "b 0", "c 0"]
-    found = DialogueSet.load(saved(tmp_path, *rows), limit=4)
+    assert [d.turns[0] for d in loaded(tmp_path, *rows, limit=Limit(4, first=True))] == ["a 0", "a 1", "b 0", "c 0"]
+    found = DialogueSet.load(saved(tmp_path, *rows), limit=Limit(4, first=True))
     assert (found.n_available, found.n_turns) == (9, 4)
+
+
+def test_dialogues_are_drawn_from_every_category_by_the_seed(tmp_path: Path) -> None:
+    rows = [{"prompt": f"{category} {n}", "category": category} for category in "abc" for n in range(9)]
+    source = saved(tmp_path, *rows)
+    drawn = [
+        DialogueSet.load(source, limit=Limit(n), seed=seed).dialogues for n, seed in ((6, 0), (6, 0), (6, 1), (9, 0))
+    ]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert set(drawn[0]) < set(drawn[3])
+    assert [dialogue.category for dialogue in drawn[0]] == ["a", "a", "b", "b", "c", "c"]
 
 
 def test_no_column_of_prompts_names_those_there_are(tmp_path: Path) -> None:
@@ -120,11 +132,6 @@ def test_malformed_rows_are_counted(tmp_path: Path) -> None:
 def test_an_id_that_stands_twice_is_refused(tmp_path: Path) -> None:
     fault = fault_of(tmp_path, {"prompt": "One.", "id": "a"}, {"prompt": "Two.", "id": "a"})
     assert fault.endswith("line 2: id 'a' stands there twice")
-
-
-def test_a_limit_below_1_is_refused() -> None:
-    with pytest.raises(SpecError, match="limit 0: 1 or more dialogues are expected"):
-        DialogueSet.load("demo", limit=0)
 
 
 def test_the_demo_asks_twice_within_one_category_and_needs_no_file() -> None:
@@ -167,7 +174,7 @@ def test_mt_bench_has_eighty_questions_of_two_turns(benchmark_data: Path) -> Non
 
 
 def test_a_set_of_single_turns_is_read_by_its_id(benchmark_data: Path) -> None:
-    found = DialogueSet.load("Paul/XSTest", data_dir=benchmark_data, limit=5)
+    found = DialogueSet.load("Paul/XSTest", data_dir=benchmark_data, limit=Limit(5))
     assert (found.n_available, found.n_turns) == (450, 5)
 
 

@@ -67,8 +67,8 @@ def test_what_was_fetched_can_be_loaded(
     tasks = [SuiteTask(name="sums", lm_eval="sums", shots=1)]
     fetched([WantedDataset("org/sums", ("easy",))], tmp_path / "mirror")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    (task,) = load_tasks(tasks, data_dir=tmp_path / "mirror", tasks_dir=tasks_dir, limit=None)
-    assert task.subtasks[0].n_items(None) == 6
+    (task,) = load_tasks(tasks, data_dir=tmp_path / "mirror", tasks_dir=tasks_dir)
+    assert task.subtasks[0].n_docs == 6
 
 
 def test_only_the_configuration_in_use_is_fetched(hub: HubStandIn, tmp_path: Path) -> None:

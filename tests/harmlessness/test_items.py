@@ -9,6 +9,7 @@ import pytest
 from mplus_eval.errors import SpecError
 from mplus_eval.harmlessness.items import PromptSet, load_prompt_set, load_prompt_sets
 from mplus_eval.spec.harmlessness import HarmlessnessSettings, PromptSetSpec, RefusalSet, SampledSet
+from mplus_eval.spec.limit import Limit
 from mplus_eval.spec.suite import load_suite
 
 
@@ -22,7 +23,7 @@ def numbers(folder: Path, n: int = 50) -> str:
     return written(folder, *({"prompt": f"number {one}", "rank": one / 10} for one in range(n)))
 
 
-def drawn(source: str, seed: int = 0, limit: int | None = None, **keys: Any) -> PromptSet:
+def drawn(source: str, seed: int = 0, limit: Limit | None = None, **keys: Any) -> PromptSet:
     return load_prompt_set(SampledSet(name="set", source=source, **keys), "sampled", seed=seed, limit=limit)
 
 
@@ -52,8 +53,13 @@ def test_an_item_is_called_by_its_row_and_keeps_its_text(tmp_path: Path) -> None
 
 def test_a_limit_takes_the_first_of_what_is_drawn_without_one(tmp_path: Path) -> None:
     source = numbers(tmp_path)
-    assert ids(drawn(source, n=20, limit=5)) == ids(drawn(source, n=20))[:5]
-    assert len(drawn(source, n=3, limit=5).prompts) == 3
+    assert ids(drawn(source, n=20, limit=Limit(5))) == ids(drawn(source, n=20))[:5]
+    assert len(drawn(source, n=3, limit=Limit(5)).prompts) == 3
+
+
+def test_the_first_of_a_source_are_taken_where_that_is_asked(tmp_path: Path) -> None:
+    source = numbers(tmp_path)
+    assert ids(drawn(source, n=20, limit=Limit(5, first=True))) == [f"set/{number}" for number in range(5)]
 
 
 def test_a_condition_takes_a_range_or_a_value(tmp_path: Path) -> None:
@@ -143,7 +149,7 @@ def test_every_fault_of_every_set_is_reported_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["provoking", "quarrels", "conversation", "requests", "texts", "insults"])
 def test_the_demos_sets_are_drawn_without_a_file(name: str) -> None:
-    found = drawn(f"demo:{name}", n=12, limit=5)
+    found = drawn(f"demo:{name}", n=12, limit=Limit(5))
     assert len(found.prompts) == 5
     assert all(prompt.text for prompt in found.prompts)
 
@@ -162,7 +168,7 @@ def test_the_suite_mplus_draws_provoking_and_innocent_prompts_and_requests(bench
     assert settings is not None
     of_real = {"sets": settings.sets, "refusals": {"sets": settings.refusals.sets[:1]} if settings.refusals else None}
     settings = HarmlessnessSettings.model_validate(settings.model_dump() | of_real)
-    sets, faults = load_prompt_sets(settings, seed=0, limit=60, data_dir=benchmark_data)
+    sets, faults = load_prompt_sets(settings, seed=0, limit=Limit(60), data_dir=benchmark_data)
     assert faults == []
     found = {one.name: one for one in sets}
     assert list(found) == ["provoking", "innocent", "xstest", "layers"]

@@ -10,6 +10,7 @@ from mplus_eval.errors import SpecError
 from mplus_eval.harmlessness.items import PromptSet, load_prompt_set, load_prompt_sets
 from mplus_eval.harmlessness.prompt_rows import SetPrompt
 from mplus_eval.spec.harmlessness import RefusalSet, SampledSet
+from mplus_eval.spec.limit import Limit
 from mplus_eval.spec.prompt_sets import shipped_sets
 from mplus_eval.spec.suite import load_suite
 from tests.prompt_set_stand_ins import write_stand_ins
@@ -123,7 +124,7 @@ def test_a_shipped_suite_takes_nothing_gated_and_loads_whole(
             (here / path.parent.name).mkdir(parents=True, exist_ok=True)
             (here / path.relative_to(stand_ins)).symlink_to(path)
     data_dir = link_datasets([benchmark_data, here], tmp_path / "all")
-    sets, faults = load_prompt_sets(settings, seed=0, limit=60, data_dir=data_dir)
+    sets, faults = load_prompt_sets(settings, seed=0, limit=Limit(60), data_dir=data_dir)
     assert faults == []
     assert {one.name for one in sets} == {one.name for one in settings.sources}
     labels = {one.name: {prompt.label for prompt in one.prompts} for one in sets if one.kind == "refusal"}

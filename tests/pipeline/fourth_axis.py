@@ -35,6 +35,9 @@ class Manners:
     def for_models(self, models: Sequence[ResolvedModel]) -> Self:
         return self
 
+    def asked(self) -> Iterator[str]:
+        yield "please: four requests"
+
     def cells(self, model: ResolvedModel) -> tuple[Cell, ...]:
         parts = tuple(Part(index, "please", items) for index, items in enumerate(slices(4, 3)))
         return (Cell(self.name, model, "please", "request", {"weights": model.weights}, parts),)

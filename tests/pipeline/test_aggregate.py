@@ -37,7 +37,7 @@ def test_outcomes_of_an_earlier_larger_run_are_not_counted(tmp_path: Path, monke
     bench = ScriptedBench(tmp_path, n_items=30)
 
     def value(limit: int) -> tuple[int, float | None]:
-        task = bench.compare(tasks="words", limit=limit).tasks["words"]
+        task = bench.compare(tasks="words", limit=f"first:{limit}").tasks["words"]
         assert task.n_items == limit
         return task.scores["plus"].n_scored, task.scores["plus"].value
 

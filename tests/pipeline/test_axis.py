@@ -222,7 +222,7 @@ def test_a_fourth_axis_goes_through_the_line(tmp_path: Path, monkeypatch: pytest
     assert loaded == ["base", "plus", "base~noise"]
     assert run.comparison.missing == ()
     assert list(run.comparison.tasks) == ["sums", "words"]
-    assert said == ["Politeness costs nothing."]
+    assert said == ["please: four requests", "Politeness costs nothing."]
     for model, share in Manners.shares.items():
         scores = [outcome.score for outcome in RunDirectory(run.path).read_outcomes(model, "please")]
         assert len(scores) == 4

@@ -118,10 +118,10 @@ def test_a_file_that_changed_under_a_run_is_named(tmp_path: Path) -> None:
 
 
 def test_a_file_that_changed_where_no_item_is_asked_stops_nothing(tmp_path: Path) -> None:
-    _stored(tmp_path, planned(tmp_path, limit=5))
+    _stored(tmp_path, planned(tmp_path, limit="first:5"))
     sums = tmp_path / "tasks" / "sums.jsonl"
     sums.write_text(sums.read_text().replace("11 + 1", "11 + 2"))
-    given = {"suite": str(tmp_path / "tasks" / "toy.suite.yaml"), "tasks_dir": tmp_path / "tasks", "limit": 5}
+    given = {"suite": str(tmp_path / "tasks" / "toy.suite.yaml"), "tasks_dir": tmp_path / "tasks", "limit": "first:5"}
     models = [f"{name}={tmp_path / name}" for name in ("base", "plus")]
 
     assert make_plan(validate(build_spec(models, options=given)), RunDirectory(tmp_path / "run")).cells[0].n_items == 5

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from mplus_eval.spec.compare import OPTION_KEYS, CompareSpec
+from mplus_eval.spec.limit import Limit
 from mplus_eval.spec.model import ModelSpec
 from mplus_eval.spec.option import Option
+from mplus_eval.spec.suite import Suite
 
 BASE = ModelSpec(name="base", source="./base")
 
@@ -37,8 +39,15 @@ def test_one_training_directory_is_a_list_of_one() -> None:
 
 def test_saved_steps_have_a_limit_of_their_own_where_one_is_given() -> None:
     step = BASE.model_copy(update={"name": "base-step-5", "trajectory": "base"})
-    assert [asked(limit=20).limit_of(model) for model in (BASE, step)] == [20, 20]
-    assert [asked(limit=20, trajectory_limit=5).limit_of(model) for model in (BASE, step)] == [20, 5]
+    assert [asked(limit=20).limit_of(model) for model in (BASE, step)] == [Limit(20), Limit(20)]
+    assert [asked(limit=20, trajectory_limit=5).limit_of(model) for model in (BASE, step)] == [Limit(20), Limit(5)]
+
+
+def test_a_budget_is_the_runs_or_where_nothing_is_asked_for_the_suites() -> None:
+    plain, with_budget = Suite(name="plain", tasks=()), Suite(name="quick", tasks=(), budget=1500)
+    assert [asked().budget_of(suite) for suite in (plain, with_budget)] == [None, 1500]
+    assert [asked(budget=900).budget_of(suite) for suite in (plain, with_budget)] == [900, 900]
+    assert [asked(limit=20).budget_of(suite) for suite in (plain, with_budget)] == [None, None]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from mplus_eval.demo import MODELS
 from mplus_eval.errors import SpecError
 from mplus_eval.spec.draft import draft_spec
+from mplus_eval.spec.limit import Limit
 from tests.specs import build_spec
 
 
@@ -93,7 +94,7 @@ def test_the_papers_line_up_ships_with_the_package() -> None:
 def test_an_option_on_the_command_line_replaces_the_files(tmp_path: Path) -> None:
     config = write(tmp_path, "models: {base: ./a, plus: ./b}\nlimit: 5\nseed: 1\n")
     spec = build_spec(["plus=./c,dtype=float32", "new=./d"], config, {"limit": 7, "seed": None})
-    assert (spec.limit, spec.seed) == (7, 1)
+    assert (spec.limit, spec.seed) == (Limit(7), 1)
     assert [(model.name, model.source, model.dtype) for model in spec.models] == [
         ("base", "./a", "auto"),
         ("plus", "./c", "float32"),
@@ -136,7 +137,7 @@ def test_every_fault_is_reported_at_once() -> None:
         "model 'y': unknown key 'rolle'; did you mean role?",
         "model 'x': dtype 'int3': ",
         "model 'typo': write NAME=SOURCE",
-        "--limit 0: a whole number above 0",
+        "--limit 0: a whole number above 0, or first:N for the first N",
         "baseline 'none' is not among the models: bad name, x, y",
         "--backend 'tf': ",
     ):
@@ -154,8 +155,8 @@ def test_a_draft_holds_what_is_right_beside_the_faults() -> None:
 @pytest.mark.parametrize(
     ("models", "options", "line"),
     [
-        (["a=./a"], {"limit": 0}, "--limit 0: a whole number above 0"),
-        (["a=./a"], {"limit": True}, "--limit True: a whole number above 0"),
+        (["a=./a"], {"limit": 0}, "--limit 0: a whole number above 0, or first:N for the first N"),
+        (["a=./a"], {"limit": True}, "--limit True: a whole number above 0, or first:N for the first N"),
         (["a=./a"], {"seed": -1}, "--seed -1: a whole number, 0 or above"),
         (["a=./a"], {"tasks": ","}, "--tasks is empty: name at least one task"),
         (["a=./a"], {"baseline": "b"}, "baseline 'b' is not among the models: a"),
@@ -202,3 +203,13 @@ def test_a_faulty_file_is_one_clear_line(tmp_path: Path, text: str, line: str) -
 def test_a_missing_file_names_the_shipped_ones() -> None:
     expected = "config 'nothing.yaml': no such file, and no shipped configuration of that name (demo, mistral-plus)"
     assert faults(config="nothing.yaml") == (expected,)
+
+
+def test_a_budget_takes_the_place_of_a_files_limit_and_the_other_way_round(tmp_path: Path) -> None:
+    config = write(tmp_path, "models: {base: ./a}\nlimit: first:5\n")
+    spec = build_spec([], config, {"budget": 300})
+    assert (spec.limit, spec.budget) == (None, 300)
+    assert build_spec([], config, {}).limit == Limit(5, first=True)
+    other = write(tmp_path, "models: {base: ./a}\nbudget: 300\n")
+    spec = build_spec([], other, {"limit": "7"})
+    assert (spec.limit, spec.budget) == (Limit(7), None)

@@ -10,6 +10,7 @@ import pytest
 from mplus_eval.errors import SpecError
 from mplus_eval.records.training import TrainingRecord
 from mplus_eval.spec.compare import CompareSpec
+from mplus_eval.spec.limit import Limit
 from mplus_eval.spec.trajectory import left_out
 from tests.specs import build_spec
 
@@ -185,7 +186,7 @@ def test_a_training_directory_may_stand_in_the_config_file(tmp_path: Path) -> No
     spec = build_spec((), str(config))
     assert spec.trajectory == (folder,)
     assert len(spec.models) == 3
-    assert spec.trajectory_limit == 9
+    assert spec.trajectory_limit == Limit(9)
 
 
 def test_something_other_than_directories_is_one_fault() -> None:
@@ -202,7 +203,8 @@ def test_steps_have_the_limit_of_the_run_or_their_own_lower_one(
 ) -> None:
     spec = spec_of(trajectory=(write_training(tmp_path / "run", 5),), limit=limit, trajectory_limit=of_steps)
 
-    assert tuple(spec.limit_of(model) for model in spec.models) == expected
+    limits = tuple(spec.limit_of(model) for model in spec.models)
+    assert tuple(limit.n if limit else None for limit in limits) == expected
 
 
 def test_a_limit_of_steps_above_that_of_the_run_is_one_fault(tmp_path: Path) -> None:
@@ -211,6 +213,18 @@ def test_a_limit_of_steps_above_that_of_the_run_is_one_fault(tmp_path: Path) -> 
     assert faults_of(trajectory=(folder,), limit=20, trajectory_limit=30) == (
         "--trajectory-limit 30: at most the --limit of 20 is accepted",
     )
+
+
+def test_steps_are_asked_items_of_the_run(tmp_path: Path) -> None:
+    folder = write_training(tmp_path / "run", 5)
+    assert faults_of(trajectory=(folder,), limit=50, trajectory_limit="first:20") == (
+        "--trajectory-limit first:20: items of the --limit of 50 are accepted",
+    )
+    assert faults_of(trajectory=(folder,), budget=500, trajectory_limit="first:20") == (
+        "--trajectory-limit first:20: items of the --budget of 500 are accepted",
+    )
+    for options in ({"limit": "first:50", "trajectory_limit": "first:20"}, {"budget": 500, "trajectory_limit": 20}):
+        assert spec_of(trajectory=(folder,), **options).trajectory_limit.n == 20
 
 
 @pytest.mark.parametrize("steps", [(), (30,)])

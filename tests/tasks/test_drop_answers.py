@@ -13,7 +13,7 @@ OWN_DATA = Path(__file__).parents[1] / "data" / "hub"
 
 def load(name: str) -> Subtask:
     tasks = [SuiteTask(name="drop", lm_eval=name, shots=3, metric="f1")]
-    return load_tasks(tasks, data_dir=OWN_DATA, tasks_dir=None, limit=None)[0].subtasks[0]
+    return load_tasks(tasks, data_dir=OWN_DATA, tasks_dir=None)[0].subtasks[0]
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def subtask() -> Subtask:
 
 
 def examples(subtask: Subtask) -> list[str]:
-    prompt = str(build_requests(subtask, None, limit=1, chat=False)[0].args[0])
+    prompt = str(build_requests(subtask, None, numbers=range(1), chat=False)[0].args[0])
     return prompt.split("\n\n")[:-1]
 
 
@@ -40,21 +40,21 @@ def test_lm_evals_examples_end_in_names_of_fields() -> None:
 
 
 def test_a_decimal_answer_is_not_cut_off(subtask: Subtask) -> None:
-    (request,) = build_requests(subtask, None, limit=1, chat=False)
+    (request,) = build_requests(subtask, None, numbers=range(1), chat=False)
     assert request.args[1]["until"] == ["\n"]
 
 
 @pytest.mark.parametrize(("said", "f1"), [("37.5", 1.0), ("37", 0.0), ("it is 37.5 percent", 0.4)])
 def test_answers_are_scored_as_by_lm_eval(subtask: Subtask, said: str, f1: float) -> None:
-    (doc,) = [doc for doc in subtask.docs(None) if doc["question"].startswith("What percent of the boats")]
+    (doc,) = [doc for doc in subtask.docs() if doc["question"].startswith("What percent of the boats")]
     assert subtask.task.process_results(doc, [said])["f1"] == pytest.approx(f1)
 
 
 def test_several_spans_are_one_answer(subtask: Subtask) -> None:
-    (doc,) = [doc for doc in subtask.docs(None) if doc["question"].startswith("Which players")]
+    (doc,) = [doc for doc in subtask.docs() if doc["question"].startswith("Which players")]
     assert subtask.target_of(doc) == "Tamo Reed, Oren Fisk"
 
 
 def test_questions_of_one_passage_share_its_section(subtask: Subtask) -> None:
-    assert len({doc["section_id"] for doc in subtask.docs(None)}) == 4
-    assert subtask.n_items(None) == 23
+    assert len({doc["section_id"] for doc in subtask.docs()}) == 4
+    assert subtask.n_docs == 23

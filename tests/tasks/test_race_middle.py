@@ -27,7 +27,7 @@ ROWS = [
 @pytest.fixture(scope="module")
 def subtask(benchmark_data: Path) -> Subtask:
     tasks = [SuiteTask(name="race_middle", lm_eval="race_middle", shots=0, cluster="article")]
-    return load_tasks(tasks, data_dir=benchmark_data, tasks_dir=None, limit=None)[0].subtasks[0]
+    return load_tasks(tasks, data_dir=benchmark_data, tasks_dir=None)[0].subtasks[0]
 
 
 def test_an_item_is_an_article_with_all_its_questions() -> None:
@@ -49,8 +49,8 @@ def test_an_article_with_one_question_has_no_answered_ones() -> None:
 
 
 def test_items_are_the_articles_of_the_test_split(subtask: Subtask) -> None:
-    assert subtask.n_items(None) == 362
-    assert len({subtask.cluster_of(doc) for doc in subtask.docs(None)}) == 362
+    assert subtask.n_docs == 362
+    assert len({subtask.cluster_of(doc) for doc in subtask.docs()}) == 362
 
 
 def test_prompts_are_those_of_lm_evals_race_on_the_same_articles(subtask: Subtask, benchmark_data: Path) -> None:
@@ -58,6 +58,6 @@ def test_prompts_are_those_of_lm_evals_race_on_the_same_articles(subtask: Subtas
     from lm_eval.tasks.race import preprocess_race as race
 
     theirs = datasets.load_dataset(str(benchmark_data / "EleutherAI" / "race"), "middle", split="test")
-    assert [(doc_to_text(doc), doc_to_choice(doc), doc_to_target(doc)) for doc in subtask.docs(None)] == [
+    assert [(doc_to_text(doc), doc_to_choice(doc), doc_to_target(doc)) for doc in subtask.docs()] == [
         (race.doc_to_text(doc), race.doc_to_choice(doc), race.doc_to_target(doc)) for doc in theirs
     ]

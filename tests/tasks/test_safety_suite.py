@@ -14,7 +14,7 @@ from tests.prompt_set_stand_ins import write_task_stand_ins
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, LoadedTask]:
     folder = write_task_stand_ins(tmp_path_factory.mktemp("hub"))
-    tasks = load_tasks(load_suite("safety").tasks, data_dir=folder, tasks_dir=None, limit=None)
+    tasks = load_tasks(load_suite("safety").tasks, data_dir=folder, tasks_dir=None)
     return {task.spec.name: task for task in tasks}
 
 
@@ -25,7 +25,7 @@ def test_the_tasks_are_loaded_with_the_metric_that_the_suite_names(loaded: dict[
 
 
 def test_ambiguous_and_disambiguated_contexts_are_told_apart(loaded: dict[str, LoadedTask]) -> None:
-    assert {name: sum(part.n_items(None) for part in task.subtasks) for name, task in loaded.items()} == {
+    assert {name: sum(part.n_docs for part in task.subtasks) for name, task in loaded.items()} == {
         "bbq_ambig": 2,
         "bbq_disambig": 1,
         "toxigen": 2,

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from mplus_eval.spec.fields import NAME_PATTERN, Fields, Positive, WholeNumber
+from mplus_eval.spec.limit import LimitField
 from mplus_eval.training.recipe.numbers import PositiveNumber, Share
 from mplus_eval.training.recipe.sources import PairDataSource, PromptDataSource
 from mplus_eval.training.recipe.stages import Optimisation, RewardStage, RlhfStage, SftStage
@@ -61,14 +62,15 @@ class Evaluation(Fields):
     """What `--compare` and `evaluate_every` run."""
 
     suite: str = "mplus"
-    limit: Positive | None = None
-    trajectory_limit: Positive | None = Field(default=None, description="of saved steps; at most `limit`")
+    limit: LimitField = None
+    trajectory_limit: LimitField = Field(default=None, description="of saved steps; at most `limit`")
     data_dir: Path | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Evaluation:
-        if self.limit and self.trajectory_limit and self.trajectory_limit > self.limit:
-            raise ValueError(f"trajectory_limit {self.trajectory_limit} is above limit {self.limit}")
+        if self.limit and self.trajectory_limit and not self.limit.holds(self.trajectory_limit):
+            above = "is above" if self.limit.first == self.trajectory_limit.first else "takes other items than"
+            raise ValueError(f"trajectory_limit {self.trajectory_limit} {above} limit {self.limit}")
         return self
 
 

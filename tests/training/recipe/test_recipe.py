@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mplus_eval.errors import SpecError
+from mplus_eval.spec.limit import Limit
 from mplus_eval.training.recipe import load_recipe
 from tests.training.recipe.recipes import SMALL, faults, with_plus, written
 
@@ -45,9 +46,12 @@ def test_what_cannot_be_trained_is_refused_in_one_line(document: Any, said: str,
 
 
 def test_a_limit_of_steps_above_that_of_the_comparison_is_refused() -> None:
-    assert load_recipe("demo", ["compare.limit=30", "compare.trajectory_limit=30"]).compare.trajectory_limit == 30
+    accepted = load_recipe("demo", ["compare.limit=30", "compare.trajectory_limit=30"]).compare
+    assert accepted.trajectory_limit == Limit(30)
     with pytest.raises(SpecError, match="compare: trajectory_limit 30 is above limit 20"):
         load_recipe("demo", ["compare.limit=20", "compare.trajectory_limit=30"])
+    with pytest.raises(SpecError, match="compare: trajectory_limit first:5 takes other items than limit 20"):
+        load_recipe("demo", ["compare.limit=20", "compare.trajectory_limit=first:5"])
 
 
 def test_a_group_trains_one_stage_after_the_other(tmp_path: Path) -> None:
