@@ -68,6 +68,9 @@ class Capability:
             selection = Selection.of(tasks, spec.limit, spec.budget_of(suite), spec.seed)
         except SpecError as error:
             return None, list(error.faults)
+        if selection.budget is not None and (steps := spec.trajectory_limit) is not None and steps.first:
+            given = f"items of the suite's budget of {selection.budget} are accepted"
+            return None, [f"--trajectory-limit {steps}: {given}"]
         return cls(spec, suite, tasks, selection), []
 
     def for_models(self, models: Sequence[ResolvedModel]) -> Self:

@@ -186,6 +186,14 @@ def test_a_budget_below_the_least_is_a_fault(tmp_path: Path) -> None:
     assert faults == ["--budget 3: 4 or more are accepted, 2 items of each of 2 subtasks"]
 
 
+def test_the_first_items_are_no_part_of_a_suites_budget(tmp_path: Path) -> None:
+    given = axis(tmp_path)
+    spec = given.spec.model_copy(update={"trajectory_limit": Limit(5, first=True)})
+    found, faults = Capability.load(spec, given.suite.model_copy(update={"budget": 20}), None)
+    assert found is None
+    assert faults == ["--trajectory-limit first:5: items of the suite's budget of 20 are accepted"]
+
+
 def test_a_saved_step_is_asked_its_items_as_the_other_models_are(tmp_path: Path) -> None:
     write_task(tmp_path / "tasks", "shown", num_fewshot=2)
     capability = axis(tmp_path, tasks="shown", limit=5)
