@@ -45,14 +45,17 @@ class PlannedEffect:
 
     def at(self, items: float, loss: float = 0.0) -> float:
         """The effect of so many items, of which a share `loss` differs besides."""
-        unseen = self.unseen ** (items / self.items) * np.exp(-items * loss / self.full)
+        unseen = self.unseen ** (items / self.items) * np.exp(-2.0 * items * loss / (self.full + self.anchor))
         return float(max(self.own + unseen * max(self.anchor - self.own, 0.0), 1.0 / items))
 
     def items_for(self, pairs: float) -> float:
-        """How many items are worth so many independent pairs, where nothing more is lost; by bisection."""
+        """How many items are worth so many independent pairs, where nothing more is lost; by bisection.
+
+        Clusters count as no less alike than is supposed, as `preserved` has it.
+        """
         short, enough = 0.0, pairs * max(self.own, self.anchor, 1.0)
         for _ in range(60):
             items = (short + enough) / 2.0
-            worth = items > 0 and items / self.at(items) >= pairs
+            worth = items > 0 and items / max(self.at(items), self.anchor if self.full > 1.0 else 0.0) >= pairs
             short, enough = (short, items) if worth else (items, enough)
         return enough
