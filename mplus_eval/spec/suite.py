@@ -134,6 +134,8 @@ def load_suite(name_or_path: str) -> Suite:
     names = suite.names
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise SpecError(f"suite {path}: two tasks or sets have the name {name!r}" for name in twice)
+    if faults := _two_margins(suite):
+        raise SpecError(f"suite {path}: {fault}" for fault in faults)
     tasks = []
     for task in suite.tasks:
         if task.lm_eval.endswith((".yaml", ".yml")):
@@ -142,6 +144,17 @@ def load_suite(name_or_path: str) -> Suite:
             task = task.model_copy(update={"lm_eval": str(definition)})
         tasks.append(task)
     return suite.model_copy(update={"tasks": tuple(tasks)})
+
+
+def _two_margins(suite: Suite) -> list[str]:
+    """Where a margin is given in two ways at once."""
+    given = [("", suite, "margin", "retain"), ("", suite, "task_margin", "task_retain")]
+    given += [(f"task {task.name!r}: ", task, "margin", "retain") for task in suite.tasks]
+    return [
+        f"{where}{margin} and {retain} are two ways to say one thing; give one of them"
+        for where, of, margin, retain in given
+        if {margin, retain} <= of.model_fields_set
+    ]
 
 
 def _fault_line(fault: Fault, document: Mapping[str, object], where: str) -> str:

@@ -42,6 +42,18 @@ def test_margins_have_the_documented_defaults(mplus: Suite) -> None:
     assert (mplus.margin, mplus.task_margin, mplus.level) == (0.01, 0.02, 0.05)
 
 
+def test_failures_and_the_correlation_of_clusters_have_the_documented_defaults(mplus: Suite) -> None:
+    assert (mplus.failures, mplus.icc, mplus.retain, mplus.task_retain) == (0.01, 0.3, None, None)
+
+
+def test_a_margin_is_given_in_one_way(tmp_path: Path) -> None:
+    task = {"name": "a", "lm_eval": "boolq", "margin": 0.02, "retain": 0.9}
+    suite = {"name": "own", "margin": 0.01, "retain": 0.95, "task_retain": 0.95, "tasks": [task]}
+    path = write_yaml(tmp_path / "own.yaml", suite)
+    says = "margin and retain are two ways to say one thing; give one of them"
+    assert faults_of(path) == (f"suite {path}: {says}", f"suite {path}: task 'a': {says}")
+
+
 @pytest.mark.parametrize("name", sorted(shipped_suites()))
 def test_every_shipped_suite_loads_under_its_file_name(name: str) -> None:
     assert load_suite(name).name == name
