@@ -31,6 +31,7 @@ class Observed:
         discordance: share of items that differ, beyond a difference that was shown.
         noise: share that flips by another batch size alone, where that was measured.
         effect: design effect of its differences, as the interval takes it.
+        cautious_effect: the same, and no less than that of clusters as alike as is supposed, as `preserved` takes it.
         cluster_size: mean number of items of a cluster.
         icc: correlation of the differences within clusters; None where there are no clusters, or nothing differs.
     """
@@ -41,6 +42,7 @@ class Observed:
     discordance: float
     noise: float | None
     effect: float
+    cautious_effect: float
     cluster_size: float
     icc: float | None
 
@@ -101,6 +103,7 @@ def _observed(directory: RunDirectory, comparison: Comparison, name: str, task: 
         discordance=up + down - (abs(up - down) if is_shown else 0.0),
         noise=noise,
         effect=float(estimate.effect),
+        cautious_effect=float(estimate.least_effect),
         cluster_size=design.n_items / design.n_clusters,
         icc=_icc(values, design),
     )

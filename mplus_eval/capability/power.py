@@ -35,6 +35,7 @@ class Assumed:
         items: how many the task has.
         discordance: share of items on which two models differ that are equally good.
         effect: design effect: how many items are worth one that stands alone.
+        cautious_effect: the same where a loss of the margin is to be excluded.
         loss: the true loss that is to be found, a fraction.
         margin: the loss that is to be excluded, a fraction.
     """
@@ -43,6 +44,7 @@ class Assumed:
     items: int
     discordance: float
     effect: float
+    cautious_effect: float
     loss: float
     margin: float
 
@@ -135,6 +137,7 @@ def assume(
                 items=items,
                 discordance=usual if discordance is None else discordance,
                 effect=1.0 if seen is None else seen.effect,
+                cautious_effect=1.0 if seen is None else seen.cautious_effect,
                 loss=loss or own_margin,
                 margin=own_margin,
             )
@@ -210,13 +213,13 @@ def sizes_of(
 
 
 def _of_task(task: Assumed, level: float, for_suite: int) -> Need:
-    discordance, effect = task.discordance, task.effect
+    discordance, effect, cautious = task.discordance, task.effect, task.cautious_effect
     return Need(
         assumed=task,
         for_degraded=items_for_degraded(discordance, task.loss, level, effect=effect),
-        for_preserved=items_for_preserved(discordance, task.margin, level, effect=effect),
+        for_preserved=items_for_preserved(discordance, task.margin, level, effect=cautious),
         power_degraded=power_for_degraded(task.items, discordance, task.loss, level, effect),
-        power_preserved=power_for_preserved(task.items, discordance, task.margin, level, effect=effect),
+        power_preserved=power_for_preserved(task.items, discordance, task.margin, level, effect=cautious),
         detectable=detectable(task.items, discordance, level, effect=effect),
         for_suite=for_suite,
     )
@@ -225,32 +228,35 @@ def _of_task(task: Assumed, level: float, for_suite: int) -> Need:
 def _with_sequential(need: Need, level: float) -> Need:
     task = need.assumed
 
-    def asked(loss: float) -> int:
-        return expected_items(task.items, task.discordance, loss, task.margin, level, task.effect)
+    def asked(loss: float, effect: float) -> int:
+        return expected_items(task.items, task.discordance, loss, task.margin, level, effect)
 
-    return replace(need, sequential_kept=asked(0.0), sequential_lost=asked(task.loss))
+    return replace(
+        need, sequential_kept=asked(0.0, task.cautious_effect), sequential_lost=asked(task.loss, task.effect)
+    )
 
 
 def _of_suite(tasks: Sequence[Assumed], level: float, margin: float, loss: float) -> tuple[Need, list[int]]:
     """The suite's need, and the items of each task that are enough for both of its verdicts."""
     discordance = sum(task.discordance for task in tasks) / len(tasks)
     whole = [task.items for task in tasks]
+    effects, cautious = [task.effect for task in tasks], [task.cautious_effect for task in tasks]
 
     def degraded(items: Sequence[int]) -> float:
-        return power_for_degraded(_independent_pairs(tasks, items), discordance, loss, level)
+        return power_for_degraded(_independent_pairs(tasks, effects, items), discordance, loss, level)
 
     def preserved(items: Sequence[int]) -> float:
-        return power_for_preserved(_independent_pairs(tasks, items), discordance, margin, level)
+        return power_for_preserved(_independent_pairs(tasks, cautious, items), discordance, margin, level)
 
     for_degraded, for_preserved = _fewest(tasks, degraded), _fewest(tasks, preserved)
     both = [budget for budget in (for_degraded, for_preserved) if budget is not None]
     need = Need(
-        assumed=Assumed("suite", sum(whole), discordance, 1.0, loss, margin),
+        assumed=Assumed("suite", sum(whole), discordance, 1.0, 1.0, loss, margin),
         for_degraded=for_degraded,
         for_preserved=for_preserved,
         power_degraded=degraded(whole),
         power_preserved=preserved(whole),
-        detectable=detectable(_independent_pairs(tasks, whole), discordance, level),
+        detectable=detectable(_independent_pairs(tasks, effects, whole), discordance, level),
         for_suite=max(both) if len(both) == 2 else sum(whole),
     )
     return need, _spread(tasks, need.for_suite)
@@ -273,7 +279,7 @@ def _spread(tasks: Sequence[Assumed], budget: int) -> list[int]:
     return allocate(
         [task.items for task in tasks],
         [task.discordance for task in tasks],
-        [task.effect for task in tasks],
+        [task.cautious_effect for task in tasks],
         budget=budget,
         least=[LEAST_ITEMS] * len(tasks),
     )
@@ -283,11 +289,11 @@ def _of_ratio(name: str) -> str:
     return f"task {name!r}: items are counted for scores, and its value is a ratio of losses; leave it out with --tasks"
 
 
-def _independent_pairs(tasks: Sequence[Assumed], items: Sequence[int]) -> float:
+def _independent_pairs(tasks: Sequence[Assumed], effects: Sequence[float], items: Sequence[int]) -> float:
     """How many independent pairs of the mean discordance know the mean as well as these items of each task.
 
     The variance of the macro-average is Σ q·D/n / T² over T tasks.
     """
     alike = [max(task.discordance, 1e-9) for task in tasks]
-    variance = sum(q * task.effect / n for q, task, n in zip(alike, tasks, items, strict=True)) / len(tasks) ** 2
+    variance = sum(q * effect / n for q, effect, n in zip(alike, effects, items, strict=True)) / len(tasks) ** 2
     return sum(alike) / len(tasks) / variance

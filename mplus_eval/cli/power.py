@@ -289,7 +289,8 @@ def _assumptions(tasks: Sequence[SuiteTask], observed: Mapping[str, Observed], f
         f"Discordance and design effects are those of {models} in {from_run}, of each task the model that needs most."
     ]
     lines += [
-        f"{task.name}: clusters of {each.cluster_size:.1f} items, design effect {each.effect:.2f}"
+        f"{task.name}: clusters of {each.cluster_size:.1f} items, design effect {each.effect:.2f} "
+        f"({each.cautious_effect:.2f} for preserved)"
         + (f", ICC {formats.decimal(each.icc)}." if each.icc is not None else ".")
         for task in tasks
         if (each := observed.get(task.name)) and each.cluster_size > 1

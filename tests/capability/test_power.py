@@ -13,12 +13,13 @@ from tests.task_files import write_task
 
 
 def assumed(name="t", items=2000, discordance=0.1, effect=1.0, loss=0.02, margin=0.02):
-    return Assumed(name, items, discordance, effect, loss, margin)
+    return Assumed(name, items, discordance, effect, 1.5 * effect if effect > 1 else effect, loss, margin)
 
 
 def seen(**changed):
     fields = {
-        "model": "plus", "n_items": 300, "kind": "choice", "discordance": 0.05, "noise": None, "effect": 1.5,
+        "model": "plus", "n_items": 300, "kind": "choice", "discordance": 0.05, "noise": None,
+        "effect": 1.5, "cautious_effect": 2.0,
         "cluster_size": 4.0, "icc": 0.1,
     }  # fmt: skip
     return Observed(**(fields | changed))
@@ -29,7 +30,7 @@ def test_a_task_needs_what_its_tests_need_at_the_familys_worst_level():
     assert plan.task_level == pytest.approx(0.05 / 6)
     need = plan.tasks[1]
     assert need.for_degraded == items_for_degraded(0.1, 0.02, 0.05 / 6, effect=2.0)
-    assert need.for_preserved == items_for_preserved(0.1, 0.02, 0.05 / 6, effect=2.0)
+    assert need.for_preserved == items_for_preserved(0.1, 0.02, 0.05 / 6, effect=3.0)
     assert not need.is_decidable
 
 
@@ -52,7 +53,7 @@ def test_the_suites_items_are_spread_by_the_root_of_discordance_and_effect():
     assert plan.suite is not None
     assert sum(spread) == plan.suite.for_suite
     assert spread[1] == pytest.approx(2 * spread[0], rel=0.01)
-    assert spread[2] == pytest.approx(2 * spread[0], rel=0.01)
+    assert spread[2] == pytest.approx(6**0.5 * spread[0], rel=0.01)
 
 
 def test_the_suites_items_are_the_fewest_that_have_the_power():
@@ -92,6 +93,7 @@ def test_discordance_is_given_or_observed_or_usual():
     found = {each.name: each for each in assume(suite, tasks, sizes, observed)}
     assert [found[name].discordance for name in ("mmlu", "gsm8k", "agieval_en")] == [0.05, 0.03, 0.10]
     assert [found[name].effect for name in ("mmlu", "agieval_en")] == [1.5, 1.0]
+    assert [found[name].cautious_effect for name in ("mmlu", "agieval_en")] == [2.0, 1.0]
     assert {each.discordance for each in assume(suite, tasks, sizes, {}, discordance=0.03)} == {0.03}
 
 
