@@ -27,7 +27,7 @@ def test_without_more_items_or_a_loss_it_is_that_of_the_sample():
 
 
 def test_where_nothing_differs_it_is_the_anchor_and_a_loss_shows_more():
-    # Passages of 16 with a correlation of 0.3: 1 + 0.3 · 15 = 5.5. A loss of 5 % shows 24 items: 1 + 4.5 e^(−2 · 24/21.5).
+    # Passages of 16 with a correlation of 0.3: 1 + 0.3 · 15 = 5.5. A loss of 5 % shows 24 items: 1 + 4.5 e^(−48/21.5).
     effect, found = planned(lost())
     assert effect == found.at(480) == pytest.approx(5.5)
     assert found.at(480, 0.05) == pytest.approx(1 + 4.5 * np.exp(-2 * 24 / (16 + 5.5)))
