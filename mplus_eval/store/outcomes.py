@@ -113,8 +113,10 @@ class Outcome(Answer):
     Attributes:
         target: the right answer.
         answer: what the model is taken to have said: the choice that the metric looks at, or the extracted answer.
-        score: the task's metric for this item; None when it failed, and then left out of every mean.
-        metrics: every metric that is a number, by `metric,filter`; of a prompt set by `scorer:label`.
+        score: the task's metric for this item, of a ratio measure its loss; None when it failed, and then left out of
+            every mean.
+        metrics: every metric that is a number, by `metric,filter`, or a few, by `metric,filter:0` and so on; of a
+            prompt set by `scorer:label`.
     """
 
     target: str | None = None

@@ -178,6 +178,39 @@ def test_the_suites_direction_overrules_the_definitions(tmp_path: Path) -> None:
     assert load_task(tmp_path, higher_is_better=True).higher_is_better is True
 
 
+LAST_WORD: dict[str, Any] = {
+    "output_type": "loglikelihood",
+    "doc_to_choice": None,
+    "doc_to_target": "{{options[answer]}}",
+    "metric_list": [{"metric": "perplexity", "aggregation": "perplexity", "higher_is_better": False}],
+}
+ACCURACY = {"metric": "acc", "aggregation": "mean", "higher_is_better": True}
+
+
+def test_a_mean_goes_before_a_ratio_where_nobody_chooses(tmp_path: Path) -> None:
+    write_task(tmp_path, "sums", **LAST_WORD | {"metric_list": [*LAST_WORD["metric_list"], ACCURACY]})
+    chosen = {metric: load_task(tmp_path, metric=metric) for metric in (None, "perplexity")}
+    assert [(task.metric, task.measure.kind) for task in chosen.values()] == [
+        ("acc", "mean"),
+        ("perplexity", "perplexity"),
+    ]
+    assert chosen["perplexity"].higher_is_better is False
+
+
+def test_texts_whose_likelihood_is_measured_are_a_kind_of_their_own(tmp_path: Path) -> None:
+    metrics = [{"metric": "bits_per_byte", "aggregation": "bits_per_byte", "higher_is_better": False}]
+    write_task(tmp_path, "sums", **LAST_WORD | {"output_type": "loglikelihood_rolling", "metric_list": metrics})
+    task = load_task(tmp_path)
+    assert (task.kind, task.chance, task.measure.kind) == ("text", 0.0, "rate")
+
+
+def test_a_group_whose_subtasks_aggregate_otherwise_is_refused(tmp_path: Path) -> None:
+    write_task(tmp_path, "one", **LAST_WORD)
+    write_task(tmp_path, "two", **LAST_WORD | {"metric_list": [ACCURACY | {"metric": "perplexity"}]})
+    write_yaml(tmp_path / "both.yaml", {"group": "both", "task": ["one", "two"]})
+    assert "metric 'perplexity' is aggregated in several ways by its subtasks" in fault(tmp_path, "both")
+
+
 # Faults
 
 

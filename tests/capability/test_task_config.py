@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mplus_eval.capability.task_config import SubtaskConfig, subtask_configs
+from mplus_eval.capability.task_config import GroupAverage, SubtaskConfig, by_size, resolved, subtask_configs
 from mplus_eval.errors import UsageError
 from tests.task_files import write_task, write_yaml
 
@@ -112,3 +112,40 @@ def test_the_definition_hash_does_not_depend_on_where_it_lies(tmp_path: Path) ->
 )
 def test_the_definition_hash_changes_with_what_is_asked(tmp_path: Path, change: dict[str, Any]) -> None:
     assert hash_of(tmp_path / "a") != hash_of(tmp_path / "b", **change)
+
+
+# How subtasks count in the value of their group
+
+
+@pytest.mark.parametrize(
+    ("group", "metric", "filter_name", "expected"),
+    [
+        ("mmlu", "acc", "none", True),
+        ("agieval_en", "acc", "none", True),
+        ("bbh_cot_fewshot", "exact_match", "get-answer", True),
+        ("bbh_cot_fewshot", "exact_match", "other", None),
+        ("mini_mmlu", "acc", "none", True),
+        ("legalbench", "exact_match", "none", False),
+        ("blimp", "acc", "none", False),
+        ("paloma", "bits_per_byte", "none", None),
+        ("winogrande", "acc", "none", None),
+    ],
+)
+def test_stock_groups_and_the_suites_say_how_their_subtasks_count(
+    group: str, metric: str, filter_name: str, expected: bool | None
+) -> None:
+    assert by_size(resolved(group, None)[1], metric, filter_name) is expected
+
+
+def test_a_groups_own_word_counts_and_not_that_of_groups_within(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_task(tmp_path, name)
+    inner = {"group": "inner", "task": ["two"], "aggregate_metric_list": [{"metric": "acc", "weight_by_size": True}]}
+    outer = [{"metric": "acc", "weight_by_size": False, "filter_list": "strict"}]
+    write_yaml(tmp_path / "all.yaml", {"group": "all", "task": ["one", inner], "aggregate_metric_list": outer})
+    assert resolved("all", tmp_path)[1] == (GroupAverage("acc", ("strict",), by_size=False),)
+
+
+def test_the_last_word_on_a_metric_stands() -> None:
+    averages = [GroupAverage("acc", None, by_size=True), GroupAverage("acc", ("none",), by_size=False)]
+    assert [by_size(averages, "acc", name) for name in ("none", "strict")] == [False, True]
