@@ -8,8 +8,9 @@ round and never contradicts them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,6 +21,9 @@ from mplus_eval.statistics.betting import betting_interval, log_wealth
 from mplus_eval.statistics.design import Floats
 from mplus_eval.statistics.mixture_boundary import mixture_boundary, mixture_p_value, tuning
 from mplus_eval.statistics.score_interval import score_interval, score_statistic
+from mplus_eval.statistics.verdict import verdict
+
+Key = TypeVar("Key", bound=Hashable)
 
 LOOKING = 0.5
 """The share of the level that is spent on looks; the rest is for the tests at the end."""
@@ -142,34 +146,72 @@ def boundary_look(
         level: two-sided, of the interval.
         n_tests: tasks that are looked at together; the boundary is tuned for their share of the level.
     """
-    from scipy.stats import norm, t
+    from scipy.stats import t
 
     u, w, size, freedom = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (up, down, effective_size, df)))
+    known = np.maximum(freedom, 1e-9)
+    evidence = Evidence(
+        value=u - w,
+        is_known=freedom > 0,
+        tail=lambda side, difference: t.sf(side * score_statistic(difference, u, w, size), known),
+        interval=lambda spent: score_interval(u, w, size, t.isf(spent / 2.0, known)),
+        half_margin=score_statistic(-margin / 2.0, u, w, size),
+    )
+    return look_through_boundary(evidence, progress, margin, level, n_tests)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What an ordinary analysis says of a difference, whose tail probabilities the boundary asks more of.
+
+    Attributes:
+        value: the observed difference, oriented so that more is better.
+        is_known: whether anything is known of its error.
+        tail: by side and difference, the one-sided p-value that the true one lies above it (1) or below (−1).
+        interval: by level, the two-sided interval.
+        half_margin: standard errors above a loss of half the margin.
+        ends: the smallest and the largest difference that there can be.
+    """
+
+    value: Floats
+    is_known: ArrayLike
+    tail: Callable[[int, float], ArrayLike]
+    interval: Callable[[Floats], tuple[ArrayLike, ArrayLike]]
+    half_margin: Floats
+    ends: tuple[float, float] = (-1.0, 1.0)
+
+
+def look_through_boundary(
+    evidence: Evidence, progress: Progress, margin: float, level: float, n_tests: int = 1
+) -> Look:
+    """Look at an ordinary analysis through the mixture boundary; arguments as of `boundary_look`."""
+    from scipy.stats import norm
+
     share, n, n_clusters, n_differing = (
         np.asarray(x, dtype=float)
         for x in (progress.share, progress.n_items, progress.n_clusters, progress.n_differing)
     )
     rho = tuning(LOOKING * level / 2.0 / n_tests)
-    known = np.maximum(freedom, 1e-9)
 
-    def p_value(sign: float, difference: float) -> Floats:
-        """One-sided, that the difference lies above (or with −1 below) what is supposed."""
-        tail = t.sf(sign * score_statistic(difference, u, w, size), known)
+    def p_value(side: int, difference: float) -> Floats:
+        tail = np.asarray(evidence.tail(side, difference), dtype=float)
         return mixture_p_value(norm.isf(tail), share, rho) / LOOKING
 
-    critical = t.isf(norm.sf(mixture_boundary(share, LOOKING * level / 2.0, rho)), known)
-    low, high = score_interval(u, w, size, critical)
-    speaks = (n >= START_ITEMS) & (n_clusters >= START_CLUSTERS) & (freedom > 0)
+    # Twice the normal tail beyond the boundary: Student's, and others, at the same probability.
+    spent = 2.0 * norm.sf(mixture_boundary(share, LOOKING * level / 2.0, rho))
+    low, high = (np.asarray(end, dtype=float) for end in evidence.interval(np.asarray(spent)))
+    speaks = (n >= START_ITEMS) & (n_clusters >= START_CLUSTERS) & np.asarray(evidence.is_known)
     on_difference, on_margin = speaks & (n_differing >= START_DIFFERING), speaks & (n * margin >= START_MARGIN)
     low = np.where(on_difference, low, np.minimum(low, 0.0))
     low = np.where(on_margin, low, np.minimum(low, -margin))
+    high = np.where(on_difference, high, np.maximum(high, 0.0))
     return Look(
-        value=u - w,
+        value=evidence.value,
         p_difference=np.where(on_difference, np.minimum(2.0 * np.minimum(p_value(1, 0.0), p_value(-1, 0.0)), 1.0), 1.0),
         p_non_inferiority=np.where(on_margin, np.minimum(p_value(1, -margin), 1.0), 1.0),
-        low=np.where(speaks, low, -1.0),
-        high=np.where(speaks, np.where(on_difference, high, np.maximum(high, 0.0)), 1.0),
-        half_margin=score_statistic(-margin / 2.0, u, w, size),
+        low=np.where(speaks, low, evidence.ends[0]),
+        high=np.where(speaks, high, evidence.ends[1]),
+        half_margin=evidence.half_margin,
     )
 
 
@@ -185,49 +227,56 @@ class Decision:
 
 
 def decide(
-    looks: Mapping[str, Look], settled: Mapping[str, Decision], margins: Mapping[str, float], level: float
-) -> dict[str, Decision]:
+    looks: Mapping[Key, Look],
+    settled: Mapping[Key, Decision],
+    margins: Mapping[Key, float],
+    level: float,
+    idle: Collection[Key] = (),
+) -> dict[Key, Decision]:
     """Judge the tasks of one model at a look; what is settled stays as it was.
 
     Each of the two families is Holm-adjusted over all tasks, settled ones with what they had when they were.
 
     Args:
-        looks: at every task that goes on.
+        looks: the last at every task that is not settled.
         settled: the others.
-        margins: of all.
+        margins: of the first, in the unit of their looks.
         level: two-sided.
+        idle: those on which there is nothing to preserve.
     """
-    every = {**{task: each.look for task, each in settled.items()}, **looks}
-    p_adjusted = holm({task: float(look.p_difference) for task, look in every.items()})
-    p_kept = holm({task: float(look.p_non_inferiority) for task, look in every.items()})
-    fresh = {
-        task: decision_of(look, p_adjusted[task], p_kept[task], margins[task], level) for task, look in looks.items()
+    every = {**{key: each.look for key, each in settled.items()}, **looks}
+    p_adjusted = holm({key: float(look.p_difference) for key, look in every.items()})
+    p_kept = holm({key: float(look.p_non_inferiority) for key, look in every.items()})
+    judged = {
+        key: decision_of(look, p_adjusted[key], p_kept[key], margins[key], level, informative=key not in idle)
+        for key, look in looks.items()
     }
-    return {**settled, **fresh}
+    return {**settled, **judged}
 
 
-def decision_of(look: Look, p_difference: float, p_non_inferiority: float, margin: float, level: float) -> Decision:
+def decision_of(
+    look: Look,
+    p_difference: float,
+    p_non_inferiority: float,
+    margin: float,
+    level: float,
+    *,
+    informative: bool = True,
+) -> Decision:
     """The verdict that adjusted p-values allow, and whether more items are needed for it.
 
     `improved` and `preserved` end the asking. `degraded` does where the loss is not plausibly inside the margin: the
     observed one is as large, or half of the margin lies above an ordinary one-sided 95 % interval. Otherwise a small
     loss would be called what it was found as first, where more items would have shown that it is preserved. When to
-    stop is no claim, so it needs no guarantee.
+    stop is no claim, so it needs no guarantee. `not informative` ends nothing: more items may show that the baseline
+    stands above chance.
     """
-    found = _verdict(float(look.value), p_difference < level, p_non_inferiority < level / 2.0)
+    interval = float(look.low), float(look.high)
+    found = verdict(float(look.value), p_difference, p_non_inferiority, interval, level, informative=informative)
     is_settled = found in (Verdict.IMPROVED, Verdict.PRESERVED) or (
         found is Verdict.DEGRADED and bool(is_clear_loss(look, margin))
     )
     return Decision(look, p_difference, p_non_inferiority, found, is_settled)
-
-
-def _verdict(difference: float, differs: bool, is_kept: bool) -> Verdict:
-    """The first that holds; the p-values are the interval turned round, so it need not be asked as well."""
-    if differs and difference > 0:
-        return Verdict.IMPROVED
-    if is_kept:
-        return Verdict.PRESERVED
-    return Verdict.DEGRADED if differs and difference < 0 else Verdict.UNDECIDED
 
 
 def is_clear_loss(look: Look, margin: float) -> Floats:

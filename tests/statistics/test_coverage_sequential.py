@@ -9,6 +9,16 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+TRUTHS = (
+    "nothing lost",
+    "1 point everywhere",
+    "2 points everywhere",
+    "5 points everywhere",
+    "5.5 on two tasks",
+    "losses and gains",
+)
+
+
 @pytest.mark.slow
 def test_quick_simulation_prints_a_line_for_every_quantity():
     command = [sys.executable, str(ROOT / "benchmarks" / "coverage_sequential.py"), "--quick", "--json"]
@@ -20,8 +30,7 @@ def test_quick_simulation_prints_a_line_for_every_quantity():
     assert {row["what"] for row in rows} == {
         "plain, every 100",
         "plain, by rounds",
-        "11 tasks, any false",
-        "suite",
+        *(f"{what}, {of}" for what in TRUTHS for of in ("tasks", "suite")),
         "boundary, items",
         "passages, ICC 0",
         "passages, ICC 0.1",

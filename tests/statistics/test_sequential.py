@@ -103,7 +103,10 @@ def test_boundary_of_one_side_is_the_other_mirrored():
 
 
 def look_of(value, p_difference=1.0, p_non_inferiority=1.0, half_margin=0.0):
-    numbers = (value, p_difference, p_non_inferiority, -1.0, 1.0, half_margin)
+    # As far as p-values and interval go together.
+    low = 0.001 if p_difference < LEVEL and value > 0 else -1.0
+    high = -0.001 if p_difference < LEVEL and value < 0 else 1.0
+    numbers = (value, p_difference, p_non_inferiority, low, high, half_margin)
     return Look(*(np.asarray(number) for number in numbers))
 
 
@@ -143,6 +146,13 @@ def test_every_preserved_within_its_family_only():
     assert found["a"].verdict is Verdict.PRESERVED
     assert found["a"].p_non_inferiority_adjusted == pytest.approx(0.024)
     assert found["b"].verdict is Verdict.UNDECIDED
+
+
+def test_where_there_is_nothing_to_preserve_more_items_are_asked():
+    looks = {"a": look_of(0.0, p_non_inferiority=0.001), "b": look_of(0.01, p_difference=0.001)}
+    found = decide(looks, {}, {"a": MARGIN, "b": MARGIN}, LEVEL, idle={"a", "b"})
+    assert (found["a"].verdict, found["a"].is_settled) == (Verdict.NOT_INFORMATIVE, False)
+    assert (found["b"].verdict, found["b"].is_settled) == (Verdict.IMPROVED, True)
 
 
 def test_clear_losses():
