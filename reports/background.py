@@ -12,6 +12,7 @@ from mplus_eval.reports.conversation_method import conversation_method
 from mplus_eval.reports.harmlessness_method import harmlessness_method
 from mplus_eval.reports.noise import noise_method
 from mplus_eval.reports.selection import selection_method
+from mplus_eval.reports.sequential import sequential_method
 from mplus_eval.reports.tables import Column, Field, Table, TableCell, TableRow, number
 from mplus_eval.reports.text import enumerated, one_line, visible
 from mplus_eval.reports.verdicts import VERDICTS
@@ -73,6 +74,7 @@ def methods(comparison: Comparison) -> tuple[str, ...]:
         )
     paragraphs += [
         selection_method(comparison),
+        sequential_method(comparison),
         noise_method(comparison),
         harmlessness_method(comparison),
         conversation_method(comparison),

@@ -100,7 +100,20 @@ def suite_remarks(name: str, comparison: Comparison) -> Iterable[str]:
     counts = Counter(contrast.verdict for contrast in contrasts.values())
     counted = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
     yield f"{formats.counted(len(contrasts), 'task')} compared: {counted}."
+    yield from asked_remark(contrasts)
     yield from pooled_remark(comparison.summary.get(name, NO_SUMMARY), comparison)
+
+
+def asked_remark(contrasts: Mapping[str, Contrast]) -> Iterable[str]:
+    """How many items the verdicts took, where asking stopped with them."""
+    asked = [contrast.sequential for contrast in contrasts.values() if contrast.sequential]
+    if asked:
+        n_asked, n_items = sum(each.n_asked for each in asked), sum(each.n_items for each in asked)
+        n_decided = sum(each.settled for each in asked)
+        yield (
+            f"{n_decided} of {formats.counted(len(asked), 'task')} decided, with {formats.count(n_asked)} of "
+            f"{formats.counted(n_items, 'item')}."
+        )
 
 
 def pooled_remark(summary: Summary, comparison: Comparison) -> Iterable[str]:

@@ -12,6 +12,7 @@ from mplus_eval.reports import formats
 from mplus_eval.reports.capability_phrasing import negated
 from mplus_eval.reports.noise import HEADING, noise_cell
 from mplus_eval.reports.selection import items_of
+from mplus_eval.reports.sequential import sequential_notes
 from mplus_eval.reports.tables import (
     NO_NUMBER,
     NO_SUMMARY,
@@ -153,7 +154,7 @@ def summary_cell(summary: Summary) -> TableCell:
 
 
 def notes_on_cells(comparison: Comparison) -> tuple[str, ...]:
-    """What must be known of single cells: flags of contrasts, items that failed, prompts that were cut."""
+    """What must be known of single cells: flags, when verdicts were settled, failed items, prompts that were cut."""
     flags: dict[tuple[str, str], list[str]] = {}
     for task, entry in comparison.tasks.items():
         for model, contrast in entry.contrasts.items():
@@ -177,7 +178,7 @@ def notes_on_cells(comparison: Comparison) -> tuple[str, ...]:
         for model, score in entry.scores.items()
         if score.n_truncated
     ]
-    return (*flagged, *failed, *truncated)
+    return (*flagged, *sequential_notes(comparison), *failed, *truncated)
 
 
 def undecided_tables(comparison: Comparison) -> tuple[Table, ...]:

@@ -26,7 +26,7 @@ def selection_method(comparison: Comparison) -> str:
     tasks = comparison.tasks.values()
     if not any(task.n_available for task in tasks):
         return ""
-    n_asked, n_available = sum(task.n_items for task in tasks), sum(task.n_available or task.n_items for task in tasks)
+    n_asked, n_available = sum(map(most_asked, tasks)), sum(task.n_available or task.n_items for task in tasks)
     asked = f"{formats.count(n_asked)} of the {formats.count(n_available)} items were asked, of every model the same"
     if comparison.drawn is None:
         return f"{asked}: the first of each task or subject. What comes after them in the data may be otherwise."
@@ -43,8 +43,15 @@ def selection_method(comparison: Comparison) -> str:
 
 def items_of(task: Task) -> str:
     """How many items of a task, and of how many: `n 136 of 14,042`."""
-    of_all = f" of {formats.count(task.n_available)}" if task.n_available else ""
-    return f"n {formats.count(task.n_items)}{of_all}"
+    n_asked, n_available = most_asked(task), task.n_available or task.n_items
+    return f"n {formats.count(n_asked)}" + (f" of {formats.count(n_available)}" if n_asked < n_available else "")
+
+
+def most_asked(task: Task) -> int:
+    """Items of a task that a model was asked: all that were chosen, but where asking stopped with the verdicts."""
+    if not any(contrast.sequential for contrast in task.contrasts.values()):
+        return task.n_items
+    return max(score.n_scored + score.n_failed for score in task.scores.values())
 
 
 def _drawn(comparison: Comparison) -> str:

@@ -24,7 +24,7 @@ from mplus_eval.reports.matrix import (
 )
 from mplus_eval.reports.noise import noise_notes, noise_table
 from mplus_eval.reports.palette import PATHS, ModelStyle, model_styles
-from mplus_eval.reports.selection import selection_field
+from mplus_eval.reports.selection import most_asked, selection_field
 from mplus_eval.reports.subjects import TaskSubjects, subject_tables
 from mplus_eval.reports.tables import Field, ModelLabel, Table
 from mplus_eval.reports.text import enumerated, one_line
@@ -170,7 +170,7 @@ def model_labels(comparison: Comparison, styles: Mapping[str, ModelStyle]) -> di
 
 def run_fields(comparison: Comparison, manifest: background.Json, n_missing: int) -> Iterable[Field]:
     """What was asked of whom, for the strip at the top."""
-    n_items = sum(task.n_items for task in comparison.tasks.values())
+    n_items = sum(map(most_asked, comparison.tasks.values()))
     sets = comparison.toxicity.sets if comparison.toxicity else {}
     n_prompts = sum(facts.n_prompts for facts in sets.values())
     n_dialogues = comparison.conversation.n_dialogues if comparison.conversation else 0

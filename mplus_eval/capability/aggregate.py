@@ -15,6 +15,8 @@ import pandas as pd
 from mplus_eval.audit.items import AskedItems
 from mplus_eval.capability.macro_average import macro_average
 from mplus_eval.capability.noise_floor import NoiseRerun, noise_floor
+from mplus_eval.capability.sequential import Asking, Rounds
+from mplus_eval.capability.settled import settled, without_subject_tests
 from mplus_eval.capability.task_results import task_results
 from mplus_eval.capability.trajectory import trajectory_points
 from mplus_eval.capability.versus import CapabilityRun, Items, SideBySide, Versus, judge
@@ -25,13 +27,16 @@ Outcomes = Mapping[tuple[str, str], pd.DataFrame]
 """By model and task, rows with the columns of `Outcome`; an absent cell has no score."""
 
 
-def compare_outcomes(outcomes: Outcomes, run: CapabilityRun, rerun: NoiseRerun | None = None) -> dict[str, object]:
+def compare_outcomes(
+    outcomes: Outcomes, run: CapabilityRun, rerun: NoiseRerun | None = None, rounds: Rounds | None = None
+) -> dict[str, object]:
     """Compare every model with the baseline on every task and over the suite.
 
     Args:
         outcomes: of all models.
         run: the models, tasks and settings.
         rerun: the baseline once more, where a noise floor is wanted; it enters nothing else.
+        rounds: in which items were asked, where asking stopped with the verdicts.
 
     Returns:
         The fields of a `Comparison` that are of capability: tasks, summary, pairs, trajectories, noise_floor.
@@ -57,7 +62,10 @@ def compare_outcomes(outcomes: Outcomes, run: CapabilityRun, rerun: NoiseRerun |
         families = [sides] if run.adjust == "models" else [[each] for each in sides]
         return [versus for family in families for versus in judge(family, run, averages, noise)]
 
-    versus = dict(zip(finished, judged([(model, run.baseline) for model in finished]), strict=True))
+    if rounds is not None:
+        versus = settled(Asking(run, rounds), outcomes, averages)
+    else:
+        versus = dict(zip(finished, judged([(model, run.baseline) for model in finished]), strict=True))
     for model in others:
         if model not in versus:
             versus[model] = judge([SideBySide.of(items, asked, run, model, run.baseline)], run, averages, noise)[0]
@@ -66,8 +74,11 @@ def compare_outcomes(outcomes: Outcomes, run: CapabilityRun, rerun: NoiseRerun |
         names = [(model, against) for against, model in combinations(finished, 2)]
         for (model, against), pair in zip(names, judged(names), strict=True):
             pairs.append(Pair(model=model, against=against, tasks=pair.contrasts, summary=pair.summary))
+    results = {task.name: task_results(items, run, task, versus) for task in run.tasks}
+    if rounds is not None:
+        results = {name: without_subject_tests(result) for name, result in results.items()}
     return {
-        "tasks": {task.name: task_results(items, run, task, versus) for task in run.tasks},
+        "tasks": results,
         "summary": {model: versus[model].summary if model in versus else averages[model] for model in run.models},
         "pairs": tuple(pairs),
         "trajectories": trajectory_points(items, run, averages),

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from mplus_eval.audit.items import ASKED_COLUMNS
 from mplus_eval.backends import Backend, engine
-from mplus_eval.capability.aggregate import compare_outcomes
+from mplus_eval.capability.aggregate import compare_outcomes, outside
 from mplus_eval.capability.generate import build_requests, generate
 from mplus_eval.capability.items import LoadedTask, load_tasks
 from mplus_eval.capability.noise_floor import NoiseRerun
 from mplus_eval.capability.noise_rerun import BATCH_COMPOSITION, SUFFIX, batch_composition, rerun_model
 from mplus_eval.capability.score import score_items
 from mplus_eval.capability.selection import Selection
+from mplus_eval.capability.sequential import Asking, Rounds
 from mplus_eval.capability.settings import resolve_tasks
+from mplus_eval.capability.subtask import Subtask
 from mplus_eval.capability.thinking import thinking_faults
 from mplus_eval.capability.versus import CapabilityRun, TaskFacts
 from mplus_eval.errors import SpecError
@@ -116,15 +119,53 @@ class Capability:
                 "engine": engine(model.backend),
                 **further,
             }
+            if self.spec.sequential:
+                components["rounds"] = f"drawn with seed {self.spec.seed}"
             items = [
-                (key, asked[places.start : places.stop])
-                for key, asked in numbers.items()
+                (key, asked[places.start : places.stop], number)
+                for key, asked, number in self._by_round(name, numbers)
                 for places in slices(len(asked), PART_ITEMS)
             ]
-            parts = tuple(Part(index, subtask, asked) for index, (subtask, asked) in enumerate(items))
+            parts = tuple(Part(index, subtask, asked, number) for index, (subtask, asked, number) in enumerate(items))
             sources = {key: text for each in task.subtasks for key, text in each.sources(numbers[each.name]).items()}
             cells.append(Cell(self.name, model, name, task.kind, components, parts, sources))
         return tuple(cells)
+
+    def _by_round(self, task: str, numbers: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, Sequence[int], int]]:
+        """The documents of each round and subtask, rising; all in one round where asking does not stop before."""
+        if not self.spec.sequential:
+            yield from ((key, asked, 0) for key, asked in numbers.items())
+            return
+        rounds = self.rounds.of_items[task]
+        subtasks = {subtask.name: subtask for subtask in self.tasks[task].subtasks}
+        for number in range(self.rounds.last(task) + 1):
+            for key, asked in numbers.items():
+                wanted = tuple(each for each in asked if rounds[subtasks[key].item_id(each)] == number)
+                if wanted:
+                    yield key, wanted, number
+
+    @cached_property
+    def rounds(self) -> Rounds:
+        """The round in which every document is asked, where asking stops once verdicts are settled."""
+        return Rounds.drawn(self.tasks, self.selection, self.spec.seed)
+
+    def next_round(
+        self, cells: Sequence[Cell], number: int, directory: RunDirectory, failures: Mapping[tuple[str, str], str]
+    ) -> list[Cell]:
+        """The cells of tasks and suites that are not settled, and what the baseline is asked for their sake."""
+        if not self.spec.sequential:
+            return []
+        own = RunDirectory(directory.path, {cell.key: cell.fingerprint for cell in cells})
+        outcomes = self._outcomes(own, [model.name for model in self.spec.models], failures)
+        items = {(model, task): self._asking.tasks[task].scored(rows) for (model, task), rows in outcomes.items()}
+        self._asking.run = replace(self._asking.run, outside=outside(items, self._asking.run))
+        wanted = self._asking.wanted(outcomes, [model.name for model in self.spec.models], number)
+        return [cell for cell in cells if cell.key in wanted]
+
+    @cached_property
+    def _asking(self) -> Asking:
+        """What follows the asking while it goes on; of models it needs the names alone."""
+        return Asking(self._run({}, {}), self.rounds)
 
     def cost(self, missing: Sequence[tuple[Cell, Sequence[Part]]]) -> None:
         """A user knows what a suite costs."""
@@ -134,17 +175,25 @@ class Capability:
     ) -> Iterator[tuple[Part, list[Answer]]]:
         """Ask subtask by subtask, since lm-eval builds the requests of a whole one.
 
-        A saved step that is asked fewer items is asked them as the other models are: with the same examples.
+        A saved step that is asked fewer items is asked them as the other models are: with the same examples. Those of a
+        round are drawn as if it were all that is asked, so that none is built before it is wanted.
         """
         chat = cell.model.chat_template != "plain"
-        for name, group in groupby(parts, key=lambda part: part.subtask):
+        for (number, name), group in groupby(parts, key=lambda part: (part.round, part.subtask)):
             subtask = self.tasks[cell.task].subtask(name)
-            numbers = self.selection.numbers(cell.task, subtask)
+            numbers = self._built_with(cell, subtask, number)
             requests = build_requests(subtask, backend, numbers=numbers, chat=chat)
             for part in group:
                 items = set(part.items)
                 wanted = [request for request in requests if request.doc_id in items]
                 yield part, generate(subtask, wanted, backend, on_items)
+
+    def _built_with(self, cell: Cell, subtask: Subtask, number: int) -> Sequence[int]:
+        """The documents that requests are built with: all that are asked of a subtask, or those of a round."""
+        if not self.spec.sequential:
+            return self.selection.numbers(cell.task, subtask)
+        of_round = [part.items for part in cell.parts if part.subtask == subtask.name and part.round == number]
+        return tuple(item for items in of_round for item in items)
 
     def follow_ups(self, cells: Sequence[Cell], baseline: ResolvedModel, directory: RunDirectory) -> tuple[()]:
         """The baseline is asked nothing about others' answers."""
@@ -182,15 +231,10 @@ class Capability:
         judges: Mapping[str, str],
     ) -> Mapping[str, object]:
         """Tasks, suite, pairs, trajectories and noise floor."""
-        by_name = {model.name: model for model in self.spec.models}
-        outcomes = {
-            (model, task): directory.outcome_frame(model, task, STATISTICS_COLUMNS)
-            for model in models
-            for task in self.tasks
-            if (model, task) not in failures
-        }
+        outcomes = self._outcomes(directory, list(models), failures)
         rerun = None
         if self.spec.noise_floor:
+            by_name = {model.name: model for model in self.spec.models}
             baseline, name = by_name[self.spec.baseline], self.spec.baseline + SUFFIX
             rerun = NoiseRerun(
                 batch_composition(baseline, self.selection.fewest()),
@@ -201,6 +245,24 @@ class Capability:
                 },
                 {task: cause for (model, task), cause in failures.items() if model == name},
             )
+        run = self._run(models, outcomes)
+        fields = compare_outcomes(outcomes, run, rerun, self.rounds if self.spec.sequential else None)
+        results = cast("Mapping[str, Task]", fields["tasks"])
+        return {**fields, "tasks": {name: self._of_data(name, result) for name, result in results.items()}}
+
+    def _outcomes(
+        self, directory: RunDirectory, models: Sequence[str], failures: Mapping[tuple[str, str], str]
+    ) -> dict[tuple[str, str], pd.DataFrame]:
+        """What is stored of the cells that did not fail."""
+        return {
+            (model, task): directory.outcome_frame(model, task, STATISTICS_COLUMNS)
+            for model in models
+            for task in self.tasks
+            if (model, task) not in failures
+        }
+
+    def _run(self, models: Mapping[str, ModelEntry], outcomes: Mapping[tuple[str, str], pd.DataFrame]) -> CapabilityRun:
+        """What is compared, and how."""
         numbers = {name: self.selection.of_task(task) for name, task in self.tasks.items()}
         facts = [
             TaskFacts(
@@ -227,7 +289,7 @@ class Capability:
             for name, task in self.tasks.items()
         ]
         spec = self.spec
-        run = CapabilityRun(
+        return CapabilityRun(
             models,
             facts,
             self.suite,
@@ -237,9 +299,6 @@ class Capability:
             seed=spec.seed,
             allowed=spec.allow,
         )
-        fields = compare_outcomes(outcomes, run, rerun)
-        results = cast("Mapping[str, Task]", fields["tasks"])
-        return {**fields, "tasks": {name: self._of_data(name, result) for name, result in results.items()}}
 
     def _of_data(self, name: str, result: Task) -> Task:
         """A task's results, with how many items there are where not all were asked."""

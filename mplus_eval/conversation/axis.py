@@ -105,6 +105,12 @@ class Conversation:
         sources = self.task.dialogues.files
         return (Cell(self.name, model, self.task.name, "dialogues", components, parts, sources),)
 
+    def next_round(
+        self, cells: Sequence[Cell], number: int, directory: RunDirectory, failures: Mapping[tuple[str, str], str]
+    ) -> list[Cell]:
+        """Everything is asked at once."""
+        return []
+
     def noise_rerun(self, baseline: ResolvedModel) -> tuple[Cell, ...]:
         """A noise floor is measured on capability alone."""
         return ()

@@ -112,6 +112,12 @@ class Harmlessness:
             cells.append(Cell(self.name, model, name, prompt_set.kind, components, parts, prompt_set.files))
         return tuple(cells)
 
+    def next_round(
+        self, cells: Sequence[Cell], number: int, directory: RunDirectory, failures: Mapping[tuple[str, str], str]
+    ) -> list[Cell]:
+        """Everything is asked at once."""
+        return []
+
     def noise_rerun(self, baseline: ResolvedModel) -> tuple[Cell, ...]:
         """A noise floor is measured on capability alone."""
         return ()

@@ -15,11 +15,13 @@ class Part:
 
     Attributes:
         items: their numbers in the data, rising.
+        round: in which they are asked; all in the first, unless asking stops once verdicts are settled.
     """
 
     index: int
     subtask: str
     items: Sequence[int]
+    round: int = 0
 
 
 @dataclass(frozen=True)

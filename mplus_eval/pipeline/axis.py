@@ -80,6 +80,16 @@ class Axis(Protocol):
     def cells(self, model: ResolvedModel) -> tuple[Cell, ...]:
         """What one model is asked."""
 
+    def next_round(self, cells: Sequence[Cell], number: int, directory: RunDirectory, failures: Failures) -> list[Cell]:
+        """The cells that are to be asked up to a round, after the first; none where all that is asked is there.
+
+        Args:
+            cells: of this axis.
+            number: the round, from 1.
+            directory: where the outcomes of the rounds before lie.
+            failures: cells that failed, which are asked no more.
+        """
+
     def noise_rerun(self, baseline: ResolvedModel) -> tuple[Cell, ...]:
         """What the baseline is asked once more, under another name, where a noise floor was asked for."""
 

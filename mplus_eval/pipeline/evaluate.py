@@ -20,7 +20,7 @@ from mplus_eval.pipeline.axis import FollowUp
 from mplus_eval.pipeline.plan import Plan
 from mplus_eval.pipeline.progress import RunProgress
 from mplus_eval.pipeline.score import CellScores
-from mplus_eval.pipeline.stored import stored_parts
+from mplus_eval.pipeline.stored import missing_parts
 from mplus_eval.store.files import FULL_DISK
 from mplus_eval.store.outcomes import Answer
 from mplus_eval.store.parts import PartInfo, part_path, read_columns, write_part
@@ -51,18 +51,11 @@ def evaluate(
     progress = progress or RunProgress()
     scores = CellScores(plan, directory)
     try:
-        missing = {
-            cell.name: [part for part, info in zip(cell.parts, stored_parts(cell, directory), strict=True) if not info]
-            for cell in plan.cells
-        }
-        todo = [(cell, missing[cell.name]) for cell in plan.cells if missing[cell.name]]
-        for axis in plan.axes:
-            if cost := axis.cost([(cell, parts) for cell, parts in todo if cell.axis == axis.name]):
-                progress.say(cost)
-        progress.start(todo, len(plan.passes))
-        evaluation = _Evaluation(plan, directory, progress, load, scores, missing)
-        for number, model in enumerate(plan.passes, start=1):
-            evaluation.evaluate_model(model, number)
+        evaluation = _Evaluation(plan, directory, progress, load, scores)
+        cells: Sequence[Cell] = plan.cells
+        while cells:
+            evaluation.evaluate_round(cells)
+            cells = evaluation.next_round()
         return evaluation.failures
     except OSError as error:
         if error.errno not in FULL_DISK:
@@ -76,28 +69,55 @@ def evaluate(
 
 @dataclass
 class _Evaluation:
-    """The state of one pass over a plan."""
+    """The state of the passes over a plan: one, or where asking stops with the verdicts one for each round."""
 
     plan: Plan
     directory: RunDirectory
     progress: RunProgress
     load: Loader | None
     scores: CellScores
-    missing: Mapping[str, Sequence[Part]]
-    """The parts that are to be answered, by the cell's name."""
     failures: Failures = field(default_factory=dict)
+    round: int = -1
+    """The round that is being asked, from 0."""
+    missing: Mapping[str, Sequence[Part]] = field(default_factory=dict)
+    """The parts of it that are to be answered, by the cell's name."""
 
-    def evaluate_model(self, model: ResolvedModel, number: int) -> None:
+    def evaluate_round(self, cells: Sequence[Cell]) -> None:
+        """Ask every model what is missing of some cells up to the next round."""
+        self.round += 1
+        self.missing = {cell.name: missing_parts(cell, self.directory, self.round) for cell in cells}
+        todo = [(cell, self.missing[cell.name]) for cell in cells if self.missing[cell.name]]
+        for axis in self.plan.axes:
+            if cost := axis.cost([(cell, parts) for cell, parts in todo if cell.axis == axis.name]):
+                self.progress.say(cost)
+        self.progress.start(todo, len(self.plan.passes))
+        for number, model in enumerate(self.plan.passes, start=1):
+            self.evaluate_model(model, [cell for cell in cells if cell.model is model], number)
+
+    def next_round(self) -> list[Cell]:
+        """The cells that are to be asked more."""
+        number = self.round + 1
+        wanted = [
+            cell
+            for axis in self.plan.axes
+            for cell in axis.next_round(self.plan.of_axis(axis), number, self.directory, self.failures)
+        ]
+        if wanted:
+            n_cells = sum(any(part.round >= number for part in cell.parts) for cell in self.plan.cells)
+            self.progress.say(f"round {number + 1}: {len(wanted)} of {n_cells} cells go on")
+        return wanted
+
+    def evaluate_model(self, model: ResolvedModel, cells: Sequence[Cell], number: int) -> None:
         """Load a model where it is needed, and do all that is missing of its cells.
 
         Args:
             model: the model.
+            cells: of it, those that are asked in this round.
             number: its place among those that are asked, from 1.
         """
-        cells = self.plan.of_model(model)
         backend, cause = None, None
         follow_ups: list[FollowUp] = []
-        if model is self.plan.baseline:
+        if model is self.plan.baseline and self.round == 0:
             # Where the baseline is asked about the others' answers it comes last, so these are complete by now.
             for axis in self.plan.axes:
                 follow_ups += axis.follow_ups(self.plan.of_axis(axis), model, self.directory)
@@ -153,7 +173,7 @@ class _Evaluation:
                     write_part(part_path(self.directory.answers(*cell.key), part.index), Answer, answers, info)
                     self.scores.score_in_background(cell, part, backend.facts.device)
                     started = time.monotonic()
-            self.scores.score(cell)
+            self.scores.score(cell, [part for part in cell.parts if part.round <= self.round])
         except Exception as error:
             # A cell may fail in any way; it is stored with its cause, and the others go on.
             if isinstance(error, OSError) and error.errno in FULL_DISK:
@@ -164,7 +184,7 @@ class _Evaluation:
         folder = (self.directory.outcomes if is_scored else self.directory.answers)(*cell.key)
         column = "score" if is_scored else "generations"
         cause = "the task has no items"
-        for part in cell.parts:
+        for part in (part for part in cell.parts if part.round <= self.round):
             for row in read_columns(part_path(folder, part.index), [column, "error"]).to_pylist():
                 if row[column] is not None:
                     return None

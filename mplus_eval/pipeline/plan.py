@@ -113,7 +113,8 @@ def make_plan(
 
 def _differences(cell: Cell, stored: PartInfo) -> str:
     """What a stored cell was made of otherwise; where that is its items, the files that are not as they were."""
-    keys = sorted(key for key in cell.components if stored.components.get(key) != cell.components[key])
+    components = {**stored.components, **cell.components}
+    keys = sorted(key for key in components if stored.components.get(key) != cell.components.get(key))
     # With another limit other items are asked, whatever the files hold.
     differ = changes(stored.sources, cell.sources) if stored.sources and "limit" not in keys else []
     more = [f"{len(differ) - _MOST_FILES} more"] if len(differ) > _MOST_FILES else []

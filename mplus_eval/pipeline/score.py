@@ -36,11 +36,11 @@ class CellScores:
             self._thread = ThreadPoolExecutor(1)
         self._begun.append(self._thread.submit(self._score_part, cell, part))
 
-    def score(self, cell: Cell) -> None:
-        """Score every part of a cell whose outcomes are not stored yet under this metric or scorer."""
+    def score(self, cell: Cell, parts: Sequence[Part]) -> None:
+        """Score the parts of a cell whose outcomes are not stored yet under this metric or scorer."""
         wait(self._begun)
         self._begun.clear()
-        for part in cell.parts:
+        for part in parts:
             self._score_part(cell, part)
 
     def close(self) -> None:

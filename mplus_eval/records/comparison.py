@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 from mplus_eval.errors import UsageError
 from mplus_eval.records.asking import Asking
 from mplus_eval.records.base import Interval, Probability, Record
-from mplus_eval.records.contrast import Contrast
+from mplus_eval.records.contrast import Contrast, Sequential
 from mplus_eval.records.conversation import Conversation
 from mplus_eval.records.thinking import ThinkingSpent
 from mplus_eval.records.toxicity import Toxicity
@@ -175,6 +175,9 @@ class Summary(Record):
     withheld: str | None = Field(default=None, description="why there is no macro-average or no verdict")
     reasons: tuple[str, ...] = Field(default=(), description="why there is no other verdict; empty where there is")
     above_noise: bool | None = Field(
+        default=None, description="the same as of a contrast, of the items of all tasks together"
+    )
+    sequential: Sequential | None = Field(
         default=None, description="the same as of a contrast, of the items of all tasks together"
     )
 

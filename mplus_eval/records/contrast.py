@@ -9,6 +9,15 @@ from mplus_eval.records.base import Interval, Probability, Record
 from mplus_eval.records.verdict import Verdict
 
 
+class Sequential(Record):
+    """How far items were asked until a verdict was settled, or to the end (`--sequential`)."""
+
+    n_asked: int = Field(description="items that had been asked when the verdict was settled")
+    n_items: int = Field(description="items that there were to ask")
+    n_looks: int = Field(description="how often the verdict was looked at; its error holds for all looks together")
+    settled: bool = Field(description="whether it was settled before all items had been asked, or with the last")
+
+
 class Contrast(Record):
     """One model against another on one task, paired by item over the items that both scored.
 
@@ -52,4 +61,8 @@ class Contrast(Record):
     above_noise: bool | None = Field(
         default=None,
         description="whether the share of items lost or gained is above the upper end of the noise floor's interval",
+    )
+    sequential: Sequential | None = Field(
+        default=None,
+        description="where asking stops with the verdict: interval and p-values are valid at whatever look it stopped",
     )

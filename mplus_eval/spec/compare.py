@@ -103,6 +103,11 @@ class CompareSpec(Fields):
     noise_floor: Annotated[
         bool, _TRUE_OR_FALSE, Option("Ask the baseline twice, and show how many items flip with another batch size.")
     ] = False
+    sequential: Annotated[
+        bool,
+        _TRUE_OR_FALSE,
+        Option("Ask in rounds, and of each task no more items than its verdict and the suite's need."),
+    ] = False
     capability: Annotated[bool, _TRUE_OR_FALSE] = Field(
         default=True, description="whether tasks are asked; in a file, and set by the commands of the other axes"
     )

@@ -191,6 +191,7 @@ def _contradictions(spec: CompareSpec) -> list[str]:
             given = f"--budget of {spec.budget}" if spec.budget is not None else f"--limit of {limit}"
             accepted = f"at most the {given} is" if limit.first == of_steps.first else f"items of the {given} are"
             faults.append(f"--trajectory-limit {of_steps}: {accepted} accepted")
+    faults += _not_sequential(spec)
     if not spec.noise_floor:
         return faults
     # The noise rerun composes other batches, which only some backends let this process do.
@@ -203,3 +204,16 @@ def _contradictions(spec: CompareSpec) -> list[str]:
                 f"a baseline with the backend {accepted} is accepted"
             )
     return faults
+
+
+def _not_sequential(spec: CompareSpec) -> list[str]:
+    """What cannot be asked in rounds that stop with the verdicts against the baseline."""
+    if not spec.sequential:
+        return []
+    reasons = {
+        "--pairs all": (spec.pairs == "all", "models are asked as far as their verdicts against the baseline need"),
+        "--trajectory": (bool(spec.trajectory), "the steps of a training are drawn over the same items"),
+        "--noise-floor": (spec.noise_floor, "it asks the baseline all items once more"),
+        "capability: false": (not spec.capability, "no task is asked"),
+    }
+    return [f"--sequential: not with {option}, since {why}" for option, (given, why) in reasons.items() if given]

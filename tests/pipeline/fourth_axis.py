@@ -42,6 +42,11 @@ class Manners:
         parts = tuple(Part(index, "please", items) for index, items in enumerate(slices(4, 3)))
         return (Cell(self.name, model, "please", "request", {"weights": model.weights}, parts),)
 
+    def next_round(
+        self, cells: Sequence[Cell], number: int, directory: RunDirectory, failures: Mapping[tuple[str, str], str]
+    ) -> list[Cell]:
+        return []
+
     def noise_rerun(self, baseline: ResolvedModel) -> tuple[Cell, ...]:
         return ()
 
