@@ -38,8 +38,8 @@ def conversation_method(comparison: Comparison) -> str:
         f"whole dialogues; preserved means that a rate {formats.margin_in_points(conversation.margin)} or more below "
         "one half is ruled out. The win rate with length held equal is the prediction at equal length of a logistic "
         "regression on the difference in words (Dubois et al., arXiv 2404.04475); length explains a win that is not "
-        "shown there, and smaller. Bradley–Terry ratings are in points of Elo’s scale, the baseline at 0; agreement of "
-        "two judges is Cohen’s kappa."
+        "shown there, and smaller. Bradley–Terry ratings are in points of Elo’s scale, the baseline at 0, with the win "
+        "rates’ intervals carried over to that scale; agreement of two judges is Cohen’s kappa."
     )
     tokens_in = sum(judging.tokens_in for judging in judgings)
     tokens_out = sum(judging.tokens_out for judging in judgings)

@@ -9,8 +9,8 @@ from mplus_eval.records.conversation import (
     Conversation,
     Judging,
     ModelConversation,
-    ModelRating,
     Rate,
+    RatingDifference,
     WinRecord,
 )
 from mplus_eval.reports import formats
@@ -193,11 +193,11 @@ def chat_format_named(name: str) -> str:
     return one_line(name)[:NAME_LENGTH] or "–"
 
 
-def rating_interval(rating: ModelRating) -> str:
-    """A rating's interval; an end without bound is said in words."""
-    if rating.ci is None:
+def rating_interval(ci: tuple[float | None, float | None] | None) -> str:
+    """The interval of a rating, or of a difference of two; an end without bound is said in words."""
+    if ci is None:
         return "–"
-    low, high = rating.ci
+    low, high = ci
     if low is None and high is None:
         return "no bound"
     if high is None:
@@ -205,6 +205,31 @@ def rating_interval(rating: ModelRating) -> str:
     if low is None:
         return f"below {rating_points(high)}, no lower bound"
     return f"[{rating_points(low)}, {rating_points(high)}]"
+
+
+def rating_difference(comparison: Comparison, model: str, against: str) -> RatingDifference | None:
+    """How far a model's rating lies above another's; None where it is not known. The baseline's rating is 0."""
+    conversation, baseline = comparison.conversation, comparison.baseline
+    if conversation is None:
+        return None
+    if baseline in (model, against):
+        of_model = conversation.models.get(against if model == baseline else model)
+        rating = of_model.rating if of_model else None
+        if rating is None or rating.value is None or rating.ci is None:
+            return None
+        found = RatingDifference(model=model, against=against, value=rating.value, ci=rating.ci)
+        return found if against == baseline else _turned_round(found)
+    for each in conversation.rating_differences:
+        if (each.model, each.against) == (model, against):
+            return each
+        if (each.against, each.model) == (model, against):
+            return _turned_round(each)
+    return None
+
+
+def _turned_round(of: RatingDifference) -> RatingDifference:
+    low, high = (None if end is None else -end for end in of.ci)
+    return of.model_copy(update={"value": -of.value, "ci": (high, low)})
 
 
 def rating_points(value: float) -> str:

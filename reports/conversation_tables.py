@@ -14,6 +14,7 @@ from mplus_eval.reports.conversation_phrasing import (
     first_judge,
     judge_named,
     judged_models,
+    rating_difference,
     rating_interval,
     rating_points,
 )
@@ -219,26 +220,35 @@ class ConversationTables:
 
 
 def ratings_table(comparison: Comparison) -> Table | None:
-    """Bradley–Terry ratings, best first; an end without bound is said in words."""
+    """Bradley–Terry ratings, best first, each with its lead over the next; an end without bound is said in words."""
     rated = {model: judging.rating for model, judging in judged_models(comparison).items() if judging.rating}
     if not rated:
         return None
     ordered = sorted(rated.items(), key=lambda item: -(item[1].value if item[1].value is not None else -1e9))
-    rows = []
-    for model, rating in ordered:
-        interval = rating_interval(rating) if rating.value is not None else "no pairs lead to it"
-        cells = (
-            number_if_known(rating.value, rating_points),
-            TableCell(interval, css="n"),
-            number(formats.count(rating.n_pairs), rating.n_pairs),
-        )
-        rows.append(TableRow(TableCell(model), cells))
     place = sum(rating.value is not None and rating.value > 0 for _, rating in ordered)
-    base_cells = (number("0", 0.0), TableCell("fixed", css="n"), NO_NUMBER)
-    rows.insert(place, TableRow(TableCell(comparison.baseline), base_cells))
+    names = [model for model, _ in ordered]
+    names.insert(place, comparison.baseline)
+    rows = []
+    for model, following in zip(names, (*names[1:], None), strict=True):
+        of_model = rated.get(model)
+        if of_model is None:
+            cells = [number("0", 0.0), TableCell("fixed", css="n"), NO_NUMBER]
+        else:
+            interval = rating_interval(of_model.ci) if of_model.value is not None else "no pairs lead to it"
+            cells = [
+                number_if_known(of_model.value, rating_points),
+                TableCell(interval, css="n"),
+                number(formats.count(of_model.n_pairs), of_model.n_pairs),
+            ]
+        lead = rating_difference(comparison, model, following) if following else None
+        cells.append(
+            TableCell(f"{rating_points(lead.value)}, {rating_interval(lead.ci)}", css="n") if lead else NO_NUMBER
+        )
+        rows.append(TableRow(TableCell(model), tuple(cells)))
     caption = (
         f"Bradley–Terry, points of Elo’s scale above {comparison.baseline}: 100 points are a win rate of 64 %. "
-        "Bootstrap over dialogues."
+        f"{formats.whole_percent(1 - comparison.level)} intervals over dialogues, not adjusted for the number of "
+        "models; all differences: comparison.json."
     )
-    columns = (Column("Model", False), Column("Rating"), Column("Interval"), Column("Pairs"))
+    columns = (Column("Model", False), *map(Column, ("Rating", "Interval", "Pairs", "Above the next")))
     return Table(caption, columns, tuple(rows))

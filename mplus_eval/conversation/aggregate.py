@@ -11,26 +11,27 @@ from typing import TYPE_CHECKING
 from mplus_eval.audit.differences import Auditor, withheld_for
 from mplus_eval.audit.items import AskedItems
 from mplus_eval.conversation.agreement import cohens_kappa
-from mplus_eval.conversation.bradley_terry import PreferencePairs, ratings
 from mplus_eval.conversation.grading import aggregate_grades
 from mplus_eval.conversation.items import DialogueTask
 from mplus_eval.conversation.measures import ConversationMeasures, measure
 from mplus_eval.conversation.pairwise import read_judgements
+from mplus_eval.conversation.ratings import PreferencePairs, ratings
 from mplus_eval.conversation.text_statistics import text_statistics
 from mplus_eval.conversation.turns import GradedTurn
 from mplus_eval.judges.unjudged import MOST_UNJUDGED, unjudged
 from mplus_eval.records.asking import AskedDifference
+from mplus_eval.records.base import Interval
 from mplus_eval.records.conversation import (
     BaselineConversation,
     Conversation,
     Judging,
     ModelConversation,
     ModelRating,
+    RatingDifference,
 )
 from mplus_eval.records.unjudged import Unjudged
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.spec.judges import judge_kind
-from mplus_eval.statistics.contrast import rng_for
 from mplus_eval.store.parts import read_cell
 from mplus_eval.store.run_directory import RunDirectory
 
@@ -51,7 +52,7 @@ class ConversationRun:
         baseline: one of the models.
         auditor: of the models, in the order of the report.
         level: of tests and intervals.
-        seed: of permutations and resampling.
+        seed: of permutations.
     """
 
     task: DialogueTask
@@ -76,12 +77,14 @@ class JudgeResults:
         table: its judgements, with the columns of `JUDGEMENT_COLUMNS`, `cause` and tokens.
         measures: by model.
         ratings: by model; of two models and the baseline at least.
+        differences: of each two of these ratings.
     """
 
     name: str
     table: pd.DataFrame
     measures: Mapping[str, ConversationMeasures]
     ratings: Mapping[str, ModelRating]
+    differences: tuple[RatingDifference, ...] = ()
 
     def rows(self, model: str) -> pd.DataFrame:
         """The judgements of one model."""
@@ -129,6 +132,7 @@ def aggregate(directory: RunDirectory, run: ConversationRun, missing: Mapping[st
         judges=dict(run.judges),
         baseline=_answers(directory, run, run.baseline),
         models=models,
+        rating_differences=results[0].differences if results else (),
         missing=dict(missing),
         unjudged=tuple(left for judge in results if (left := _unjudged(judge)) is not None),
         n_bad=dialogues.n_bad,
@@ -152,19 +156,26 @@ def _judge_results(directory: RunDirectory, run: ConversationRun, number: int) -
     if table.empty:
         return JudgeResults(name, table, {}, {})
     measures = measure(table, margin=run.task.settings.margin, level=run.level, seed=run.seed)
-    rated = {}
-    if table["model"].nunique() > 1:
-        pairs, rng = PreferencePairs.of(table, run.baseline), rng_for(run.seed, "ratings", run.baseline)
-        for rating in ratings(pairs, run.baseline, rng, level=run.level):
-            # An end without bound is none.
-            low, high = (end if math.isfinite(end) else None for end in rating.ci or (math.inf, math.inf))
-            rated[rating.model] = ModelRating(
-                value=rating.value,
-                ci=(low, high) if rating.ci else None,
-                n_pairs=rating.n_pairs,
-                unbounded=rating.unbounded,
-            )
-    return JudgeResults(name, table, measures, rated)
+    if table["model"].nunique() < 2:
+        return JudgeResults(name, table, measures, {})
+    rated = ratings(PreferencePairs.of(table, run.baseline), run.baseline, level=run.level)
+    of_models = {}
+    for rating in rated.models:
+        ci = _known_ends(rating.ci) if rating.ci else None
+        of_models[rating.model] = ModelRating(
+            value=rating.value, ci=ci, n_pairs=rating.n_pairs, unbounded=None in (ci or ())
+        )
+    differences = tuple(
+        RatingDifference(model=each.model, against=each.against, value=each.value, ci=_known_ends(each.ci))
+        for each in rated.differences
+    )
+    return JudgeResults(name, table, measures, of_models, differences)
+
+
+def _known_ends(ci: Interval) -> tuple[float | None, float | None]:
+    """An end without bound is none."""
+    low, high = (end if math.isfinite(end) else None for end in ci)
+    return low, high
 
 
 def _unjudged(results: JudgeResults) -> Unjudged | None:

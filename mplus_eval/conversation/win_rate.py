@@ -60,8 +60,8 @@ def win_rate(judgements: pd.DataFrame, level: float = 0.05) -> WinRecord:
     value = ci = None
     if len(judged):
         signs, design = _signs(judged)
-        low, high = _estimate(signs, design).interval(level)
-        value, ci = float(np.mean(signs)) / 2.0 + 0.5, (0.5 + float(low) / 2.0, 0.5 + float(high) / 2.0)
+        low, high = win_interval(signs, design, level)
+        value, ci = float(np.mean(signs)) / 2.0 + 0.5, (float(low), float(high))
     return WinRecord(
         value=value,
         ci=ci,
@@ -72,6 +72,18 @@ def win_rate(judgements: pd.DataFrame, level: float = 0.05) -> WinRecord:
         n_unjudged=len(judgements) - len(judged),
         n_dialogues=int(judged["item_id"].nunique()),
     )
+
+
+def win_interval(signs: Floats, design: Design, level: float = 0.05) -> tuple[Floats, Floats]:
+    """The interval of confidence 1 − `level` of win rates, each of shape (...).
+
+    Args:
+        signs: shape (..., pairs); 1, 0 and −1 for win, tie and loss.
+        design: categories and dialogues of the pairs.
+        level: of the interval.
+    """
+    low, high = _estimate(signs, design).interval(level)
+    return 0.5 + low / 2.0, 0.5 + high / 2.0
 
 
 def win_test(
@@ -135,7 +147,8 @@ def _estimate(signs: Floats, design: Design) -> PairedDifference:
     always, and then its ties and losses are what a small sample can miss.
     """
     kinds = np.stack([signs != kind for kind in (-1.0, 0.0, 1.0)])
-    rare = kinds[kinds.mean(axis=-1).argmin()]
+    rarest = kinds.mean(axis=-1).argmin(axis=0)
+    rare = np.take_along_axis(kinds, rarest[None, ..., None], axis=0)[0]
     return paired_difference(signs, design, carriers=rare)
 
 

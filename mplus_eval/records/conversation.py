@@ -57,7 +57,16 @@ class ModelRating(Record):
     value: float | None
     ci: tuple[float | None, float | None] | None = Field(description="an end without bound is null")
     n_pairs: int
-    unbounded: bool = False
+    unbounded: bool = Field(default=False, description="whether an end is null, as where a model wins every pair")
+
+
+class RatingDifference(Record):
+    """How far one model's rating lies above another's, in points; both answered the same dialogues."""
+
+    model: str
+    against: str
+    value: float
+    ci: tuple[float | None, float | None] = Field(description="an end without bound is null")
 
 
 class AnswerText(Record):
@@ -165,6 +174,9 @@ class Conversation(Record):
     judges: dict[str, str] = Field(description="fingerprint of each judge, by its name; the first decides")
     baseline: BaselineConversation
     models: dict[str, ModelConversation] = Field(default_factory=dict)
+    rating_differences: tuple[RatingDifference, ...] = Field(
+        default=(), description="of each two models but the baseline, the better first; by the first judge"
+    )
     missing: dict[str, str] = Field(default_factory=dict, description="why a model has no result")
     unjudged: tuple[Unjudged, ...] = Field(default=(), description="judges that gave too few verdicts")
     n_bad: int = Field(default=0, description="rows of the source that are no dialogue, and were left out")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure as Drawing
 
-from mplus_eval.reports.conversation_phrasing import judged_models, rating_points
+from mplus_eval.reports import formats
+from mplus_eval.reports.conversation_phrasing import judged_models, rating_difference, rating_interval, rating_points
 from mplus_eval.reports.conversation_tables import ratings_table
 from mplus_eval.reports.figures.canvas import (
     ROW,
@@ -81,9 +82,15 @@ def rating_figures(data: FigureData) -> Iterable[Figure]:
     if len(rows) < FEWEST_VALUES:
         return
     best = next(row for row in rows if not row.is_hollow)
-    caption = "Bradley–Terry on all judged pairs; bootstrap intervals over dialogues."
+    level = formats.whole_percent(1 - data.comparison.level)
+    caption = f"Bradley–Terry on all judged pairs; {level} intervals over dialogues."
     if any(None in (row.ci or ()) for row in rows):
         caption += " An arrow: no bound on that side."
+    second = next((row for row in rows if not row.is_hollow and row is not best), None)
+    lead = rating_difference(data.comparison, best.model, second.model) if second else None
+    if lead and (lead.ci[0] is None or lead.ci[0] <= 0):
+        difference = f"{rating_points(lead.value)}, {rating_interval(lead.ci)}"
+        caption += f" {lead.model} is not shown to be above {lead.against}: {difference}."
     points = "" if best.model == base else f", {rating_points(best.value)}"
     yield Figure(
         name="ratings",

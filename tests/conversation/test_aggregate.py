@@ -126,13 +126,17 @@ def test_two_models_and_a_baseline_are_rated_and_an_end_without_bound_is_none(tm
     run = Run(tmp_path, "plus", "sft")
     run.judge(1, "plus", [1.0] * 5)
     run.judge(1, "sft", [1.0, 0.0, 1.0, 0.0, 0.5])
-    models = run.conclude("reward").models
+    found = run.conclude("reward")
+    models = found.models
     assert models["plus"].rating is not None
     assert models["plus"].rating.unbounded
     assert models["plus"].rating.ci is not None
     assert models["plus"].rating.ci[1] is None
     assert models["sft"].rating is not None
     assert models["sft"].rating.value == pytest.approx(0.0)
+    (apart,) = found.rating_differences
+    assert (apart.model, apart.against, apart.value) == ("plus", "sft", models["plus"].rating.value)
+    assert apart.ci[1] is None
 
 
 @pytest.mark.parametrize(

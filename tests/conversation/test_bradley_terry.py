@@ -3,160 +3,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.special import logit
-from statsmodels.api import GLM, families
 
-from mplus_eval.conversation.bradley_terry import POINTS, PreferencePairs, Rating, fit, ratings
-from mplus_eval.statistics.estimate import student_quantile
-from tests.conversation.tables import NAN, table
-
-
-def rated(pairs: PreferencePairs, **options: float) -> dict[str, Rating]:
-    found = ratings(pairs, "base", np.random.default_rng(0), n_resamples=400, **options)  # type: ignore[arg-type]
-    return {rating.model: rating for rating in found}
-
-
-def against_base(preferences: list[float], model: str = "plus") -> PreferencePairs:
-    return PreferencePairs(
-        [model] * len(preferences), ["base"] * len(preferences), preferences, list(range(len(preferences)))
-    )
-
-
-def together(*parts: PreferencePairs) -> PreferencePairs:
-    return PreferencePairs(
-        [name for part in parts for name in part.first],
-        [name for part in parts for name in part.second],
-        np.concatenate([np.asarray(part.preference) for part in parts]),
-        [cluster for part in parts for cluster in part.clusters],
-    )
-
-
-def round_robin(n: int, seed: int) -> PreferencePairs:
-    """Every two of three models meet in every dialogue; the better by 0.5 of log-odds a step, a tie in five."""
-    rng = np.random.default_rng(seed)
-    strength = {"base": 0.0, "sft": 0.5, "plus": 1.0}
-    rows = []
-    for dialogue in range(n):
-        for first, second in (("plus", "base"), ("sft", "base"), ("plus", "sft")):
-            chance = 1.0 / (1.0 + np.exp(strength[second] - strength[first]))
-            verdict = 0.5 if rng.random() < 0.2 else float(rng.random() < chance)
-            rows.append((first, second, verdict, dialogue))
-    first, second, preference, clusters = zip(*rows, strict=True)
-    return PreferencePairs(first, second, preference, clusters)
+from mplus_eval.conversation.bradley_terry import bounded, fit
 
 
 def test_two_models_are_worked_out_by_hand() -> None:
-    # Three of four wins: log-odds of log 3, 400 · log10(3) points.
-    assert rated(against_base([1.0, 1.0, 1.0, 0.0] * 10), prior_ties=0.0)["plus"].value == pytest.approx(
-        190.85, abs=0.01
-    )
-
-
-def test_ties_are_half_wins() -> None:
-    split, tied = against_base([1.0] * 30 + [0.0] * 10), against_base([1.0] * 20 + [0.5] * 20)
-    assert rated(split)["plus"].value == pytest.approx(rated(tied)["plus"].value)
+    # Three of four wins: odds of 3.
+    assert fit(np.array([[0.0, 10.0], [30.0, 0.0]]), 0.0) == pytest.approx(np.array([0.0, np.log(3.0)]))
 
 
 def test_the_prior_is_one_tie_for_each_two_models() -> None:
-    assert rated(against_base([1.0] * 30 + [0.0] * 10))["plus"].value == pytest.approx(POINTS * float(logit(30.5 / 41)))
-
-
-@pytest.mark.parametrize("prior_ties", [0.0, 1.0])
-def test_ratings_are_those_of_logistic_regression(prior_ties: float) -> None:
-    pairs = round_robin(60, seed=1)
-    extra = [("plus", "base"), ("sft", "base"), ("plus", "sft")]
-    first = [*pairs.first, *[one for one, _ in extra]]
-    second = [*pairs.second, *[other for _, other in extra]]
-    x = np.array([[(name == a) - (name == b) for name in ("plus", "sft")] for a, b in zip(first, second, strict=True)])
-    y = np.r_[np.asarray(pairs.preference), [0.5] * 3]
-    weights = np.r_[np.ones(180), np.full(3, prior_ties)]
-    expected = GLM(y, x.astype(float), family=families.Binomial(), freq_weights=weights).fit().params * POINTS
-    found = rated(pairs, prior_ties=prior_ties)
-    assert [found["plus"].value, found["sft"].value] == pytest.approx(expected.tolist(), abs=1e-6)
-
-
-def test_the_baseline_is_0_without_doubt_and_the_best_come_first() -> None:
-    found = ratings(round_robin(60, seed=1), "base", np.random.default_rng(0), n_resamples=400)
-    assert [rating.model for rating in found] == ["plus", "sft", "base"]
-    assert (found[2].value, found[2].ci) == (0.0, (0.0, 0.0))
-
-
-def test_the_interval_is_about_that_of_logistic_regression_where_dialogues_have_one_pair() -> None:
-    pairs = against_base([1.0] * 150 + [0.0] * 100)
-    found = ratings(pairs, "base", np.random.default_rng(0))[0]
-    error = POINTS / np.sqrt(250 * 0.6 * 0.4)
-    assert found.ci is not None
-    assert found.ci[1] - found.ci[0] == pytest.approx(2 * 1.96 * error, rel=0.05)
-
-
-def test_whole_dialogues_are_resampled() -> None:
-    doubled = PreferencePairs(
-        ["plus"] * 200, ["base"] * 200, np.repeat(np.resize([1.0, 1.0, 0.0], 100), 2), np.repeat(range(100), 2)
-    )
-    alone = PreferencePairs(doubled.first, doubled.second, doubled.preference, range(200))
-    wide, narrow = rated(doubled)["plus"].ci, rated(alone)["plus"].ci
-    assert wide is not None
-    assert narrow is not None
-    assert wide[1] - wide[0] == pytest.approx(2**0.5 * (narrow[1] - narrow[0]), rel=0.15)
-
-
-def test_the_same_generator_gives_the_same_intervals() -> None:
-    assert rated(round_robin(20, seed=2)) == rated(round_robin(20, seed=2))
-
-
-def test_a_model_that_wins_every_pair_has_no_upper_end_and_wilsons_lower_one() -> None:
-    found = rated(against_base([1.0] * 40), prior_ties=1e-9)["plus"]
-    square = float(student_quantile(0.975, 39)) ** 2
-    assert found.unbounded
-    assert found.ci == pytest.approx((POINTS * float(np.log(40 / square)), np.inf), rel=1e-6)
-
-
-def test_a_model_that_loses_every_pair_has_no_lower_end() -> None:
-    won, lost = (rated(against_base([side] * 40))["plus"] for side in (1.0, 0.0))
-    assert won.value is not None
-    assert won.ci is not None
-    assert lost.value == pytest.approx(-won.value)
-    assert lost.ci == pytest.approx((-np.inf, -won.ci[0]))
-
-
-def test_a_model_that_wins_all_leaves_the_others_ratings_bounded() -> None:
-    found = rated(together(against_base([1.0] * 40), against_base([1.0, 0.0] * 20, "sft")))
-    assert [found[name].unbounded for name in ("plus", "sft", "base")] == [True, False, False]
-
-
-def test_a_chain_of_a_win_and_a_loss_bounds_nothing() -> None:
-    # plus beats sft always and sft loses to base always: plus may be anywhere.
-    lost = PreferencePairs(["plus"] * 20, ["sft"] * 20, [1.0] * 20, list(range(20)))
-    found = rated(together(lost, against_base([0.0] * 20, "sft")))
-    assert found["plus"].ci == (-np.inf, np.inf)
-
-
-def test_a_model_that_no_pair_links_to_the_baseline_is_not_rated() -> None:
-    apart = PreferencePairs(["sft"] * 4, ["chosen"] * 4, [1.0, 0.0, 1.0, NAN], list(range(4)))
-    found = rated(together(against_base([1.0, 0.0] * 5), apart))
-    assert (found["sft"].value, found["sft"].ci, found["sft"].n_pairs) == (None, None, 3)
-    assert found["plus"].value == pytest.approx(0.0)
-
-
-def test_unjudged_pairs_count_for_nothing() -> None:
-    with_some = rated(against_base([1.0, 1.0, 0.0, 0.5, NAN, NAN]))["plus"]
-    assert with_some.n_pairs == 4
-    assert with_some.value == rated(against_base([1.0, 1.0, 0.0, 0.5]))["plus"].value
-
-
-def test_nothing_judged_rates_nobody() -> None:
-    found = rated(against_base([NAN, NAN]))
-    assert found["plus"].value is None
-    assert found["base"].value == 0.0
-
-
-def test_one_dialogue_bounds_nothing() -> None:
-    found = rated(PreferencePairs(["plus"] * 2, ["base"] * 2, [1.0, 0.0], [7, 7]))["plus"]
-    assert (found.value, found.ci) == (pytest.approx(0.0), (-np.inf, np.inf))
-
-
-def test_a_baseline_that_met_nobody_is_refused() -> None:
-    with pytest.raises(ValueError, match="'chosen' is in none of the pairs"):
-        ratings(against_base([1.0]), "chosen", np.random.default_rng(0))
+    assert fit(np.array([[0.0, 10.0], [30.0, 0.0]]))[1] == pytest.approx(logit(30.5 / 41))
+    assert fit(np.array([[0.0, 0.0], [40.0, 0.0]]))[1] == pytest.approx(logit(40.5 / 41))
 
 
 def test_many_fits_at_once_are_each_the_same_as_alone() -> None:
@@ -164,6 +22,9 @@ def test_many_fits_at_once_are_each_the_same_as_alone() -> None:
     assert fit(wins) == pytest.approx(np.stack([fit(one) for one in wins]))
 
 
-def test_a_table_of_judgements_gives_pairs_with_the_baseline() -> None:
-    pairs = PreferencePairs.of(table([1.0, 0.5], dialogues=["a", "b"]), "base")
-    assert (list(pairs.first), list(pairs.second), list(pairs.clusters)) == (["plus"] * 2, ["base"] * 2, ["a", "b"])
+def test_a_rating_is_bounded_on_a_side_where_a_chain_of_wins_leads() -> None:
+    # The second beat the first and lost to it, the third always won, the fourth always lost.
+    wins = np.array([[0, 3, 0, 5], [2, 0, 0, 0], [4, 0, 0, 0], [0, 0, 0, 0]], dtype=float)
+    above, below = bounded(wins)
+    assert above.tolist() == [True, True, False, True]
+    assert below.tolist() == [True, True, True, False]

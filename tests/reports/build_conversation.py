@@ -22,6 +22,7 @@ from mplus_eval.records.conversation import (
     ModelConversation,
     ModelRating,
     Rate,
+    RatingDifference,
     WinRecord,
 )
 from mplus_eval.records.verdict import Verdict
@@ -45,6 +46,14 @@ RATINGS = {
     "chosen": ModelRating(value=-8.3, ci=(-43.0, 26.1), n_pairs=477),
     "plus": ModelRating(value=93.2, ci=(58.4, None), n_pairs=477, unbounded=True),
 }
+LEADS = (
+    RatingDifference(model="plus", against="sft", value=2.2, ci=(-38.1, None)),
+    RatingDifference(model="plus", against="instruct", value=78.6, ci=(40.5, None)),
+    RatingDifference(model="plus", against="chosen", value=101.5, ci=(62.0, None)),
+    RatingDifference(model="sft", against="instruct", value=76.4, ci=(31.9, 121.8)),
+    RatingDifference(model="sft", against="chosen", value=99.3, ci=(54.0, 145.1)),
+    RatingDifference(model="instruct", against="chosen", value=22.9, ci=(-19.7, 65.6)),
+)
 CATEGORIES = {"coding": -0.06, "humanities": 0.07, "reasoning": -0.09, "writing": 0.05}
 
 
@@ -160,6 +169,7 @@ def conversation(**changed: Any) -> Conversation:
             ),
         ),
         "models": {name: model_conversation(name) for name in RATES},
+        "rating_differences": LEADS,
     }
     return Conversation(**(fields | changed))
 

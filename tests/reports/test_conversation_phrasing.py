@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from mplus_eval.records.comparison import Comparison
-from mplus_eval.records.conversation import ModelRating
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports.conversation_phrasing import (
     causes,
@@ -142,4 +141,4 @@ def test_chat_formats_are_named_in_words(name: str, words: str) -> None:
     ],
 )
 def test_an_interval_without_bound_is_said_in_words(ci: Any, words: str) -> None:
-    assert rating_interval(ModelRating(value=1.0, ci=ci, n_pairs=3)) == words
+    assert rating_interval(ci) == words

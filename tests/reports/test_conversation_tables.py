@@ -72,8 +72,21 @@ def test_ratings_go_from_best_to_worst_with_the_baseline_among_them() -> None:
     table = ratings_table(talk.talking())
     assert table is not None
     assert [row.header.text for row in table.rows] == ["plus", "sft", "instruct", "base", "chosen"]
-    assert cells(table, "plus") == ["+93", "above +58, no upper bound", "477"]
-    assert cells(table, "base") == ["0", "fixed", "–"]
+    assert cells(table, "plus") == ["+93", "above +58, no upper bound", "477", "+2, above −38, no upper bound"]
+    assert cells(table, "sft") == ["+91", "[+55, +129]", "477", "+76, [+32, +122]"]
+    # What lies above the baseline by its rating alone, and the baseline above what is rated below it.
+    assert cells(table, "instruct")[3] == "+15, [−20, +50]"
+    assert cells(table, "base") == ["0", "fixed", "–", "+8, [−26, +43]"]
+    assert cells(table, "chosen")[3] == "–"
+
+
+def test_a_comparison_without_differences_of_ratings_shows_none() -> None:
+    comparison = talk.talking()
+    assert comparison.conversation is not None
+    talked = comparison.conversation.model_copy(update={"rating_differences": ()})
+    table = ratings_table(comparison.model_copy(update={"conversation": talked}))
+    assert table is not None
+    assert [cells(table, model)[3] for model in ("plus", "instruct")] == ["–", "+15, [−20, +50]"]
 
 
 def test_two_judges_stand_side_by_side() -> None:

@@ -18,8 +18,23 @@ def test_ratings_need_three_models_and_stand_in_their_order() -> None:
     assert isinstance(figure.chart, RatingChart)
     assert [row.model for row in figure.chart.rows] == ["plus", "sft", "instruct", "base", "chosen"]
     assert [row.is_hollow for row in figure.chart.rows] == [False] * 4 + [True]
-    assert "no bound on that side. Hollow: not comparable." in figure.caption
+    assert "no bound on that side." in figure.caption
+    assert figure.caption.endswith("Hollow: not comparable.")
     assert "ratings" not in figures(talk.only(talk.talking(), "plus"))
+
+
+def test_a_lead_that_is_not_shown_is_said() -> None:
+    assert (
+        "plus is not shown to be above sft: +2, above −38, no upper bound."
+        in figures(talk.talking())["ratings"].caption
+    )
+    comparison = talk.talking()
+    assert comparison.conversation is not None
+    first, *others = comparison.conversation.rating_differences
+    shown = first.model_copy(update={"ci": (1.0, 9.0)})
+    talked = comparison.conversation.model_copy(update={"rating_differences": (shown, *others)})
+    caption = figures(comparison.model_copy(update={"conversation": talked}))["ratings"].caption
+    assert "not shown" not in caption
 
 
 def test_a_model_that_is_not_comparable_is_never_called_the_highest() -> None:
