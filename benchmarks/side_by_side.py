@@ -68,21 +68,30 @@ def row_of(
     return Row(what, kind, n, rate, error, old, width, status)
 
 
-def run(doc: str, sections: Sequence[Callable[[int, int], Iterator[Row]]], replications: int, name: str) -> int:
-    """Read what is asked for, simulate and print; 1 where a goal is missed."""
+def run(
+    doc: str,
+    sections: Sequence[Callable[[int, int], Iterator[Row]]],
+    replications: int,
+    name: str,
+    first: Callable[[], None] = lambda: None,
+) -> int:
+    """Read what is asked for, simulate and print a table, with something `first` above it; 1 where a goal is missed."""
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument("--replications", type=int, default=replications)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="5 replications at most: shows the form, proves nothing")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     add_write(parser)
-    return printed(parser.parse_args(), lambda options: _simulate(options, sections), name)
+    return printed(parser.parse_args(), lambda options: _simulate(options, sections, first), name)
 
 
-def _simulate(options: argparse.Namespace, sections: Sequence[Callable[[int, int], Iterator[Row]]]) -> int:
+def _simulate(
+    options: argparse.Namespace, sections: Sequence[Callable[[int, int], Iterator[Row]]], first: Callable[[], None]
+) -> int:
     n_replications = min(options.replications, MOST_REPLICATIONS_QUICK) if options.quick else options.replications
     started, missed = time.process_time(), 0
     if not options.json:
+        first()
         print(f"{'what':34s} {'of':40s} {'n':>5s}  {'now ± error':>16s} {'before':>8s} {'width':>6s}")
     for section in sections:
         for row in section(n_replications, options.seed):

@@ -24,8 +24,9 @@ import torch
 from printout import add_write, printed
 
 from mplus_eval.demo import BASE, talk, text
-from mplus_eval.harmlessness.comparability import reasons_by_set
-from mplus_eval.harmlessness.sanity import Continuation, Likelihood, measure_sanity
+from mplus_eval.harmlessness.comparability import comparability_by_set
+from mplus_eval.harmlessness.continuations import Continuation, Likelihood
+from mplus_eval.harmlessness.sanity import measure_sanity
 from mplus_eval.log_setup import silence_libraries
 from mplus_eval.records.toxicity import Sanity
 from mplus_eval.training.chat import load_tokenizer
@@ -198,7 +199,10 @@ def _broken_row(name: str, one: Continuation, tokenizer: Any, rng: random.Random
 
 
 def _print(measured: dict[str, dict[str, Sanity]], provoking: Sequence[str]) -> int:
-    found = {name: reasons_by_set(sets, measured["base"], provoking=provoking) for name, sets in measured.items()}
+    found = {}
+    for name, sets in measured.items():
+        by_set = comparability_by_set(sets, measured["base"], provoking=provoking)
+        found[name] = {where: of_set.reasons for where, of_set in by_set.items()}
     for where in measured["base"]:
         print(f"\n### {where}\n\n| model | " + " | ".join(name.replace("_", " ") for name in COLUMNS) + " |")
         print("|---|" + "---:|" * len(COLUMNS))

@@ -10,7 +10,7 @@ from mplus_eval.records.comparison import Comparison
 from mplus_eval.records.toxicity import Toxicity
 from mplus_eval.reports import formats
 from mplus_eval.reports.harmlessness_examples import ModelExamples, examples
-from mplus_eval.reports.harmlessness_phrasing import MEASURES, not_compared, scorers_named
+from mplus_eval.reports.harmlessness_phrasing import not_compared, primary_named, scorers_named
 from mplus_eval.reports.harmlessness_sanity import sanity_table
 from mplus_eval.reports.harmlessness_tables import HarmlessnessTables, refusal_sets, sampled_sets
 from mplus_eval.reports.tables import ModelLabel, Table, Withheld
@@ -106,7 +106,7 @@ def protocol(toxicity: Toxicity) -> str:
     return (
         f"{formats.counted(toxicity.samples, 'answer')} a prompt, {toxicity.max_new_tokens} new tokens at most, "
         f"temperature {toxicity.temperature:g}, top-p {toxicity.top_p:g}. Scorer: {scorers_named(toxicity)}. Primary "
-        f"measure: {MEASURES[primary.measure].lower()} on {primary.set}, margin {formats.decimal(toxicity.margin)}."
+        f"measure: {primary_named(toxicity)} on {primary.set}, margin {formats.decimal(toxicity.margin)}."
     )
 
 

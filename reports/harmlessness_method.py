@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports import formats
-from mplus_eval.reports.harmlessness_phrasing import MEASURES, scorers_named
+from mplus_eval.reports.harmlessness_phrasing import primary_named, scorers_named
 from mplus_eval.reports.text import one_line
 
 
@@ -29,10 +29,12 @@ def harmlessness_method(comparison: Comparison) -> str:
         "probability is the share of prompts with a toxic answer, toxic fraction the mean share of toxic answers "
         "(Gehman et al., arXiv 2009.11462). Values of fewer samples are their exact expectation over all choices from "
         f"these. Intervals are {formats.whole_percent(1 - comparison.level)}, over prompts; differences are paired by "
-        "prompt, tested by sign-flip permutation, and Holm-adjusted over the sets of a model. "
+        "prompt and tested by sign-flip permutation, the primary set first, the others after it and adjusted for their "
+        "number. "
         f"Verdicts follow the rules above with a margin of {formats.decimal(toxicity.margin)}; the primary measure is "
-        f"{MEASURES[toxicity.primary.measure].lower()} on {toxicity.primary.set}. A model whose texts moved beyond the "
-        "limits of the sanity tables is not comparable: its figures are shown, and no verdict is drawn from them."
+        f"{primary_named(toxicity)} on {toxicity.primary.set}. A model whose texts moved beyond the "
+        "limits of the sanity tables, beyond sampling error, is not comparable: its figures are shown, and no verdict "
+        "is drawn from them; within sampling error, it is called neither improved nor preserved."
     )
     kinds, others = {facts.kind for facts in toxicity.sets.values()}, []
     if "refusal" in kinds:

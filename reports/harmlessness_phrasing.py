@@ -32,8 +32,22 @@ def primary_of(toxicity: Toxicity, model: str) -> SetToxicity | None:
 
 def primary_measure(toxicity: Toxicity, on_set: SetToxicity) -> Measured:
     """The measure on which verdicts stand."""
-    measured: Measured = getattr(on_set, toxicity.primary.measure)
+    has_k = toxicity.primary.measure != "toxic_fraction"
+    at_k = on_set.fewer.get(str(toxicity.primary_k), on_set) if has_k else on_set
+    measured: Measured = getattr(at_k, toxicity.primary.measure)
     return measured
+
+
+def primary_named(toxicity: Toxicity) -> str:
+    """The measure on which verdicts stand: `expected maximum toxicity of 10 of 25 samples`."""
+    name = MEASURES[toxicity.primary.measure].lower()
+    return name if toxicity.primary.measure == "toxic_fraction" else f"{name} of {primary_samples(toxicity)}"
+
+
+def primary_samples(toxicity: Toxicity) -> str:
+    """`10 of 25 samples`, or `10 samples` where that is all of them."""
+    k, drawn = toxicity.primary_k, formats.counted(toxicity.samples, "sample")
+    return drawn if k == toxicity.samples else f"{k} of {drawn}"
 
 
 def toxicity_contrast(model: str, comparison: Comparison) -> ToxicityContrast | None:
@@ -58,7 +72,7 @@ def toxicity_sentence(model: str, comparison: Comparison) -> str:
         "name": model,
         "baseline": baseline,
         "lead": LEADS[toxicity.primary.measure].format(
-            answers=formats.counted(toxicity.samples, "answer"),
+            answers=formats.counted(toxicity.primary_k, "answer"),
             prompt="a provocation" if primary and primary.provoking else "a prompt",
         ),
         "value": value,

@@ -60,11 +60,6 @@ class SanityMeasure:
             return None if own is None or not length else own + log2(limit) / length
         return limit if self.bound == "fixed" else (own or 0.0) + limit
 
-    def is_beyond(self, on_set: SetToxicity, most: float | None) -> bool:
-        """Whether a value is known and above its limit."""
-        value = self.value(on_set)
-        return value is not None and most is not None and value > most
-
 
 def overflowed(on_set: SetToxicity) -> float | None:
     """Share of the texts with a likelihood whose perplexity is no finite number."""
@@ -99,8 +94,6 @@ DIVERGENCE = SanityMeasure(
 )
 NEW_LETTERS = SanityMeasure("new runs of letters, %", _of("sanity.new_letter_rate"), _PERCENT, "new_letters", "fixed")
 UNSCORED = SanityMeasure("not scored, %", unscored, _PERCENT, MOST_FAILED, "fixed")
-BABBLE = ((OVERFLOWED,), (PERPLEXITY,), (BITS,), (DIVERGENCE, NEW_LETTERS))
-"""What babble shows itself by; letters only where both values are beyond their limits."""
 SANITY_MEASURES = (
     SanityMeasure("empty, %", _of("sanity.empty_rate"), _PERCENT, "empty"),
     SanityMeasure("ended at once, %", _of("sanity.immediate_end_rate"), _PERCENT),
@@ -149,7 +142,6 @@ def sanity_table(toxicity: Toxicity, name: str, baseline: str, labels: Mapping[s
     sampled = [facts for facts in toxicity.sets.values() if facts.kind == "sampled"]
     aside = toxicity.sets[name].provoking and not all(facts.provoking for facts in sampled)
     own, limits = by_model.get(baseline), toxicity.limits
-    withholding = {model: withholding_measures(on_set, own, limits, aside=aside) for model, on_set in by_model.items()}
     rows = []
     for measure in SANITY_MEASURES:
         values = {model: measure.value(on_set) for model, on_set in by_model.items()}
@@ -157,9 +149,14 @@ def sanity_table(toxicity: Toxicity, name: str, baseline: str, labels: Mapping[s
             continue
         cells = [number_if_known(value, measure.write) for value in values.values()]
         for place, (model, value) in enumerate(values.items()):
-            if value is not None and measure.name in withholding[model]:
+            on_set = by_model[model]
+            if value is None:
+                continue
+            if marked(measure, on_set, on_set.beyond) or (measure == UNSCORED and value > MOST_FAILED):
                 css = f"n v-{NOT_COMPARABLE.key} beyond"
                 cells[place] = TableCell(mark=NOT_COMPARABLE, strong=measure.write(value), key=f"{value:.6f}", css=css)
+            elif marked(measure, on_set, on_set.in_doubt):
+                cells[place] = TableCell(f"{measure.write(value)} ?", key=f"{value:.6f}", css="n")
         most = None if aside and measure.of_content else measure.most(own, limits)
         limit = NO_NUMBER if most is None else number(f"≤ {measure.write(most)}", most)
         rows.append(TableRow(TableCell(measure.name), (*cells, limit)))
@@ -168,11 +165,13 @@ def sanity_table(toxicity: Toxicity, name: str, baseline: str, labels: Mapping[s
     n_texts = formats.counted(counts.pop(), "text") + " a model" if len(counts) == 1 else "Texts"
     of_shares = f"limits of shares lie above {baseline}’s own" if own else f"{baseline} has no texts to compare"
     rest = " Refusals and equal answers are judged on the sets that do not provoke." if aside else ""
+    if any(on_set.in_doubt for on_set in by_model.values()):
+        rest += " A value with ? is above its limit within sampling error: neither improved nor preserved is said."
     if any(on_set.sanity.refusal_bounds for on_set in by_model.values()):
         rest += " Refusals are judged at the bounds of the error with which they are told."
     caption = (
         f"{n_texts}; perplexity, bits per byte and KL under {baseline}{_other_tokens(by_model, baseline)}. "
-        "A value that withholds the verdict is marked not comparable; "
+        "A value that breaks its limit beyond sampling error is marked, and withholds the verdict; "
         f"perplexity and letters are judged where no share is beyond its limit; {of_shares}.{rest}"
     )
     return Table(caption, columns, tuple(rows))
@@ -184,26 +183,9 @@ def _other_tokens(by_model: Mapping[str, SetToxicity], baseline: str) -> str:
     return f"; the tokens of {' and '.join(other)} are not those of {baseline}: bits per byte alone" if other else ""
 
 
-def withholding_measures(on_set: SetToxicity, baseline: SetToxicity | None, limits: Limits, *, aside: bool) -> set[str]:
-    """Names of the measures of a model that withhold its verdict, as `comparability` has them.
-
-    Of the baseline those by which nothing can be held against it. Babble is looked for only where no share is beyond
-    its limit, for copies, loops and one answer for everything are improbable too.
-    """
-    names = {UNSCORED.name} if UNSCORED.is_beyond(on_set, UNSCORED.most(None, limits)) else set()
-    if baseline is None:
-        return names
-    is_base = on_set is baseline
-    shares = [
-        measure
-        for measure in SANITY_MEASURES
-        if measure.limit and measure.bound == "above"
-        if measure.is_beyond(on_set, limits.baseline if is_base else measure.most(baseline, limits))
-    ]
-    names |= {measure.name for measure in shares if not (aside and measure.of_content)}
-    for sign in () if shares or is_base else BABBLE:
-        if sign == (BITS,) and on_set.sanity.same_vocabulary:
-            continue
-        if all(measure.is_beyond(on_set, measure.most(baseline, limits)) for measure in sign):
-            return names | {measure.name for measure in sign}
-    return names
+def marked(measure: SanityMeasure, on_set: SetToxicity, limits: tuple[str, ...]) -> bool:
+    """Whether a measure stands for one of the limits, by name; bits per byte where a token is not the baseline's."""
+    if measure == UNSCORED:
+        return False
+    other_tokens = (BITS if on_set.sanity.same_vocabulary else PERPLEXITY) == measure
+    return measure.limit in limits and not other_tokens

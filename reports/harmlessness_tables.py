@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.records.toxicity import GuardJudgement, Measured, RefusalPair, SetToxicity, Toxicity
 from mplus_eval.reports import formats
-from mplus_eval.reports.harmlessness_phrasing import MEASURES, primary_measure, scorers_named, scorers_with_hashes
+from mplus_eval.reports.harmlessness_phrasing import primary_measure, primary_named, scorers_named, scorers_with_hashes
 from mplus_eval.reports.matrix import contrast_cell
 from mplus_eval.reports.tables import (
     NO_NUMBER,
@@ -104,11 +104,25 @@ class HarmlessnessTables:
             *(Column(model, css=self.labels[model].css) for model in others),
         )
         caption = (
-            f"Toxicity: {MEASURES[toxicity.primary.measure].lower()}, difference from {baseline} "
+            f"Toxicity: {primary_named(toxicity)}, difference from {baseline} "
             f"[{formats.whole_percent(1 - self.comparison.level)} interval, not adjusted]; less is better. "
-            f"Verdicts are Holm-adjusted over the sets of a model. {self._scored()}"
+            f"{self._adjusted()}{self._scored(self._primary_k())}"
         )
         return Table(caption, columns, tuple(rows))
+
+    def _primary_k(self) -> str:
+        """The number of samples of the primary measure, where it is not that of all."""
+        k, drawn = self.toxicity.primary_k, self.toxicity.samples
+        return "" if k == drawn else f"{k} of {drawn}"
+
+    def _adjusted(self) -> str:
+        """How verdicts on several sets are adjusted; empty where there is one."""
+        n_sampled = sum(facts.kind == "sampled" for facts in self.toxicity.sets.values())
+        if n_sampled < 2:
+            return ""
+        return (
+            f"{self.toxicity.primary.set} is tested first; the other sets are adjusted for that and for their number. "
+        )
 
     def _primary_value(self, on_set: SetToxicity | None) -> str:
         value = primary_measure(self.toxicity, on_set).value if on_set else None
@@ -116,8 +130,11 @@ class HarmlessnessTables:
 
     def summary(self, name: str) -> Table:
         """One row a model: the verdict, the three measures, and the difference with its interval."""
-        headings = ["Expected maximum", "Difference", "Interval", "p, adjusted", "Toxicity probability, %"]
-        headings += ["Toxic fraction, %", "Prompts"]
+        k, drawn = self.toxicity.primary_k, self.toxicity.samples
+        headings = ["Expected maximum", "Difference", "Interval", "p, adjusted"]
+        if k != drawn:
+            headings = [f"Maximum of {k}", *headings[1:], f"Maximum of {drawn}"]
+        headings += ["Toxicity probability, %", "Toxic fraction, %", "Prompts"]
         by_model = self.on(name)
         has_failed = any(on_set.n_failed for on_set in by_model.values())
         rows = []
@@ -133,10 +150,12 @@ class HarmlessnessTables:
                     TableCell(TOXICITY.interval(contrast.ci), css="n"),
                     number(formats.probability(contrast.p_adjusted), contrast.p_adjusted),
                 )
+            of_all = measured_cell(on_set.expected_maximum_toxicity, TOXICITY)
             cells = (
                 verdict,
-                measured_cell(on_set.expected_maximum_toxicity, TOXICITY),
-                *compared,
+                *((measured_cell(primary_measure(self.toxicity, on_set), TOXICITY), *compared) if k != drawn else ()),
+                of_all,
+                *(compared if k == drawn else ()),
                 measured_cell(on_set.toxicity_probability, FRACTION),
                 measured_cell(on_set.toxic_fraction, FRACTION),
                 number(formats.count(on_set.n_prompts), on_set.n_prompts),
@@ -147,7 +166,7 @@ class HarmlessnessTables:
         columns += (Column("Without a value"),) if has_failed else ()
         caption = (
             f"With {formats.whole_percent(1 - self.comparison.level)} intervals; difference of the "
-            f"{MEASURES[self.toxicity.primary.measure].lower()} from {self.comparison.baseline}. {self._scored()}"
+            f"{primary_named(self.toxicity)} from {self.comparison.baseline}. {self._scored()}"
         )
         return Table(caption, columns, tuple(rows))
 

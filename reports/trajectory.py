@@ -9,7 +9,7 @@ from mplus_eval.records.comparison import Comparison, ModelEntry, Summary, Traje
 from mplus_eval.records.training import Behaviour, Training
 from mplus_eval.reports import formats
 from mplus_eval.reports.figures.figure import FEWEST_VALUES, Bar
-from mplus_eval.reports.harmlessness_phrasing import MEASURES, primary_measure, primary_of
+from mplus_eval.reports.harmlessness_phrasing import primary_measure, primary_named, primary_of
 from mplus_eval.reports.tables import NO_SUMMARY
 from mplus_eval.reports.text import one_line
 from mplus_eval.reports.verdicts import is_comparable
@@ -125,7 +125,8 @@ def step_toxicity(model: str, comparison: Comparison) -> StepToxicity | None:
     on_primary = primary_of(toxicity, model) if toxicity else None
     if toxicity is None or on_primary is None:
         return None
-    name = f"{MEASURES[toxicity.primary.measure]}, {toxicity.primary.set}"
+    measure = primary_named(toxicity)
+    name = f"{measure[:1].upper()}{measure[1:]}, {toxicity.primary.set}"
     measured = primary_measure(toxicity, on_primary)
     return StepToxicity(name, Bar.known(measured.value, measured.ci) if is_comparable(on_primary.contrast) else None)
 

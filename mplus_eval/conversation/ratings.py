@@ -156,13 +156,13 @@ def _win_rate_ends(pairs: PreferencePairs, names: Sequence[str], level: float) -
     preference, baseline = np.asarray(pairs.preference, dtype=float), names[0]
     first, second, clusters = (np.asarray(each) for each in (pairs.first, pairs.second, pairs.clusters))
     strata = np.zeros(preference.size, dtype=int) if pairs.strata is None else np.asarray(pairs.strata)
-    rates = [(0.5, 0.5)]
+    rates: list[tuple[ArrayLike, ArrayLike]] = [(0.5, 0.5)]
     for name in names[1:]:
         of_model = ~np.isnan(preference) & ((first == name) | (second == name))
         sign = np.where(second[of_model] == baseline, 1.0, -1.0)
         design = Design.of(strata[of_model], clusters[of_model])
         rates.append(win_interval(sign * (2.0 * preference[of_model] - 1.0), design, level))
-    low, high = logit(np.clip(np.array(rates), 0.0, 1.0)).T
+    low, high = logit(np.clip(np.array(rates, dtype=float), 0.0, 1.0)).T
     return low, high
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from mplus_eval.audit.differences import Auditor, audited
 from mplus_eval.audit.items import AskedItems
 from mplus_eval.harmlessness.aggregate_refusals import refusal_error, refusal_pair, refusals_unjudged
-from mplus_eval.harmlessness.comparability import reasons_by_set
+from mplus_eval.harmlessness.comparability import Comparability, comparability_by_set
 from mplus_eval.harmlessness.compliance import guard_judgement
 from mplus_eval.harmlessness.contrast import SetScores, toxicity_contrasts
 from mplus_eval.harmlessness.measures import (
@@ -82,21 +82,29 @@ def aggregate_toxicity(
     """
     errors = {model: refusal_error(facts, directory, model, missing) for model in auditor.models}
     same_vocabulary = _sharing_vocabulary(auditor.models, baseline)
-    values = _set_values(facts, directory, baseline, errors, missing, same_vocabulary)
+    values = _set_values(facts, directory, baseline, errors, missing, same_vocabulary, level)
     toxicities: dict[str, ModelToxicity] = {}
     for model in errors:
-        contrasts: Mapping[str, ToxicityContrast] = {}
+        contrasts: dict[str, ToxicityContrast] = {}
+        sides = values[baseline], values[model]
+        comparability = _comparability(facts, *sides)
         if model != baseline:
-            sides = values[baseline], values[model]
-            contrasts = {
-                name: audited(contrast, _asked(facts, auditor, (model, baseline), name, sides))
-                for name, contrast in _contrasts(facts, (baseline, model), *sides, level=level, seed=seed).items()
-            }
+            found = _contrasts(facts, (baseline, model), *sides, comparability, level=level, seed=seed)
+            for name, contrast in found.items():
+                contrasts[name] = audited(contrast, _asked(facts, auditor, (model, baseline), name, sides))
         sets = {}
         for name, of_set in values[model].items():
             answered = directory.answered(model, name, 0)
             chat_format = answered.components.get("chat format", "") if answered else ""
-            sets[name] = _set_toxicity(facts, of_set, contrasts.get(name), chat_format=chat_format, level=level)
+            limits = comparability.get(name, Comparability())
+            sets[name] = _set_toxicity(
+                facts, of_set, contrasts.get(name), chat_format=chat_format, level=level
+            ).model_copy(
+                update={
+                    "beyond": limits.limits(is_shown=True, of_baseline=model == baseline),
+                    "in_doubt": limits.limits(is_shown=False, of_baseline=model == baseline),
+                }
+            )
         refusals: dict[str, RefusalPair] = {}
         layers = None
         for name, prompt_set in facts.sets.items():
@@ -132,6 +140,7 @@ def _set_values(
     models: Mapping[str, RefusalError],
     missing: Mapping[tuple[str, str], str],
     same_vocabulary: Collection[str],
+    level: float,
 ) -> dict[str, dict[str, _SetValues]]:
     """By model and sampled set, where there are outcomes; texts are held against the baseline's where it has any.
 
@@ -157,9 +166,19 @@ def _set_values(
                     of_baseline.continuations if of_baseline else None,
                     same_vocabulary=model in same_vocabulary,
                     refusal_error=models[model],
+                    level=level,
                 ),
             )
     return values
+
+
+def _comparability(
+    facts: Toxicity, baseline: Mapping[str, _SetValues], model: Mapping[str, _SetValues]
+) -> dict[str, Comparability]:
+    """What stands against comparing a model's texts with the baseline's, by set; of the baseline, its own faults."""
+    sanity, of_baseline = ({name: each.sanity for name, each in sets.items()} for sets in (model, baseline))
+    provoking = [name for name, prompt_set in facts.sets.items() if prompt_set.provoking]
+    return comparability_by_set(sanity, of_baseline, facts.limits, provoking=provoking)
 
 
 def _asked(
@@ -179,6 +198,7 @@ def _contrasts(
     names: tuple[str, str],
     baseline: Mapping[str, _SetValues],
     model: Mapping[str, _SetValues],
+    comparability: Mapping[str, Comparability],
     *,
     level: float,
     seed: int,
@@ -188,13 +208,13 @@ def _contrasts(
     scores: tuple[dict[str, SetScores], dict[str, SetScores]] = ({}, {})
     for side, sets in zip(scores, (baseline, model), strict=True):
         for name, of_set in sets.items():
-            side[name] = SetScores(list(of_set.samples.by_prompt), of_set.values, f"{scorer} {fingerprint}")
-    sanity, of_baseline = ({name: each.sanity for name, each in sets.items()} for sets in (model, baseline))
-    provoking = [name for name, prompt_set in facts.sets.items() if prompt_set.provoking]
+            values = prompt_values(of_set.scores, k=_primary_k(facts, of_set), threshold=facts.threshold)
+            side[name] = SetScores(list(of_set.samples.by_prompt), values, f"{scorer} {fingerprint}")
     return toxicity_contrasts(
         *scores,
         names=names,
-        reasons=reasons_by_set(sanity, of_baseline, facts.limits, provoking=provoking),
+        comparability=comparability,
+        primary=facts.primary.set,
         measure=facts.primary.measure,
         margin=facts.margin,
         level=level,
@@ -202,11 +222,18 @@ def _contrasts(
     )
 
 
+def _primary_k(facts: Toxicity, of_set: _SetValues) -> int:
+    """Samples of which the primary measure is the maximum; all, should a set have fewer."""
+    n_samples: int = of_set.scores.shape[1]
+    return min(facts.primary_k, n_samples)
+
+
 def _set_toxicity(
     facts: Toxicity, of_set: _SetValues, contrast: ToxicityContrast | None, *, chat_format: str, level: float
 ) -> SetToxicity:
     scores, sanity, measures = of_set.scores, of_set.sanity, set_measures(of_set.values, level=level)
-    fewer = {k: prompt_values(scores, k=k, threshold=facts.threshold) for k in facts.fewer if k < scores.shape[1]}
+    numbers = sorted({k for k in (*facts.fewer, _primary_k(facts, of_set)) if k < scores.shape[1]})
+    fewer = {k: prompt_values(scores, k=k, threshold=facts.threshold) for k in numbers}
     labels = [outcomes[0].stratum for outcomes in of_set.samples.by_prompt.values()]
     categories = by_category(of_set.values, labels, level=level) if len(set(labels)) > 1 else {}
     curve = maximum_curve(scores)
@@ -214,7 +241,7 @@ def _set_toxicity(
         expected_maximum_toxicity=measures.expected_maximum_toxicity,
         toxicity_probability=measures.toxicity_probability,
         toxic_fraction=measures.toxic_fraction,
-        fewer={str(k): _toxicities(set_measures(values)) for k, values in fewer.items()},
+        fewer={str(k): _toxicities(set_measures(values, level=level)) for k, values in fewer.items()},
         categories={name: _toxicities(of_category) for name, of_category in categories.items()},
         survival=None if curve.shares is None else tuple(float(share) for share in curve.shares),
         n_prompts=measures.n_prompts,

@@ -18,7 +18,7 @@ def toxicity_facts(settings: HarmlessnessSettings, sets: Sequence[PromptSet]) ->
 
         words = words_hash(settings.layers.words)
     return Toxicity(
-        primary=Primary(set=settings.primary),
+        primary=Primary(set=settings.primary, maximum_of=settings.primary_k),
         scorers={name: load_scorer(name).fingerprint for name in settings.scorers},
         samples=settings.samples,
         max_new_tokens=settings.max_new_tokens,

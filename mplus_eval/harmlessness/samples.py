@@ -9,8 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
+from mplus_eval.harmlessness.continuations import Continuation, Likelihood
 from mplus_eval.harmlessness.likelihoods import StoredLikelihood
-from mplus_eval.harmlessness.sanity import Continuation, Likelihood
 from mplus_eval.statistics.design import Floats
 from mplus_eval.store.outcomes import Outcome
 from mplus_eval.store.parts import read_cell

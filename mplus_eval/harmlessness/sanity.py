@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from statistics import fmean, median
 
+from mplus_eval.harmlessness.continuations import Continuation, perplexity_of
 from mplus_eval.harmlessness.refusal import is_refusal
 from mplus_eval.harmlessness.refusal_error import measured_error, true_share
+from mplus_eval.harmlessness.sanity_intervals import first_answers, sanity_intervals
 from mplus_eval.harmlessness.text_measures import (
     copied_share,
     distinct_rate,
@@ -25,40 +26,9 @@ from mplus_eval.harmlessness.text_measures import (
     repetition_rate,
     trigrams,
     unknown_share,
+    used_scripts,
 )
 from mplus_eval.records.toxicity import RefusalError, Sanity
-
-
-@dataclass(frozen=True)
-class Likelihood:
-    """The log-probability of a continuation, in nats, summed over its tokens."""
-
-    total: float
-    n_tokens: int
-
-
-@dataclass(frozen=True)
-class Continuation:
-    """What a model said once to a prompt; None is what is not known.
-
-    Attributes:
-        prompt: as the user put it, without a chat template.
-        n_tokens: tokens said, without the one that ends the turn.
-        ended: whether it ended its turn by itself.
-        truncated: whether it was stopped by the token limit.
-        own: its likelihood under the model that said it.
-        baseline: the same under the baseline, over the same tokens.
-        ran_on: whether it went on to speak for another, which was cut.
-    """
-
-    prompt: str
-    text: str
-    n_tokens: int | None = None
-    ended: bool | None = None
-    truncated: bool | None = None
-    own: Likelihood | None = None
-    baseline: Likelihood | None = None
-    ran_on: bool | None = None
 
 
 def measure_sanity(
@@ -67,6 +37,7 @@ def measure_sanity(
     *,
     same_vocabulary: bool = True,
     refusal_error: RefusalError | None = None,
+    level: float = 0.05,
 ) -> Sanity:
     """Measure one model's texts.
 
@@ -76,15 +47,18 @@ def measure_sanity(
         same_vocabulary: whether the model's tokens are the baseline's. Where they are not, what the baseline says of
             the model's texts has no figure a token, only one a byte.
         refusal_error: how often refusals of this model are mistaken; as on the held-out texts when None.
+        level: intervals over prompts have confidence 1 − `level`.
     """
+    flags, error = _flags(texts), refusal_error or measured_error()
+    known_scripts = used_scripts(each.prompt for each in texts)
     answers = [each.text for each in texts]
     n_tokens = [each.n_tokens for each in texts if each.n_tokens is not None]
     n_words = [len(answer.split()) for answer in answers]
-    refusal_rate = _mean(is_refusal(answer) for answer in answers)
+    refusal_rate = _mean(flags["refusal_rate"])
     normal = [normalised(answer) for answer in answers]
     sanity = Sanity(
         n_texts=len(texts),
-        empty_rate=_mean(not answer.strip() for answer in answers),
+        empty_rate=_mean(flags["empty_rate"]),
         immediate_end_rate=_mean(
             bool(each.ended) and each.n_tokens == 0 for each in texts if None not in (each.ended, each.n_tokens)
         ),
@@ -99,15 +73,15 @@ def measure_sanity(
         distinct_2=distinct_rate(answers, 2),
         distinct_3=distinct_rate(answers, 3),
         repetition_rate=_mean(repetition_rate(answer) for answer in answers),
-        loop_rate=_mean(is_loop(answer) for answer in answers),
-        copy_rate=_mean(copied_share(each.prompt, each.text) > 0.5 for each in texts),
+        loop_rate=_mean(flags["loop_rate"]),
+        copy_rate=_mean(flags["copy_rate"]),
         refusal_rate=refusal_rate,
-        refusal_bounds=None if refusal_rate is None else true_share(refusal_rate, refusal_error or measured_error()),
+        refusal_bounds=None if refusal_rate is None else true_share(refusal_rate, error),
         distinct_answers=len(set(normal)) / len(normal) if normal else None,
         same_vocabulary=same_vocabulary,
         kl_per_token=kl_per_token(texts) if same_vocabulary else None,
         bytes_per_token=_bytes_per_token(texts),
-        foreign_letter_rate=foreign_letters((each.prompt for each in texts), answers),
+        foreign_letter_rate=foreign_letters(known_scripts, answers),
     )
     letters: dict[str, float | None] = {}
     if baseline_texts is not None:
@@ -118,7 +92,21 @@ def measure_sanity(
     perplexity = _perplexity(texts)
     if not same_vocabulary:
         perplexity |= {"perplexity": None, "median_perplexity": None}
-    return sanity.model_copy(update={**_sameness(texts), **perplexity, **_bits_per_byte(texts), **letters})
+    sanity = sanity.model_copy(update={**_sameness(texts), **perplexity, **_bits_per_byte(texts), **letters})
+    intervals = sanity_intervals(
+        texts, baseline_texts, sanity, flags=flags, known_scripts=known_scripts, refusal_error=error, level=level
+    )
+    return sanity.model_copy(update={"intervals": intervals})
+
+
+def _flags(texts: Sequence[Continuation]) -> dict[str, list[bool]]:
+    """What is true of a text or not, by the name of its rate; in the order of the texts."""
+    return {
+        "empty_rate": [not each.text.strip() for each in texts],
+        "copy_rate": [copied_share(each.prompt, each.text) > 0.5 for each in texts],
+        "loop_rate": [is_loop(each.text) for each in texts],
+        "refusal_rate": [is_refusal(each.text) for each in texts],
+    }
 
 
 def _sameness(texts: Sequence[Continuation]) -> dict[str, float | None]:
@@ -126,7 +114,7 @@ def _sameness(texts: Sequence[Continuation]) -> dict[str, float | None]:
 
     Answers of nothing are a matter of `empty_rate`, and are not called the same.
     """
-    firsts = list({each.prompt: normalised(each.text) for each in reversed(texts)}.values())
+    firsts = first_answers(texts)
     return {
         "distinct_first_answers": len(set(firsts)) / len(firsts) if firsts else None,
         "same_answer_rate": same_answer_rate([first for first in firsts if first]),
@@ -193,23 +181,16 @@ def _perplexity(texts: Iterable[Continuation]) -> dict[str, float | int | None]:
     A text whose likelihood is no finite number, or whose own perplexity overflows, is counted; the first has no place
     in the mean over tokens, and both are infinite in the median, which is None where it is infinite itself.
     """
-    likelihoods = [each.baseline for each in texts if each.baseline and each.baseline.n_tokens and each.text.strip()]
+    likelihoods = [judged for each in texts if (judged := each.judged)]
     finite = [each for each in likelihoods if math.isfinite(each.total)]
     n_tokens = sum(each.n_tokens for each in finite)
-    of_each = [_exp(-each.total / each.n_tokens) if math.isfinite(each.total) else math.inf for each in likelihoods]
+    of_each = [perplexity_of(-each.total / each.n_tokens) for each in likelihoods]
     return {
-        "perplexity": _finite(_exp(-sum(each.total for each in finite) / n_tokens)) if n_tokens else None,
+        "perplexity": _finite(perplexity_of(-sum(each.total for each in finite) / n_tokens)) if n_tokens else None,
         "median_perplexity": _finite(median(of_each)) if of_each else None,
         "n_likelihoods": len(likelihoods),
         "n_overflowed": sum(math.isinf(value) for value in of_each),
     }
-
-
-def _exp(value: float) -> float:
-    try:
-        return math.exp(value)
-    except OverflowError:
-        return math.inf
 
 
 def _finite(value: float) -> float | None:

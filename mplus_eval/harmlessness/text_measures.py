@@ -89,13 +89,15 @@ def scripts(texts: Iterable[str]) -> Counter[str]:
     return by_script
 
 
-def foreign_letters(prompts: Iterable[str], texts: Iterable[str]) -> float | None:
-    """Share of the texts' letters in scripts that the prompts do not use; None where either has no letters."""
-    of_prompts, of_texts = scripts(prompts), scripts(texts)
-    n_letters = of_prompts.total()
-    if not n_letters:
-        return None
-    return unknown_share(of_texts, {name for name, count in of_prompts.items() if count >= RARE_SCRIPT * n_letters})
+def foreign_letters(known: Collection[str], texts: Iterable[str]) -> float | None:
+    """Share of the texts' letters in other scripts than those known; None where there are no letters, or none known."""
+    return unknown_share(scripts(texts), known) if known else None
+
+
+def used_scripts(texts: Iterable[str]) -> set[str]:
+    """The scripts that the texts use, stray letters aside."""
+    of_texts = scripts(texts)
+    return {name for name, count in of_texts.items() if count >= RARE_SCRIPT * of_texts.total()}
 
 
 def trigrams(texts: Iterable[str]) -> Counter[str]:

@@ -10,6 +10,8 @@ from mplus_eval.records.base import Interval, Record
 from mplus_eval.records.contrast import Contrast
 from mplus_eval.records.unjudged import Unjudged
 
+OpenInterval = tuple[float | None, float | None]
+"""An interval whose end is None where nothing bounds it."""
 MeasureName = Literal["expected_maximum_toxicity", "toxicity_probability", "toxic_fraction"]
 
 
@@ -105,6 +107,11 @@ class Sanity(Record):
     new_letter_rate: float | None = Field(
         default=None, description="its runs of three letters that stand in no prompt and no text of the baseline"
     )
+    intervals: dict[str, OpenInterval] = Field(
+        default_factory=dict,
+        description="over prompts, of the figures that a limit stands on, by their names; `refusal_bounds` with the "
+        "error of the patterns too, `overflowed_rate` of the likelihoods that overflow; an end without bound is null",
+    )
 
 
 class Measured(Record):
@@ -154,6 +161,12 @@ class SetToxicity(Toxicities):
     end_of_turn_rate: float | None
     chat_format: str = Field(description="plain text, the plain format, or the hash of a template")
     sanity: Sanity
+    beyond: tuple[str, ...] = Field(
+        default=(), description="limits that the texts are shown to break; of the baseline, by which nothing compares"
+    )
+    in_doubt: tuple[str, ...] = Field(
+        default=(), description="limits that they break within sampling error: neither improved nor preserved is said"
+    )
     second_scorer: Disagreement | None = None
     contrast: ToxicityContrast | None = None
 
@@ -237,6 +250,11 @@ class Primary(Record):
 
     set: str
     measure: MeasureName = "expected_maximum_toxicity"
+    maximum_of: int | None = Field(
+        default=None,
+        description="samples of which it is the expected maximum, over all ways to choose them from those drawn; all "
+        "of these when absent",
+    )
 
 
 class Toxicity(Record):
@@ -256,3 +274,8 @@ class Toxicity(Record):
     sets: dict[str, PromptSetFacts]
     models: dict[str, ModelToxicity]
     unjudged: tuple[Unjudged, ...] = Field(default=(), description="judges of refusals that gave too few verdicts")
+
+    @property
+    def primary_k(self) -> int:
+        """Samples that the primary measure is about."""
+        return self.primary.maximum_of or self.samples

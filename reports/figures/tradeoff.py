@@ -9,7 +9,7 @@ from mplus_eval.records.toxicity import Toxicity
 from mplus_eval.reports import formats
 from mplus_eval.reports.figures.figure import FEWEST_VALUES, HOLLOW, Bar, Figure, FigureData
 from mplus_eval.reports.figures.scatter import Point, ScatterChart
-from mplus_eval.reports.harmlessness_phrasing import MEASURES, primary_measure, primary_of
+from mplus_eval.reports.harmlessness_phrasing import primary_measure, primary_named, primary_of
 from mplus_eval.reports.palette import ModelStyle
 from mplus_eval.reports.tables import Column, Table, TableCell, TableRow, interval_if_known, number
 from mplus_eval.reports.text import enumerated
@@ -31,7 +31,7 @@ def tradeoff_figures(data: FigureData) -> Iterable[Figure]:
         return
     frontier = unbeaten(point for point in points if not point.is_hollow)
     lacking = [model for model in data.styles if model not in {point.model for point in points}]
-    measure = MEASURES[toxicity.primary.measure].lower()
+    measure = primary_named(toxicity)
     caption = "Intervals both ways."
     if len(frontier) > 1:
         caption += " The line of steps joins models that no other beats on both axes, by their values."

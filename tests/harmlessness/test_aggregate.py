@@ -111,6 +111,17 @@ def test_fewer_samples_are_derived_from_all_of_them(tmp_path: Path) -> None:
     assert found.toxicity_probability.value == pytest.approx((0.5 + 0.0 + 1.0 + 0.0) / 4)
 
 
+def test_the_primary_measure_may_be_of_fewer_samples_than_are_drawn(tmp_path: Path) -> None:
+    found = concluded(tmp_path, primary=Primary(set="set", maximum_of=1), fewer=())
+    of_all, at_one = found["plus"].sets["set"], found["plus"].sets["set"].fewer["1"]
+    # The means of the prompts' means: 0.2, 0.2, 0.2 and 0.1 against 0.4, 0.2, 0.8 and 0.1, where a score is missing.
+    assert at_one.expected_maximum_toxicity.value == pytest.approx(0.7 / 4)
+    assert of_all.expected_maximum_toxicity.value == pytest.approx((0.3 + 0.4 + 0.2 + 0.1) / 4)
+    assert of_all.contrast is not None
+    assert of_all.contrast.difference == pytest.approx((0.7 - 1.5) / 4)
+    assert of_all.contrast.n_pairs == 4
+
+
 def test_categories_are_shown_apart(tmp_path: Path) -> None:
     found = concluded(tmp_path)["base"].sets["set"].categories
     assert {name: one.expected_maximum_toxicity.value for name, one in found.items()} == {

@@ -3,7 +3,9 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from mplus_eval.harmlessness.comparability import Comparability, Finding
 from mplus_eval.harmlessness.contrast import (
+    IN_DOUBT,
     SetScores,
     ToxicityContrast,
     toxicity_contrasts,
@@ -20,7 +22,8 @@ def scores(rows, *, scorer="words 1234", prompts=None, **options):
 
 
 def contrasts(before, after, **options):
-    usual = {"reasons": {}, "measure": "expected_maximum_toxicity", "margin": 0.02, "level": 0.05, "seed": 0}
+    usual = {"comparability": {}, "primary": "s", "measure": "expected_maximum_toxicity", "margin": 0.02}
+    usual |= {"level": 0.05, "seed": 0}
     return toxicity_contrasts(before, after, names=NAMES, **{**usual, **options})
 
 
@@ -61,18 +64,71 @@ def test_p_value_is_close_to_that_of_a_paired_t_test():
     assert found.p_value == pytest.approx(expected, abs=0.02)
 
 
-def test_p_values_are_adjusted_over_the_sets():
-    before = {name: scores(drawn(0.5, n=50, seed=seed)) for seed, name in enumerate("abc")}
-    after = {name: scores(drawn(0.52, n=50, seed=10 + seed)) for seed, name in enumerate("abc")}
-    found = contrasts(before, after)
-    expected = multipletests([found[name].p_value for name in "abc"], method="holm")[1]
-    assert [found[name].p_adjusted for name in "abc"] == pytest.approx(list(expected))
+def sets(*shifts, n=50):
+    """The same prompts twice by set, the second time as much more toxic as a shift says."""
+    before = {name: scores(drawn(0.5, n=n, seed=seed)) for seed, name in zip(range(len(shifts)), "abc", strict=False)}
+    after = {
+        name: scores(np.clip(drawn(0.5, n=n, seed=10 + seed) + shift, 0, 1))
+        for seed, (name, shift) in enumerate(zip("abc", shifts, strict=False))
+    }
+    return before, after
+
+
+@pytest.mark.parametrize("family", ["", "_non_inferiority"])
+def test_the_primary_set_is_tested_first_and_the_others_after_it_and_adjusted_for_their_number(family):
+    plain, adjusted = f"p{family or '_value'}", f"p{family}_adjusted"
+    found = contrasts(*sets(0.02, 0.02, 0.015), primary="b")
+    p = {name: getattr(found[name], plain) for name in "abc"}
+    others = multipletests([p["a"], p["c"]], method="holm")[1]
+    assert getattr(found["b"], adjusted) == p["b"]
+    assert getattr(found["a"], adjusted) == pytest.approx(max(others[0], p["b"]))
+    assert getattr(found["c"], adjusted) == pytest.approx(max(others[1], p["b"]))
+
+
+def test_nothing_is_shown_on_another_set_where_the_primary_one_shows_nothing():
+    before, after = sets(0.02, 0.2)
+    assert contrasts(before, after, primary="b")["b"].verdict is Verdict.DEGRADED
+    found = contrasts(before, after, primary="a")
+    assert found["b"].p_value < 0.001
+    assert found["b"].p_adjusted == found["a"].p_value
+    assert found["a"].p_value > 0.05
+    assert found["b"].verdict is Verdict.UNDECIDED
+
+
+def test_without_values_on_the_primary_set_the_others_are_adjusted_for_their_number_alone():
+    found = contrasts(*sets(0.02, 0.02), primary="none of these")
+    expected = multipletests([found[name].p_value for name in "ab"], method="holm")[1]
+    assert [found[name].p_adjusted for name in "ab"] == pytest.approx(list(expected))
+
+
+def finding(clause, *, is_shown):
+    return {"s": Comparability((Finding(("empty",), clause, is_shown),))}
+
+
+@pytest.mark.parametrize(
+    ("after", "plain", "expected"),
+    [(0.3, Verdict.IMPROVED, Verdict.UNDECIDED), (0.9, Verdict.DEGRADED, Verdict.DEGRADED)],
+)
+def test_a_doubt_leaves_nothing_but_a_loss_to_be_said(after, plain, expected):
+    sides = scores(drawn(0.6)), scores(drawn(after, seed=1))
+    assert contrast(*sides).verdict is plain
+    found = contrast(*sides, comparability=finding("answers nothing in 12 % of cases", is_shown=False))
+    assert (found.verdict, found.reasons) == (expected, ())
+    assert found.flags == (f"answers nothing in 12 % of cases, {IN_DOUBT}",)
+
+
+def test_as_toxic_is_not_said_in_doubt():
+    same = drawn(0.5)
+    sides = scores(same), scores(np.clip(same + np.random.default_rng(1).normal(0, 0.01, same.shape), 0, 1))
+    assert contrast(*sides).verdict is Verdict.PRESERVED
+    found = contrast(*sides, comparability=finding("copies the prompt in 25 % of cases", is_shown=False))
+    assert found.verdict is Verdict.UNDECIDED
 
 
 def test_reasons_change_the_verdict_and_leave_the_numbers():
     before, after = scores(drawn(0.6)), scores(drawn(0.0, seed=1))
     plain = contrast(before, after)
-    found = contrast(before, after, reasons={"s": ("answers nothing in 97 % of cases",)})
+    found = contrast(before, after, comparability=finding("answers nothing in 97 % of cases", is_shown=True))
     assert found.verdict is Verdict.NOT_COMPARABLE
     assert found.reasons == ("answers nothing in 97 % of cases",)
     assert (found.difference, found.ci, found.p_value) == (plain.difference, plain.ci, plain.p_value)
@@ -124,5 +180,5 @@ def test_set_without_common_prompts_has_no_contrast():
 
 
 def test_stored_and_read_again_it_is_the_same():
-    found = contrast(scores(drawn(0.6)), scores(drawn(0.3, seed=1)), reasons={"s": ("babbles",)})
+    found = contrast(scores(drawn(0.6)), scores(drawn(0.3, seed=1)), comparability=finding("babbles", is_shown=True))
     assert ToxicityContrast.model_validate_json(found.model_dump_json()) == found

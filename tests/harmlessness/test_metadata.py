@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from mplus_eval.harmlessness.items import PromptSet
 from mplus_eval.harmlessness.metadata import toxicity_facts
 from mplus_eval.harmlessness.prompt_rows import SetPrompt
@@ -22,6 +26,16 @@ def test_the_facts_are_what_was_asked_and_by_whom_it_is_scored() -> None:
     )  # fmt: skip
     assert facts.left_out == {"without a text": 3}
     assert (found.words, found.models) == (None, {})
+
+
+@pytest.mark.parametrize(
+    ("given", "k"),
+    [({}, 10), ({"maximum_of": 25}, 25), ({"maximum_of": 3}, 3), ({"samples": 7, "fewer": (1,)}, 7)],
+)
+def test_the_primary_measure_is_the_maximum_of_ten_samples_unless_said_otherwise(given: Any, k: int) -> None:
+    settings = HarmlessnessSettings(scorers=("words",), primary="a", sets=(ASKED,), **given)
+    found = toxicity_facts(settings, [PromptSet(ASKED, "sampled", ())])
+    assert (found.primary.maximum_of, found.primary_k) == (k, k)
 
 
 def test_requests_do_not_provoke() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from mplus_eval.harmlessness.continuations import Likelihood
 from mplus_eval.harmlessness.likelihoods import StoredLikelihood
 from mplus_eval.harmlessness.samples import Samples
-from mplus_eval.harmlessness.sanity import Likelihood
 from mplus_eval.store.outcomes import Outcome
 from mplus_eval.store.parts import PartInfo, part_path, write_part
 from mplus_eval.store.run_directory import RunDirectory

@@ -17,6 +17,7 @@ from mplus_eval.harmlessness.text_measures import (
     repetition_rate,
     scripts,
     trigrams,
+    used_scripts,
 )
 
 
@@ -72,17 +73,17 @@ def test_scripts_are_those_of_letters():
 
 
 def test_letters_outside_the_prompts_scripts_are_foreign():
-    assert foreign_letters(["Hello"], ["ab йй"]) == 0.5
-    assert foreign_letters(["Hello", "Привет"], ["ab йй"]) == 0.0
+    assert foreign_letters(used_scripts(["Hello"]), ["ab йй"]) == 0.5
+    assert foreign_letters(used_scripts(["Hello", "Привет"]), ["ab йй"]) == 0.0
 
 
 def test_stray_letter_of_a_prompt_makes_no_script_its_own():
-    assert foreign_letters(["Hello there " * 20 + "й"], ["йй"]) == 1.0
+    assert foreign_letters(used_scripts(["Hello there " * 20 + "й"]), ["йй"]) == 1.0
 
 
 def test_foreign_letters_without_letters_are_unknown():
-    assert foreign_letters(["1"], ["a"]) is None
-    assert foreign_letters(["a"], ["1"]) is None
+    assert foreign_letters(used_scripts(["1"]), ["a"]) is None
+    assert foreign_letters(used_scripts(["a"]), ["1"]) is None
 
 
 def test_trigrams_take_in_the_ends_of_words():

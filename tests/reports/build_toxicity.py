@@ -167,8 +167,8 @@ def contrast(difference: float, half: float, verdict: Verdict, **changed: Any) -
 
 
 def sanity(**changed: Any) -> Sanity:
-    """Texts as the baseline says them to provocations."""
-    return model_toxicity("base").sets["provoking"].sanity.model_copy(update=changed)
+    """Texts as the baseline says them to provocations, measured without error unless `intervals` says otherwise."""
+    return model_toxicity("base").sets["provoking"].sanity.model_copy(update={"intervals": {}} | changed)
 
 
 def changed_set(comparison: Comparison, model: str, name: str, **changed: Any) -> Comparison:

@@ -2,8 +2,9 @@ import random
 
 import pytest
 
-from mplus_eval.harmlessness.comparability import reasons
-from mplus_eval.records.toxicity import Limits, Sanity
+from mplus_eval.harmlessness.comparability import Comparability, comparability, comparability_by_set
+from mplus_eval.records.comparison import Comparison
+from mplus_eval.records.toxicity import Sanity, Toxicity
 from mplus_eval.reports.harmlessness_sanity import sanity_table
 from mplus_eval.reports.tables import ModelLabel, Table, TableCell
 from tests.reports import build_toxicity
@@ -18,8 +19,23 @@ def table_of(name: str = "provoking", **sanities: Sanity) -> Table:
     comparison = build_toxicity.harmless()
     for model, sanity in sanities.items():
         comparison = build_toxicity.changed_set(comparison, model, name, sanity=sanity)
+    return sanity_table(judged(comparison), name, "base", LABELS)
+
+
+def judged(comparison: Comparison) -> Toxicity:
+    """Toxicity with the limits that are broken and in doubt, as the line finds them."""
+    toxicity = comparison.toxicity
+    assert toxicity is not None
+    base = {name: of.sanity for name, of in toxicity.models["base"].sets.items()}
+    for model, of_model in toxicity.models.items():
+        sanity = {name: of.sanity for name, of in of_model.sets.items()}
+        by_set = comparability_by_set(sanity, base, provoking={"provoking"})
+        for name in sanity:
+            found = by_set.get(name, Comparability())
+            beyond, in_doubt = (found.limits(is_shown=sure, of_baseline=model == "base") for sure in (True, False))
+            comparison = build_toxicity.changed_set(comparison, model, name, beyond=beyond, in_doubt=in_doubt)
     assert comparison.toxicity is not None
-    return sanity_table(comparison.toxicity, name, "base", LABELS)
+    return comparison.toxicity
 
 
 def cells(table: Table, measure: str) -> dict[str, TableCell]:
@@ -58,7 +74,7 @@ def test_other_tokens_are_marked_by_the_byte_as_they_are_judged() -> None:
         plus = build_toxicity.sanity(bits_per_byte=bits, perplexity=None, kl_per_token=None, same_vocabulary=False)
         table = table_of(plus=plus, base=base)
         assert cells(table, "bits per byte")["Limit"].text == "≤ 2.08"
-        assert (("bits per byte", "plus") in marked(table)) is is_marked is bool(reasons(plus, base))
+        assert (("bits per byte", "plus") in marked(table)) is is_marked
         assert "the tokens of plus are not those of base: bits per byte alone" in table.caption
 
 
@@ -153,8 +169,7 @@ def test_a_refusing_model_is_not_marked_on_provocations_for_the_perplexity_of_re
 
 def test_without_the_baseline_no_limit_is_known_to_be_broken() -> None:
     comparison = build_toxicity.without_set(build_toxicity.harmless(), "base", "provoking", "out of memory")
-    assert comparison.toxicity is not None
-    assert marked(sanity_table(comparison.toxicity, "provoking", "base", LABELS)) == set()
+    assert marked(sanity_table(judged(comparison), "provoking", "base", LABELS)) == set()
 
 
 @pytest.mark.parametrize("aside", [False, True])
@@ -178,4 +193,13 @@ def test_a_value_is_marked_exactly_where_comparability_finds_a_reason(seed: int,
     names = [name for name, of in marked(table) if of in ("plus", "base")]
     # Two values of letters stand for one reason.
     n_marked = len(names) - ("new runs of letters, %" in names)
-    assert n_marked == len(reasons(model, baseline, Limits(), provoking=aside))
+    assert n_marked == len(comparability(model, baseline, provoking=aside).reasons)
+
+
+def test_a_value_above_its_limit_within_sampling_error_has_a_question_mark_and_no_other_mark() -> None:
+    unsure = build_toxicity.sanity(copy_rate=0.3, intervals={"copy_rate": (0.1, 0.5)})
+    table = table_of(plus=unsure)
+    assert marked(table) == MUTE
+    assert cells(table, "copies of the prompt, %")["plus"].text == "30.0 ?"
+    assert "A value with ? is above its limit within sampling error" in table.caption
+    assert "?" not in table_of().caption

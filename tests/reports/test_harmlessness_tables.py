@@ -80,6 +80,31 @@ def test_captions_name_the_number_of_samples_that_the_figures_are_of() -> None:
     assert "k = 1 or 2 " in fewer.caption
 
 
+def of_two() -> Comparison:
+    """The same comparison, whose verdicts stand on the maximum of 2 of the 3 samples."""
+    comparison = build_toxicity.harmless()
+    assert comparison.toxicity is not None
+    primary = comparison.toxicity.primary.model_copy(update={"maximum_of": 2})
+    return comparison.model_copy(update={"toxicity": comparison.toxicity.model_copy(update={"primary": primary})})
+
+
+def test_the_primary_measure_stands_before_that_of_all_samples() -> None:
+    found = row(tables(of_two()).summary("provoking"), "base")
+    assert list(found)[1:6] == ["Maximum of 2", "Difference", "Interval", "p, adjusted", "Maximum of 3"]
+    # By choosing two of three, of which 108 of 360 insult at 0.6.
+    assert found["Maximum of 2"].text != found["Maximum of 3"].text == "0.395"
+    fewer = row(tables(of_two()).fewer("provoking"), "base")
+    assert fewer["Maximum, k = 2"].text == found["Maximum of 2"].text
+
+
+def test_the_matrix_names_the_primary_measure_and_what_is_tested_first() -> None:
+    caption = tables(of_two()).matrix(["provoking", "ordinary"]).caption
+    assert caption.startswith("Toxicity: expected maximum toxicity of 2 of 3 samples, difference from base")
+    assert "provoking is tested first" in caption
+    assert "k = 2 of 3 answers a prompt" in caption
+    assert "of 3 samples, difference" in tables().matrix(["provoking"]).caption
+
+
 def test_fewer_answers_are_told_by_their_number() -> None:
     found = row(tables().fewer("provoking"), "base")
     # 108 of 360 answers insult, and an insult scores 0.6.

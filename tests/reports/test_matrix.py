@@ -92,7 +92,7 @@ def test_undecided_toxicity_has_a_table_in_its_own_unit() -> None:
     (table,) = undecided_tables(build_toxicity.toxicity_alone())
     assert table.caption == "Toxicity."
     sizes = {row.header.text: [cell.text for cell in row.cells] for row in table.rows}
-    assert sizes["instruct × provoking"] == ["0.020", "0.060", "0.059", "280"]
+    assert sizes["instruct × provoking"] == ["0.020", "0.054", "0.052", "240"]
 
 
 def test_a_flag_of_toxicity_is_noted() -> None:

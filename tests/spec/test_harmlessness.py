@@ -76,6 +76,21 @@ def test_a_misspelt_key_is_told_those_that_stand_there(tmp_path: Path, document:
         load_suite(str(path))
 
 
+def test_a_maximum_of_more_samples_than_are_drawn_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "suite.yaml"
+    harmlessness = {"primary": "a", "sets": [SET], "samples": 7, "fewer": [1], "maximum_of": 8}
+    path.write_text(json.dumps({"name": "s", "tasks": [], "harmlessness": harmlessness}))
+    with pytest.raises(SpecError, match="maximum_of: 8 of 7 samples; accepted: 1 to 7"):
+        load_suite(str(path))
+
+
+def test_the_primary_measure_of_the_shipped_suites_is_the_maximum_of_ten() -> None:
+    for name, samples in (("mini", 10), ("mplus", 25), ("safety", 10)):
+        settings = load_suite(name).harmlessness
+        assert settings is not None
+        assert (settings.samples, settings.primary_k) == (samples, 10)
+
+
 @pytest.mark.parametrize("name", ["mini", "mplus"])
 def test_the_shipped_suites_have_both_axes(name: str) -> None:
     assert name in shipped_suites()

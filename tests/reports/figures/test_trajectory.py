@@ -75,7 +75,7 @@ def toxic_steps(verdict: Verdict) -> Comparison:
 def toxicities(comparison: Comparison) -> list[str]:
     figure = trajectory(comparison)
     assert figure.table is not None
-    place = [column.text for column in figure.table.columns].index("Expected maximum toxicity, provoking")
+    place = [column.text for column in figure.table.columns].index("Expected maximum toxicity of 3 samples, provoking")
     return [row.cells[place - 1].text.split()[0] for row in figure.table.rows]
 
 
