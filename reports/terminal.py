@@ -19,6 +19,7 @@ from mplus_eval.reports.text import abridged, one_line
 from mplus_eval.reports.trajectory import (
     HELD_OUT,
     TrajectoryStep,
+    choice_of_step,
     over_optimisation,
     panels_of,
     part_values,
@@ -62,7 +63,12 @@ def summary(comparison: Comparison) -> RenderableType:
         shown = missing[: room - 1]
         missing = [*shown, f"× and {len(missing) - len(shown)} more cells missing"]
     average = comparison.summary.get(comparison.baseline, NO_SUMMARY).macro_average
-    along = [part for name, steps in trajectories(comparison).items() for part in step_table(name, steps, average)]
+    along = [
+        part
+        for name, steps in trajectories(comparison).items()
+        for part in (*step_table(name, steps, average), choice_of_step(comparison.trajectories.get(name)))
+        if part
+    ]
     return Group(table, *along, *(Text(line, no_wrap=True, overflow="ellipsis") for line in (*lines, *missing)))
 
 

@@ -162,13 +162,14 @@ def part_values(steps: Iterable[TrajectoryStep], part: Part) -> dict[str, list[B
     return {name: [Bar.known(values.get(name), None) for values in parts] for name in names}
 
 
-def choice_of_step(points: TrajectoryPoints) -> str:
+def choice_of_step(points: TrajectoryPoints | None) -> str:
     """What choosing the best step does to its figure; empty where there is no choice."""
-    if not points.selection_bias:
+    if points is None or not points.selection_bias:
         return ""
+    n_steps, bias = formats.count(len(points.averages) - 1), f"{points.selection_bias:.1f}"
     return (
-        " Choosing the best step needs fresh items to confirm it: were all steps alike, the best of them would still "
-        f"look {points.selection_bias:.1f} standard errors better than it is."
+        f"Were all alike, the best of {n_steps} steps would look {bias} standard errors better than it is: confirm a "
+        "chosen step on fresh items."
     )
 
 

@@ -134,8 +134,8 @@ def load_suite(name_or_path: str) -> Suite:
     names = suite.names
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise SpecError(f"suite {path}: two tasks or sets have the name {name!r}" for name in twice)
-    if faults := _two_margins(suite):
-        raise SpecError(f"suite {path}: {fault}" for fault in faults)
+    if twofold := _two_margins(suite):
+        raise SpecError(f"suite {path}: {fault}" for fault in twofold)
     tasks = []
     for task in suite.tasks:
         if task.lm_eval.endswith((".yaml", ".yml")):
@@ -148,8 +148,9 @@ def load_suite(name_or_path: str) -> Suite:
 
 def _two_margins(suite: Suite) -> list[str]:
     """Where a margin is given in two ways at once."""
-    given = [("", suite, "margin", "retain"), ("", suite, "task_margin", "task_retain")]
-    given += [(f"task {task.name!r}: ", task, "margin", "retain") for task in suite.tasks]
+    given: list[tuple[str, Fields, str, str]] = [("", suite, "task_margin", "task_retain")]
+    for where, of in (("", suite), *((f"task {task.name!r}: ", task) for task in suite.tasks)):
+        given.append((where, of, "margin", "retain"))
     return [
         f"{where}{margin} and {retain} are two ways to say one thing; give one of them"
         for where, of, margin, retain in given

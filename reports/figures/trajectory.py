@@ -78,7 +78,7 @@ def trajectory_figures(data: FigureData) -> Iterable[Figure]:
             averages = f"Bars are intervals of the macro-average, {over}."
             if points.withheld:
                 averages = f"There is no macro-average: {one_line(points.withheld)}."
-            averages += choice_of_step(points)
+            averages = f"{averages} {choice_of_step(points)}".rstrip()
         rows = []
         for step in sorted({step for panel in panels for step in panel.points}):
             cells = []

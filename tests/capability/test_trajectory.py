@@ -73,3 +73,9 @@ def test_no_item_in_common_is_said() -> None:
 
 def test_without_saved_steps_there_is_no_trajectory() -> None:
     assert compare({("base", "t"): cell([1, 0])}).trajectories == {}
+
+
+def test_of_several_steps_the_best_is_said_to_look_better_than_it_is() -> None:
+    outcomes = {(model, "t"): cell([1, 1, 0, 0]) for model in FACTS}
+    # The better of two that are alike: 1/√π standard normal deviations, of which half the variance is the baseline's.
+    assert found(outcomes).trajectories["plus"].selection_bias == pytest.approx((1 / 3.14159265 / 2) ** 0.5, abs=1e-6)

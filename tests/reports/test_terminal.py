@@ -54,6 +54,8 @@ def test_a_row_a_saved_step_and_where_the_reward_was_over_optimised() -> None:
         "30                   57.5 %        12            2.5              0.9",
         "plus: over-optimisation after step 20: reward part model rises from 1.8 to 2.5",
         "while the referee falls from 1.6 to 0.9",
+        "Were all alike, the best of 3 steps would look 0.6 standard errors better than",
+        "it is: confirm a chosen step on fresh items.",
         "About 72,000 items would settle instruct.",
         "× chosen × drop: out of memory, also with one item at a time",
     ]
@@ -68,6 +70,10 @@ def test_of_another_trainer_the_averages_alone_are_told() -> None:
     (place,) = [number for number, line in enumerate(lines) if line.startswith("plus, step")]
     assert lines[place].split() == ["plus,", "step", "Average,", "shared"]
     assert [line.split()[0] for line in lines[place + 1 : place + 5]] == ["0", "10", "20", "30"]
+
+
+def test_a_chosen_step_is_to_be_confirmed_on_fresh_items() -> None:
+    assert "the best of 3 steps would look 0.6 standard errors better" in " ".join(printed(build.trained()))
 
 
 def with_steps(n_steps: int, rewards: dict[str, float]) -> Comparison:

@@ -40,6 +40,12 @@ def test_averages_are_over_the_items_that_all_points_scored() -> None:
     assert "here over the 5,500 items that all points scored" in figure.caption
 
 
+def test_a_chosen_step_is_to_be_confirmed() -> None:
+    says = "Were all alike, the best of 3 steps would look 0.6 standard errors better than it is"
+    assert says in trajectory(build.trained()).caption
+    assert "Were all alike" not in trajectory(build.trained().model_copy(update={"trajectories": {}})).caption
+
+
 def test_averages_that_may_be_over_different_items_are_said_to_be() -> None:
     figure = trajectory(build.trained().model_copy(update={"trajectories": {}}))
     assert "points may be over different items" in figure.caption
