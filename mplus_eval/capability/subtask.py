@@ -7,9 +7,9 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from mplus_eval.capability.bad_rows import RowGuard
 from mplus_eval.capability.clusters import Names
@@ -21,6 +21,7 @@ from mplus_eval.statistics.drawing import draw
 from mplus_eval.store.hashes import hash_text
 
 if TYPE_CHECKING:
+    from jinja2 import Template
     from lm_eval.api.task import ConfigurableTask
 
 _LONGEST_CLUSTER_NAME = 40
@@ -125,7 +126,10 @@ class Subtask:
 
     def _value(self, doc: object, column: str | None) -> str:
         """What a column or template says of a document, hashed when long; empty when it says nothing."""
-        value = "" if column is None else str(self.task.resolve_field(doc, column)).strip()
+        value = ""
+        if column is not None:
+            row = cast("Mapping[str, Any]", doc)
+            value = str(row[column] if column in row else _template(column).render(**row)).strip()
         return value if len(value) <= _LONGEST_CLUSTER_NAME else hash_text(value)[:16]
 
     def target_of(self, doc: object) -> str:
@@ -202,3 +206,12 @@ class Subtask:
                     yield 1 / max(len(self.task.doc_to_choice(doc)), 1)
         else:
             yield from (0.0 for _ in range(self.n_docs if numbers is None else len(numbers)))
+
+
+@cache
+def _template(text: str) -> Template:
+    """A template as lm-eval renders it, which compiles it for every document anew."""
+    from lm_eval.utils import env
+
+    template: Template = env.from_string(text)
+    return template

@@ -43,8 +43,9 @@ def conversation(tmp_path: Path) -> Conversation:
     return found
 
 
-def test_conversation_alone_ends_in_a_report_and_is_judged_again(run: Run, tmp_path: Path) -> None:
-    assert run("--judge", LONGER, "--limit", "3") == 0
+@pytest.mark.parametrize("limit", ["3", "first:3"])
+def test_conversation_alone_ends_in_a_report_and_is_judged_again(run: Run, tmp_path: Path, limit: str) -> None:
+    assert run("--judge", LONGER, "--limit", limit) == 0
     before = conversation(tmp_path)
     assert (before.n_dialogues, before.n_turns, list(before.judges)) == (3, 6, ["n_words"])
     answers = {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "answers").rglob("*.parquet")}
