@@ -74,7 +74,7 @@ def measure(arguments: argparse.Namespace) -> int:
     designs += [budgeted(sizes, suite, budget) for budget in BUDGETS]
     found = {asked.option: simulated(asked, rates, replications, rng) for asked in designs}
     reference = found[AGAINST[1]]
-    print(f"{'asked':18}{'items':>8}{'SE, formula':>13}{'SE, simulated':>15}{'to --limit 100':>16}{'same SE by budget':>19}")
+    print(_HEADING)
     for asked in designs:
         formula = standard_error(asked, rates)
         same = items_for(formula, sizes, suite, rates)
@@ -191,6 +191,11 @@ def items_for(error: float, sizes: Sizes, suite: Suite, rates: Mapping[str, NDAr
             (low, middle) if standard_error(budgeted(sizes, suite, middle), rates) <= error else (middle + 1, high)
         )
     return low
+
+
+_HEADING = (
+    f"{'asked':18}{'items':>8}{'SE, formula':>13}{'SE, simulated':>15}{'to --limit 100':>16}{'same SE by budget':>19}"
+)
 
 
 if __name__ == "__main__":
