@@ -283,7 +283,10 @@ class Asking:
 def suite_look(found: SuiteDifference, progress: Progress, level: float, *, is_whole: bool) -> Look:
     """Look at the change over a suite; what the model failed to answer counts against it."""
     change, worst = found.change, found.with_failures
-    look = boundary_look(change.up, change.down, change.effective_size, change.df, progress, found.margin, level)
+    look = boundary_look(
+        change.up, change.down, change.effective_size, change.df, progress, found.margin, level,
+        cautious_size=change.cautious_size,
+    )  # fmt: skip
     if is_whole:
         look = ended(look, change, found.p_value, found.margin, level)
     return look if worst is None else counted_against(look, suite_look(worst, progress, level, is_whole=is_whole))

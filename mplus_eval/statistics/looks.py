@@ -112,7 +112,9 @@ def _scored_look(difference: Difference, share: float, level: float, n_tests: in
         look = plain_look(np.sum(values > 0), np.sum(values < 0), values.size, margin, level)
     else:
         progress = Progress(share, design.n_items, design.n_clusters, np.count_nonzero(values))
-        look = boundary_look(found.up, found.down, found.effective_size, found.df, progress, margin, level, n_tests)
+        look = boundary_look(
+            found.up, found.down, found.effective_size, found.df, progress, margin, level, n_tests, found.cautious_size
+        )
     return ended(look, found, difference.p_value, margin, level) if share >= 1.0 else look
 
 

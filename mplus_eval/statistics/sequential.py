@@ -133,6 +133,7 @@ def boundary_look(
     margin: float,
     level: float,
     n_tests: int = 1,
+    cautious_size: ArrayLike | None = None,
 ) -> Look:
     """Look at strata, clusters, graded scores or a suite: the score statistic against the mixture boundary.
 
@@ -145,15 +146,19 @@ def boundary_look(
         margin: of non-inferiority.
         level: two-sided, of the interval.
         n_tests: tasks that are looked at together; the boundary is tuned for their share of the level.
+        cautious_size: what they are worth where a loss of the margin is to be excluded; the same when None.
     """
     from scipy.stats import t
 
     u, w, size, freedom = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (up, down, effective_size, df)))
+    cautious = size if cautious_size is None else np.asarray(cautious_size, dtype=float)
     known = np.maximum(freedom, 1e-9)
     evidence = Evidence(
         value=u - w,
         is_known=freedom > 0,
-        tail=lambda side, difference: t.sf(side * score_statistic(difference, u, w, size), known),
+        tail=lambda side, difference: t.sf(
+            side * score_statistic(difference, u, w, cautious if difference == -margin else size), known
+        ),
         interval=lambda spent: score_interval(u, w, size, t.isf(spent / 2.0, known)),
         half_margin=score_statistic(-margin / 2.0, u, w, size),
     )
