@@ -124,15 +124,27 @@ def without_average(comparison: Comparison) -> str:
 
 def departures(comparison: Comparison) -> str:
     """Where tasks are asked otherwise than lm-eval asks them, in sentences; empty where that is nowhere."""
-    tasks = comparison.tasks.items()
-    settings = [f"{name}: {enumerated(list(map(one_line, task.departs)))}" for name, task in tasks if task.departs]
+    settings: dict[tuple[str, ...], list[str]] = {}
+    for name, task in comparison.tasks.items():
+        if task.departs:
+            settings.setdefault(task.departs, []).append(name)
     examples = [
-        f"{formats.counted(task.n_shots_replaced, 'item')} of {name}" for name, task in tasks if task.n_shots_replaced
+        f"{formats.counted(task.n_shots_replaced, 'item')} of {name}"
+        for name, task in comparison.tasks.items()
+        if task.n_shots_replaced
     ]
-    told = f" Departing from lm-eval, by the suite: {'; '.join(settings)}." if settings else ""
+    told = ""
+    if settings:
+        listed = [
+            f"{enumerated(names)}: {enumerated(list(map(one_line, departs)))}" for departs, names in settings.items()
+        ]
+        told = (
+            f" Departing from lm-eval, by the suite: {'; '.join(listed)}. These scores can be compared among the "
+            "models of this run, not with published numbers."
+        )
     if examples:
         told += (
-            " Departing from lm-eval, other few-shot examples stand where one that it drew was the item itself or of "
+            " Departing from lm-eval, other few-shot examples stand where one that was drawn was the item itself or of "
             f"its cluster: {enumerated(examples)}."
         )
     return told

@@ -68,7 +68,7 @@ class Capability:
                 progress=(lambda _, done, total: preparing("loading tasks", done, total)) if preparing else None,
             )
             tasks = {task.spec.name: task for task in loaded}
-            selection = Selection.of(tasks, spec.limit, spec.budget_of(suite), spec.seed)
+            selection = Selection.of(tasks, spec.limit, spec.budget_of(suite), spec.seed, suite.costs)
         except SpecError as error:
             return None, list(error.faults)
         if selection.budget is not None and (steps := spec.trajectory_limit) is not None and steps.first:
@@ -114,7 +114,7 @@ class Capability:
                 "chat_template": model.chat_template,
                 "task definition": hash_components({key: each.definition_hash for key, each in subtasks.items()}),
                 "data": hash_components({key: each.data_hash(numbers[key]) for key, each in subtasks.items()}),
-                "shots": str(task.n_shots),
+                "shots": task.shots,
                 "limit": self.selection.component(of_steps),
                 "engine": engine(model.backend),
                 **further,

@@ -4,6 +4,9 @@ lm-eval leaves an item out of its own examples only where both come from one spl
 that stands in the training split too, under another number, or a question on the same passage, would stand before the
 item with its answer. Its sampler draws here as ever, from the same random numbers, so that prompts are lm-eval's own
 item by item wherever there is nothing to mend.
+
+Where a suite wants the examples fixed, those that lm-eval draws first stand before every item. So the prompts of a
+subtask share their beginning, which is computed once, and an item's prompt does not depend on which others are asked.
 """
 
 from __future__ import annotations
@@ -26,15 +29,30 @@ class ApartSampler:
 
     What takes its place stands behind the others: the next one where a task's examples have a fixed order, else one
     drawn by the item itself, so that it is the same for every model. Where there is none, an example is missing.
+
+    Attributes:
+        has_order: whether examples are taken in an order of their own, so that there is nothing to draw.
+        fixed: whether one draw serves every item.
     """
 
-    def __init__(self, task: ConfigurableTask, cluster_of: ClusterOf) -> None:
-        """Stand between a task and its sampler, which is told each item that it draws for."""
+    def __init__(self, task: ConfigurableTask, cluster_of: ClusterOf, *, fixed: bool = False) -> None:
+        """Stand between a task and its sampler, which is told each item that it draws for.
+
+        Args:
+            task: whose sampler it takes the place of.
+            cluster_of: the cluster of an item.
+            fixed: whether one draw is to serve every item; it makes no difference where examples have an order.
+        """
+        from lm_eval.api.samplers import FirstNSampler
+
         self._task, self._sampler, self._cluster_of = task, task.sampler, cluster_of
+        self.has_order = isinstance(task.sampler, FirstNSampler)
+        self.fixed = fixed and not self.has_order
+        self._drawn_once: list[object] = []
         self._doc: object = None
         self._facts: dict[int, tuple[Hashable, str | None]] = {}
         self.n_replaced: list[int] = []
-        """Of every prompt that was built since the seed was set, how many examples are other ones than lm-eval's."""
+        """Of every prompt that was built since the seed was set, how many examples are other ones than drawn."""
         context, target = task.fewshot_context, cast(Any, task)
 
         def context_of(doc: object, *rest: Any, **more: Any) -> object:
@@ -51,12 +69,13 @@ class ApartSampler:
     def set_rnd(self, seed: int | None) -> object:
         """Begin anew, with the first item."""
         self.n_replaced.clear()
+        self._drawn_once.clear()
         return self._sampler.set_rnd(seed)
 
     def sample(self, n: int, eval_doc: object = None, df: Any = None, **more: Any) -> Sequence[object]:
         """Draw as the sampler does, and replace what gives the item away."""
         try:
-            drawn = list(self._sampler.sample(n, eval_doc=eval_doc, df=df, **more))
+            drawn = self._drawn(n, eval_doc=eval_doc, df=df, **more)
         except (AssertionError, ValueError):
             if eval_doc is None:
                 raise
@@ -69,12 +88,18 @@ class ApartSampler:
             examples += [example for example, _ in zip(others, range(n - len(examples)), strict=False)]
         return examples
 
+    def _drawn(self, n: int, *, eval_doc: object, df: Any, **more: Any) -> list[object]:
+        if not self.fixed:
+            return list(self._sampler.sample(n, eval_doc=eval_doc, df=df, **more))
+        if not self._drawn_once:
+            # For no item: the first one that is asked has no part in it.
+            self._drawn_once = list(self._sampler.sample(n, df=df, **more))
+        return self._drawn_once
+
     def _others(self, examples: Sequence[object], item: tuple[Hashable, str | None]) -> Iterator[object]:
         """Examples that may stand in a prompt beside those, in the order in which they are taken."""
-        from lm_eval.api.samplers import FirstNSampler
-
         pool = list(self._sampler.fewshot_docs())
-        if not isinstance(self._sampler, FirstNSampler):
+        if not self.has_order:
             random.Random(repr(item)).shuffle(pool)
         taken = {self._of_example(example)[0] for example in examples}
         for example in pool:

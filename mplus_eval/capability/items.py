@@ -26,6 +26,8 @@ __all__ = ["FEWSHOT_SEED", "LoadedTask", "Subtask", "load_each", "load_tasks"]
 
 Kind = Literal["choice", "generation", "text", "mixed"]
 _ASKED: dict[str, Kind] = {"generate_until": "generation", "loglikelihood_rolling": "text"}
+FIXED_EXAMPLES = "the same examples for every item instead of examples drawn for each"
+"""What a suite with `shots: fixed` departs in."""
 T = TypeVar("T")
 
 
@@ -56,6 +58,11 @@ class LoadedTask:
     def has_description(self) -> bool:
         """Whether its prompts begin with a description, a system message in chat, which a template may drop."""
         return any(bool(subtask.task.config.description) for subtask in self.subtasks)
+
+    @property
+    def shots(self) -> str:
+        """How many examples, and whether they are the same for every item: what a fingerprint says of them."""
+        return f"{self.n_shots} fixed" if FIXED_EXAMPLES in self.departs else str(self.n_shots)
 
     @property
     def n_docs(self) -> int:
@@ -133,7 +140,7 @@ def _loaded(
 ) -> LoadedTask:
     from mplus_eval.backends.lm_eval_private import filter_names
 
-    configs, departs = departed(spec, configs)
+    configs, settings = departed(spec, configs)
     tasks = loader.load(spec.lm_eval if spec.lm_eval.startswith(STOCK_PREFIX) else spec.name, configs)
     subtasks = tuple(
         Subtask.of(config, task, spec, files) for config, (task, files) in zip(configs, tasks, strict=True)
@@ -152,6 +159,7 @@ def _loaded(
         clusters = joined([names for subtask in subtasks for names in subtask.names])
         for subtask in subtasks:
             subtask.joined.update(clusters)
+    fixes_examples = any(subtask.fixes_examples for subtask in subtasks)
     higher = bool(subtasks[0].task.higher_is_better().get(metric, True))
     return LoadedTask(
         spec=spec,
@@ -164,7 +172,7 @@ def _loaded(
         lm_eval=spec.lm_eval.removeprefix(STOCK_PREFIX),
         measure=Measure(kind_of_value, by_size(averages, metric, filter_name) is not False),
         further=FurtherMetrics(aggregations, averages),
-        departs=departs,
+        departs=(*settings, *((FIXED_EXAMPLES,) if fixes_examples else ())),
         higher_is_better=spec.higher_is_better if "higher_is_better" in spec.model_fields_set else higher,
     )
 

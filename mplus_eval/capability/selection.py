@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Self
 
 from mplus_eval.capability.items import LoadedTask
@@ -39,7 +40,14 @@ class Selection:
     budget: int | None = None
 
     @classmethod
-    def of(cls, tasks: Mapping[str, LoadedTask], limit: Limit | None, budget: int | None, seed: int) -> Self:
+    def of(
+        cls,
+        tasks: Mapping[str, LoadedTask],
+        limit: Limit | None,
+        budget: int | None,
+        seed: int,
+        costs: Mapping[str, float] | None = None,
+    ) -> Self:
         """Choose from loaded tasks.
 
         Args:
@@ -47,6 +55,7 @@ class Selection:
             limit: most items of a subtask.
             budget: items of all tasks; not given together with a limit.
             seed: of the draw.
+            costs: of an item by task, for a budget; that of a task which is not named is the mean of the others'.
 
         Raises:
             SpecError: the budget does not reach for the least of every subtask.
@@ -56,7 +65,7 @@ class Selection:
         if limit is not None:
             shares = {name: {key: min(n, limit.n) for key, n in of_task.items()} for name, of_task in shares.items()}
         elif budget is not None and tasks:
-            shares = _spread(tasks, shares, budget)
+            shares = _spread(tasks, shares, budget, costs or {})
         return cls(shares, seed, limit, budget)
 
     def numbers(self, task: str, subtask: Subtask, of_steps: Limit | None = None) -> Sequence[int]:
@@ -111,11 +120,13 @@ def _told(n_docs: int, n_asked: int) -> str:
     return f"{n_docs:,} items" + (f" → {n_asked:,} of them" if n_asked < n_docs else ", all")
 
 
-def _spread(tasks: Mapping[str, LoadedTask], sizes: Mapping[str, Shares], budget: int) -> dict[str, Shares]:
+def _spread(
+    tasks: Mapping[str, LoadedTask], sizes: Mapping[str, Shares], budget: int, costs: Mapping[str, float]
+) -> dict[str, Shares]:
     """Spread a budget over tasks for the suite's verdict, and in proportion within each.
 
-    The design effect is 1, since no passage is asked twice where there are enough; the cost is 1, since items are what
-    the budget counts.
+    The design effect is 1, since no passage is asked twice where there are enough. Where a suite does not say what
+    items cost, they cost the same: they are what the budget counts.
     """
     least = {name: sum(min(n, LEAST_ITEMS) for n in of_task.values()) for name, of_task in sizes.items()}
     if budget < (total := sum(least.values())):
@@ -123,10 +134,12 @@ def _spread(tasks: Mapping[str, LoadedTask], sizes: Mapping[str, Shares], budget
         raise SpecError(
             [f"--budget {budget}: {total} or more are accepted, {LEAST_ITEMS} items of each of {n_subtasks} subtasks"]
         )
+    usual = fmean(costs.values()) if costs else 1.0
     items = allocate(
         [sum(of_task.values()) for of_task in sizes.values()],
         # A text is neither right nor wrong, and stands beside the average; such a task gets what a mixed one gets.
         [DISCORDANCE.get(task.kind, DISCORDANCE["mixed"]) for task in tasks.values()],
+        cost=[costs.get(name, usual) for name in tasks],
         budget=budget,
         least=list(least.values()),
     )

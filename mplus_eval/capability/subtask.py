@@ -63,13 +63,19 @@ class Subtask:
         for key, column in (("cluster", spec.cluster), ("same_question", spec.same_question)):
             if column and column.isidentifier() and column not in task.features:
                 raise UsageError(f"{key} {column!r} is no column of {source.name}: {', '.join(task.features)}")
-        examples = ApartSampler(task, subtask.cluster_of) if subtask.n_shots else None
+        fixed = spec.examples == "fixed"
+        examples = ApartSampler(task, subtask.cluster_of, fixed=fixed) if subtask.n_shots else None
         return replace(subtask, examples=examples, guard=RowGuard(task, subtask.cluster_of))
 
     @property
     def n_shots(self) -> int:
         """Few-shot examples in each prompt."""
         return int(self.task.config.num_fewshot or 0)
+
+    @property
+    def fixes_examples(self) -> bool:
+        """Whether the suite has it asked with the same examples for every item, where lm-eval draws them for each."""
+        return self.examples is not None and self.examples.fixed
 
     @cached_property
     def definition_hash(self) -> str:

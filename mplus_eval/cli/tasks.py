@@ -204,6 +204,7 @@ def _table(tasks: Sequence[SuiteTask], title: str) -> Table:
         table.add_column(heading, justify=justify, no_wrap=heading != "lm-eval", overflow="fold")
     for task in tasks:
         shots = "own" if task.shots is None else str(task.shots)
+        shots += " fixed" if task.examples == "fixed" and task.shots != 0 else ""
         items = f"{task.items:,}" if task.items else ""
         table.add_row(task.name, task.lm_eval, shots, task.metric or "own", items, task.kind or "")
     return table

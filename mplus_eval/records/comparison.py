@@ -115,10 +115,10 @@ class Task(Record):
     version: str = Field(description="lm-eval's version of the definition")
     filter: str = Field(description="lm-eval's filter whose metric is reported")
     departs: tuple[str, ...] = Field(
-        default=(), description="settings that the suite gives otherwise than lm-eval's definition, with both values"
+        default=(), description="in what the suite has it asked otherwise than lm-eval's definition, with both ways"
     )
     n_shots_replaced: int = Field(
-        default=0, description="items with other few-shot examples than lm-eval's, which gave the item away"
+        default=0, description="items with other few-shot examples than were drawn, which gave the item away"
     )
     has_description: bool = Field(
         default=False, description="prompts begin with a description, in chat as a system message"

@@ -28,6 +28,8 @@ def _stop_strings(value: object) -> object:
 
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+Examples = Literal["sampled", "fixed"]
+"""Few-shot examples: as lm-eval's sampler gives them, most often drawn for each item, or the same for every item."""
 
 
 class SuiteTask(Fields):
@@ -36,6 +38,10 @@ class SuiteTask(Fields):
     name: Name = Field(description="the name in the report, on disk and in --tasks")
     lm_eval: str = Field(description="lm-eval's task or group, one of this package's, or a YAML file beside the suite")
     shots: int | None = Field(default=None, ge=0, description="few-shot examples; lm-eval's own number when absent")
+    examples: Annotated[Examples | None, Accepts("sampled or fixed")] = Field(
+        default=None,
+        description="fixed: the same examples for every item of a subtask; what the suite's `shots` says when absent",
+    )
     metric: str | None = Field(default=None, description="lm-eval's metric; its first when absent")
     filter: str | None = Field(default=None, description="lm-eval's filter; its first when absent")
     cluster: str | None = Field(
@@ -72,6 +78,12 @@ class Suite(Fields):
 
     name: Name
     description: str = ""
+    extends: str | None = Field(
+        default=None, description="a shipped suite, or a file beside this one, whose keys hold where this one has none"
+    )
+    shots: Annotated[Examples, Accepts("sampled or fixed")] = Field(
+        default="sampled", description="fixed: the same few-shot examples for every item of a subtask, in all tasks"
+    )
     margin: float = Field(default=0.01, gt=0, lt=1, description="non-inferiority margin of the macro-average")
     task_margin: float = Field(default=0.02, gt=0, lt=1, description="non-inferiority margin of a task")
     retain: Share | None = Field(
@@ -91,6 +103,10 @@ class Suite(Fields):
     budget: Positive | None = Field(
         default=None, description="items of all tasks together, where neither --budget nor --limit is given"
     )
+    costs: Mapping[str, Positive] = Field(
+        default_factory=dict,
+        description="tokens of an item by task: a budget asks fewer items where they cost more; alike where not given",
+    )
     thinking: Literal["refuse", "flag"] = Field(
         default="refuse", description="choices of a model whose chat template has it reason first: refused, or scored"
     )
@@ -108,27 +124,46 @@ class Suite(Fields):
 
 def shipped_suites() -> dict[str, Path]:
     """The suites that come with the package, by name."""
-    return {path.stem: path for path in sorted((own_tasks_folder() / "suites").glob("*.yaml"))}
+    paths = (own_tasks_folder() / "suites").glob("*.yaml")
+    return {path.stem: path for path in sorted(paths, key=lambda path: path.stem)}
 
 
 def load_suite(name_or_path: str) -> Suite:
     """Read a suite: the name of a shipped one, or a YAML file.
 
     Raises:
-        SpecError: with every fault of the file.
+        SpecError: with every fault of the file, or of the one that it extends.
+    """
+    suite = _load(name_or_path, Path(), ())
+    tasks = [task.model_copy(update={"examples": task.examples or suite.shots}) for task in suite.tasks]
+    return suite.model_copy(update={"tasks": tuple(tasks)})
+
+
+def _load(name_or_path: str, folder: Path, below: tuple[Path, ...]) -> Suite:
+    """Read a suite and those that it extends.
+
+    Args:
+        name_or_path: of a shipped suite, or a file.
+        folder: where a path starts from.
+        below: the files that extend it, the last one directly.
     """
     shipped = shipped_suites()
-    path = shipped.get(name_or_path, Path(name_or_path).expanduser())
+    path = shipped.get(name_or_path, folder / Path(name_or_path).expanduser())
+    where = f"suite {below[-1]}: extends {name_or_path!r}" if below else f"suite {name_or_path!r}"
     if not path.is_file():
-        raise SpecError(
-            [f"suite {name_or_path!r}: no such file or shipped suite; {nearest(name_or_path, list(shipped))}"]
-        )
-    document = read_yaml(path, "suite")
+        raise SpecError([f"{where}: no such file or shipped suite; {nearest(name_or_path, list(shipped))}"])
+    if any(path.samefile(file) for file in below):
+        raise SpecError([f"{where}: it is extended by that one in turn"])
+    own = read_yaml(path, "suite")
+    document: dict[str, object] = dict(own)
+    if isinstance(extended := own.get("extends"), str):
+        base = _load(extended, path.parent, (*below, path))
+        document = {key: getattr(base, key) for key in base.model_fields_set - {"name"}} | own
     try:
         suite = Suite.model_validate(document)
     except ValidationError as error:
         faults = faults_of(error, Suite)
-        raise SpecError(_fault_line(fault, document, f"suite {path}") for fault in faults) from None
+        raise SpecError(_fault_line(fault, own, f"suite {path}") for fault in faults) from None
     if not suite.tasks and suite.harmlessness is None and suite.conversation is None:
         raise SpecError([f"suite {path}: `tasks` is empty; name at least one"])
     names = suite.names
@@ -136,6 +171,9 @@ def load_suite(name_or_path: str) -> Suite:
         raise SpecError(f"suite {path}: two tasks or sets have the name {name!r}" for name in twice)
     if twofold := _two_margins(suite):
         raise SpecError(f"suite {path}: {fault}" for fault in twofold)
+    known = [task.name for task in suite.tasks]
+    if strange := [name for name in suite.costs if name not in known]:
+        raise SpecError(f"suite {path}: costs: {name!r} is no task of it; {nearest(name, known)}" for name in strange)
     tasks = []
     for task in suite.tasks:
         if task.lm_eval.endswith((".yaml", ".yml")):

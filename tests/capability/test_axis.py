@@ -171,6 +171,24 @@ def test_the_comparison_counts_replaced_examples_and_names_settings_that_are_not
         assert all(example // 3 != number // 3 for example in asked[:-1])
 
 
+def test_examples_that_are_the_same_for_every_item_are_another_cell_and_a_departure(tmp_path: Path) -> None:
+    components, departs = [], []
+    for examples in ("sampled", "fixed"):
+        bench = Bench(tmp_path / examples)
+        bench.suite.write_text(
+            f"shots: {examples}\n" + bench.suite.read_text().replace("sums, shots: 0", "sums, shots: 2")
+        )
+        comparison = bench.compare()
+        departs.append({name: task.departs for name, task in comparison.tasks.items()})
+        spec = build_spec([f"base={tmp_path}"], options={"suite": str(bench.suite), "tasks_dir": bench.suite.parent})
+        capability, _ = Capability.load(spec, load_suite(spec.suite), None)
+        assert capability is not None
+        components.append({cell.task: cell.components["shots"] for cell in capability.cells(model())})
+    assert components == [{"sums": "2", "words": "0"}, {"sums": "2 fixed", "words": "0"}]
+    same = "the same examples for every item instead of examples drawn for each"
+    assert departs == [{"sums": (), "words": ()}, {"sums": (same,), "words": ()}]
+
+
 def test_what_is_asked_of_how_much_is_said(tmp_path: Path) -> None:
     assert list(axis(tmp_path).asked()) == []
     assert list(axis(tmp_path, limit=5).asked()) == [

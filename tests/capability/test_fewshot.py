@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mplus_eval.capability.generate import build_requests
+from mplus_eval.capability.items import load_tasks
 from mplus_eval.capability.subtask import Subtask
+from mplus_eval.inference.tree import Request, build_segments
+from mplus_eval.spec.suite import SuiteTask
 from tests.task_files import CHOICE, load_task, write_task
 
 Row = dict[str, Any]
@@ -17,9 +21,9 @@ def row(question: str, page: int = 0, **more: Any) -> Row:
     return {"question": question, "options": ["yes", "no"], "answer": 0, "page": page, **more}
 
 
-def subtask(folder: Path, rows: list[Row], examples: list[Row], config: Row | None = None, **keys: Any) -> Subtask:
+def subtask(folder: Path, rows: list[Row], pool: list[Row], config: Row | None = None, **keys: Any) -> Subtask:
     write_task(folder, "sums", CHOICE | (config or {}))
-    for name, documents in (("rows", rows), ("examples", examples)):
+    for name, documents in (("rows", rows), ("examples", pool)):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(document) + "\n" for document in documents))
     return load_task(folder, **keys).subtasks[0]
 
@@ -123,3 +127,79 @@ def test_examples_that_are_written_out_in_a_definition_need_no_column_of_the_clu
     config = {"fewshot_config": {"samples": samples, "sampler": "first_n"}, "fewshot_split": None}
     found = subtask(tmp_path, [row("question 0")], OTHERS, config, shots=1, cluster="page")
     assert prompts(found) == [["written out", "question 0"]]
+
+
+def test_fixed_examples_are_lm_evals_first_draw_before_every_item(tmp_path: Path) -> None:
+    rows = [row(text) for text in QUESTIONS]
+    sampled = prompts(subtask(tmp_path, rows, OTHERS, shots=3))
+    found = subtask(tmp_path, rows, OTHERS, shots=3, examples="fixed")
+    ours = prompts(found)
+    assert [each[:3] for each in ours] == [sampled[0][:3]] * 6
+    assert any(each[:3] != sampled[0][:3] for each in sampled)
+    assert [each[3] for each in ours] == QUESTIONS
+    assert prompts(found) == ours
+
+
+def test_fixed_examples_are_the_same_whichever_items_are_asked(tmp_path: Path) -> None:
+    found = subtask(tmp_path, [row(text) for text in QUESTIONS], OTHERS, shots=3, examples="fixed")
+    last = build_requests(found, None, numbers=(4, 5), chat=False)
+    assert prompts(found)[4][:3] == str(last[0].args[0]).replace(" yes", "").split("\n\n")[:3]
+
+
+def test_an_item_among_the_fixed_examples_alone_has_others(tmp_path: Path) -> None:
+    rows = [row(text) for text in QUESTIONS]
+    found = subtask(tmp_path, rows, [row("question 1"), *OTHERS[:3]], shots=4, examples="fixed")
+    ours = prompts(found)
+    usual = ours[0][:4]
+    assert found.examples is not None
+    assert found.examples.n_replaced == [0, 1, 0, 0, 0, 0]
+    assert sorted(usual) == ["other 0", "other 1", "other 2", "question 1"]
+    # There is no fifth to take its place.
+    assert ours[1] == [*(each for each in usual if each != "question 1"), "question 1"]
+    assert all(each[:4] == usual for each in [ours[0], *ours[2:]])
+
+
+def test_fixed_examples_from_among_the_items_give_way_where_they_are_asked_themselves(tmp_path: Path) -> None:
+    rows = [row(text) for text in QUESTIONS]
+    found = subtask(tmp_path, rows, OTHERS, {"fewshot_split": "test"}, shots=2, examples="fixed")
+    ours = prompts(found)
+    usual, n = Counter(tuple(each[:2]) for each in ours).most_common(1)[0]
+    assert n == 4
+    assert found.examples is not None
+    assert found.examples.n_replaced == [int(text in usual) for text in QUESTIONS]
+    assert sum(found.examples.n_replaced) == 2
+    assert all(len({*each}) == 3 for each in ours)
+
+
+def test_fixed_examples_of_the_items_cluster_give_way_for_that_item(tmp_path: Path) -> None:
+    rows = [row(text, page=number) for number, text in enumerate(QUESTIONS)]
+    examples = [row("on page two", page=2), *OTHERS[:3]]
+    found = subtask(tmp_path, rows, examples, shots=3, cluster="page", examples="fixed")
+    ours = prompts(found)
+    assert found.examples is not None
+    assert found.examples.n_replaced == [int(place == 2 and "on page two" in ours[0]) for place in range(6)]
+    assert "on page two" not in ours[2][:3]
+
+
+def test_examples_of_a_fixed_order_are_as_they_are(tmp_path: Path) -> None:
+    config = {"fewshot_config": {"sampler": "first_n"}}
+    found = subtask(tmp_path, [row("question 0"), row("other 1")], OTHERS, config, shots=3, examples="fixed")
+    assert not found.fixes_examples
+    assert prompts(found) == [
+        ["other 0", "other 1", "other 2", "question 0"],
+        ["other 0", "other 2", "other 3", "other 1"],
+    ]
+
+
+@pytest.mark.parametrize(("name", "shots"), [("hellaswag", 10), ("arc_challenge", 25)])
+def test_fixed_examples_leave_less_than_a_third_to_compute_of_the_real_tasks(
+    benchmark_data: Path, name: str, shots: int
+) -> None:
+    n_bytes = []
+    for examples in ("sampled", "fixed"):
+        asked = SuiteTask.model_validate({"name": name, "lm_eval": name, "shots": shots, "examples": examples})
+        (task,) = load_tasks([asked], data_dir=benchmark_data, tasks_dir=None)
+        requests = build_requests(task.subtasks[0], None, numbers=range(40), chat=False)
+        texts = [Request(tuple("".join(map(str, request.args)).encode()), (0,)) for request in requests]
+        n_bytes.append(sum(len(segment.tokens) for segment in build_segments(texts)))
+    assert 3 * n_bytes[1] < n_bytes[0]

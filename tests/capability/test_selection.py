@@ -103,3 +103,15 @@ def test_fingerprints_tell_how_items_were_chosen(tasks: dict[str, LoadedTask]) -
         "5 of all, drawn with seed 3", "5 of 20, drawn with seed 3", "5 of a budget of 60, drawn with seed 3",
     ]  # fmt: skip
     assert first.component(Limit(5, first=True)) == whole.component(Limit(5, first=True)) == "5"
+
+
+def test_a_budget_asks_fewer_items_of_tasks_where_they_cost_more(tasks: dict[str, LoadedTask]) -> None:
+    def totals(**costs: float) -> list[int]:
+        selection = Selection.of(tasks, None, 60, 0, costs)
+        return [sum(share.values()) for share in selection.shares.values()]
+
+    # √(0.08 / 1) to √(0.15 / 7.5) is 2 to 1; alike it is 0.283 to 0.387.
+    assert totals(both=1, words=7.5) == [40, 20]
+    assert totals() == totals(both=5, words=5) == [25, 35]
+    # A task without a cost has the mean of the others'.
+    assert totals(both=5) == [25, 35]

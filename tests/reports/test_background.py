@@ -48,6 +48,17 @@ def test_methods_of_toxicity_alone_explain_verdicts_and_no_tasks() -> None:
     assert "lm-eval" not in text
 
 
+def test_tasks_that_depart_alike_are_named_together() -> None:
+    comparison = build.full()
+    first, second, *others = comparison.tasks
+    told = {
+        name: task.model_copy(update={"departs": () if name in others else ("fixed instead of drawn",)})
+        for name, task in comparison.tasks.items()
+    }
+    text = " ".join(methods(comparison.model_copy(update={"tasks": told})))
+    assert f"by the suite: {first} and {second}: fixed instead of drawn." in text
+
+
 def test_methods_tell_where_tasks_are_asked_otherwise_than_lm_eval_asks_them() -> None:
     comparison = build.full()
     assert "Departing" not in " ".join(methods(comparison))
@@ -59,4 +70,5 @@ def test_methods_tell_where_tasks_are_asked_otherwise_than_lm_eval_asks_them() -
     }
     text = " ".join(methods(comparison.model_copy(update={"tasks": tasks})))
     assert f'Departing from lm-eval, by the suite: {first}: until ["Q:"] instead of ["."].' in text
+    assert "compared among the models of this run, not with published numbers." in text
     assert f"was the item itself or of its cluster: 3 items of {second}." in text

@@ -60,7 +60,7 @@ def test_every_shipped_suite_loads_under_its_file_name(name: str) -> None:
 
 
 def test_an_unknown_suite_names_the_nearest() -> None:
-    with pytest.raises(SpecError, match=r"suite 'mpluss'.*did you mean mplus\?"):
+    with pytest.raises(SpecError, match=r"suite 'mpluss'.*did you mean mplus or"):
         load_suite("mpluss")
 
 
@@ -114,3 +114,70 @@ def test_stop_strings_are_one_text_or_several_and_none_is_empty(tmp_path: Path) 
         (fault,) = faults_of(write_yaml(tmp_path / "s.yaml", {"name": "s", "tasks": [{**several, **wrong}]}))
         assert f"task 'b': {next(iter(wrong))} " in fault
         assert fault.endswith(("a text, or a list of them, none of them empty", "greater than 0"))
+
+
+def test_examples_are_fixed_for_a_suite_or_for_a_task(tmp_path: Path) -> None:
+    tasks = [{"name": "a", "lm_eval": "boolq"}, {"name": "b", "lm_eval": "copa", "examples": "sampled"}]
+    fixed = load_suite(str(write_yaml(tmp_path / "s.yaml", {"name": "s", "shots": "fixed", "tasks": tasks})))
+    assert [task.examples for task in fixed.tasks] == ["fixed", "sampled"]
+    tasks[1]["examples"] = "fixed"
+    own = load_suite(str(write_yaml(tmp_path / "t.yaml", {"name": "t", "tasks": tasks})))
+    assert [task.examples for task in own.tasks] == ["sampled", "fixed"]
+
+
+def test_examples_that_are_neither_are_a_fault(tmp_path: Path) -> None:
+    tasks = [{"name": "a", "lm_eval": "boolq", "examples": 5}]
+    assert [
+        fault.partition(": ")[2]
+        for fault in faults_of(write_yaml(tmp_path / "s.yaml", {"name": "s", "shots": 5, "tasks": tasks}))
+    ] == ["shots 5: sampled or fixed", "task 'a': examples 5: sampled or fixed"]
+
+
+def test_a_suite_has_what_it_does_not_say_from_the_one_that_it_extends(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    base = {"name": "b", "margin": 0.03, "budget": 90, "tasks": [{"name": "a", "lm_eval": "own.yaml"}]}
+    write_yaml(tmp_path / "sub" / "b.yaml", base)
+    own = {"name": "s", "extends": "sub/b.yaml", "shots": "fixed", "budget": 60}
+    suite = load_suite(str(write_yaml(tmp_path / "s.yaml", own)))
+    assert (suite.name, suite.margin, suite.budget) == ("s", 0.03, 60)
+    # A definition lies beside the suite that names it; what the base leaves open is this suite's.
+    assert [(task.lm_eval, task.examples) for task in suite.tasks] == [
+        (str((tmp_path / "sub" / "own.yaml").resolve()), "fixed")
+    ]
+
+
+def test_a_suite_that_extends_needs_a_name_of_its_own(tmp_path: Path) -> None:
+    assert faults_of(write_yaml(tmp_path / "s.yaml", {"extends": "mplus"})) == (
+        f"suite {tmp_path / 's.yaml'}: 'name' is missing",
+    )
+
+
+def test_what_cannot_be_extended_is_one_line(tmp_path: Path) -> None:
+    path = write_yaml(tmp_path / "s.yaml", {"name": "s", "extends": "mplu"})
+    (fault,) = faults_of(path)
+    assert fault.startswith(f"suite {path}: extends 'mplu': no such file or shipped suite; did you mean mplus")
+    write_yaml(tmp_path / "t.yaml", {"name": "t", "extends": "s.yaml"})
+    write_yaml(path, {"name": "s", "extends": "t.yaml"})
+    assert faults_of(path) == (f"suite {tmp_path / 't.yaml'}: extends 's.yaml': it is extended by that one in turn",)
+    write_yaml(path, {"name": "s", "extends": 3, "tasks": [{"name": "a", "lm_eval": "boolq"}]})
+    assert faults_of(path) == (f"suite {path}: extends 3: input should be a valid string",)
+
+
+def test_costs_are_of_tasks_of_the_suite(tmp_path: Path) -> None:
+    document = {"name": "s", "costs": {"a": 3, "aa": 4}, "tasks": [{"name": "a", "lm_eval": "boolq"}]}
+    assert faults_of(write_yaml(tmp_path / "s.yaml", document)) == (
+        f"suite {tmp_path / 's.yaml'}: costs: 'aa' is no task of it; did you mean a?",
+    )
+    document["costs"] = {"a": 0}
+    (fault,) = faults_of(write_yaml(tmp_path / "s.yaml", document))
+    assert "0: input should be greater than 0" in fault
+
+
+def test_mplus_quick_is_mplus_with_fixed_examples_and_a_budget(mplus: Suite) -> None:
+    quick = load_suite("mplus-quick")
+    same = {"tasks", "margin", "task_margin", "icc", "failures", "level", "harmlessness", "conversation"}
+    assert quick.model_dump(include=same - {"tasks"}) == mplus.model_dump(include=same - {"tasks"})
+    assert quick.tasks == tuple(task.model_copy(update={"examples": "fixed"}) for task in mplus.tasks)
+    assert (quick.shots, quick.budget, mplus.budget) == ("fixed", 1500, None)
+    assert list(quick.costs) == [task.name for task in mplus.tasks]
+    assert "not for published numbers" in quick.description
