@@ -1,7 +1,7 @@
 """Which documents of each subtask a run asks: all, so many of each, or so many in all.
 
     --limit 100          mmlu: 57 subjects, 14,042 items → 5,700 of them
-    --budget 1500        mmlu: 57 subjects, 14,042 items → 140 of them
+    --budget 1500        mmlu: 57 subjects, 14,042 items → 123 of them
 
 The same documents are asked of every model. A saved step may be asked fewer: the first of the same order.
 """

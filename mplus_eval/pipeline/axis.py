@@ -2,6 +2,7 @@
 
     load        settings and items, checked whole before any work
     for_models  the axis once the models are found; None where it has nothing to ask of them
+    asked       what will be asked of how much, said before the start
     cells       one model's cells, each with a fingerprint of everything that can change its numbers
     generate    answers to the items of a cell, part by part
     score       answers to outcomes, part by part
