@@ -2,6 +2,7 @@
 
     python benchmarks/coverage.py                full, 10,000 replications
     python benchmarks/coverage.py --quick        a few seconds, to see that it works
+    python benchmarks/coverage.py --all          and conversation, toxicity, ratios and sequential runs after it
     python benchmarks/coverage.py --json         one JSON object a line instead of the table
 
 Beside every rate stands that of the method before: a design effect drawn to clusters all alike, scores by their size,
@@ -15,15 +16,18 @@ simulation:
 - no verdict contradicts its interval
 
 Figures without a goal (`shown`): intervals with fewer pairs, and what the stated correlation does not know of: passages
-that are lost whole, hidden among items that differ one by one. Conversation, toxicity and `--sequential` have
-benchmarks of their own: coverage_conversation.py, coverage_toxicity.py, coverage_sequential.py.
+that are lost whole, hidden among items that differ one by one. Conversation, toxicity, ratios and `--sequential` have
+simulations of their own, which --all runs after this one: coverage_conversation.py, coverage_toxicity.py,
+coverage_ratio.py, coverage_sequential.py.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from before import Former
@@ -254,5 +258,20 @@ SECTIONS = (
     model_rows,
 )
 
+OTHERS = ("conversation", "toxicity", "ratio", "sequential")
+
+
+def main() -> int:
+    """Simulate, and with --all the others too, each with the options that were given; 1 where any misses a goal."""
+    wants_all = "--all" in sys.argv
+    options = sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != "--all"]
+    exit_codes = [run(__doc__, SECTIONS, 10_000, "coverage")]
+    for name in OTHERS if wants_all else ():
+        print(f"\n{name}", flush=True)
+        script = Path(__file__).with_name(f"coverage_{name}.py")
+        exit_codes.append(subprocess.run([sys.executable, str(script), *options], check=False).returncode)
+    return max(exit_codes)
+
+
 if __name__ == "__main__":
-    sys.exit(run(__doc__, SECTIONS, 10_000, "coverage"))
+    sys.exit(main())
