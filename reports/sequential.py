@@ -47,5 +47,6 @@ def sequential_method(comparison: Comparison) -> str:
         "that of the suite were settled. Verdicts and intervals hold however often they are looked at: betting on "
         "items that stand alone and are right or wrong, a mixture boundary elsewhere, half of the level; the other "
         "half is kept for the ordinary tests with all items. Where asking stopped early, the difference itself leans "
-        "away from what was excluded. Subjects are not tested."
+        "away from what was excluded. A score is of all items that its model was asked, so scores side by side need "
+        "not be of the same items; differences are. Subjects are not tested."
     )

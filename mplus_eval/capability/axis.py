@@ -29,6 +29,7 @@ from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.records.comparison import ModelEntry, Task
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.suite import Suite
+from mplus_eval.statistics.rounds import FIRST_ITEMS
 from mplus_eval.store.hashes import hash_components
 from mplus_eval.store.outcomes import Answer, Outcome
 from mplus_eval.store.run_directory import RunDirectory
@@ -89,7 +90,12 @@ class Capability:
 
     def asked(self) -> Iterator[str]:
         """How many items of each task, where that is not all of them."""
-        return self.selection.lines(self.tasks)
+        yield from self.selection.lines(self.tasks)
+        if self.spec.sequential and self.tasks:
+            yield (
+                f"asked in rounds until verdicts are settled: {FIRST_ITEMS} items of each task, "
+                "then half as many again as before, at most all"
+            )
 
     def cells(self, model: ResolvedModel) -> tuple[Cell, ...]:
         """One model on every task."""

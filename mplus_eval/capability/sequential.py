@@ -18,6 +18,7 @@ import pandas as pd
 from mplus_eval.capability.items import LoadedTask
 from mplus_eval.capability.macro_average import SuiteDifference, macro_average
 from mplus_eval.capability.selection import Selection
+from mplus_eval.capability.subtask import Subtask
 from mplus_eval.capability.versus import CapabilityRun, Items, TaskFacts
 from mplus_eval.statistics.contrast import AnyDifference, Difference, Scale
 from mplus_eval.statistics.looks import counted_against, difference_look, ended, margin_of_look
@@ -42,7 +43,7 @@ class Rounds:
         of_items: dict[str, dict[str, int]] = {}
         for name, task in tasks.items():
             chosen = selection.of_task(task)
-            clusters = {each.name: [each.clusters[number] for number in chosen[each.name]] for each in task.subtasks}
+            clusters = {each.name: _clusters(each, chosen[each.name]) for each in task.subtasks}
             drawn = rounds_of(clusters, f"{seed} {name}")
             of_items[name] = {
                 each.item_id(number): of
@@ -290,3 +291,11 @@ def suite_look(found: SuiteDifference, progress: Progress, level: float, *, is_w
     if is_whole:
         look = ended(look, change, found.p_value, found.margin, level)
     return look if worst is None else counted_against(look, suite_look(worst, progress, level, is_whole=is_whole))
+
+
+def _clusters(subtask: Subtask, numbers: Sequence[int]) -> list[str | None]:
+    """The cluster of each document; none is read where the suite names none."""
+    if subtask.cluster is None and subtask.same_question is None:
+        return [None] * len(numbers)
+    clusters = subtask.clusters
+    return [clusters[number] for number in numbers]

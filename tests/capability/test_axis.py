@@ -190,6 +190,10 @@ def test_examples_that_are_the_same_for_every_item_are_another_cell_and_a_depart
 
 
 def test_what_is_asked_of_how_much_is_said(tmp_path: Path) -> None:
+    assert list(axis(tmp_path, sequential=True).asked()) == [
+        "asked in rounds until verdicts are settled: 200 items of each task, then half as many again as before, "
+        "at most all"
+    ]
     assert list(axis(tmp_path).asked()) == []
     assert list(axis(tmp_path, limit=5).asked()) == [
         "sums: 12 items → 5 of them",
