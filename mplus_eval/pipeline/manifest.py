@@ -89,11 +89,14 @@ def build_manifest(plan: Plan, directory: RunDirectory, *, command: Sequence[str
 
 
 def _cell(cell: Cell, directory: RunDirectory) -> dict[str, object]:
+    infos = list(stored_parts(cell, directory))
+    # What a later round would have asked, had verdicts not been settled, is not counted.
+    asked = [part for part, info in zip(cell.parts, infos, strict=True) if info or part.round == 0]
     return {
         "model": cell.model.spec.name,
         "task": cell.task,
         "fingerprint": cell.fingerprint,
         "components": dict(cell.components),
-        "n_items": cell.n_items,
-        "seconds": round(sum(info.seconds for info in stored_parts(cell, directory) if info), 2),
+        "n_items": sum(len(part.items) for part in asked),
+        "seconds": round(sum(info.seconds for info in infos if info), 2),
     }
