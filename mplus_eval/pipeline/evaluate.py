@@ -97,6 +97,9 @@ class _Evaluation:
     def next_round(self) -> list[Cell]:
         """The cells that are to be asked more."""
         number = self.round + 1
+        # One round more than there are: what was left early may be asked on when all else has been.
+        if number > 1 + max((part.round for cell in self.plan.cells for part in cell.parts), default=0):
+            return []
         wanted = [
             cell
             for axis in self.plan.axes

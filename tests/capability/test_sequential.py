@@ -93,6 +93,21 @@ def test_where_all_tasks_are_settled_and_the_suite_is_not_all_are_asked_on():
     assert Asking(run, rounds).follow(outcomes, ["plus"], 2).wanted == set()
 
 
+def test_what_was_left_is_asked_on_when_all_else_has_been():
+    # A small task with a wide margin is left at once; a large one is asked whole without a verdict, as is the suite.
+    (base, same), (before, after) = scores(n=230), scores(0.03, gained=0.02)
+    outcomes = {("base", "t"): cell(base), ("plus", "t"): cell(same)}
+    outcomes |= {("base", "u"): cell(before), ("plus", "u"): cell(after)}
+    rounds = Rounds({**rounds_for(["u"]).of_items, "t": {f"i{i:04d}": int(i >= 200) for i in range(230)}})
+    run = CapabilityRun(run_of([]).models, [facts("t", margin=0.2), facts("u")], SUITE, "base")
+    asking, last = Asking(run, rounds), rounds.last("u")
+    course = asking.follow(outcomes, ["plus"], last)
+    assert course.asked == {("plus", "t"): 0, ("plus", "u"): last}
+    assert course.suite_is_open("plus")
+    assert course.wanted == {("plus", "t")}
+    assert asking.follow(outcomes, ["plus"]).asked == {("plus", "t"): 1, ("plus", "u"): last}
+
+
 def test_a_settled_contrast_is_of_the_items_that_were_there_then():
     outcomes, run = outcomes_of({"t": 0.08, "u": 0.0}), run_of(["t", "u"])
     found = compared(outcomes, run, rounds_for(["t", "u"]))
