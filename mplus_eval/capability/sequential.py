@@ -21,7 +21,7 @@ from mplus_eval.capability.selection import Selection
 from mplus_eval.capability.subtask import Subtask
 from mplus_eval.capability.versus import CapabilityRun, Items, TaskFacts
 from mplus_eval.statistics.contrast import AnyDifference, Difference, Scale
-from mplus_eval.statistics.looks import counted_against, difference_look, ended, margin_of_look
+from mplus_eval.statistics.looks import counted_against, difference_look, ended, margin_of_look, silent_look
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
 from mplus_eval.statistics.rounds import rounds_of
 from mplus_eval.statistics.sequential import Decision, Look, Progress, boundary_look, decide
@@ -198,7 +198,8 @@ class Asking:
         for key, found in course.differences.items():
             if course.is_open(key):
                 share = self.rounds.share(key[1], course.at[key])
-                looks[key] = difference_look(found, share, self.run.suite.level, n_tests)
+                at_once = self.rounds.last(key[1]) == 0
+                looks[key] = difference_look(found, share, self.run.suite.level, n_tests, at_once=at_once)
                 margins[key] = margin_of_look(found)
         settled = {key: decision for key, decision in course.decisions.items() if decision.is_settled}
         idle = {key for key in looks if course.differences[key].idle}
@@ -278,19 +279,26 @@ class Asking:
             sum(np.count_nonzero(each.values) for each in differences),
         )
         is_whole = all(number >= self.rounds.last(task) for task, number in at.items())
-        return suite_look(found, progress, self.run.suite.level, is_whole=is_whole)
+        at_once = not any(self.rounds.last(task) for task in at)
+        return suite_look(found, progress, self.run.suite.level, is_whole=is_whole, at_once=at_once)
 
 
-def suite_look(found: SuiteDifference, progress: Progress, level: float, *, is_whole: bool) -> Look:
+def suite_look(
+    found: SuiteDifference, progress: Progress, level: float, *, is_whole: bool, at_once: bool = False
+) -> Look:
     """Look at the change over a suite; what the model failed to answer counts against it."""
-    change, worst = found.change, found.with_failures
-    look = boundary_look(
-        change.up, change.down, change.effective_size, change.df, progress, found.margin, level,
-        cautious_size=change.cautious_size,
-    )  # fmt: skip
-    if is_whole:
-        look = ended(look, change, found.p_value, found.margin, level)
-    return look if worst is None else counted_against(look, suite_look(worst, progress, level, is_whole=is_whole))
+    change, margin, worst = found.change, found.margin, found.with_failures
+    if at_once:
+        look = ended(silent_look(change, margin), change, found.p_value, margin, level, kept=1.0)
+    else:
+        look = boundary_look(
+            change.up, change.down, change.effective_size, change.df, progress, margin, level,
+            cautious_size=change.cautious_size,
+        )  # fmt: skip
+        look = ended(look, change, found.p_value, margin, level) if is_whole else look
+    if worst is None:
+        return look
+    return counted_against(look, suite_look(worst, progress, level, is_whole=is_whole, at_once=at_once))
 
 
 def _clusters(subtask: Subtask, numbers: Sequence[int]) -> list[str | None]:

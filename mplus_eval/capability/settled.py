@@ -68,7 +68,9 @@ def _contrast(asking: Asking, course: Course, key: Key, contrast: Contrast) -> C
     look, task = decision.look, key[1]
     fields: dict[str, object] = {
         "ci": told_interval(difference, look),
-        "test": name_of_test(difference, is_whole=number >= asking.rounds.last(task)),
+        "test": name_of_test(
+            difference, is_whole=number >= asking.rounds.last(task), at_once=asking.rounds.last(task) == 0
+        ),
         "p_value": float(look.p_difference),
         "p_non_inferiority": float(look.p_non_inferiority),
         "smallest_provable_margin": told_margin(difference, look),

@@ -34,13 +34,17 @@ from mplus_eval.statistics.verdict import p_of_gain
 BETTING, BOUNDARY = "betting, at every look", "mixture boundary, at every look"
 
 
-def name_of_test(difference: AnyDifference, *, is_whole: bool) -> str:
-    """What a look rests on; with all items there, the test at the end as well."""
+def name_of_test(difference: AnyDifference, *, is_whole: bool, at_once: bool = False) -> str:
+    """What a look rests on; with all items there, the test at the end as well, and alone where it is the only look."""
+    if at_once:
+        return difference.test
     name = BETTING if difference.test == MCNEMAR else BOUNDARY
     return f"{name}; {difference.test} at the end" if is_whole else name
 
 
-def difference_look(difference: AnyDifference, share: float, level: float, n_tests: int) -> Look:
+def difference_look(
+    difference: AnyDifference, share: float, level: float, n_tests: int, *, at_once: bool = False
+) -> Look:
     """Look at one task, in the scale's unit (of ratio measures, on the logarithm) and with more as better.
 
     Args:
@@ -48,12 +52,13 @@ def difference_look(difference: AnyDifference, share: float, level: float, n_tes
         share: of the task's items that have been asked; with 1 the tests of all items are there too.
         level: two-sided, of the interval.
         n_tests: tasks that are looked at together.
+        at_once: whether all items were asked in one round: nothing is spent on looks then.
     """
     if isinstance(difference, RatioDifference):
-        return _ratio_look(difference, share, level, n_tests)
-    look = _scored_look(difference, share, level, n_tests)
+        return _ratio_look(difference, share, level, n_tests, at_once)
+    look = _scored_look(difference, share, level, n_tests, at_once)
     worst = difference.with_failures
-    return look if worst is None else counted_against(look, _scored_look(worst, share, level, n_tests))
+    return look if worst is None else counted_against(look, _scored_look(worst, share, level, n_tests, at_once))
 
 
 def margin_of_look(difference: AnyDifference) -> float:
@@ -90,7 +95,9 @@ def counted_against(look: Look, with_failures: Look) -> Look:
     return replace(look, p_difference=p_difference, p_non_inferiority=p_kept)
 
 
-def ended(look: Look, found: PairedDifference, p_value: float, margin: float, level: float) -> Look:
+def ended(
+    look: Look, found: PairedDifference, p_value: float, margin: float, level: float, kept: float = 1.0 - LOOKING
+) -> Look:
     """The look at all items: with the ordinary tests and the ordinary interval at the rest of the level.
 
     Args:
@@ -99,15 +106,18 @@ def ended(look: Look, found: PairedDifference, p_value: float, margin: float, le
         p_value: of the test of a difference, two-sided; it counts as far as the interval agrees.
         margin: of non-inferiority.
         level: two-sided, of the interval.
+        kept: the share of the level that is left for them.
     """
     distance = score_statistic(0.0, found.up, found.down, found.effective_size)
     p_difference = np.maximum(p_value, _two_sided(distance, found.df))
-    return look.with_end(p_difference, non_inferiority(found, margin), found.interval(level * (1.0 - LOOKING)))
+    return look.with_end(p_difference, non_inferiority(found, margin), found.interval(level * kept), kept)
 
 
-def _scored_look(difference: Difference, share: float, level: float, n_tests: int) -> Look:
+def _scored_look(difference: Difference, share: float, level: float, n_tests: int, at_once: bool) -> Look:
     values, design, found = difference.values, difference.design, difference.estimate
     margin = margin_of_look(difference)
+    if at_once:
+        return ended(silent_look(found, margin), found, difference.p_value, margin, level, kept=1.0)
     if difference.test == MCNEMAR:
         look = plain_look(np.sum(values > 0), np.sum(values < 0), values.size, margin, level)
     else:
@@ -118,7 +128,12 @@ def _scored_look(difference: Difference, share: float, level: float, n_tests: in
     return ended(look, found, difference.p_value, margin, level) if share >= 1.0 else look
 
 
-def _ratio_look(difference: RatioDifference, share: float, level: float, n_tests: int) -> Look:
+def silent_look(found: PairedDifference, margin: float) -> Look:
+    """What was observed, of what is judged at its end alone."""
+    return Look.silent(found.value, score_statistic(-margin / 2.0, found.up, found.down, found.effective_size))
+
+
+def _ratio_look(difference: RatioDifference, share: float, level: float, n_tests: int, at_once: bool) -> Look:
     """Look at the logarithm of a ratio by its jackknife error; failed texts leave no gain and exclude no margin."""
     log, design, margin = difference.oriented_log, difference.design, margin_of_look(difference)
     progress = Progress(share, design.n_items, design.n_clusters, np.count_nonzero(difference.values))
@@ -131,11 +146,14 @@ def _ratio_look(difference: RatioDifference, share: float, level: float, n_tests
         half_margin=np.asarray(errors),
         ends=(-np.inf, np.inf),
     )
-    look = look_through_boundary(evidence, progress, margin, level, n_tests)
+    kept = 1.0 if at_once else 1.0 - LOOKING
+    look = Look.silent(log.value, errors)
+    if not at_once:
+        look = look_through_boundary(evidence, progress, margin, level, n_tests)
     if share >= 1.0:
         p_interval = 2.0 * min(log.p_below(0.0), log.negated().p_below(0.0))
         p_difference = np.maximum(difference.p_value, min(p_interval, 1.0))
-        look = look.with_end(p_difference, difference.p_non_inferiority, difference.oriented(level * (1.0 - LOOKING)))
+        look = look.with_end(p_difference, difference.p_non_inferiority, difference.oriented(level * kept), kept)
     if not difference.n_unanswered:
         return look
     nothing = np.asarray(1.0)

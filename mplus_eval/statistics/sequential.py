@@ -54,17 +54,28 @@ class Look:
     high: Floats
     half_margin: Floats
 
+    @classmethod
+    def silent(cls, value: ArrayLike, half_margin: ArrayLike) -> Look:
+        """A look that says nothing but what was observed: of what is asked once, and judged at its end."""
+        found, infinite = np.asarray(value, dtype=float), np.full(np.shape(value), np.inf)
+        nothing = np.ones_like(found)
+        return cls(found, nothing, nothing, -infinite, infinite, np.asarray(half_margin, dtype=float))
+
     def with_end(
-        self, p_difference: ArrayLike, p_non_inferiority: ArrayLike, interval: tuple[ArrayLike, ArrayLike]
+        self,
+        p_difference: ArrayLike,
+        p_non_inferiority: ArrayLike,
+        interval: tuple[ArrayLike, ArrayLike],
+        kept: float = 1.0 - LOOKING,
     ) -> Look:
         """The look at all items, with the tests for which the rest of the level was kept.
 
         Args:
             p_difference: two-sided; not below `level` where the interval of confidence 1 − `level` holds 0.
             p_non_inferiority: one-sided.
-            interval: of confidence 1 − `level` · (1 − `LOOKING`).
+            interval: of confidence 1 − `level` · `kept`.
+            kept: the share of the level that is left for them.
         """
-        kept = 1.0 - LOOKING
         return replace(
             self,
             p_difference=np.minimum(self.p_difference, np.minimum(np.asarray(p_difference) / kept, 1.0)),

@@ -50,7 +50,7 @@ def run_of(tasks: list[str], models: tuple[str, ...] = ("plus",), **options: Any
     return CapabilityRun(entries, [facts(task) for task in tasks], SUITE, "base", **options)
 
 
-def compared(outcomes: dict[tuple[str, str], pd.DataFrame], run: CapabilityRun, rounds: Rounds) -> Comparison:
+def compared(outcomes: dict[tuple[str, str], pd.DataFrame], run: CapabilityRun, rounds: Rounds | None) -> Comparison:
     fields = compare_outcomes(outcomes, run, rounds=rounds)
     return Comparison.model_validate({"baseline": "base", "suite": SUITE.name, "models": run.models, **fields})
 
@@ -143,6 +143,19 @@ def test_asked_to_the_end_the_ordinary_test_counts_too():
     assert contrast.test == "betting, at every look; exact McNemar at the end"
     alone = betting_interval(contrast.gained, contrast.lost, 250, 0.025)
     assert alone[0] < contrast.ci[0] < contrast.difference < contrast.ci[1] <= alone[1]
+
+
+def test_a_small_task_is_judged_as_if_nobody_had_looked():
+    base, model = scores(0.03, n=200)
+    outcomes = {("base", "t"): cell(base), ("plus", "t"): cell(model)}
+    run = run_of(["t"])
+    found, ordinary = compared(outcomes, run, rounds_for(["t"], 200)), compared(outcomes, run, None)
+    once, ever = (each.tasks["t"].contrasts["plus"] for each in (found, ordinary))
+    assert once.test == ever.test == "exact McNemar"
+    assert once.ci == pytest.approx(ever.ci)
+    assert once.verdict is ever.verdict
+    assert once.sequential.n_looks == 1
+    assert found.summary["plus"].alignment_tax_ci == pytest.approx(ordinary.summary["plus"].alignment_tax_ci)
 
 
 def test_lower_is_better_turns_the_interval():
