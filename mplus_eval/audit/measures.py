@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mplus_eval.audit.pair import AskedPair
+from mplus_eval.models.chat_format import PLAIN_STOPS
 from mplus_eval.records.asking import Asking
 
 NEW_TOKENS = "max_new_tokens"
@@ -29,12 +30,31 @@ def _token_ids(pair: AskedPair) -> Found | None:
     same_prompt = both["prompt_hash"].notna() & (both["prompt_hash"] == both["prompt_hash_other"])
     share = pair.share(same_prompt & pair.differ("token_hash"))
     if not share:
-        return None
+        return _plain_ends(pair)
     why = ""
     if pair.known and pair.known[0].begins_with != pair.known[1].begins_with:
         own, other = (each.begins_with or "nothing" for each in pair.known)
         why = f": its prompts begin with {own}, those of {pair.against.name} with {other}"
     return Found(f"the same prompt has other token ids than for {pair.against.name} in {_percent(share)}{why}", share)
+
+
+def _plain_ends(pair: AskedPair) -> Found | None:
+    """In the plain format the model's end token stands behind its earlier answers, in the prompts of later turns."""
+    ends = [_plain_end(asking) for asking in pair.known or ()]
+    share = pair.share(pair.differ("prompt_hash"))
+    if not pair.chats or not share or None in ends or len(set(ends)) < 2:
+        return None
+    return Found(
+        f"its earlier answers end with {ends[0]!r} in the prompts of later turns, those of {pair.against.name} with "
+        f"{ends[1]!r}, in {_percent(share)}",
+        share,
+    )
+
+
+def _plain_end(asking: Asking) -> str | None:
+    """The end token of the plain format; None where a model is talked to in a template of its own."""
+    first, *others = asking.talk_ends or ("",)
+    return first if tuple(others) == PLAIN_STOPS else None
 
 
 def _decoding(pair: AskedPair) -> Found | None:

@@ -226,3 +226,19 @@ def test_columns_that_came_later_than_a_stored_part_are_unknown() -> None:
     old = AskedItems.of(cell([1, 0]))
     assert set(ASKED_COLUMNS) <= set(old.rows.columns)
     assert old.rows["token_hash"].isna().all()
+
+
+def test_another_end_token_of_the_plain_format_stands_in_the_prompts_of_later_turns() -> None:
+    plain = ("\nUser:", "\nAssistant:")
+    other, usual = asked(talk_ends=("<end_of_turn>", *plain)), asked(talk_ends=("</s>", *plain))
+    second_turns = items(prompt_hash=[f"own {k}" if k % 2 else f"i{k:03d}" for k in range(N_ITEMS)])
+    found = find(second_turns, other, usual, chats=True)["token-ids"]
+    assert found.says == (
+        "its earlier answers end with '<end_of_turn>' in the prompts of later turns, those of base with '</s>', in "
+        "50.0 % of items"
+    )
+    assert found.withholds
+    # Talk of one turn has no earlier answer, and a template of the model's own is part of what is compared.
+    assert "token-ids" not in find(None, other, usual, chats=True)
+    assert "token-ids" not in find(second_turns, asked(talk_ends=("<|im_end|>",)), usual, chats=True)
+    assert "token-ids" not in find(second_turns, usual, usual, chats=True)
