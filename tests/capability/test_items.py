@@ -201,7 +201,7 @@ def test_texts_whose_likelihood_is_measured_are_a_kind_of_their_own(tmp_path: Pa
     metrics = [{"metric": "bits_per_byte", "aggregation": "bits_per_byte", "higher_is_better": False}]
     write_task(tmp_path, "sums", **LAST_WORD | {"output_type": "loglikelihood_rolling", "metric_list": metrics})
     task = load_task(tmp_path)
-    assert (task.kind, task.chance, task.measure.kind) == ("text", 0.0, "rate")
+    assert (task.kind, task.chance(), task.measure.kind) == ("text", 0.0, "rate")
 
 
 def test_a_group_whose_subtasks_aggregate_otherwise_is_refused(tmp_path: Path) -> None:
