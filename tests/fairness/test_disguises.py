@@ -116,7 +116,7 @@ def test_no_item_differs_or_the_verdict_is_withheld(run: Run, name: str, task: s
 def test_the_models_can_be_told_apart_at_all(run: Run) -> None:
     """The answers are not all one, so that equality means something."""
     for task in EVERYWHERE:
-        assert len(set(map(str, answers(run, "base", task).values()))) > 2
+        assert len(set(map(str, answers(run, "base", task).values()))) > 1
 
 
 def test_nothing_was_lost(run: Run) -> None:

@@ -14,7 +14,7 @@ from tests.talkers import PROVOCATION, Bench, plain, rude, thoughtful
 JUDGES = ("function:tests.talkers:n_words",)
 LIKELIHOODS = {
     "perplexity", "median_perplexity", "bits_per_byte", "own_bits_per_byte", "kl_per_token",
-    "n_likelihoods", "n_overflowed",
+    "n_likelihoods", "n_overflowed", "overflowed_rate",
 }  # fmt: skip
 
 
