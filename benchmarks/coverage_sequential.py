@@ -1,6 +1,6 @@
 """What `--sequential` costs in items, and how often it errs, with a look after every batch.
 
-    python benchmarks/coverage_sequential.py           10,000 replications: about 4 minutes of one core
+    python benchmarks/coverage_sequential.py           10,000 replications: about 9 minutes of one core
     python benchmarks/coverage_sequential.py --quick   a few seconds, to see that it works
     python benchmarks/coverage_sequential.py --json    one JSON object a line instead of the table
 
@@ -278,7 +278,10 @@ def passage_runs(
         asked = values[runs, :items]
         found = paired_difference(asked, design)
         progress = Progress(items / n, items, n_asked, np.count_nonzero(asked, axis=1))
-        look = boundary_look(found.up, found.down, found.effective_size, found.df, progress, margin, LEVEL)
+        look = boundary_look(
+            found.up, found.down, found.effective_size, found.df, progress, margin, LEVEL,
+            cautious_size=found.cautious_size,
+        )  # fmt: skip
         if n_asked == n_clusters:
             nothing = np.zeros_like(found.up)
             look = _with_end(look, nothing, found.up, found.down, found.effective_size, margin)
@@ -402,7 +405,7 @@ def sequential_rows(n_replications: int, seed: int) -> Iterator[Row]:
 
 
 HEADING = (
-    f"{'what':20s} {'n':>6s} {'tests':>5s} {'differ':>6s} {'truth':>6s}   {'items':>7s} {'saved':>5s}"
+    f"{'what':26s} {'n':>6s} {'tests':>5s} {'differ':>6s} {'truth':>6s}   {'items':>7s} {'saved':>5s}"
     f"   {'impr.':>5s} {'pres.':>5s} {'degr.':>5s}   {'false':>6s} {'covered':>7s}"
 )
 
@@ -410,7 +413,7 @@ HEADING = (
 def line(row: Row) -> str:
     """A row of the table; shares in percent."""
     return (
-        f"{row.what:20s} {row.n:6d} {row.n_tests:5d} {100 * row.discordance:6.0f} {100 * row.difference:+6.0f}   "
+        f"{row.what:26s} {row.n:6d} {row.n_tests:5d} {100 * row.discordance:6.0f} {100 * row.difference:+6.0f}   "
         f"{row.items:7.0f} {100 * (1 - row.items / row.n):4.0f}%   {100 * row.improved:5.1f} "
         f"{100 * row.preserved:5.1f} {100 * row.degraded:5.1f}   {100 * row.false:6.2f} {100 * row.covered:7.2f}  "
         f"{row.status}"
