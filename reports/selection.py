@@ -31,7 +31,7 @@ def selection_method(comparison: Comparison) -> str:
     if comparison.drawn is None:
         return f"{asked}: the first of each task or subject. What comes after them in the data may be otherwise."
     spread = (
-        " They were spread over the tasks by the differences that are to be expected, and in proportion over subjects."
+        " They were spread over the tasks where they serve the suite's verdict most, and in proportion over subjects."
         if comparison.budget is not None
         else ""
     )
