@@ -18,10 +18,14 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Variance:
-    """Variance of a mean, and the degrees of freedom with which it is known."""
+    """Variance of a mean, and the degrees of freedom with which it is known.
+
+    `error` is its standard error over itself, by how unequally clusters add to it; 0 where nothing varies.
+    """
 
     value: Floats
     df: Floats
+    error: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,14 +124,20 @@ class Design:
         """
         totals = self.totals(values)
         if self.n_clusters < 2:
-            return Variance(np.full(totals.shape[:-1], np.inf), np.zeros(totals.shape[:-1]))
+            nothing = np.zeros(totals.shape[:-1])
+            return Variance(np.full_like(nothing, np.inf), nothing, nothing)
         by_stratum = np.add.reduceat(totals, self.first_cluster, axis=-1)
         items = np.add.reduceat(self.sizes, self.first_cluster)
         groups = self.clusters_of_strata
         residuals = totals - np.repeat(by_stratum / items, groups, axis=-1) * self.sizes
         squares = np.add.reduceat(residuals**2, self.first_cluster, axis=-1)
-        parts = squares * (groups / (groups - 1)) / self.n_items**2
-        return Variance(parts.sum(axis=-1), satterthwaite(parts, groups - 1))
+        scale = groups / (groups - 1) / self.n_items**2
+        parts = squares * scale
+        value = parts.sum(axis=-1)
+        fourth = np.add.reduceat(residuals**4, self.first_cluster, axis=-1) - squares**2 / groups
+        error = np.sqrt(np.maximum((fourth * scale**2).sum(axis=-1), 0.0))
+        relative = np.divide(error, value, out=np.zeros_like(value), where=value > 0)
+        return Variance(value, satterthwaite(parts, groups - 1), relative)
 
 
 def satterthwaite(parts: Floats, df: Floats | Integers) -> Floats:

@@ -97,3 +97,15 @@ def test_order_of_items_and_a_constant_change_nothing(data):
     found = Design.of(strata, clusters).variance(values)
     moved = Design.of(strata[order], clusters[order]).variance(values[order] + 0.25)
     np.testing.assert_allclose(moved.value, found.value, rtol=1e-6, atol=1e-15)
+
+
+def test_the_error_of_a_variance_is_that_of_the_mean_of_squares():
+    values = np.random.default_rng(0).normal(size=200)
+    found = Design.plain(200).variance(values)
+    squares = (values - values.mean()) ** 2
+    # A sum of squares varies as its terms do: the deviation of the squares over their mean, by the root of their number.
+    assert found.error == pytest.approx(squares.std() / squares.mean() / np.sqrt(200))
+
+
+def test_nothing_that_varies_has_no_error():
+    assert Design.plain(5).variance(np.zeros(5)).error == 0

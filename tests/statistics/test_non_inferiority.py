@@ -60,3 +60,30 @@ def test_preserved_is_seldom_false_at_a_loss_of_the_margin(lost_rate):
 
 def single_rows(values):
     return paired_difference(values, Design.of(np.zeros(values.shape[1])))
+
+
+def alike_passages(n_passages: int) -> np.ndarray:
+    """One item in twenty rises and one falls, each in a passage of its own as far as there are passages; of 16 items."""
+    values = np.zeros((n_passages, 16))
+    n = round(n_passages * 16 / 20)
+    values[np.arange(n) % n_passages, np.arange(n) // n_passages] = 1.0
+    values[np.arange(n) % n_passages, 8 + np.arange(n) // n_passages] = -1.0
+    return values.ravel()
+
+
+@pytest.mark.parametrize(("n_passages", "is_bounded"), [(399, False), (400, True)])
+def test_many_passages_tell_how_alike_their_items_are_and_few_do_not(n_passages, is_bounded):
+    design = Design.of(np.zeros(n_passages * 16), np.repeat(np.arange(n_passages), 16))
+    found = paired_difference(alike_passages(n_passages), design)
+    assert found.effect < 1.0
+    # The anchor of passages of 16 is 1 + 0.3 · 15.
+    assert (found.least_effect < 1.2) is np.bool_(is_bounded)
+    assert found.least_effect == pytest.approx(found.effect if is_bounded else 5.5, rel=0.2)
+
+
+def test_passages_lost_whole_raise_the_bound_to_the_anchor():
+    values = np.zeros((400, 16))
+    values[:5] = -1.0
+    design = Design.of(np.zeros(6400), np.repeat(np.arange(400), 16))
+    found = paired_difference(values.ravel(), design)
+    assert found.least_effect >= 5.5
