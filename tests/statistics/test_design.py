@@ -103,7 +103,7 @@ def test_the_error_of_a_variance_is_that_of_the_mean_of_squares():
     values = np.random.default_rng(0).normal(size=200)
     found = Design.plain(200).variance(values)
     squares = (values - values.mean()) ** 2
-    # A sum of squares varies as its terms do: the deviation of the squares over their mean, by the root of their number.
+    # A sum of squares varies as its terms do: their deviation over their mean, by the root of their number.
     assert found.error == pytest.approx(squares.std() / squares.mean() / np.sqrt(200))
 
 

@@ -63,7 +63,7 @@ def single_rows(values):
 
 
 def alike_passages(n_passages: int) -> np.ndarray:
-    """One item in twenty rises and one falls, each in a passage of its own as far as there are passages; of 16 items."""
+    """One item in twenty rises and one falls, spread over passages of 16 items."""
     values = np.zeros((n_passages, 16))
     n = round(n_passages * 16 / 20)
     values[np.arange(n) % n_passages, np.arange(n) // n_passages] = 1.0
