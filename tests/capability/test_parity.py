@@ -131,8 +131,8 @@ def test_texts_are_those_that_lm_eval_gets(
     assert len(samples) == GENERATED[task]
     assert got.keys() == expected.keys()
     assert any(got.values())
-    # Rounding may choose between two tokens that are nearly tied, differently on another processor. Texts that do not end
-    # have a thousand tokens: of 108, two parted where the logits of two tokens lay 5e-7 and 1.4e-6 apart.
+    # Rounding may choose between two tokens that are nearly tied, differently on another processor. Texts that do not
+    # end have a thousand tokens: of 108, two parted where the logits of two tokens lay 5e-7 and 1.4e-6 apart.
     assert sum(got[key] != expected[key] for key in got) <= 0.02 * len(got)
 
 
