@@ -29,14 +29,19 @@ def power_for_degraded(
     n: float, discordance: float, loss: float, level: float, effect: float = 1.0, added: float = 1.0
 ) -> float:
     """The chance that n items show a true loss; arguments as of `items_for_degraded` and `detectable`."""
-    return power_of_difference(int(n / effect), discordance, loss, level, added)
+    return power_of_difference(_pairs(n, effect), discordance, loss, level, added)
 
 
 def power_for_preserved(
     n: float, discordance: float, margin: float, level: float, loss: float = 0.0, effect: float = 1.0
 ) -> float:
     """The chance that n items exclude a loss of the margin or more; arguments as of `items_for_preserved`."""
-    return power_of_non_inferiority(int(n / effect), discordance, margin, level, loss)
+    return power_of_non_inferiority(_pairs(n, effect), discordance, margin, level, loss)
+
+
+def _pairs(items: float, effect: float) -> int:
+    """Whole pairs that items are worth; rounding in the design effect costs none."""
+    return int(items / effect + 1e-6)
 
 
 def detectable(

@@ -190,3 +190,8 @@ def test_nothing_is_known_from_one_item():
     found = paired_difference([0.0], Design.of([0]))
     assert smallest_detectable(found, 0.05) is None
     assert smallest_provable(found, 0.05) is None
+
+
+def test_rounding_in_the_design_effect_costs_no_pair():
+    exact = power_for_degraded(300, 0.05, 0.05, 0.05, effect=1.5)
+    assert power_for_degraded(300, 0.05, 0.05, 0.05, effect=np.nextafter(1.5, 2)) == exact
