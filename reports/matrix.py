@@ -70,7 +70,7 @@ def verdict_matrix(comparison: Comparison, labels: Mapping[str, ModelLabel], mis
         confidence = formats.whole_percent(1 - comparison.level)
         caption = (
             f"Score in percent, difference from {baseline} in points, [{confidence} interval, not adjusted]. "
-            "Verdicts are Holm-adjusted over the tasks of a model."
+            "Verdicts are adjusted over the tasks of a model."
         )
     if noise:
         whole = ", in the last row of the items of all tasks" if len(rows) > 1 else ""

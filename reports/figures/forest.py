@@ -138,7 +138,7 @@ def contrast_table(contrasts: Mapping[str, Contrast]) -> Table:
         )
         rows.append(TableRow(TableCell(task), cells))
     return Table(
-        "Points; p-values Holm-adjusted over the tasks of the model.",
+        "Points; p-values adjusted over the tasks of the model.",
         (Column("Task", False), Column("Verdict", False), *map(Column, headings)),
         tuple(rows),
     )
