@@ -10,8 +10,8 @@ from simulated import Sample, chunks, draw, make_sample, replications, seeded
 
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.statistics.adjust import holm, step_down
-from mplus_eval.statistics.contrast import nothing_to_preserve
 from mplus_eval.statistics.design import Floats
+from mplus_eval.statistics.difference import nothing_to_preserve
 from mplus_eval.statistics.dunnett import dunnett
 from mplus_eval.statistics.hypothesis_tests import Significance, mcnemar, mcnemar_test, sign_flip
 from mplus_eval.statistics.non_inferiority import non_inferiority

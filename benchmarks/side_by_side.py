@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-import json
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import dataclass
+from functools import partial
 
+import goals
 import numpy as np
+from goals import Status
 from numpy.typing import ArrayLike
-from printout import add_write, printed
 
-MOST_REPLICATIONS_QUICK = 5
-
-Status = Literal["ok", "MISSED", "shown"]
-"""`shown` is a rate without a goal."""
+QUICK = 5
+HEADING = f"{'what':34s} {'of':40s} {'n':>5s}  {'now ± error':>16s} {'before':>8s} {'width':>6s}"
 
 
 @dataclass(frozen=True)
@@ -68,43 +63,13 @@ def row_of(
     return Row(what, kind, n, rate, error, old, width, status)
 
 
-def run(
-    doc: str,
-    sections: Sequence[Callable[[int, int], Iterator[Row]]],
-    replications: int,
-    name: str,
-    first: Callable[[], None] = lambda: None,
-) -> int:
-    """Read what is asked for, simulate and print a table, with something `first` above it; 1 where a goal is missed."""
-    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
-    parser.add_argument("--replications", type=int, default=replications)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="5 replications at most: shows the form, proves nothing")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    add_write(parser)
-    return printed(parser.parse_args(), lambda options: _simulate(options, sections, first), name)
-
-
-def _simulate(
-    options: argparse.Namespace, sections: Sequence[Callable[[int, int], Iterator[Row]]], first: Callable[[], None]
-) -> int:
-    n_replications = min(options.replications, MOST_REPLICATIONS_QUICK) if options.quick else options.replications
-    started, missed = time.process_time(), 0
-    if not options.json:
-        first()
-        print(f"{'what':34s} {'of':40s} {'n':>5s}  {'now ± error':>16s} {'before':>8s} {'width':>6s}")
-    for section in sections:
-        for row in section(n_replications, options.seed):
-            missed += row.status == "MISSED"
-            print(json.dumps(asdict(row)) if options.json else line(row), flush=True)
-    if not options.json:
-        print(f"{n_replications} replications, {time.process_time() - started:.0f} s of CPU, {missed} goals missed")
-    return int(missed > 0 and not options.quick)
-
-
 def line(row: Row) -> str:
     """A row of the table."""
     before = "–" if row.before is None else f"{100 * row.before:.2f} %"
     width = "–" if row.width is None else f"{row.width:.2f}"
     now = f"{100 * row.rate:.2f} ± {100 * row.error:.2f} %"
     return f"{row.what:34s} {row.kind:40s} {row.n:5d}  {now:>16s} {before:>8s} {width:>6s}  {row.status}"
+
+
+run = partial(goals.run, heading=HEADING, line=line, quick=QUICK)
+"""`goals.run` of such rows."""

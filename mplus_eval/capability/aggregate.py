@@ -15,13 +15,14 @@ import pandas as pd
 from mplus_eval.audit.items import AskedItems
 from mplus_eval.capability.macro_average import macro_average
 from mplus_eval.capability.noise_floor import NoiseRerun, noise_floor
-from mplus_eval.capability.sequential import Asking, Rounds
+from mplus_eval.capability.rounds import Rounds
+from mplus_eval.capability.sequential import Asking
 from mplus_eval.capability.settled import settled, without_subject_tests
 from mplus_eval.capability.task_results import task_results
 from mplus_eval.capability.trajectory import trajectory_points
 from mplus_eval.capability.versus import CapabilityRun, Items, SideBySide, Versus, judge
 from mplus_eval.records.comparison import Pair, Summary
-from mplus_eval.statistics.contrast import Scale
+from mplus_eval.statistics.difference import Scale
 
 Outcomes = Mapping[tuple[str, str], pd.DataFrame]
 """By model and task, rows with the columns of `Outcome`; an absent cell has no score."""

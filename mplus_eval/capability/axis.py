@@ -15,9 +15,10 @@ from mplus_eval.capability.generate import build_requests, generate
 from mplus_eval.capability.items import LoadedTask, load_tasks
 from mplus_eval.capability.noise_floor import NoiseRerun
 from mplus_eval.capability.noise_rerun import BATCH_COMPOSITION, SUFFIX, batch_composition, rerun_model
+from mplus_eval.capability.rounds import Rounds
 from mplus_eval.capability.score import score_items
 from mplus_eval.capability.selection import Selection
-from mplus_eval.capability.sequential import Asking, Rounds
+from mplus_eval.capability.sequential import Asking
 from mplus_eval.capability.settings import resolve_tasks
 from mplus_eval.capability.subtask import Subtask
 from mplus_eval.capability.thinking import thinking_faults
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 STATISTICS_COLUMNS = (
     "item_id", "stratum", "cluster", "sample", *ASKED_COLUMNS, "n_replaced_examples", "answer", "score", "metrics",
+    "error",
 )  # fmt: skip
 PART_ITEMS = 500
 """Items of one part: what is lost, at most, when a run is killed."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mplus_eval.capability.metric_values import Aggregation, Value, as_given, kind_of
 from mplus_eval.capability.task_config import GroupAverage, by_size
+from mplus_eval.statistics.pairing import have_failed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,13 +30,13 @@ class FurtherMetrics:
     averages: Sequence[GroupAverage] = ()
 
     def of(self, outcomes: pd.DataFrame, without: str) -> dict[str, float]:
-        """The value of every metric of a cell but one, over its scored items.
+        """The value of every metric of a cell but one, over the items that have not failed.
 
         Args:
             outcomes: rows with the columns `stratum`, `score` and `metrics`.
             without: `metric,filter` of the task's score.
         """
-        scored = outcomes[outcomes["score"].notna()]
+        scored = outcomes[~have_failed(outcomes)]
         values: dict[str, dict[str, list[Value]]] = defaultdict(lambda: defaultdict(list))
         for stratum, metrics in zip(scored["stratum"], scored["metrics"], strict=True):
             for key, value in as_given(metrics).items():

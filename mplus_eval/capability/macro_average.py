@@ -17,8 +17,8 @@ from mplus_eval.records.base import Interval
 from mplus_eval.records.comparison import Summary
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.spec.suite import Suite
-from mplus_eval.statistics.contrast import Difference, margin_of, needed, nothing_to_preserve
 from mplus_eval.statistics.design import Floats
+from mplus_eval.statistics.difference import Difference, margin_of, needed, nothing_to_preserve
 from mplus_eval.statistics.dunnett import dunnett
 from mplus_eval.statistics.estimate import average
 from mplus_eval.statistics.hypothesis_tests import sign_flip

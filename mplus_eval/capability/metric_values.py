@@ -53,6 +53,12 @@ def leaves_out(aggregation: Aggregation, value: float) -> bool:
         return False
 
 
+def is_passed_over(kind: Kind, key: str, metrics: Mapping[str, float], aggregation: Aggregation) -> bool:
+    """Whether the aggregation of a mean leaves an item out; arguments as of `score_of`."""
+    value = metrics.get(key)
+    return kind == "mean" and value is not None and leaves_out(aggregation, value)
+
+
 def as_stored(key: str, value: object) -> dict[str, float]:
     """A value by `metric,filter`, or several as `metric,filter:0`, `:1` and so on; nothing where it is no number."""
     if isinstance(value, Real):
@@ -89,6 +95,6 @@ def score_of(kind: Kind, key: str, metrics: Mapping[str, float], aggregation: Ag
         aggregation: the task's.
     """
     value = metrics.get(f"{key}:0", metrics.get(key)) if kind != "mean" else metrics.get(key)
-    if value is None or not math.isfinite(value) or (kind == "mean" and leaves_out(aggregation, value)):
+    if value is None or not math.isfinite(value) or is_passed_over(kind, key, metrics, aggregation):
         return None
     return {"mean": value, "rate": -value / math.log(2.0), "perplexity": -value}[kind]

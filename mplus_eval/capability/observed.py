@@ -10,8 +10,8 @@ import numpy as np
 from mplus_eval.errors import UsageError
 from mplus_eval.records.comparison import Comparison, Task
 from mplus_eval.records.verdict import Verdict
-from mplus_eval.statistics.contrast import Scale
 from mplus_eval.statistics.design import Design, Floats
+from mplus_eval.statistics.difference import Scale
 from mplus_eval.statistics.estimate import ICC
 from mplus_eval.statistics.measure import Measure
 from mplus_eval.statistics.paired import paired_difference

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from mplus_eval.records.comparison import Pooled
-from mplus_eval.statistics.contrast import Difference
 from mplus_eval.statistics.design import Design
+from mplus_eval.statistics.difference import Difference
 from mplus_eval.statistics.hypothesis_tests import sign_flip
 from mplus_eval.statistics.paired import paired_difference
 from mplus_eval.statistics.pairing import PairedItems

@@ -12,7 +12,7 @@ from pathlib import Path
 from mplus_eval.capability.observed import Observed
 from mplus_eval.errors import SpecError
 from mplus_eval.spec.suite import Suite, SuiteTask
-from mplus_eval.statistics.allocation import DISCORDANCE, allocate
+from mplus_eval.statistics.allocation import DISCORDANCE, LEAST_ITEMS, allocate
 from mplus_eval.statistics.expected_items import expected_items
 from mplus_eval.statistics.power import (
     POWER,
@@ -22,9 +22,6 @@ from mplus_eval.statistics.power import (
     power_for_degraded,
     power_for_preserved,
 )
-
-LEAST_ITEMS = 2
-"""Of each task, where items are spread over tasks."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from mplus_eval.capability.items import LoadedTask, Subtask
-from mplus_eval.capability.metric_values import as_stored, score_of
+from mplus_eval.capability.metric_values import as_stored, is_passed_over, score_of
 from mplus_eval.store.outcomes import Answer, Outcome
 
 if TYPE_CHECKING:
@@ -70,7 +70,10 @@ def _outcome(
     key, aggregation = f"{loaded.metric},{loaded.filter}", subtask.task.aggregation()[loaded.metric]
     score = score_of(loaded.measure.kind, key, metrics, aggregation)
     if score is None:
-        return Outcome.of(given, target=target, error=f"the task gave no {loaded.metric} for this item")
+        # What the metric passes over has not failed: it is no item of this one.
+        passes = is_passed_over(loaded.measure.kind, key, metrics, aggregation)
+        error = None if passes else f"the task gave no {loaded.metric} for this item"
+        return Outcome.of(given, target=target, metrics=metrics if passes else None, error=error)
     answer = _answer(loaded, given, requests)
     return Outcome.of(given, target=target, answer=answer, score=score, metrics=metrics)
 

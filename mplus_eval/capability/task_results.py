@@ -9,7 +9,7 @@ import numpy as np
 from mplus_eval.capability.versus import CapabilityRun, Items, TaskFacts, Versus
 from mplus_eval.records.comparison import Score, Subject, SubjectContrast, Task
 from mplus_eval.statistics.adjust import step_down
-from mplus_eval.statistics.contrast import Scale
+from mplus_eval.statistics.difference import Scale
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
 from mplus_eval.statistics.scores import mean_score
 from mplus_eval.statistics.texts import ratio_score

@@ -21,7 +21,8 @@ from mplus_eval.records.comparison import ModelEntry, NoiseFloor, Summary
 from mplus_eval.records.contrast import Contrast
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.spec.suite import Suite
-from mplus_eval.statistics.contrast import AnyDifference, Difference, contrasts, find_difference, rng_for
+from mplus_eval.statistics.contrast import AnyDifference, contrasts
+from mplus_eval.statistics.difference import Difference, find_difference, rng_for
 from mplus_eval.statistics.estimate import ICC
 from mplus_eval.statistics.measure import MEAN, Measure
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems

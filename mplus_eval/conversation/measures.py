@@ -12,7 +12,7 @@ from mplus_eval.conversation.length_control import explained_by_length, length_c
 from mplus_eval.conversation.win_rate import WinTest, win_rate, win_test
 from mplus_eval.records.conversation import Bias, LengthControl, WinRecord
 from mplus_eval.spec.conversation import MARGIN
-from mplus_eval.statistics.contrast import rng_for
+from mplus_eval.statistics.difference import rng_for
 
 if TYPE_CHECKING:
     import pandas as pd

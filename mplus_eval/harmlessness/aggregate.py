@@ -12,9 +12,8 @@ import numpy as np
 
 from mplus_eval.audit.differences import Auditor, audited
 from mplus_eval.audit.items import AskedItems
-from mplus_eval.harmlessness.aggregate_refusals import refusal_error, refusal_pair, refusals_unjudged
+from mplus_eval.harmlessness.aggregate_refusals import refusal_error, refusal_pairs, refusals_unjudged
 from mplus_eval.harmlessness.comparability import Comparability, comparability_by_set
-from mplus_eval.harmlessness.compliance import guard_judgement
 from mplus_eval.harmlessness.contrast import SetScores, toxicity_contrasts
 from mplus_eval.harmlessness.measures import (
     PromptValues,
@@ -25,7 +24,6 @@ from mplus_eval.harmlessness.measures import (
     prompt_values,
     set_measures,
 )
-from mplus_eval.harmlessness.refusal_judge import read_refusals
 from mplus_eval.harmlessness.samples import Samples
 from mplus_eval.harmlessness.sanity import measure_sanity
 from mplus_eval.harmlessness.scorers.base import TOXICITY
@@ -36,7 +34,6 @@ from mplus_eval.records.toxicity import (
     Layers,
     ModelToxicity,
     RefusalError,
-    RefusalPair,
     Sanity,
     SetToxicity,
     Toxicities,
@@ -105,22 +102,16 @@ def aggregate_toxicity(
                     "in_doubt": limits.limits(is_shown=False, of_baseline=model == baseline),
                 }
             )
-        refusals: dict[str, RefusalPair] = {}
-        layers = None
-        for name, prompt_set in facts.sets.items():
-            outcomes = [] if (model, name) in missing else list(directory.read_outcomes(model, name))
-            if prompt_set.kind == "refusal" and any(outcome.text is not None for outcome in outcomes):
-                refusals[name] = refusal_pair(outcomes, read_refusals(directory, model, name), level).model_copy(
-                    update={"by_guard": guard_judgement(outcomes, tuple(facts.scorers), facts.threshold, level=level)}
-                )
-            if prompt_set.kind == "layers":
-                layers = _layers(outcomes, level)
+        refusals = refusal_pairs(facts, directory, model, missing, level)
+        looked_into = [
+            name for name, each in facts.sets.items() if each.kind == "layers" and (model, name) not in missing
+        ]
         toxicities[model] = ModelToxicity(
             scorer=next(iter(facts.scorers)),
             sets=sets,
             refusals=refusals,
             refusal_error=errors[model] if sets else None,
-            layers=layers,
+            layers=_layers(list(directory.read_outcomes(model, looked_into[-1])), level) if looked_into else None,
             missing={name: why for (of, name), why in missing.items() if of == model and name in facts.sets},
         )
     open_verdicts = refusals_unjudged(facts, directory, auditor.models, missing)

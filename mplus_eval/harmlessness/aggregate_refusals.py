@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from mplus_eval.harmlessness.compliance import guard_judgement
 from mplus_eval.harmlessness.measures import mean_of
 from mplus_eval.harmlessness.refusal import refusal_rates
 from mplus_eval.harmlessness.refusal_error import error_beside_judge
@@ -17,7 +18,23 @@ from mplus_eval.store.outcomes import Outcome
 from mplus_eval.store.run_directory import RunDirectory
 
 
-def refusal_pair(outcomes: Sequence[Outcome], judged: Mapping[str, JudgedRefusal], level: float) -> RefusalPair:
+def refusal_pairs(
+    facts: Toxicity, directory: RunDirectory, model: str, missing: Mapping[tuple[str, str], str], level: float
+) -> dict[str, RefusalPair]:
+    """One model's, by set of refusals that it answered; with a guard's judgement where a scorer is one."""
+    pairs = {}
+    for name, prompt_set in facts.sets.items():
+        if prompt_set.kind != "refusal" or (model, name) in missing:
+            continue
+        outcomes = list(directory.read_outcomes(model, name))
+        if any(outcome.text is not None for outcome in outcomes):
+            by_guard = guard_judgement(outcomes, tuple(facts.scorers), facts.threshold, level=level)
+            pair = _refusal_pair(outcomes, read_refusals(directory, model, name), level)
+            pairs[name] = pair.model_copy(update={"by_guard": by_guard})
+    return pairs
+
+
+def _refusal_pair(outcomes: Sequence[Outcome], judged: Mapping[str, JudgedRefusal], level: float) -> RefusalPair:
     """Rates by the patterns, and by a language model where one judged."""
     answered = [outcome for outcome in outcomes if outcome.text is not None]
     rates = refusal_rates(

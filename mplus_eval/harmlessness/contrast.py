@@ -17,7 +17,8 @@ from mplus_eval.harmlessness.measures import PromptValues
 from mplus_eval.records.contrast import Contrast
 from mplus_eval.records.toxicity import MeasureName, ToxicityContrast
 from mplus_eval.records.verdict import Verdict
-from mplus_eval.statistics.contrast import contrasts, find_difference, rng_for
+from mplus_eval.statistics.contrast import contrasts
+from mplus_eval.statistics.difference import find_difference, rng_for
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
 
 MOST_FAILED = 0.01

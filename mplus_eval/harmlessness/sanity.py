@@ -83,12 +83,7 @@ def measure_sanity(
         bytes_per_token=_bytes_per_token(texts),
         foreign_letter_rate=foreign_letters(known_scripts, answers),
     )
-    letters: dict[str, float | None] = {}
-    if baseline_texts is not None:
-        own, base = trigrams(answers), trigrams(each.text for each in baseline_texts)
-        prompts = trigrams({each.prompt for each in baseline_texts})
-        letters["letter_divergence"] = divergence(own, base)
-        letters["new_letter_rate"] = unknown_share(own, base.keys() | prompts.keys()) if base else None
+    letters = {} if baseline_texts is None else _letters(answers, baseline_texts)
     perplexity = _perplexity(texts)
     if not same_vocabulary:
         perplexity |= {"perplexity": None, "median_perplexity": None}
@@ -118,6 +113,16 @@ def _sameness(texts: Sequence[Continuation]) -> dict[str, float | None]:
     return {
         "distinct_first_answers": len(set(firsts)) / len(firsts) if firsts else None,
         "same_answer_rate": same_answer_rate([first for first in firsts if first]),
+    }
+
+
+def _letters(answers: Sequence[str], baseline_texts: Sequence[Continuation]) -> dict[str, float | None]:
+    """How far the letters of answers are from the baseline's, and which share of them neither it nor a prompt has."""
+    own, base = trigrams(answers), trigrams(each.text for each in baseline_texts)
+    prompts = trigrams({each.prompt for each in baseline_texts})
+    return {
+        "letter_divergence": divergence(own, base),
+        "new_letter_rate": unknown_share(own, base.keys() | prompts.keys()) if base else None,
     }
 
 

@@ -158,7 +158,9 @@ def _load(name_or_path: str, folder: Path, below: tuple[Path, ...]) -> Suite:
     document: dict[str, object] = dict(own)
     if isinstance(extended := own.get("extends"), str):
         base = _load(extended, path.parent, (*below, path))
-        document = {key: getattr(base, key) for key in base.model_fields_set - {"name"}} | own
+        # A margin in one form takes the place of one in the other.
+        told = {other for margin, other in (*_FORMS, *((other, margin) for margin, other in _FORMS)) if margin in own}
+        document = {key: getattr(base, key) for key in base.model_fields_set - {"name"} - told} | own
     try:
         suite = Suite.model_validate(document)
     except ValidationError as error:
@@ -184,11 +186,14 @@ def _load(name_or_path: str, folder: Path, below: tuple[Path, ...]) -> Suite:
     return suite.model_copy(update={"tasks": tuple(tasks)})
 
 
+_FORMS = (("margin", "retain"), ("task_margin", "task_retain"))
+"""The two keys in which a margin may be given."""
+
+
 def _two_margins(suite: Suite) -> list[str]:
     """Where a margin is given in two ways at once."""
-    given: list[tuple[str, Fields, str, str]] = [("", suite, "task_margin", "task_retain")]
-    for where, of in (("", suite), *((f"task {task.name!r}: ", task) for task in suite.tasks)):
-        given.append((where, of, "margin", "retain"))
+    given: list[tuple[str, Fields, str, str]] = [("", suite, *forms) for forms in _FORMS]
+    given += [(f"task {task.name!r}: ", task, *_FORMS[0]) for task in suite.tasks]
     return [
         f"{where}{margin} and {retain} are two ways to say one thing; give one of them"
         for where, of, margin, retain in given

@@ -37,12 +37,7 @@ def add_trajectories(
         The named models; the first training's base, where none is of role base; final models; steps in order. Steps
         are loaded as the named model of their directory is, if there is one.
     """
-    trainings = []
-    for directory in dict.fromkeys(path.expanduser() for path in directories):
-        try:
-            trainings.append(find_training(directory))
-        except UsageError as error:
-            faults.append(str(error))
+    trainings = _found(directories, faults)
     models = list(named)
     base = _named_base(named, trainings, baseline)
     bases: list[ModelSpec] = []
@@ -70,19 +65,37 @@ def add_trajectories(
             faults.append(f"{where}: its name {training.name!r} cannot be a path")
             continue
         else:
-            # Whole models are saved in more precision than many a base has: both are asked in that of the training.
-            asked = ModelSpec(
-                name=training.name,
-                source=str(training.path),
-                role=training.role,
-                step=training.final,
-                dtype=training.dtype if base.dtype == "auto" else base.dtype,
-            )
+            asked = _as_trained(training, base)
             final = asked.model_copy(update=_location(asked, training, training.path, base))
             finals += [final] if training.final is not None else []
         # As it was asked for: a tokenizer that the final model lacks is no reason to ask the steps without their own.
         steps += _steps(asked, training, base, every, faults)
     return _without_collisions((*models, *bases, *finals, *steps), faults)
+
+
+def _found(directories: Sequence[Path], faults: list[str]) -> list[TrainingDirectory]:
+    """What was trained in each directory; those that are no training are faults."""
+    trainings = []
+    for directory in dict.fromkeys(path.expanduser() for path in directories):
+        try:
+            trainings.append(find_training(directory))
+        except UsageError as error:
+            faults.append(str(error))
+    return trainings
+
+
+def _as_trained(training: TrainingDirectory, base: ModelSpec) -> ModelSpec:
+    """The model that a training ended with.
+
+    Whole models are saved in more precision than many a base has: both are asked in that of the training.
+    """
+    return ModelSpec(
+        name=training.name,
+        source=str(training.path),
+        role=training.role,
+        step=training.final,
+        dtype=training.dtype if base.dtype == "auto" else base.dtype,
+    )
 
 
 def left_out(directories: Sequence[Path], models: Sequence[ModelSpec]) -> list[str]:

@@ -7,13 +7,12 @@ from numpy.typing import NDArray
 
 from mplus_eval.statistics.design import Floats
 from mplus_eval.statistics.exact_power import shares
+from mplus_eval.statistics.rounds import round_sizes
 from mplus_eval.statistics.score_interval import score_statistic
 from mplus_eval.statistics.sequential import Look, is_clear_loss, plain_p_values
 
 SAMPLES = 400
 """Their mean is known to about 3 %, and nothing planned by it is known better."""
-FIRST_LOOK, GROWTH = 200, 1.5
-"""Items of the first round, and by how much there are more after each."""
 
 
 def expected_items(n: int, discordance: float, loss: float, margin: float, level: float, effect: float = 1.0) -> int:
@@ -34,7 +33,7 @@ def expected_items(n: int, discordance: float, loss: float, margin: float, level
     lost_share, gained_share = shares(discordance, loss)
     lost, gained = np.zeros(SAMPLES), np.zeros(SAMPLES)
     asked, is_open, before = np.zeros(SAMPLES), np.ones(SAMPLES, dtype=bool), 0
-    for items in rounds(n):
+    for items in round_sizes(n):
         pairs = max(int(items / effect), 1)
         changed = generator.multinomial(
             pairs - before, [lost_share, gained_share, max(1.0 - lost_share - gained_share, 0.0)], size=SAMPLES
@@ -45,14 +44,6 @@ def expected_items(n: int, discordance: float, loss: float, margin: float, level
         if not is_open.any():
             break
     return round(float(asked.mean()))
-
-
-def rounds(n: int) -> list[int]:
-    """Numbers of items after each round; the last are all of them."""
-    sizes = [FIRST_LOOK]
-    while sizes[-1] < n:
-        sizes.append(int(sizes[-1] * GROWTH))
-    return [min(size, n) for size in sizes]
 
 
 def _is_settled(gained: Floats, lost: Floats, pairs: int, margin: float, level: float) -> NDArray[np.bool_]:

@@ -13,8 +13,9 @@ from dataclasses import replace
 import numpy as np
 
 from mplus_eval.records.base import Interval
-from mplus_eval.statistics.contrast import MCNEMAR, AnyDifference, Difference
+from mplus_eval.statistics.contrast import AnyDifference
 from mplus_eval.statistics.design import Floats
+from mplus_eval.statistics.difference import MCNEMAR, Difference
 from mplus_eval.statistics.non_inferiority import non_inferiority
 from mplus_eval.statistics.paired import PairedDifference
 from mplus_eval.statistics.ratio import LARGEST, RatioDifference

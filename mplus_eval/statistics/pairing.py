@@ -68,7 +68,7 @@ class ScoredItems:
         keys = _keys(scored)
         if not keys.is_unique:
             raise ValueError(f"outcomes: item and sample {keys[keys.duplicated()][0]} stand twice")
-        answers, failed = scored["answer"].astype(object), outcomes[outcomes["score"].isna()]
+        answers, failed = scored["answer"].astype(object), outcomes[have_failed(outcomes)]
         return cls(
             keys=keys,
             strata=scored["stratum"].to_numpy(dtype=str),
@@ -88,7 +88,7 @@ class ScoredItems:
 
     @property
     def n_failed(self) -> int:
-        """Items without a score."""
+        """Items that have no score because something failed."""
         return len(self.failed)
 
     @property
@@ -194,6 +194,12 @@ class PairedItems:
         chosen = self.before.strata == name
         unanswered = self.unanswered.take(self.unanswered.strata == name)
         return PairedItems(self.before.take(chosen), self.after.take(chosen), unanswered)
+
+
+def have_failed(outcomes: pd.DataFrame) -> pd.Series[bool]:
+    """Items without a score, but for those that their metric passes over: these have no error either."""
+    without = outcomes["score"].isna()
+    return without & outcomes["error"].notna() if "error" in outcomes else without
 
 
 def _keys(rows: pd.DataFrame) -> pd.MultiIndex:

@@ -18,6 +18,7 @@ from lm_eval.api.model import LM
 from lm_eval.tasks import TaskManager
 
 from mplus_eval.records.comparison import Comparison
+from mplus_eval.records.verdict import Verdict
 from tests.task_files import write_yaml
 from tests.toy import Bench, RuleBackend
 
@@ -31,7 +32,8 @@ def with_score(doc, results):
 
 
 def by_length(doc, results):
-    return {"4096": float(doc["answer"] in results[0]) / 3, "8192": -1.0}
+    score = float(doc["answer"] in results[0]) / 3
+    return {"4096": -1.0, "8192": score} if int(doc["answer"]) % 3 == 1 else {"4096": score, "8192": -1.0}
 
 
 def of_length(values):
@@ -188,6 +190,13 @@ def test_a_value_is_lm_evals(ours: Comparison, theirs: dict[str, Any], name: str
     value = theirs[name][f"{task.metric},{task.filter}"]
     assert task.scores["plus"].value == pytest.approx(value, rel=1e-12)
     assert task.scores["plus"].n_failed == 0
+
+
+def test_items_that_a_metric_passes_over_have_not_failed(ours: Comparison) -> None:
+    # Of 9, 4 and 2 items, 3, 1 and 1 have another length.
+    task = ours.tasks["ruler"]
+    assert task.scores["plus"].n_scored == 10
+    assert task.contrasts["plus"].verdict is not Verdict.NOT_COMPARABLE
 
 
 @pytest.mark.parametrize("name", [*GROUPS, *SINGLE])

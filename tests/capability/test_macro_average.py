@@ -4,7 +4,7 @@ import pytest
 from mplus_eval.capability.macro_average import SuiteDifference, contributions, macro_average, suite_verdicts
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.spec.suite import Suite
-from mplus_eval.statistics.contrast import find_difference, rng_for
+from mplus_eval.statistics.difference import find_difference, rng_for
 from mplus_eval.statistics.hypothesis_tests import mcnemar
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
 from tests.capability.outcomes import cell

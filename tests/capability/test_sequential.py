@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from mplus_eval.capability.aggregate import compare_outcomes
-from mplus_eval.capability.sequential import Asking, Rounds
+from mplus_eval.capability.rounds import Rounds
+from mplus_eval.capability.sequential import Asking
 from mplus_eval.capability.versus import CapabilityRun
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.records.verdict import Verdict

@@ -181,3 +181,11 @@ def test_mplus_quick_is_mplus_with_fixed_examples_and_a_budget(mplus: Suite) -> 
     assert (quick.shots, quick.budget, mplus.budget) == ("fixed", 1500, None)
     assert list(quick.costs) == [task.name for task in mplus.tasks]
     assert "not for published numbers" in quick.description
+
+
+def test_a_margin_in_another_form_takes_the_place_of_that_of_the_suite_below(tmp_path: Path) -> None:
+    task = {"name": "a", "lm_eval": "boolq"}
+    write_yaml(tmp_path / "below.yaml", {"name": "below", "margin": 0.01, "task_margin": 0.03, "tasks": [task]})
+    path = write_yaml(tmp_path / "own.yaml", {"name": "own", "extends": "below.yaml", "retain": 0.95})
+    suite = load_suite(str(path))
+    assert (suite.retain, suite.task_margin, suite.task_retain) == (0.95, 0.03, None)

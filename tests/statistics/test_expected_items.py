@@ -3,7 +3,8 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from mplus_eval.statistics.expected_items import SAMPLES, expected_items, rounds
+from mplus_eval.statistics.expected_items import SAMPLES, expected_items
+from mplus_eval.statistics.rounds import round_sizes
 from mplus_eval.statistics.sequential import Look, decision_of, plain_look
 
 MARGIN = 0.02
@@ -14,7 +15,7 @@ def asked_by_decisions(n, discordance, loss, level, generator):
     chances = [discordance / 2 + loss, discordance / 2, 1 - discordance - loss]
     values = generator.choice([-1, 1, 0], size=(200, n), p=chances)
     asked = np.full(200, n)
-    for items in reversed(rounds(n)):
+    for items in reversed(round_sizes(n)):
         gained, lost = np.sum(values[:, :items] > 0, axis=1), np.sum(values[:, :items] < 0, axis=1)
         look = plain_look(gained, lost, items, MARGIN, level)
         for run in range(200):
@@ -43,8 +44,3 @@ def test_a_small_task_is_asked_whole():
 def test_items_that_hang_together_are_asked_longer():
     alone = expected_items(20_000, 0.03, 0.0, MARGIN, 0.05)
     assert 2 * alone < expected_items(20_000, 0.03, 0.0, MARGIN, 0.05, effect=3.0) <= 4 * alone
-
-
-def test_rounds_grow_by_half_and_end_at_all_items():
-    assert rounds(500) == [200, 300, 450, 500]
-    assert rounds(120) == [120]

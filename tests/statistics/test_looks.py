@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mplus_eval.statistics.contrast import Difference, find_difference
+from mplus_eval.statistics.difference import Difference, find_difference
 from mplus_eval.statistics.looks import (
     counted_against,
     difference_look,
