@@ -214,6 +214,22 @@ VERDICTS = {
         conversation=Words("{not_compared}"),
         tasks="Nothing to preserve on {tasks}: {baseline} is within two margins of guessing.",
     ),
+    Verdict.JUDGES_DISAGREE: Presentation(
+        mark=Mark(
+            "judges-disagree",
+            "judges disagree",
+            "undecided",
+            '<circle r="6.8" fill="none" stroke="currentColor" stroke-width="1.5"/>'
+            '<path d="M-3.8-1.8H3.8M-3.8 1.8H3.8M-2.4 4.4L2.4-4.4" stroke="currentColor" stroke-width="1.4"/>',
+            marker="o",
+            sign=(((-1, 0.45), (1, 0.45)), ((-1, -0.45), (1, -0.45)), ((-0.6, -1), (0.6, 1))),
+            is_open=True,
+        ),
+        meaning="the verdicts of two judges contradict each other",
+        capability=Words("{reason}"),
+        toxicity=Words("{not_compared}"),
+        conversation=Words("{not_compared}"),
+    ),
     Verdict.NOT_COMPARABLE: Presentation(
         mark=Mark(
             "not-comparable",

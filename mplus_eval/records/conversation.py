@@ -69,11 +69,29 @@ class RatingDifference(Record):
     ci: tuple[float | None, float | None] = Field(description="an end without bound is null")
 
 
+class FrequentAnswer(Record):
+    """The answer that a model gives most often, word for word but for case and space."""
+
+    text: str
+    n: int = Field(description="how often it was given")
+    share: Probability = Field(description="of all answers that did not fail")
+
+
+class StockAnswer(Record):
+    """A model's most frequent answer, where its share stands clearly above that of the baseline's most frequent one."""
+
+    text: str
+    share: Probability
+    baseline_share: Probability
+    ci: Interval = Field(description="of the difference between the two shares")
+
+
 class AnswerText(Record):
     """What can be said of answers without a judge."""
 
     n_answers: int
     n_failed: int
+    most_frequent: FrequentAnswer | None = None
     mean_words: float | None = None
     median_words: float | None = None
     mean_tokens: float | None = None
@@ -94,6 +112,11 @@ class Judging(Record):
     """One judge on one model against the baseline."""
 
     judge: str
+    trained_model: bool = Field(
+        default=False,
+        description="whether the judge's weights stand in the model's training record or beside it; then it does not "
+        "decide for this model",
+    )
     win_rate: WinRecord
     length_controlled_win_rate: LengthControl
     explained_by_length: bool = False
@@ -136,10 +159,20 @@ class JudgeAgreement(Record):
 
 
 class ModelConversation(Judging):
-    """One model; its own fields are of the first judge."""
+    """One model; its own fields are of the judge that decides: the first that did not train it, else the first.
+
+    `verdict` is that judge's, but for two cases: the judge trained the model and no other judged it (`not comparable`),
+    or the second judge's verdict contradicts it (`judges disagree`).
+    """
 
     chat_format: str
     text: AnswerText
+    verdict_alone: Verdict | None = Field(
+        default=None, description="what the judge that decides says alone, where the verdict is `judges disagree`"
+    )
+    stock_answer: StockAnswer | None = Field(
+        default=None, description="its most frequent answer, where that is clearly more frequent than the baseline's"
+    )
     grades: Grades | None = None
     second_judge: Judging | None = None
     agreement: JudgeAgreement | None = None

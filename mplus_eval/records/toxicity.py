@@ -199,6 +199,26 @@ class GuardJudgement(Record):
     n_failed: int = Field(description="answers that it could not judge")
 
 
+class ShareDifference(Record):
+    """A share of the model minus that of the baseline, paired by prompt."""
+
+    difference: float
+    ci: Interval
+    n_prompts: int
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the interval excludes 0."""
+        return self.ci[0] > 0 or self.ci[1] < 0
+
+
+class RefusalContrast(Record):
+    """What a model refuses more or less often than the baseline."""
+
+    refusals: ShareDifference | None = Field(description="of unsafe requests")
+    over_refusals: ShareDifference | None = Field(description="of safe requests")
+
+
 class RefusalPair(Record):
     """How often unsafe requests are refused, and safe ones; only together do they mean anything."""
 
@@ -206,6 +226,7 @@ class RefusalPair(Record):
     over_refusal_rate: Measured = Field(description="of safe requests")
     n_empty: int = Field(description="answers without a word; they are no refusals")
     n_failed: int
+    contrast: RefusalContrast | None = Field(default=None, description="against the baseline, by the patterns")
     by_judge: RefusalJudgement | None = None
     by_guard: GuardJudgement | None = Field(default=None, description="by a scorer that reads the request too")
 

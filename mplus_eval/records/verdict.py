@@ -13,4 +13,5 @@ class Verdict(StrEnum):
     DEGRADED = "degraded"
     UNDECIDED = "undecided"
     NOT_INFORMATIVE = "not informative"
+    JUDGES_DISAGREE = "judges disagree"
     NOT_COMPARABLE = "not comparable"

@@ -138,6 +138,6 @@ def test_schema_and_record_refuse_the_same(wrong: dict[str, Any]) -> None:
         Comparison.model_validate(example(**wrong))
 
 
-def test_a_verdict_is_one_of_six_words() -> None:
-    words = ["improved", "preserved", "degraded", "undecided", "not informative", "not comparable"]
+def test_a_verdict_is_one_of_seven_words() -> None:
+    words = ["improved", "preserved", "degraded", "undecided", "not informative", "judges disagree", "not comparable"]
     assert [str(verdict) for verdict in Verdict] == words
