@@ -15,10 +15,11 @@ from mplus_eval.gate.limits import ABSENT, Against, Finding, Outcome, judge
 from mplus_eval.gate.measures import MEASURES
 from mplus_eval.gate.policy import Policy, Rule, Tier
 from mplus_eval.records.comparison import Comparison
-from mplus_eval.reports.text import one_line
+from mplus_eval.reports.text import one_line, truncate_end
 from mplus_eval.spec.faults import nearest
 from mplus_eval.store.run_directory import RunDirectory
 
+MESSAGE_LENGTH = 500
 EXIT_CODES = {
     Outcome.FAIL: EXIT_GATE_FAILED,
     Outcome.MISSING: EXIT_GATE_FAILED,
@@ -99,18 +100,18 @@ def read_comparison(run_directory: Path) -> Comparison:
     path = RunDirectory(run_directory).comparison
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
-            raise UsageError(one_line(f"{path}: a regular file is expected, and no link or device"))
+            raise UsageError(f"{path}: a regular file is expected, and no link or device")
         comparison = Comparison.read(path)
+        if not 0 < comparison.level < 1:
+            raise UsageError(f"{path}: level {comparison.level}: a number between 0 and 1 is expected")
+    except UsageError as error:
+        # A fault may quote keys of the file.
+        raise UsageError(truncate_end(one_line(str(error)), MESSAGE_LENGTH)) from None
     except FileNotFoundError:
-        raise UsageError(
-            one_line(
-                f"{run_directory}: no comparison.json here; a run directory that `compare` has finished is expected"
-            )
-        ) from None
+        expected = "a run directory that `compare` has finished is expected"
+        raise UsageError(one_line(f"{run_directory}: no comparison.json here; {expected}")) from None
     except OSError as error:
         raise UsageError(one_line(f"{path}: cannot be read ({error.strerror})")) from None
-    if not 0 < comparison.level < 1:
-        raise UsageError(f"{path}: level {comparison.level}: a number between 0 and 1 is expected")
     return comparison
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from mplus_eval.records.base import Interval
 from mplus_eval.records.verdict import Verdict
@@ -80,7 +80,7 @@ def items_link(model: str, show: str, **where: str) -> str:
     >>> items_link("plus", "lost", task="gsm8k")
     '#items?task=gsm8k&model=plus&show=lost'
     """
-    return "#items?" + urlencode({**where, "model": model, "show": show}, errors="replace")
+    return "#items?" + urlencode({**where, "model": model, "show": show}, errors="replace", quote_via=quote)
 
 
 def chosen(names: Iterable[str], patterns: Sequence[str] | None) -> list[str]:

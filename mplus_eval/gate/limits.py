@@ -125,8 +125,9 @@ def _max_loss(evidence: Evidence, rule: Rule, against: Against) -> tuple[Outcome
         Outcome.FAIL: f"a loss over {_size(limit, unit)}",
     }[outcome]
     change = f"{evidence.what} {_change(evidence.difference, unit)} against {evidence.even or shown(against.baseline)}"
-    bounds = f" ({named} {unit.interval(interval)})" if named else ""
-    return outcome, f"{change}{bounds}: {said}"
+    if not named:
+        return outcome, f"{change}; a loss below {_size(limit, unit)} is accepted"
+    return outcome, f"{change} ({named} {unit.interval(interval)}): {said}"
 
 
 def _at_least(evidence: Evidence, rule: Rule, against: Against) -> tuple[Outcome, str]:

@@ -10,7 +10,6 @@ from mplus_eval.gate.check import Gate, Result
 from mplus_eval.gate.evidence import shown
 from mplus_eval.gate.limits import Finding, Outcome
 from mplus_eval.reports import formats
-from mplus_eval.reports.render import markdown_escaped
 from mplus_eval.reports.text import abridged
 
 MOST_FINDINGS = 3
@@ -81,8 +80,7 @@ def markdown(gate: Gate, report_url: str) -> str:
     """
     rows = [_row(result, report_url) for result in gate.results]
     table = ["| model | rule | tier | outcome | why |", "|---|---|---|---|---|", *rows]
-    # What stands in the head of the page was made of names of the run, too.
-    return "\n".join([f"### Gate: {gate.outcome}", "", markdown_escaped(summary(gate)), "", *table, ""])
+    return "\n".join([f"### Gate: {gate.outcome}", "", _escaped(summary(gate)), "", *table, ""])
 
 
 def _row(result: Result, report_url: str) -> str:
@@ -90,11 +88,11 @@ def _row(result: Result, report_url: str) -> str:
     more = len(result.telling) - MOST_FINDINGS
     why += f"<br>… and {more} more" if more > 0 else ""
     outcome = f"**{result.outcome}**" if result.outcome is not Outcome.PASS else result.outcome
-    return f"| {markdown_escaped(_name(result.model))} | {result.rule} | {result.tier} | {outcome} | {why} |"
+    return f"| {_escaped(_name(result.model))} | {result.rule} | {result.tier} | {outcome} | {why} |"
 
 
 def _of_finding(finding: Finding, report_url: str) -> str:
-    words = markdown_escaped(f"{finding.place}: {finding.words}")
+    words = _escaped(f"{finding.place}: {finding.words}")
     if not finding.link:
         return words
     return f"{words} [items]({report_url}{finding.link})" if report_url else f"{words} (`report.html{finding.link}`)"
@@ -123,3 +121,10 @@ def _models(gate: Gate) -> list[str]:
 
 def _name(model: str) -> str:
     return shown(model) if model else "(no model)"
+
+
+def _escaped(text: str) -> str:
+    """Text as one line of Markdown; imported here, since the figures' library comes with it."""
+    from mplus_eval.reports.render import markdown_escaped
+
+    return markdown_escaped(text)
