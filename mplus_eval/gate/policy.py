@@ -153,7 +153,7 @@ def load_policy(name_or_path: str) -> Policy:
         faults.append(f"{where}: `rules` is empty; name at least one")
     if faults:
         raise SpecError(map(one_line, faults))
-    return Policy(name=path.stem, description=document.description, rules=read)
+    return Policy(name=one_line(path.stem), description=document.description, rules=read)
 
 
 def _read(
