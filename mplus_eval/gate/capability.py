@@ -15,7 +15,7 @@ COMPARED = "score"
 
 def suite(comparison: Comparison, model: str, _scope: Scope) -> Iterator[Evidence]:
     """The macro-average against the baseline's: one piece of evidence."""
-    link = items_link(model, "lost")
+    link = items_link(model, "lost", **_where_most_was_lost(comparison, model))
     summary = comparison.summary.get(model)
     if summary is None or summary.verdict is None:
         withheld = summary.withheld if summary and summary.withheld else "no verdict is stored"
@@ -35,6 +35,16 @@ def suite(comparison: Comparison, model: str, _scope: Scope) -> Iterator[Evidenc
         n_items=sum(task.contrasts[model].n_pairs for task in averaged if model in task.contrasts),
         items_to_settle=summary.items_to_settle,
     )
+
+
+def _where_most_was_lost(comparison: Comparison, model: str) -> dict[str, str]:
+    """The task of the average on which the model lost most, as part of a link; empty where it has none."""
+    changes = {
+        name: Unit.of(task).gain(task.contrasts[model].difference)
+        for name, task in comparison.tasks.items()
+        if model in task.contrasts and not task.outside
+    }
+    return {"task": min(changes, key=lambda name: changes[name])} if changes else {}
 
 
 def tasks(comparison: Comparison, model: str, scope: Scope) -> Iterator[Evidence]:

@@ -36,8 +36,7 @@ def _of_rule(name: str, rule: Rule) -> str:
     measure = MEASURES[rule.measure]
     lines = [f"{name} ({measure.axis})", f"  Looks at: {measure.meaning}{_where(rule)}."]
     lines += [f"  Of each model: {_demand(limit, rule)}." for limit in rule.limits]
-    is_counted = "max_count" in measure.limits
-    if not is_counted and {"max_loss", "at_least", "at_most"} & set(rule.limits):
+    if rule.holds_intervals:
         lines.append(f"  {INTERVALS[rule.interval]}")
     lines += [f"  {MISSING[rule.missing]} {TIERS[rule.tier]}"]
     return "\n".join([*lines, *([f"  Why: {one_line(rule.why)}"] if rule.why else [])])

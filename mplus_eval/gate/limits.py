@@ -106,7 +106,8 @@ def _verdicts(evidence: Evidence, rule: Rule, _against: Against) -> tuple[Outcom
     if verdict in accepted:
         return Outcome.PASS, f"{verdict}"
     outcome = Outcome.FAIL if verdict in DECIDED else Outcome.INCONCLUSIVE
-    settle = formats.to_settle(evidence.items_to_settle, "item").rstrip(".").replace(" About", "; about")
+    more = evidence.items_to_settle
+    settle = "" if more is None else f"; about {formats.about(more)} items would settle it"
     return outcome, f"{verdict}{_because(evidence)}{_measured(evidence)}{settle}; {demanded(accepted)}"
 
 

@@ -100,3 +100,6 @@ MEASURES = {
         "share of answers cut by the token limit", _SHARE, conversation.rate_of("truncation")
     ),
 }
+
+COUNTED = [name for name, measure in MEASURES.items() if "max_count" in measure.limits]
+"""Measures whose values are counted, and have no interval."""

@@ -23,7 +23,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from mplus_eval.errors import SpecError
 from mplus_eval.gate.evidence import Scope
-from mplus_eval.gate.measures import LIMITS, MEASURES, SCOPES
+from mplus_eval.gate.measures import COUNTED, LIMITS, MEASURES, SCOPES
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports.text import one_line
 from mplus_eval.spec.faults import faults_of, nearest
@@ -103,6 +103,11 @@ class Rule(Fields):
     def limits(self) -> list[str]:
         """The limits that it sets."""
         return [limit for limit in LIMITS if getattr(self, limit) is not None]
+
+    @property
+    def holds_intervals(self) -> bool:
+        """Whether a limit is held against an interval; what is counted has none."""
+        return bool({"max_loss", "at_least", "at_most"} & set(self.limits)) and self.measure not in COUNTED
 
 
 class Policy(Fields):
@@ -218,5 +223,7 @@ def _faults_between(rule: Rule) -> Iterator[str]:
     for limit in rule.limits:
         if limit not in measure.limits:
             yield f"{limit}: no limit of measure {rule.measure}; accepted: {', '.join(measure.limits)}"
+    if rule.interval != "plain" and not rule.holds_intervals:
+        yield f"interval {rule.interval!r}: none of its limits is held against an interval"
     if not rule.limits:
         yield f"it has no limit; measure {rule.measure} takes {', '.join(measure.limits)}"

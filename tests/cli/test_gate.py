@@ -34,6 +34,11 @@ def test_the_exit_code_is_the_gate(
     assert capsys.readouterr().err == ""
 
 
+def test_help_says_which_exit_codes_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["gate", "--help"]) == 0
+    assert "exit code 0 when all blocking rules pass" in capsys.readouterr().out
+
+
 def test_files_are_written_whatever_the_outcome(run: Path, tmp_path: Path) -> None:
     junit, document = tmp_path / "gate.xml", tmp_path / "gate.json"
     assert cli.run(["gate", str(run), "--junit", str(junit), "--json", str(document)]) == 1
@@ -50,9 +55,12 @@ def test_summary_prints_one_line(run: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_links_lead_to_where_the_report_is(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cli.run(["gate", str(run), "--model", "forgetful"])
-    assert f"      {run}/report.html#items?model=forgetful&show=lost" in capsys.readouterr().out.splitlines()
+    assert f"      {run}/report.html#items?task=facts&model=forgetful&show=lost" in capsys.readouterr().out.splitlines()
     cli.run(["gate", str(run), "--model", "forgetful", "--report-url", "https://ci/7/report.html"])
-    assert "      https://ci/7/report.html#items?model=forgetful&show=lost" in capsys.readouterr().out.splitlines()
+    assert (
+        "      https://ci/7/report.html#items?task=facts&model=forgetful&show=lost"
+        in capsys.readouterr().out.splitlines()
+    )
 
 
 def test_github_prints_annotations_and_adds_to_the_job(

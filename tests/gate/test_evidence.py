@@ -31,7 +31,19 @@ def test_the_suite_is_told_with_minus_for_a_loss(run: Comparison) -> None:
     (suite,) = found(run, "suite", "forgetful")
     assert suite.difference == -0.2
     assert suite.difference_ci == pytest.approx((-0.22, -0.18))
-    assert (suite.verdict, suite.n_items, suite.link) == (Verdict.DEGRADED, 2000, "#items?model=forgetful&show=lost")
+    assert (suite.verdict, suite.n_items, suite.link) == (
+        Verdict.DEGRADED,
+        2000,
+        "#items?task=facts&model=forgetful&show=lost",
+    )
+
+
+def test_the_suite_links_the_items_of_the_task_that_lost_most() -> None:
+    """Of sft's changes in points, −6.3 on drop is the largest loss; chosen has no result there, and bbh is next."""
+    comparison = reports.full()
+    (sft,), (chosen,) = (found(comparison, "suite", name) for name in ("sft", "chosen"))
+    assert sft.link == "#items?task=drop&model=sft&show=lost"
+    assert chosen.link == "#items?task=bbh&model=chosen&show=lost"
 
 
 def test_a_withheld_suite_is_absent_with_its_reason() -> None:

@@ -60,7 +60,7 @@ def test_the_job_gets_a_table_and_the_step_its_outputs(tmp_path: Path) -> None:
     text = summary.read_text("utf-8")
     assert text.startswith("before\n### Gate: fail\n")
     assert "| forgetful | suite-kept | blocking | **fail** | suite: degraded" in text
-    assert "[items](https://host/report.html#items?model=forgetful&show=lost)" in text
+    assert "[items](https://host/report.html#items?task=facts&model=forgetful&show=lost)" in text
     outcome, line = output.read_text("utf-8").splitlines()
     assert outcome == "outcome=fail"
     assert line.startswith("summary=mplus-eval gate, policy default: fail. ")

@@ -12,7 +12,7 @@ from mplus_eval.gate.policy import load_policy
 from mplus_eval.records.comparison import Comparison, Missing
 from tests.gate import build
 
-HOSTILE = '<b>&amp;"]]>\x1b[31m\x00\x0b\ud800\udfff\ufffe\uffff\u202e\r\n\t\U0001f600' + "x" * 1_000_000
+HOSTILE = '<b>&amp;"]]>\x1b[31m\x00\x0b\ud800\udfff\ufffe\uffff\u202e\r\n\t\U0001f600'
 CASE_CHILDREN = {"failure", "error", "skipped"}
 
 
@@ -93,7 +93,7 @@ def test_a_rule_about_no_model_has_a_suite_of_its_own(tmp_path: Path) -> None:
 
 def test_hostile_text_changes_nothing_but_what_is_shown() -> None:
     """Markup, escapes of terminals, null bytes, lone surrogates, characters that XML forbids, and a megabyte."""
-    finding = Finding(HOSTILE, Outcome.FAIL, HOSTILE, f"#items?task={HOSTILE}")
+    finding = Finding(HOSTILE, Outcome.FAIL, HOSTILE + "x" * 1_000_000, f"#items?task={HOSTILE}")
     results = tuple(
         Result(f"rule-{tier}", tier, "capability", HOSTILE, Outcome.FAIL, (finding,))  # type: ignore[arg-type]
         for tier in ("blocking", "warning")
@@ -105,9 +105,9 @@ def test_hostile_text_changes_nothing_but_what_is_shown() -> None:
     assert failure is not None
     shown = failure.text or ""
     assert shown.startswith(
-        '<b>&amp;"]]>⟨U+001B⟩[31m⟨U+0000⟩⟨U+000B⟩⟨U+D800⟩⟨U+DFFF⟩\ufffd\ufffd⟨U+202E⟩\n\t\U0001f600xxx'
+        '<b>&amp;"]]>⟨U+001B⟩[31m⟨U+0000⟩⟨U+000B⟩⟨U+D800⟩⟨U+DFFF⟩\ufffd\ufffd⟨U+202E⟩\n\t\U0001f600: <b>'
     )
-    assert len(shown) > 3_000_000
+    assert "x" * 1_000_000 in shown
 
 
 def test_hostile_names_of_a_run_go_through_the_whole_gate(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ rules:
   b: {measure: suites, verdicts: [improved]}
   c: {measure: suite, tasks: [gsm8k], at_least: 0.5}
   d: {measure: conversation}
+  f: {measure: suite, verdicts: improved, interval: adjusted}
+  g: {measure: failed_items, at_most: 0.1, interval: none}
   e: {verdicts: [degraded], measure: suite, missing: never, min_items: true}
 """
     assert faults(tmp_path, text) == [
@@ -45,6 +47,8 @@ rules:
         "rule 'c': tasks: measure suite is not of tasks; it has no parts to name",
         "rule 'c': at_least: no limit of measure suite; accepted: verdicts, max_loss, min_items",
         "rule 'd': it has no limit; measure conversation takes verdicts, max_loss, min_items, at_least",
+        "rule 'f': interval 'adjusted': none of its limits is held against an interval",
+        "rule 'g': interval 'none': none of its limits is held against an interval",
         "rule 'e': verdicts.0 'degraded': improved, preserved, undecided or not informative is accepted",
         "rule 'e': min_items True: a whole number above 0 is accepted",
         "rule 'e': missing 'never': breach, inconclusive or allow is accepted",

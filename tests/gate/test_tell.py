@@ -31,7 +31,7 @@ def test_the_terminal_has_a_line_a_model_and_what_does_not_pass(gate: Gate) -> N
         "model forgetful: fail, 8 of 10 rules passed",
         "  blocking suite-kept: fail",
         "    suite: degraded, macro-average −20.0 points [−22.0, −18.0]; improved or preserved is required",
-        "      run/report.html#items?model=forgetful&show=lost",
+        "      run/report.html#items?task=facts&model=forgetful&show=lost",
         "  blocking no-task-degraded: fail",
         "    task facts: degraded, score −25.0 points [−28.0, −22.0]; no loss may be shown",
         "      run/report.html#items?task=facts&model=forgetful&show=lost",
@@ -41,7 +41,7 @@ def test_the_terminal_has_a_line_a_model_and_what_does_not_pass(gate: Gate) -> N
         "  blocking suite-kept: inconclusive",
         "    suite: undecided, macro-average −0.5 points [−3.5, +2.5]; about 4,700 items would settle it; "
         "improved or preserved is required",
-        "      run/report.html#items?model=few&show=lost",
+        "      run/report.html#items?task=facts&model=few&show=lost",
         summary(gate),
     ]
 
@@ -100,6 +100,6 @@ def test_json_holds_everything(gate: Gate) -> None:
     assert (first["rule"], first["outcome"], first["findings"][0]["link"]) == (
         "suite-kept",
         "fail",
-        "#items?model=forgetful&show=lost",
+        "#items?task=facts&model=forgetful&show=lost",
     )
     assert json.loads(as_json(hostile()))["results"][0]["model"] == HOSTILE
