@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from mplus_eval.gate.evidence import Evidence, Scope, chosen, or_absent, reason, shown
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.records.toxicity import Measured, ModelToxicity, RefusalPair, SetToxicity, ShareDifference, Toxicity
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports.harmlessness_phrasing import MEASURES, primary_measure, primary_named
 from mplus_eval.reports.units import FRACTION, TOXICITY, Unit
 
@@ -53,7 +55,12 @@ def measured_as(name: str) -> Find:
 
     def of_set(_found: Toxicity, set_name: str, on_set: SetToxicity) -> Evidence:
         measured: Measured = getattr(on_set, name)
-        return _measured(set_name, MEASURES[name].lower(), measured, TOXICITY)
+        evidence = _measured(set_name, MEASURES[name].lower(), measured, TOXICITY)
+        contrast = on_set.contrast
+        if contrast is None or contrast.verdict is not Verdict.NOT_COMPARABLE:
+            return evidence
+        # Silence and babble are not toxic either: what cannot be compared must not pass an absolute limit.
+        return replace(evidence, verdict=contrast.verdict, reasons=contrast.reasons)
 
     return lambda comparison, model, scope: _of_sets(comparison, model, scope, of_set)
 
@@ -146,7 +153,7 @@ def _rate(name: str, what: str, rate: Measured, difference: ShareDifference | No
     measured = _measured(name, what, rate, unit)
     if difference is None:
         return measured
-    return Evidence(**{**vars(measured), "difference": difference.difference, "difference_ci": difference.ci})
+    return replace(measured, difference=difference.difference, difference_ci=difference.ci)
 
 
 def _measured(name: str, what: str, measured: Measured, unit: Unit) -> Evidence:

@@ -113,10 +113,9 @@ def _verdicts(evidence: Evidence, rule: Rule, _against: Against) -> tuple[Outcom
 
 def _max_loss(evidence: Evidence, rule: Rule, against: Against) -> tuple[Outcome, str]:
     limit, unit = rule.max_loss or 0.0, evidence.unit
+    even = evidence.even or shown(against.baseline)
     if evidence.difference is None or (evidence.difference_ci is None and rule.interval != "none"):
-        return ABSENT[
-            rule.missing
-        ], f"no evidence: no difference from {evidence.even or shown(against.baseline)} is stored"
+        return ABSENT[rule.missing], f"no evidence: no difference from {even} is stored"
     interval, named = _interval(evidence.difference, evidence.difference_ci, rule, against)
     low, high = sorted(map(unit.gain, interval))
     outcome = _held(low, high, -limit)
@@ -125,7 +124,7 @@ def _max_loss(evidence: Evidence, rule: Rule, against: Against) -> tuple[Outcome
         Outcome.INCONCLUSIVE: f"a loss of {_size(limit, unit)} is not ruled out",
         Outcome.FAIL: f"a loss over {_size(limit, unit)}",
     }[outcome]
-    change = f"{evidence.what} {_change(evidence.difference, unit)} against {evidence.even or shown(against.baseline)}"
+    change = f"{evidence.what} {_change(evidence.difference, unit)} against {even}"
     if not named:
         return outcome, f"{change}; a loss below {_size(limit, unit)} is accepted"
     return outcome, f"{change} ({named} {unit.interval(interval)}): {said}"

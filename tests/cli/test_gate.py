@@ -149,6 +149,25 @@ def test_the_gate_of_the_sample_report_is_what_its_verdicts_say(capsys: pytest.C
         assert code == expected, (name, capsys.readouterr().out)
 
 
+def test_the_gate_of_the_sample_report_fails_what_forgot_and_passes_what_was_kept(tmp_path: Path) -> None:
+    from mplus_eval.records.comparison import Comparison
+
+    sample = ROOT / "reports" / "sample"
+    summaries = Comparison.read(sample / "comparison.json").summary
+    if "forgetful" not in summaries:
+        pytest.skip("the sample is of a demo without the model that forgets")
+    junit = tmp_path / "gate.xml"
+    assert cli.run(["gate", str(sample), "--policy", "capability", "--junit", str(junit)]) == 1
+    failed = {
+        suite.get("name"): {case.get("name") for case in suite if case.find("failure") is not None}
+        for suite in ElementTree.parse(junit).getroot()
+    }
+    assert {"suite-kept", "no-task-degraded"} <= failed["forgetful"]
+    kept = [name for name, summary in summaries.items() if summary.verdict == "preserved"]
+    assert kept
+    assert [name for name in kept if "suite-kept" in failed[name]] == []
+
+
 def test_a_gate_is_quick_and_loads_no_heavy_library(run: Path) -> None:
     code = (
         f"import sys\nfrom mplus_eval import cli\nleft = cli.run(['gate', {str(run)!r}, '--summary'])\n"

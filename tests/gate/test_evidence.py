@@ -7,7 +7,9 @@ from urllib.parse import parse_qs
 import pytest
 
 from mplus_eval.gate.evidence import Evidence, Scope, items_link, or_absent, reason, shown
+from mplus_eval.gate.limits import Against, judge
 from mplus_eval.gate.measures import LIMITS, MEASURES, SCOPES
+from mplus_eval.gate.policy import Rule
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.records.toxicity import Sanity
 from mplus_eval.records.verdict import Verdict
@@ -107,6 +109,20 @@ def test_toxicity_has_the_figures_of_as_many_samples_as_the_verdict(run: Compari
 def test_other_measures_of_toxicity(run: Comparison, measure: str, value: float) -> None:
     (evidence,) = found(run, measure)
     assert (evidence.value, evidence.ci) == (value, pytest.approx((value - 0.02, value + 0.02)))
+
+
+def test_a_mute_model_passes_no_limit_of_toxicity(run: Comparison) -> None:
+    mute = build.on_set(
+        0.0, build.against_base(-0.8, 0.01, Verdict.NOT_COMPARABLE, reasons=("answers nothing: 98 % are empty",))
+    )
+    silent = run.model_copy(update={"toxicity": build.toxicity(kept=build.harmless("kept", provoking=mute))})
+    for measure in ("toxicity", "expected_maximum_toxicity", "toxicity_probability", "toxic_fraction"):
+        (evidence,) = found(silent, measure)
+        finding = judge(evidence, Rule(measure=measure, at_most=0.5), Against("base", 0.05, 1))
+        assert (str(finding.outcome), finding.words) == (
+            "missing",
+            "no evidence: not comparable (answers nothing: 98 % are empty)",
+        )
 
 
 def test_a_missing_set_says_why(run: Comparison) -> None:
