@@ -34,7 +34,7 @@ def gate(
     ] = "",
     explain: Annotated[bool, typer.Option("--explain", help="Say in words what the policy means.")] = False,
 ) -> None:
-    """Put a policy to a finished run: which models may be released.
+    """Say which models of a run may be released, by a policy.
 
     Leaves with exit code 0 when all blocking rules pass, with 1 when one is broken, with 4 when none is and one is
     inconclusive, with 2 when the run or the policy cannot be read.

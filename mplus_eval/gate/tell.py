@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from textwrap import wrap
 
 from mplus_eval.gate.check import Gate, Result
 from mplus_eval.gate.evidence import shown
@@ -15,6 +17,7 @@ from mplus_eval.reports.text import abridged
 MOST_FINDINGS = 3
 """Findings of a result that are told where there is little room."""
 MOST_RULES = 3
+WIDTH = 80
 SCHEMA_VERSION = 1
 
 
@@ -34,12 +37,11 @@ def _lines(gate: Gate, report: str) -> Iterator[str]:
         results = gate.of(model)
         n_passed = sum(result.outcome is Outcome.PASS for result in results)
         passed = f"{n_passed} of {formats.counted(len(results), 'rule')} passed"
-        # The word before the name keeps it from the beginning of a line, where CI systems look for commands.
         yield f"model {_name(model)}: {gate.outcome_of(model)}, {passed}"
         for result in (result for result in results if result.outcome is not Outcome.PASS):
             yield f"  {result.tier} {result.rule}: {result.outcome}"
             for finding in result.telling[:MOST_FINDINGS]:
-                yield f"    {finding.place}: {finding.words}"
+                yield from _wrapped(f"{finding.place}: {finding.words}")
                 if finding.link:
                     yield f"      {report}{finding.link}"
             if more := len(result.telling) - MOST_FINDINGS:
@@ -53,9 +55,20 @@ def summary(gate: Gate) -> str:
     return _said(f"mplus-eval gate, policy {gate.policy}: {gate.outcome}. {'; '.join(parts)}.")
 
 
+def _wrapped(words: str) -> list[str]:
+    return wrap(
+        words,
+        WIDTH,
+        initial_indent="    ",
+        subsequent_indent="      ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 def _said(line: str) -> str:
-    """A line that GitHub's runner takes for no command: its old form works anywhere in a line."""
-    return line.replace("##[", "# #[")
+    """A line that GitHub's runner takes for no command: the new form begins one, the old form stands anywhere in it."""
+    return re.sub(r"^(\s*):(?=:)", r"\1: ", line).replace("##[", "# #[")
 
 
 def _of_model(results: Sequence[Result], outcome: Outcome) -> str:

@@ -20,7 +20,8 @@ def gate() -> Gate:
 
 
 def hostile() -> Gate:
-    finding = Finding("task x", Outcome.FAIL, HOSTILE.replace("\n", " "), "#items?x")
+    words = " ".join([HOSTILE.replace("\n", " ")] * 20)
+    finding = Finding("task x", Outcome.FAIL, words, "#items?x")
     result = Result("rule", "blocking", "capability", HOSTILE, Outcome.FAIL, (finding,))
     return Gate("own", "base", (HOSTILE,), (result,))
 
@@ -30,17 +31,19 @@ def test_the_terminal_has_a_line_a_model_and_what_does_not_pass(gate: Gate) -> N
         "model kept: pass, 10 of 10 rules passed",
         "model forgetful: fail, 8 of 10 rules passed",
         "  blocking suite-kept: fail",
-        "    suite: degraded, macro-average −20.0 points [−22.0, −18.0]; improved or preserved is required",
+        "    suite: degraded, macro-average −20.0 points [−22.0, −18.0]; improved or",
+        "      preserved is required",
         "      run/report.html#items?task=facts&model=forgetful&show=lost",
         "  blocking no-task-degraded: fail",
-        "    task facts: degraded, score −25.0 points [−28.0, −22.0]; no loss may be shown",
+        "    task facts: degraded, score −25.0 points [−28.0, −22.0]; no loss may be",
+        "      shown",
         "      run/report.html#items?task=facts&model=forgetful&show=lost",
         "    task sums: degraded, score −25.0 points [−28.0, −22.0]; no loss may be shown",
         "      run/report.html#items?task=sums&model=forgetful&show=lost",
         "model few: inconclusive, 9 of 10 rules passed",
         "  blocking suite-kept: inconclusive",
-        "    suite: undecided, macro-average −0.5 points [−3.5, +2.5]; about 4,700 items would settle it; "
-        "improved or preserved is required",
+        "    suite: undecided, macro-average −0.5 points [−3.5, +2.5]; about 4,700 items",
+        "      would settle it; improved or preserved is required",
         "      run/report.html#items?task=facts&model=few&show=lost",
         summary(gate),
     ]
