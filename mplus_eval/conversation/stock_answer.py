@@ -30,12 +30,7 @@ def most_frequent_answer(answers: Sequence[Answer]) -> FrequentAnswer | None:
 
     Silence is no answer, but counts among those of which the share is.
     """
-    given = [answer.text for answer in answers if answer.text is not None]
-    counts = Counter(text for text in map(normalised, given) if text)
-    if not counts:
-        return None
-    frequent, n = counts.most_common(1)[0]
-    return FrequentAnswer(text=next(text for text in given if normalised(text) == frequent), n=n, share=n / len(given))
+    return _most_frequent([answer.text for answer in answers if answer.text is not None])
 
 
 def stock_answer(answers: Sequence[Answer], baseline: Sequence[Answer], level: float = 0.05) -> StockAnswer | None:
@@ -54,17 +49,26 @@ def stock_answer(answers: Sequence[Answer], baseline: Sequence[Answer], level: f
         for answer in answers
         if (key := (answer.item_id, answer.sample)) in said and answer.text is not None
     ]
-    own, other = most_frequent_answer(answers), most_frequent_answer(baseline)
-    if own is None or not both:
+    own, other = (_most_frequent(texts) for texts in ([text for _, text, _ in both], [text for _, _, text in both]))
+    if own is None or own.share < LEAST_SHARE:
         return None
-    is_own = np.array([normalised(text) == normalised(own.text) for _, text, _ in both])
+    is_own = np.array([normalised(text) == normalised(own.text) for _, text, _ in both], dtype=float)
     is_other = np.array([other is not None and normalised(text) == normalised(other.text) for _, _, text in both])
     design = Design.of([answer.stratum for answer, _, _ in both], [answer.item_id for answer, _, _ in both])
-    low, high = paired_difference(is_own.astype(float) - is_other, design).interval(level)
-    share, baseline_share = float(is_own.mean()), float(is_other.mean())
-    if share < LEAST_SHARE or not float(low) > 0:
+    low, high = (float(end) for end in paired_difference(is_own - is_other, design).interval(level))
+    baseline_share = other.share if other else 0.0
+    return (
+        StockAnswer(text=own.text, share=own.share, baseline_share=baseline_share, ci=(low, high)) if low > 0 else None
+    )
+
+
+def _most_frequent(texts: Sequence[str]) -> FrequentAnswer | None:
+    counts = Counter(text for text in map(normalised, texts) if text)
+    if not counts:
         return None
-    return StockAnswer(text=own.text, share=share, baseline_share=baseline_share, ci=(float(low), float(high)))
+    frequent, n = counts.most_common(1)[0]
+    text = next(text for text in texts if normalised(text) == frequent)
+    return FrequentAnswer(text=text, n=n, share=n / len(texts))
 
 
 def normalised(text: str) -> str:

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from mplus_eval.audit.differences import Auditor
-from mplus_eval.conversation.aggregate import ConversationRun, aggregate
+from mplus_eval.conversation.aggregate import aggregate
 from mplus_eval.conversation.items import Dialogue
 from mplus_eval.conversation.pairwise import ModelPair
+from mplus_eval.conversation.run import ConversationRun
 from mplus_eval.conversation.turns import GradedTurn, JudgedTurn
+from mplus_eval.judges.base import JudgeWeights
 from mplus_eval.records.conversation import Conversation
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.store.parts import PartInfo, part_path, write_part
@@ -35,6 +37,8 @@ class Run:
     def __init__(self, path: Path, *others: str) -> None:
         self.directory = run_directory(path)
         self.models = ("base", *others)
+        self.entries: dict[str, dict[str, Any]] = {}
+        self.weights: list[JudgeWeights] = []
         self.fingerprints = {
             model: store_answers(self.directory, model, lambda dialogue, turn: f"answer {turn}", f"format of {model}")
             for model in self.models
@@ -65,8 +69,9 @@ class Run:
             task=task(**settings),
             judges={f"judge {number}": f"judge {number}" for number in range(1, len(sources) + 1)},
             judge_sources=sources,
+            judge_weights=self.weights or [JudgeWeights()] * len(sources),
             baseline="base",
-            auditor=Auditor({name: entry() for name in self.models}),
+            auditor=Auditor({name: entry(**self.entries.get(name, {})) for name in self.models}),
             level=0.05,
             seed=0,
         )
