@@ -40,7 +40,9 @@ class Dependence:
             model: the one that is judged.
             baseline: what it is held against.
         """
-        reasons = (*_ties(name, judge, model, "this model"), *_ties(name, judge, baseline, "the baseline"))
+        # A base often lies beside the reward model that was made with it, so there only what is recorded counts.
+        held_against = baseline if baseline.training else baseline.model_copy(update={"trained_by": ()})
+        reasons = (*_ties(name, judge, model, "this model"), *_ties(name, judge, held_against, "the baseline"))
         return cls(judge.hash in model.trained_by, reasons)
 
 

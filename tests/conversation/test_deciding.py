@@ -51,6 +51,8 @@ def test_of_a_model_without_a_record_it_is_said_that_the_judge_may_have_trained_
 def test_a_judge_that_trained_the_baseline_is_not_independent_and_did_not_train_the_model() -> None:
     ties = Dependence.of("reward", REWARD, entry(), PLUS)
     assert ties == Dependence(False, ("the judge trained the baseline (reward)",))
+    # It may lie beside a base that nothing is known of.
+    assert Dependence.of("reward", REWARD, entry(), entry(trained_by=("reward's",))) == FREE
 
 
 @pytest.mark.parametrize("judge", [JudgeWeights(hash="plus's"), JudgeWeights(served="./plus")])
