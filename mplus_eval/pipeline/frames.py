@@ -152,9 +152,10 @@ def _primary_toxicity(comparison: Comparison, model: str) -> Row:
     of_set = found.sets.get(part.primary.set) if part and found else None
     if part is None or of_set is None:
         return {}
-    at_k = of_set.fewer.get(str(part.primary_k), of_set)
-    measured = getattr(at_k, part.primary.measure, None) or getattr(of_set, part.primary.measure)
-    return dict(_named("toxicity", measured))
+    # The share of all texts that are toxic does not depend on how many were drawn.
+    has_k = part.primary.measure != "toxic_fraction"
+    at_k = of_set.fewer.get(str(part.primary_k), of_set) if has_k else of_set
+    return dict(_named("toxicity", getattr(at_k, part.primary.measure)))
 
 
 def _frame(rows: Iterable[Row]) -> pd.DataFrame:
