@@ -15,6 +15,11 @@ from mplus_eval.store.run_directory import RunDirectory
 if TYPE_CHECKING:
     import pandas as pd
 
+FLIP_COLUMNS = (
+    "item_id", "sample", "stratum", "kind", "score_baseline", "score_model", "answer_baseline", "answer_model",
+    "target", "prompt",
+)  # fmt: skip
+
 
 def outcomes(path: Path, comparison: Comparison, model: str | None = None, task: str | None = None) -> pd.DataFrame:
     """The outcomes of one model, of one task or prompt set, or of all models on all tasks.
@@ -57,14 +62,12 @@ def flips(path: Path, comparison: Comparison, model: str, task: str) -> pd.DataF
         ["item_id", "sample"], ignore_index=True
     )
     sign = 1.0 if comparison.tasks[task].higher_is_better else -1.0
-    answers = (pairs[f"answer_{side}"].astype(object) for side in ("baseline", "model"))
-    kinds = flip_kinds(
-        *(sign * pairs[f"score_{side}"].to_numpy(dtype=float) for side in ("baseline", "model")),
-        *(side.where(side.notna(), None).to_numpy() for side in answers),
-        wrong=0.0 if sign > 0 else -1.0,
-    )
-    shown = ["item_id", "sample", "stratum", "kind", "score_baseline", "score_model", "answer_baseline", "answer_model"]
-    return pairs.assign(kind=kinds)[kinds != ""].reset_index(drop=True)[[*shown, "target", "prompt"]]
+    before, after = (sign * pairs[f"score_{side}"].to_numpy(dtype=float) for side in ("baseline", "model"))
+    said = (pairs[f"answer_{side}"].astype(object) for side in ("baseline", "model"))
+    said_before, said_after = (side.where(side.notna(), None).to_numpy() for side in said)
+    kinds = flip_kinds(before, after, said_before, said_after, wrong=0.0 if sign > 0 else -1.0)
+    found: pd.DataFrame = pairs.assign(kind=kinds)[kinds != ""].reset_index(drop=True)
+    return found[list(FLIP_COLUMNS)]
 
 
 def dialogues(path: Path, comparison: Comparison) -> pd.DataFrame:
