@@ -10,6 +10,7 @@ import pytest
 
 import mplus_eval
 from mplus_eval.errors import UsageError
+from mplus_eval.pipeline import frames
 from mplus_eval.store import parts
 from tests.reports import build
 from tests.talkers import Bench, plain
@@ -120,3 +121,11 @@ def test_a_prompt_set_is_read_like_a_task(tmp_path: Path) -> None:
     run = mplus_eval.load(bench.directory.path)
     assert set(run.outcomes("plus", "requests")["answer"]) == {"answered"}
     assert run.outcomes().empty
+
+
+@pytest.mark.parametrize(
+    "name", ["scores", "contrasts", "subjects", "summary", "toxicity", "conversation", "trajectory"]
+)
+def test_a_run_has_the_frames_of_its_comparison(scored: mplus_eval.Run, name: str) -> None:
+    expected = getattr(frames, name)(scored.comparison)
+    pd.testing.assert_frame_equal(getattr(scored, name), expected)
