@@ -26,6 +26,7 @@ from mplus_eval.cli.train import train
 from mplus_eval.errors import EXIT_DONE, EXIT_INTERNAL, EXIT_INTERRUPTED, MplusError
 
 ISSUES = "the project's issue tracker"
+_TYPER_INTERRUPTED = 130
 
 app = typer.Typer(
     name="mplus-eval",
@@ -75,13 +76,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # Typer answers usage errors itself, with exit code 2, and leaves through SystemExit.
         app(args=list(arguments) if arguments is not None else None, prog_name="mplus-eval")
     except SystemExit as left:
+        # So Typer leaves when a KeyboardInterrupt reaches it, without a word.
+        if left.code == _TYPER_INTERRUPTED:
+            return _stopped()
         return left.code if isinstance(left.code, int) else EXIT_DONE
     except MplusError as error:
         _print_error(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        _print_error("stopped; everything finished is stored, and the same command goes on from there")
-        return EXIT_INTERRUPTED
+        return _stopped()
     except BrokenPipeError:
         return EXIT_DONE
     except OSError as error:
@@ -97,6 +100,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _print_error(message: str) -> None:
     for line in message.splitlines():
         print(f"mplus-eval: {line}", file=sys.stderr)
+
+
+def _stopped() -> int:
+    _print_error("stopped; everything finished is stored, and the same command goes on from there")
+    return EXIT_INTERRUPTED
 
 
 def _bug() -> int:
