@@ -15,6 +15,7 @@ import typer
 
 from mplus_eval import __version__
 from mplus_eval.cli.compare import compare
+from mplus_eval.cli.contamination import contamination
 from mplus_eval.cli.conversation import app as conversation
 from mplus_eval.cli.doctor import doctor
 from mplus_eval.cli.options import spec_command
@@ -40,6 +41,7 @@ app.command(cls=spec_command("compare"))(compare)
 app.add_typer(toxicity, name="toxicity")
 app.add_typer(conversation, name="conversation")
 app.command()(power)
+app.command()(contamination)
 app.command()(report)
 app.add_typer(tasks, name="tasks")
 app.command()(train)
