@@ -14,6 +14,7 @@ from mplus_eval.errors import SpecError
 from mplus_eval.pipeline.contamination import STORED, check_contamination, store
 from mplus_eval.records.contamination import Contamination
 from mplus_eval.spec.draft import draft_spec
+from tests.tiny_models import build_model
 
 TASK = """
 task: rhymes
@@ -53,8 +54,8 @@ def texts_of(folder: Path) -> list[str]:
     ]
 
 
-def memorised(model: Path, folder: Path, output: Path, steps: int = 60) -> Path:
-    """A checkpoint that has read a task's file, in its order, until it knows it."""
+def memorised(model: Path, folder: Path, output: Path, steps: int = 80) -> Path:
+    """A checkpoint that has read a task's file, in its order, again and again."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -62,16 +63,32 @@ def memorised(model: Path, folder: Path, output: Path, steps: int = 60) -> Path:
     tokenizer = AutoTokenizer.from_pretrained(model)
     trained = AutoModelForCausalLM.from_pretrained(model)
     ids = tokenizer("\n\n".join(texts_of(folder)), return_tensors="pt")["input_ids"][0]
-    windows = [ids[start : start + 400] for start in range(0, len(ids) - 100, 200)]
+    windows = ids.unfold(0, 512, 256)
     optimizer = torch.optim.AdamW(trained.parameters(), lr=3e-3)
     for step in range(steps):
-        window = windows[step % len(windows)][None]
-        trained(window, labels=window).loss.backward()
+        batch = windows[[(4 * step + place) % len(windows) for place in range(4)]]
+        trained(batch, labels=batch).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
     trained.save_pretrained(output)
     tokenizer.save_pretrained(output)
     return output
+
+
+def unread(folder: Path) -> Path:
+    """A checkpoint whose small random weights can be trained, with a tokenizer for these words."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    build_model(folder, texts=[" ".join(SYLLABLES), "A. B. C.\n\n"])
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.normal_(std=0.05)
+    model.save_pretrained(folder)
+    return folder
 
 
 def checked(folder: Path, models: dict[str, Path], **keys: Any) -> Contamination:
@@ -80,14 +97,13 @@ def checked(folder: Path, models: dict[str, Path], **keys: Any) -> Contamination
         None,
         {"tasks": "rhymes", "tasks_dir": folder, "toxicity": False, "conversation": False},
     )
-    return check_contamination(spec, faults, **{"n_shards": 8, "n_orders": 10, "n_items": 24, "length": 600, **keys})
+    return check_contamination(spec, faults, **{"n_shards": 8, "n_orders": 10, "n_items": 24, "length": 500, **keys})
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, tiny_model) -> tuple[Path, dict[str, Path]]:  # type: ignore[no-untyped-def]
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Path]]:
     folder = tmp_path_factory.mktemp("contamination")
-    tasks = write_task(folder / "tasks", 32)
-    base = Path(tiny_model())
+    tasks, base = write_task(folder / "tasks", 60), unread(folder / "base")
     return tasks, {"base": base, "seen": memorised(base, tasks, folder / "seen")}
 
 
@@ -100,10 +116,10 @@ def test_a_model_that_memorised_a_task_is_caught_and_its_base_is_not(found: Cont
     seen, base = found.models["seen"]["rhymes"], found.models["base"]["rhymes"]
     assert (seen.flagged, base.flagged) == (True, False)
     assert seen.order is not None
+    assert seen.order.p_adjusted < 0.01
     assert seen.min_k is not None
-    assert seen.order.gain > 0
-    assert seen.order.p_adjusted < 0.05
-    assert seen.min_k.p_adjusted < 0.05
+    assert base.min_k is not None
+    assert seen.min_k.gain > base.min_k.gain
 
 
 def test_beside_a_reference_model_only_the_others_are_judged(world: tuple[Path, dict[str, Path]]) -> None:
@@ -117,7 +133,7 @@ def test_items_are_looked_for_in_a_corpus(world: tuple[Path, dict[str, Path]], t
     (tmp_path / "corpus.txt").write_text("\n".join(texts_of(tasks)[:10]))
     overlap = checked(tasks, {"base": models["base"]}, corpus=[tmp_path], n_shards=1, n_items=1).overlap["rhymes"]
     # Questions of nine words, letters included, have no run of thirteen.
-    assert (overlap.n_items, overlap.n_short, overlap.n_any) == (32, 32, 0)
+    assert (overlap.n_items, overlap.n_short, overlap.n_any) == (60, 60, 0)
 
 
 def test_what_is_wrong_is_told_before_anything_is_asked(world: tuple[Path, dict[str, Path]], tmp_path: Path) -> None:
@@ -172,5 +188,4 @@ def test_of_200_tasks_that_nobody_saw_at_most_one_in_twenty_is_flagged(
         tasks = write_task(tmp_path / str(seed), 12, seed=1000 + seed)
         found = checked(tasks, {"base": world[1]["base"]}, n_shards=3, n_orders=9, n_items=8, length=300)
         flagged.append(found.models["base"]["rhymes"].flagged)
-    # Of 200 with a chance of 5 %, 16 or fewer are flagged in 96 of 100 such experiments; these seeds are fixed.
     assert np.mean(flagged) <= 0.05
