@@ -157,18 +157,24 @@ def run(
         SpecError: with every fault found before anything is evaluated.
         InterruptedRunError: when the disk is full.
     """
+    from mplus_eval.pipeline.finished import finished, stamp
+    from mplus_eval.pipeline.progress import RunProgress
+
+    progress = progress or RunProgress()
+    directory = RunDirectory(spec.output)
+    if not faults and (stored := finished(spec, directory)) is not None:
+        progress.say(f"{directory.path} holds this run, finished, and nothing that it was made of has changed")
+        return Run(directory.path, stored)
     from mplus_eval.audit.foreseen import foreseen
     from mplus_eval.pipeline.aggregate import aggregate
     from mplus_eval.pipeline.evaluate import evaluate
     from mplus_eval.pipeline.manifest import build_manifest
     from mplus_eval.pipeline.plan import make_plan
-    from mplus_eval.pipeline.progress import RunProgress
+    from mplus_eval.pipeline.plan_lines import plan_lines
     from mplus_eval.pipeline.validate import validate
     from mplus_eval.reports import write_report
 
     started = time.monotonic()
-    progress = progress or RunProgress()
-    directory = RunDirectory(spec.output)
     validated = validate(spec, progress.prepare, faults)
     for line in left_out(spec.trajectory, spec.models):
         progress.say(line)
@@ -183,17 +189,22 @@ def run(
         progress.say(line)
     for line in foreseen(plan.models, plan.baseline, spec.allow):
         progress.say(line)
+    for line in plan_lines(plan, directory):
+        progress.detail(line)
     with directory.locked():
         failures = evaluate(plan, directory, progress)
         judges = {}
         for axis in plan.axes:
             cells = [cell for cell in plan.of_axis(axis) if cell.key not in failures]
             judges[axis.name] = axis.judge(cells, directory, progress.prepare, progress.say)
-        comparison = aggregate(plan, directory, failures, judges)
-        comparison.write(directory.comparison)
+        with progress.phase("statistics"):
+            comparison = aggregate(plan, directory, failures, judges)
+            comparison.write(directory.comparison)
         seconds = time.monotonic() - started
         write_json(directory.manifest, build_manifest(plan, directory, command=command or sys.argv, seconds=seconds))
-        write_report(directory.path)
+        with progress.phase("report"):
+            write_report(directory.path)
+        stamp(plan, directory, comparison)
     return Run(directory.path, comparison)
 
 
