@@ -95,11 +95,10 @@ def _item(subtask: Subtask, number: int, doc: object) -> ItemText:
 
 def _listed(question: str, doc: object) -> tuple[str, ...]:
     """The choices that a row holds, where the question lists them and the answer is a letter."""
-    columns = doc.values() if isinstance(doc, dict) else ()
-    for value in columns:
-        texts = value.get("text") if isinstance(value, dict) else value
-        is_list = isinstance(texts, list) and len(texts) > 1 and all(isinstance(text, str) and text for text in texts)
-        if is_list and _places(question, texts):
+    for value in doc.values() if isinstance(doc, dict) else ():
+        held = value.get("text") if isinstance(value, dict) else value
+        texts = [text for text in held if isinstance(text, str)] if isinstance(held, list) else []
+        if len(texts) > 1 and len(texts) == len(held) and _places(question, texts):
             return tuple(texts)
     return ()
 

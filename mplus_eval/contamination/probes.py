@@ -108,6 +108,7 @@ def _version_rows(
     generator: random.Random,
     paraphrases: Mapping[str, str],
 ) -> tuple[tuple[str, ...], ...]:
+    rows: list[tuple[str, ...]]
     if paraphrases:
         asked = [item for each in items.values() for item in each if item.item_id in paraphrases]
         rows = [(item.question, paraphrases[item.item_id]) for item in asked]
