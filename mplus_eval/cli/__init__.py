@@ -17,6 +17,7 @@ from mplus_eval import __version__
 from mplus_eval.cli.compare import compare
 from mplus_eval.cli.conversation import app as conversation
 from mplus_eval.cli.doctor import doctor
+from mplus_eval.cli.export import export
 from mplus_eval.cli.options import spec_command
 from mplus_eval.cli.power import power
 from mplus_eval.cli.report import report
@@ -40,6 +41,7 @@ app.add_typer(toxicity, name="toxicity")
 app.add_typer(conversation, name="conversation")
 app.command()(power)
 app.command()(report)
+app.command()(export)
 app.add_typer(tasks, name="tasks")
 app.command()(train)
 app.command()(doctor)

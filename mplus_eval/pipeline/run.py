@@ -186,6 +186,11 @@ def run(
         seconds = time.monotonic() - started
         write_json(directory.manifest, build_manifest(plan, directory, command=command or sys.argv, seconds=seconds))
         write_report(directory.path)
+    if spec.log_to:
+        from mplus_eval.exports.trackers import log_run
+
+        for line in log_run(directory.path, spec.log_to):
+            progress.say(line)
     return Run(directory.path, comparison)
 
 
