@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from importlib.metadata import version
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from mplus_eval.exports.dataset_ids import dataset_of
 from mplus_eval.exports.items import file_name, outcomes, subtasks, write_lines
 from mplus_eval.exports.manifest import created_of, manifest_of
-from mplus_eval.records.comparison import Score, Task
+from mplus_eval.records.comparison import Score, Subject, Task
 from mplus_eval.store.files import write_json
 from mplus_eval.store.hashes import hash_text
 from mplus_eval.store.outcomes import Outcome
@@ -38,6 +39,7 @@ _OUTPUT_TYPES = {"generation": "generate_until", "text": "loglikelihood_rolling"
 def write(run: StoredRun, folder: Path) -> list[Path]:
     """Write results and samples of every model."""
     written = []
+    n_tasks = Counter(task.lm_eval for task in run.comparison.tasks.values())
     # As lm-eval names its files: local time, without colons.
     date = datetime.fromtimestamp(created_of(run)).isoformat().replace(":", "-")
     for model in run.models:
@@ -46,9 +48,13 @@ def write(run: StoredRun, folder: Path) -> list[Path]:
         for name, task in run.comparison.tasks.items():
             if model not in task.scores:
                 continue
-            for subtask, parts in (subtasks(run, model, name) or {task.lm_eval: []}).items():
-                path = own / f"samples_{file_name(subtask)}_{date}.jsonl"
-                lines = results.lines(outcomes(parts, subtask), subtask, name, task)
+            # By its own name where a suite asks lm-eval's task in two ways.
+            is_alone = n_tasks[task.lm_eval] == 1
+            group = task.lm_eval if is_alone else name
+            for subtask, parts in (subtasks(run, model, name) or {group: []}).items():
+                leaf = subtask if is_alone else f"{name}_{subtask}" if task.subjects else name
+                path = own / f"samples_{file_name(leaf)}_{date}.jsonl"
+                lines = results.lines(outcomes(parts, subtask), leaf, group, task.subjects.get(subtask), task)
                 if write_lines(path, lines):
                     written.append(path)
         if results.values:
@@ -63,12 +69,22 @@ class _Results:
     def __init__(self, run: StoredRun, model: str) -> None:
         self._run, self._model = run, model
         self.values: dict[str, dict[str, object]] = {}
-        self._of_subtask: dict[str, dict[str, Any]] = {}
+        self._of_leaf: dict[str, dict[str, Any]] = {}
         self._groups: dict[str, list[str]] = {}
         self._hashes: dict[str, str] = {}
 
-    def lines(self, rows: Iterator[Outcome], subtask: str, name: str, task: Task) -> Iterator[str]:
-        """The lines of a subtask's samples; a failed item has none, as it has no value."""
+    def lines(
+        self, rows: Iterator[Outcome], leaf: str, group: str, subject: Subject | None, task: Task
+    ) -> Iterator[str]:
+        """The lines of a subtask's samples; a failed item has none, as it has no value.
+
+        Args:
+            rows: its outcomes.
+            leaf: what it is called.
+            group: what the group is called that it is of.
+            subject: what was found of it alone, where the task has several.
+            task: the whole task.
+        """
         scores, hashes = [], []
         for number, row in enumerate(rows):
             if row.error is not None or row.score is None:
@@ -77,23 +93,19 @@ class _Results:
             scores.append(row.score)
             hashes.append(f"{line['doc_hash']}{line['prompt_hash']}{line['target_hash']}")
             yield json.dumps(line, ensure_ascii=False)
-        self._hashes[subtask] = hash_text("".join(hashes))
-        self._add(subtask, name, task, scores)
-
-    def _add(self, subtask: str, name: str, task: Task, scores: list[float]) -> None:
-        """Keep what the results say of a subtask, and of the group that it is of."""
+        self._hashes[leaf] = hash_text("".join(hashes))
+        self._of_leaf[leaf] = {"task": task, "n": len(scores)}
         whole = task.scores[self._model]
-        part = task.subjects[subtask].scores.get(self._model) if subtask in task.subjects else whole
-        self.values[subtask] = _values(subtask, task, part or whole, scores)
-        self._of_subtask[subtask] = {"task": task, "n": len(scores)}
-        if subtask != task.lm_eval and task.subjects:
-            self._groups.setdefault(task.lm_eval, []).append(subtask)
-            self.values[task.lm_eval] = _values(task.lm_eval, task, whole, [])
+        part = subject.scores.get(self._model) if subject else None
+        self.values[leaf] = _values(leaf, task, part or whole, scores)
+        if subject:
+            self._groups.setdefault(group, []).append(leaf)
+            self.values[group] = _values(group, task, whole, [])
 
     def as_json(self) -> dict[str, object]:
         """The results file: the keys of lm-eval's."""
         run, entry = self._run, self._run.comparison.models[self._model]
-        tasks: dict[str, Task] = {name: facts["task"] for name, facts in self._of_subtask.items()}
+        tasks: dict[str, Task] = {name: facts["task"] for name, facts in self._of_leaf.items()}
         comparison, versions = run.comparison, _versions(run)
         return {
             "results": {name: self.values[name] for name in (*self._groups, *tasks)},
@@ -104,7 +116,7 @@ class _Results:
             "n-shot": {name: task.n_shots for name, task in tasks.items()},
             "higher_is_better": {name: {task.metric: task.higher_is_better} for name, task in tasks.items()},
             "n-samples": {
-                name: {"original": facts["n"], "effective": facts["n"]} for name, facts in self._of_subtask.items()
+                name: {"original": facts["n"], "effective": facts["n"]} for name, facts in self._of_leaf.items()
             },
             "config": {
                 "model": entry.backend,
