@@ -95,7 +95,7 @@ def _train(run: TrainingRun, stage: Stage) -> None:
     _wait_for_everyone()
     trainer = _trainer(run, stage)
     # TRL would write a card at every save that knows neither base nor data, and says "None" of them.
-    trainer.create_model_card = lambda *_, **__: None
+    trainer.create_model_card = lambda *_, **__: None  # type: ignore[method-assign, unused-ignore]
     watch = next((each for each in trainer.callback_handler.callbacks if isinstance(each, WatchForHacking)), None)
     record_at = partial(record_of, stage, recipe, data, started)
     trainer.remove_callback(PrinterCallback)

@@ -145,5 +145,5 @@ def _args(run: StoredRun, ci: Interval | None, **counts: int) -> dict[str, Any]:
 def _result(page: str | None, **fields: Any) -> EvalResult:
     from huggingface_hub import EvalResult
 
-    source = {"source_name": "mplus-eval", "source_url": page} if page else {}
+    source: dict[str, Any] = {"source_name": "mplus-eval", "source_url": page} if page else {}
     return EvalResult(task_type=GENERATION, task_name="Text Generation", verified=False, **fields, **source)

@@ -25,7 +25,7 @@ Table = list[Row]
 def tables_of(run: StoredRun) -> dict[str, Table]:
     """Every table that is not empty, by its name."""
     comparison = run.comparison
-    tables = {
+    tables: dict[str, Table] = {
         "decision": decision(run),
         "matrix": matrix(run),
         "scores": scores(comparison),
@@ -65,7 +65,8 @@ def decision(run: StoredRun) -> Table:
 
     `higher_is_better` says which way the figure is a gain.
     """
-    comparison, rows = run.comparison, []
+    comparison = run.comparison
+    rows: Table = []
     for model in (name for name in run.models if name != comparison.baseline):
         if summary := comparison.summary.get(model):
             tax, interval = summary.alignment_tax, summary.alignment_tax_ci
@@ -123,7 +124,8 @@ def _decided_harmlessness(comparison: Comparison, model: str) -> Iterable[Row]:
 
 def matrix(run: StoredRun) -> Table:
     """One row for each task, and for each model a score, a difference, its interval and a verdict."""
-    comparison, rows = run.comparison, []
+    comparison = run.comparison
+    rows: Table = []
     for task, entry in comparison.tasks.items():
         row: dict[str, Value] = {"task": task, "metric": entry.metric}
         row |= {"n_shots": entry.n_shots, "n_items": entry.n_items}
@@ -225,7 +227,7 @@ def refusals(comparison: Comparison) -> Table:
 
 def conversation(comparison: Comparison) -> Table:
     """One row for each model and judge; `decides` says whose verdict the model's is."""
-    rows = []
+    rows: Table = []
     for model, talk in comparison.conversation.models.items() if comparison.conversation else ():
         for judging in filter(None, (talk, talk.second_judge)):
             rows.append(
