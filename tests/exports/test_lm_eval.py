@@ -133,8 +133,8 @@ def test_a_choice_is_the_number_of_its_target_and_numbers_are_texts(run: StoredR
 def test_a_text_has_its_likelihood_and_a_metric_of_several_numbers(run: StoredRun) -> None:
     metrics = {"bits_per_byte,none:0": -10.0, "bits_per_byte,none:1": 7.0}
     row = Outcome(
-        item_id="wikitext/x", stratum="wikitext", sample=0, prompt_hash="h", prompt="A text.", log_probabilities=[-10.0],
-        score=14.4, metrics=metrics,
+        item_id="wikitext/x", stratum="wikitext", sample=0, prompt_hash="h", prompt="A text.",
+        log_probabilities=[-10.0], score=14.4, metrics=metrics,
     )  # fmt: skip
     line = sample(row, run.comparison.tasks["mmlu"], 5)
     assert (line["doc_id"], line["resps"]) == (5, [["-10.0"]])

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from mplus_eval.errors import SpecError
+from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.exports import StoredRun
 from mplus_eval.exports.trackers.content import Logged
 from mplus_eval.spec.trackers import TrackerName, missing_trackers
@@ -36,6 +36,10 @@ def log_run(run_directory: Path, names: Sequence[TrackerName]) -> list[str]:
     content = Logged.of(StoredRun.read(run_directory))
     lines: list[str] = []
     for name in dict.fromkeys(names):
-        place = import_module(f"mplus_eval.exports.trackers.{name}").log(content)
+        try:
+            place = import_module(f"mplus_eval.exports.trackers.{name}").log(content)
+        except UsageError as error:
+            again = f"mplus-eval report {run_directory} --log-to {name}"
+            raise UsageError(f"{error}\nThe run is stored; `{again}` logs it.") from None
         lines.append(f"Logged to {name}: {place}")
     return lines
