@@ -159,7 +159,7 @@ def _card(comparison: Comparison, target: Target) -> str:
         "- `report.md` with `figures/`: the same as Markdown\n"
         "- `comparison.json`: every figure, interval and verdict, for machines\n"
         "- `manifest.json`: versions, seeds and hashes\n\n"
-        "Prompts, answers and transcripts are not among them.\n"
+        "Prompts, items and transcripts are not among them.\n"
     )
 
 
