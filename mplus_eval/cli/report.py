@@ -8,19 +8,29 @@ from typing import Annotated
 import typer
 
 from mplus_eval.cli.options import Quiet
+from mplus_eval.cli.publish import DryRun, LogTo, ModelCard, Push, publish
 from mplus_eval.cli.running import show
 
 
 def report(
     run_directory: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A run directory of `compare`.")],
+    log_to: LogTo = None,
+    push: Push = None,
+    dry_run: DryRun = False,
+    model_card: ModelCard = None,
     quiet: Quiet = False,
 ) -> None:
-    """Render a run's report again from what is stored."""
+    """Render a run's report again from what is stored.
+
+    With --log-to, --push or --model-card the run goes there as it is stored, and is not rendered again.
+    """
     from mplus_eval.log_setup import silence_libraries
     from mplus_eval.pipeline.run import load
     from mplus_eval.reports import write_report
 
     silence_libraries()
+    if publish(run_directory, log_to, push, model_card, dry_run=dry_run):
+        return
     finished = load(run_directory)
     write_report(finished.path)
     show(finished, quiet=quiet)

@@ -164,7 +164,7 @@ def run(
     directory = RunDirectory(spec.output)
     if not faults and (stored := finished(spec, directory)) is not None:
         progress.say(f"{directory.path} holds this run, finished, and nothing that it was made of has changed")
-        return Run(directory.path, stored)
+        return _logged(Run(directory.path, stored), spec, progress)
     from mplus_eval.audit.foreseen import foreseen
     from mplus_eval.pipeline.aggregate import aggregate
     from mplus_eval.pipeline.evaluate import evaluate
@@ -205,7 +205,17 @@ def run(
         with progress.phase("report"):
             write_report(directory.path)
         stamp(plan, directory, comparison)
-    return Run(directory.path, comparison)
+    return _logged(Run(directory.path, comparison), spec, progress)
+
+
+def _logged(run: Run, spec: CompareSpec, progress: RunProgress) -> Run:
+    """The run, once it is in the trackers that were asked for."""
+    if spec.log_to:
+        from mplus_eval.exports.trackers import log_run
+
+        for line in log_run(run.path, spec.log_to):
+            progress.say(line)
+    return run
 
 
 def changed(run: Run, directory: RunDirectory, **fields: object) -> Run:

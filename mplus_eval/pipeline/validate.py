@@ -19,6 +19,7 @@ from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.decoding import decoding_faults
 from mplus_eval.spec.model import ModelSpec
 from mplus_eval.spec.suite import Suite, load_suite
+from mplus_eval.spec.trackers import missing_trackers
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ def validate(spec: CompareSpec, preparing: Preparing | None = None, known_faults
         *known_faults,
         *(f"{label} {str(path)!r}: no such directory" for label, path in folders if path and not path.is_dir()),
         *(missing for name, backend in BACKENDS.items() if name in backends and (missing := backend.missing)),
+        *missing_trackers(spec.log_to),
     ]
     suite: Suite | None = None
     faults_of_suite: list[str] = []

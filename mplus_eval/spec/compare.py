@@ -17,6 +17,7 @@ from mplus_eval.spec.fields import Accepts, Fields, Positive, WholeNumber
 from mplus_eval.spec.limit import Limit, LimitField
 from mplus_eval.spec.model import BackendName, ModelSpec, is_url
 from mplus_eval.spec.option import DATA_DIR, JUDGES, SCORERS, SUITE, TASKS, TASKS_DIR, Option
+from mplus_eval.spec.trackers import TRACKERS, TrackerName
 
 if TYPE_CHECKING:
     from mplus_eval.spec.suite import Suite
@@ -131,6 +132,16 @@ class CompareSpec(Fields):
             conversation=True,
         ),
     ] = None
+    log_to: Annotated[
+        tuple[TrackerName, ...],
+        Accepts(f"{either(TRACKERS)} is accepted"),
+        Option(
+            "Log the finished run to wandb, mlflow, trackio or tensorboard; may be repeated.",
+            toxicity=True,
+            conversation=True,
+            metavar="TRACKER",
+        ),
+    ] = ()
 
     @field_validator("tasks_dir", "data_dir", "output")
     @classmethod
