@@ -46,3 +46,10 @@ def test_replayed_texts_are_data_of_language_models_alone(tmp_path: Path) -> Non
     assert kinds("reward") == kinds("referee") == ["pairs"]
     assert kinds("chosen") == ["chosen answers", "texts"]
     assert kinds("plus") == ["prompts", "texts"]
+
+
+def test_a_stage_without_replay_names_no_texts(tmp_path: Path) -> None:
+    asked = recipe(tmp_path, replay={"texts": "demo:texts", "n": 4}, rlhf={"plus": {**PLUS, "replay": False}})
+    data = gather(asked)
+    record = record_of(stages_of(asked, data)["plus"], asked, data, time.monotonic(), 2, 4)
+    assert [entry.kind for entry in record.data] == ["prompts"]

@@ -45,7 +45,7 @@ class RewardStage(Optimisation):
     )
     scale: bool = Field(default=True, description="standardise rewards by mean and deviation on held-out pairs")
     referee: bool = Field(
-        default=False, description="train a second one on pairs the first never sees, only to look at"
+        default=False, description="train a second one on pairs the first never sees, to look at and to judge by"
     )
 
 
