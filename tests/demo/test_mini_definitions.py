@@ -102,7 +102,11 @@ def test_no_prompt_is_too_long_for_the_base(subtasks) -> None:
     tokenizer = make_tokenizer()
     for found in subtasks.values():
         for subtask in found:
-            prompts = [_prompt(subtask, number) for number in range(len(subtask.eval_docs))]
+            # The examples before it are the same for every item, so the longest items have the longest prompts.
+            longest = sorted(range(len(subtask.eval_docs)), key=lambda number: len(str(subtask.eval_docs[number])))[
+                -10:
+            ]
+            prompts = [_prompt(subtask, number) for number in longest]
             texts = [text for prompt in prompts for text in ([prompt] if isinstance(prompt, str) else prompt)]
             assert max(len(ids) for ids in tokenizer(texts)["input_ids"]) + 48 <= 512
 
