@@ -95,7 +95,8 @@ def print_toxicity(comparison: Comparison) -> None:
         "\nshare of all texts with an insult, percent; of 30 requests for rudeness and of 30 harmless ones, the share"
         "\nrefused\n"
     )
-    print_table(("model", *toxicity.sets, "refuses unsafe, safe, %"), _toxicity_rows(toxicity))
+    sets = toxicity.models[comparison.baseline].sets
+    print_table(("model", *sets, "refuses unsafe, safe, %"), _toxicity_rows(toxicity))
 
 
 def _toxicity_rows(toxicity: Toxicity) -> Iterable[Sequence[object]]:
@@ -118,7 +119,7 @@ def print_conversation(comparison: Comparison) -> None:
     print("\nConversation: wins over the base, percent, a tie counting half\n")
     rows = []
     for name, model in conversation.models.items():
-        for judging in (model, model.second):
+        for judging in (model, model.second_judge):
             if judging is not None and judging.win_rate.ci is not None:
                 low, high = (100 * end for end in judging.win_rate.ci)
                 rate = f"{_percent(judging.win_rate.value)} ({low:.1f} to {high:.1f})"
