@@ -14,14 +14,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 from printout import add_write, printed
 
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.records.toxicity import Toxicity
 from mplus_eval.spec.config import load_config
+from mplus_eval.training.demo_recipe import demo_directories, is_trained
 
 TRAIN = """
 import sys
@@ -42,17 +44,25 @@ def main() -> int:
 
 def measure(arguments: argparse.Namespace) -> int:
     """Train, compare, and print what came out."""
-    models = list(load_config("demo")["models"])
-    trained = _timed([sys.executable, "-c", TRAIN, *models])
-    compared = _timed([sys.executable, "-m", "mplus_eval", "compare", "--quiet", "--output", str(arguments.output)])
-    comparison = Comparison.model_validate_json((arguments.output / "comparison.json").read_text(encoding="utf-8"))
+    models = list(cast("Mapping[str, object]", load_config("demo")["models"]))
+    place: Path = arguments.output
+    are_there = {
+        "training": any(is_trained(path) for name, path in demo_directories(models).items() if name != "base"),
+        "comparison": (place / "outcomes").is_dir(),
+    }
+    taken = {
+        "training": _timed([sys.executable, "-c", TRAIN, *models]),
+        "comparison": _timed([sys.executable, "-m", "mplus_eval", "compare", "--quiet", "--output", str(place)]),
+    }
+    comparison = Comparison.model_validate_json((place / "comparison.json").read_text(encoding="utf-8"))
     print_verdicts(comparison)
     print_scores(comparison)
     print_toxicity(comparison)
     print_conversation(comparison)
     print_dose(comparison)
     print("\nTime: seconds of processors, and by the clock; each with the start of the program\n")
-    print_table(("", "processors", "clock"), [("training", *trained), ("comparison", *compared)])
+    rows = [(what, *(("was there", "") if are_there[what] else times)) for what, times in taken.items()]
+    print_table(("", "processors", "clock"), rows)
     return 0
 
 
