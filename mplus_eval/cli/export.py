@@ -21,7 +21,9 @@ def export(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Write a finished run for other tools: tables, lm-eval's files, Every Eval Ever, Inspect, LaTeX.
+    """Write a finished run in the formats of other tools.
+
+    As tables, files of lm-eval, Every Eval Ever, Inspect, or LaTeX.
 
     Example: mplus-eval export runs/2026-11-30-base-plus --format csv
     """
