@@ -1,6 +1,6 @@
 from mplus_eval.reports.figures.figure import Bar, Figure
 from mplus_eval.reports.figures.registry import draw
-from mplus_eval.reports.figures.scatter import Point, ScatterChart
+from mplus_eval.reports.figures.scatter import Path, Point, ScatterChart
 from mplus_eval.reports.palette import ModelStyle
 
 STYLES = (ModelStyle("base", "base"), ModelStyle("plus", "plus"), ModelStyle("further-1", "star"))
@@ -27,3 +27,15 @@ def test_a_scatter_plot_names_the_better_corner_and_its_axes() -> None:
 
 def test_a_hollow_mark_is_filled_with_the_ground() -> None:
     assert 'fill="var(--bg)"' in scatter()
+
+
+def test_a_path_is_a_line_through_its_steps_between_the_ends_that_have_a_place() -> None:
+    path = Path(STYLES[1], ((1.0, 2.0), (2.0, 1.0)), start=(0.0, 3.0))
+    assert path.places == [(0.0, 3.0), (1.0, 2.0), (2.0, 1.0)]
+    points = (Point("m0", STYLES[0], Bar(0.0, None), Bar(3.0, None)),)
+    chart = ScatterChart(points, "across", "upwards", "left and low", paths=(path,))
+    bare = ScatterChart(points, "across", "upwards", "left and low")
+    drawn, without = (draw(Figure("f", "tax", "A finding", "A description.", each)) for each in (chart, bare))
+    # The line, and a dot for each of its two steps.
+    assert drawn.count('stroke="var(--plus)"') == 1
+    assert drawn.count('fill="var(--plus)"') == without.count('fill="var(--plus)"') + 2
