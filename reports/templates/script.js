@@ -28,16 +28,20 @@
   };
 
   // Links: the target's tab is shown, every fold around it opened. The items' state stands behind a question mark.
+  let latest;
   const follow = () => {
     let name = location.hash.slice(1);
     try { name = decodeURIComponent(name); } catch { /* An id never holds a percent sign. */ }
     const target = document.getElementById(name) ?? document.getElementById(name.split('?')[0]);
     const section = target?.closest('main > section');
     const tab = section && tabs.find(one => one.dataset.sections.split(' ').includes(section.id));
-    if (tab) show(tab);
-    if (!target || !name) return;
+    // Back at the page's beginning the first tab is shown again.
+    if (tab || !name) show(tab || tabs[0]);
+    if (!target) return;
     for (let fold = target.closest('details'); fold; fold = fold.parentElement.closest('details')) fold.open = true;
-    target.scrollIntoView();
+    // A state that changes behind the question mark moves nothing.
+    if (target !== latest || !name.includes('?')) target.scrollIntoView();
+    latest = target;
   };
   show(tabs[0]);
   follow();
