@@ -27,17 +27,18 @@ class Point(Styled):
 
 @dataclass(frozen=True)
 class Path:
-    """The way of one training: the places of its saved steps in order, between the baseline and the final model."""
+    """The way of one training: its saved steps in order, between the places of the baseline and the final model."""
 
     style: ModelStyle
-    steps: tuple[tuple[float, float], ...]
+    steps: tuple[Point, ...]
     start: tuple[float, float] | None = None
     end: tuple[float, float] | None = None
 
     @property
     def places(self) -> list[tuple[float, float]]:
         """All of them; an end that has no place is left out."""
-        return [place for place in (self.start, *self.steps, self.end) if place is not None]
+        steps = ((step.x.value, step.y.value) for step in self.steps)
+        return [place for place in (self.start, *steps, self.end) if place is not None]
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,9 @@ class ScatterChart:
             whole_scale(axes)
         else:
             steps = [step for path in self.paths for step in path.steps]
-            xs = [*values_and_ends(point.x for point in self.points), *(x for x, _ in steps)]
+            xs = [*values_and_ends(point.x for point in self.points), *(step.x.value for step in steps)]
             across(axes, min(xs), max(xs), self.x_name)
-            value_axis(axes, [*values_and_ends(point.y for point in self.points), *(y for _, y in steps)])
+            value_axis(axes, [*values_and_ends(point.y for point in self.points), *(step.y.value for step in steps)])
         if self.frontier:
             x, y = zip(*self.frontier, strict=True)
             axes.step(x, y, where="post", color=colour("strong"), lw=1, zorder=1)
@@ -74,8 +75,11 @@ class ScatterChart:
             ink = colour(path.style.token)
             x, y = zip(*path.places, strict=True)
             axes.plot(x, y, color=ink, lw=1, zorder=2)
-            x, y = zip(*path.steps, strict=True)
-            axes.plot(x, y, color=ink, ls="", marker="o", ms=3.5, mew=0, clip_on=False, zorder=3)
+            for step in path.steps:
+                face = colour("bg") if step.is_hollow else ink
+                axes.plot(
+                    [step.x.value], [step.y.value], marker="o", ms=4, mew=1, mec=ink, mfc=face, clip_on=False, zorder=3
+                )
         for point in self.points:
             ink = colour(point.style.token)
             if point.x.ci:

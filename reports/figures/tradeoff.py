@@ -41,8 +41,9 @@ def tradeoff_figures(data: FigureData) -> Iterable[Figure]:
     if len(frontier) > 1:
         caption += " The line of steps joins the Pareto-optimal models, by their values."
     if n_steps:
-        caption += " A line is a training, with a dot for each saved step whose tax and toxicity are known."
-    caption += HOLLOW if any(point.is_hollow for point in points) else ""
+        caption += " A coloured line is a training, with a dot for each saved step whose tax and toxicity are known."
+    drawn = [*points, *(step for steps in trainings.values() for step in steps)]
+    caption += HOLLOW if any(point.is_hollow for point in drawn) else ""
     caption += f" Without both axes: {enumerated(lacking)}." if lacking else ""
     yield Figure(
         name="tax-toxicity",
@@ -59,7 +60,7 @@ def tradeoff_figures(data: FigureData) -> Iterable[Figure]:
             paths=tuple(path_of(name, steps, points, data) for name, steps in trainings.items() if steps),
         ),
         caption=caption,
-        table=tradeoff_table([*points, *(step for steps in trainings.values() for step in steps)], measure, data),
+        table=tradeoff_table(drawn, measure, data),
     )
 
 
@@ -102,8 +103,7 @@ def path_of(trained: str, steps: Sequence[Point], points: Sequence[Point], data:
     """The line of one training from the baseline over its saved steps to the final model."""
     places = {point.model: (point.x.value, point.y.value) for point in points}
     style = data.styles.get(trained, UNTRAINED)
-    along = tuple((step.x.value, step.y.value) for step in steps)
-    return Path(style, along, places.get(data.comparison.baseline), places.get(trained))
+    return Path(style, tuple(steps), places.get(data.comparison.baseline), places.get(trained))
 
 
 def tradeoff_table(points: Sequence[Point], measure: str, data: FigureData) -> Table:

@@ -57,14 +57,22 @@ def test_every_saved_step_is_a_point_on_the_line_of_its_training() -> None:
     assert isinstance(figure.chart, ScatterChart)
     (path,) = figure.chart.paths
     # KL of 3 and 7 costs 0.3 and 0.7 points of the average; the ends are the baseline and the final model.
-    assert path.steps == (pytest.approx((0.3, 0.3)), pytest.approx((0.7, 0.2)))
+    assert path.places[1:3] == [pytest.approx((0.3, 0.3)), pytest.approx((0.7, 0.2))]
     assert path.start == pytest.approx((0.0, 0.395))
     assert path.end == pytest.approx((0.02, 0.085))
     assert [row[0] for row in table_texts(figure)] == ["base", "plus", "plus@10", "plus@20"]
-    assert "A line is a training, with a dot for each saved step" in figure.caption
+    assert "A coloured line is a training, with a dot for each saved step" in figure.caption
 
 
 def test_saved_steps_are_never_called_pareto_optimal() -> None:
     figure = tradeoff(toxic_steps(Verdict.IMPROVED))
     assert figure is not None
     assert "@" not in figure.title
+
+
+def test_a_saved_step_that_is_not_comparable_is_hollow() -> None:
+    figure = tradeoff(toxic_steps(Verdict.NOT_COMPARABLE))
+    assert figure is not None
+    assert isinstance(figure.chart, ScatterChart)
+    assert [step.is_hollow for step in figure.chart.paths[0].steps] == [False, True]
+    assert "Hollow: not comparable." in figure.caption
