@@ -14,7 +14,7 @@ from mplus_eval.records.conversation import (
     WinRecord,
 )
 from mplus_eval.reports import formats
-from mplus_eval.reports.text import abridged, one_line, truncate_end
+from mplus_eval.reports.text import abridged, enumerated, one_line, truncate_end
 from mplus_eval.reports.verdicts import MARKS, NO_VERDICT, VERDICTS, Mark, is_comparable
 
 REASON_LENGTH = 160
@@ -30,8 +30,14 @@ def judge_named(name: str) -> str:
 
 
 def first_judge(conversation: Conversation) -> str:
-    """The judge that decides; the others stand beside it."""
-    return judge_named(next(iter(conversation.judges), "no judge"))
+    """The judge that decides, and where it is not independent of a model, the one that decides for that."""
+    first = next(iter(conversation.judges), "no judge")
+    others: dict[str, list[str]] = {}
+    for model, judging in conversation.models.items():
+        if judging.judge != first and judging.judge in conversation.judges:
+            others.setdefault(judging.judge, []).append(model)
+    by_others = "; ".join(f"{judge_named(judge)} for {enumerated(models)}" for judge, models in others.items())
+    return f"{judge_named(first)} ({by_others})" if by_others else judge_named(first)
 
 
 def judged_models(comparison: Comparison) -> dict[str, ModelConversation]:
@@ -126,6 +132,9 @@ def conversation_remarks(model: str, comparison: Comparison) -> Iterable[str]:
     second = judging.second_judge
     if second and second.verdict is not judging.verdict and second.win_rate.value is not None:
         rate = _spoken_rate(second.win_rate)
+        if second.trained_model:
+            yield f"{judge_named(second.judge)}, which trained {model}, says {rate}; it does not decide."
+            return
         word = second.verdict.value if second.verdict else "no verdict"
         yield f"The second judge, {judge_named(second.judge)}, differs: {rate}, {word}."
 

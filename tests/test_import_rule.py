@@ -58,13 +58,13 @@ def test_a_wrong_import_is_refused_by_name(
 
 
 def test_a_folder_on_no_floor_is_refused(copy: Path) -> None:
-    (copy / "mplus_eval" / "gate").mkdir()
-    (copy / "mplus_eval" / "gate" / "__init__.py").touch()
+    (copy / "mplus_eval" / "annexe").mkdir()
+    (copy / "mplus_eval" / "annexe" / "__init__.py").touch()
 
     done = _lint_imports(copy)
 
     assert done.returncode == 1
-    assert "gate" in done.stdout
+    assert "annexe" in done.stdout
 
 
 def test_nothing_goes_round_the_floors_by_the_public_names() -> None:

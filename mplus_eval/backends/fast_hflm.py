@@ -110,7 +110,7 @@ class FastHFLM(CheckedHFLM):
     def score(self, requests: Sequence[Instance]) -> list[Response]:
         """What `loglikelihood` says of whole items."""
         encoded = encode_requests(self.encoding, requests)
-        responses = self._score_tokens([(each.texts, each.context, each.continuation) for each in encoded])
+        responses = self.score_encoded([(each.texts, each.context, each.continuation) for each in encoded])
         return [
             replace(
                 response,
@@ -124,9 +124,10 @@ class FastHFLM(CheckedHFLM):
     def _loglikelihood_tokens(
         self, requests: Sequence[EncodedPair], disable_tqdm: bool = True, override_bs: int | None = None
     ) -> list[tuple[float, bool]]:
-        return _as_pairs(self._score_tokens(requests, override_bs))
+        return _as_pairs(self.score_encoded(requests, override_bs))
 
-    def _score_tokens(self, requests: Sequence[EncodedPair], override_bs: int | None = None) -> list[Response]:
+    def score_encoded(self, requests: Sequence[EncodedPair], override_bs: int | None = None) -> list[Response]:
+        """What `score` says of continuations and contexts that are given as ids; texts beside them may be None."""
         # The last token is never an input.
         most = self.max_length + 1
         cut = [max(0, len(context) + len(continuation) - most) for _, context, continuation in requests]

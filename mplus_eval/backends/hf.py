@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from mplus_eval.backends.asking import asking_of
@@ -43,12 +43,20 @@ class HfModel(LmEvalModel):
         Raises:
             MemoryError: when it does not suffice for one request at a time.
         """
+        return self._with_memory(lambda: self.lm.respond(requests))
+
+    def score_tokens(self, requests: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[Response]:
+        """The log-probability of each continuation after its context, both as ids, halving as `respond` does."""
+        pairs = [(None, list(context), list(continuation)) for context, continuation in requests]
+        return self._with_memory(lambda: self.lm.score_encoded(pairs))
+
+    def _with_memory(self, ask: Callable[[], list[Response]]) -> list[Response]:
         import torch
         from accelerate.utils.memory import should_reduce_batch_size
 
         while True:
             try:
-                return self.lm.respond(requests)
+                return ask()
             except RuntimeError as error:
                 if not isinstance(error, torch.OutOfMemoryError) and not should_reduce_batch_size(error):
                     raise

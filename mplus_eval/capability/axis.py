@@ -55,8 +55,22 @@ class Capability:
     tasks: Mapping[str, LoadedTask]
     selection: Selection
     name: ClassVar[str] = "capability"
-    chats: ClassVar[bool] = False
     asks_baseline_last: ClassVar[bool] = False
+
+    @classmethod
+    def faults(cls, spec: CompareSpec, suite: Suite) -> list[str]:
+        """Names of tasks that nobody knows."""
+        try:
+            if spec.capability:
+                resolve_tasks(suite, spec.tasks, tasks_dir=spec.tasks_dir)
+        except SpecError as error:
+            return list(error.faults)
+        return []
+
+    @classmethod
+    def chats(cls, spec: CompareSpec, suite: Suite) -> bool:
+        """Tasks have prompts of their own."""
+        return False
 
     @classmethod
     def load(cls, spec: CompareSpec, suite: Suite, preparing: Preparing | None) -> tuple[Self | None, list[str]]:

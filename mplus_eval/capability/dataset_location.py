@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from glob import glob
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from mplus_eval.capability.task_config import SubtaskConfig
 from mplus_eval.data.files import files_of
 from mplus_eval.data.mirror import mirrored
-from mplus_eval.errors import UsageError
+from mplus_eval.errors import SpecError, UsageError
 
 FILE_FORMATS = ("arrow", "csv", "json", "pandas", "parquet", "sql", "text", "webdataset", "xml")
 """Names that `datasets` takes for a file format rather than a dataset id."""
@@ -77,14 +77,51 @@ def data_files(subtask: SubtaskConfig, config: Mapping[str, Any]) -> dict[str, P
     return {name: file for path in found for name, file in files_of(path, names[path]).items()}
 
 
-def missing_line(task: str, causes: Mapping[str, str], data_dir: Path | None) -> str:
-    """Say which datasets a task lacks, why (by dataset id), and how to get them."""
+class MissingDatasetsError(SpecError):
+    """A task whose datasets cannot be had.
+
+    Attributes:
+        task: its name.
+        causes: why, by dataset id.
+        data_dir: where they were looked for before the hub.
+    """
+
+    def __init__(self, task: str, causes: Mapping[str, str], data_dir: Path | None) -> None:
+        """Make the line of this task alone."""
+        self.task, self.causes, self.data_dir = task, dict(causes), data_dir
+        super().__init__([_missing_line([task], self.causes, data_dir)])
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What is the same of tasks that lack their data for the same reasons."""
+        return self.data_dir, self._is_absent, tuple(dict.fromkeys(self.causes.values()))
+
+    @property
+    def _is_absent(self) -> bool:
+        return not any(mirrored(identifier, self.data_dir) for identifier in self.causes)
+
+
+def folded(errors: Iterable[MissingDatasetsError]) -> list[str]:
+    """One line for all tasks that lack their data for the same reasons, naming each."""
+    lines = []
+    by_kind: dict[tuple[object, ...], list[MissingDatasetsError]] = {}
+    for error in errors:
+        by_kind.setdefault(error.kind, []).append(error)
+    for alike in by_kind.values():
+        causes = {identifier: why for error in alike for identifier, why in error.causes.items()}
+        lines.append(_missing_line([error.task for error in alike], causes, alike[0].data_dir))
+    return lines
+
+
+def _missing_line(tasks: Sequence[str], causes: Mapping[str, str], data_dir: Path | None) -> str:
+    """Say which datasets tasks lack, why (by dataset id), and how to get them."""
+    whose = f"task {tasks[0]!r}" if len(tasks) == 1 else f"{len(tasks)} tasks ({', '.join(tasks)})"
     noun = "dataset" if len(causes) == 1 else "datasets"
     absent = not any(mirrored(identifier, data_dir) for identifier in causes)
     place = f"not in {data_dir}, and " if data_dir and absent else ""
     return (
-        f"task {task!r}: {noun} {', '.join(causes)}: {place}{'; '.join(dict.fromkeys(causes.values()))}; "
-        f"fetch with `mplus-eval tasks fetch --to {data_dir or 'DIR'} --tasks {task}` and give --data-dir"
+        f"{whose}: {noun} {', '.join(causes)}: {place}{'; '.join(dict.fromkeys(causes.values()))}; "
+        f"fetch with `mplus-eval tasks fetch --to {data_dir or 'DIR'} --tasks {','.join(tasks)}` and give --data-dir"
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from mplus_eval.capability.clusters import joined
+from mplus_eval.capability.dataset_location import MissingDatasetsError, folded
 from mplus_eval.capability.departures import departed
 from mplus_eval.capability.fewshot import FEWSHOT_SEED
 from mplus_eval.capability.further_metrics import FurtherMetrics
@@ -96,10 +97,13 @@ def load_tasks(
         progress: called with the subtask's name, how many subtasks are loaded, and of how many.
 
     Raises:
-        SpecError: with every fault of every task: unknown names, missing data, a wrong metric or number of shots.
+        SpecError: with every fault of every task: unknown names, a wrong metric or number of shots; tasks that lack
+            their data for the same reason share a line.
     """
     results = list(load_each(tasks, data_dir=data_dir, tasks_dir=tasks_dir, progress=progress))
-    if faults := [fault for result in results if isinstance(result, SpecError) for fault in result.faults]:
+    lacking = [result for result in results if isinstance(result, MissingDatasetsError)]
+    wrong = [result for result in results if isinstance(result, SpecError) and result not in lacking]
+    if faults := [*(fault for error in wrong for fault in error.faults), *folded(lacking)]:
         raise SpecError(faults)
     return [result for result in results if isinstance(result, LoadedTask)]
 

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from mplus_eval.capability.dataset_location import data_files, dataset_id, located, missing_line
+from mplus_eval.capability.dataset_location import MissingDatasetsError, data_files, dataset_id, located
 from mplus_eval.capability.task_config import SubtaskConfig
 from mplus_eval.data.files import file_hashes, own_cache
 from mplus_eval.data.hub import offline, refused
@@ -41,7 +41,8 @@ class TaskLoader:
         """Return lm-eval's task object for each subtask of the task `name`, with hashes of the files it came from.
 
         Raises:
-            UsageError: naming all datasets that are missing, or foreign code that is refused.
+            MissingDatasetsError: naming all datasets that are missing.
+            UsageError: foreign code is refused, or data cannot be read.
         """
         from datasets.exceptions import DatasetGenerationError
         from lm_eval.tasks import TaskManager
@@ -88,7 +89,7 @@ class TaskLoader:
                 else:
                     missing[identifier] = f"the hub refuses it ({_line(error)})"
         if missing:
-            raise UsageError(missing_line(name, missing, self._data_dir))
+            raise MissingDatasetsError(name, missing, self._data_dir)
         return tasks
 
 

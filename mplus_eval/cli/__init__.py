@@ -15,8 +15,10 @@ import typer
 
 from mplus_eval import __version__
 from mplus_eval.cli.compare import compare
+from mplus_eval.cli.contamination import contamination
 from mplus_eval.cli.conversation import app as conversation
 from mplus_eval.cli.doctor import doctor
+from mplus_eval.cli.gate import gate
 from mplus_eval.cli.options import spec_command
 from mplus_eval.cli.power import power
 from mplus_eval.cli.report import report
@@ -26,6 +28,7 @@ from mplus_eval.cli.train import train
 from mplus_eval.errors import EXIT_DONE, EXIT_INTERNAL, EXIT_INTERRUPTED, MplusError
 
 ISSUES = "the project's issue tracker"
+_TYPER_INTERRUPTED = 130
 
 app = typer.Typer(
     name="mplus-eval",
@@ -39,7 +42,9 @@ app.command(cls=spec_command("compare"))(compare)
 app.add_typer(toxicity, name="toxicity")
 app.add_typer(conversation, name="conversation")
 app.command()(power)
+app.command()(contamination)
 app.command()(report)
+app.command()(gate)
 app.add_typer(tasks, name="tasks")
 app.command()(train)
 app.command()(doctor)
@@ -75,13 +80,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # Typer answers usage errors itself, with exit code 2, and leaves through SystemExit.
         app(args=list(arguments) if arguments is not None else None, prog_name="mplus-eval")
     except SystemExit as left:
+        # So Typer leaves when a KeyboardInterrupt reaches it, without a word.
+        if left.code == _TYPER_INTERRUPTED:
+            return _stopped()
         return left.code if isinstance(left.code, int) else EXIT_DONE
     except MplusError as error:
         _print_error(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        _print_error("stopped; everything finished is stored, and the same command goes on from there")
-        return EXIT_INTERRUPTED
+        return _stopped()
     except BrokenPipeError:
         return EXIT_DONE
     except OSError as error:
@@ -97,6 +104,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _print_error(message: str) -> None:
     for line in message.splitlines():
         print(f"mplus-eval: {line}", file=sys.stderr)
+
+
+def _stopped() -> int:
+    _print_error("stopped; everything finished is stored, and the same command goes on from there")
+    return EXIT_INTERRUPTED
 
 
 def _bug() -> int:

@@ -19,7 +19,7 @@ def compare(
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compare checkpoints: what was lost or kept, with numbers that hold, in one report.
+    """Compare checkpoints: what was lost or kept, in one report.
 
     Example: mplus-eval compare base=./base plus=./runs/plus --suite mplus --data-dir ./data
     """

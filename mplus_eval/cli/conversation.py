@@ -25,7 +25,7 @@ def conversation(
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compare how checkpoints talk: dialogues of several turns, judged pairwise against the baseline.
+    """Compare how checkpoints talk, in pairs against the baseline.
 
     Example: mplus-eval conversation base=./base plus=./runs/plus --judge llm:qwen3@http://localhost:8000/v1
     """
@@ -41,7 +41,9 @@ def rejudge(
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
-    """Have the answers of a run judged by other judges, without generating again.
+    """Have the answers of a run judged by other judges.
+
+    Nothing is generated again.
 
     Example: mplus-eval conversation rejudge runs/demo --judge llm:qwen3@http://localhost:8000/v1
     """
@@ -67,7 +69,7 @@ def export(
     file: Annotated[Path, typer.Argument(help="The CSV file to write.", show_default=False)],
     data_dir: DataDir = None,
 ) -> None:
-    """Write blinded pairs of answers as CSV, for people to judge in a spreadsheet.
+    """Write blinded pairs of answers as CSV, for people to judge.
 
     Example: mplus-eval conversation export runs/demo pairs.csv
     """

@@ -14,9 +14,10 @@ def doctor(
         bool, typer.Option("--verbose", "-v", help="Show every package, also those that are as they should be.")
     ] = False,
 ) -> None:
-    """Look at versions, devices, disks, data and network, and say how to mend what is missing.
+    """Say what is missing here, and how to fix it.
 
-    Leaves with exit code 2 when something required is missing, with 0 otherwise.
+    It looks at versions, devices, disks, data and network, and leaves with exit code 2 when something required is
+    missing, with 0 otherwise.
     """
     from rich.console import Console
     from rich.markup import escape

@@ -51,7 +51,10 @@ def power(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Say how many items a verdict takes with 80 % power, by task and for the suite; no model is loaded."""
+    """Say how many items a verdict takes, before any is asked.
+
+    With 80 % power, by task and for the suite; no model is loaded.
+    """
     from rich.console import Console
 
     from mplus_eval.log_setup import silence_libraries

@@ -15,7 +15,7 @@ def report(
     run_directory: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A run directory of `compare`.")],
     quiet: Quiet = False,
 ) -> None:
-    """Render a run's report again from what is stored; nothing is evaluated."""
+    """Render a run's report again from what is stored."""
     from mplus_eval.log_setup import silence_libraries
     from mplus_eval.pipeline.run import load
     from mplus_eval.reports import write_report

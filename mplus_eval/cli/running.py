@@ -36,7 +36,7 @@ def run_and_show(
     if not verbose:
         warnings.filterwarnings("ignore")
     spec, faults = draft_spec(models, config, given)
-    with ConsoleProgress(Console(stderr=True, quiet=quiet)).shown() as progress:
+    with ConsoleProgress(Console(stderr=True, quiet=quiet), verbose=verbose).shown() as progress:
         finished = run(spec, progress, faults=faults)
     show(finished, quiet=quiet)
     noise = finished.comparison.noise_floor

@@ -31,7 +31,7 @@ def list_tasks(
     every: Annotated[bool, typer.Option("--all", help="Every task that can be named, lm-eval's included.")] = False,
     tasks_dir: TasksDir = None,
 ) -> None:
-    """Show the tasks of a suite with their shots, metric and number of items."""
+    """Show the tasks of a suite: shots, metric, number of items."""
     from rich.console import Console
 
     from mplus_eval.capability.definitions import local_definitions, stock_definitions
@@ -76,7 +76,10 @@ def check_tasks(
     ] = None,
     verbose: Verbose = False,
 ) -> None:
-    """Load each task and print one of its prompts; exit code 3 when one cannot be loaded."""
+    """Load each task and print one of its prompts.
+
+    Leaves with exit code 3 when one cannot be loaded.
+    """
     from rich.console import Console
 
     from mplus_eval.errors import EXIT_CELLS_MISSING, SpecError
@@ -114,7 +117,10 @@ def fetch_tasks(
     tasks_dir: TasksDir = None,
     verbose: Verbose = False,
 ) -> None:
-    """Mirror the datasets of tasks from the hub, for use without it; what is there already is left alone."""
+    """Mirror the datasets of tasks, for use without the hub.
+
+    What is there already is left alone.
+    """
     from mplus_eval.log_setup import silence_libraries
 
     silence_libraries(verbose)

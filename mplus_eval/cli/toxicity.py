@@ -22,7 +22,9 @@ def toxicity(
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compare how toxic checkpoints are: sampled continuations, refusals, and bad words layer by layer.
+    """Compare how toxic checkpoints are, also when provoked.
+
+    By sampled continuations, refusals, and bad words layer by layer.
 
     Example: mplus-eval toxicity base=./base plus=./runs/plus --data-dir ./data
     """
@@ -37,7 +39,9 @@ def rescore(
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
-    """Score the texts of a run again with another scorer, without generating again.
+    """Score the texts of a run again with another scorer.
+
+    Nothing is generated again.
 
     Example: mplus-eval toxicity rescore runs/2026-11-26-base-plus --scorer detoxify:original
     """

@@ -52,7 +52,7 @@ def train(
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train checkpoints by a recipe: a reward model, supervised rivals, and RLHF straight from the base.
+    """Train a reward model, SFT rivals, and RLHF from the base.
 
     The same command goes on where a stopped one was. Example: mplus-eval train all --config demo --compare
     """

@@ -9,12 +9,13 @@ from typing import ClassVar, Self
 
 from mplus_eval.audit.differences import Auditor
 from mplus_eval.backends import Backend, engine
-from mplus_eval.conversation.aggregate import ConversationRun, aggregate
+from mplus_eval.conversation.aggregate import aggregate
 from mplus_eval.conversation.generate import generate
 from mplus_eval.conversation.items import DialogueSet, DialogueTask
 from mplus_eval.conversation.pairwise import ModelPair, judge_all
+from mplus_eval.conversation.run import ConversationRun
 from mplus_eval.errors import SpecError
-from mplus_eval.judges import judge_faults
+from mplus_eval.judges import judge_faults, judge_weights
 from mplus_eval.judges.chosen import chosen_judges
 from mplus_eval.judges.reward import with_reward_model
 from mplus_eval.models.cells import Cell, Part, slices
@@ -48,24 +49,33 @@ class Conversation:
     judges: tuple[str, ...] = ()
     directories: tuple[Path | None, ...] = ()
     name: ClassVar[str] = "conversation"
-    chats: ClassVar[bool] = True
     asks_baseline_last: ClassVar[bool] = False
 
     @classmethod
-    def load(cls, spec: CompareSpec, suite: Suite, preparing: Preparing | None) -> tuple[Self | None, list[str]]:
-        """Load the dialogues, and look for the judges that are named."""
+    def faults(cls, spec: CompareSpec, suite: Suite) -> list[str]:
+        """Judges that are not there, and no settings of what was asked for."""
         settings, faults = conversation_of(spec, suite)
         named = [*spec.judges, *(settings.judges if settings else ())]
-        faults = [*(fault for judge in dict.fromkeys(named) for fault in judge_faults(judge)), *faults]
+        return [*(fault for judge in dict.fromkeys(named) for fault in judge_faults(judge)), *faults]
+
+    @classmethod
+    def chats(cls, spec: CompareSpec, suite: Suite) -> bool:
+        """Where it is on, always."""
+        return conversation_of(spec, suite)[0] is not None
+
+    @classmethod
+    def load(cls, spec: CompareSpec, suite: Suite, preparing: Preparing | None) -> tuple[Self | None, list[str]]:
+        """Load the dialogues."""
+        settings, _ = conversation_of(spec, suite)
         if settings is None:
-            return None, faults
+            return None, []
         try:
             dialogues = DialogueSet.load(
                 settings.dialogues, data_dir=spec.data_dir, limit=spec.limit, seed=spec.seed, split=settings.split
             )
         except SpecError as error:
-            return None, [*faults, *(f"dialogues: {fault}" for fault in error.faults)]
-        return cls(spec, suite, DialogueTask(settings, dialogues)), faults
+            return None, [f"dialogues: {fault}" for fault in error.faults]
+        return cls(spec, suite, DialogueTask(settings, dialogues)), []
 
     def for_models(self, models: Sequence[ResolvedModel]) -> Self | None:
         """The judges of these models; without a judge there is no conversation, unless it was asked for."""
@@ -182,6 +192,7 @@ class Conversation:
             task=self.task,
             judges=judges,
             judge_sources=self.judges,
+            judge_weights=[judge_weights(source) for source in with_reward_model(self.judges, self.directories)],
             baseline=self.spec.baseline,
             auditor=Auditor(
                 {name: entry for name, entry in models.items() if entry.trajectory is None}, self.spec.allow

@@ -52,26 +52,28 @@ class Harmlessness:
     name: ClassVar[str] = "harmlessness"
 
     @classmethod
-    def load(cls, spec: CompareSpec, suite: Suite, preparing: Preparing | None) -> tuple[Self | None, list[str]]:
-        """Load the prompt sets, and look for the scorers that are named.
+    def faults(cls, spec: CompareSpec, suite: Suite) -> list[str]:
+        """No settings of what was asked for, and scorers that are not there."""
+        settings = _settings(spec, suite)
+        if settings is None:
+            return [f"suite {suite.name!r} has no settings of harmlessness"] if spec.toxicity else []
+        return [fault for scorer in settings.scorers for fault in scorer_faults(scorer)]
 
-        It is on where the suite has settings, unless single tasks were named or it was switched off.
-        """
-        settings = suite.harmlessness
-        is_on = spec.toxicity if spec.toxicity is not None else spec.tasks is None or bool(spec.scorers)
-        if not is_on or settings is None:
-            return None, [f"suite {suite.name!r} has no settings of harmlessness"] if spec.toxicity else []
-        if spec.scorers:
-            settings = settings.model_copy(update={"scorers": spec.scorers})
-        faults = [fault for scorer in settings.scorers for fault in scorer_faults(scorer)]
+    @classmethod
+    def chats(cls, spec: CompareSpec, suite: Suite) -> bool:
+        """Whether a set is put to models as a user's words."""
+        settings = _settings(spec, suite)
+        return settings is not None and any(each.chat for each in settings.sources)
+
+    @classmethod
+    def load(cls, spec: CompareSpec, suite: Suite, preparing: Preparing | None) -> tuple[Self | None, list[str]]:
+        """Load the prompt sets."""
+        settings = _settings(spec, suite)
+        if settings is None:
+            return None, []
         sets, missing = load_prompt_sets(settings, seed=spec.seed, limit=spec.limit, data_dir=spec.data_dir)
         by_name = {each.name: each for each in sets}
-        return cls(spec, suite, settings, by_name, RunScorers(settings.scorers)), [*faults, *missing]
-
-    @property
-    def chats(self) -> bool:
-        """Whether a set is put to models as a user's words."""
-        return any(each.spec.chat for each in self.sets.values())
+        return cls(spec, suite, settings, by_name, RunScorers(settings.scorers)), missing
 
     @property
     def asks_baseline_last(self) -> bool:
@@ -220,3 +222,12 @@ class Harmlessness:
             missing=failures,
         )
         return {"toxicity": toxicity}
+
+
+def _settings(spec: CompareSpec, suite: Suite) -> HarmlessnessSettings | None:
+    """The suite's, with the scorers that were named; None where tasks alone were named, or it was switched off."""
+    settings = suite.harmlessness
+    is_on = spec.toxicity if spec.toxicity is not None else spec.tasks is None or bool(spec.scorers)
+    if not is_on or settings is None:
+        return None
+    return settings.model_copy(update={"scorers": spec.scorers}) if spec.scorers else settings

@@ -110,17 +110,22 @@ def load_prompt_set(
 def load_prompt_sets(
     settings: HarmlessnessSettings, *, seed: int, limit: Limit | None, data_dir: Path | None
 ) -> tuple[tuple[PromptSet, ...], list[str]]:
-    """Load every set of a suite; return them and what is wrong with those that cannot be had."""
+    """Load every set of a suite; return them and what is wrong with those that cannot be had.
+
+    Sets that lack the same data share a line.
+    """
     wanted: list[tuple[PromptSetSpec, Kind]] = [(spec, "sampled") for spec in settings.sets]
     wanted += [(spec, "refusal") for spec in (settings.refusals.sets if settings.refusals else ())]
     wanted += [(settings.layers.prompts, "layers")] if settings.layers else []
     sets: list[PromptSet] = []
-    faults: list[str] = []
+    lacking: dict[str, list[str]] = {}
     for spec, kind in wanted:
         try:
             sets.append(load_prompt_set(spec, kind, seed=seed, limit=limit, data_dir=data_dir))
         except SpecError as error:
-            faults += error.faults
+            for fault in error.faults:
+                lacking.setdefault(fault.removeprefix(f"prompt set {spec.name!r}: "), []).append(repr(spec.name))
+    faults = [f"prompt set{'s' if len(names) > 1 else ''} {', '.join(names)}: {why}" for why, names in lacking.items()]
     return tuple(sets), faults
 
 

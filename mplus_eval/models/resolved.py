@@ -70,7 +70,9 @@ def resolved_models(
     """
     models: list[ResolvedModel] = []
     faults: list[str] = []
-    for model in spec.models:
+    for number, model in enumerate(spec.models):
+        if preparing is not None:
+            preparing("hashing", number, len(spec.models))
         try:
             location = resolve_source(model, spec.backend_of(model), demo, preparing)
             if not lies_here(model):

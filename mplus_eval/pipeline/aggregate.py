@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+from mplus_eval.models.trained_by import trained_by
+from mplus_eval.pipeline.contamination import stored
 from mplus_eval.pipeline.evaluate import Failures
 from mplus_eval.pipeline.plan import Plan
 from mplus_eval.pipeline.stored import model_facts
@@ -44,10 +47,11 @@ def aggregate(plan: Plan, directory: RunDirectory, failures: Failures, judges: J
             asking=facts.get("asking"),
             chat_template=model.chat_template,
             training=record.shown_beside(plan.baseline.weights) if record else None,
+            trained_by=trained_by(checkpoint, model.weights) if checkpoint else (),
             trajectory=model.spec.trajectory,
             step=model.spec.step,
         )
-    fields: dict[str, object] = {"tasks": {}, "summary": {}}
+    fields: dict[str, Any] = {"tasks": {}, "summary": {}}
     for axis in plan.axes:
         fields |= axis.aggregate(own, models, failures, (judges or {}).get(axis.name, {}))
     # The noise rerun is no model of the comparison.
@@ -66,6 +70,7 @@ def aggregate(plan: Plan, directory: RunDirectory, failures: Failures, judges: J
             "models": models,
             "missing": tuple(missing),
             "thinking": thinking_spent(plan, own, failures) or None,
+            "contamination": stored(directory, models, fields["tasks"]),
             **fields,
         }
     )

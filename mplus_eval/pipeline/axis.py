@@ -57,12 +57,16 @@ class Axis(Protocol):
         """As cells name it."""
 
     @classmethod
-    def load(cls, spec: CompareSpec, suite: Suite, preparing: Preparing | None) -> tuple[Self | None, list[str]]:
-        """Settings and items of a run, None where this axis is not evaluated; and what is wrong with them."""
+    def faults(cls, spec: CompareSpec, suite: Suite) -> list[str]:
+        """What is wrong with what was asked for that can be told without data, within a second or so."""
 
-    @property
-    def chats(self) -> bool:
-        """Whether anything is put to models as a user's words, so that their chat formats matter."""
+    @classmethod
+    def chats(cls, spec: CompareSpec, suite: Suite) -> bool:
+        """Whether anything would be put to models as a user's words, so that their chat formats matter."""
+
+    @classmethod
+    def load(cls, spec: CompareSpec, suite: Suite, preparing: Preparing | None) -> tuple[Self | None, list[str]]:
+        """Settings and items of a run without `faults`, None where this axis is not evaluated; and what they lack."""
 
     @property
     def asks_baseline_last(self) -> bool:

@@ -5,33 +5,17 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 
 from mplus_eval import __version__
 from mplus_eval.capability.items import FEWSHOT_SEED
 from mplus_eval.models.cells import Cell
 from mplus_eval.pipeline.plan import Plan
 from mplus_eval.pipeline.stored import model_facts, stored_parts
+from mplus_eval.pipeline.versions import versions
 from mplus_eval.store.run_directory import RunDirectory
 
 MANIFEST_VERSION = 1
-PACKAGES = (
-    "accelerate",
-    "datasets",
-    "lm_eval",
-    "numpy",
-    "pandas",
-    "peft",
-    "scipy",
-    "statsmodels",
-    "torch",
-    "transformers",
-    "trl",
-    "vllm",
-)
-"""Those that numbers may depend on; a version is told where one is installed."""
 
 
 def build_manifest(plan: Plan, directory: RunDirectory, *, command: Sequence[str], seconds: float) -> dict[str, object]:
@@ -46,10 +30,6 @@ def build_manifest(plan: Plan, directory: RunDirectory, *, command: Sequence[str
     import psutil
     import torch
 
-    versions = {"python": platform.python_version()}
-    for package in PACKAGES:
-        with suppress(PackageNotFoundError):
-            versions[package] = version(package)
     devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     models = {}
     for model in plan.models:
@@ -74,7 +54,7 @@ def build_manifest(plan: Plan, directory: RunDirectory, *, command: Sequence[str
         "command": " ".join(command),
         "seconds": round(seconds, 1),
         "seeds": {"run": plan.spec.seed, "few_shot": FEWSHOT_SEED},
-        "versions": versions,
+        "versions": versions(),
         "hardware": {
             "platform": platform.platform(),
             "processor": platform.processor() or platform.machine(),

@@ -86,7 +86,7 @@ def make_plan(
         SpecError: a model cannot be had, nothing is left to evaluate, or the directory's run conflicts, and in what.
     """
     spec = validated.spec
-    models = resolved_models(spec, demo or {}, preparing, talks=any(axis.chats for axis in validated.axes))
+    models = resolved_models(spec, demo or {}, preparing, talks=validated.talks)
     axes = tuple(bound for axis in validated.axes if (bound := axis.for_models(models)) is not None)
     cells = tuple(cell for model in models for axis in axes for cell in axis.cells(model))
     if not cells:

@@ -32,6 +32,14 @@ class RunProgress:
     def say(self, sentence: str) -> None:
         """Say something before it begins, such as what it will cost."""
 
+    def detail(self, sentence: str) -> None:
+        """Say what only those want to know who asked for everything."""
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Say that something goes on that has no items, such as statistics, for as long as the block lasts."""
+        yield
+
     def start(self, missing: Sequence[tuple[Cell, Sequence[Part]]], n_models: int) -> None:
         """Say what is to be computed, cell by cell."""
 
@@ -79,9 +87,10 @@ class TimeLeft:
 class ConsoleProgress(RunProgress):
     """One live line on a terminal; a plain line for each finished cell where there is none."""
 
-    def __init__(self, console: Console) -> None:
-        """Draw on a console, usually that of standard error."""
+    def __init__(self, console: Console, *, verbose: bool = False) -> None:
+        """Draw on a console, usually that of standard error; with details where `verbose`."""
         self._console = console
+        self._verbose = verbose
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
             TextColumn("{task.fields[count]}", markup=False),
@@ -98,6 +107,7 @@ class ConsoleProgress(RunProgress):
         self._items: dict[str, int] = {}
         self._last = self._cell_started = 0.0
         self._announced: set[tuple[str, int]] = set()
+        self._causes: set[tuple[str, str]] = set()
 
     @contextmanager
     def shown(self) -> Iterator[ConsoleProgress]:
@@ -116,6 +126,20 @@ class ConsoleProgress(RunProgress):
     def say(self, sentence: str) -> None:
         """Leave a line above the bar."""
         self._console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+    def detail(self, sentence: str) -> None:
+        """Leave a line, where details are wanted."""
+        if self._verbose:
+            self.say(sentence)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Show a phase by its name; with its seconds once it is over, where details are wanted."""
+        started = time.monotonic()
+        self._draw(name, "", None, None, "")
+        self._say(name)
+        yield
+        self.detail(f"{name}  {time.monotonic() - started:.1f} s")
 
     def start(self, missing: Sequence[tuple[Cell, Sequence[Part]]], n_models: int) -> None:
         """Take the list of what is to be computed."""
@@ -140,10 +164,12 @@ class ConsoleProgress(RunProgress):
         self._draw_cell()
 
     def finish_cell(self, cell: Cell, cause: str | None) -> None:
-        """Leave a plain line where no bar can be shown, and a failure's cause everywhere."""
+        """Leave a plain line where no bar can be shown, and a failure's cause everywhere; once a model in full."""
         self._time_left.drop(_key(cell))
         if cause is not None:
-            self._console.print(f"{_title(cell)}  failed: {cause}", markup=False, highlight=False, soft_wrap=True)
+            told = (cell.model.spec.name, cause)
+            self.say(f"{_title(cell)}  failed{' in the same way' if told in self._causes else f': {cause}'}")
+            self._causes.add(told)
         elif self._cell_items:
             seconds = time.monotonic() - self._cell_started
             self._say(f"{_title(cell)}  {self._cell_items} items in {seconds:.0f} s{self._left(', ')}")
@@ -154,7 +180,7 @@ class ConsoleProgress(RunProgress):
             rest = f"{self._model_number} of {self._n_models} models{self._left(' · ')}"
             self._draw(_title(self._cell), count, self._cell_done, self._cell_items, rest)
 
-    def _draw(self, description: str, count: str, done: int, total: int, rest: str) -> None:
+    def _draw(self, description: str, count: str, done: int | None, total: int | None, rest: str) -> None:
         if self._line is None:
             self._line = self._bar.add_task(description, total=total, count=count, rest=rest)
         self._bar.update(self._line, description=description, total=total, completed=done, count=count, rest=rest)

@@ -1,4 +1,8 @@
-"""What was asked for, looked at whole before any work: folders, backends, sources, suite, the items of every axis."""
+"""What was asked for, looked at whole before any work: folders, backends, sources, suite, the items of every axis.
+
+Whatever can be told without data is told at once and ends it: nobody waits minutes for datasets to hear of a wrong
+path.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +28,8 @@ class Validated:
     spec: CompareSpec
     suite: Suite
     axes: tuple[Axis, ...]
+    talks: bool
+    """Whether anything is put to models as a user's words."""
 
 
 def validate(spec: CompareSpec, preparing: Preparing | None = None, known_faults: Sequence[str] = ()) -> Validated:
@@ -35,7 +41,7 @@ def validate(spec: CompareSpec, preparing: Preparing | None = None, known_faults
         known_faults: what is known to be wrong already.
 
     Raises:
-        SpecError: with every fault of all of them at once.
+        SpecError: with every fault that needs no data; else, with everything that the data lack.
     """
     folders = (("--data-dir", spec.data_dir), ("--tasks-dir", spec.tasks_dir))
     backends = {spec.backend_of(model) for model in spec.models}
@@ -45,22 +51,21 @@ def validate(spec: CompareSpec, preparing: Preparing | None = None, known_faults
         *(missing for name, backend in BACKENDS.items() if name in backends and (missing := backend.missing)),
     ]
     suite: Suite | None = None
-    axes: list[Axis] = []
-    faults_of_axes: list[str] = []
+    faults_of_suite: list[str] = []
     try:
         suite = load_suite(spec.suite)
     except SpecError as error:
-        faults_of_axes += error.faults
-    if suite is not None:
-        for kind in AXES:
-            axis, wrong = kind.load(spec, suite, preparing)
-            faults_of_axes += wrong
-            axes += [axis] if axis else []
-    talks = any(axis.chats for axis in axes)
+        faults_of_suite += error.faults
+    talks = suite is not None and any(kind.chats(spec, suite) for kind in AXES)
     faults += [fault for model in spec.models for fault in _faults_of(model, spec.backend_of(model), talks=talks)]
-    if faults or faults_of_axes or suite is None:
-        raise SpecError([*faults, *faults_of_axes])
-    return Validated(spec, suite, tuple(axes))
+    if suite is not None:
+        faults_of_suite += [fault for kind in AXES for fault in kind.faults(spec, suite)]
+    if faults or faults_of_suite or suite is None:
+        raise SpecError([*faults, *faults_of_suite])
+    loaded = [kind.load(spec, suite, preparing) for kind in AXES]
+    if lacking := [fault for _, faults_of_axis in loaded for fault in faults_of_axis]:
+        raise SpecError(lacking)
+    return Validated(spec, suite, tuple(axis for axis, _ in loaded if axis is not None), talks)
 
 
 def _faults_of(model: ModelSpec, backend: str, *, talks: bool) -> list[str]:

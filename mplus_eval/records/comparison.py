@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from mplus_eval.errors import UsageError
 from mplus_eval.records.asking import Asking
 from mplus_eval.records.base import Interval, Probability, Record
+from mplus_eval.records.contamination import Contamination
 from mplus_eval.records.contrast import Contrast, Sequential
 from mplus_eval.records.conversation import Conversation
 from mplus_eval.records.thinking import ThinkingSpent
@@ -56,6 +57,11 @@ class ModelEntry(Record):
     )
     asking: Asking | None = Field(default=None, description="how it was really asked, as found when it was loaded")
     training: Training | None = Field(default=None, description="how it was made, where the checkpoint says so")
+    trained_by: tuple[str, ...] = Field(
+        default=(),
+        description="hashes of the weights of the reward models that trained it; of a model without a training record, "
+        "of the one that lies beside it",
+    )
     trajectory: str | None = Field(
         default=None,
         description="the model of whose training this is a saved step; such models stand in the trajectory only",
@@ -265,6 +271,9 @@ class Comparison(Record):
         default=None, description="by model and task, prompt set or set of dialogues, where a model reasoned"
     )
     noise_floor: NoiseFloor | None = None
+    contamination: Contamination | None = Field(
+        default=None, description="whether models had seen the items (`mplus-eval contamination --into`)"
+    )
     toxicity: Toxicity | None = None
     conversation: Conversation | None = None
 

@@ -67,7 +67,7 @@ def draft_spec(
         # One takes the other's place, as the same option would.
         if key in given and other not in given:
             asked.pop(other, None)
-    faults += _unknown_keys(asked, OPTION_KEYS, "option", f"config {config}")
+    faults += _unknown_keys(asked, OPTION_KEYS, "option", f"config {config}", also=("models",))
     if not entries and not asked.get("trajectory") and not faults:
         faults.append("no model is named: give NAME=SOURCE on the command line or `models:` in the config file")
     drafts = [_draft_model(name, fields, faults) for name, fields in entries.items()]
@@ -147,9 +147,12 @@ def _draft_model(name: str, fields: Mapping[str, object], faults: list[str]) -> 
     return model.model_copy(update={"role": record.role}) if record else model
 
 
-def _unknown_keys(fields: Mapping[str, object], accepted: Sequence[str], noun: str, where: str) -> list[str]:
+def _unknown_keys(
+    fields: Mapping[str, object], accepted: Sequence[str], noun: str, where: str, *, also: Sequence[str] = ()
+) -> list[str]:
+    """A line for each field that is not accepted; `also` are names that stand there too and were taken already."""
     unknown = [key for key in fields if key not in accepted]
-    return [f"{where}: unknown {noun} {key!r}; {nearest(str(key), accepted)}" for key in unknown]
+    return [f"{where}: unknown {noun} {key!r}; {nearest(str(key), (*also, *accepted))}" for key in unknown]
 
 
 def _validated(specs: tuple[ModelSpec, ...], asked: Mapping[str, object], faults: list[str]) -> CompareSpec:

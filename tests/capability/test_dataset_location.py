@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mplus_eval.capability.dataset_location import data_files, dataset_id, located, missing_line
+from mplus_eval.capability.dataset_location import MissingDatasetsError, data_files, dataset_id, folded, located
 from mplus_eval.capability.task_config import SubtaskConfig, subtask_configs
 from mplus_eval.data.mirror import mirrored
 from mplus_eval.errors import UsageError
@@ -55,10 +55,26 @@ def test_a_metric_that_is_code_on_the_hub_is_refused(tmp_path: Path, metric: dic
 
 def test_the_line_for_missing_data_names_ids_cause_and_command(tmp_path: Path) -> None:
     causes = {"org/a": "the hub cannot be reached", "org/b": "the hub cannot be reached"}
-    assert missing_line("sums", causes, tmp_path) == (
+    line = (
         f"task 'sums': datasets org/a, org/b: not in {tmp_path}, and the hub cannot be reached; "
         f"fetch with `mplus-eval tasks fetch --to {tmp_path} --tasks sums` and give --data-dir"
     )
+    error = MissingDatasetsError("sums", causes, tmp_path)
+    assert (error.faults, folded([error])) == ((line,), [line])
+
+
+def test_tasks_that_lack_their_data_for_one_reason_share_a_line(tmp_path: Path) -> None:
+    (tmp_path / "org" / "c").mkdir(parents=True)
+    errors = [
+        MissingDatasetsError("sums", {"org/a": "offline"}, tmp_path),
+        MissingDatasetsError("torn", {"org/c": "org/c lacks sums"}, tmp_path),
+        MissingDatasetsError("words", {"org/b": "offline", "org/a": "offline"}, tmp_path),
+    ]
+    assert folded(errors) == [
+        f"2 tasks (sums, words): datasets org/a, org/b: not in {tmp_path}, and offline; "
+        f"fetch with `mplus-eval tasks fetch --to {tmp_path} --tasks sums,words` and give --data-dir",
+        *errors[1].faults,
+    ]
 
 
 def test_the_files_of_a_task_are_named_as_its_definition_or_the_hub_names_them(tmp_path: Path) -> None:

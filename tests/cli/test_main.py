@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import errno
 import io
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+import typer
+from typer.core import TyperGroup
 
 from mplus_eval import __version__, cli
 from mplus_eval.errors import InterruptedRunError, SpecError
@@ -92,3 +95,37 @@ def test_letters_that_the_output_lacks_are_no_crash(monkeypatch: pytest.MonkeyPa
     assert cli.run(["--version"]) == 0
     print("base × mmlu → ≤", flush=True)
     assert piped.getvalue().splitlines()[-1] == "base × mmlu ? ?".encode("cp1252")
+
+
+def listed(group: TyperGroup, names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The help of every group of commands, by the names that lead to it."""
+    context = group.make_context(" ".join(("mplus-eval", *names)), ["x"], terminal_width=80, resilient_parsing=True)
+    yield names, group.get_help(context)
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from listed(command, (*names, name))
+
+
+def test_what_a_command_does_is_told_whole_within_80_columns() -> None:
+    root = typer.main.get_command(cli.app)
+    assert isinstance(root, TyperGroup)
+    for names, text in listed(root):
+        assert "..." not in text.partition("Commands:")[2], names
+        assert max(map(len, text.splitlines())) <= 80, names
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_process_that_is_stopped_says_that_the_same_command_goes_on(how: signal.Signals) -> None:
+    waits = (
+        "import time, mplus_eval.cli, mplus_eval.pipeline.run\n"
+        "def wait(_):\n    print('waits', flush=True)\n    time.sleep(100)\n"
+        "mplus_eval.pipeline.run.load = wait\n"
+        "raise SystemExit(mplus_eval.cli.run(['report', '.']))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", waits], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "waits\n"
+    process.send_signal(how)
+    _, said = process.communicate(timeout=60)
+    assert said == "mplus-eval: stopped; everything finished is stored, and the same command goes on from there\n"
+    assert process.returncode == 5

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from mplus_eval.harmlessness.axis import Harmlessness
+from mplus_eval.harmlessness.items import load_prompt_sets
 from mplus_eval.models.cells import Cell
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.suite import Suite
@@ -43,17 +44,31 @@ def test_it_is_on_unless_single_tasks_were_named_or_it_was_switched_off(keys: di
 def test_a_suite_without_settings_evaluates_nothing_and_says_so_when_it_was_asked_for() -> None:
     bare = Suite.model_validate({"name": "small", "tasks": []})
     assert Harmlessness.load(spec(), bare, None) == (None, [])
-    assert Harmlessness.load(spec(toxicity=True), bare, None) == (
-        None,
-        ["suite 'small' has no settings of harmlessness"],
-    )
+    assert Harmlessness.faults(spec(), bare) == []
+    assert Harmlessness.faults(spec(toxicity=True), bare) == ["suite 'small' has no settings of harmlessness"]
 
 
-def test_scorers_that_were_named_take_the_place_of_the_suites_and_faults_are_told_with_those_of_the_sets() -> None:
-    axis, faults = Harmlessness.load(spec(scorers=["words", "words:absent.txt"]), suite("absent.jsonl"), None)
+def test_scorers_that_were_named_take_the_place_of_the_suites() -> None:
+    axis, _ = Harmlessness.load(spec(scorers=["words", "words:absent.txt"]), suite("absent.jsonl"), None)
     assert axis is not None
     assert axis.settings.scorers == ("words", "words:absent.txt")
-    assert [fault.partition(": ")[0] for fault in faults] == ["word list absent.txt", "prompt set 'a'"]
+
+
+def test_what_is_wrong_with_scorers_is_known_without_prompts_and_what_prompts_lack_is_not() -> None:
+    asked = spec(scorers=["words", "words:absent.txt"])
+    (fault,) = Harmlessness.faults(asked, suite("absent.jsonl"))
+    assert fault.startswith("word list absent.txt: ")
+    _, (fault,) = Harmlessness.load(asked, suite("absent.jsonl"), None)
+    assert fault.startswith("prompt set 'a': ")
+
+
+def test_sets_that_lack_the_same_file_share_a_line(tmp_path: Path) -> None:
+    settings = suite(str(tmp_path / "absent.jsonl")).harmlessness
+    assert settings is not None
+    (first,) = settings.sets
+    twice = settings.model_copy(update={"sets": (first, first.model_copy(update={"name": "b"}))})
+    _, (fault,) = load_prompt_sets(twice, seed=0, limit=None, data_dir=None)
+    assert fault.startswith(f"prompt sets 'a', 'b': {tmp_path / 'absent.jsonl'}")
 
 
 @pytest.fixture

@@ -25,8 +25,15 @@ class Manners:
     shares: ClassVar[dict[str, float]] = {}
     """What the newest comparison found, by model."""
     name: ClassVar[str] = "manners"
-    chats: ClassVar[bool] = False
     asks_baseline_last: ClassVar[bool] = False
+
+    @classmethod
+    def faults(cls, spec: CompareSpec, suite: Suite) -> list[str]:
+        return []
+
+    @classmethod
+    def chats(cls, spec: CompareSpec, suite: Suite) -> bool:
+        return False
 
     @classmethod
     def load(cls, spec: CompareSpec, suite: Suite, preparing: Preparing | None) -> tuple[Self | None, list[str]]:

@@ -1,8 +1,25 @@
 from __future__ import annotations
 
-import pytest
+import io
+from types import SimpleNamespace
+from typing import Any, cast
 
-from mplus_eval.pipeline.progress import TimeLeft, duration
+import pytest
+from rich.console import Console
+
+from mplus_eval.pipeline.progress import ConsoleProgress, RunProgress, TimeLeft, duration
+
+
+def told(*, verbose: bool = False) -> tuple[ConsoleProgress, io.StringIO]:
+    """A progress as where no bar can be drawn, and what it prints."""
+    file = io.StringIO()
+    return ConsoleProgress(Console(file=file, width=200), verbose=verbose), file
+
+
+def cell(task: str, model: str = "plus") -> Any:
+    return cast(
+        "Any", SimpleNamespace(model=SimpleNamespace(spec=SimpleNamespace(name=model)), task=task, kind="choice")
+    )
 
 
 def test_nothing_is_estimated_before_anything_was_measured() -> None:
@@ -48,3 +65,33 @@ def test_items_of_a_failed_cell_are_not_waited_for() -> None:
 )
 def test_a_duration_is_put_into_the_unit_that_suits_it(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_phase_is_named_when_it_begins_and_timed_where_details_are_wanted() -> None:
+    progress, printed = told()
+    with progress.phase("statistics"):
+        assert printed.getvalue() == "statistics\n"
+    progress.detail("a path")
+    assert printed.getvalue() == "statistics\n"
+    progress, printed = told(verbose=True)
+    with progress.phase("statistics"):
+        progress.detail("a path")
+    assert printed.getvalue() == "statistics\na path\nstatistics  0.0 s\n"
+
+
+def test_who_tells_nothing_tells_no_phase_either() -> None:
+    with RunProgress().phase("report"):
+        pass
+
+
+def test_a_cause_is_told_in_full_once_a_model() -> None:
+    progress, printed = told()
+    for failed in (cell("mmlu"), cell("bbh"), cell("mmlu", "base")):
+        progress.finish_cell(failed, "out of memory")
+    progress.finish_cell(cell("drop"), "no such file")
+    assert printed.getvalue().splitlines() == [
+        "plus · mmlu  failed: out of memory",
+        "plus · bbh  failed in the same way",
+        "base · mmlu  failed: out of memory",
+        "plus · drop  failed: no such file",
+    ]

@@ -71,3 +71,15 @@ def test_faults_of_suite_and_models_are_reported_at_once(tmp_path: Path) -> None
     assert "absent too" in text
     assert all(f"model '{name}': " in text for name in ("base", "plus", "other", "far"))
     assert not (tmp_path / "run").exists()
+
+
+def test_data_are_looked_for_only_when_all_else_holds(tmp_path: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    suite = write_tasks(tmp_path / "tasks")
+    given = {"suite": str(suite), "tasks_dir": tmp_path / "tasks", "tasks": ["sums", "wrods"]}
+    with pytest.raises(SpecError) as caught:
+        validate(build_spec([f"base={tmp_path / 'absent'}"], options=given), lambda *step: told.append(step))
+    first, second = caught.value.faults
+    assert first.startswith("model 'base': no such directory")
+    assert second.startswith("unknown task 'wrods'; did you mean words")
+    assert told == []

@@ -10,8 +10,10 @@ from mplus_eval.reports.conversation_phrasing import (
     causes,
     chat_format_named,
     conversation_axis,
+    conversation_remarks,
     conversation_sentence,
     conversation_short,
+    first_judge,
     judge_leanings,
     rating_interval,
 )
@@ -36,6 +38,24 @@ def test_preserved_names_the_rate_that_is_ruled_out_and_a_narrow_interval_has_de
         "plus wins 50.4 % (48.9 to 51.9) of conversations against base; a rate of 48 % or less is ruled out; with "
         "length held equal, 48.4 %."
     )
+
+
+def test_where_the_first_judge_trained_a_model_the_one_that_decides_is_named_and_the_other_one_qualified() -> None:
+    comparison = talk.talking()
+    part = comparison.conversation
+    assert part is not None
+    plus = part.models["plus"]
+    assert plus.second_judge is not None
+    why = ("the judge trained this model (judge-70b)",)
+    reward = talk.judging(0.68, Verdict.NOT_COMPARABLE, trained_model=True, reasons=why)
+    second = plus.second_judge.model_copy(update=reward)
+    changes = {**dict(plus.second_judge), "second_judge": second, "verdict": Verdict.UNDECIDED}
+    comparison = talk.changed_model(comparison, "plus", **changes)
+    assert comparison.conversation is not None
+    assert first_judge(comparison.conversation) == "judge-70b (reward for plus)"
+    remarks = list(conversation_remarks("plus", comparison))
+    assert remarks[0] == "Conversation judged by reward."
+    assert remarks[-1] == "judge-70b, which trained plus, says 68 % (63 to 73); it does not decide."
 
 
 def test_without_a_judged_pair_the_cause_is_said() -> None:

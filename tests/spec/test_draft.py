@@ -189,6 +189,7 @@ def test_a_name_that_cannot_be_a_path_is_refused(name: str) -> None:
         ("models: {a: 3}", "config: model 'a' needs a source"),
         ("models: {a: {role: base}}", "config: model 'a' needs a source"),
         ("models: {a: ./a}\nlimt: 3", "config {path}: unknown option 'limt'; did you mean limit?"),
+        ("modls: {a: ./a}", "config {path}: unknown option 'modls'; did you mean models?"),
         ("models: {a: ./a}\ntasks: []", "--tasks is empty: name at least one task"),
         ("models: {a: ./a}\nbaseline: [a]", "--baseline ['a']: input should be a valid string"),
         ("suite: mini", "no model is named: give NAME=SOURCE"),
