@@ -11,6 +11,7 @@ from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.anchors import anchor
 from mplus_eval.reports.capability_phrasing import negated
+from mplus_eval.reports.contamination import contamination_notes, seen_note
 from mplus_eval.reports.noise import HEADING, noise_cell
 from mplus_eval.reports.sequential import sequential_notes
 from mplus_eval.reports.tables import (
@@ -113,7 +114,8 @@ def _matrix_row(
             cells.append(TableCell(unit.score(values[model]), NO_VERDICT, note=why, css="c-none v-none"))
     cells += [noise_cell(noise, noise.tasks.get(name))] if noise else []
     href = f"#{anchor('task', name)}"
-    heading = TableCell(strong=name, note=task_note(task), text=f"{baseline} {text}", key=name, href=href)
+    note = task_note(task) + seen_note(comparison, name)
+    heading = TableCell(strong=name, note=note, text=f"{baseline} {text}", key=name, href=href)
     return TableRow(heading, tuple(cells), task=name)
 
 
@@ -152,7 +154,7 @@ def summary_cell(summary: Summary) -> TableCell:
 
 
 def notes_on_cells(comparison: Comparison) -> tuple[str, ...]:
-    """What must be known of single cells: flags, when verdicts were settled, failed items, prompts that were cut."""
+    """What must be known of single cells: flags, contamination, how verdicts were settled, failures, cut prompts."""
     flags: dict[tuple[str, str], list[str]] = {}
     for task, entry in comparison.tasks.items():
         for model, contrast in entry.contrasts.items():
@@ -176,7 +178,7 @@ def notes_on_cells(comparison: Comparison) -> tuple[str, ...]:
         for model, score in entry.scores.items()
         if score.n_truncated
     ]
-    return (*flagged, *sequential_notes(comparison), *failed, *truncated)
+    return (*flagged, *contamination_notes(comparison), *sequential_notes(comparison), *failed, *truncated)
 
 
 def undecided_tables(comparison: Comparison) -> tuple[Table, ...]:

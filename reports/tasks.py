@@ -9,6 +9,7 @@ from mplus_eval.records.comparison import Comparison, Task
 from mplus_eval.records.contrast import Contrast
 from mplus_eval.reports import formats
 from mplus_eval.reports.anchors import anchor, items_link
+from mplus_eval.reports.contamination import seen_cells, seen_note
 from mplus_eval.reports.selection import items_of
 from mplus_eval.reports.tables import (
     NO_NUMBER,
@@ -68,7 +69,7 @@ def task_views(comparison: Comparison, labels: Mapping[str, ModelLabel], *, has_
         yield TaskView(
             name=name,
             anchor=anchor("task", name),
-            note=task_note(task),
+            note=task_note(task) + seen_note(comparison, name),
             verdicts=tuple(
                 TaskVerdict(model, MARKS[found.verdict], unit.difference(found.difference))
                 for model, found in contrasts.items()
@@ -86,7 +87,8 @@ def task_table(
     cells = {}
     for model in labels:
         links = {show: items_link(name, model, show) for show in ("lost", "gained")} if has_items else {}
-        cells[model] = score_cells(task, model, unit) | contrast_cells(task.contrasts.get(model), unit, links)
+        contrast = contrast_cells(task.contrasts.get(model), unit, links)
+        cells[model] = score_cells(task, model, unit) | contrast | seen_cells(comparison, name, model)
     known = [
         measure for measure in next(iter(cells.values())) if any(of[measure] != NO_NUMBER for of in cells.values())
     ]
