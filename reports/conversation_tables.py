@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mplus_eval.records.comparison import Comparison
-from mplus_eval.records.conversation import Conversation, FrequentAnswer, Judging, ModelConversation, Rate, WinRecord
+from mplus_eval.records.conversation import Conversation, FrequentAnswer, Judging, Rate, WinRecord
 from mplus_eval.reports import formats
 from mplus_eval.reports.conversation_phrasing import (
     chat_format_named,
@@ -45,9 +45,7 @@ def win_cell(wins: WinRecord | None) -> TableCell:
 
 def _verdict_cell(judging: Judging) -> TableCell:
     """What one judge says alone of one model."""
-    alone = judging.verdict_alone if isinstance(judging, ModelConversation) else None
-    verdict = alone or judging.verdict
-    mark = MARKS[verdict] if verdict else NO_VERDICT
+    mark = MARKS[judging.verdict] if judging.verdict else NO_VERDICT
     return TableCell(mark=mark, note="trained this model" if judging.trained_model else "", css=f"v-{mark.key}")
 
 
@@ -145,12 +143,14 @@ class ConversationTables:
         return Table(caption, columns, tuple(rows))
 
     def agreement(self) -> Table | None:
-        """The second judge's win rate beside the first's, and how far the two agree."""
+        """The second judge's win rate beside the first's, whichever decides, and how far the two agree."""
         cells, second_judge = {}, ""
-        for model, judging in judged_models(self.comparison).items():
-            second, agreement = judging.second_judge, judging.agreement
-            if second is None:
+        order = list(self.conversation.judges)
+        for model, found in judged_models(self.comparison).items():
+            deciding, other, agreement = found.by(found.judge), found.second_judge, found.agreement
+            if deciding is None or other is None:
                 continue
+            first, second = (deciding, other) if order[:1] != [other.judge] else (other, deciding)
             second_judge = second_judge or judge_named(second.judge)
             kappa = TableCell("withheld", css="n")
             if agreement and agreement.kappa is not None:
@@ -158,9 +158,9 @@ class ConversationTables:
                 kappa = TableCell(formats.decimal(agreement.kappa), note=ends, css="n")
             n_pairs = agreement.n_pairs if agreement else 0
             cells[model] = (
-                win_cell(judging.win_rate),
+                win_cell(first.win_rate),
                 win_cell(second.win_rate),
-                *(_verdict_cell(judged) for judged in (judging, second)),
+                *(_verdict_cell(judging) for judging in (first, second)),
                 number_if_known(agreement.agreement if agreement else None, formats.percent),
                 kappa,
                 number(formats.count(n_pairs), n_pairs),

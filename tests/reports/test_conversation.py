@@ -14,6 +14,7 @@ from mplus_eval.reports.verdicts import MARKS
 from mplus_eval.reports.view import build_report
 from tests.reports import build
 from tests.reports import build_conversation as talk
+from tests.reports.columns import models_of, of_model
 
 
 def section(comparison: Comparison, directory: Path) -> ConversationSection:
@@ -184,13 +185,13 @@ def test_each_judge_has_its_own_table_whichever_decides_for_a_model(tmp_path: Pa
     )
     turned = talk.changed_model(comparison, "plus", **dict(plus.second_judge), second_judge=second)
     first, other = section(turned, tmp_path).judges
-    assert [row.header.text for row in first.results.rows] == ["instruct", "sft", "chosen", "plus"]
-    assert first.results.rows[-1].cells[0].mark == MARKS[Verdict.NOT_COMPARABLE]
-    assert [row.header.text for row in other.results.rows] == ["plus"]
-    assert other.results.rows[0].cells[0].mark == MARKS[Verdict.UNDECIDED]
+    assert models_of(first.results) == ["instruct", "sft", "chosen", "plus"]
+    assert of_model(first.results, "plus")["Verdict"].mark == MARKS[Verdict.NOT_COMPARABLE]
+    assert models_of(other.results) == ["plus"]
+    assert of_model(other.results, "plus")["Verdict"].mark == MARKS[Verdict.UNDECIDED]
 
 
 def test_the_tables_of_judges_that_disagree_have_each_ones_own_verdict(tmp_path: Path) -> None:
     disagree = {"verdict": Verdict.JUDGES_DISAGREE, "verdict_alone": Verdict.IMPROVED}
     first, _ = section(talk.changed_model(talk.talking(), "plus", **disagree), tmp_path).judges
-    assert first.results.rows[-1].cells[0].mark == MARKS[Verdict.IMPROVED]
+    assert of_model(first.results, "plus")["Verdict"].mark == MARKS[Verdict.IMPROVED]

@@ -120,6 +120,18 @@ def test_a_judge_that_trained_the_model_says_so_beside_its_verdict_and_says_it_a
     assert column(tables(changed).agreement(), "plus")[2:4] == ["degraded", "undecided trained this model"]
 
 
+def test_the_first_judge_stands_first_where_the_second_decides() -> None:
+    comparison = talk.talking()
+    assert comparison.conversation is not None
+    plus = comparison.conversation.models["plus"]
+    assert plus.second_judge is not None
+    trained = plus.second_judge.model_copy(update=talk.judging(0.68, Verdict.IMPROVED, trained_model=True))
+    turned = talk.changed_model(comparison, "plus", **dict(plus.second_judge), second_judge=trained)
+    assert column(tables(turned).agreement(), "plus")[:4] == [
+        "68.0 [63.0, 73.0]", "54.8 [49.8, 59.8]", "improved trained this model", "undecided",
+    ]  # fmt: skip
+
+
 def test_one_judge_has_no_table_of_two() -> None:
     assert tables(talk.only(talk.talking(), "sft")).agreement() is None
 
