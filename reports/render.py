@@ -26,6 +26,10 @@ from mplus_eval.store.files import write_whole
 from mplus_eval.store.run_directory import RunDirectory
 
 TEMPLATES = Path(__file__).parent / "templates"
+HEAD_SCRIPT = "theme.js"
+"""Stands in the page's head, so that nothing is drawn in the wrong theme first."""
+SCRIPTS = ("script.js",)
+"""Stand at the end of the page, in this order; each is admitted by its hash."""
 
 
 def write_report(run_directory: Path) -> None:
@@ -49,7 +53,12 @@ def write_report(run_directory: Path) -> None:
 
 
 def render_html(report: Report, drawings: Mapping[str, str]) -> str:
-    """The report as a page of one file that opens offline; no script but its own can run in it."""
+    """The report as a page of one file that opens offline; no script but its own can run in it.
+
+    Args:
+        report: what it says.
+        drawings: its figures as SVG elements, by name.
+    """
     inks: dict[str, list[str]] = {}
     for mark in ALL_MARKS:
         inks.setdefault(mark.ink, []).append(mark.key)
@@ -64,9 +73,10 @@ def render_html(report: Report, drawings: Mapping[str, str]) -> str:
             inks=inks,
         )
     )
-    script = (TEMPLATES / "script.js").read_text(encoding="utf-8")
+    head_script, *scripts = ((TEMPLATES / name).read_text(encoding="utf-8") for name in (HEAD_SCRIPT, *SCRIPTS))
+    hashes = " ".join(f"'{_hash(script)}'" for script in (head_script, *scripts))
     policy = (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src {hashes}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
     return (
@@ -76,7 +86,8 @@ def render_html(report: Report, drawings: Mapping[str, str]) -> str:
             report=report,
             policy=policy,
             style=Markup(style),
-            script=Markup(script),
+            head_script=Markup(head_script),
+            scripts=[Markup(script) for script in scripts],
             marks={mark.key: Markup(mark.symbol) for mark in ALL_MARKS},
             drawings={name: Markup(svg) for name, svg in drawings.items()},
         )

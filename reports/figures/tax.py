@@ -77,10 +77,11 @@ def tax_figures(data: FigureData) -> Iterable[Figure]:
                 interval_if_known(row.bar.ci, formats.interval_of_points),
                 number_if_known(row.margin, formats.margin),
             ),
+            model=row.model,
         )
         for row in rows
     )
-    columns = (Column("Model", False), Column("Tax"), Column("Interval"), Column("Margin"))
+    columns = (Column("Model", False), Column("Tax"), Column(data.confidence), Column("Margin"))
     yield Figure(
         name="alignment-tax",
         section="tax",

@@ -15,7 +15,7 @@ from jinja2 import Environment, nodes
 
 from mplus_eval.errors import UsageError
 from mplus_eval.reports import write_report
-from mplus_eval.reports.render import TEMPLATES, markdown_escaped
+from mplus_eval.reports.render import SCRIPTS, TEMPLATES, markdown_escaped
 from tests.reports import build, build_conversation, build_toxicity
 
 GOLD = Path(__file__).parent / "gold"
@@ -81,7 +81,7 @@ def test_every_internal_link_lands(run: str, request: pytest.FixtureRequest) -> 
     page = Page(html(request.getfixturevalue(run)))
     targets = [link[1:] for link in page.links if link.startswith("#")]
     assert len(targets) > 20
-    assert set(targets) <= set(page.ids)
+    assert {target.split("?")[0] for target in targets} <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
 
 
@@ -91,20 +91,46 @@ def test_the_page_loads_nothing_from_elsewhere(full_run: Path) -> None:
     assert not [tag for tag, attributes in page.elements if "src" in attributes or tag == "link"]
 
 
+@pytest.mark.parametrize("run", ["full_run", "harmless_run", "talking_run"])
+def test_every_section_stands_in_a_tab_and_every_tab_leads_to_its_sections(
+    run: str, request: pytest.FixtureRequest
+) -> None:
+    elements = Page(html(request.getfixturevalue(run))).elements
+    sections = [attributes["id"] for tag, attributes in elements if tag == "section"]
+    tabs = [attributes["data-sections"] for _, attributes in elements if "data-sections" in attributes]
+    assert [anchor for tab in tabs for anchor in (tab or "").split()] == sections
+
+
+def test_tasks_subjects_models_and_dialogues_have_stable_ids(
+    full_run: Path, harmless_run: Path, talking_run: Path
+) -> None:
+    ids = Page(html(full_run)).ids
+    assert {"task-mmlu", "task-gsm8k", "subject-mmlu-mmlu_anatomy", "model-plus", "model-base"} <= set(ids)
+    assert any(re.fullmatch(r"dialogue-d\d+", name) for name in Page(html(talking_run)).ids)
+    assert any(re.fullmatch(r"example-provoking-.+", name) for name in Page(html(harmless_run)).ids)
+
+
+def test_ids_are_safe_and_unique_whatever_names_hold(hostile_run: Path) -> None:
+    ids = Page(html(hostile_run)).ids
+    assert len(ids) == len(set(ids))
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+", name) for name in ids)
+
+
 def test_every_figure_of_the_markdown_is_there(full_run: Path) -> None:
     links = re.findall(r"\]\((figures/[^)]+)\)", (full_run / "report.md").read_text(encoding="utf-8"))
     assert len(links) == 7
     assert sorted(links) == sorted(f"figures/{path.name}" for path in (full_run / "figures").iterdir())
 
 
-def test_the_policy_allows_the_one_style_and_the_one_script_only(full_run: Path) -> None:
+def test_the_policy_allows_the_one_style_and_the_pages_own_scripts_only(full_run: Path) -> None:
     page = Page(html(full_run))
     policy = next(a["content"] for tag, a in page.elements if tag == "meta" and a.get("http-equiv"))
     assert policy is not None
-    for kind in ("style", "script"):
-        (code,) = page.code[kind]
-        digest = b64encode(sha256(code.encode()).digest()).decode()
-        assert f"{kind}-src 'sha256-{digest}'" in policy
+    for kind, n_codes in (("style", 1), ("script", 1 + len(SCRIPTS))):
+        digests = [b64encode(sha256(code.encode()).digest()).decode() for code in page.code[kind]]
+        assert len(digests) == n_codes
+        admitted = " ".join(f"'sha256-{digest}'" for digest in digests)
+        assert f"{kind}-src {admitted};" in policy
     assert policy.startswith("default-src 'none';")
     assert "unsafe" not in policy
 
@@ -224,9 +250,10 @@ def test_answers_stand_inside_the_warning_and_toxic_ones_veiled(harmless_run: Pa
     text = html(harmless_run)
     warned = text.index('<details id="examples"')
     assert text.index(f" {build_toxicity.INSULT} ") > warned
-    toxic = re.findall(r"most toxic, toxicity.*?</article>", text, flags=re.DOTALL)
-    assert len(toxic) == 6
+    toxic = re.findall(r"most toxic of .*?</article>", text, flags=re.DOTALL)
+    assert len(toxic) == 2
     assert all('class="said veiled"' in article and 'class="prompt veiled"' in article for article in toxic)
+    assert all(f"</svg> <b>{model}</b>" in article for article in toxic for model in ("base", "plus"))
 
 
 @pytest.fixture(scope="module")
