@@ -13,14 +13,20 @@ from mplus_eval.cli.running import show
 
 def report(
     run_directory: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A run directory of `compare`.")],
+    short: Annotated[
+        bool,
+        typer.Option("--short", help="Also write report-short.md, which fits a comment on a pull request."),
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Render a run's report again from what is stored; nothing is evaluated."""
     from mplus_eval.log_setup import silence_libraries
     from mplus_eval.pipeline.run import load
-    from mplus_eval.reports import write_report
+    from mplus_eval.reports import SHORT_REPORT, write_report
 
     silence_libraries()
     finished = load(run_directory)
-    write_report(finished.path)
+    write_report(finished.path, is_short=short)
     show(finished, quiet=quiet)
+    if short and not quiet:
+        typer.echo(f"For a comment: {finished.path / SHORT_REPORT}")

@@ -12,7 +12,7 @@ from mplus_eval.reports.figures.curves import QUARTERS, across, named_axes, whol
 from mplus_eval.reports.figures.figure import Bar, Styled
 from mplus_eval.reports.figures.svg import colour
 
-HINTS = {"left and low": "↙ better: left and low", "left and high": "↖ better: left and high"}
+HINTS = {"right and low": "↘ better: right and low", "left and high": "↖ better: left and high"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class ScatterChart:
     points: tuple[Point, ...]
     x_name: str
     y_name: str
-    better: Literal["left and low", "left and high"]
+    better: Literal["right and low", "left and high"]
     frontier: tuple[tuple[float, float], ...] = ()
     is_whole: bool = False
 
