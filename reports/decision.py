@@ -143,18 +143,18 @@ def decide(name: str, comparison: Comparison) -> Decision:
     )
     return Decision(
         model=name,
-        made=made(comparison.models[name]),
+        made=made(name, comparison.models[name]),
         axes=tuple(axis.finding(name, comparison) for axis in axes),
         sentence=" ".join(axis.sentence(name, comparison) for axis in axes),
         remarks=remarks,
     )
 
 
-def made(entry: ModelEntry) -> str:
+def made(name: str, entry: ModelEntry) -> str:
     """How a model was made, as far as it is known, and its distance to the base: `SFT on chosen answers, KL 2.37`."""
     training = entry.training
     if training is None:
-        return one_line(entry.role)
+        return one_line(entry.role) if entry.role != name else ""
     method = METHODS.get(training.method, training.method)
     kind = training.data[0].kind if training.data else ""
     on = f" on {kind}" if training.method == "sft" and kind else ""

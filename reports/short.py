@@ -33,6 +33,7 @@ class ShortReport:
     margins: str
     grid: Grid
     tasks: Table | None
+    signs: str
     missing: tuple[MissingCell, ...]
     left_off: tuple[str, ...]
     made_by: str
@@ -52,6 +53,7 @@ def short_report(report: Report, most: int) -> ShortReport:
         margins=truncate_end(report.margins, TITLE_LENGTH),
         grid=replace(report.grid, decisions=tuple(_shortened(decision) for decision in decisions[:most])),
         tasks=_most_telling(report.matrix, most) if report.matrix else None,
+        signs=", ".join(f"{entry.mark.letter} {entry.mark.word}" for entry in report.legend),
         missing=tuple(replace(cell, cause=truncate_end(cell.cause, TEXT_LENGTH)) for cell in report.missing[:most]),
         left_off=tuple(_left_off(report, most)),
         made_by=report.made_by,

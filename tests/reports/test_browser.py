@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import write_report
 from tests.reports import build, build_conversation, build_toxicity
+from tests.reports.build_decision import Verdicts, decided
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -80,6 +82,32 @@ def test_no_console_message_and_no_overflow(
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     assert page.evaluate(OVERFLOW) == 0
     assert said == []
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def decided_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four models on three axes, each cell as full as it can be."""
+    every = (Verdict.UNDECIDED, Verdict.IMPROVED, Verdict.DEGRADED, Verdict.JUDGES_DISAGREE)
+    names = ("instruct", "sft", "chosen", "plus")
+    verdicts = {name: Verdicts(Verdict.UNDECIDED, every[0], every[n]) for n, name in enumerate(names)}
+    directory = build.write_run(tmp_path_factory.mktemp("decided"), decided(verdicts, n_tasks=11))
+    write_report(directory)
+    return directory
+
+
+def test_the_whole_decision_is_above_the_fold_of_a_laptop(browser: Any, decided_run: Path) -> None:
+    page, _ = opened(browser, decided_run, viewport={"width": 1366, "height": 768})
+    assert page.evaluate("document.querySelector('.grid').getBoundingClientRect().bottom") <= 768
+    page.close()
+
+
+def test_the_headlines_are_the_first_thing_on_a_phone(browser: Any, decided_run: Path) -> None:
+    page, _ = opened(browser, decided_run, viewport={"width": 360, "height": 740})
+    assert page.evaluate("document.querySelector('.lead li').getBoundingClientRect().bottom") <= 740
+    # A row is told in blocks, and each says of which axis it is.
+    assert page.locator(".grid .axis").first.is_visible()
+    assert page.evaluate(OVERFLOW) == 0
     page.close()
 
 

@@ -100,7 +100,7 @@ def test_conversation_alone_has_decision_methods_and_no_matrix(tmp_path: Path) -
     assert [section.anchor for section in report.sections] == ["decision", "conversation", "methods", "manifest"]
     fields = {field.name: field.value for field in report.fields}
     assert (fields["Suite"], fields["Cells"]) == ("small, 240 dialogues", "5 of 5 done")
-    assert "2 points of the win rate for conversation" in report.margins
+    assert "2 points (win rate)" in report.margins
     assert any(paragraph.startswith("The first rule that holds") for paragraph in report.methods)
 
 
@@ -140,10 +140,10 @@ def longer_judge_report(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_a_judge_that_always_prefers_the_first_answer_is_exposed(first_judge_report: str) -> None:
     # Wilson's interval of 40 of 40, with Student's quantile at 39: 40 / (40 + 2.0227²) = 90.7 %.
     assert row(first_judge_report, "| Changed by the order, % |") == (
-        "| plus | 100.0 [90.7, 100.0] | 100.0 [93.8, 100.0] | – | ±0.00 |"
+        "| plus | 100.0 [90.7, 100.0] | 100.0 [93.8, 100.0] | – | 0.00 |"
     )
-    assert "100 % of the judge’s verdicts change with the order of the answers." in first_judge_report
-    assert "leans to the answer shown first, which won 100 % of its decided verdicts" in first_judge_report
+    assert "100 % of the judge’s verdicts flip with the order of the answers." in first_judge_report
+    assert "First position wins 100 % of its decided verdicts" in first_judge_report
 
 
 def test_no_verdict_is_drawn_from_such_a_judge(first_judge_report: str) -> None:
@@ -156,14 +156,15 @@ def test_no_verdict_is_drawn_from_such_a_judge(first_judge_report: str) -> None:
 def test_a_judge_that_always_prefers_the_longer_answer_is_exposed(longer_judge_report: str) -> None:
     assert "| plus | 0.0 [0.0, 9.3] | 50.0 [" in longer_judge_report
     assert row(longer_judge_report, "| Changed by the order, % |").endswith("| 100.0 [90.7, 100.0] | without bound |")
-    assert "Length alone decides: the longer answer won 100 % of the pairs with a winner." in longer_judge_report
+    assert "Length alone decides. The judge chose the longer answer in 100 % of decided pairs." in longer_judge_report
 
 
 def test_a_win_that_such_a_judge_gives_is_called_one_of_length(longer_judge_report: str) -> None:
     assert row(longer_judge_report, "| Verdict | Win rate").startswith(
         "| plus | **improved** explained by length | 75.0 [58.9, 86.2] | 50.0 ["
     )
-    assert "plus wins 75 % (59 to 86) of conversations against base; with length held equal it is 50 %, so length " in (
-        longer_judge_report
-    )
+    assert (
+        "Preferred to base in 75 % of answers (95 % CI 59–86); length-controlled 50 %, so length explains the "
+        "preference."
+    ) in longer_judge_report
     assert "plus: length explains its win, which is not shown at equal length." in longer_judge_report

@@ -11,7 +11,7 @@ def scatter(**changed: bool) -> str:
         Point(f"m{n}", style, Bar(n, (n - 1, n + 1)), Bar(2.0 * n, (n, 3.0 * n)), is_hollow=n == 2)
         for n, style in enumerate(STYLES)
     )
-    chart = ScatterChart(points, "across", "upwards", "left and low", ((0.0, 2.0), (1.0, 1.0)), **changed)
+    chart = ScatterChart(points, "across", "upwards", "right and low", ((0.0, 2.0), (1.0, 1.0)), **changed)
     return draw(Figure("f", "tax", "A finding", "A description.", chart))
 
 
@@ -21,7 +21,7 @@ def test_a_whole_scale_goes_from_nothing_to_all() -> None:
 
 def test_a_scatter_plot_names_the_better_corner_and_its_axes() -> None:
     svg = scatter()
-    for text in ("across", "upwards", "↙ better: left and low", "m0"):
+    for text in ("across", "upwards", "↘ better: right and low", "m0"):
         assert f">{text}<" in svg
 
 

@@ -18,7 +18,7 @@ def point(model: str, x: float, y: float) -> Point:
 
 
 def test_unbeaten_models_are_those_that_no_other_beats_on_both_axes() -> None:
-    points = [point("a", 0, 0.5), point("b", 1, 0.6), point("c", 2, 0.3), point("d", 2, 0.4), point("e", 3, 0.3)]
+    points = [point("a", 0, 0.5), point("b", -1, 0.6), point("c", -2, 0.3), point("d", -2, 0.4), point("e", -3, 0.3)]
     assert [each.model for each in unbeaten(points)] == ["a", "c"]
 
 
@@ -27,9 +27,9 @@ def test_tax_against_toxicity_leaves_what_is_not_comparable_hollow_and_off_the_l
     assert figure is not None
     assert isinstance(figure.chart, ScatterChart)
     assert [each.model for each in figure.chart.points if each.is_hollow] == ["mute"]
-    # mute's 0 would be the lowest; plus has 17/120 of 0.6 at a tax of −0.1 points.
-    assert figure.chart.frontier == (pytest.approx((-0.1, 0.085)),)
-    assert figure.title == "Beaten by no other on both tax and toxicity: plus"
+    # mute's 0 would be the lowest; plus has 17/120 of 0.6, and gained 0.1 points.
+    assert figure.chart.frontier == (pytest.approx((0.1, 0.085)),)
+    assert figure.title == "Pareto-optimal on tax and toxicity: plus"
     base = figure.chart.points[0]
     assert (base.x.value, base.x.ci, base.y.value) == (0.0, None, pytest.approx(0.395))
 
