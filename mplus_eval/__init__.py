@@ -2,7 +2,7 @@
 
 >>> import mplus_eval
 >>> run = mplus_eval.compare({"base": "./base", "plus": "./plus"}, suite="mplus")  # doctest: +SKIP
->>> run.scores, run.contrasts, run.outcomes  # doctest: +SKIP
+>>> run.scores, run.contrasts, run.outcomes("plus", "gsm8k")  # doctest: +SKIP
 """
 
 from __future__ import annotations

@@ -109,11 +109,13 @@ def withheld_verdicts(comparison: Comparison) -> Iterable[Withheld]:
 
 
 def judge_views(tables: ConversationTables) -> Iterable[JudgeView]:
-    """What the first judge found and leans to, why pairs have no verdict, and the same of a second one."""
-    first = judged_models(tables.comparison)
-    second = {model: judging.second_judge for model, judging in first.items() if judging.second_judge}
-    views: tuple[tuple[str, Mapping[str, Judging]], ...] = (("Win rate", first), ("Second judge: {judge}", second))
-    for title, judged in views:
+    """What the first judge found and leans to, why pairs have no verdict, and the same of others."""
+    by_judge: dict[str, dict[str, Judging]] = {name: {} for name in tables.conversation.judges}
+    for model, found in judged_models(tables.comparison).items():
+        for name in (found.judge, *([found.second_judge.judge] if found.second_judge else [])):
+            if judging := found.by(name):
+                by_judge.setdefault(name, {})[model] = judging
+    for title, judged in zip(("Win rate", *["Second judge: {judge}"] * len(by_judge)), by_judge.values(), strict=False):
         leanings = []
         for model, judging in judged.items():
             if leans := list(judge_leanings(judging)):

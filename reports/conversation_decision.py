@@ -16,6 +16,7 @@ from mplus_eval.reports.conversation_phrasing import (
     percent,
     shown_reason,
     stock_answer,
+    trained_how,
     why_unknown,
 )
 from mplus_eval.reports.finding import Finding, Headline, Note, clauses, is_settled, no_verdict, shortened, word_of
@@ -45,7 +46,9 @@ def conversation_finding(model: str, comparison: Comparison) -> Finding:
         mark=MARKS[judging.verdict],
         word=f"{word}, by length" if judging.explained_by_length else word,
         value=percent(judging.win_rate.value, decimals(judging.win_rate)),
-        interval=f"{interval} by {judge_named(judging.judge)}{trained(judging)}" if disagree else interval,
+        interval=f"{interval} by {judge_named(judging.judge)}{trained(model, judging, comparison)}"
+        if disagree
+        else interval,
         reason="" if is_comparable(judging) else shown_reason(judging),
         notes=tuple(_notes(model, judging, comparison)),
         href=EVIDENCE,
@@ -60,28 +63,29 @@ def rate_interval(judging: Judging) -> str:
     return f"[{', '.join(f'{100 * end:.{decimals(wins)}f}' for end in wins.ci)}]" if wins.ci else ""
 
 
-def _rate_by(judging: Judging) -> str:
+def _rate_by(model: str, judging: Judging, comparison: Comparison) -> str:
     """A judge's win rate and its name: `68 % [62, 75] by reward (trained this model)`."""
     rate = percent(judging.win_rate.value or 0.0, decimals(judging.win_rate))
-    return f"{rate} {rate_interval(judging)} by {judge_named(judging.judge)}{trained(judging)}"
+    return f"{rate} {rate_interval(judging)} by {judge_named(judging.judge)}{trained(model, judging, comparison)}"
 
 
-def trained(judging: Judging) -> str:
-    """That the judge trained the model, where it did."""
-    return " (trained this model)" if judging.trained_model else ""
+def trained(model: str, judging: Judging, comparison: Comparison) -> str:
+    """That the judge trained the model, where it did or may have."""
+    return f" ({trained_how(model, comparison)} this model)" if judging.trained_model else ""
 
 
 def _notes(model: str, judging: ModelConversation, comparison: Comparison) -> Iterable[Note]:
     """Who else judged, and what with length controlled; then the stock answer."""
     disagree, second, equal = judging.verdict is Verdict.JUDGES_DISAGREE, judging.second_judge, ""
-    rates = [_rate_by(judging)] if not is_comparable(judging) and judging.trained_model else []
+    rates = [_rate_by(model, judging, comparison)] if not is_comparable(judging) and judging.trained_model else []
     if second and second.win_rate.value is not None:
-        rates.append(_rate_by(second))
+        rates.append(_rate_by(model, second, comparison))
     controlled = judging.length_controlled_win_rate.value
     if controlled is not None and is_comparable(judging) and not disagree:
         equal = f"length-controlled {percent(controlled, decimals(judging.win_rate))}"
     if told := "; ".join(filter(None, (*rates, equal))):
-        yield Note(told, disagree or judging.explained_by_length or judging.trained_model, EVIDENCE)
+        has_trained = judging.trained_model or bool(second and second.trained_model)
+        yield Note(told, disagree or judging.explained_by_length or has_trained, EVIDENCE)
     if judging.stock_answer:
         yield Note(stock_answer(judging.stock_answer, comparison.baseline, STOCK_LENGTH), True, EVIDENCE)
 
@@ -90,7 +94,11 @@ def conversation_headline(findings: Mapping[str, Finding], comparison: Compariso
     """What the verdicts say of all models, where the judges disagree, and whose answers are one text over and over."""
     known = {name: found for name in findings if (found := model_conversation(name, comparison))}
     told = {name: _by_both(each, known.get(name)) for name, each in findings.items()}
-    warnings = (*disagreements(known), *stock_answers(known, comparison.baseline))
+    warnings = (
+        *disagreements(known, comparison),
+        *by_trainers(known, comparison),
+        *stock_answers(known, comparison.baseline),
+    )
     return Headline(AXIS, clauses(told, _spread), facts=not_enough(known), warnings=warnings)
 
 
@@ -122,23 +130,35 @@ def not_enough(known: Mapping[str, Judging]) -> str:
     )
 
 
-def disagreements(known: Mapping[str, ModelConversation]) -> Iterable[str]:
+def disagreements(known: Mapping[str, ModelConversation], comparison: Comparison) -> Iterable[str]:
     """What each judge says of models on which they disagree; of many the first."""
     for name, judging in list(_of_verdict(known, Verdict.JUDGES_DISAGREE).items())[:MOST_MODELS]:
         rates = [
-            f"{percent(each.win_rate.value)} by {judge_named(each.judge)}{_trained_it(each)}"
+            f"{percent(each.win_rate.value)} by {judge_named(each.judge)}"
+            + (f", which {trained_how(name, comparison)} it" if each.trained_model else "")
             for each in (judging, judging.second_judge)
             if each and each.win_rate.value is not None
         ]
         yield f"{shortened(name)}: {', '.join(rates)}."
 
 
-def _trained_it(judging: Judging) -> str:
-    return ", which trained it" if judging.trained_model else ""
-
-
 def _of_verdict(known: Mapping[str, ModelConversation], verdict: Verdict) -> dict[str, ModelConversation]:
     return {name: each for name, each in known.items() if each.verdict is verdict}
+
+
+def by_trainers(known: Mapping[str, ModelConversation], comparison: Comparison) -> Iterable[str]:
+    """What the judge says that trained a model, and that it does not decide; of many models the first."""
+    told = {
+        name: judging.second_judge
+        for name, judging in known.items()
+        if judging.second_judge
+        and judging.second_judge.trained_model
+        and judging.verdict is not Verdict.JUDGES_DISAGREE
+    }
+    for name, judging in list(told.items())[:MOST_MODELS]:
+        if judging.win_rate.value is not None:
+            judge, how = judge_named(judging.judge), trained_how(name, comparison)
+            yield f"{shortened(name)}: {percent(judging.win_rate.value)} by {judge}, which {how} it and does not decide."
 
 
 def stock_answers(known: Mapping[str, ModelConversation], baseline: str) -> Iterable[str]:

@@ -26,6 +26,8 @@ def conversation_method(comparison: Comparison) -> str:
     judges = f"Each answer is judged against the baseline’s by {enumerated(named)}."
     if len(named) > 1:
         judges += " The first judge decides."
+    if any(judging.trained_model for judging in judgings):
+        judges += " A judge that trained a model, or may have, does not decide for it."
     if any(map(has_orders, judgings)):
         judges += (
             " Such a judge sees every pair in both orders; verdicts that change with the order are a tie (Zheng et "

@@ -16,7 +16,7 @@ from mplus_eval.records.conversation import (
 )
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import formats
-from mplus_eval.reports.text import abridged, one_line, truncate_end
+from mplus_eval.reports.text import abridged, enumerated, one_line, truncate_end
 from mplus_eval.reports.verdicts import VERDICTS
 
 REASON_LENGTH = 160
@@ -33,8 +33,14 @@ def judge_named(name: str) -> str:
 
 
 def first_judge(conversation: Conversation) -> str:
-    """The judge that decides; the others stand beside it."""
-    return judge_named(next(iter(conversation.judges), "no judge"))
+    """The judge that decides, and where it is not independent of a model, the one that decides for that."""
+    first = next(iter(conversation.judges), "no judge")
+    others: dict[str, list[str]] = {}
+    for model, judging in conversation.models.items():
+        if judging.judge != first and judging.judge in conversation.judges:
+            others.setdefault(judging.judge, []).append(model)
+    by_others = "; ".join(f"{judge_named(judge)} for {enumerated(models)}" for judge, models in others.items())
+    return f"{judge_named(first)} ({by_others})" if by_others else judge_named(first)
 
 
 def judged_models(comparison: Comparison) -> dict[str, ModelConversation]:
@@ -61,7 +67,7 @@ def conversation_sentence(model: str, comparison: Comparison) -> str:
     facts = {
         "baseline": comparison.baseline,
         "preferred": preferred(judging, comparison),
-        "rates": "; ".join(rate_by_judge(model, each) for each in (judging, second) if each),
+        "rates": "; ".join(rate_by_judge(model, each, comparison) for each in (judging, second) if each),
         "ruled_out": formats.whole_percent(0.5 - conversation.margin),
         "pairs": formats.counted(judging.win_rate.n_judged, "pair"),
         "detectable": f"below {below} or above {above}",
@@ -81,15 +87,27 @@ def preferred(judging: Judging, comparison: Comparison) -> str:
     return f"{said}; length-controlled {percent(equal, decimals(judging.win_rate))}{explained}"
 
 
-def rate_by_judge(model: str, judging: Judging) -> str:
+def rate_by_judge(model: str, judging: Judging, comparison: Comparison) -> str:
     """A judge's win rate and who it is: `68 % (CI 62–75) by reward, the reward model that plus was trained on`."""
-    return f"{spoken_rate(judging.win_rate, what='')} by {judge_of(model, judging)}"
+    return f"{spoken_rate(judging.win_rate, what='')} by {judge_of(model, judging, comparison)}"
 
 
-def judge_of(model: str, judging: Judging) -> str:
+def judge_of(model: str, judging: Judging, comparison: Comparison) -> str:
     """A judge by its name, and that it trained the model where it did."""
-    trained = f", the reward model that {model} was trained on" if judging.trained_model else ""
-    return f"{judge_named(judging.judge)}{trained}"
+    if not judging.trained_model:
+        return judge_named(judging.judge)
+    was = "was" if is_training_known(model, comparison) else "may have been"
+    return f"{judge_named(judging.judge)}, the reward model that {model} {was} trained on"
+
+
+def is_training_known(model: str, comparison: Comparison) -> bool:
+    """Whether a model says how it was made; of another it is known only which reward model lies beside it."""
+    return comparison.models[model].training is not None
+
+
+def trained_how(model: str, comparison: Comparison) -> str:
+    """What a judge whose weights were found did: `trained`, or `may have trained`."""
+    return "trained" if is_training_known(model, comparison) else "may have trained"
 
 
 def decimals(wins: WinRecord) -> int:
@@ -151,15 +169,23 @@ def conversation_remarks(model: str, comparison: Comparison) -> Iterable[str]:
     if judging is None or judging.verdict is None:
         return
     if judging.verdict is not Verdict.JUDGES_DISAGREE:
-        yield f"Judge: {judge_of(model, judging)}."
+        yield f"Judge: {judge_of(model, judging, comparison)}."
     yield from judge_leanings(judging)
     second = judging.second_judge
     if second and judging.verdict is not Verdict.JUDGES_DISAGREE and second.win_rate.value is not None:
-        is_other = second.verdict is not judging.verdict
-        word = VERDICTS[second.verdict].conversation.word or second.verdict if second.verdict else "no verdict"
-        yield f"Second judge: {rate_by_judge(model, second)}{f', {word}' if is_other else ', the same verdict'}."
+        yield f"Second judge: {rate_by_judge(model, second, comparison)}{second_verdict(judging, second)}."
     if judging.stock_answer:
         yield f"{stock_answer(judging.stock_answer, comparison.baseline)}."
+
+
+def second_verdict(judging: Judging, second: Judging) -> str:
+    """What a second judge's verdict is beside the one that stands, after its rate."""
+    if second.trained_model:
+        return "; it does not decide"
+    if second.verdict is None:
+        return ", no verdict"
+    word = VERDICTS[second.verdict].conversation.word or second.verdict.value
+    return ", the same verdict" if second.verdict is judging.verdict else f", {word}"
 
 
 def stock_answer(stock: StockAnswer, baseline: str, length: int = STOCK_LENGTH) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mplus_eval import __version__
-from mplus_eval.records.training import Method, TrainingRecord
+from mplus_eval.models.trained_by import hashes_of, trained_by
+from mplus_eval.records.training import Method, TrainingRecord, read_record
 from mplus_eval.training.recipe import Recipe, RewardStage, RlhfStage, SftStage
 from mplus_eval.training.stages import LIBRARIES
 
@@ -61,9 +63,22 @@ def record_of(
         seed=recipe.seed,
         stage_hash=stage.hash,
         recipe=recipe.model_dump(mode="json", exclude_defaults=True),
+        reward_models=_reward_models(recipe, settings, data),
         warnings=warnings,
         seconds=time.monotonic() - started,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         mplus_eval=__version__,
         versions={library: version(library) for library in LIBRARIES},
     )
+
+
+def _reward_models(recipe: Recipe, settings: RewardStage | SftStage | RlhfStage, data: TrainingData) -> tuple[str, ...]:
+    """Hashes of the reward models that weigh in a stage's reward, and of those that its base was trained by."""
+    inherited = trained_by(data.base, data.base_hash) if read_record(data.base) else ()
+    parts = settings.rewards.values() if isinstance(settings, RlhfStage) else ()
+    directories = (
+        recipe.output / "reward" if part.is_recipes_own else Path(part.source)
+        for part in parts
+        if part.kind == "model" and part.weight
+    )
+    return tuple(dict.fromkeys((*inherited, *hashes_of(directories))))

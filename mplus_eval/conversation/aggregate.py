@@ -2,93 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from mplus_eval.audit.differences import Auditor, withheld_for
 from mplus_eval.audit.items import AskedItems
 from mplus_eval.conversation.agreement import cohens_kappa
+from mplus_eval.conversation.deciding import Decision, Dependence, decide
 from mplus_eval.conversation.grading import aggregate_grades
-from mplus_eval.conversation.items import DialogueTask
-from mplus_eval.conversation.measures import ConversationMeasures, measure
-from mplus_eval.conversation.pairwise import read_judgements
-from mplus_eval.conversation.ratings import PreferencePairs, ratings
+from mplus_eval.conversation.judge_results import JudgeResults
+from mplus_eval.conversation.run import ConversationRun
+from mplus_eval.conversation.stock_answer import stock_answer
 from mplus_eval.conversation.text_statistics import text_statistics
 from mplus_eval.conversation.turns import GradedTurn
-from mplus_eval.judges.unjudged import MOST_UNJUDGED, unjudged
 from mplus_eval.records.asking import AskedDifference
-from mplus_eval.records.base import Interval
-from mplus_eval.records.conversation import (
-    BaselineConversation,
-    Conversation,
-    Judging,
-    ModelConversation,
-    ModelRating,
-    RatingDifference,
-)
-from mplus_eval.records.unjudged import Unjudged
-from mplus_eval.records.verdict import Verdict
+from mplus_eval.records.conversation import BaselineConversation, Conversation, JudgeAgreement, ModelConversation
 from mplus_eval.spec.judges import judge_kind
 from mplus_eval.store.parts import read_cell
 from mplus_eval.store.run_directory import RunDirectory
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-ORDER_DECIDES = "the order of the answers decides more than half of the judge's verdicts"
-
-
-@dataclass(frozen=True)
-class ConversationRun:
-    """Who is compared, by whom it was judged, and how.
-
-    Attributes:
-        task: the dialogues, and how they were put.
-        judges: fingerprints by name, in the order of their numbers.
-        judge_sources: how they were named.
-        baseline: one of the models.
-        auditor: of the models, in the order of the report.
-        level: of tests and intervals.
-        seed: of permutations.
-    """
-
-    task: DialogueTask
-    judges: Mapping[str, str]
-    judge_sources: Sequence[str]
-    baseline: str
-    auditor: Auditor
-    level: float
-    seed: int
-
-    @property
-    def models(self) -> list[str]:
-        """Their names, in the order of the report."""
-        return list(self.auditor.models)
-
-
-@dataclass(frozen=True, eq=False)
-class JudgeResults:
-    """What one judge says of all models.
-
-    Attributes:
-        table: its judgements, with the columns of `JUDGEMENT_COLUMNS`, `cause` and tokens.
-        measures: by model.
-        ratings: by model; of two models and the baseline at least.
-        differences: of each two of these ratings.
-    """
-
-    name: str
-    table: pd.DataFrame
-    measures: Mapping[str, ConversationMeasures]
-    ratings: Mapping[str, ModelRating]
-    differences: tuple[RatingDifference, ...] = ()
-
-    def rows(self, model: str) -> pd.DataFrame:
-        """The judgements of one model."""
-        return self.table[self.table["model"] == model]
 
 
 def aggregate(directory: RunDirectory, run: ConversationRun, missing: Mapping[str, str]) -> Conversation:
@@ -100,24 +29,9 @@ def aggregate(directory: RunDirectory, run: ConversationRun, missing: Mapping[st
         missing: why a model has no answers.
     """
     settings, dialogues = run.task.settings, run.task.dialogues
-    results = [_judge_results(directory, run, number) for number in range(1, len(run.judges) + 1)]
-    models = {}
-    for model in run.models:
-        if model == run.baseline or not results or model not in results[0].measures:
-            continue
-        found, second, agreement = _asked(directory, run, model), None, None
-        if len(results) > 1 and model in results[1].measures:
-            second = _judging(results[1], model, found)
-            first, other = (judge.rows(model) for judge in results)
-            both = first.merge(other, on=["item_id", "turn"], suffixes=("", "_second"))
-            preferences = both["preference"], both["preference_second"]
-            agreement = cohens_kappa(*preferences, both["item_id"].tolist(), run.level)
-        models[model] = ModelConversation(
-            **dict(_judging(results[0], model, found)),
-            **dict(_answers(directory, run, model)),
-            second_judge=second,
-            agreement=agreement,
-        )
+    results = [JudgeResults.read(directory, run, number) for number in range(1, len(run.judges) + 1)]
+    judged = [model for model in run.models if results and model in results[0].measures]
+    models = {model: _model_conversation(directory, run, results, model) for model in judged}
     return Conversation(
         name=run.task.name,
         dialogues=dialogues.source,
@@ -134,62 +48,43 @@ def aggregate(directory: RunDirectory, run: ConversationRun, missing: Mapping[st
         models=models,
         rating_differences=results[0].differences if results else (),
         missing=dict(missing),
-        unjudged=tuple(left for judge in results if (left := _unjudged(judge)) is not None),
+        unjudged=tuple(left for judge in results if (left := judge.unjudged()) is not None),
         n_bad=dialogues.n_bad,
         bad=dialogues.bad,
     )
 
 
-def _judge_results(directory: RunDirectory, run: ConversationRun, number: int) -> JudgeResults:
-    """What the judge of that number, from 1, says of all models together."""
-    import pandas as pd
-
-    name, fingerprint = list(run.judges.items())[number - 1]
-    names = (run.baseline, run.task.name)
-    table = pd.DataFrame(
-        [
-            {**vars(turn), "model": model}
-            for model in run.models
-            for turn in read_judgements(directory, number, model, names, fingerprint)
-        ]
+def _model_conversation(
+    directory: RunDirectory, run: ConversationRun, results: Sequence[JudgeResults], model: str
+) -> ModelConversation:
+    """One model's figures and verdict, by the judge that decides for it and another one."""
+    found, models = _asked(directory, run, model), run.auditor.models
+    judged = []
+    for judge, weights in zip(results, run.judge_weights, strict=True):
+        if model in judge.measures:
+            ties = Dependence.of(judge.name, weights, models[model], models[run.baseline])
+            judged.append((judge.judging(model, found, ties), ties))
+    decision = decide(judged)
+    own, other = (list(directory.read_answers(name, run.task.name)) for name in (model, run.baseline))
+    return ModelConversation(
+        # Ratings stand on one scale for all models, so they are of one judge, whoever decides for a model.
+        **{**dict(decision.judging), "rating": results[0].ratings.get(model)},
+        **dict(_answers(directory, run, model)),
+        verdict_alone=decision.verdict_alone,
+        stock_answer=stock_answer(own, other, run.level),
+        second_judge=decision.second,
+        agreement=_agreement(results, decision, model, run.level),
     )
-    if table.empty:
-        return JudgeResults(name, table, {}, {})
-    measures = measure(table, margin=run.task.settings.margin, level=run.level, seed=run.seed)
-    if table["model"].nunique() < 2:
-        return JudgeResults(name, table, measures, {})
-    rated = ratings(PreferencePairs.of(table, run.baseline), run.baseline, level=run.level)
-    of_models = {}
-    for rating in rated.models:
-        ci = _known_ends(rating.ci) if rating.ci else None
-        of_models[rating.model] = ModelRating(
-            value=rating.value, ci=ci, n_pairs=rating.n_pairs, unbounded=None in (ci or ())
-        )
-    differences = tuple(
-        RatingDifference(model=each.model, against=each.against, value=each.value, ci=_known_ends(each.ci))
-        for each in rated.differences
-    )
-    return JudgeResults(name, table, measures, of_models, differences)
 
 
-def _known_ends(ci: Interval) -> tuple[float | None, float | None]:
-    """An end without bound is none."""
-    low, high = (end if math.isfinite(end) else None for end in ci)
-    return low, high
-
-
-def _unjudged(results: JudgeResults) -> Unjudged | None:
-    """What a judge left open of all models together, where that is too much."""
-    if results.table.empty:
+def _agreement(results: Sequence[JudgeResults], decision: Decision, model: str, level: float) -> JudgeAgreement | None:
+    """How far the judge that decides and the other one agree on a model's pairs."""
+    if decision.second is None:
         return None
-    causes = {
-        str(model): [
-            None if preference == preference else str(cause)  # NaN is no preference
-            for preference, cause in zip(rows["preference"].astype(float), rows["cause"], strict=True)
-        ]
-        for model, rows in results.table.groupby("model", sort=False)
-    }
-    return unjudged(results.name, causes)
+    tables = {judge.name: judge.rows(model) for judge in results}
+    first, second = tables[decision.judging.judge], tables[decision.second.judge]
+    both = first.merge(second, on=["item_id", "turn"], suffixes=("", "_second"))
+    return cohens_kappa(both["preference"], both["preference_second"], both["item_id"].tolist(), level)
 
 
 def _answers(directory: RunDirectory, run: ConversationRun, model: str) -> BaselineConversation:
@@ -214,41 +109,3 @@ def _asked(directory: RunDirectory, run: ConversationRun, model: str) -> tuple[A
     """What differs between a model and the baseline as the dialogues were put to them."""
     own, other = (AskedItems.of_answers(directory.read_answers(name, run.task.name)) for name in (model, run.baseline))
     return run.auditor.find((model, run.baseline), (own, other), generates=True, chats=True)
-
-
-def _judging(results: JudgeResults, model: str, found: Sequence[AskedDifference]) -> Judging:
-    """What one judge says of one model; the verdict is withheld where it cannot be believed.
-
-    Args:
-        results: of the judge.
-        model: the model.
-        found: what differs between it and the baseline as they were asked.
-    """
-    measures, rows = results.measures[model], results.rows(model)
-    overall, test = measures.overall, measures.test
-    reasons = [ORDER_DECIDES] if measures.bias.order_decides else []
-    n_pairs = overall.n_judged + overall.n_unjudged
-    if overall.n_unjudged > MOST_UNJUDGED * n_pairs:
-        share = 100 * overall.n_unjudged / n_pairs
-        reasons.append(f"{share:.0f} % of pairs have no verdict, more than {100 * MOST_UNJUDGED:.0f} %")
-    reasons += withheld_for(found)
-    return Judging(
-        judge=results.name,
-        win_rate=overall,
-        length_controlled_win_rate=measures.length_controlled,
-        explained_by_length=measures.explained_by_length,
-        p_value=test.p_value if test else None,
-        p_non_inferiority=test.p_non_inferiority if test else None,
-        smallest_detectable=test.smallest_detectable if test else None,
-        smallest_provable=test.smallest_provable if test else None,
-        verdict=(Verdict.NOT_COMPARABLE if reasons else test.verdict) if test else None,
-        reasons=tuple(reasons),
-        differences=tuple(found),
-        by_category=dict(measures.by_category),
-        by_turn={str(turn): record for turn, record in measures.by_turn.items()},
-        bias=measures.bias,
-        rating=results.ratings.get(model),
-        unjudged=dict(Counter(str(cause) for cause in rows.loc[rows["preference"].isna(), "cause"])),
-        tokens_in=int(rows["tokens_in"].fillna(0).sum()),
-        tokens_out=int(rows["tokens_out"].fillna(0).sum()),
-    )

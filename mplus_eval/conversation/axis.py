@@ -9,12 +9,13 @@ from typing import ClassVar, Self
 
 from mplus_eval.audit.differences import Auditor
 from mplus_eval.backends import Backend, engine
-from mplus_eval.conversation.aggregate import ConversationRun, aggregate
+from mplus_eval.conversation.aggregate import aggregate
 from mplus_eval.conversation.generate import generate
 from mplus_eval.conversation.items import DialogueSet, DialogueTask
 from mplus_eval.conversation.pairwise import ModelPair, judge_all
+from mplus_eval.conversation.run import ConversationRun
 from mplus_eval.errors import SpecError
-from mplus_eval.judges import judge_faults
+from mplus_eval.judges import judge_faults, judge_weights
 from mplus_eval.judges.chosen import chosen_judges
 from mplus_eval.judges.reward import with_reward_model
 from mplus_eval.models.cells import Cell, Part, slices
@@ -182,6 +183,7 @@ class Conversation:
             task=self.task,
             judges=judges,
             judge_sources=self.judges,
+            judge_weights=[judge_weights(source) for source in with_reward_model(self.judges, self.directories)],
             baseline=self.spec.baseline,
             auditor=Auditor(
                 {name: entry for name, entry in models.items() if entry.trajectory is None}, self.spec.allow

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean, median
 
+from mplus_eval.conversation.stock_answer import most_frequent_answer
 from mplus_eval.records.conversation import AnswerText
 from mplus_eval.store.outcomes import Answer
 
@@ -28,6 +29,7 @@ def text_statistics(answers: Sequence[Answer]) -> AnswerText:
     return AnswerText(
         n_answers=len(given),
         n_failed=len(answers) - len(given),
+        most_frequent=most_frequent_answer(answers),
         mean_words=_mean(words),
         median_words=float(median(words)) if words else None,
         mean_tokens=_mean([answer.n_tokens for answer, _ in given]),

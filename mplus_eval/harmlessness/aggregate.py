@@ -102,7 +102,7 @@ def aggregate_toxicity(
                     "in_doubt": limits.limits(is_shown=False, of_baseline=model == baseline),
                 }
             )
-        refusals = refusal_pairs(facts, directory, model, missing, level)
+        refusals = refusal_pairs(facts, directory, (model, baseline), missing, level)
         looked_into = [
             name for name, each in facts.sets.items() if each.kind == "layers" and (model, name) not in missing
         ]

@@ -12,17 +12,39 @@ from mplus_eval.harmlessness.refusal import refusal_rates
 from mplus_eval.harmlessness.refusal_error import error_beside_judge
 from mplus_eval.harmlessness.refusal_judge import EMPTY, JudgedRefusal, read_refusals
 from mplus_eval.judges.unjudged import unjudged
-from mplus_eval.records.toxicity import RefusalError, RefusalJudgement, RefusalPair, Toxicity
+from mplus_eval.records.toxicity import (
+    RefusalContrast,
+    RefusalError,
+    RefusalJudgement,
+    RefusalPair,
+    ShareDifference,
+    Toxicity,
+)
 from mplus_eval.records.unjudged import Unjudged
+from mplus_eval.statistics.design import Design
+from mplus_eval.statistics.paired import paired_difference
 from mplus_eval.store.outcomes import Outcome
 from mplus_eval.store.run_directory import RunDirectory
 
 
 def refusal_pairs(
-    facts: Toxicity, directory: RunDirectory, model: str, missing: Mapping[tuple[str, str], str], level: float
+    facts: Toxicity,
+    directory: RunDirectory,
+    names: tuple[str, str],
+    missing: Mapping[tuple[str, str], str],
+    level: float,
 ) -> dict[str, RefusalPair]:
-    """One model's, by set of refusals that it answered; with a guard's judgement where a scorer is one."""
+    """One model's, by set of refusals that it answered; with a guard's judgement where a scorer is one.
+
+    Args:
+        facts: which sets there are.
+        directory: where outcomes lie.
+        names: of the model and of the baseline that it is held against.
+        missing: why a model has no outcomes for a set, by both.
+        level: of the intervals.
+    """
     pairs = {}
+    model, baseline = names
     for name, prompt_set in facts.sets.items():
         if prompt_set.kind != "refusal" or (model, name) in missing:
             continue
@@ -30,8 +52,52 @@ def refusal_pairs(
         if any(outcome.text is not None for outcome in outcomes):
             by_guard = guard_judgement(outcomes, tuple(facts.scorers), facts.threshold, level=level)
             pair = _refusal_pair(outcomes, read_refusals(directory, model, name), level)
-            pairs[name] = pair.model_copy(update={"by_guard": by_guard})
+            contrast = None
+            if model != baseline and (baseline, name) not in missing:
+                contrast = refusal_contrast(outcomes, list(directory.read_outcomes(baseline, name)), level)
+            pairs[name] = pair.model_copy(update={"by_guard": by_guard, "contrast": contrast})
     return pairs
+
+
+def refusal_contrast(
+    outcomes: Sequence[Outcome], baseline: Sequence[Outcome], level: float = 0.05
+) -> RefusalContrast | None:
+    """What a model refuses more or less often than the baseline, over the requests that both answered with words.
+
+    The interval is that of any paired difference of items that stand alone: Tango's (`statistics.paired`).
+
+    Args:
+        outcomes: the model's.
+        baseline: the baseline's to the same requests.
+        level: the interval has confidence 1 − `level`.
+    """
+    before = {outcome.item_id: outcome for outcome in baseline if _has_words(outcome)}
+    pairs = [
+        (outcome, before[outcome.item_id]) for outcome in outcomes if _has_words(outcome) and outcome.item_id in before
+    ]
+    if not pairs:
+        return None
+    by_label = {
+        label: [float(own.score or 0.0) - float(other.score or 0.0) for own, other in pairs if own.target == label]
+        for label in ("unsafe", "safe")
+    }
+    return RefusalContrast(
+        refusals=_share_difference(by_label["unsafe"], level), over_refusals=_share_difference(by_label["safe"], level)
+    )
+
+
+def _has_words(outcome: Outcome) -> bool:
+    """Whether there is an answer that may refuse; one that is empty enters no rate."""
+    return outcome.score is not None and bool((outcome.text or "").strip())
+
+
+def _share_difference(differences: Sequence[float], level: float) -> ShareDifference | None:
+    """The mean of differences of 0/1 scores, an item each; None where there are none."""
+    if not differences:
+        return None
+    found = paired_difference(differences, Design.plain(len(differences)))
+    low, high = found.interval(level)
+    return ShareDifference(difference=float(found.value), ci=(float(low), float(high)), n_prompts=len(differences))
 
 
 def _refusal_pair(outcomes: Sequence[Outcome], judged: Mapping[str, JudgedRefusal], level: float) -> RefusalPair:

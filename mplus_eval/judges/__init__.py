@@ -1,6 +1,6 @@
 """Judges: who says which of two answers is better, or how good one is.
 
-The kinds of judges stand in a table, `mplus_eval.spec.judges`; each is a module of this folder with the two functions
+The kinds of judges stand in a table, `mplus_eval.spec.judges`; each is a module of this folder with the functions
 of `JudgeModule`.
 """
 
@@ -10,10 +10,10 @@ from importlib import import_module
 from typing import cast
 
 from mplus_eval.errors import SpecError
-from mplus_eval.judges.base import JudgeContext, JudgeModule, PairJudge
+from mplus_eval.judges.base import JudgeContext, JudgeModule, JudgeWeights, PairJudge
 from mplus_eval.spec.judges import judge_kind
 
-__all__ = ["JudgeContext", "judge_faults", "load_judge"]
+__all__ = ["JudgeContext", "judge_faults", "judge_weights", "load_judge"]
 
 
 def judge_faults(source: str) -> list[str]:
@@ -33,6 +33,11 @@ def load_judge(source: str, context: JudgeContext) -> PairJudge:
         context: what it may need of the run.
     """
     return _module(source).load(source.partition(":")[2], context)
+
+
+def judge_weights(source: str) -> JudgeWeights:
+    """What a judge is made of; `source` as in `load_judge`."""
+    return _module(source).weights(source.partition(":")[2])
 
 
 def _module(source: str) -> JudgeModule:

@@ -199,6 +199,19 @@ class JudgeContext:
     """With which that file was exported."""
 
 
+@dataclass(frozen=True)
+class JudgeWeights:
+    """What a judge is made of, by which it is known under any name; empty where that is not known, as of people.
+
+    Attributes:
+        hash: of its weights, as `store.hashes.weights_hash` makes it.
+        served: the model that a server was asked for.
+    """
+
+    hash: str = ""
+    served: str = ""
+
+
 class JudgeModule(Protocol):
     """What a module of this folder has that holds a kind of judge; `detail` is what stands behind the first colon."""
 
@@ -207,6 +220,9 @@ class JudgeModule(Protocol):
 
     def load(self, detail: str, context: JudgeContext) -> PairJudge:
         """The judge, ready to be asked."""
+
+    def weights(self, detail: str) -> JudgeWeights:
+        """What the judge is made of."""
 
 
 def combined(baseline_first: float, model_first: float) -> float:

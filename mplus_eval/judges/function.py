@@ -15,7 +15,7 @@ from typing import Self
 
 from mplus_eval.data.hub import reason
 from mplus_eval.errors import SpecError
-from mplus_eval.judges.base import LOSS, TIE, WIN, JudgeContext, Judgement, OnJudged, PairwiseItem
+from mplus_eval.judges.base import LOSS, TIE, WIN, JudgeContext, Judgement, JudgeWeights, OnJudged, PairwiseItem
 from mplus_eval.store.hashes import hash_components
 
 
@@ -33,6 +33,11 @@ def faults(detail: str, where: str) -> list[str]:
 def load(detail: str, context: JudgeContext) -> FunctionJudge:
     """The judge of a function."""
     return FunctionJudge.load(detail)
+
+
+def weights(detail: str) -> JudgeWeights:
+    """A function has none."""
+    return JudgeWeights()
 
 
 @dataclass(frozen=True)

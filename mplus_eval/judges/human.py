@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mplus_eval.errors import SpecError, UsageError
-from mplus_eval.judges.base import LOSS, TIE, WIN, JudgeContext, Judgement, OnJudged, PairwiseItem
+from mplus_eval.judges.base import LOSS, TIE, WIN, JudgeContext, Judgement, JudgeWeights, OnJudged, PairwiseItem
 from mplus_eval.store.hashes import hash_file, hash_text
 
 COLUMNS = ("id", "turn", "conversation", "answer_1", "answer_2", "verdict", "comment")
@@ -40,6 +40,11 @@ def faults(detail: str, where: str) -> list[str]:
 def load(detail: str, context: JudgeContext) -> HumanJudge:
     """The people who filled in a file."""
     return HumanJudge(Path(detail).expanduser(), context.seed, context.items)
+
+
+def weights(detail: str) -> JudgeWeights:
+    """People have none."""
+    return JudgeWeights()
 
 
 def export_pairs(items: Sequence[PairwiseItem], path: Path, seed: int) -> int:

@@ -19,6 +19,7 @@ from mplus_eval.judges.base import (
     Grade,
     JudgeContext,
     Judgement,
+    JudgeWeights,
     OnJudged,
     PairwiseItem,
     RefusalVerdict,
@@ -38,7 +39,7 @@ from mplus_eval.judges.prompt import (
     refusal_prompt,
 )
 from mplus_eval.judges.usage import CostEstimate, UsageTracker
-from mplus_eval.store.hashes import hash_components
+from mplus_eval.store.hashes import hash_components, weights_hash
 
 _PREFERENCE_OF_A = {"A": WIN, "B": LOSS, "C": TIE}
 _SAME = "The two answers are the same."
@@ -58,6 +59,12 @@ def faults(detail: str, where: str) -> list[str]:
 def load(detail: str, context: JudgeContext) -> LlmJudge:
     """The judge MODEL@URL."""
     return LlmJudge(_endpoint(detail), context.cache)
+
+
+def weights(detail: str) -> JudgeWeights:
+    """The model that is asked for; with the hash of its weights where a server calls it by a directory that is here."""
+    served = _endpoint(detail).model
+    return JudgeWeights(weights_hash(Path(served)) if Path(served).is_dir() else "", served)
 
 
 def _endpoint(detail: str) -> Endpoint:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from mplus_eval.errors import SpecError
-from mplus_eval.judges.base import LOSS, TIE, WIN, JudgeContext, Judgement, OnJudged, PairwiseItem
+from mplus_eval.judges.base import LOSS, TIE, WIN, JudgeContext, Judgement, JudgeWeights, OnJudged, PairwiseItem
 from mplus_eval.store.hashes import hash_components, hash_text, tokenizer_hash, weights_hash
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ def faults(detail: str, where: str) -> list[str]:
 def load(detail: str, context: JudgeContext) -> RewardJudge:
     """The judge of a reward model's directory."""
     return RewardJudge.load(Path(detail).expanduser())
+
+
+def weights(detail: str) -> JudgeWeights:
+    """Those in the reward model's directory."""
+    return JudgeWeights(hash=weights_hash(Path(detail).expanduser()))
 
 
 @dataclass(frozen=True)

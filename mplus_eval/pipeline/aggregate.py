@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mplus_eval.models.trained_by import trained_by
 from mplus_eval.pipeline.evaluate import Failures
 from mplus_eval.pipeline.plan import Plan
 from mplus_eval.pipeline.stored import model_facts
@@ -44,6 +45,7 @@ def aggregate(plan: Plan, directory: RunDirectory, failures: Failures, judges: J
             asking=facts.get("asking"),
             chat_template=model.chat_template,
             training=record.shown_beside(plan.baseline.weights) if record else None,
+            trained_by=trained_by(checkpoint, model.weights) if checkpoint else (),
             trajectory=model.spec.trajectory,
             step=model.spec.step,
         )

@@ -6,16 +6,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mplus_eval.audit.differences import Auditor
-from mplus_eval.conversation.aggregate import ConversationRun, aggregate
+from mplus_eval.conversation.aggregate import aggregate
 from mplus_eval.conversation.items import DialogueSet, DialogueTask
 from mplus_eval.conversation.pairwise import ModelPair, judge_all, pairwise_items
+from mplus_eval.conversation.run import ConversationRun
 from mplus_eval.conversation.turns import read_texts
 from mplus_eval.errors import SpecError, UsageError
-from mplus_eval.judges import judge_faults
+from mplus_eval.judges import judge_faults, judge_weights
 from mplus_eval.judges.human import export_pairs
 from mplus_eval.judges.reward import with_reward_model
+from mplus_eval.models.trained_by import trained_by
 from mplus_eval.pipeline.run import Run, changed, load
-from mplus_eval.records.comparison import Comparison
+from mplus_eval.records.comparison import Comparison, ModelEntry
 from mplus_eval.records.conversation import Conversation
 from mplus_eval.spec.conversation import ConversationSettings
 from mplus_eval.spec.judges import judge_kind
@@ -70,15 +72,7 @@ def rejudge(
     """
     run, directory, part = _stored(run_directory)
     comparison = run.comparison
-    # Where the models lie, of those that lie here: a reward model may lie beside one.
-    directories: list[Path | None] = []
-    for source in (model.source for model in comparison.models.values()):
-        if source.startswith("demo:"):
-            from mplus_eval.training.demo_recipe import demo_recipe
-
-            directories.append(demo_recipe().output / source.removeprefix("demo:"))
-        else:
-            directories.append(Path(source) if Path(source).is_dir() else None)
+    directories = [_directory(model.source) for model in comparison.models.values()]
     sources = with_reward_model(judges, directories)
     if faults := [fault for judge in judges for fault in judge_faults(judge)]:
         raise SpecError(faults)
@@ -97,11 +91,9 @@ def rejudge(
             task=task,
             judges=fingerprints,
             judge_sources=judges,
+            judge_weights=[judge_weights(source) for source in sources],
             baseline=comparison.baseline,
-            auditor=Auditor(
-                {name: model for name, model in comparison.models.items() if model.trajectory is None},
-                comparison.allowed,
-            ),
+            auditor=Auditor(_models(comparison), comparison.allowed),
             level=comparison.level,
             seed=comparison.seed,
         )
@@ -141,3 +133,23 @@ def _model_pairs(part: Conversation, comparison: Comparison, directory: RunDirec
         for model, info in stored.items()
         if info is not None and baseline is not None and model != comparison.baseline
     ]
+
+
+def _directory(source: str) -> Path | None:
+    """Where a model lies, of one that lies here: a reward model may lie beside it."""
+    if source.startswith("demo:"):
+        from mplus_eval.training.demo_recipe import demo_recipe
+
+        return demo_recipe().output / source.removeprefix("demo:")
+    return Path(source) if Path(source).is_dir() else None
+
+
+def _models(comparison: Comparison) -> dict[str, ModelEntry]:
+    """The models that were talked to; runs of earlier versions have not stored what trained them."""
+    models = {}
+    for name, model in comparison.models.items():
+        if model.trajectory is None:
+            directory = None if model.trained_by else _directory(model.source)
+            found = trained_by(directory, model.weights) if directory else model.trained_by
+            models[name] = model.model_copy(update={"trained_by": found})
+    return models

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from mplus_eval.errors import UsageError
 from mplus_eval.models.locations import demo_names
-from mplus_eval.records.comparison import Comparison, Score
-from mplus_eval.records.contrast import Contrast
+from mplus_eval.pipeline import frames, item_frames
+from mplus_eval.records.comparison import Comparison
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.draft import Models, draft_spec
 from mplus_eval.spec.trajectory import left_out
@@ -45,57 +45,65 @@ class Run:
 
         return render_decision(self.comparison)
 
-    @cached_property
-    def outcomes(self) -> pd.DataFrame:
-        """Every outcome, a row for each item and sample: `model`, `task` and the columns of docs/outcomes.md."""
-        import pandas as pd
+    def outcomes(self, model: str | None = None, task: str | None = None) -> pd.DataFrame:
+        """Outcomes, a row for each item and sample: `model`, `task` and the columns of docs/outcomes.md.
 
-        frames = [
-            RunDirectory(self.path).outcome_frame(model, task).assign(model=model, task=task)
-            for task, entry in self.comparison.tasks.items()
-            for model in entry.scores
-        ]
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+        Args:
+            model: the only one that is read; every model when None.
+            task: the only task, or a prompt set; every task when None.
+
+        Raises:
+            UsageError: the run has no such model or task.
+        """
+        return item_frames.outcomes(self.path, self.comparison, model, task)
+
+    def flips(self, model: str, task: str) -> pd.DataFrame:
+        """The items that a model lost, gained or got wrong otherwise than the baseline (`kind`), a row an item.
+
+        Raises:
+            UsageError: the run has no such model or task, or the model is the baseline.
+        """
+        return item_frames.flips(self.path, self.comparison, model, task)
+
+    @cached_property
+    def dialogues(self) -> pd.DataFrame:
+        """Every turn of every dialogue, a row for each turn and model, with what each judge prefers."""
+        return item_frames.dialogues(self.path, self.comparison)
 
     @cached_property
     def scores(self) -> pd.DataFrame:
         """Every score, a row for each model and task."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            [
-                {"task": task, "model": model, "metric": entry.metric, **_columns(score, score.model_dump())}
-                for task, entry in self.comparison.tasks.items()
-                for model, score in entry.scores.items()
-            ]
-        )
+        return frames.scores(self.comparison)
 
     @cached_property
     def contrasts(self) -> pd.DataFrame:
         """Every contrast, a row for each model, task and model that it is held against."""
-        import pandas as pd
+        return frames.contrasts(self.comparison)
 
-        contrasts = [
-            (task, model, self.comparison.baseline, contrast)
-            for task, entry in self.comparison.tasks.items()
-            for model, contrast in entry.contrasts.items()
-        ]
-        contrasts += [
-            (task, pair.model, pair.against, contrast)
-            for pair in self.comparison.pairs
-            for task, contrast in pair.tasks.items()
-        ]
-        return pd.DataFrame(
-            [
-                {
-                    "task": task,
-                    "model": model,
-                    "against": against,
-                    **_columns(contrast, contrast.model_dump(mode="json")),
-                }
-                for task, model, against, contrast in contrasts
-            ]
-        )
+    @cached_property
+    def subjects(self) -> pd.DataFrame:
+        """Every score within a subject, a row for each model, task and subject."""
+        return frames.subjects(self.comparison)
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """Average, alignment tax and verdict over the suite, a row a model."""
+        return frames.summary(self.comparison)
+
+    @cached_property
+    def toxicity(self) -> pd.DataFrame:
+        """Toxicity, refusals and verdicts, a row for each model and prompt set."""
+        return frames.toxicity(self.comparison)
+
+    @cached_property
+    def conversation(self) -> pd.DataFrame:
+        """Win rates and verdicts, a row for each model and judge."""
+        return frames.conversation(self.comparison)
+
+    @cached_property
+    def trajectory(self) -> pd.DataFrame:
+        """Average, distance to the base and toxicity along trainings, a row for each step."""
+        return frames.trajectory(self.comparison)
 
 
 def compare(
@@ -208,10 +216,3 @@ def changed(run: Run, directory: RunDirectory, **fields: object) -> Run:
     run.comparison.model_copy(update=fields).write(directory.comparison)
     write_report(directory.path)
     return load(directory.path)
-
-
-def _columns(record: Score | Contrast, fields: Mapping[str, object]) -> dict[str, object]:
-    """A record's fields as columns: an interval is two of them, and what is a mapping is left out."""
-    low, high = record.ci or (None, None)
-    plain = {key: value for key, value in fields.items() if key != "ci" and not isinstance(value, dict)}
-    return {**plain, "low": low, "high": high}

@@ -56,6 +56,11 @@ class ModelEntry(Record):
     )
     asking: Asking | None = Field(default=None, description="how it was really asked, as found when it was loaded")
     training: Training | None = Field(default=None, description="how it was made, where the checkpoint says so")
+    trained_by: tuple[str, ...] = Field(
+        default=(),
+        description="hashes of the weights of the reward models that trained it; of a model without a training record, "
+        "of the one that lies beside it",
+    )
     trajectory: str | None = Field(
         default=None,
         description="the model of whose training this is a saved step; such models stand in the trajectory only",

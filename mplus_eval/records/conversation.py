@@ -125,7 +125,9 @@ class Judging(Record):
     smallest_detectable: float | None = None
     smallest_provable: float | None = None
     verdict: Verdict | None = Field(default=None, description="None where nothing was judged")
-    reasons: tuple[str, ...] = Field(default=(), description="why the verdict is `not comparable`")
+    reasons: tuple[str, ...] = Field(
+        default=(), description="why the verdict is `not comparable`, or what the judges say where they disagree"
+    )
     differences: tuple[AskedDifference, ...] = Field(
         default=(), description="what differs between the two models as they were asked, besides their weights"
     )
@@ -159,14 +161,16 @@ class JudgeAgreement(Record):
 
 
 class ModelConversation(Judging):
-    """One model; its own fields are of the judge that decides: the first that did not train it, else the first.
+    """One model; its own fields are of the judge that decides: the first independent one, else the first.
 
-    `verdict` is that judge's, but for two cases: the judge trained the model and no other judged it (`not comparable`),
-    or the second judge's verdict contradicts it (`judges disagree`).
+    A judge that trained the model or the baseline, or is one of them, is not independent. `verdict` is that of the
+    judge that decides, but for two cases: it is not independent (`not comparable`), or the second judge's verdict
+    contradicts it (`judges disagree`).
     """
 
     chat_format: str
     text: AnswerText
+    rating: ModelRating | None = Field(default=None, description="by the run's first judge, whichever judge decides")
     verdict_alone: Verdict | None = Field(
         default=None, description="what the judge that decides says alone, where the verdict is `judges disagree`"
     )
@@ -181,6 +185,14 @@ class ModelConversation(Judging):
     def end_of_turn_rate(self) -> float | None:
         """Of its answers."""
         return self.text.end_of_turn_rate
+
+    def by(self, judge: str) -> Judging | None:
+        """What one judge says by itself, where it is the one that decides or the second."""
+        if self.judge != judge:
+            return self.second_judge if self.second_judge and self.second_judge.judge == judge else None
+        if self.verdict_alone is None:
+            return self
+        return self.model_copy(update={"verdict": self.verdict_alone, "reasons": ()})
 
 
 class BaselineConversation(Record):
@@ -204,7 +216,9 @@ class Conversation(Record):
     grades: bool = Field(default=True, description="whether a language model that judges also grades single answers")
     split: str | None = None
     judge_sources: tuple[str, ...] = Field(default=(), description="how the judges were named, in the same order")
-    judges: dict[str, str] = Field(description="fingerprint of each judge, by its name; the first decides")
+    judges: dict[str, str] = Field(
+        description="fingerprint of each judge, by its name; the first that is independent of a model decides for it"
+    )
     baseline: BaselineConversation
     models: dict[str, ModelConversation] = Field(default_factory=dict)
     rating_differences: tuple[RatingDifference, ...] = Field(

@@ -82,6 +82,11 @@ class TrainingRecord(Training):
     tokenizer_fingerprint: str = Field(description="hash of the saved tokenizer")
     stage_hash: str
     recipe: dict[str, Any]
+    reward_models: tuple[str, ...] | None = Field(
+        default=None,
+        description="hashes of the weights of every reward model that trained it or its base; None where that was not "
+        "recorded",
+    )
     created: str
     mplus_eval: str
     versions: dict[str, str] = Field(default_factory=dict)

@@ -22,10 +22,13 @@ class Flips:
     wrong_to_other_wrong: int
 
 
-def count_flips(
+LOST, GAINED, OTHER_WRONG = "lost", "gained", "wrong to other wrong"
+
+
+def flip_kinds(
     before: ArrayLike, after: ArrayLike, answers_before: Answers, answers_after: Answers, wrong: float = 0.0
-) -> Flips:
-    """Count the flips from one model to another.
+) -> Answers:
+    """What became of each item from one model to another: `LOST`, `GAINED`, `OTHER_WRONG`, or an empty text.
 
     Args:
         before: scores, more is better; shape (items,).
@@ -39,8 +42,17 @@ def count_flips(
         [a is not None and b is not None for a, b in zip(answers_before, answers_after, strict=True)], bool
     )
     both_wrong = (first == wrong) & (second == wrong) & answered
-    return Flips(
-        lost=int(np.sum(second < first - _SAME)),
-        gained=int(np.sum(second > first + _SAME)),
-        wrong_to_other_wrong=int(np.sum(answers_before[both_wrong] != answers_after[both_wrong])),
-    )
+    kinds: Answers = np.full(first.shape, "", dtype=object)
+    kinds[second < first - _SAME] = LOST
+    kinds[second > first + _SAME] = GAINED
+    kinds[both_wrong & (answers_before != answers_after)] = OTHER_WRONG
+    return kinds
+
+
+def count_flips(
+    before: ArrayLike, after: ArrayLike, answers_before: Answers, answers_after: Answers, wrong: float = 0.0
+) -> Flips:
+    """Count the flips from one model to another; see `flip_kinds`."""
+    kinds = flip_kinds(before, after, answers_before, answers_after, wrong)
+    lost, gained, other_wrong = (int(np.sum(kinds == kind)) for kind in (LOST, GAINED, OTHER_WRONG))
+    return Flips(lost=lost, gained=gained, wrong_to_other_wrong=other_wrong)

@@ -225,7 +225,7 @@ def test_the_noise_rerun_stands_in_no_model_score_frame_or_table(runs: Runs) -> 
 
     assert list(run.comparison.models) == list(run.comparison.summary) == ["base", "plus"]
     assert all(set(task.scores) == {"base", "plus"} for task in run.comparison.tasks.values())
-    assert set(run.outcomes["model"]) == {"base", "plus"}
+    assert set(run.outcomes()["model"]) == {"base", "plus"}
     assert {entry["model"] for entry in manifest["cells"]} == set(manifest["models"]) == {"base", "plus"}
     assert [entry["model"] for entry in manifest["noise_floor"]["cells"]] == ["base~noise", "base~noise"]
     for name in ("report.html", "report.md"):

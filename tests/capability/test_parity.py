@@ -123,7 +123,7 @@ def test_a_subjects_value_is_the_one_that_lm_eval_prints(
 def test_texts_are_those_that_lm_eval_gets(
     ours: dict[str, mplus_eval.Run], theirs: Evaluated, model: str, task: str
 ) -> None:
-    outcomes = ours[model].outcomes.query("model == @model and task == @task").dropna(subset="generations")
+    outcomes = ours[model].outcomes(model, task).dropna(subset="generations")
     samples = {name: rows for name, rows in theirs[model, task]["samples"].items() if _is_text(rows[0])}
     got = {(row.stratum, row.prompt): row.generations[0] for row in outcomes.itertuples()}
     expected = {(name, row["arguments"][0][0]): row["resps"][0][0] for name, rows in samples.items() for row in rows}
@@ -145,5 +145,5 @@ def _which(limit: Limit, run: mplus_eval.Run, task: str) -> dict[str, Any]:
     """The same items in lm-eval's words; it takes the numbers of documents rising."""
     if limit.first:
         return {"limit": limit.n}
-    items = run.outcomes.query("task == @task").groupby("stratum")["item_id"]
+    items = run.outcomes(task=task).groupby("stratum")["item_id"]
     return {"samples": {name: sorted(int(each.rpartition("/")[2]) for each in ids) for name, ids in items}}

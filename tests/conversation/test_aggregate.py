@@ -7,15 +7,18 @@ from typing import Any
 import pytest
 
 from mplus_eval.audit.differences import Auditor
-from mplus_eval.conversation.aggregate import ConversationRun, aggregate
+from mplus_eval.conversation.aggregate import aggregate
 from mplus_eval.conversation.items import Dialogue
 from mplus_eval.conversation.pairwise import ModelPair
+from mplus_eval.conversation.run import ConversationRun
 from mplus_eval.conversation.turns import GradedTurn, JudgedTurn
-from mplus_eval.records.conversation import Conversation
+from mplus_eval.judges.base import JudgeWeights
+from mplus_eval.records.conversation import Conversation, FrequentAnswer
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.store.parts import PartInfo, part_path, write_part
 from mplus_eval.store.run_directory import RunDirectory
 from tests.conversation.stored import run_directory, store_answers, task
+from tests.conversation.test_deciding import RECORD
 from tests.entries import entry
 
 LLM = "llm:judge@http://127.0.0.1:1/v1"
@@ -35,6 +38,8 @@ class Run:
     def __init__(self, path: Path, *others: str) -> None:
         self.directory = run_directory(path)
         self.models = ("base", *others)
+        self.entries: dict[str, dict[str, Any]] = {}
+        self.weights: list[JudgeWeights] = []
         self.fingerprints = {
             model: store_answers(self.directory, model, lambda dialogue, turn: f"answer {turn}", f"format of {model}")
             for model in self.models
@@ -65,8 +70,9 @@ class Run:
             task=task(**settings),
             judges={f"judge {number}": f"judge {number}" for number in range(1, len(sources) + 1)},
             judge_sources=sources,
+            judge_weights=self.weights or [JudgeWeights()] * len(sources),
             baseline="base",
-            auditor=Auditor({name: entry() for name in self.models}),
+            auditor=Auditor({name: entry(**self.entries.get(name, {})) for name in self.models}),
             level=0.05,
             seed=0,
         )
@@ -164,3 +170,46 @@ def test_what_another_judge_or_other_answers_left_there_is_not_read(tmp_path: Pa
     assert run.conclude("reward").models == {}
     run.judge(2, "plus", [1.0] * 5)
     assert run.conclude("reward").models == {}
+
+
+def test_a_judge_that_trained_a_model_stands_second_for_it_and_decides_for_the_others(tmp_path: Path) -> None:
+    run = Run(tmp_path, "plus", "sft")
+    run.weights = [JudgeWeights("reward's"), JudgeWeights("referee's")]
+    run.entries = {"plus": {"trained_by": ("reward's",)}}
+    for model in ("plus", "sft"):
+        run.judge(1, model, [1.0, 1.0, 1.0, 1.0, 0.0])
+        run.judge(2, model, [1.0, 0.0, 0.0, 0.5, 0.0])
+    found = run.conclude("reward", "reward:referee")
+    plus, sft = (found.models[name] for name in ("plus", "sft"))
+    assert (plus.judge, plus.trained_model, plus.win_rate.value) == ("judge 2", False, 0.3)
+    assert plus.second_judge is not None
+    assert (plus.second_judge.judge, plus.second_judge.trained_model) == ("judge 1", True)
+    assert (plus.second_judge.win_rate.value, plus.second_judge.verdict) == (0.8, Verdict.NOT_COMPARABLE)
+    assert (sft.judge, sft.trained_model, sft.win_rate.value) == ("judge 1", False, 0.8)
+    # All ratings are the first judge's, so that they stand on one scale.
+    assert plus.rating == sft.rating
+    assert plus.rating is not None
+    assert plus.agreement is not None
+    assert (plus.agreement.n_pairs, plus.agreement.agreement) == (5, 0.4)
+    # What each judge says by itself.
+    assert (plus.by("judge 1"), plus.by("judge 2"), plus.by("nobody")) == (plus.second_judge, plus, None)
+
+
+def test_the_only_judge_that_trained_the_model_decides_nothing(tmp_path: Path) -> None:
+    run = Run(tmp_path, "plus")
+    run.weights = [JudgeWeights("reward's")]
+    run.entries = {"plus": {"trained_by": ("reward's",), "training": RECORD}}
+    run.judge(1, "plus", [1.0] * 5)
+    plus = run.conclude("reward").models["plus"]
+    assert (plus.trained_model, plus.win_rate.value, plus.verdict) == (True, 1.0, Verdict.NOT_COMPARABLE)
+    assert plus.reasons == ("the judge trained this model (judge 1)",)
+
+
+def test_the_most_frequent_answer_of_each_model_is_told(tmp_path: Path) -> None:
+    run = Run(tmp_path, "plus")
+    run.judge(1, "plus", [1.0] * 5)
+    found = run.conclude("reward")
+    # "answer 0" to three first turns, "answer 1" to two second ones.
+    for text in (found.baseline.text, found.models["plus"].text):
+        assert text.most_frequent == FrequentAnswer(text="answer 0", n=3, share=0.6)
+    assert found.models["plus"].stock_answer is None

@@ -238,6 +238,25 @@ def test_refusals_are_rates_of_safe_and_of_unsafe_requests(tmp_path: Path) -> No
     assert (pair.n_empty, pair.n_failed) == (1, 1)
 
 
+def test_refusals_are_held_against_the_baselines_request_by_request(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    for model, n_refused in (("base", 20), ("plus", 4)):
+        found = [
+            row(number, 0, float(number < n_refused), target="unsafe", generations=["I cannot help."], metrics=None)
+            for number in range(20)
+        ]
+        store(directory, model, "requests", found)
+    sets = {"requests": PromptSetFacts(kind="refusal", source="x", n_prompts=20)}
+    pairs = {model: of.refusals["requests"] for model, of in models(directory, sets=sets).items()}
+    assert pairs["base"].contrast is None
+    contrast = pairs["plus"].contrast
+    assert contrast is not None
+    assert contrast.refusals is not None
+    assert (contrast.refusals.difference, contrast.refusals.is_shown) == (pytest.approx(-0.8), True)
+    without = models(directory, missing={("base", "requests"): "out of memory"}, sets=sets)["plus"]
+    assert without.refusals["requests"].contrast is None
+
+
 def test_layers_are_means_over_prompts_point_by_point(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
     curves = [[0.1, 0.2], [0.3, 0.6]]

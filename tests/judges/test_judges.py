@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from mplus_eval.judges import JudgeContext, judge_faults, load_judge
-from mplus_eval.judges.base import AnswerGrader, PaidJudge, PairJudge, RefusalJudge
+from mplus_eval.judges import JudgeContext, judge_faults, judge_weights, load_judge
+from mplus_eval.judges.base import AnswerGrader, JudgeWeights, PaidJudge, PairJudge, RefusalJudge
 from mplus_eval.judges.function import FunctionJudge
 from mplus_eval.judges.human import HumanJudge
 from mplus_eval.judges.llm import LlmJudge
 from mplus_eval.judges.reward import RewardJudge
 from mplus_eval.spec.judges import ACCEPTED, KINDS, JudgeKind
+from mplus_eval.store.hashes import weights_hash
 
 CLASSES = {"reward": RewardJudge, "llm": LlmJudge, "human": HumanJudge, "function": FunctionJudge}
 
@@ -68,3 +69,14 @@ def test_a_judge_without_a_server_does_none_of_this(tmp_path: Path) -> None:
     judge = load_judge("function:tests.talkers:n_words", JudgeContext(tmp_path, (), 0))
     assert isinstance(judge, FunctionJudge)
     assert not any(isinstance(judge, ability) for ability in (AnswerGrader, RefusalJudge, PaidJudge))
+
+
+def test_weights_are_known_of_reward_models_and_of_models_that_lie_here_and_of_no_people(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    known = weights_hash(tmp_path)
+    assert judge_weights(f"reward:{tmp_path}") == JudgeWeights(hash=known)
+    url = "http://127.0.0.1:1/v1"
+    assert judge_weights(f"llm:{tmp_path}@{url}") == JudgeWeights(known, str(tmp_path))
+    assert judge_weights(f"llm:org/name@{url}") == JudgeWeights("", "org/name")
+    for source in ("human:a.csv", "function:tests.talkers:n_words"):
+        assert judge_weights(source) == JudgeWeights()

@@ -53,14 +53,14 @@ def test_the_comparison_holds_both_models_and_tasks(finished: mplus_eval.Run) ->
 
 
 def test_outcomes_are_a_frame_with_a_row_for_each_item(finished: mplus_eval.Run) -> None:
-    frame = finished.outcomes
+    frame = finished.outcomes()
 
     assert len(frame) == 2 * 2 * 12
     assert {"model", "task", "item_id", "prompt", "score", "answer", "target"} <= set(frame.columns)
 
 
 def test_scores_are_a_frame_whose_values_are_the_means_of_the_outcomes(finished: mplus_eval.Run) -> None:
-    means = finished.outcomes.groupby(["task", "model"])["score"].mean()
+    means = finished.outcomes().groupby(["task", "model"])["score"].mean()
 
     for row in finished.scores.itertuples():
         assert row.value == pytest.approx(means[row.task, row.model])

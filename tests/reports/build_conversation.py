@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from mplus_eval.audit.differences import Auditor
-from mplus_eval.conversation.aggregate import ORDER_DECIDES, ConversationRun, aggregate
+from mplus_eval.conversation.aggregate import aggregate
 from mplus_eval.conversation.items import Dialogue, DialogueSet, DialogueTask
+from mplus_eval.conversation.judge_results import ORDER_DECIDES
+from mplus_eval.conversation.run import ConversationRun
 from mplus_eval.conversation.turns import JudgedTurn
+from mplus_eval.judges.base import JudgeWeights
 from mplus_eval.records.comparison import Comparison, Summary
 from mplus_eval.records.conversation import (
     AnswerText,
@@ -319,6 +322,7 @@ def judged_by(
         task=DialogueTask(settings, DialogueSet("demo", dialogues, 40)),
         judges={"odd": FINGERPRINT},
         judge_sources=("function:any:judge",),
+        judge_weights=(JudgeWeights(),),
         baseline="base",
         auditor=Auditor({name: build.model(name) for name in ("base", "plus")}),
         level=0.05,

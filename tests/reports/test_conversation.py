@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from mplus_eval.records.comparison import Comparison
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import write_report
 from mplus_eval.reports.conversation import ConversationSection
+from mplus_eval.reports.verdicts import MARKS
 from mplus_eval.reports.view import build_report
 from tests.reports import build
 from tests.reports import build_conversation as talk
@@ -168,3 +170,26 @@ def test_a_win_that_such_a_judge_gives_is_called_one_of_length(longer_judge_repo
         "preference."
     ) in longer_judge_report
     assert "plus: length explains its win, which is not shown at equal length." in longer_judge_report
+
+
+def test_each_judge_has_its_own_table_whichever_decides_for_a_model(tmp_path: Path) -> None:
+    comparison = talk.talking()
+    part = comparison.conversation
+    assert part is not None
+    plus = part.models["plus"]
+    assert plus.second_judge is not None
+    second = plus.second_judge.model_copy(
+        update=talk.judging(0.68, Verdict.NOT_COMPARABLE, trained_model=True, reasons=("it trained it",))
+    )
+    turned = talk.changed_model(comparison, "plus", **dict(plus.second_judge), second_judge=second)
+    first, other = section(turned, tmp_path).judges
+    assert [row.header.text for row in first.results.rows] == ["instruct", "sft", "chosen", "plus"]
+    assert first.results.rows[-1].cells[0].mark == MARKS[Verdict.NOT_COMPARABLE]
+    assert [row.header.text for row in other.results.rows] == ["plus"]
+    assert other.results.rows[0].cells[0].mark == MARKS[Verdict.UNDECIDED]
+
+
+def test_the_tables_of_judges_that_disagree_have_each_ones_own_verdict(tmp_path: Path) -> None:
+    disagree = {"verdict": Verdict.JUDGES_DISAGREE, "verdict_alone": Verdict.IMPROVED}
+    first, _ = section(talk.changed_model(talk.talking(), "plus", **disagree), tmp_path).judges
+    assert first.results.rows[-1].cells[0].mark == MARKS[Verdict.IMPROVED]

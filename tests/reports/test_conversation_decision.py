@@ -7,6 +7,7 @@ from mplus_eval.records.conversation import Judging, StockAnswer
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports.conversation_decision import conversation_finding, conversation_headline
 from mplus_eval.reports.finding import Headline
+from tests.reports import build
 from tests.reports import build_conversation as talk
 
 REWARD, RULES = "reward", "rules"
@@ -29,7 +30,12 @@ def disagreeing() -> Comparison:
     second = by_reward(0.68, Verdict.IMPROVED, trained_model=True)
     stock = StockAnswer(text="I am glad you asked.", share=0.28, baseline_share=0.02, ci=(0.18, 0.34))
     alone = {"verdict_alone": Verdict.DEGRADED, "stock_answer": stock}
-    return judged("plus", 0.41, Verdict.JUDGES_DISAGREE, second, **alone)
+    return with_record(judged("plus", 0.41, Verdict.JUDGES_DISAGREE, second, **alone), "plus")
+
+
+def with_record(comparison: Comparison, name: str) -> Comparison:
+    entry = comparison.models[name].model_copy(update={"training": build.training(30, 2.0, {})})
+    return comparison.model_copy(update={"models": comparison.models | {name: entry}})
 
 
 def test_a_cell_has_the_rate_its_interval_and_the_rate_with_length_controlled() -> None:
@@ -70,8 +76,24 @@ def test_a_model_judged_only_by_what_trained_it_is_not_comparable_and_keeps_its_
     )
     found = conversation_finding("plus", comparison)
     assert (found.word, found.reason) == ("not comparable", "the judge trained this model")
-    assert [note.text for note in found.notes] == ["68 % [63, 73] by rules (trained this model)"]
+    # Without a record of its training it is known only that the judge lies beside it.
+    assert [note.text for note in found.notes] == ["68 % [63, 73] by rules (may have trained this model)"]
+    recorded = conversation_finding("plus", with_record(comparison, "plus"))
+    assert [note.text for note in recorded.notes] == ["68 % [63, 73] by rules (trained this model)"]
     assert headline(comparison, "plus").clauses == ("plus is not comparable",)
+
+
+def test_what_the_judge_says_that_trained_a_model_is_told_and_does_not_decide() -> None:
+    second = by_reward(0.68, Verdict.NOT_COMPARABLE, trained_model=True, reasons=("it trained it",))
+    comparison = with_record(judged("plus", 0.41, Verdict.DEGRADED, second), "plus")
+    (note,) = conversation_finding("plus", comparison).notes
+    assert (note.text, note.is_warning) == (
+        "68 % [63, 73] by reward (trained this model); length-controlled 39 %",
+        True,
+    )
+    told = headline(comparison, "plus")
+    assert told.clauses == ("plus is preferred less (41 %)",)
+    assert told.warnings == ("plus: 68 % by reward, which trained it and does not decide.",)
 
 
 def test_preferred_by_both_judges_is_said_where_both_verdicts_are_that() -> None:

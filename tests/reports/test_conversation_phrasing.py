@@ -12,6 +12,7 @@ from mplus_eval.reports.conversation_phrasing import (
     chat_format_named,
     conversation_remarks,
     conversation_sentence,
+    first_judge,
     judge_leanings,
     rating_interval,
     stock_answer,
@@ -36,6 +37,27 @@ def test_preserved_names_the_rate_that_is_ruled_out_and_a_narrow_interval_has_de
     assert conversation_sentence("plus", changed("plus", **kept)) == (
         "Preferred to base in 50.4 % of answers (95 % CI 48.9–51.9); length-controlled 48.4 %; a rate of 48 % or less "
         "is ruled out."
+    )
+
+
+def test_where_the_first_judge_trained_a_model_the_one_that_decides_is_named_and_the_other_one_qualified() -> None:
+    comparison = talk.talking()
+    part = comparison.conversation
+    assert part is not None
+    plus = part.models["plus"]
+    assert plus.second_judge is not None
+    why = ("the judge trained this model (judge-70b)",)
+    reward = talk.judging(0.68, Verdict.NOT_COMPARABLE, trained_model=True, reasons=why)
+    second = plus.second_judge.model_copy(update=reward)
+    changes = {**dict(plus.second_judge), "second_judge": second, "verdict": Verdict.UNDECIDED}
+    comparison = talk.changed_model(comparison, "plus", **changes)
+    assert comparison.conversation is not None
+    assert first_judge(comparison.conversation) == "judge-70b (reward for plus)"
+    remarks = list(conversation_remarks("plus", comparison))
+    assert remarks[0] == "Judge: reward."
+    assert remarks[-1] == (
+        "Second judge: 68 % (CI 63–73) by judge-70b, the reward model that plus may have been trained on; it does not "
+        "decide."
     )
 
 
@@ -110,12 +132,17 @@ def test_a_preference_that_length_explains_is_called_that() -> None:
     )
 
 
+def with_record(comparison: Comparison, name: str) -> Comparison:
+    entry = comparison.models[name].model_copy(update={"training": build.training(30, 2.0, {})})
+    return comparison.model_copy(update={"models": comparison.models | {name: entry}})
+
+
 def disagreeing() -> Comparison:
     """The demo's case: the rules decide for plus, and the reward model that trained it contradicts them."""
     second = Judging(**talk.judging(0.68, Verdict.IMPROVED, "reward", trained_model=True))
     lost = talk.judging(0.41, Verdict.JUDGES_DISAGREE, "rules", verdict_alone=Verdict.DEGRADED, second_judge=second)
     stock = StockAnswer(text="I am glad\nyou asked.", share=0.28, baseline_share=0.02, ci=(0.18, 0.34))
-    return changed("plus", **lost, stock_answer=stock)
+    return with_record(changed("plus", **lost, stock_answer=stock), "plus")
 
 
 def test_judges_that_disagree_are_told_with_both_rates_and_who_trained_whom() -> None:
@@ -145,6 +172,8 @@ def test_the_second_judge_is_told_with_its_verdict() -> None:
 def test_a_judge_that_trained_the_model_is_named_as_that() -> None:
     trained = changed("plus", trained_model=True, verdict=Verdict.NOT_COMPARABLE, second_judge=None)
     (told,) = conversation_remarks("plus", trained)
+    assert told == "Judge: judge-70b, the reward model that plus may have been trained on."
+    (told,) = conversation_remarks("plus", with_record(trained, "plus"))
     assert told == "Judge: judge-70b, the reward model that plus was trained on."
 
 
