@@ -157,8 +157,8 @@ def by_trainers(known: Mapping[str, ModelConversation], comparison: Comparison) 
     }
     for name, judging in list(told.items())[:MOST_MODELS]:
         if judging.win_rate.value is not None:
-            judge, how = judge_named(judging.judge), trained_how(name, comparison)
-            yield f"{shortened(name)}: {percent(judging.win_rate.value)} by {judge}, which {how} it and does not decide."
+            rate = f"{percent(judging.win_rate.value)} by {judge_named(judging.judge)}"
+            yield f"{shortened(name)}: {rate}, which {trained_how(name, comparison)} it and does not decide."
 
 
 def stock_answers(known: Mapping[str, ModelConversation], baseline: str) -> Iterable[str]:
