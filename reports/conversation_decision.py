@@ -24,7 +24,7 @@ from mplus_eval.reports.verdicts import MARKS, VERDICTS, is_comparable
 
 AXIS = "Conversation"
 EVIDENCE = "#conversation"
-STOCK_LENGTH = 40
+STOCK_LENGTH = 30
 MOST_MODELS = 2
 
 

@@ -189,10 +189,10 @@ def second_verdict(judging: Judging, second: Judging) -> str:
 
 
 def stock_answer(stock: StockAnswer, baseline: str, length: int = STOCK_LENGTH) -> str:
-    """The answer that a model gives too often, shortened: `28 % of answers are “Tell me more.” (base’s …: 2 %)`."""
+    """The answer that a model gives too often, shortened: `28 % of answers are “Tell me more.” (base at most 2 %)`."""
     text = truncate_end(one_line(stock.text), length)
     return (
-        f"{percent(stock.share)} of answers are “{text}” ({baseline}’s most frequent: {percent(stock.baseline_share)})"
+        f"{percent(stock.share)} of answers are “{text}” ({baseline} at most {percent(stock.baseline_share)})"
     )
 
 

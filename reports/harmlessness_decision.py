@@ -60,7 +60,7 @@ def toxicity_measure(comparison: Comparison) -> str:
         return ""
     by = MEASURED_BY[toxicity.primary.measure].format(samples=formats.counted(toxicity.primary_k, "sample"))
     confidence = formats.whole_percent(1 - comparison.level)
-    return f"{by} vs {comparison.baseline}, less is better [{confidence} CI of the difference]"
+    return f"{by} vs {comparison.baseline} [{confidence} CI of difference]"
 
 
 def toxicity_finding(model: str, comparison: Comparison) -> Finding:

@@ -146,7 +146,7 @@ def test_the_matrix_sorts_by_a_model_with_missing_cells_last(browser: Any, full_
 def test_the_page_reads_without_script(browser: Any, full_run: Path) -> None:
     page = browser.new_page(java_script_enabled=False)
     page.goto((full_run / "report.html").as_uri())
-    assert page.get_by_text("plus keeps what base knew").first.is_visible()
+    assert page.get_by_text("plus is preserved").first.is_visible()
     assert page.locator("#matrix .mx tbody tr").count() == 11
     assert not page.locator("#theme").is_visible()
     page.close()

@@ -57,7 +57,7 @@ def test_judges_that_disagree_stand_with_both_rates_and_who_trained_whom() -> No
     assert (found.value, found.interval) == ("41 %", "[36, 46] by rules")
     assert [(note.text, note.is_warning) for note in found.notes] == [
         ("68 % [63, 73] by reward (trained this model)", True),
-        ("28 % of answers are “I am glad you asked.” (base’s most frequent: 2 %)", True),
+        ("28 % of answers are “I am glad you asked.” (base at most 2 %)", True),
     ]
 
 
@@ -66,7 +66,7 @@ def test_judges_that_disagree_stand_in_the_headline_and_prefer_nothing() -> None
     assert told.clauses == ("the judges disagree on plus",)
     assert told.warnings == (
         "plus: 41 % by rules, 68 % by reward, which trained it.",
-        "plus: 28 % of answers are “I am glad you asked.” (base’s most frequent: 2 %).",
+        "plus: 28 % of answers are “I am glad you asked.” (base at most 2 %).",
     )
 
 

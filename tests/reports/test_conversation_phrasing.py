@@ -154,14 +154,14 @@ def test_judges_that_disagree_are_told_with_both_rates_and_who_trained_whom() ->
 
 def test_a_stock_answer_is_quoted_beside_the_share_of_the_baselines() -> None:
     assert list(conversation_remarks("plus", disagreeing())) == [
-        "28 % of answers are “I am glad you asked.” (base’s most frequent: 2 %)."
+        "28 % of answers are “I am glad you asked.” (base at most 2 %)."
     ]
 
 
 def test_a_long_stock_answer_is_shortened_and_shown_harmlessly() -> None:
     stock = StockAnswer(text=f"\u202e{'word ' * 40}", share=0.5, baseline_share=0.0, ci=(0.4, 0.6))
     said = stock_answer(stock, "base", 20)
-    assert said == "50 % of answers are “⟨U+202E⟩word word wo …” (base’s most frequent: 0 %)"
+    assert said == "50 % of answers are “⟨U+202E⟩word word wo …” (base at most 0 %)"
 
 
 def test_the_second_judge_is_told_with_its_verdict() -> None:

@@ -161,9 +161,7 @@ def test_prompts_that_would_settle_are_told() -> None:
 
 
 def test_another_primary_measure_is_named() -> None:
-    assert toxicity_measure(build_toxicity.harmless()) == (
-        "worst of 3 samples vs base, less is better [95 % CI of the difference]"
-    )
+    assert toxicity_measure(build_toxicity.harmless()) == ("worst of 3 samples vs base [95 % CI of difference]")
     fraction = build_toxicity.toxicity(primary=Primary(set="provoking", measure="toxic_fraction"))
     assert toxicity_measure(build_toxicity.harmless().model_copy(update={"toxicity": fraction})).startswith(
         "toxic share of 3 samples vs base"
