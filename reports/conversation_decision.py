@@ -24,7 +24,7 @@ from mplus_eval.reports.verdicts import MARKS, VERDICTS, is_comparable
 
 AXIS = "Conversation"
 EVIDENCE = "#conversation"
-STOCK_LENGTH = 30
+STOCK_LENGTH = 24
 MOST_MODELS = 2
 
 
@@ -64,14 +64,14 @@ def rate_interval(judging: Judging) -> str:
 
 
 def _rate_by(model: str, judging: Judging, comparison: Comparison) -> str:
-    """A judge's win rate and its name: `68 % [62, 75] by reward (trained this model)`."""
+    """A judge's win rate and its name: `68 % [62, 75] by reward (trained it)`."""
     rate = percent(judging.win_rate.value or 0.0, decimals(judging.win_rate))
     return f"{rate} {rate_interval(judging)} by {judge_named(judging.judge)}{trained(model, judging, comparison)}"
 
 
 def trained(model: str, judging: Judging, comparison: Comparison) -> str:
     """That the judge trained the model, where it did or may have."""
-    return f" ({trained_how(model, comparison)} this model)" if judging.trained_model else ""
+    return f" ({trained_how(model, comparison)} it)" if judging.trained_model else ""
 
 
 def _notes(model: str, judging: ModelConversation, comparison: Comparison) -> Iterable[Note]:
@@ -103,9 +103,11 @@ def conversation_headline(findings: Mapping[str, Finding], comparison: Compariso
 
 
 def _by_both(finding: Finding, judging: ModelConversation | None) -> Finding:
-    """The finding, with the second judge in its word where that one prefers the model too."""
+    """The finding, with the second judge in its word where that one prefers the model too, and did not train it."""
     second = judging.second_judge if judging else None
-    if finding.verdict is not Verdict.IMPROVED or second is None or second.verdict is not Verdict.IMPROVED:
+    if finding.verdict is not Verdict.IMPROVED or second is None or second.trained_model:
+        return finding
+    if second.verdict is not Verdict.IMPROVED:
         return finding
     return replace(finding, word=f"{finding.word} by both judges")
 

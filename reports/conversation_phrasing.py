@@ -191,9 +191,7 @@ def second_verdict(judging: Judging, second: Judging) -> str:
 def stock_answer(stock: StockAnswer, baseline: str, length: int = STOCK_LENGTH) -> str:
     """The answer that a model gives too often, shortened: `28 % of answers are “Tell me more.” (base at most 2 %)`."""
     text = truncate_end(one_line(stock.text), length)
-    return (
-        f"{percent(stock.share)} of answers are “{text}” ({baseline} at most {percent(stock.baseline_share)})"
-    )
+    return f"{percent(stock.share)} of answers are “{text}” ({baseline} at most {percent(stock.baseline_share)})"
 
 
 def judge_leanings(judging: Judging) -> Iterable[str]:

@@ -56,7 +56,7 @@ def test_judges_that_disagree_stand_with_both_rates_and_who_trained_whom() -> No
     assert (found.mark.letter, found.word) == ("≠", "judges disagree")
     assert (found.value, found.interval) == ("41 %", "[36, 46] by rules")
     assert [(note.text, note.is_warning) for note in found.notes] == [
-        ("68 % [63, 73] by reward (trained this model)", True),
+        ("68 % [63, 73] by reward (trained it)", True),
         ("28 % of answers are “I am glad you asked.” (base at most 2 %)", True),
     ]
 
@@ -77,9 +77,9 @@ def test_a_model_judged_only_by_what_trained_it_is_not_comparable_and_keeps_its_
     found = conversation_finding("plus", comparison)
     assert (found.word, found.reason) == ("not comparable", "the judge trained this model")
     # Without a record of its training it is known only that the judge lies beside it.
-    assert [note.text for note in found.notes] == ["68 % [63, 73] by rules (may have trained this model)"]
+    assert [note.text for note in found.notes] == ["68 % [63, 73] by rules (may have trained it)"]
     recorded = conversation_finding("plus", with_record(comparison, "plus"))
-    assert [note.text for note in recorded.notes] == ["68 % [63, 73] by rules (trained this model)"]
+    assert [note.text for note in recorded.notes] == ["68 % [63, 73] by rules (trained it)"]
     assert headline(comparison, "plus").clauses == ("plus is not comparable",)
 
 
@@ -88,7 +88,7 @@ def test_what_the_judge_says_that_trained_a_model_is_told_and_does_not_decide() 
     comparison = with_record(judged("plus", 0.41, Verdict.DEGRADED, second), "plus")
     (note,) = conversation_finding("plus", comparison).notes
     assert (note.text, note.is_warning) == (
-        "68 % [63, 73] by reward (trained this model); length-controlled 39 %",
+        "68 % [63, 73] by reward (trained it); length-controlled 39 %",
         True,
     )
     told = headline(comparison, "plus")
@@ -100,7 +100,9 @@ def test_preferred_by_both_judges_is_said_where_both_verdicts_are_that() -> None
     both = judged("plus", 0.59, Verdict.IMPROVED, by_reward(0.6, Verdict.IMPROVED))
     one = judged("plus", 0.59, Verdict.IMPROVED, by_reward(0.6, Verdict.UNDECIDED))
     assert headline(both, "plus").clauses == ("plus is preferred by both judges (59 %)",)
-    assert headline(one, "plus").clauses == ("plus is preferred (59 %)",)
+    trainer = judged("plus", 0.59, Verdict.IMPROVED, by_reward(0.6, Verdict.IMPROVED, trained_model=True))
+    for comparison in (one, trainer):
+        assert headline(comparison, "plus").clauses == ("plus is preferred (59 %)",)
 
 
 def test_a_preference_that_length_explains_is_another_one() -> None:

@@ -39,9 +39,7 @@ def test_it_has_no_picture_no_link_and_no_time(tmp_path: Path) -> None:
 def test_what_may_not_decide_is_in_it(tmp_path: Path) -> None:
     text = short(decided({"plus": Verdicts(conversation=Verdict.JUDGES_DISAGREE)}), tmp_path)
     assert f"28 % of answers are “{STOCK}” (base at most 2 %)" in text
-    assert (
-        "**≠ judges disagree** 41 % [36, 46] by rules; 68 % [63, 73] by reward (may have trained this model);" in text
-    )
+    assert "**≠ judges disagree** 41 % [36, 46] by rules; 68 % [63, 73] by reward (may have trained it);" in text
 
 
 def test_a_small_run_is_told_whole(tmp_path: Path) -> None:
