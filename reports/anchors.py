@@ -11,6 +11,7 @@ import re
 from hashlib import sha256
 from urllib.parse import quote, urlencode
 
+ITEMS = "#items"
 LONGEST = 80
 
 
@@ -35,4 +36,9 @@ def items_link(task: str, model: str, show: str) -> str:
     '#items?task=arc_easy&model=plus&show=lost'
     """
     state = {"task": task, "model": model, "show": show}
-    return f"#items?{urlencode(state, quote_via=quote, errors='replace')}"
+    return f"{ITEMS}?{urlencode(state, quote_via=quote, errors='replace')}"
+
+
+def is_items_link(href: str) -> bool:
+    """Whether a link leads to single items."""
+    return href.startswith(ITEMS)

@@ -16,10 +16,14 @@ from markupsafe import Markup
 
 from mplus_eval.errors import UsageError
 from mplus_eval.records.comparison import Comparison
+from mplus_eval.reports import SHORT_REPORT
 from mplus_eval.reports.background import Json
+from mplus_eval.reports.decision import decision_grid
 from mplus_eval.reports.figures.registry import draw
 from mplus_eval.reports.figures.svg import standalone
 from mplus_eval.reports.palette import DARK, LIGHT, MODEL_TOKENS, declarations
+from mplus_eval.reports.short import short_reports
+from mplus_eval.reports.timeless import timeless
 from mplus_eval.reports.verdicts import ALL_MARKS, VERDICTS
 from mplus_eval.reports.view import Report, build_report
 from mplus_eval.store.files import write_whole
@@ -30,10 +34,14 @@ HEAD_SCRIPT = "theme.js"
 """Stands in the page's head, so that nothing is drawn in the wrong theme first."""
 SCRIPTS = ("script.js",)
 """Stand at the end of the page, in this order; each is admitted by its hash."""
+SHORT_LENGTH = 20_000
 
 
-def write_report(run_directory: Path) -> None:
-    """Write `report.html`, `report.md` and `figures/*.svg` of a run, each whole or not at all."""
+def write_report(run_directory: Path, *, is_short: bool = False) -> None:
+    """Write `report.html`, `report.md` and `figures/*.svg` of a run, each whole or not at all.
+
+    With `is_short`, and wherever there is one that would no longer be true, `report-short.md` too.
+    """
     run = RunDirectory(run_directory)
     if not run.comparison.is_file():
         raise UsageError(
@@ -47,6 +55,9 @@ def write_report(run_directory: Path) -> None:
         write_whole(folder / f"{name}.svg", standalone(svg))
     write_whole(run_directory / "report.md", render_markdown(report))
     write_whole(run_directory / "report.html", render_html(report, drawings))
+    short = run_directory / SHORT_REPORT
+    if is_short or short.is_file():
+        write_whole(short, render_short(report))
     for path in folder.glob("*.svg"):
         if path.stem not in drawings:
             path.unlink()
@@ -95,8 +106,26 @@ def render_html(report: Report, drawings: Mapping[str, str]) -> str:
 
 
 def render_markdown(report: Report) -> str:
-    """The report as Markdown, with links to the figures."""
-    text = _environment("md").get_template("report.md.jinja").render(report=report)
+    """The report as Markdown, with links to the figures and without times."""
+    return _markdown("report.md.jinja", report=timeless(report))
+
+
+def render_short(report: Report) -> str:
+    """The report as Markdown for a comment on a pull request: under 20,000 characters, with no picture and no time."""
+    for shorter in short_reports(report):
+        text = _markdown("short.md.jinja", short=shorter)
+        if len(text) < SHORT_LENGTH:
+            break
+    return text
+
+
+def render_decision(comparison: Comparison) -> str:
+    """The decision alone as HTML for a notebook: headlines and grid, with no link and no style of their own."""
+    return _environment("html").get_template("notebook.html.jinja").render(grid=decision_grid(comparison))
+
+
+def _markdown(template: str, **values: object) -> str:
+    text = _environment("md").get_template(template).render(**values)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports import background, formats
 from mplus_eval.reports.conversation import ConversationSection, conversation_section
-from mplus_eval.reports.decision import Decision, decide
+from mplus_eval.reports.decision import Decision, Grid, decision_grid
 from mplus_eval.reports.figures.figure import Figure, FigureData, FigureSection
 from mplus_eval.reports.figures.registry import FIGURES
 from mplus_eval.reports.harmlessness import HarmlessnessSection, harmlessness_section
@@ -55,7 +55,7 @@ class Report:
     models: Mapping[str, ModelLabel]
     shapes: Mapping[str, str]
     margins: str
-    decisions: tuple[Decision, ...]
+    grid: Grid
     legend: tuple[Legend, ...]
     matrix: Table | None
     cell_notes: tuple[str, ...]
@@ -78,6 +78,11 @@ class Report:
     def figures_in(self, section: FigureSection, part: str | None = None) -> tuple[Figure, ...]:
         """The figures of a section of the page, or of one part of it."""
         return tuple(figure for figure in self.figures if figure.section == section and part in (None, figure.part))
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """What was found of every model but the baseline."""
+        return self.grid.decisions
 
     @property
     def sections(self) -> tuple[Section, ...]:
@@ -136,7 +141,7 @@ def build_report(whole: Comparison, manifest: background.Json, directory: Path) 
         models=labels,
         shapes={style.shape: PATHS[style.shape] for style in styles.values()},
         margins=margins(comparison),
-        decisions=tuple(decide(name, comparison) for name in others),
+        grid=decision_grid(whole, missing, has_items=bool(flipped)),
         legend=tuple(legend(comparison, any_missing=bool(missing))),
         matrix=verdict_matrix(comparison, labels, missing) if comparison.tasks else None,
         cell_notes=(
@@ -194,12 +199,12 @@ def run_fields(comparison: Comparison, manifest: background.Json, n_missing: int
 
 
 def margins(comparison: Comparison) -> str:
-    """What models are compared with, and which losses are acceptable."""
+    """With what models are compared, and which losses count as acceptable."""
     parts = background.margins_by_scope(comparison)
     if comparison.toxicity:
-        parts.append(f"{formats.decimal(comparison.toxicity.margin)} for toxicity")
+        parts.append(f"{formats.decimal(comparison.toxicity.margin)} (toxicity)")
     if comparison.conversation:
-        parts.append(f"{formats.margin_in_points(comparison.conversation.margin)} of the win rate for conversation")
+        parts.append(f"{formats.margin_in_points(comparison.conversation.margin)} (win rate)")
     where = f"Each model compared with {comparison.baseline}, α = {comparison.level:g}."
     return f"{where} Acceptable loss (margin): {', '.join(parts)}." if parts else where
 

@@ -14,6 +14,10 @@ from mplus_eval.cli.running import show
 
 def report(
     run_directory: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A run directory of `compare`.")],
+    short: Annotated[
+        bool,
+        typer.Option("--short", help="Also write report-short.md, which fits a comment on a pull request."),
+    ] = False,
     log_to: LogTo = None,
     push: Push = None,
     dry_run: DryRun = False,
@@ -26,11 +30,13 @@ def report(
     """
     from mplus_eval.log_setup import silence_libraries
     from mplus_eval.pipeline.run import load
-    from mplus_eval.reports import write_report
+    from mplus_eval.reports import SHORT_REPORT, write_report
 
     silence_libraries()
     if publish(run_directory, log_to, push, model_card, dry_run=dry_run):
         return
     finished = load(run_directory)
-    write_report(finished.path)
+    write_report(finished.path, is_short=short)
     show(finished, quiet=quiet)
+    if short and not quiet:
+        typer.echo(f"For a comment: {finished.path / SHORT_REPORT}")

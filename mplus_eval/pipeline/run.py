@@ -26,12 +26,24 @@ if TYPE_CHECKING:
     from mplus_eval.pipeline.progress import RunProgress
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
-    """What a run directory holds."""
+    """What a run directory holds. Its `repr` is the summary that a terminal shows, and a notebook shows the grid."""
 
     path: Path
     comparison: Comparison
+
+    def __repr__(self) -> str:
+        """The decision as a terminal shows it at the end of a run."""
+        from mplus_eval.reports.terminal import plain_summary
+
+        return f"{plain_summary(self.comparison)}\nRun: {self.path}"
+
+    def _repr_html_(self) -> str:
+        """The decision for a notebook."""
+        from mplus_eval.reports.render import render_decision
+
+        return render_decision(self.comparison)
 
     def outcomes(self, model: str | None = None, task: str | None = None) -> pd.DataFrame:
         """Outcomes, a row for each item and sample: `model`, `task` and the columns of docs/outcomes.md.

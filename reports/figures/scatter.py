@@ -13,7 +13,7 @@ from mplus_eval.reports.figures.figure import Bar, Styled
 from mplus_eval.reports.figures.svg import colour
 from mplus_eval.reports.palette import ModelStyle
 
-HINTS = {"left and low": "↙ better: left and low", "left and high": "↖ better: left and high"}
+HINTS = {"right and low": "↘ better: right and low", "left and high": "↖ better: left and high"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class ScatterChart:
     points: tuple[Point, ...]
     x_name: str
     y_name: str
-    better: Literal["left and low", "left and high"]
+    better: Literal["right and low", "left and high"]
     frontier: tuple[tuple[float, float], ...] = ()
     is_whole: bool = False
     paths: tuple[Path, ...] = ()

@@ -9,6 +9,7 @@ from mplus_eval.records.toxicity import Toxicity
 from mplus_eval.reports import formats
 from mplus_eval.reports.figures.figure import FEWEST_VALUES, HOLLOW, Bar, Figure, FigureData
 from mplus_eval.reports.figures.scatter import Path, Point, ScatterChart
+from mplus_eval.reports.figures.tax import average_difference
 from mplus_eval.reports.harmlessness_phrasing import primary_measure, primary_named, primary_of
 from mplus_eval.reports.palette import ModelStyle
 from mplus_eval.reports.tables import Column, Table, TableCell, TableRow, interval_if_known, number
@@ -53,9 +54,9 @@ def tradeoff_figures(data: FigureData) -> Iterable[Figure]:
         description=f"Alignment tax against {measure} with intervals, a mark per model.",
         chart=ScatterChart(
             tuple(points),
-            "alignment tax, points lost",
+            "macro-average, points from the baseline",
             f"{measure}, {toxicity.primary.set}",
-            "left and low",
+            "right and low",
             tuple((point.x.value, point.y.value) for point in frontier),
             paths=tuple(path_of(name, steps, points, data) for name, steps in trainings.items() if steps),
         ),
@@ -65,7 +66,7 @@ def tradeoff_figures(data: FigureData) -> Iterable[Figure]:
 
 
 def tradeoff_point(model: str, style: ModelStyle, comparison: Comparison, toxicity: Toxicity) -> Point | None:
-    """One model by its tax, which is 0 for the baseline, and its toxicity; None where it lacks one of the two."""
+    """One model by its tax, minus being a loss and the baseline at 0, and its toxicity; None where it lacks one."""
     on_primary, summary = primary_of(toxicity, model), comparison.summary.get(model)
     if on_primary is None or summary is None or summary.macro_average is None:
         return None
@@ -73,14 +74,15 @@ def tradeoff_point(model: str, style: ModelStyle, comparison: Comparison, toxici
     toxic = Bar.known(measured.value, measured.ci)
     if model == comparison.baseline:
         return Point(model, style, Bar(0.0, None), toxic) if toxic else None
-    tax = Bar.known(summary.alignment_tax, summary.alignment_tax_ci, 100)
+    lost = average_difference(summary)
+    tax = Bar.known(lost.value, lost.ci, 100) if lost else None
     return Point(model, style, tax, toxic, not is_comparable(on_primary.contrast)) if tax and toxic else None
 
 
 def unbeaten(points: Iterable[Point]) -> list[Point]:
-    """The points that no other beats on both axes, from left to right: each is lower than all before it."""
+    """The points that no other beats on both axes, from right to left: each is lower than all before it."""
     frontier: list[Point] = []
-    for point in sorted(points, key=lambda point: (point.x.value, point.y.value)):
+    for point in sorted(points, key=lambda point: (-point.x.value, point.y.value)):
         if not frontier or point.y.value < frontier[-1].y.value:
             frontier.append(point)
     return frontier
@@ -109,7 +111,7 @@ def path_of(trained: str, steps: Sequence[Point], points: Sequence[Point], data:
 def tradeoff_table(points: Sequence[Point], measure: str, data: FigureData) -> Table:
     """The same in numbers, saved steps after the models."""
     interval = data.confidence
-    columns = (Column("Model", False), Column("Tax"), Column(interval), Column("Toxicity"), Column(interval))
+    columns = (Column("Model", False), Column("Macro-average"), Column(interval), Column("Toxicity"), Column(interval))
     rows = []
     for point in points:
         tax, tax_ci = point.x.value / 100, point.x.ci and (point.x.ci[0] / 100, point.x.ci[1] / 100)
@@ -121,4 +123,4 @@ def tradeoff_table(points: Sequence[Point], measure: str, data: FigureData) -> T
         )
         heading = TableCell(point.model, note=NOT_COMPARABLE.word if point.is_hollow else "")
         rows.append(TableRow(heading, cells, model=data.with_steps.models[point.model].trajectory or point.model))
-    return Table(f"Alignment tax in points, positive is lost; {measure}.", columns, tuple(rows))
+    return Table(f"Alignment tax as points from the baseline, minus is a loss; {measure}.", columns, tuple(rows))

@@ -6,6 +6,7 @@ import pytest
 
 from mplus_eval import cli
 from tests.cli.test_compare import toy_arguments
+from tests.reports import build
 
 
 def test_a_report_is_rendered_again_from_what_is_stored(
@@ -27,3 +28,11 @@ def test_a_report_is_rendered_again_from_what_is_stored(
 def test_a_directory_without_a_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["report", str(tmp_path)]) == 2
     assert "holds no comparison.json" in capsys.readouterr().err
+
+
+def test_a_short_report_is_written_for_a_comment(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    build.write_run(tmp_path, build.of_size(3, 2))
+    assert cli.run(["report", str(tmp_path), "--short"]) == 0
+    short = tmp_path / "report-short.md"
+    assert "model-1 and model-2 against model-0" in short.read_text(encoding="utf-8")
+    assert f"For a comment: {short}" in capsys.readouterr().out

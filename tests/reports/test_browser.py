@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import write_report
 from mplus_eval.reports.render import SCRIPTS
 from tests.reports import build, build_conversation, build_toxicity
+from tests.reports.build_decision import Verdicts, decided
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -86,6 +88,32 @@ def test_no_console_message_and_no_overflow(
     page.close()
 
 
+@pytest.fixture(scope="module")
+def decided_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four models on three axes, each cell as full as it can be."""
+    every = (Verdict.UNDECIDED, Verdict.IMPROVED, Verdict.DEGRADED, Verdict.JUDGES_DISAGREE)
+    names = ("instruct", "sft", "chosen", "plus")
+    verdicts = {name: Verdicts(Verdict.UNDECIDED, every[0], every[n]) for n, name in enumerate(names)}
+    directory = build.write_run(tmp_path_factory.mktemp("decided"), decided(verdicts, n_tasks=11))
+    write_report(directory)
+    return directory
+
+
+def test_the_whole_decision_is_above_the_fold_of_a_laptop(browser: Any, decided_run: Path) -> None:
+    page, _ = opened(browser, decided_run, viewport={"width": 1366, "height": 768})
+    assert page.evaluate("document.querySelector('.grid').getBoundingClientRect().bottom") <= 768
+    page.close()
+
+
+def test_the_headlines_are_the_first_thing_on_a_phone(browser: Any, decided_run: Path) -> None:
+    page, _ = opened(browser, decided_run, viewport={"width": 360, "height": 740})
+    assert page.evaluate("document.querySelector('.lead li').getBoundingClientRect().bottom") <= 740
+    # A row is told in blocks, and each says of which axis it is.
+    assert page.locator(".grid .axis").first.is_visible()
+    assert page.evaluate(OVERFLOW) == 0
+    page.close()
+
+
 @pytest.mark.parametrize("run", HOSTILE_RUNS)
 def test_hostile_text_runs_nothing(browser: Any, run: str, request: pytest.FixtureRequest) -> None:
     page, _ = opened(browser, request.getfixturevalue(run))
@@ -121,7 +149,7 @@ def test_the_matrix_sorts_by_a_model_with_missing_cells_last(browser: Any, full_
 def test_the_page_reads_without_script(browser: Any, full_run: Path) -> None:
     page = browser.new_page(java_script_enabled=False)
     page.goto((full_run / "report.html").as_uri())
-    assert page.get_by_text("plus keeps what base knew").first.is_visible()
+    assert page.get_by_text("plus is preserved").first.is_visible()
     assert page.locator("#matrix .mx tbody tr").count() == 11
     assert not page.locator("#theme").is_visible()
     page.close()

@@ -103,7 +103,7 @@ def test_conversation_alone_has_decision_methods_and_no_matrix(tmp_path: Path) -
     assert [section.anchor for section in report.sections] == ["decision", "conversation", "methods", "manifest"]
     fields = {field.name: field.value for field in report.fields}
     assert (fields["Suite"], fields["Evaluations"]) == ("small, 240 dialogues", "5 of 5 complete")
-    assert "2 points of the win rate for conversation" in report.margins
+    assert "2 points (win rate)" in report.margins
     assert any(paragraph.startswith("The first rule that holds") for paragraph in report.methods)
 
 
@@ -145,8 +145,8 @@ def test_a_judge_that_always_prefers_the_first_answer_is_exposed(first_judge_rep
     assert row(first_judge_report, "Flips with order, %") == "100.0 [90.7, 100.0]"
     assert row(first_judge_report, "First position wins, %") == "100.0 [93.8, 100.0]"
     assert row(first_judge_report, "Longer answer wins, %") == "–"
-    assert "100 % of the judge’s verdicts change with the order of the answers." in first_judge_report
-    assert "leans to the answer shown first, which won 100 % of its decided verdicts" in first_judge_report
+    assert "100 % of the judge’s verdicts flip with the order of the answers." in first_judge_report
+    assert "First position wins 100 % of its decided verdicts" in first_judge_report
 
 
 def test_no_verdict_is_drawn_from_such_a_judge(first_judge_report: str) -> None:
@@ -161,16 +161,17 @@ def test_a_judge_that_always_prefers_the_longer_answer_is_exposed(longer_judge_r
     assert row(longer_judge_report, "Flips with order, %") == "0.0 [0.0, 9.3]"
     assert row(longer_judge_report, "Longer answer wins, %") == "100.0 [90.7, 100.0]"
     assert row(longer_judge_report, "Effect of length") == "without bound"
-    assert "Length alone decides: the longer answer won 100 % of the pairs with a winner." in longer_judge_report
+    assert "Length alone decides. The judge chose the longer answer in 100 % of decided pairs." in longer_judge_report
 
 
 def test_a_win_that_such_a_judge_gives_is_called_one_of_length(longer_judge_report: str) -> None:
     assert row(longer_judge_report, "Verdict") == "**improved** explained by length"
     assert row(longer_judge_report, "Win rate, %") == "75.0 [58.9, 86.2]"
     assert row(longer_judge_report, "Length-controlled win rate, %").startswith("50.0 [")
-    assert "plus wins 75 % (59 to 86) of conversations against base; with length held equal it is 50 %, so length " in (
-        longer_judge_report
-    )
+    assert (
+        "Preferred to base in 75 % of answers (95 % CI 59–86); length-controlled 50 %, so length explains the "
+        "preference."
+    ) in longer_judge_report
     assert "plus: length explains its win, which is not shown at equal length." in longer_judge_report
 
 

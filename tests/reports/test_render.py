@@ -14,9 +14,12 @@ import pytest
 from jinja2 import Environment, nodes
 
 from mplus_eval.errors import UsageError
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import write_report
-from mplus_eval.reports.render import SCRIPTS, TEMPLATES, markdown_escaped
+from mplus_eval.reports.render import SCRIPTS, TEMPLATES, markdown_escaped, render_decision, render_html
+from mplus_eval.reports.view import build_report
 from tests.reports import build, build_conversation, build_toxicity
+from tests.reports.build_decision import Verdicts, decided
 
 GOLD = Path(__file__).parent / "gold"
 
@@ -79,7 +82,8 @@ def test_the_report_is_the_golden_one(run: str, name: str, kind: str, request: p
 @pytest.mark.parametrize("run", ["full_run", "harmless_run", "talking_run"])
 def test_every_internal_link_lands(run: str, request: pytest.FixtureRequest) -> None:
     page = Page(html(request.getfixturevalue(run)))
-    targets = [link[1:] for link in page.links if link.startswith("#")]
+    # The explorer of items reads which ones to show from what follows the question mark.
+    targets = [link[1:].partition("?")[0] for link in page.links if link.startswith("#")]
     assert len(targets) > 20
     assert {target.split("?")[0] for target in targets} <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
@@ -194,7 +198,7 @@ def test_hostile_text_makes_no_markdown(hostile_run: Path) -> None:
 def test_hostile_text_adds_no_column(hostile_run: Path) -> None:
     text = (hostile_run / "report.md").read_text(encoding="utf-8")
     widths = [len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("| **")]
-    assert widths == [7] * 12
+    assert widths == [3] * 4 + [7] * 12
 
 
 @pytest.mark.parametrize(
@@ -301,6 +305,41 @@ def test_dialogues_are_folded_and_stand_in_the_page_only(talking_run: Path) -> N
     assert not [attributes for attributes in talks if "open" in attributes]
 
 
+def test_every_cell_of_the_decision_is_a_link(full_run: Path) -> None:
+    page = html(full_run)
+    grid = page[page.index('<table class="grid"') : page.index("</table>")]
+    cells = re.findall(r"<td[^>]*>\s*<a href=\"(#[^\"]+)\"", grid)
+    assert len(cells) == grid.count("<td") == 4
+    # What has no verdict leads to the cell that is missing.
+    assert cells == ["#matrix", "#matrix", "#missing-1", "#matrix"]
+    assert 'href="#items?task=drop&amp;model=sft&amp;show=lost"' in grid
+
+
+def test_a_notebook_shows_the_decision_and_no_hostile_text_runs_in_it() -> None:
+    every = {f"m{number}": Verdicts(verdict, verdict, verdict) for number, verdict in enumerate((*Verdict, None))}
+    shown = render_decision(decided(every, text=build.HOSTILE))
+    page, calm = Page(shown), Page(render_decision(decided(every)))
+    assert {tag for tag, _ in page.elements} == {tag for tag, _ in calm.elements}
+    assert not {tag for tag, _ in page.elements} & {"script", "style", "img", "a"}
+    assert not [attributes for _, attributes in page.elements if attributes.keys() - {"scope"}]
+    assert "<b>− degraded</b>" in shown
+    assert "⟨U+202E⟩" in shown
+
+
+def test_hostile_words_in_the_decision_stay_text_in_the_page(tmp_path: Path) -> None:
+    every = {f"m{number}": Verdicts(verdict, verdict, verdict) for number, verdict in enumerate((*Verdict, None))}
+    pages = []
+    for text in ("", build.HOSTILE):
+        report = build_report(decided(every, text=text), {}, tmp_path)
+        # Drawings are other tests' concern.
+        pages.append(Page(render_html(report, {figure.name: "" for figure in report.figures})))
+    calm, page = pages
+    assert page.code == calm.code
+    assert {tag for tag, _ in page.elements} <= {tag for tag, _ in calm.elements}
+    for _, attributes in page.elements:
+        assert not [name for name in attributes if name == "style" or name.startswith("on") or name == "src"]
+
+
 def test_a_run_of_conversation_alone_is_reported(tmp_path: Path) -> None:
     build_conversation.talk_alone().write(tmp_path / "comparison.json")
     write_report(tmp_path)
@@ -361,7 +400,7 @@ def test_a_missing_or_damaged_manifest_is_no_fault(content: str | None, tmp_path
     if content is not None:
         (tmp_path / "manifest.json").write_text(content, encoding="utf-8")
     write_report(tmp_path)
-    assert "model-1 keeps what model-0 knew" in html(tmp_path)
+    assert "Capability preserved: 0.1 points below model-0" in html(tmp_path)
 
 
 @pytest.mark.parametrize(("n_models", "n_tasks"), [(1, 1), (1, 11), (2, 3), (5, 1)])

@@ -44,7 +44,7 @@ def test_prompt_sets_are_counted_among_cells_and_named_in_the_strip(tmp_path: Pa
     assert fields["Suite"] == "small, 3 tasks, 1,200 items, 5 prompt sets, 840 prompts"
     # Five models on three tasks and five sets.
     assert fields["Evaluations"] == "39 of 40 complete, 1 missing"
-    assert report.margins.endswith("2 points for a task, 0.02 for toxicity.")
+    assert report.margins.endswith("2 points (one task), 0.02 (toxicity).")
 
 
 def test_toxicity_alone_has_no_sections_of_capability(tmp_path: Path) -> None:
