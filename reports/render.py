@@ -17,6 +17,8 @@ from markupsafe import Markup
 from mplus_eval.errors import UsageError
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports.background import Json
+from mplus_eval.reports.explorer.collection import CHOICES, Choice
+from mplus_eval.reports.explorer.page import ITEMS_PAGE, WrittenReport, explorer_script, explorer_style
 from mplus_eval.reports.figures.registry import draw
 from mplus_eval.reports.figures.svg import standalone
 from mplus_eval.reports.palette import DARK, LIGHT, MODEL_TOKENS, declarations
@@ -28,14 +30,21 @@ from mplus_eval.store.run_directory import RunDirectory
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write_report(run_directory: Path) -> None:
-    """Write `report.html`, `report.md` and `figures/*.svg` of a run, each whole or not at all."""
+def write_report(run_directory: Path, items: Choice | None = None) -> WrittenReport:
+    """Write `report.html`, `report.md` and `figures/*.svg` of a run, each whole or not at all.
+
+    Args:
+        run_directory: of the run.
+        items: which ones the page holds; None for what the run was made with, and for all where that is not known.
+    """
     run = RunDirectory(run_directory)
     if not run.comparison.is_file():
         raise UsageError(
             f"{run_directory}: no comparison.json here; a run directory that `compare` has finished is expected"
         )
-    report = build_report(Comparison.read(run.comparison), _manifest(run.manifest), run_directory)
+    manifest = _manifest(run.manifest)
+    chosen: Choice = items or next((each for each in CHOICES if each == manifest.get("items")), "all")
+    report = build_report(Comparison.read(run.comparison), manifest, run_directory, chosen)
     drawings = {figure.name: draw(figure) for figure in report.figures}
     folder = run_directory / "figures"
     folder.mkdir(exist_ok=True)
@@ -43,13 +52,25 @@ def write_report(run_directory: Path) -> None:
         write_whole(folder / f"{name}.svg", standalone(svg))
     write_whole(run_directory / "report.md", render_markdown(report))
     write_whole(run_directory / "report.html", render_html(report, drawings))
+    is_beside = report.explorer is not None and report.explorer.is_beside
+    if is_beside:
+        write_whole(run_directory / ITEMS_PAGE, render_html(report, drawings, "items.html.jinja"))
+    else:
+        (run_directory / ITEMS_PAGE).unlink(missing_ok=True)
     for path in folder.glob("*.svg"):
         if path.stem not in drawings:
             path.unlink()
+    return WrittenReport.of(run_directory, report.explorer.size if report.explorer else 0, is_beside=is_beside)
 
 
-def render_html(report: Report, drawings: Mapping[str, str]) -> str:
-    """The report as a page of one file that opens offline; no script but its own can run in it."""
+def render_html(report: Report, drawings: Mapping[str, str], template: str = "report.html.jinja") -> str:
+    """A page of one file that opens offline; no script but its own can run in it.
+
+    Args:
+        report: what it says.
+        drawings: the figures, by name.
+        template: the report's; the other page is that of items which are too large for the report.
+    """
     inks: dict[str, list[str]] = {}
     for mark in ALL_MARKS:
         inks.setdefault(mark.ink, []).append(mark.key)
@@ -63,20 +84,23 @@ def render_html(report: Report, drawings: Mapping[str, str]) -> str:
             verdicts=VERDICTS.values(),
             inks=inks,
         )
-    )
+    ) + explorer_style()
+    items = explorer_script(report.explorer, is_beside=template != "report.html.jinja")
     script = (TEMPLATES / "script.js").read_text(encoding="utf-8")
     policy = (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}' '{_hash(items)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
     )
     return (
         _environment("html")
-        .get_template("report.html.jinja")
+        .get_template(template)
         .render(
             report=report,
             policy=policy,
             style=Markup(style),
             script=Markup(script),
+            explorer=report.explorer,
+            explorer_script=Markup(items),
             marks={mark.key: Markup(mark.symbol) for mark in ALL_MARKS},
             drawings={name: Markup(svg) for name, svg in drawings.items()},
         )

@@ -10,6 +10,8 @@ from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports import background, formats
 from mplus_eval.reports.conversation import ConversationSection, conversation_section
 from mplus_eval.reports.decision import Decision, decide
+from mplus_eval.reports.explorer.collection import Choice
+from mplus_eval.reports.explorer.explorer import Explorer, explore
 from mplus_eval.reports.figures.figure import Figure, FigureData, FigureSection
 from mplus_eval.reports.figures.registry import FIGURES
 from mplus_eval.reports.harmlessness import HarmlessnessSection, harmlessness_section
@@ -78,6 +80,7 @@ class Report:
     methods: tuple[str, ...]
     manifest: background.Manifest
     made_by: str
+    explorer: Explorer | None = None
 
     def figures_in(self, section: FigureSection, part: str | None = None) -> tuple[Figure, ...]:
         """The figures of a section of the page, or of one part of it."""
@@ -99,7 +102,7 @@ class Report:
             ("trajectory", "Trajectory", self.figures_in("trajectory")),
             ("subjects", "Subjects", self.subjects),
             ("pairs", "Pairs", self.pairs),
-            ("items", "Items", self.flipped),
+            ("items", "Items", self.flipped or self.explorer),
             ("missing", "Missing cells", self.missing),
             ("methods", "Methods", True),
             ("manifest", "Manifest", True),
@@ -107,13 +110,14 @@ class Report:
         return tuple(Section(anchor, title) for anchor, title, data in present if data)
 
 
-def build_report(whole: Comparison, manifest: background.Json, directory: Path) -> Report:
+def build_report(whole: Comparison, manifest: background.Json, directory: Path, items: Choice = "none") -> Report:
     """Build the view of a comparison.
 
     Args:
         whole: what was found, the saved steps of a training included.
         manifest: the content of `manifest.json`; every key may be absent.
         directory: the run directory, where outcomes may lie.
+        items: which of them the explorer holds.
     """
     missing = missing_cells(whole)
     comparison = without_steps(whole)
@@ -155,6 +159,7 @@ def build_report(whole: Comparison, manifest: background.Json, directory: Path) 
         methods=background.methods(comparison),
         manifest=background.manifest(comparison, manifest),
         made_by=f"Made by {made_by} from comparison.json, schema {comparison.schema_version}.",
+        explorer=explore(comparison, directory, labels, items),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mplus_eval.pipeline.progress import RunProgress
+    from mplus_eval.reports.explorer.page import WrittenReport
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Run:
 
     path: Path
     comparison: Comparison
+    report: WrittenReport | None = None
+    """The report, where it was written just now."""
 
     @cached_property
     def outcomes(self) -> pd.DataFrame:
@@ -185,8 +188,8 @@ def run(
         comparison.write(directory.comparison)
         seconds = time.monotonic() - started
         write_json(directory.manifest, build_manifest(plan, directory, command=command or sys.argv, seconds=seconds))
-        write_report(directory.path)
-    return Run(directory.path, comparison)
+        report = write_report(directory.path, spec.items)
+    return Run(directory.path, comparison, report)
 
 
 def changed(run: Run, directory: RunDirectory, **fields: object) -> Run:
@@ -194,8 +197,8 @@ def changed(run: Run, directory: RunDirectory, **fields: object) -> Run:
     from mplus_eval.reports import write_report
 
     run.comparison.model_copy(update=fields).write(directory.comparison)
-    write_report(directory.path)
-    return load(directory.path)
+    report = write_report(directory.path)
+    return replace(load(directory.path), report=report)
 
 
 def _columns(record: Score | Contrast, fields: Mapping[str, object]) -> dict[str, object]:

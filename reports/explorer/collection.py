@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from mplus_eval.reports.explorer.packing import packed
 from mplus_eval.reports.explorer.states import Result, kept, states
@@ -28,6 +28,7 @@ Scale = Literal["right", "fraction", "plain", "decimal", "preference"]
 """How the page writes a score: right or wrong, in percent, as it is, with two decimals, or who was preferred."""
 Choice = Literal["all", "flips", "none"]
 """Which items are packed: all, those that changed or failed with any model, none."""
+CHOICES: tuple[Choice, ...] = get_args(Choice)
 Texts = dict[str, Any]
 
 PREVIEW_LENGTH = 90

@@ -10,10 +10,10 @@ from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports.explorer.collection import Choice, Collection
 from mplus_eval.reports.explorer.dialogues import dialogue_collection
 from mplus_eval.reports.explorer.packing import line_of
+from mplus_eval.reports.explorer.page import megabytes
 from mplus_eval.reports.explorer.prompt_sets import prompt_collections
 from mplus_eval.reports.explorer.tasks import task_collections
 from mplus_eval.reports.tables import ModelLabel
-from mplus_eval.reports.trajectory import without_steps
 from mplus_eval.store.run_directory import RunDirectory
 
 LARGEST_WITHIN = 50_000_000
@@ -46,21 +46,25 @@ class Explorer:
         """Whether it is too large for the report."""
         return self.size > LARGEST_WITHIN
 
+    @property
+    def megabytes(self) -> str:
+        """Its size as it is said."""
+        return megabytes(self.size)
+
 
 def explore(
-    whole: Comparison, directory: Path, labels: Mapping[str, ModelLabel], choice: Choice = "all"
+    comparison: Comparison, directory: Path, labels: Mapping[str, ModelLabel], choice: Choice = "all"
 ) -> Explorer | None:
     """Pack what is stored of a run's items; None where nothing is, or nothing is wanted.
 
     Args:
-        whole: what was found.
+        comparison: what was found.
         directory: the run directory.
         labels: how models are named.
         choice: which items.
     """
     if choice == "none":
         return None
-    comparison = without_steps(whole)
     collections = list(_collections(comparison, RunDirectory(directory), choice))
     if not collections:
         return None
