@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,11 +66,23 @@ def explore(
     if choice == "none":
         return None
     collections = list(_collections(comparison, RunDirectory(directory), choice))
-    if not collections:
-        return None
+    return packed_explorer(comparison.baseline, labels, collections, choice) if collections else None
+
+
+def packed_explorer(
+    baseline: str, labels: Mapping[str, ModelLabel], collections: Sequence[Collection], choice: Choice
+) -> Explorer:
+    """Collections with their catalogue.
+
+    Args:
+        baseline: of the run.
+        labels: how models are named.
+        collections: one at least.
+        choice: which items they hold.
+    """
     models = [{"name": label.name, "css": label.css, "shape": label.shape} for label in labels.values()]
     shown = [{**found.facts, "n": found.n_items, "stored": found.n_stored} for found in collections]
-    catalogue = line_of({"baseline": comparison.baseline, "choice": choice, "models": models, "collections": shown})
+    catalogue = line_of({"baseline": baseline, "choice": choice, "models": models, "collections": shown})
     n_items = sum(found.n_items for found in collections)
     return Explorer(catalogue, tuple(found.text for found in collections), n_items, choice)
 

@@ -5,8 +5,8 @@
     then            shared texts, in blocks
     then            items, in blocks
 
-A line is JSON, gzip, base64. A block ends at some hundred items or half a megabyte, so that none keeps the page
-waiting.
+A line is JSON, gzip, base64; a block has a line of JSON for each of its entries. It ends at some hundred entries or half
+a megabyte, so that none keeps the page waiting.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ def _block_texts(values: Iterable[object]) -> Iterator[tuple[int, str]]:
     start, size, texts = 0, 0, list[str]()
     for text in map(_json, values):
         if texts and (len(texts) == ITEMS_PER_BLOCK or size + len(text) > CHARACTERS_PER_BLOCK):
-            yield start, f"[{','.join(texts)}]"
+            yield start, "\n".join(texts)
             start, size, texts = start + len(texts), 0, []
         texts.append(text)
         size += len(text)
     if texts:
-        yield start, f"[{','.join(texts)}]"
+        yield start, "\n".join(texts)

@@ -6,6 +6,7 @@ const STATES = {
   prompts: { l: 'worse', g: 'better', w: 'both bad', o: 'both bad', f: 'failed' },
   dialogues: { f: 'failed' },
 };
+const CLASSES = { '=': 'same', '-': 'none' };
 const BEYOND = 6;
 const MOST_ROWS = 11;
 
@@ -73,8 +74,11 @@ class List {
 
   row() {
     const id = make('b', {}), preview = make('bdi', {});
-    const cells = this.collection.models.map(() => make('span', { class: 'x-cell' }));
-    const element = make('div', { role: 'option', class: 'x-row' }, make('span', { class: 'x-what' }, id, ' ', preview), cells);
+    const cells = this.collection.models.map(() => {
+      const [sign, score, dispute] = ['b', 'span', 'b'].map(tag => make(tag, {}, ''));
+      return { box: make('span', { class: 'x-cell' }, sign, score, dispute), sign: sign.firstChild, score: score.firstChild, dispute: dispute.firstChild };
+    });
+    const element = make('div', { role: 'option', class: 'x-row' }, make('span', { class: 'x-what' }, id, ' ', preview), cells.map(({ box }) => box));
     this.sizer.append(element);
     return { element, id, preview, cells, number: -1 };
   }
@@ -112,12 +116,12 @@ class List {
     const told = [];
     for (const [place, model] of collection.models.entries()) {
       const state = collection.state(model, at), score = scoreText(collection, model, at);
-      const cell = row.cells[place], isBase = model === collection.baseline;
-      const sign = isBase && state !== 'f' ? '' : SIGNS[state] ?? '';
-      cell.className = `x-cell s-${isBase && state !== 'f' ? 'base' : { '=': 'same', '-': 'none' }[state] ?? state}`;
-      cell.replaceChildren(make('b', {}, sign), make('span', {}, score));
+      const cell = row.cells[place], isBase = model === collection.baseline && state !== 'f';
       const disputed = collection.disagree(model, at);
-      if (disputed) cell.append(make('b', { title: 'judges disagree' }, '≠'));
+      cell.box.className = `x-cell s-${isBase ? 'base' : CLASSES[state] ?? state}`;
+      cell.sign.data = isBase ? '' : SIGNS[state] ?? '';
+      cell.score.data = score;
+      cell.dispute.data = disputed ? '≠' : '';
       told.push(`${model} ${[score, isBase ? '' : STATES[collection.kind][state], disputed ? 'judges disagree' : ''].filter(Boolean).join(', ')}`);
     }
     row.element.setAttribute('aria-label', [id, preview, told.join('; ')].filter(Boolean).join('. '));

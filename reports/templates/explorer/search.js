@@ -1,6 +1,9 @@
 // Which items are listed: by what became of them, by subject, and by a text that they hold.
 
-const CHANGES = { lost: 'l', gained: 'g', 'both-wrong': 'wo', 'other-wrong': 'o', failed: 'f' };
+// Of each letter of a state, the changes that it is one of; a dispute of judges is one too.
+const BITS = { lost: 1, gained: 2, 'both-wrong': 4, 'other-wrong': 8, failed: 16, disagree: 32, all: 64 };
+const LETTER_BITS = new Uint8Array(128);
+for (const [letter, bits] of [['l', 1], ['g', 2], ['w', 4], ['o', 12], ['f', 16]]) LETTER_BITS[letter.charCodeAt(0)] = bits;
 const LABELS = {
   task: {
     all: 'All items', lost: 'Lost', gained: 'Gained', 'both-wrong': 'Both wrong',
@@ -22,26 +25,24 @@ function selections(collection, model, subject) {
   const { columns, models, baseline } = collection;
   const others = models.filter(name => name !== baseline);
   const asked = model ? [model] : others.length ? others : models;
-  const found = Object.fromEntries(Object.keys(LABELS[collection.kind]).map(show => [show, []]));
-  const letters = names => names.map(name => columns[`state:${name}`]);
-  const compared = letters(asked), every = letters(model ? [model] : models);
+  const states = asked.map(name => columns[`state:${name}`]);
   const disputes = asked.map(name => columns[`disagree:${name}`]).filter(Boolean);
+  // That the baseline failed is seen where any model is asked for.
+  const ofBase = model ? undefined : columns[`state:${baseline}`];
   const number = subject ? collection.subjects.indexOf(subject) : -1;
+  const found = Object.keys(LABELS[collection.kind]).map(show => [BITS[show], show, []]);
   for (let at = 0; at < columns.ids.length; at++) {
     if (subject && columns.subjects[at] !== number) continue;
-    for (const show in found) {
-      const column = show === 'failed' ? every : compared;
-      const holds = show === 'all' || (show === 'disagree'
-        ? disputes.some(marks => marks[at] === '1')
-        : column.some(states => CHANGES[show].includes(states[at])));
-      if (holds) found[show].push(at);
-    }
+    let bits = BITS.all | (ofBase ? LETTER_BITS[ofBase.charCodeAt(at)] & BITS.failed : 0);
+    for (const letters of states) bits |= LETTER_BITS[letters.charCodeAt(at)];
+    for (const marks of disputes) if (marks[at] === '1') bits |= BITS.disagree;
+    for (const [bit, , places] of found) if (bits & bit) places.push(at);
   }
-  return found;
+  return Object.fromEntries(found.map(([, show, places]) => [show, places]));
 }
 
 function hasText(value, sought) {
-  if (typeof value === 'string') return value.toLowerCase().includes(sought);
+  if (typeof value === 'string') return value.includes(sought);
   return value !== null && typeof value === 'object' && Object.values(value).some(part => hasText(part, sought));
 }
 
@@ -57,12 +58,13 @@ async function search(collection, places, query, tell, isCurrent) {
   }
   let done = 0, since = performance.now();
   for (const [number, within] of byBlock) {
-    const text = await collection.blockText(number);
-    let hits = within.filter(at => collection.columns.ids[at].toLowerCase().includes(sought));
-    if (text.toLowerCase().includes(written)) {
-      const items = JSON.parse(text);
-      hits = within.filter(at => hits.includes(at) || hasText(items[at - starts[number]], sought));
-    }
+    const lines = await collection.searchedBlock(number);
+    // The JSON holds more than texts, so what it holds is looked at once more.
+    const hits = within.filter(at => {
+      const line = lines[at - starts[number]];
+      return collection.columns.ids[at].toLowerCase().includes(sought)
+        || (line.includes(written) && hasText(JSON.parse(line), sought));
+    });
     if (performance.now() - since > SLICE_MS) {
       await pause();
       since = performance.now();

@@ -1,6 +1,7 @@
 // Unpacking. A line of an element is JSON, gzip, base64 (reports/explorer/packing.py), and is unpacked when it is looked at.
 
 const KEPT_BLOCKS = 12;
+const MOST_KEPT = 64e6;
 
 // Lets the page do what else it has to, such as scroll.
 const pause = () => new Promise(done => {
@@ -17,8 +18,11 @@ function bytesOf(line) {
 }
 
 function unpacked(line) {
-  const stream = new Blob([bytesOf(line)]).stream().pipeThrough(new DecompressionStream('gzip'));
-  return new Response(stream).text();
+  const stream = new DecompressionStream('gzip'), writer = stream.writable.getWriter();
+  // What is wrong with the bytes is told by the readable side.
+  writer.write(bytesOf(line)).catch(() => {});
+  writer.close().catch(() => {});
+  return new Response(stream.readable).text();
 }
 
 // Which block an entry lies in: the last that begins at or before it.
@@ -36,6 +40,8 @@ class Collection {
     Object.assign(this, facts);
     this.element = element;
     this.blocks = new Map();
+    this.searched = new Map();
+    this.kept = 0;
   }
 
   // The columns of the list, an entry an item.
@@ -58,12 +64,10 @@ class Collection {
     return this.lines[1 + this.head.columns.length + before + number];
   }
 
-  // The text of a block of items, as it is searched.
-  blockText(number) { return unpacked(this.line('items', number)); }
-
+  // The entries of a block as JSON, a line each.
   async block(kind, number) {
     const key = `${kind}${number}`;
-    const block = this.blocks.get(key) ?? unpacked(this.line(kind, number)).then(JSON.parse);
+    const block = this.blocks.get(key) ?? unpacked(this.line(kind, number)).then(text => text.split('\n'));
     this.blocks.delete(key);
     this.blocks.set(key, block);
     if (this.blocks.size > KEPT_BLOCKS) this.blocks.delete(this.blocks.keys().next().value);
@@ -72,7 +76,16 @@ class Collection {
 
   async entry(kind, at) {
     const number = blockOf(this.head[kind], at);
-    return (await this.block(kind, number))[at - this.head[kind][number]];
+    return JSON.parse((await this.block(kind, number))[at - this.head[kind][number]]);
+  }
+
+  // The items of a block in lower case, as they are searched; kept as far as memory is.
+  async searchedBlock(number) {
+    if (this.searched.has(number)) return this.searched.get(number);
+    const text = (await unpacked(this.line('items', number))).toLowerCase();
+    const lines = text.split('\n');
+    if ((this.kept += text.length) < MOST_KEPT) this.searched.set(number, lines);
+    return lines;
   }
 
   item(at) { return this.entry('items', at); }
