@@ -87,8 +87,9 @@ def render_html(report: Report, drawings: Mapping[str, str], template: str = "re
     ) + explorer_style()
     items = explorer_script(report.explorer, is_beside=template != "report.html.jinja")
     script = (TEMPLATES / "script.js").read_text(encoding="utf-8")
+    hashes = " ".join(f"'{_hash(each)}'" for each in (script, items) if each)
     policy = (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}' '{_hash(items)}'; "
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src {hashes}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
     return (

@@ -5,8 +5,8 @@
     then            shared texts, in blocks
     then            items, in blocks
 
-A line is JSON, gzip, base64; a block has a line of JSON for each of its entries. It ends at some hundred entries or half
-a megabyte, so that none keeps the page waiting.
+A line is JSON, gzip, base64; a block has a line of JSON for each of its entries. It ends at some hundred entries or
+half a megabyte, so that none keeps the page waiting.
 """
 
 from __future__ import annotations
