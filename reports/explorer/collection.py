@@ -149,7 +149,8 @@ def without_nothing(texts: Texts) -> Texts:
 
 def preview(text: str) -> str:
     """The beginning of a text in one line, for the list."""
-    return " ".join(text[: PREVIEW_LENGTH * 4].split())[:PREVIEW_LENGTH]
+    line = " ".join(text[: PREVIEW_LENGTH * 4].split())
+    return line if len(line) <= PREVIEW_LENGTH else f"{line[:PREVIEW_LENGTH]}…"
 
 
 def rounded(values: Sequence[float] | None, places: int = 2) -> list[float | None] | None:

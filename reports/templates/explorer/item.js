@@ -19,7 +19,7 @@ async function itemNodes(collection, at, options) {
   if (item.c) nodes.push(choiceTable(collection, item, at, models));
   const columns = models.map(model => collection.kind === 'prompts'
     ? sampleColumn(collection, item, at, model)
-    : answerColumn(collection, item, at, model, options));
+    : answerColumn(collection, item, at, model, options)).filter(column => !item.c || column.childElementCount > 1);
   return [...nodes, make('div', { class: 'x-columns' }, columns)];
 }
 
@@ -30,7 +30,7 @@ function sharedTexts(collection, numbers, title) {
 
 function modelHeading(collection, model, at) {
   const state = collection.state(model.name, at);
-  const word = model.name === collection.baseline && state !== 'f' ? '' : STATES[collection.kind][state] ?? '';
+  const word = model.name === collection.baseline || state === 'f' ? '' : STATES[collection.kind][state] ?? '';
   return [shape(model), make('b', {}, model.name), ` ${scoreText(collection, model.name, at)}`,
     word ? make('span', { class: `chip s-${state}` }, word) : null];
 }

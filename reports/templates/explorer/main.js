@@ -197,7 +197,9 @@ class Explorer {
     const nodes = this.isVeiled()
       ? [make('p', { class: 'small' }, 'Warning: offensive content, hidden until “Show texts” is pressed.')]
       : await itemNodes(collection, opened, { ...this.options, models: this.chosen() });
-    if (round === this.round) part('texts').replaceChildren(...nodes);
+    if (round !== this.round) return;
+    part('texts').replaceChildren(...nodes);
+    part('difference').parentElement.hidden = !part('texts').querySelector('.x-columns .said');
   }
 
   // Brings what was asked for into sight, whatever it is folded into.
