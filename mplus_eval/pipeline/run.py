@@ -188,7 +188,7 @@ def run(
         comparison.write(directory.comparison)
         seconds = time.monotonic() - started
         write_json(directory.manifest, build_manifest(plan, directory, command=command or sys.argv, seconds=seconds))
-        report = write_report(directory.path, spec.items)
+        report = write_report(directory.path)
     return Run(directory.path, comparison, report)
 
 

@@ -92,7 +92,7 @@ def opened(browser: Any, directory: Path, fragment: str = "", **settings: Any) -
 
 def listed(page: Any) -> list[str]:
     """The ids in sight."""
-    return list(page.locator("#x-list [role=option]:visible b:first-child").all_inner_texts())
+    return list(page.locator("#x-list [role=option]:visible .x-what b").all_inner_texts())
 
 
 def count(page: Any, text: str) -> None:
@@ -115,7 +115,7 @@ def test_every_choice_has_its_log_probability_and_the_pick_is_marked(browser: An
     page, _ = opened(browser, run, "#items?task=arc_easy&item=arc_easy/6&models=base,plus")
     rows = page.locator("#x-texts .x-choices tbody tr")
     rows.first.wait_for()
-    assert [row.inner_text().split("\t") for row in rows.all()] == [
+    assert [row.locator("th, td").all_text_contents() for row in rows.all()] == [
         ["in leavesreference", "−1.50 pick", "−2.25"],
         ["in the soil", "−2.25", "−1.50 pick"],
     ]
@@ -199,7 +199,7 @@ def test_fifty_thousand_hostile_items_open_by_a_link_and_stay_text(
     page, said = opened(browser, hostile_page, link, viewport=viewport, color_scheme=scheme)
     page.locator("#x-texts .x-choices").wait_for()
     assert page.locator("#x-count").inner_text() == "50,000 items."
-    assert hostile.TEXTS[40002 % len(hostile.TEXTS)][:6] in page.locator("#x-texts .prompt").inner_text()
+    assert page.locator("#x-texts .prompt").inner_text().startswith("Item 40002: null⟨U+0000⟩byte")
     assert page.locator("#x-texts .x-choices thead th").count() == 6
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
     assert page.evaluate("window.hacked") is None
@@ -267,7 +267,7 @@ def test_judges_that_disagree_are_marked_and_say_why(browser: Any, tmp_path: Pat
         in turns.first.inner_text()
     )
     page.locator("#x-texts summary", has_text="reason").first.click()
-    page.get_by_text("A is base: A is fuller.").first.wait_for()
+    page.locator("#x-texts .reason", has_text="A is base: A is fuller.").first.wait_for()
     assert page.evaluate("window.hacked") is None
     assert said == []
     page.close()
