@@ -121,7 +121,7 @@ def collect(
         "subjects": [subjects.index(items[place].subject) for place in places],
     }
     for model, own in results.items():
-        columns[f"score:{model}"] = [_rounded(own[place].score if own[place] else None) for place in places]
+        columns[f"score:{model}"] = [_rounded(own[place]) for place in places]
         columns[f"state:{model}"] = "".join(letters[model][place] for place in places)
     columns |= {key: "".join(column[place] for place in places) for key, column in marks.items()}
     about = {"name": name, "kind": kind, "models": list(results), "subjects": subjects, **facts}
@@ -158,7 +158,9 @@ def rounded(values: Sequence[float] | None, places: int = 2) -> list[float | Non
     return None if values is None else [round(value, places) if math.isfinite(value) else None for value in values]
 
 
-def _rounded(score: float | None) -> float | int | None:
+def _rounded(result: Result | None) -> float | int | None:
+    """A score to four digits; None where there is none."""
+    score = result.score if result else None
     if score is None or not math.isfinite(score):
         return None
     return int(score) if score == int(score) else float(f"{score:.4g}")
