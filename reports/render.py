@@ -43,8 +43,9 @@ def write_report(run_directory: Path, items: Choice | None = None) -> WrittenRep
             f"{run_directory}: no comparison.json here; a run directory that `compare` has finished is expected"
         )
     manifest = _manifest(run.manifest)
-    chosen: Choice = items or next((each for each in CHOICES if each == manifest.get("items")), "all")
-    report = build_report(Comparison.read(run.comparison), manifest, run_directory, chosen)
+    if items is None:
+        items = next((each for each in CHOICES if each == manifest.get("items")), "all")
+    report = build_report(Comparison.read(run.comparison), manifest, run_directory, items)
     drawings = {figure.name: draw(figure) for figure in report.figures}
     folder = run_directory / "figures"
     folder.mkdir(exist_ok=True)

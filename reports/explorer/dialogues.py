@@ -128,7 +128,7 @@ def _turns(run: RunDirectory, model: str, name: str) -> Answers:
 
 def _judgements(run: RunDirectory, model: str, conversation: Conversation) -> list[Judgements]:
     """By judge, what is stored of a model."""
-    tables = []
+    tables: list[Judgements] = []
     for number, _ in enumerate(conversation.judges, start=1):
         rows = read_cell(run.judgements(number, model), StoredJudgement)
         tables.append({(row.item_id, row.turn): row for row in rows})

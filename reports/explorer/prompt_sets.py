@@ -70,7 +70,7 @@ class _Texts:
         """Of the prompt at a place."""
         of_models = [read.get(self._item_ids[place]) for read in self._rows.values()]
         first = next(samples[0] for samples in of_models if samples)
-        answers = [samples and [_sample(row) for row in samples] for samples in of_models]
+        answers = [[_sample(row) for row in samples] if samples else None for samples in of_models]
         return without_nothing({"q": first.asked or first.prompt, "t": first.target, "a": answers})
 
 
