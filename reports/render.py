@@ -43,9 +43,7 @@ def write_report(run_directory: Path, items: Choice | None = None) -> WrittenRep
             f"{run_directory}: no comparison.json here; a run directory that `compare` has finished is expected"
         )
     manifest = _manifest(run.manifest)
-    if items is None:
-        items = next((each for each in CHOICES if each == manifest.get("items")), "all")
-    report = build_report(Comparison.read(run.comparison), manifest, run_directory, items)
+    report = build_report(Comparison.read(run.comparison), manifest, run_directory, items or _choice(manifest))
     drawings = {figure.name: draw(figure) for figure in report.figures}
     folder = run_directory / "figures"
     folder.mkdir(exist_ok=True)
@@ -152,3 +150,8 @@ def _manifest(path: Path) -> Json:
     except (FileNotFoundError, ValueError):
         return {}
     return stored if isinstance(stored, dict) else {}
+
+
+def _choice(manifest: Json) -> Choice:
+    """Which items the run was made with; all where that is not known."""
+    return next((choice for choice in CHOICES if choice == manifest.get("items")), "all")
