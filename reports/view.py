@@ -10,6 +10,8 @@ from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports import background, formats
 from mplus_eval.reports.conversation import ConversationSection, conversation_section
 from mplus_eval.reports.decision import Decision, Grid, decision_grid
+from mplus_eval.reports.explorer.collection import Choice
+from mplus_eval.reports.explorer.explorer import Explorer, explore
 from mplus_eval.reports.figures.figure import Figure, FigureData, FigureSection
 from mplus_eval.reports.figures.registry import FIGURES
 from mplus_eval.reports.harmlessness import HarmlessnessSection, harmlessness_section
@@ -74,6 +76,7 @@ class Report:
     methods: tuple[str, ...]
     manifest: background.Manifest
     made_by: str
+    explorer: Explorer | None = None
 
     def figures_in(self, section: FigureSection, part: str | None = None) -> tuple[Figure, ...]:
         """The figures of a section of the page, or of one part of it."""
@@ -101,7 +104,7 @@ class Report:
             ("conversation", "Conversation", self.conversation),
             ("training", "Training and dose", self.training),
             ("trajectory", "Trajectory", self.figures_in("trajectory")),
-            ("items", "Items", self.flipped),
+            ("items", "Items", self.flipped or self.explorer),
             ("methods", "Methods", True),
             ("manifest", "Manifest", True),
         )
@@ -113,13 +116,14 @@ class Report:
         return tuple(tabs_of(self.sections))
 
 
-def build_report(whole: Comparison, manifest: background.Json, directory: Path) -> Report:
+def build_report(whole: Comparison, manifest: background.Json, directory: Path, items: Choice = "none") -> Report:
     """Build the view of a comparison.
 
     Args:
         whole: what was found, the saved steps of a training included.
         manifest: the content of `manifest.json`; every key may be absent.
         directory: the run directory, where outcomes may lie.
+        items: which of them the explorer holds.
     """
     missing = missing_cells(whole)
     comparison = without_steps(whole)
@@ -133,6 +137,7 @@ def build_report(whole: Comparison, manifest: background.Json, directory: Path) 
     data = FigureData(comparison, whole, styles)
     figures = tuple(figure for build in FIGURES for figure in build(data))
     flipped = flipped_cells(comparison, directory, {name: label.css for name, label in labels.items()})
+    explorer = explore(comparison, directory, labels, items)
     version = one_line(str(manifest.get("mplus_eval", "")))
     made_by = f"mplus-eval {version}".strip()
     return Report(
@@ -141,7 +146,7 @@ def build_report(whole: Comparison, manifest: background.Json, directory: Path) 
         models=labels,
         shapes={style.shape: PATHS[style.shape] for style in styles.values()},
         margins=margins(comparison),
-        grid=decision_grid(whole, missing, has_items=bool(flipped)),
+        grid=decision_grid(whole, missing, has_items=explorer is not None),
         legend=tuple(legend(comparison, any_missing=bool(missing))),
         matrix=verdict_matrix(comparison, labels, missing) if comparison.tasks else None,
         cell_notes=(
@@ -155,7 +160,7 @@ def build_report(whole: Comparison, manifest: background.Json, directory: Path) 
         harmlessness=harmlessness_section(comparison, labels, directory),
         conversation=conversation_section(comparison, labels, directory, figures),
         training=training_section(comparison, labels),
-        tasks=tuple(task_views(comparison, labels, has_items=bool(flipped))),
+        tasks=tuple(task_views(comparison, labels, has_items=explorer is not None)),
         shades=SHADES,
         subjects=subject_tables(comparison, labels),
         pairs=tuple(pair_table(pair, comparison.tasks, comparison.noise_floor) for pair in comparison.pairs),
@@ -164,6 +169,7 @@ def build_report(whole: Comparison, manifest: background.Json, directory: Path) 
         methods=background.methods(comparison),
         manifest=background.manifest(comparison, manifest),
         made_by=f"Made by {made_by} from comparison.json, schema {comparison.schema_version}.",
+        explorer=explorer,
     )
 
 

@@ -109,6 +109,14 @@ class CompareSpec(Fields):
         _TRUE_OR_FALSE,
         Option("Ask in rounds, and of each task no more items than its verdict and the suite's need."),
     ] = False
+    items: Annotated[
+        Literal["all", "flips", "none"],
+        Option(
+            "Items in the report: all; flips, those that changed or failed; none, a few examples.",
+            toxicity=True,
+            conversation=True,
+        ),
+    ] = "all"
     capability: Annotated[bool, _TRUE_OR_FALSE] = Field(
         default=True, description="whether tasks are asked; in a file, and set by the commands of the other axes"
     )

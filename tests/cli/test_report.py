@@ -25,6 +25,26 @@ def test_a_report_is_rendered_again_from_what_is_stored(
     assert str(page) in capsys.readouterr().out
 
 
+def test_the_items_that_the_report_holds_are_chosen_and_their_size_is_said(
+    tmp_path: Path,
+    tiny_model,
+    capsys: pytest.CaptureFixture[str],  # type: ignore[no-untyped-def]
+) -> None:
+    arguments = toy_arguments(tmp_path, f"base={tiny_model()}", f"plus={tiny_model(seed=1)}")
+    cli.run([*arguments, "--items", "flips"])
+    run, page = tmp_path / "run", tmp_path / "run" / "report.html"
+    assert "MB, of which items 0.1 MB" in capsys.readouterr().out
+    chosen = page.read_bytes()
+
+    assert cli.run(["report", str(run), "--items", "none"]) == 0
+    assert "of which items" not in capsys.readouterr().out
+    assert cli.run(["report", str(run), "--items", "all"]) == 0
+    assert len(page.read_bytes()) > len(chosen)
+    # As the run was made.
+    assert cli.run(["report", str(run)]) == 0
+    assert page.read_bytes() == chosen
+
+
 def test_a_directory_without_a_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["report", str(tmp_path)]) == 2
     assert "holds no comparison.json" in capsys.readouterr().err

@@ -39,7 +39,8 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = dict(attrs)
         self.elements.append((tag, attributes))
-        self._open = tag if tag in self.code else ""
+        # A script with a type is data, which no browser runs.
+        self._open = tag if tag in self.code and "type" not in attributes else ""
         self.ids += [attributes["id"]] if attributes.get("id") else []  # type: ignore[list-item]
         self.links += [attributes["href"]] if attributes.get("href") else []  # type: ignore[list-item]
         if self._open:
@@ -60,7 +61,7 @@ def html(run: Path) -> str:
 def blanked(text: str) -> str:
     """A report without what changes by machine or day: figures, style, script, hashes, versions and dates."""
     text = re.sub(r"(<svg [^>]*class=\"f\"[^>]*>).*?</svg>", r"\1</svg>", text, flags=re.DOTALL)
-    text = re.sub(r"<(style|script)>.*?</\1>", r"<\1></\1>", text, flags=re.DOTALL)
+    text = re.sub(r"(<(style|script)\b[^>]*>).*?</\2>", r"\1</\2>", text, flags=re.DOTALL)
     text = re.sub(r"sha256-[A-Za-z0-9+/=]+", "sha256-HASH", text)
     text = re.sub(r"\d{4}-\d{2}-\d{2}", "DATE", text)
     return re.sub(r"\b\d+\.\d+\.\d+\b", "VERSION", text)
@@ -130,7 +131,7 @@ def test_the_policy_allows_the_one_style_and_the_pages_own_scripts_only(full_run
     page = Page(html(full_run))
     policy = next(a["content"] for tag, a in page.elements if tag == "meta" and a.get("http-equiv"))
     assert policy is not None
-    for kind, n_codes in (("style", 1), ("script", 1 + len(SCRIPTS))):
+    for kind, n_codes in (("style", 1), ("script", 1 + len(SCRIPTS["report.html.jinja"]) + 1)):
         digests = [b64encode(sha256(code.encode()).digest()).decode() for code in page.code[kind]]
         assert len(digests) == n_codes
         admitted = " ".join(f"'sha256-{digest}'" for digest in digests)
