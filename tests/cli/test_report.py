@@ -54,5 +54,5 @@ def test_a_short_report_is_written_for_a_comment(tmp_path: Path, capsys: pytest.
     build.write_run(tmp_path, build.of_size(3, 2))
     assert cli.run(["report", str(tmp_path), "--short"]) == 0
     short = tmp_path / "report-short.md"
-    assert "model-1 and model-2 against model-0" in short.read_text(encoding="utf-8")
+    assert "model-1 and model-2 compared with model-0" in short.read_text(encoding="utf-8")
     assert f"For a comment: {short}" in capsys.readouterr().out
