@@ -9,7 +9,7 @@ from mplus_eval.errors import SpecError
 from mplus_eval.models.contents import content_faults
 from mplus_eval.models.hub import Preparing
 from mplus_eval.models.locations import lies_here, model_faults, resolve_source
-from mplus_eval.pipeline.axis import AXES, Axis
+from mplus_eval.pipeline.axis import AXES, STORED_AXES, Axis
 from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.decoding import decoding_faults
@@ -38,7 +38,8 @@ def validate(spec: CompareSpec, preparing: Preparing | None = None, known_faults
         SpecError: with every fault of all of them at once.
     """
     folders = (("--data-dir", spec.data_dir), ("--tasks-dir", spec.tasks_dir))
-    backends = {spec.backend_of(model) for model in spec.models}
+    models = [model for model in spec.models if spec.results_of(model) is None]
+    backends = {spec.backend_of(model) for model in models}
     faults = [
         *known_faults,
         *(f"{label} {str(path)!r}: no such directory" for label, path in folders if path and not path.is_dir()),
@@ -52,12 +53,12 @@ def validate(spec: CompareSpec, preparing: Preparing | None = None, known_faults
     except SpecError as error:
         faults_of_axes += error.faults
     if suite is not None:
-        for kind in AXES:
+        for kind in STORED_AXES if spec.stored else AXES:
             axis, wrong = kind.load(spec, suite, preparing)
             faults_of_axes += wrong
             axes += [axis] if axis else []
     talks = any(axis.chats for axis in axes)
-    faults += [fault for model in spec.models for fault in _faults_of(model, spec.backend_of(model), talks=talks)]
+    faults += [fault for model in models for fault in _faults_of(model, spec.backend_of(model), talks=talks)]
     if faults or faults_of_axes or suite is None:
         raise SpecError([*faults, *faults_of_axes])
     return Validated(spec, suite, tuple(axes))
