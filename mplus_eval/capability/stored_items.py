@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
 
 from mplus_eval.capability.clusters import Names, names_of
@@ -84,9 +85,9 @@ class StoredItems:
             if subtask.n_items is not None and subtask.n_items != n:
                 raise RefusedTaskError(f"{subtask.name} has {n} items, and its results say {subtask.n_items}")
             for key, value in subtask.values.items():
-                _hold(f"{key} of {subtask.name}", found[subtask.name].get(key), value)
+                _hold(f"{key} of {subtask.name}", found[subtask.name].get(key), value, rounded=task.rounded)
         sizes = {name: len(of_subtask) for name, of_subtask in items.items()}
-        averages = tuple(_averages(task, found, sizes)) if len(task.subtasks) > 1 else ()
+        averages = tuple(_averages(task, found, sizes))
         by_size = next((each.by_size for each in averages if each.metric == metric), True)
         return cls(task, metric, filter_name, Measure(kind, by_size), aggregations, averages, items)
 
@@ -163,7 +164,7 @@ class _Reader:
         """What the model is taken to have said: the extracted answer, or the choice that the metric looks at."""
         outcome = item.outcome
         if outcome.generations is not None or outcome.answer is not None:
-            return item.by_filter.get(self.key.partition(",")[2], outcome.answer)
+            return item.by_filter.get(self.key.rpartition(",")[2], outcome.answer)
         return chosen_answer(outcome.choices, outcome.log_probabilities, self.metric)
 
 
@@ -199,7 +200,7 @@ def _values(aggregations: Mapping[str, Aggregation], items: Mapping[Place, Score
             values[key].append(value)
     found = {}
     for key, of_items in values.items():
-        aggregation = aggregations.get(key.partition(",")[0])
+        aggregation = aggregations.get(key.rpartition(",")[0])
         if aggregation is None or len(of_items) < len(items):
             continue
         try:
@@ -211,14 +212,18 @@ def _values(aggregations: Mapping[str, Aggregation], items: Mapping[Place, Score
     return found
 
 
-def _hold(what: str, found: float | None, told: float) -> None:
+def _hold(what: str, found: float | None, told: float, *, rounded: bool) -> None:
     """Hold a value that the items give against the tool's own."""
-    if found is not None and math.isfinite(told) and not _equal(found, told):
+    if found is not None and math.isfinite(told) and not _equal(found, told, rounded=rounded):
         raise RefusedTaskError(f"{what}: its samples give {found!r}, and its results say {told!r}")
 
 
-def _equal(one: float, other: float) -> bool:
-    return math.isclose(one, other, rel_tol=_EQUAL, abs_tol=_EQUAL)
+def _equal(found: float, told: float, *, rounded: bool) -> bool:
+    """Whether two values are the same; of one that is rounded, to its last digit, and to two at least."""
+    exponent = Decimal(repr(told)).as_tuple().exponent
+    n_digits = max(-exponent, 2) if rounded and isinstance(exponent, int) else None
+    unit = _EQUAL if n_digits is None else 0.51 * 10**-n_digits
+    return math.isclose(found, told, rel_tol=_EQUAL, abs_tol=unit)
 
 
 def _averages(
@@ -232,6 +237,8 @@ def _averages(
             continue
         weighted = sum(value * sizes[name] for name, value in values.items()) / sum(sizes[name] for name in values)
         alike = sum(values.values()) / len(values)
-        if not _equal(weighted, told):
-            _hold(f"{key} of {task.name}", alike, told)
-        yield GroupAverage(metric, (filter_name,), _equal(weighted, told))
+        by_size = _equal(weighted, told, rounded=task.rounded)
+        if not by_size:
+            _hold(f"{key} of {task.name}", alike, told, rounded=task.rounded)
+        if len(task.subtasks) > 1:
+            yield GroupAverage(metric, (filter_name,), by_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import cast
@@ -40,3 +41,17 @@ def scores_alone(kind: str, where: object) -> UsageError:
     """The refusal of results that have no items."""
     needed = "aggregate scores only; per-item samples are needed to pair"
     return UsageError(f"{where}: {needed} ({KINDS[kind].how})")
+
+
+def only_model(folder: Path, names: Iterable[str]) -> str:
+    """The one model of a folder's results.
+
+    Raises:
+        UsageError: there are several.
+    """
+    models = list(dict.fromkeys(names))
+    if len(models) > 1:
+        raise UsageError(
+            f"{folder} holds results of {len(models)} models ({', '.join(models)}); name the folder of one"
+        )
+    return models[0]

@@ -83,7 +83,7 @@ class StoredTask:
         n_shots: few-shot examples in a prompt, the most of any subtask.
         version: of the definition.
         has_description: whether prompts begin with a description.
-        source: where its results stand, for messages.
+        rounded: whether the tool's values are rounded to the digits that they show.
     """
 
     name: str
@@ -94,7 +94,7 @@ class StoredTask:
     n_shots: int = 0
     version: str = ""
     has_description: bool = False
-    source: str = ""
+    rounded: bool = False
 
     @property
     def files(self) -> dict[str, str]:

@@ -18,7 +18,9 @@ class _Task:
     files: dict[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     values: dict[str, float] = field(default_factory=dict)
-    higher_is_better: bool = True
+    better: dict[str, bool] = field(default_factory=dict)
+    """By metric, whether more of it is better; it is where nothing is told."""
+    rounded: bool = False
     kind: Kind = "generation"
 
 
@@ -63,7 +65,8 @@ def _stored(name: str, task: _Task) -> StoredTask:
     """One task; its metrics are those that any item has, in the order in which they are met."""
     items = [item for of_stratum in task.items.values() for item in of_stratum.values()]
     keys = dict.fromkeys(key for item in items for key in item.outcome.metrics or ())
-    metrics = {key.partition(",")[0]: StoredMetric(higher_is_better=task.higher_is_better) for key in keys}
+    names = dict.fromkeys(key.rpartition(",")[0] for key in keys)
+    metrics = {metric: StoredMetric(higher_is_better=task.better.get(metric, True)) for metric in names}
     subtasks = tuple(
         StoredSubtask(stratum, task.settings, task.kind, partial(_again, of_stratum), dict(task.files))
         for stratum, of_stratum in task.items.items()
@@ -74,6 +77,7 @@ def _stored(name: str, task: _Task) -> StoredTask:
         metrics=metrics,
         filters=("none",),
         values=dict(task.values),
+        rounded=task.rounded,
         version=task.settings.get("version", ""),
     )
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mplus_eval.errors import UsageError
-from mplus_eval.importers import scores_alone
+from mplus_eval.importers import only_model, scores_alone
 from mplus_eval.importers.base import Kind, StoredMetric, StoredRun, StoredSubtask, StoredTask
 from mplus_eval.importers.lm_eval_samples import read_samples
 from mplus_eval.importers.reading import Row, files_under, json_file, mapping, sequence
@@ -98,7 +98,7 @@ def read(folder: Path) -> StoredRun:
             newest[name] = each
     if not newest:
         return StoredRun((), "", "lm-eval", {})
-    _refuse_several_models(folder, list(newest.values()))
+    only_model(folder, (_model_name(each) for each in newest.values()))
     tasks = tuple(_task(name, each) for name, each in newest.items() if _has_samples(each, name))
     if not tasks:
         raise scores_alone("lm-eval", next(iter(newest.values())).path)
@@ -117,12 +117,6 @@ def _refuse_orphans(dates: Mapping[Path, str], results: list[_Results]) -> None:
         if path.suffix == ".jsonl" and path.name.startswith(_SAMPLES) and (path.parent, date) not in have:
             needed = f"results_{date}.json, which has version, shots and values,"
             raise UsageError(f"{path}: {needed} is missing beside it")
-
-
-def _refuse_several_models(folder: Path, results: list[_Results]) -> None:
-    names = list(dict.fromkeys(_model_name(each) for each in results))
-    if len(names) > 1:
-        raise UsageError(f"{folder} holds results of {len(names)} models ({', '.join(names)}); name the folder of one")
 
 
 def _model_name(results: _Results) -> str:
@@ -168,7 +162,6 @@ def _task(name: str, results: _Results) -> StoredTask:
         n_shots=max((int(each.settings["shots"]) for each in subtasks), default=0),
         version=",".join(sorted({each.settings["version"] for each in subtasks})),
         has_description=any(bool(config.get("description")) for config in configs),
-        source=str(results.path),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ def _item(number: int, lines: Sequence[_Line], subtask: str, config: Row, met: C
         greedy=asked.greedy,
         generations=asked.generations,
         error="the model returned NaN" if asked.has_nan else None,
-        target=_target(row, asked.choices),
+        target=asked.right(metrics) or _target(row, asked.choices),
         metrics=metrics,
     )
     is_choice = config.get("output_type") == "multiple_choice"
@@ -111,6 +111,15 @@ class _Asked:
     log_probabilities: Sequence[float] | None = None
     greedy: Sequence[bool] | None = None
     generations: Sequence[str] | None = None
+    choices_are_contexts: bool = False
+
+    def right(self, metrics: Mapping[str, float]) -> str | None:
+        """The right one of two contexts, of which lm-eval names none: whether the likelier is right says which."""
+        accuracy = next((value for key, value in metrics.items() if key.startswith("acc,")), None)
+        if not self.choices_are_contexts or len(self.choices or ()) != 2 or accuracy not in (0.0, 1.0) or self.has_nan:
+            return None
+        first, second = self.log_probabilities or (0.0, 0.0)
+        return (self.choices or ("", ""))[(first < second) == (accuracy == 1.0)]
 
     @property
     def has_nan(self) -> bool:
@@ -131,7 +140,9 @@ def _asked(row: Row, where: str, config: Row) -> _Asked:
     pairs = [_pair(each, where) for each in first]
     choices = _choices(requests, config)
     pairs = pairs[: len(choices)]
-    return _Asked(prompt, choices, [value for value, _ in pairs], [greedy for _, greedy in pairs])
+    contexts = len(choices) > 1 and len({_text(each[1]) for each in requests if len(each) > 1}) == 1
+    values, greedy = [value for value, _ in pairs], [is_greedy for _, is_greedy in pairs]
+    return _Asked(prompt, choices, values, greedy, choices_are_contexts=contexts)
 
 
 def _choices(requests: Sequence[Sequence[Any]], config: Row) -> list[str]:
