@@ -50,11 +50,7 @@ def read(folder: Path) -> StoredRun:
     records = [(path, row) for path in files_under(folder) if (row := _record(path)) is not None]
     if not records:
         return StoredRun((), "", "eee", {})
-    models = list(dict.fromkeys(_model(path, row) for path, row in records))
-    if len(models) > 1:
-        raise UsageError(
-            f"{folder} holds records of {len(models)} models ({', '.join(models)}); name the folder of one"
-        )
+    model = only_model(folder, (_model(path, row) for path, row in records))
     gathered, files, notes = Gathered(), dict[str, str](), []
     for path, row in records:
         samples = _samples(path, row)

@@ -64,11 +64,8 @@ def _of_bundles(folder: Path, bundles: list[tuple[Path, Row]]) -> StoredRun:
         if name in newest:
             notes.append(f"{name} has several bundles; the newest counts, {path.name}")
         newest[name] = (path, row)
-    models = {str(mapping(row, "config", str(path)).get("model") or folder.name): None for path, row in newest.values()}
-    if len(models) > 1:
-        raise UsageError(
-            f"{folder} holds bundles of {len(models)} models ({', '.join(models)}); name the folder of one"
-        )
+    configs = [mapping(row, "config", str(path)) for path, row in newest.values()]
+    model = only_model(folder, (str(config.get("model") or folder.name) for config in configs))
     gathered, files = Gathered(), dict[str, str]()
     for name, (path, row) in newest.items():
         results = path.with_name("results.jsonl")
