@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mplus_eval.errors import UsageError
-from mplus_eval.importers import scores_alone
+from mplus_eval.importers import only_model, scores_alone
 from mplus_eval.importers.base import StoredItem, StoredRun
 from mplus_eval.importers.gathering import Gathered
 from mplus_eval.importers.reading import (

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mplus_eval.importers import lm_eval, scores_alone
+from mplus_eval.importers import lm_eval, only_model, scores_alone
 from mplus_eval.importers.base import StoredItem, StoredRun
 from mplus_eval.importers.gathering import Gathered
 from mplus_eval.importers.reading import (
