@@ -163,6 +163,13 @@ class Bench:
         comparison.write(self.directory.comparison)
         return comparison
 
+    def compare_with(self, stored: Sequence[str], names: Sequence[str]) -> Comparison:
+        """The same of stored results, the baseline first, and of models that are asked here."""
+        models = [*stored, *(f"{name}={write_checkpoint(self.path / name, len(name))}" for name in names)]
+        options = {"suite": str(self.suite), "tasks_dir": self.path / "tasks", "output": self.directory.path}
+        plan = make_plan(validate(build_spec(models, options=options)), self.directory)
+        return aggregate(plan, self.directory, self._evaluate(plan))
+
     def outcomes(self, model: str, task: str) -> list[Outcome]:
         """Those that are stored of a cell."""
         return list(self.directory.read_outcomes(model, task))

@@ -132,6 +132,8 @@ class StoredCapability:
         }
         components = {
             **model.components,
+            # What is not known of the weights stands for the files, which have a component of their own.
+            "weights": run.weights or run.model,
             "chat_template": model.chat_template,
             "task definition": hash_components({each.name: str(sorted(each.settings.items())) for each in own}),
             "data": hash_text(json.dumps([[item.name, item.key] for each in items.values() for item in each])),

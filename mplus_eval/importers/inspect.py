@@ -109,7 +109,7 @@ def _add(gathered: Gathered, task: str, log: _Log, file: Mapping[str, str]) -> N
 def _values(log: _Log) -> dict[str, float]:
     """The value of every scorer: its accuracy, or the mean of its scores."""
     where = f"{log.path}: results"
-    values = {}
+    values: dict[str, float] = {}
     for score in sequence(mapping(log.header, "results", str(log.path)), "scores", where):
         metrics = mapping(score, "metrics", where) if isinstance(score, dict) else {}
         for metric in ("accuracy", "mean"):
