@@ -37,9 +37,6 @@ from mplus_eval.store.run_directory import RunDirectory
 if TYPE_CHECKING:
     import pandas as pd
 
-_LM_EVAL = ("lm-eval", "nemo")
-"""The tools whose names of tasks and metrics are those of suites."""
-
 
 @dataclass(frozen=True, eq=False)
 class StoredCapability:
@@ -83,9 +80,8 @@ class StoredCapability:
     @classmethod
     def _of(cls, spec: CompareSpec, suite: Suite, runs: Mapping[str, StoredRun], preparing: Preparing | None) -> Self:
         """Hold the models against each other, those that are run here among them."""
-        strict = {model.name: spec.results_of(model) in _LM_EVAL for model in spec.models}
         alone = "suite" in spec.model_fields_set
-        stored = stored_tasks(runs, suite, spec.tasks, suite_alone=alone, strict=strict)
+        stored = stored_tasks(runs, suite, spec.tasks, suite_alone=alone)
         models_here = [model.name for model in spec.models if model.name not in runs]
         loaded = _loaded(spec, stored, preparing) if models_here else {}
         sides_here = {name: task_here(task) for name, task in loaded.items()}

@@ -47,7 +47,6 @@ def stored_tasks(
     wanted: Sequence[str] | None,
     *,
     suite_alone: bool,
-    strict: Mapping[str, bool],
 ) -> StoredTasks:
     """Read the items of every task that is compared.
 
@@ -56,7 +55,6 @@ def stored_tasks(
         suite: whose tasks have metric, clusters and margins; others are compared by the tool's first metric.
         wanted: names of tasks, the suite's or the tools'; all of the first model when None.
         suite_alone: whether tasks that the suite does not have are left out.
-        strict: by model, whether its tool's names of metrics are the suite's.
 
     Raises:
         SpecError: with every file that is damaged, and every name that is unknown.
@@ -74,7 +72,7 @@ def stored_tasks(
     for name, spec in specs.items():
         for model, tasks in by_model.items():
             try:
-                items[model, name] = _items_of(tasks, name, spec, strict=strict[model])
+                items[model, name] = _items_of(tasks, name, spec, strict=runs[model].lm_eval)
             except RefusedTaskError as error:
                 refused[model, name] = str(error)
             except UsageError as error:

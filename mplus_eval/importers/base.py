@@ -111,6 +111,7 @@ class StoredRun:
         weights: what identifies its weights; empty where nothing does.
         asked_by: the tool and how it ran the model, as `lm-eval hf`.
         chat_template: `plain`, or the beginning of the template's hash, as of models that are run here.
+        lm_eval: whether tasks and metrics have lm-eval's names, by which suites know them.
         notes: what is to be said of how it was read, a line each.
     """
 
@@ -122,6 +123,7 @@ class StoredRun:
     dtype: str | None = None
     parameters: int | None = None
     chat_template: str = "plain"
+    lm_eval: bool = False
     notes: tuple[str, ...] = ()
 
 

@@ -98,7 +98,7 @@ def read(folder: Path) -> StoredRun:
             newest[name] = each
     if not newest:
         return StoredRun((), "", "lm-eval", {})
-    only_model(folder, (_model_name(each) for each in newest.values()))
+    only_model(folder, map(_model_name, results))
     tasks = tuple(_task(name, each) for name, each in newest.items() if _has_samples(each, name))
     if not tasks:
         raise scores_alone("lm-eval", next(iter(newest.values())).path)
@@ -143,6 +143,7 @@ def _run(tasks: tuple[StoredTask, ...], results: _Results, notes: list[str]) -> 
         dtype=dtype.removeprefix("torch.") if isinstance(dtype, str) else None,
         parameters=parameters if isinstance(parameters, int) and parameters > 0 else None,
         chat_template=f"own {template[:12]}" if isinstance(template, str) and template else "plain",
+        lm_eval=True,
         notes=tuple(notes),
     )
 

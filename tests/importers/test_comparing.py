@@ -86,8 +86,10 @@ def test_other_items_are_left_out_and_counted(
     run_lm_eval(toy_tasks, folder / "plus", "plus", limit=9)
 
     code = run(
-        ["compare", "--from", "lm-eval", f"base={folder / 'base'}", f"plus={folder / 'plus'}"]
-        + ["--suite", str(suite), "--output", str(tmp_path / "run")]
+        [
+            *("compare", "--from", "lm-eval", f"base={folder / 'base'}", f"plus={folder / 'plus'}"),
+            *("--suite", str(suite), "--output", str(tmp_path / "run")),
+        ]
     )
 
     assert code == 0
@@ -210,7 +212,7 @@ def test_a_second_run_reads_what_is_stored_and_changed_files_are_refused(
 def test_tasks_are_restricted_by_any_of_their_names(lm_eval_outputs: Path, suite: Path, tmp_path: Path) -> None:
     assert set(compare(lm_eval_outputs, tmp_path / "a", suite, tasks="sums").comparison.tasks) == {"sums"}
     assert set(compare(lm_eval_outputs, tmp_path / "b", suite, tasks="toy_words").comparison.tasks) == {"words"}
-    with pytest.raises(SpecError, match="--tasks 'worts': no results of it are stored; did you mean words?"):
+    with pytest.raises(SpecError, match=r"--tasks 'worts': no results of it are stored; did you mean words\?"):
         compare(lm_eval_outputs, tmp_path / "c", suite, tasks="worts")
 
 
@@ -225,9 +227,7 @@ def test_without_a_suite_tasks_have_the_names_and_the_first_metric_of_the_tool(
 
 
 def test_a_suite_that_has_none_of_the_tasks_is_refused(lm_eval_outputs: Path, tmp_path: Path) -> None:
-    with pytest.raises(
-        SpecError, match="suite 'mplus': no results of its tasks are stored, but of toy_sums, toy_words"
-    ):
+    with pytest.raises(SpecError, match="suite 'mplus': no results of its tasks are stored, but of toy_sums"):
         compare(lm_eval_outputs, tmp_path / "run", Path("mplus"))
 
 
@@ -335,8 +335,10 @@ def test_a_damaged_line_ends_the_command_with_one_line_and_2(
     path.write_text("\n".join([*lines[:4], lines[4][:50], *lines[5:]]))
 
     code = run(
-        ["compare", "--from", "lm-eval", f"base={folder / 'base'}", f"plus={folder / 'plus'}"]
-        + ["--suite", str(suite), "--output", str(tmp_path / "run")]
+        [
+            *("compare", "--from", "lm-eval", f"base={folder / 'base'}", f"plus={folder / 'plus'}"),
+            *("--suite", str(suite), "--output", str(tmp_path / "run")),
+        ]
     )
 
     assert code == 2

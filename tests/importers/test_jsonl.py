@@ -41,7 +41,7 @@ def test_all_six_fields_are_read(tmp_path: Path) -> None:
         ('{"task": "t", "item_id": "b", "score": 1, "cluster": 3}', "'cluster' must be a text, not int '3'"),
         (
             '{"task": "t", "item_id": "b", "scor": 1}',
-            "unknown field 'scor'; accepted are task, item_id, score, subtask",
+            "unknown field 'scor'; accepted are task, item_id, score",
         ),
         ('{"task": "t", "item_id": "a", "score": 0}', "item 'a' of t stands twice, first in "),
         ("[1]", "a JSON object is expected, not list '[1]'"),

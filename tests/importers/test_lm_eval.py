@@ -55,9 +55,7 @@ def test_of_several_dates_the_newest_counts(lm_eval_outputs: Path, toy_tasks: Pa
 
 
 def test_a_folder_of_two_models_is_refused(lm_eval_outputs: Path) -> None:
-    with pytest.raises(
-        UsageError, match=r"holds results of 2 models \((base, plus|plus, base)\); name the folder of one"
-    ):
+    with pytest.raises(UsageError, match=r"holds results of 2 models \(base, plus\); name the folder of one"):
         read_results("lm-eval", str(lm_eval_outputs))
 
 
@@ -65,9 +63,7 @@ def test_samples_without_their_results_are_refused(lm_eval_outputs: Path, tmp_pa
     folder = copied(lm_eval_outputs / "base", tmp_path / "base")
     next(folder.rglob("results_*.json")).unlink()
 
-    with pytest.raises(
-        UsageError, match=r"samples_toy_sums_.*: results_.*, which has version, shots and values, is miss"
-    ):
+    with pytest.raises(UsageError, match=r"samples_toy_sums_.*: results_.*, which has version, shots and values"):
         read_results("lm-eval", str(folder))
 
 
@@ -76,9 +72,7 @@ def test_results_without_samples_are_refused_by_name(lm_eval_outputs: Path, tmp_
     for path in folder.rglob("samples_*.jsonl"):
         path.unlink()
 
-    with pytest.raises(
-        UsageError, match=r"aggregate scores only; per-item samples are needed to pair \(run lm_eval with"
-    ):
+    with pytest.raises(UsageError, match=r"aggregate scores only; per-item samples are needed to pair \(run"):
         read_results("lm-eval", str(folder))
 
 
@@ -154,11 +148,13 @@ def test_results_of_wrong_types_never_end_in_a_traceback(
     folder = copied(lm_eval_outputs / "base", tmp_path / "base")
     change_results(folder, lambda row: row.update({key: value}))
 
+    told = ""
     try:
-        run = read_results("lm-eval", str(folder))
-        assert [list(subtask.read()) for task in run.tasks for subtask in task.subtasks]
+        for task in read_results("lm-eval", str(folder)).tasks:
+            assert all(list(subtask.read()) for subtask in task.subtasks)
     except UsageError as error:
-        assert "\n" not in str(error)
+        told = str(error)
+    assert "\n" not in told
 
 
 def test_lines_of_several_filters_are_one_item(lm_eval_outputs: Path, tmp_path: Path) -> None:
