@@ -238,7 +238,7 @@ def _averages(
         weighted = sum(value * sizes[name] for name, value in values.items()) / sum(sizes[name] for name in values)
         alike = sum(values.values()) / len(values)
         by_size = _equal(weighted, told, rounded=task.rounded)
-        if not by_size:
-            _hold(f"{key} of {task.name}", alike, told, rounded=task.rounded)
+        if not by_size and not _equal(alike, told, rounded=task.rounded):
+            _hold(f"{key} of {task.name}", weighted, told, rounded=task.rounded)
         if len(task.subtasks) > 1:
             yield GroupAverage(metric, (filter_name,), by_size)

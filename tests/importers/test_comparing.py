@@ -240,7 +240,7 @@ def test_a_model_that_is_run_here_is_asked_the_same_documents(
     mixed = bench.compare_with([f"base={base},results=lm-eval"], ["plus"])
 
     assert mixed.models["base"].backend.startswith("lm-eval")
-    assert mixed.models["plus"].backend == "hf"
+    assert mixed.models["plus"].backend == "rule"
     assert mixed.missing == ()
     for name, task in mixed.tasks.items():
         assert (task.n_items, task.contrasts["plus"].verdict) == (8, Verdict.UNDECIDED)
