@@ -56,7 +56,7 @@ class ChosenItems(Selection):
     built: Numbers = field(default_factory=dict)
 
     @classmethod
-    def of(cls, tasks: Mapping[str, SharedTask], here: Mapping[str, Here]) -> Self:
+    def shared(cls, tasks: Mapping[str, SharedTask], here: Mapping[str, Here]) -> Self:
         """Choose from tasks that are shared.
 
         Args:

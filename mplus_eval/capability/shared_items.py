@@ -131,8 +131,8 @@ class SharedTask:
         found: dict[int, list[Answer]] = {}
         for each in stored.read():
             if (item := items.get(each.key)) is not None:
-                named = {"item_id": item.name, "cluster": clusters.get((subtask, item.key))}
-                found.setdefault(item.number, []).append(replace(each.outcome, **named))
+                cluster = clusters.get((subtask, item.key))
+                found.setdefault(item.number, []).append(replace(each.outcome, item_id=item.name, cluster=cluster))
         if len(found) < len(items):
             raise UsageError(f"{', '.join(stored.files)} changed while it was read")
         return found

@@ -91,7 +91,7 @@ class StoredCapability:
             if models_here:
                 sides |= dict.fromkeys(models_here, sides_here[name])
             tasks[name] = share(task, sides, stored.refused_on(name))
-        here = Capability(spec, suite, loaded, ChosenItems.of(tasks, sides_here)) if models_here else None
+        here = Capability(spec, suite, loaded, ChosenItems.shared(tasks, sides_here)) if models_here else None
         notes = (*stored.lines, *(line for task in tasks.values() for line in task.lines))
         return cls(spec, suite, runs, tasks, here, notes)
 

@@ -179,7 +179,8 @@ def _aggregation(metric: StoredMetric) -> Aggregation:
     from lm_eval.api.metrics import mean
     from lm_eval.api.registry import get_aggregation
 
-    return (get_aggregation(metric.aggregation) if metric.aggregation not in ("", "mean") else None) or mean
+    named: Aggregation | None = get_aggregation(metric.aggregation) if metric.aggregation else None
+    return named or mean
 
 
 def _chosen(noun: str, wanted: str | None, there: Sequence[str], *, strict: bool) -> str:
