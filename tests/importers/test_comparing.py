@@ -13,6 +13,7 @@ from mplus_eval.cli import run
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.records.verdict import Verdict
+from mplus_eval.store.run_directory import RunDirectory
 from tests.importers.outputs import change_results, change_samples, copied, run_lm_eval
 from tests.toy import Bench
 
@@ -57,7 +58,7 @@ def test_every_item_is_stored_as_if_it_had_been_asked_here(
     columns = ["stratum", "cluster", "prompt", "prompt_hash", "choices", "log_probabilities", "generations", "target"]
     for model in ("base", "plus"):
         for task in ("sums", "words"):
-            stored = imported.outcomes.query("model == @model and task == @task").set_index("item_id").sort_index()
+            stored = RunDirectory(imported.path).outcome_frame(model, task).set_index("item_id").sort_index()
             asked = {outcome.item_id: outcome for outcome in here[0].outcomes(model, task)}
             assert list(stored.index) == sorted(asked)
             for item, row in stored.iterrows():
