@@ -20,6 +20,7 @@ from mplus_eval.reports.conversation_phrasing import (
     why_unknown,
 )
 from mplus_eval.reports.finding import Finding, Headline, Note, clauses, is_settled, no_verdict, shortened, word_of
+from mplus_eval.reports.text import abridged
 from mplus_eval.reports.verdicts import MARKS, VERDICTS, is_comparable
 
 AXIS = "Conversation"
@@ -164,8 +165,11 @@ def by_trainers(known: Mapping[str, ModelConversation], comparison: Comparison) 
 
 
 def stock_answers(known: Mapping[str, ModelConversation], baseline: str) -> Iterable[str]:
-    """Whose most frequent answer is clearly more frequent than the baseline's, with its text; of many the first."""
-    for name, judging in known.items():
-        if judging.stock_answer:
-            yield f"{shortened(name)}: {stock_answer(judging.stock_answer, baseline)}."
-            return
+    """Whose most frequent answer is clearly more frequent than the baseline’s, with the text of the one given most."""
+    found = {name: judging.stock_answer for name, judging in known.items() if judging.stock_answer}
+    if not found:
+        return
+    first, *others = sorted(found, key=lambda name: -found[name].share)
+    shares = [f"{percent(found[name].share)} of {shortened(name)}’s" for name in others]
+    more = f"; {abridged(shares, MOST_MODELS, 'models')} are one of their own" if shares else ""
+    yield f"{shortened(first)}: {stock_answer(found[first], baseline)}{more}."

@@ -70,6 +70,19 @@ def test_judges_that_disagree_stand_in_the_headline_and_prefer_nothing() -> None
     )
 
 
+def test_the_headline_quotes_the_most_frequent_stock_answer_and_counts_the_others() -> None:
+    names = ("instruct", "sft", "chosen", "plus")
+    comparison = talk.talk_alone()
+    for name, share in zip(names, (0.12, 0.23, 0.2, 0.28), strict=True):
+        stock = StockAnswer(text=f"I am {name}.", share=share, baseline_share=0.02, ci=(0.05, 0.4))
+        comparison = talk.changed_model(comparison, name, stock_answer=stock)
+    (told,) = (line for line in headline(comparison, *names).warnings if "answers are" in line)
+    assert told == (
+        "plus: 28 % of answers are “I am plus.” (base at most 2 %); 23 % of sft’s, 20 % of chosen’s and 12 % of "
+        "instruct’s are one of their own."
+    )
+
+
 def test_a_model_judged_only_by_what_trained_it_is_not_comparable_and_keeps_its_rate() -> None:
     comparison = judged(
         "plus", 0.68, Verdict.NOT_COMPARABLE, trained_model=True, reasons=("the judge trained this model",)
