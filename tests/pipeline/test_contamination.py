@@ -180,6 +180,7 @@ def test_the_command_prints_a_row_a_model(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_of_200_tasks_that_nobody_saw_at_most_one_in_twenty_is_flagged(
     world: tuple[Path, dict[str, Path]], tmp_path: Path
 ) -> None:
