@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,14 +110,17 @@ def _left(directory: RunDirectory) -> str:
 
 def _read(plan: Plan) -> set[Path]:
     """Every file and folder on this machine that the run was made of, as far as somebody named it."""
+    from mplus_eval.judges.reward import BESIDE
+
     named = {*_paths(plan.spec.model_dump(mode="json")), *_paths(plan.suite.model_dump(mode="json"))}
     # A suite may extend one that lies beside it.
     named |= {path.parent for path in _paths(plan.spec.suite) if path.suffix in (".yaml", ".yml")}
     for model in plan.models:
         where = model.location
         named |= {path for path in (where.path, where.adapter, where.file, where.tokenizer) if path is not None}
-        if where.path is not None and (beside := where.path.parent / "reward").is_dir():
-            named.add(beside)
+        if where.path is not None:
+            # Judges that are called by what training leaves beside its models.
+            named |= {beside for name in BESIDE if (beside := where.path.parent / name).is_dir()}
     return {path.resolve() for path in named if path.resolve() != Path.cwd()} - {plan.spec.output.resolve()}
 
 
@@ -126,6 +130,8 @@ def _paths(value: object) -> Iterator[Path]:
         for each in value.values():
             yield from _paths(each)
     elif isinstance(value, str):
+        if value.startswith("function:") and (code := _code_of(value.split(":")[1])) is not None:
+            yield code
         for text in {value, *value.split(":")}:
             # No name of a file is longer, and a null byte ends in an error.
             if text and len(text) < 1024 and "\0" not in text and (path := Path(text).expanduser()).exists():
@@ -133,3 +139,9 @@ def _paths(value: object) -> Iterator[Path]:
     elif isinstance(value, Iterable):
         for each in value:
             yield from _paths(each)
+
+
+def _code_of(module: str) -> Path | None:
+    """The file of a user's function, which was imported for the run."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return Path(file) if file else None

@@ -6,13 +6,18 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 import mplus_eval
 from mplus_eval.pipeline import finished as module
 from mplus_eval.pipeline.finished import STAMP, listing
+from mplus_eval.pipeline.plan import Plan
 from mplus_eval.pipeline.progress import RunProgress
+from mplus_eval.spec.compare import CompareSpec
+from mplus_eval.spec.suite import load_suite
 from tests.toy import write_tasks
 
 IS_FINISHED = "finished, and nothing that it was made of has changed"
@@ -144,3 +149,23 @@ def test_a_finished_run_is_logged_where_it_is_asked_for(folder: Path, monkeypatc
     monkeypatch.setattr("mplus_eval.exports.trackers.log_run", log_run)
     assert rerun(folder, log_to=["tensorboard"])[1]
     assert logged == [(folder / "run", ("tensorboard",))]
+
+
+def test_what_judges_are_made_of_is_listed_too(tmp_path: Path) -> None:
+    for name in ("plus", "reward", "referee", "other"):
+        (tmp_path / name).mkdir()
+    location = SimpleNamespace(path=tmp_path / "plus", adapter=None, file=None, tokenizer=None)
+    spec = CompareSpec.model_validate(
+        {
+            "models": [{"name": "plus", "source": str(tmp_path / "plus")}],
+            "suite": "mini",
+            "baseline": "plus",
+            "output": tmp_path / "run",
+            "judges": ["function:tests.toy:judge"],
+        }
+    )
+    plan = SimpleNamespace(spec=spec, suite=load_suite("mini"), models=[SimpleNamespace(location=location)])
+    read = module._read(cast("Plan", plan))
+    assert {tmp_path / name for name in ("plus", "reward", "referee")} <= read
+    assert tmp_path / "other" not in read
+    assert Path(sys.modules["tests.toy"].__file__ or "").resolve() in read
