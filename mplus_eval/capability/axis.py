@@ -25,6 +25,7 @@ from mplus_eval.capability.thinking import thinking_faults
 from mplus_eval.capability.versus import CapabilityRun, TaskFacts
 from mplus_eval.errors import SpecError
 from mplus_eval.models.cells import Cell, Part, slices
+from mplus_eval.models.chat_format import ONE_MESSAGE, PLAIN
 from mplus_eval.models.hub import Preparing
 from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.records.comparison import ModelEntry, Task
@@ -200,7 +201,7 @@ class Capability:
         A saved step that is asked fewer items is asked them as the other models are: with the same examples. Those of a
         round are drawn as if it were all that is asked, so that none is built before it is wanted.
         """
-        chat = cell.model.chat_template != "plain"
+        chat = cell.model.chat_template not in (PLAIN, ONE_MESSAGE)
         for (number, name), group in groupby(parts, key=lambda part: (part.round, part.subtask)):
             subtask = self.tasks[cell.task].subtask(name)
             numbers = self._built_with(cell, subtask, number)

@@ -1,4 +1,4 @@
-"""Servers with OpenAI's completions API: whether one can be asked, and what it serves."""
+"""Servers with OpenAI's API: whether one can be asked, what it serves, and how it is asked."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import os
 from urllib.parse import urlsplit
 
 from mplus_eval.data.hub import reason
+from mplus_eval.servers.api import PATHS, NoApiError, ServedApi, find_api
 from mplus_eval.spec.backends import BackendInfo, ServerApi
 from mplus_eval.spec.model import ModelSpec, is_url
 
 _TIMEOUT_SECONDS = 10.0
 _MEANINGLESS_KEYS = ("revision", "adapter", "device", "quantization")
+TEMPLATE_OWNERS = ("vllm", "sglang")
+"""Servers that pass words on to a chat template."""
 
 
 def server_faults(model: ModelSpec, backend: BackendInfo, where: str) -> list[str]:
@@ -25,8 +28,6 @@ def server_faults(model: ModelSpec, backend: BackendInfo, where: str) -> list[st
         for key in _MEANINGLESS_KEYS
         if getattr(model, key) is not None
     ]
-    if model.chat_template is not False and model.tokenizer is None:
-        faults.append(f"{where}: with a server, chat_template needs tokenizer=SOURCE")
     if not is_url(url):
         return [*faults, f"{where}: the backend {backend.name} needs base_url={api.url}"]
     parts = urlsplit(url)
@@ -49,12 +50,49 @@ def server_faults(model: ModelSpec, backend: BackendInfo, where: str) -> list[st
         faults.append(f"{where}: the server {url} serves {len(served)} models ({names}); say which with model=NAME")
     elif wanted is not None and wanted not in served:
         faults.append(f"{where}: the server {url} does not serve {wanted!r}; it serves {names}")
-    elif model.tokenizer is None and not _has_tokenizer(url, api):
+    else:
+        faults += [f"{where}: {fault}" for fault in _api_faults(model, url, wanted or next(iter(served)), api)]
+    return faults
+
+
+def _api_faults(model: ModelSpec, url: str, name: str, api: ServerApi) -> list[str]:
+    """What stands in the way of asking a model in the API that its server has."""
+    try:
+        kind = api_of(model, name, api).kind
+    except NoApiError as error:
+        return [str(error)]
+    faults = []
+    if kind == "chat":
+        if isinstance(model.chat_template, str):
+            faults.append("chat completions are put into the server's own template; write chat_template=true or false")
+        if model.add_bos != "auto":
+            faults.append("with chat completions the server encodes texts itself; leave add_bos out")
+        if model.enable_thinking is not None and owner_of(url, name, api) not in TEMPLATE_OWNERS:
+            faults.append("this server cannot be told enable_thinking; leave it out")
+        return faults
+    if model.chat_template is not False and model.tokenizer is None:
+        faults.append("with a server, chat_template needs tokenizer=SOURCE")
+    if model.tokenizer is None and not _has_tokenizer(url, api):
         faults.append(
-            f"{where}: the server {url} offers no tokenizer (vLLM's /tokenizer_info); "
-            "name the model's with tokenizer=SOURCE"
+            f"the server {url} offers no tokenizer (vLLM's /tokenizer_info); "
+            "name the model's with tokenizer=SOURCE, or ask it by api=chat"
         )
     return faults
+
+
+def api_of(model: ModelSpec, name: str, api: ServerApi) -> ServedApi:
+    """How a served model is asked, found by asking once a run.
+
+    Raises:
+        NoApiError: it answers in no way that is known here; says how it does.
+    """
+    url, _ = server_of(model)
+    key = os.environ.get(api.key_variable, "").strip()
+    try:
+        return find_api(url, name, key, model.api)
+    except NoApiError as error:
+        ways = PATHS[model.api] if model.api else " or ".join(PATHS.values())
+        raise NoApiError(f"the server {url} does not answer {ways} as OpenAI's does ({error})") from None
 
 
 def server_of(model: ModelSpec) -> tuple[str, str | None]:

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mplus_eval.judges.usage import Price, UsageTracker
+from mplus_eval.servers.usage import Price, UsageTracker
 
 
 def test_a_price_is_per_million_tokens() -> None:
