@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential, wait_random
 
 from mplus_eval.data.hub import reason
 from mplus_eval.servers.gate import Gate
@@ -128,9 +128,8 @@ class ServerClient:
         self._key, self._clock, self._sleep = key, clock, sleep
         self._runner = asyncio.Runner()
         self._http: httpx.AsyncClient | None = None
-        self._backoff = wait_exponential_jitter(
-            self.patience.first_wait, max=30, jitter=min(1.0, 2 * self.patience.first_wait)
-        )
+        first = self.patience.first_wait
+        self._backoff = wait_exponential(multiplier=first, max=30) + wait_random(0, min(1.0, 2 * first))
         self._answered_at = 0.0
         self._last_failure: str | None = None
         self._n_failed_in_a_row = 0
