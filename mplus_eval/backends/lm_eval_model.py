@@ -111,8 +111,14 @@ class LmEvalModel:
         responses = []
         for each, error in zip(encoded, errors, strict=True):
             scored = next(scores) if error is None else Response(error=error)
-            ids = {"prompt_tokens": each.context, "scored_tokens": each.continuation, "n_spanned": each.n_spanned}
-            responses.append(replace(scored, **ids))
+            responses.append(
+                replace(
+                    scored,
+                    prompt_tokens=each.context,
+                    scored_tokens=each.continuation,
+                    n_spanned=each.n_spanned,
+                )
+            )
         return responses
 
     def options(self, settings: dict[str, Any]) -> dict[str, Any]:

@@ -142,7 +142,7 @@ class Served:
 
     def _body(self, prompt: Json, options: Mapping[str, Any]) -> Json:
         rest = {name: value for name, value in options.items() if name not in ("do_sample", "max_gen_toks", "until")}
-        limit = {self.api.limit: options["max_gen_toks"]}
+        limit: Json = {self.api.limit: options["max_gen_toks"]}
         if not self.api.takes_settings:
             return {"model": self.name, **prompt, **limit, **self.further}
         stops = list(options["until"])

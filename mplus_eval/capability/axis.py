@@ -22,6 +22,7 @@ from mplus_eval.capability.sequential import Asking
 from mplus_eval.capability.settings import resolve_tasks
 from mplus_eval.capability.subtask import Subtask
 from mplus_eval.capability.thinking import thinking_faults
+from mplus_eval.capability.untold import untold_faults
 from mplus_eval.capability.versus import CapabilityRun, TaskFacts
 from mplus_eval.errors import SpecError
 from mplus_eval.models.cells import Cell, Part, slices
@@ -97,11 +98,16 @@ class Capability:
     def for_models(self, models: Sequence[ResolvedModel]) -> Self:
         """Tasks are asked of any models, but choices of none that would reason first, unless the suite says so.
 
+        Nor is anything that needs log-probabilities asked of a server that tells none.
+
         Raises:
             SpecError: with a line for each model that would.
         """
         choices = [name for name, task in self.tasks.items() if task.kind in ("choice", "mixed")]
         if choices and self.suite.thinking == "refuse" and (faults := thinking_faults(models, choices)):
+            raise SpecError(faults)
+        texts = [name for name, task in self.tasks.items() if task.kind == "text"]
+        if faults := untold_faults(models, choices, texts):
             raise SpecError(faults)
         return self
 

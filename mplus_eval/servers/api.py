@@ -107,7 +107,7 @@ def _attempts(name: str) -> list[tuple[ServedApi, Json]]:
     text: Json = {"model": name, "prompt": PROBE, "max_tokens": 1, "temperature": 0}
     chat: Json = {"model": name, "messages": [{"role": "user", "content": PROBE}]}
     settings: Json = {"temperature": 0, "seed": 1, "stop": ["\n\n\n"]}
-    newer = "max_completion_tokens"
+    newer: Literal["max_completion_tokens"] = "max_completion_tokens"
     return [
         (ServedApi(), {**text, "echo": True, "logprobs": 1}),
         (ServedApi(scores="prompt_logprobs"), {**text, "prompt_logprobs": 1}),

@@ -110,7 +110,7 @@ class ServerClient:
         most: int = 32,
         patience: Patience | None = None,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Nothing is sent yet.
 
@@ -153,7 +153,7 @@ class ServerClient:
         if self._http is not None:
             self._run(self._http.aclose())
             self._http = None
-        self._runner.close()
+        self._aside(self._runner.close)
 
     def without_key(self, text: str) -> str:
         """A text to be shown or stored, with the key blotted out should the server have repeated it."""
@@ -161,20 +161,24 @@ class ServerClient:
         return text.replace(self._key, "***") if len(self._key) >= _SHORTEST_KEY else text
 
     def _run(self, doing: Coroutine[Any, Any, T]) -> T:
+        return self._aside(lambda: self._runner.run(doing))
+
+    def _aside(self, doing: Callable[[], T]) -> T:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return self._runner.run(doing)
+            return doing()
         # A notebook has a loop running in this thread already.
         with ThreadPoolExecutor(1) as thread:
-            return thread.submit(self._runner.run, doing).result()
+            return thread.submit(doing).result()
 
     async def _ask_all(self, path: str, questions: Sequence[Question[T]]) -> list[T | RequestFailed]:
         self._heard()
         asking = asyncio.gather(*(self._ask(path, body, read) for body, read in questions))
         watching = asyncio.create_task(self._watch())
         try:
-            await asyncio.wait({asking, watching}, return_when=asyncio.FIRST_COMPLETED)
+            either: list[asyncio.Future[Any]] = [asking, watching]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not asking.done():
                 watching.result()
             return await asking
@@ -184,6 +188,9 @@ class ServerClient:
             await asyncio.gather(asking, watching, return_exceptions=True)
 
     async def _ask(self, path: str, body: Json, read: Callable[[Json], T]) -> T | RequestFailed:
+        async def one_try() -> T:
+            return await self._try(path, body, read)
+
         retrying = AsyncRetrying(
             stop=lambda state: state.attempt_number >= _failure(state).tries,
             wait=lambda state: max(self._backoff(state), _failure(state).wait or 0.0),
@@ -192,7 +199,8 @@ class ServerClient:
             reraise=True,
         )
         try:
-            answer = await retrying(self._try, path, body, read)
+            async with self.gate.passage():
+                answer: T = await retrying(one_try)
         except RequestFailed as failure:
             failure.n_tries = retrying.statistics["attempt_number"]
             if failure.of_this_request:
@@ -207,30 +215,30 @@ class ServerClient:
         return answer
 
     async def _try(self, path: str, body: Json, read: Callable[[Json], T]) -> T:
-        """Send once, when the gate lets it through, and read the answer."""
+        """Send once, when the server may be asked, and read the answer."""
         import httpx
 
-        async with self.gate.passage() as sent_at:
-            self.usage.sent()
-            try:
-                status, headers, content = await self._send(path, body)
-            except httpx.TimeoutException:
-                self.gate.overloaded(sent_at)
-                self._n_slow_in_a_row += 1
-                cause = f"did not answer within {self.patience.timeout:g} s"
-                if self._n_slow_in_a_row >= self.patience.in_a_row:
-                    raise ServerGoneError(f"{cause}, {self._n_slow_in_a_row} requests in a row") from None
-                raise RequestFailed(cause, tries=self.patience.slow_tries) from None
-            except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-                self._last_failure = f"could not be reached ({self._shown(reason(error))})"
-                raise RequestFailed(self._last_failure, tries=self.patience.tries) from error
-            wait = asked_wait(headers, limited=status == 429)
-            if not 200 <= status < 300:
-                raise self._refused(status, content, wait, sent_at)
-            if wait:
-                self.gate.close(min(wait, LONGEST_WAIT_SECONDS))
-            self._heard()
-            self.gate.kept_up()
+        sent_at = await self.gate.opened()
+        self.usage.sent()
+        try:
+            status, headers, content = await self._send(path, body)
+        except httpx.TimeoutException:
+            self.gate.overloaded(sent_at)
+            self._n_slow_in_a_row += 1
+            cause = f"did not answer within {self.patience.timeout:g} s"
+            if self._n_slow_in_a_row >= self.patience.in_a_row:
+                raise ServerGoneError(f"{cause}, {self._n_slow_in_a_row} requests in a row") from None
+            raise RequestFailed(cause, tries=self.patience.slow_tries) from None
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            self._last_failure = f"could not be reached ({self._shown(reason(error))})"
+            raise RequestFailed(self._last_failure, tries=self.patience.tries) from error
+        wait = asked_wait(headers, limited=status == 429)
+        if not 200 <= status < 300:
+            raise self._refused(status, content, wait, sent_at)
+        if wait:
+            self.gate.close(min(wait, LONGEST_WAIT_SECONDS))
+        self._heard()
+        self.gate.kept_up()
         return self._read(content, read)
 
     async def _send(self, path: str, body: Json) -> tuple[int, Mapping[str, str], bytes]:

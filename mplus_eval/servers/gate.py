@@ -20,7 +20,7 @@ class Gate:
     """Lets so many requests through as the server bears, and none while it asks to be left alone."""
 
     def __init__(
-        self, most: int, clock: Callable[[], float], sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+        self, most: int, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
         """Begin with `FIRST` requests.
 
@@ -38,19 +38,23 @@ class Gate:
         self._changed = asyncio.Condition()
 
     @asynccontextmanager
-    async def passage(self) -> AsyncIterator[float]:
-        """Wait for leave to send; yields the time at which it was given."""
+    async def passage(self) -> AsyncIterator[None]:
+        """Wait for a place, and hold it until there is an answer: also between tries, so that none goes before."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._n_under_way < max(1, int(self.limit)))
             self._n_under_way += 1
         try:
-            while (left := self._closed_until - self._clock()) > 0:
-                await self._sleep(left + random.uniform(0, _JITTER_SECONDS))
-            yield self._clock()
+            yield
         finally:
             self._n_under_way -= 1
             async with self._changed:
                 self._changed.notify_all()
+
+    async def opened(self) -> float:
+        """Wait until the server may be asked; returns the time."""
+        while (left := self._closed_until - self._clock()) > 0:
+            await self._sleep(left + random.uniform(0, _JITTER_SECONDS))
+        return self._clock()
 
     def kept_up(self) -> None:
         """Note an answer: after as many as are under way, one more may be."""
