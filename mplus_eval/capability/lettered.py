@@ -31,7 +31,7 @@ DEPARTURE = "choices asked for as letters instead of scored by log-probabilities
 _CUE = "Answer:"
 _GENERATION = {"until": ["\n\n"], "do_sample": False, "max_gen_toks": 32}
 _KEYS = ("doc_to_text", "doc_to_choice", "doc_to_target")
-_NAMED = re.compile(r"(?:answer|choice|option)\b(?:\s+is)?\s*:?[\s*_\"'(\[]*([A-Z])(?![\w'’])", re.IGNORECASE)
+_NAMED = re.compile(r"(?i:answer|choice|option)\b(?:\s+is)?\s*:?[\s*_\"']*(?:([A-Z])(?![\w'’])|[(\[]([A-Za-z])[)\]])")
 _BARE = re.compile(r"[\s*_\"'(\[]*([A-Z])(?:[\s*_\"'\])]*$|[*_\"'\])]*[.):,\n])")
 _BRACKETED = re.compile(r"[(\[]([A-Z])[)\]]")
 
@@ -97,10 +97,9 @@ def question_of(config: Mapping[str, Any], doc: Mapping[str, Any]) -> Question:
 
 def letter_in(text: str, question: Question) -> str:
     """The letter that an answer gives, or that of the choice that it repeats; empty where it gives none."""
-    found = [
-        match[1].upper() for pattern in (_BARE.match, _NAMED.search, _BRACKETED.search) if (match := pattern(text))
-    ]
-    named = next((letter for letter in found if letter in question.letters), None)
+    found = (find(text) for find in (_BARE.match, _NAMED.search, _BRACKETED.search))
+    letters = [str(match[match.lastindex or 0]).upper() for match in found if match]
+    named = next((letter for letter in letters if letter in question.letters), None)
     if named is not None:
         return named
     said = text.strip().rstrip(".").casefold()

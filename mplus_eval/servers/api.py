@@ -87,13 +87,15 @@ def find_api(url: str, name: str, key: str, wanted: Kind | None = None) -> Serve
 
 def _ask(client: ServerClient, name: str, wanted: Kind | None) -> ServedApi:
     refusals: list[str] = []
+    absent: set[Kind] = set()
     for api, body in _attempts(name):
-        if wanted not in (None, api.kind):
+        if wanted not in (None, api.kind) or api.kind in absent:
             continue
         try:
             (said,) = client.ask(PATHS[api.kind], [(body, _read_chat if api.kind == "chat" else _read_completion)])
         except ServerGoneError as error:
             refusals.append(f"{PATHS[api.kind]} {error}")
+            absent.add(api.kind)
             continue
         if isinstance(said, RequestFailed):
             refusals.append(f"{PATHS[api.kind]} {said}")
