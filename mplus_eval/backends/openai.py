@@ -7,7 +7,7 @@ With completions, prompts are put here, as token ids, and log-probabilities are 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from mplus_eval.models.chat_format import chat_format
 from mplus_eval.models.locations import ModelLocation
 from mplus_eval.models.servers import TEMPLATE_OWNERS, owner_of
 from mplus_eval.servers.api import ServedApi
-from mplus_eval.servers.client import Patience, ServerClient, ServerGoneError
+from mplus_eval.servers.client import Json, Patience, ServerClient, ServerGoneError
 from mplus_eval.spec.backends import BACKENDS, ServerApi
 from mplus_eval.spec.model import ModelSpec
 
@@ -86,12 +86,16 @@ class OpenAIModel(LmEvalModel):
         super().close()
 
     def _written(self, requests: Sequence[Instance]) -> list[Response]:
-        prompts = []
-        for request in requests:
-            text, options = request.args
-            room = max(1, self.lm.max_length - options["max_gen_toks"])
-            prompts.append({"prompt": [self.lm.tok_encode(text)[-room:]]})
+        prompts = [self._prompt(*request.args) for request in requests]
         return self.served.write(prompts, [request.args[1] for request in requests])
+
+    def _prompt(self, text: str, options: Mapping[str, Any]) -> Json:
+        """A prompt as ids, cut to fit; as text for a server that tells no log-probabilities, which may take no ids."""
+        if self.served.api.scores is None:
+            # The server puts the beginning before it, also where a template has.
+            return {"prompt": text.removeprefix(str(getattr(self.lm.tokenizer, "bos_token", None) or ""))}
+        room = max(1, self.lm.max_length - options["max_gen_toks"])
+        return {"prompt": [self.lm.tok_encode(text)[-room:]]}
 
     def _parted(self, request: Instance, response: Response) -> Response:
         if self.reasoning is None and response.text is not None:
@@ -150,8 +154,8 @@ def _completions(model: ModelSpec, source: ModelLocation, served: Served) -> Ope
 
     lm = LocalCompletionsAPI(**arguments(model, source))
     set_chat_template(lm, model.chat_template, model.enable_thinking)
-    # Without a tokenizer the server encodes, in a way that it does not tell.
-    encoding = Encoding.of(lm.tokenizer, model.add_bos) if source.tokenizer else None
+    # Without a tokenizer, or given texts, the server encodes, in a way that it does not tell.
+    encoding = Encoding.of(lm.tokenizer, model.add_bos) if source.tokenizer and served.api.scores else None
     reasoning = reasoning_of(model, lm.tokenizer, encode=encoding.bare_text if encoding else None)
     decoding = Decoding.of(None if served.own_decoding else model.generation, None, serves_itself=True)
     chat = chat_format(lm.tokenizer) if encoding else None

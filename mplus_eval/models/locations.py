@@ -34,7 +34,7 @@ from mplus_eval.models.hub import (
     hub_tokenizer_faults,
     tokenizer_files,
 )
-from mplus_eval.models.servers import api_of, served_models, server_faults, server_of
+from mplus_eval.models.servers import api_of, listed_models, server_faults, server_of
 from mplus_eval.servers.api import NoApiError, ServedApi
 from mplus_eval.spec.backends import BACKENDS, DEFAULT_BACKEND, BackendInfo, either
 from mplus_eval.spec.model import SERVER_KEYS, ModelSpec, is_url
@@ -161,7 +161,7 @@ def resolve_source(
     tokenizer = directory_of(model.tokenizer, choose=tokenizer_files) if model.tokenizer else None
     if server := BACKENDS[backend].server:
         url, name = server_of(model)
-        served = served_models(url, server)
+        served = listed_models(url, name, server)
         name = name or next(iter(served))
         try:
             api = api_of(model, name, server)

@@ -34,7 +34,7 @@ def server_faults(model: ModelSpec, backend: BackendInfo, where: str) -> list[st
     if parts.query or parts.username or parts.password:
         return [*faults, f"{where}: a server is written {api.url}; its key is read from {api.key_variable}"]
     try:
-        served = served_models(url, api)
+        served = listed_models(url, wanted, api)
     except httpx.HTTPStatusError as error:
         status = error.response.status_code
         why = f"answers {status} to /models; base_url usually ends in /v1"
@@ -48,7 +48,7 @@ def server_faults(model: ModelSpec, backend: BackendInfo, where: str) -> list[st
     names = ", ".join(served) or "none"
     if wanted is None and len(served) != 1:
         faults.append(f"{where}: the server {url} serves {len(served)} models ({names}); say which with model=NAME")
-    elif wanted is not None and wanted not in served:
+    elif wanted is not None and served and wanted not in served:
         faults.append(f"{where}: the server {url} does not serve {wanted!r}; it serves {names}")
     else:
         faults += [f"{where}: {fault}" for fault in _api_faults(model, url, wanted or next(iter(served)), api)]
@@ -108,6 +108,18 @@ def served_models(url: str, api: ServerApi) -> dict[str, int | None]:
     reply = httpx.get(f"{url}/models", headers=_headers(api), timeout=_TIMEOUT_SECONDS)
     lengths = {str(entry["id"]): entry.get("max_model_len") for entry in reply.raise_for_status().json()["data"]}
     return {name: length if isinstance(length, int) else None for name, length in lengths.items()}
+
+
+def listed_models(url: str, wanted: str | None, api: ServerApi) -> dict[str, int | None]:
+    """The same; none of a server that keeps no list, where it is known what to ask it for."""
+    import httpx
+
+    try:
+        return served_models(url, api)
+    except httpx.HTTPStatusError as error:
+        if wanted is None or error.response.status_code in (401, 403):
+            raise
+        return {}
 
 
 def owner_of(url: str, name: str, api: ServerApi) -> str:
