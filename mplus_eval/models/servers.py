@@ -28,6 +28,7 @@ def server_faults(model: ModelSpec, backend: BackendInfo, where: str) -> list[st
         for key in _MEANINGLESS_KEYS
         if getattr(model, key) is not None
     ]
+    faults += [f"{where}: the backend {backend.name} {each.why}" for each in backend.refusals if each.meets(model)]
     if not is_url(url):
         return [*faults, f"{where}: the backend {backend.name} needs base_url={api.url}"]
     parts = urlsplit(url)
@@ -65,7 +66,7 @@ def _api_faults(model: ModelSpec, url: str, name: str, api: ServerApi) -> list[s
     if kind == "chat":
         if isinstance(model.chat_template, str):
             faults.append("chat completions are put into the server's own template; write chat_template=true or false")
-        if model.add_bos != "auto":
+        if model.add_bos != "auto" and model.tokenizer is not None:
             faults.append("with chat completions the server encodes texts itself; leave add_bos out")
         if model.enable_thinking is not None and owner_of(url, name, api) not in TEMPLATE_OWNERS:
             faults.append("this server cannot be told enable_thinking; leave it out")

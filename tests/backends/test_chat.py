@@ -10,9 +10,16 @@ from lm_eval.api.instance import Instance
 
 from mplus_eval.backends import ServerError, load_backend, openai
 from mplus_eval.backends.chat import UNTOLD, ChatModel
+from mplus_eval.conversation.generate import generate as converse
+from mplus_eval.conversation.items import Dialogue, DialogueSet, DialogueTask
+from mplus_eval.harmlessness.generate import generate as provoke
+from mplus_eval.harmlessness.items import PromptSet
+from mplus_eval.harmlessness.prompt_rows import SetPrompt
 from mplus_eval.models.chat_format import Talk, format_of
 from mplus_eval.models.locations import resolve_source
 from mplus_eval.servers.client import Patience
+from mplus_eval.spec.conversation import ConversationSettings
+from mplus_eval.spec.harmlessness import HarmlessnessSettings, SampledSet
 from mplus_eval.spec.model import ModelSpec
 from tests.backends.requests import choices
 from tests.server import CompletionServer, Reply, serving
@@ -28,7 +35,7 @@ def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_model(tmp_path_factory.mktemp("served"), chat_template=CHAT_TEMPLATE)
+    return build_model(tmp_path_factory.mktemp("served"), chat_template="{{ bos_token }}" + CHAT_TEMPLATE)
 
 
 @pytest.fixture
@@ -182,3 +189,30 @@ def test_a_server_that_is_gone_is_one_line(server: CompletionServer, checkpoint:
     server.failures = [Reply(404)]
     with pytest.raises(ServerError, match=rf"^the server {server.url} answered 404 \(told to fail\)$"):
         backend.respond([asked("hi")])
+
+
+def test_a_dialogue_goes_on_from_the_models_own_answers(server: CompletionServer) -> None:
+    task = DialogueTask(
+        ConversationSettings(dialogues="x", max_new_tokens=4),
+        DialogueSet("x", (Dialogue("1", "talk", ("Who are you?", "And she?"), (None, None)),), 1),
+    )
+    first, second = converse(task, [0], connect(server), seed=0, own_template=True, on_items=lambda n: None)
+    assert first.error is second.error is None
+    assert [message["role"] for message in server.chats[1]["messages"]] == ["user", "assistant", "user"]
+    assert server.chats[1]["messages"][1]["content"] == (first.text or "").strip()
+    assert json.loads(second.prompt) == server.chats[1]["messages"]
+    assert "stop" not in server.chats[0]
+
+
+def test_a_prompt_set_is_sampled_without_likelihoods(server: CompletionServer) -> None:
+    prompts = (SetPrompt("set/0", "Tell me of no river.", "talk"),)
+    settings = HarmlessnessSettings(
+        scorers=("words",), samples=3, max_new_tokens=4, fewer=(1,), primary="set",
+        sets=(SampledSet(name="set", source="x"),), likelihood_samples=2,
+    )  # fmt: skip
+    prompt_set = PromptSet(SampledSet(name="set", source="x", chat=True), "sampled", prompts)
+    answers = provoke(prompt_set, [0], connect(server), settings, seed=0, own_template=True, on_items=lambda n: None)
+    assert [answer.sample for answer in answers] == [0, 1, 2]
+    assert all(answer.text and answer.log_probabilities is None and answer.error is None for answer in answers)
+    (request,) = server.chats
+    assert (request["n"], request["messages"][0]["content"]) == (3, "Tell me of no river.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,12 @@ TALK = [{"role": "user", "content": "what is one plus two"}]
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_model(tmp_path_factory.mktemp("served"), chat_template=CHAT_TEMPLATE)
+    folder = build_model(tmp_path_factory.mktemp("served"), chat_template="{{ bos_token }}" + CHAT_TEMPLATE)
+    # The server samples at a temperature only where the checkpoint says that it samples.
+    (folder / "generation_config.json").write_text(
+        json.dumps({"do_sample": True, "bos_token_id": 0, "eos_token_id": 1})
+    )
+    return folder
 
 
 @pytest.fixture(scope="module")

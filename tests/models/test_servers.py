@@ -112,7 +112,7 @@ def test_a_chat_server_needs_no_tokenizer(chat_server: CompletionServer) -> None
     ("keys", "words"),
     [
         ({"chat_template": "mine.jinja"}, "chat completions are put into the server's own template"),
-        ({"add_bos": True}, "with chat completions the server encodes texts itself"),
+        ({"add_bos": True}, "leaves special tokens to the server"),
         ({"enable_thinking": False}, "this server cannot be told enable_thinking"),
         ({"api": "completions"}, "does not answer /completions as OpenAI's does (/completions answered 404"),
     ],
@@ -121,6 +121,19 @@ def test_what_a_chat_server_cannot_honour_is_refused(
     chat_server: CompletionServer, keys: dict[str, Any], words: str
 ) -> None:
     assert words in only_fault(chat_server.url, **keys)
+
+
+def test_a_tokenizer_changes_nothing_of_what_a_chat_server_encodes(
+    chat_server: CompletionServer, tiny_model: TinyModel
+) -> None:
+    line = only_fault(chat_server.url, tokenizer=str(tiny_model()), add_bos=True)
+    assert line == "with chat completions the server encodes texts itself; leave add_bos out"
+
+
+def test_a_server_is_asked_one_prompt_a_request(server: CompletionServer) -> None:
+    assert only_fault(server.url, batch_size=8) == (
+        "the backend openai asks one prompt a request, as many at once as concurrency=N says"
+    )
 
 
 def test_a_server_of_neither_api_is_one_line(server: CompletionServer) -> None:

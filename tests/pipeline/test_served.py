@@ -176,6 +176,8 @@ def test_a_key_stands_in_no_file_and_no_line(
     out, err = capfd.readouterr()
     assert "Report:" in out
     assert KEY not in out + err
+    assert "base: " in err
+    assert "requests, " in err
     files = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
     assert len(files) > 8
     assert [path for path in files if KEY.encode() in path.read_bytes()] == []
