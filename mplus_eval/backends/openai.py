@@ -6,7 +6,6 @@ With completions, prompts are put here, as token ids, and log-probabilities are 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ from mplus_eval.backends.reasoning import Reasoning, reasoning_of
 from mplus_eval.backends.served import Served, cut
 from mplus_eval.models.chat_format import chat_format
 from mplus_eval.models.locations import ModelLocation
-from mplus_eval.models.servers import TEMPLATE_OWNERS, owner_of
+from mplus_eval.models.servers import TEMPLATE_OWNERS, key_of, owner_of
 from mplus_eval.servers.api import ServedApi
 from mplus_eval.servers.client import Json, Patience, ServerClient, ServerGoneError
 from mplus_eval.spec.backends import BACKENDS, ServerApi
@@ -137,7 +136,7 @@ def _sum(parts: Sequence[Response]) -> Response:
 def load(model: ModelSpec, source: ModelLocation) -> Backend:
     """Connect to a server, in the API that it was found to have."""
     url, name, api = source.base_url or "", source.served_name or "", source.api or ServedApi()
-    key = os.environ.get(server_api().key_variable, "").strip()
+    key = key_of(server_api())
     client = ServerClient(url, key, most=model.concurrency or CONCURRENT_REQUESTS, patience=PATIENCE)
     owner = owner_of(url, name, server_api())
     told: dict[str, Any] = {}
@@ -188,7 +187,7 @@ def arguments(model: ModelSpec, source: ModelLocation) -> dict[str, object]:
     Without a tokenizer the server's own (`/tokenizer_info`, vLLM's) is used. With one, texts are encoded here, as with
     the backend hf.
     """
-    key = os.environ.get(server_api().key_variable, "").strip()
+    key = key_of(server_api())
     given = {
         "base_url": f"{source.base_url}/completions",
         "model": source.served_name,

@@ -34,6 +34,9 @@ def server_faults(model: ModelSpec, backend: BackendInfo, where: str) -> list[st
     parts = urlsplit(url)
     if parts.query or parts.username or parts.password:
         return [*faults, f"{where}: a server is written {api.url}; its key is read from {api.key_variable}"]
+    key = key_of(api)
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        return [*faults, f"{where}: {api.key_variable} holds characters that no key has"]
     try:
         served = listed_models(url, wanted, api)
     except httpx.HTTPStatusError as error:
@@ -88,7 +91,7 @@ def api_of(model: ModelSpec, name: str, api: ServerApi) -> ServedApi:
         NoApiError: it answers in no way that is known here; says how it does.
     """
     url, _ = server_of(model)
-    key = os.environ.get(api.key_variable, "").strip()
+    key = key_of(api)
     try:
         return find_api(url, name, key, model.api)
     except NoApiError as error:
@@ -109,6 +112,11 @@ def served_models(url: str, api: ServerApi) -> dict[str, int | None]:
     reply = httpx.get(f"{url}/models", headers=_headers(api), timeout=_TIMEOUT_SECONDS)
     lengths = {str(entry["id"]): entry.get("max_model_len") for entry in reply.raise_for_status().json()["data"]}
     return {name: length if isinstance(length, int) else None for name, length in lengths.items()}
+
+
+def key_of(api: ServerApi) -> str:
+    """The key for servers of this kind; empty when there is none."""
+    return os.environ.get(api.key_variable, "").strip()
 
 
 def listed_models(url: str, wanted: str | None, api: ServerApi) -> dict[str, int | None]:
@@ -147,5 +155,5 @@ def _has_tokenizer(url: str, api: ServerApi) -> bool:
 
 
 def _headers(api: ServerApi) -> dict[str, str]:
-    key = os.environ.get(api.key_variable, "")
+    key = key_of(api)
     return {"Authorization": f"Bearer {key}"} if key else {}

@@ -44,6 +44,14 @@ def test_a_server_that_wants_a_key(server: CompletionServer, monkeypatch: pytest
     assert faults(server.url) == []
 
 
+@pytest.mark.parametrize("key", ["schlüssel", "two words", "a\tb"])
+def test_a_key_that_is_none_is_told_and_not_shown(
+    server: CompletionServer, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    assert only_fault(server.url) == "OPENAI_API_KEY holds characters that no key has"
+
+
 def test_a_server_without_tokenizer_needs_one_named(server: CompletionServer, tiny_model: TinyModel) -> None:
     server.has_tokenizer = False
     assert "offers no tokenizer" in only_fault(server.url)
