@@ -22,7 +22,8 @@ from mplus_eval.backends.served import Served, cut, without_thinking
 from mplus_eval.models.chat_format import Talk
 from mplus_eval.models.chat_turns import Messages
 from mplus_eval.models.servers import TEMPLATE_OWNERS
-from mplus_eval.servers.client import Json, ServerGoneError
+from mplus_eval.servers.client import Json
+from mplus_eval.servers.failures import ServerGoneError
 from mplus_eval.spec.model import ModelSpec
 
 if TYPE_CHECKING:

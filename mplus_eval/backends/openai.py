@@ -23,7 +23,8 @@ from mplus_eval.models.chat_format import chat_format
 from mplus_eval.models.locations import ModelLocation
 from mplus_eval.models.servers import TEMPLATE_OWNERS, key_of, owner_of
 from mplus_eval.servers.api import ServedApi
-from mplus_eval.servers.client import Json, Patience, ServerClient, ServerGoneError
+from mplus_eval.servers.client import Json, ServerClient
+from mplus_eval.servers.failures import Patience, ServerGoneError
 from mplus_eval.spec.backends import BACKENDS, ServerApi
 from mplus_eval.spec.model import ModelSpec
 

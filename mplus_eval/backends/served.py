@@ -15,7 +15,8 @@ from typing import Any
 from mplus_eval.backends.base import Response
 from mplus_eval.models.thinking import KNOWN
 from mplus_eval.servers.api import PATHS, ServedApi, first_choice
-from mplus_eval.servers.client import Json, RequestFailed, ServerClient, UnreadableError
+from mplus_eval.servers.client import Json, ServerClient
+from mplus_eval.servers.failures import RequestFailed, UnreadableError
 from mplus_eval.spec.decoding import served_name
 from mplus_eval.store.outcomes import OUTSIDE
 

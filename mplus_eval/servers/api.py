@@ -15,7 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mplus_eval.servers.client import Json, Patience, RequestFailed, ServerClient, ServerGoneError, UnreadableError
+from mplus_eval.servers.client import Json, ServerClient
+from mplus_eval.servers.failures import Patience, RequestFailed, ServerGoneError, UnreadableError
 
 Kind = Literal["completions", "chat"]
 PATHS: dict[Kind, str] = {"completions": "/completions", "chat": "/chat/completions"}

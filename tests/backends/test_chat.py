@@ -17,7 +17,7 @@ from mplus_eval.harmlessness.items import PromptSet
 from mplus_eval.harmlessness.prompt_rows import SetPrompt
 from mplus_eval.models.chat_format import Talk, format_of
 from mplus_eval.models.locations import resolve_source
-from mplus_eval.servers.client import Patience
+from mplus_eval.servers.failures import Patience
 from mplus_eval.spec.conversation import ConversationSettings
 from mplus_eval.spec.harmlessness import HarmlessnessSettings, SampledSet
 from mplus_eval.spec.model import ModelSpec

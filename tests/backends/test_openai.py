@@ -12,7 +12,7 @@ from lm_eval.api.instance import Instance
 from mplus_eval.backends import Response, ServerError, load_backend, openai
 from mplus_eval.backends.openai import OpenAIModel
 from mplus_eval.models.locations import resolve_source
-from mplus_eval.servers.client import Patience
+from mplus_eval.servers.failures import Patience
 from mplus_eval.servers.usage import Spent
 from mplus_eval.spec.backends import BACKENDS, ServerApi
 from mplus_eval.spec.model import ModelSpec

@@ -14,7 +14,7 @@ from mplus_eval import cli
 from mplus_eval.backends import openai
 from mplus_eval.errors import SpecError
 from mplus_eval.pipeline.finished import STAMP
-from mplus_eval.servers.client import Patience
+from mplus_eval.servers.failures import Patience
 from mplus_eval.store.run_directory import RunDirectory
 from tests.server import CompletionServer, Reply, serving
 from tests.tiny_models import CHAT_TEMPLATE, build_model

@@ -7,7 +7,8 @@ import pytest
 
 from mplus_eval.servers import api
 from mplus_eval.servers.api import NoApiError, ServedApi, find_api, forget
-from mplus_eval.servers.client import Json, Patience
+from mplus_eval.servers.client import Json
+from mplus_eval.servers.failures import Patience
 from tests.server import NAME, CompletionServer, serving
 from tests.tiny_models import CHAT_TEMPLATE, build_model
 

@@ -12,13 +12,8 @@ from typing import Any
 
 import pytest
 
-from mplus_eval.servers.client import (
-    Patience,
-    RequestFailed,
-    ServerClient,
-    ServerGoneError,
-    UnreadableError,
-)
+from mplus_eval.servers.client import ServerClient
+from mplus_eval.servers.failures import Patience, RequestFailed, ServerGoneError, UnreadableError
 from tests.judges.server import KEY, ChatServer, Failure, serving
 
 QUICK = Patience(timeout=5.0, silence=1.0, tries=8, first_wait=0.02)
