@@ -33,7 +33,9 @@ def resolve_tasks(suite: Suite, names: Sequence[str] | None, *, tasks_dir: Path 
         if is_local or (task is None and plain in stock_definitions()):
             # lm-eval's own shots and metric; some of its names hold brackets or the like, and a name becomes a path.
             path_name = re.sub(r"[^A-Za-z0-9._-]+", "-", name.replace(":", ".")).lstrip("._-")
-            task = SuiteTask(name=path_name, lm_eval=name, choices=suite.choices)
+            # But choices are asked as in the rest of the suite.
+            choices = suite.choices if suite.choices == "generate" else None
+            task = SuiteTask(name=path_name, lm_eval=name, choices=choices)
         if task is None:
             everything = dict.fromkeys([*of_suite, *local_definitions(tasks_dir), *stock_definitions()])
             close = get_close_matches(plain, list(everything), n=3, cutoff=0.6)
