@@ -102,15 +102,18 @@ class Served:
         written: dict[int, Written | RequestFailed] = {}
         groups = list(self._groups(bodies))
         together = [{**bodies[group[0]], **({"n": len(group)} if len(group) > 1 else {})} for group in groups]
+        apart: list[int] = []
         for group, said in zip(groups, self._ask(together), strict=True):
             if len(group) > 1 and not _are_samples(said, len(group)):
-                self._gives_samples = False
+                apart.append(group[0])
                 # What is refused together may be taken one by one, and the first text is an answer all the same.
                 said = [] if isinstance(said, RequestFailed) else said[:1]
             written |= zip(group, [said] * len(group) if isinstance(said, RequestFailed) else said, strict=False)
         left = [place for place in range(len(bodies)) if place not in written]
         for place, said in zip(left, self._ask([bodies[place] for place in left]), strict=True):
             written[place] = said if isinstance(said, RequestFailed) else said[0]
+        # A prompt that is refused alone, too, says nothing of samples.
+        self._gives_samples = self._gives_samples and not any(isinstance(written[place], Written) for place in apart)
         ordered = [written[place] for place in range(len(bodies))]
         return [self.failed(one) if isinstance(one, RequestFailed) else one.response for one in ordered]
 

@@ -342,6 +342,15 @@ def test_samples_that_are_refused_together_are_asked_for_one_by_one(server: Comp
     assert sorted(one["seed"] for one in server.completions[1:]) == [0, 1, 2, 3]
 
 
+def test_a_prompt_that_is_refused_alone_too_says_nothing_of_samples(server: CompletionServer, checkpoint: Path) -> None:
+    backend = connect(server, tokenizer=str(checkpoint))
+    server.failures = [400] * 4
+    assert all(response.error for response in backend.respond(samples(3)))
+    server.completions.clear()
+    assert len(backend.respond(samples(3))) == 3
+    assert [one.get("n") for one in server.completions] == [3]
+
+
 def test_no_more_requests_are_under_way_than_the_model_says(server: CompletionServer, checkpoint: Path) -> None:
     server.seconds = 0.05
     connect(server, tokenizer=str(checkpoint), concurrency=2).respond(choices())
