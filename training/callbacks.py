@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from transformers.trainer_callback import ExportableState, TrainerCallback
 
 from mplus_eval.errors import InterruptedRunError
+from mplus_eval.training.card import write_record
 from mplus_eval.training.evaluation import EvaluationProcess
 from mplus_eval.training.hooks import Progress, Say
 from mplus_eval.training.kl import adapt_kl_coefficient
@@ -98,7 +99,7 @@ class LogSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
 
 
 class WriteRecords(TrainerCallback):  # type: ignore[misc, unused-ignore]
-    """Writes the record into every saved step, last of all, when every process has saved its part."""
+    """Writes card and record into every saved step, last of all, when every process has saved its part."""
 
     def __init__(self, record_at: Callable[[int, int], TrainingRecord]) -> None:
         """Write what `record_at` gives for a step and the steps in all."""
@@ -111,7 +112,7 @@ class WriteRecords(TrainerCallback):  # type: ignore[misc, unused-ignore]
         PartialState().wait_for_everyone()
         if is_main():
             step = state.global_step
-            self._record_at(step, state.max_steps).write(Path(str(args.output_dir)) / f"checkpoint-{step}")
+            write_record(self._record_at(step, state.max_steps), Path(str(args.output_dir)) / f"checkpoint-{step}")
 
 
 class ControlKl(TrainerCallback, ExportableState):  # type: ignore[misc, unused-ignore]

@@ -18,7 +18,7 @@ def demo_models(names: Sequence[str], progress: Progress | None = None) -> list[
     """Find demo models, training together those that are not in the cache yet.
 
     Args:
-        names: `base`, or models of the recipe `demo`: `instruct`, `sft`, `chosen`, `plus`.
+        names: `base`, or models of the recipe `demo`: `instruct`, `sft`, `chosen`, `forgetful`, `plus`.
         progress: called after every step with what is done, the steps done and the steps in all.
 
     Returns:

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from mplus_eval.records.training import Behaviour, Dose, TrainingRecord, read_record
 from mplus_eval.rewards.model import Messages
+from mplus_eval.training.card import write_record
 from mplus_eval.training.chat import last_user_message
 from mplus_eval.training.diversity import distinct_n, share_distinct
 from mplus_eval.training.dose import kl_of_own_answers, kl_of_texts
@@ -146,6 +147,6 @@ def measure_stage(
         progress(f"measuring {stage.name}", number, len(saved) + 1)
         record = read_record(path)
         if record is not None and record.dose is None:
-            measured(path, record).write(path)
+            write_record(measured(path, record), path)
     progress(f"measuring {stage.name}", len(saved), len(saved) + 1)
     return measured(stage.directory, final)

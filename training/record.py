@@ -49,6 +49,7 @@ def record_of(
         assert isinstance(settings, RlhfStage)
         method, algorithm, role = "rlhf", settings.algorithm.upper(), settings.role or "plus"
     described = data.of_stage(stage.name).described
+    replayed = data.replayed.described if recipe.replay_of(settings) else ()
     return TrainingRecord(
         name=stage.name,
         method=method,
@@ -57,7 +58,7 @@ def record_of(
         base=recipe.base,
         base_fingerprint=data.base_hash,
         tokenizer_fingerprint=data.tokenizer_hash,
-        data=described if method == "reward model" else (*described, *data.replayed.described),
+        data=(*described, *replayed),
         step=step,
         total_steps=total_steps,
         seed=recipe.seed,

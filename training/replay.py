@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import Trainer
 
-    from mplus_eval.training.recipe import Recipe
+    from mplus_eval.training.recipe import Optimisation, Recipe
     from mplus_eval.training.training_data import TrainingData
 
 T = TypeVar("T", bound="Trainer")
@@ -70,16 +70,16 @@ def kl_to_base(model: torch.nn.Module, base: torch.nn.Module | None, ids: Tensor
     return sums.sum() / counts.sum()
 
 
-def with_replay(kind: type[T], recipe: Recipe, data: TrainingData) -> type[T]:
-    """A trainer of TRL whose loss has the replay's beside its own, where the recipe replays anything.
+def with_replay(kind: type[T], recipe: Recipe, settings: Optimisation, data: TrainingData) -> type[T]:
+    """A trainer of TRL whose loss has the replay's beside its own, where the stage replays anything.
 
     The KL is logged as `replay_kl`.
     """
-    if recipe.replay is None:
+    if (replay := recipe.replay_of(settings)) is None:
         return kind
-    coefficient, pad = recipe.replay.coefficient, data.tokenizer.pad_token_id
+    coefficient, pad = replay.coefficient, data.tokenizer.pad_token_id
     sequences = encode_texts(data.tokenizer, data.replayed.rows, recipe.max_length)
-    texts = ReplayedTexts(sequences, recipe.replay.batch_size, pad if isinstance(pad, int) else 0)
+    texts = ReplayedTexts(sequences, replay.batch_size, pad if isinstance(pad, int) else 0)
 
     class Replaying(kind):  # type: ignore[valid-type, misc]
         _replay_base: torch.nn.Module | None = None

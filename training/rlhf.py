@@ -65,7 +65,7 @@ def rlhf_trainer(
     if stops := settings.termination.stop_strings:
         kind = stopping(kind, tokenizer, stops)
     prompts = [{"prompt": [message.as_dict() for message in prompt.messages]} for prompt in data.prompts.rows]
-    trainer = with_replay(kind, recipe, data)(
+    trainer = with_replay(kind, recipe, settings, data)(
         model,
         [*parts],
         args=config,

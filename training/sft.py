@@ -29,7 +29,7 @@ def sft_trainer(recipe: Recipe, settings: SftStage, data: TrainingData, stage: S
         for demonstration in data.demonstrations[stage.name].rows
     ]
     transformers.set_seed(recipe.seed)
-    return with_replay(SFTTrainer, recipe, data)(
+    return with_replay(SFTTrainer, recipe, settings, data)(
         load_policy(recipe, data.base),
         sft_config(recipe, settings, stage.directory),
         train_dataset=Dataset.from_list(rows),

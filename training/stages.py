@@ -28,18 +28,20 @@ def stages_of(recipe: Recipe, data: TrainingData) -> dict[str, Stage]:
     names = [*recipe.stages, *(["referee"] if recipe.reward and recipe.reward.referee else [])]
     stages: dict[str, Stage] = {}
     for name in sorted(names, key=lambda name: name not in REWARD_STAGES):
-        settings = recipe.settings_of(name).model_dump(mode="json", exclude=WITHOUT_EFFECT)
+        settings = recipe.settings_of(name)
+        # What is replayed, if anything, is a component of its own.
+        fields = settings.model_dump(mode="json", exclude={*WITHOUT_EFFECT, "replay"})
         components = {
             "base": data.base_hash,
             "tokenizer": data.tokenizer_hash,
             "data": data.of_stage(name).hash,
-            "settings": str(settings),
+            "settings": str(fields),
             "precision and shape": str([recipe.dtype, recipe.max_length, recipe.lora, recipe.launch]),
             "seed": str(recipe.seed),
             "libraries": " ".join(f"{library} {version(library)}" for library in LIBRARIES),
         }
-        if recipe.replay and name not in REWARD_STAGES:
-            components["replay"] = f"{recipe.replay} {data.replayed.hash}"
+        if replay := recipe.replay_of(settings):
+            components["replay"] = f"{replay} {data.replayed.hash}"
         if recipe.needs_reward_model(name):
             components["reward model"] = stages["reward"].hash
         stages[name] = Stage(name, recipe.output / name, components)

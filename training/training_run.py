@@ -31,6 +31,7 @@ from mplus_eval.training.callbacks import (
     WatchForHacking,
     WriteRecords,
 )
+from mplus_eval.training.card import write_record
 from mplus_eval.training.evaluation import trajectory_command
 from mplus_eval.training.hooks import Hooks
 from mplus_eval.training.launch import is_main
@@ -93,6 +94,8 @@ def _train(run: TrainingRun, stage: Stage) -> None:
         stage.begin()
     _wait_for_everyone()
     trainer = _trainer(run, stage)
+    # TRL would write a card at every save that knows neither base nor data, and says "None" of them.
+    trainer.create_model_card = lambda *_, **__: None  # type: ignore[method-assign, unused-ignore]
     watch = next((each for each in trainer.callback_handler.callbacks if isinstance(each, WatchForHacking)), None)
     record_at = partial(record_of, stage, recipe, data, started)
     trainer.remove_callback(PrinterCallback)
@@ -119,7 +122,7 @@ def _train(run: TrainingRun, stage: Stage) -> None:
     with _full_disk_named(stage):
         record = _measured(run, stage, record_at(step, total_steps, warnings))
         saved = {"tokenizer_fingerprint": tokenizer_hash(stage.directory), "seconds": time.monotonic() - started}
-        record.model_copy(update=saved).write(stage.directory)
+        write_record(record.model_copy(update=saved), stage.directory)
 
 
 def _trainer(run: TrainingRun, stage: Stage) -> Trainer:

@@ -31,9 +31,10 @@ class Workload:
 def workload_of(recipe: Recipe, settings: Optimisation) -> Workload:
     """The workload of a stage."""
     sides, longest_row, n_reward_models = 1, recipe.max_length, 0
-    replayed_tokens = recipe.replay.batch_size * recipe.max_length if recipe.replay else 0
+    replay = recipe.replay_of(settings)
+    replayed_tokens = replay.batch_size * recipe.max_length if replay else 0
     if isinstance(settings, RewardStage):
-        sides, replayed_tokens = 2, 0
+        sides = 2
     elif isinstance(settings, RlhfStage):
         longest_row = recipe.longest_prompt + settings.max_new_tokens
         n_reward_models = sum(part.kind == "model" for part in settings.rewards.values())

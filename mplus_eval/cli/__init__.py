@@ -18,6 +18,7 @@ from mplus_eval.cli.compare import compare
 from mplus_eval.cli.contamination import contamination
 from mplus_eval.cli.conversation import app as conversation
 from mplus_eval.cli.doctor import doctor
+from mplus_eval.cli.export import export
 from mplus_eval.cli.gate import gate
 from mplus_eval.cli.options import spec_command
 from mplus_eval.cli.power import power
@@ -45,6 +46,7 @@ app.command()(power)
 app.command()(contamination)
 app.command()(report)
 app.command()(gate)
+app.command()(export)
 app.add_typer(tasks, name="tasks")
 app.command()(train)
 app.command()(doctor)

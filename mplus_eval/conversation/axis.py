@@ -40,7 +40,7 @@ class Conversation:
 
     Attributes:
         judges: as they were named, the one that decides first.
-        directories: of the models, beside which a bare `reward` lies.
+        directories: of the models, beside which the judges `referee` and `reward` lie.
     """
 
     spec: CompareSpec

@@ -12,15 +12,17 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from mplus_eval.demo import arithmetic, everyday, passages, reasoning
 from mplus_eval.demo.questions import Question, draw, is_held_out
 from mplus_eval.demo.world import Fact, make_world
 
 SEED = 11
+T = TypeVar("T")
 Row = dict[str, object]
 Files = Iterator[tuple[str, list[Row]]]
 Maker = Callable[[random.Random], Question]
@@ -31,13 +33,13 @@ _N_SHOWN_SITUATIONS = 3
 
 SUBJECTS = {"geography": "capital", "trade": "good", "professions": "job", "cooking": "food", "residence": "home"}
 """The subjects of `mini_mmlu` and the relation that each asks about."""
-EXAMS: dict[str, Maker] = {
-    "series": arithmetic.series,
-    "numbers": arithmetic.largest,
-    "syllogisms": reasoning.syllogism,
-    "equations": arithmetic.equation,
+EXAMS: dict[str, tuple[Maker, int]] = {
+    "series": (arithmetic.series, 90),
+    "numbers": (arithmetic.largest, 150),
+    "syllogisms": (reasoning.syllogism, 150),
+    "equations": (arithmetic.equation, 150),
 }
-"""The exams of `mini_agieval`."""
+"""The exams of `mini_agieval`, each with its number of questions; of series hardly more are held out."""
 
 
 def make_items() -> dict[str, list[Row]]:
@@ -53,13 +55,13 @@ def make_items() -> dict[str, list[Row]]:
 
 def _mmlu(rng: random.Random) -> Files:
     for subject, relation in SUBJECTS.items():
-        yield f"mini_mmlu_{subject}", _fact_rows(rng, (relation,), {"common": 8, "occasional": 12, "rare": 10})
+        yield f"mini_mmlu_{subject}", _asked(rng, _facts(relation), lambda fact: fact.question(rng), 2)
         yield f"mini_mmlu_{subject}.shots", _taught_rows(rng, (relation,), 5)
 
 
 def _agieval(rng: random.Random) -> Files:
-    for exam, make in EXAMS.items():
-        yield f"mini_agieval_{exam}", [_choice_row(rng, question) for question in _distinct(rng, make, 40)]
+    for exam, (make, n) in EXAMS.items():
+        yield f"mini_agieval_{exam}", [_choice_row(rng, question) for question in _distinct(rng, make, n)]
 
 
 def _worked_out(makers: dict[str, Maker], n: int, rng: random.Random) -> Files:
@@ -70,54 +72,40 @@ def _worked_out(makers: dict[str, Maker], n: int, rng: random.Random) -> Files:
 
 
 def _arc_easy(rng: random.Random) -> Files:
-    tools = [_choice_row(rng, everyday.tool(rng, number)) for number in range(len(everyday.TOOLS))]
-    facts = _fact_rows(rng, _NATURE, {"common": 6, "occasional": 16, "rare": 8})
-    yield "mini_arc_easy", tools + facts
+    tools = _asked(rng, range(len(everyday.TOOLS)), lambda number: everyday.tool(rng, number), 5)
+    yield "mini_arc_easy", tools + _asked(rng, _facts(*_NATURE), lambda fact: fact.question(rng), 2)
     yield "mini_arc_easy.shots", _taught_rows(rng, _NATURE, 5)
 
 
 def _arc_challenge(rng: random.Random) -> Files:
-    facts = _draw_facts(rng, _NATURE, {"common": 12, "occasional": 18, "rare": 12})
-    yield "mini_arc_challenge", [_choice_row(rng, _near_miss(rng, fact)) for fact in facts]
+    yield "mini_arc_challenge", _asked(rng, _facts(*_NATURE), lambda fact: _near_miss(rng, fact), 3)
     yield "mini_arc_challenge.shots", _taught_rows(rng, _NATURE, 5)
 
 
 def _hellaswag(rng: random.Random) -> Files:
     rows = [
-        _choice_row(rng, everyday.situation(rng, number)) | {"situation": number}
+        row | {"situation": number}
         for number in range(_N_SHOWN_SITUATIONS, len(everyday.SITUATIONS))
-        for _ in range(3)
+        for row in _asked(rng, [number], lambda number: everyday.situation(rng, number), 14)
     ]
     yield "mini_hellaswag", rows
     yield "mini_hellaswag.shots", [_choice_row(rng, everyday.situation(rng, n)) for n in range(_N_SHOWN_SITUATIONS)]
 
 
 def _winogrande(rng: random.Random) -> Files:
-    numbers = {everyday.referent_of_things: 60, everyday.referent_of_names: 90}
+    numbers = {everyday.referent_of_things: 70, everyday.referent_of_names: 530}
     yield "mini_winogrande", [row for make, n in numbers.items() for row in _referent_rows(rng, make, n, held_out=True)]
     yield "mini_winogrande.shots", [row for make in numbers for row in _referent_rows(rng, make, 2, held_out=False)]
 
 
 def _race(name: str, make: PassageMaker, rng: random.Random) -> Files:
-    """Five questions about each of thirty passages; `passage_id` names the passage."""
-    drawn = [passages.draw_passage(make, rng, held_out=True) for _ in range(30)]
-    rows = [
-        {"passage_id": number} | _choice_row(rng, question)
-        for number, passage in enumerate(drawn)
-        for question in rng.sample(passage.questions, 5)
-    ]
-    yield name, rows
+    yield name, [_choice_row(rng, question) for question in _of_passages(rng, make, 600, held_out=True)]
 
 
 def _drop(rng: random.Random) -> Files:
-    def rows(n_passages: int, n_questions: int, held_out: bool) -> Iterator[Row]:
-        for number in range(n_passages):
-            passage = passages.draw_passage(passages.contest, rng, held_out=held_out)
-            for question in rng.sample(passage.questions, n_questions):
-                yield {"passage_id": number, "prompt": question.prompt, "answers": [[question.answer]]}
-
-    yield "mini_drop", list(rows(30, 5, True))
-    yield "mini_drop.shots", list(rows(2, 1, False))
+    for name, n, held_out in (("mini_drop", 300, True), ("mini_drop.shots", 2, False)):
+        questions = _of_passages(rng, passages.contest, n, held_out=held_out)
+        yield name, [{"prompt": question.prompt, "answers": [[question.answer]]} for question in questions]
 
 
 _TASKS: dict[str, Callable[[random.Random], Files]] = {
@@ -135,19 +123,27 @@ _TASKS: dict[str, Callable[[random.Random], Files]] = {
 }
 
 
-def _draw_facts(rng: random.Random, relations: Sequence[str], numbers: dict[str, int]) -> list[Fact]:
-    """So many facts of each frequency from each relation, of entities that are not taught."""
-    world = make_world()
-    return [
-        fact
-        for relation in relations
-        for frequency, number in numbers.items()
-        for fact in rng.sample(world.of(relation, taught=False, frequency=(frequency,)), number)
-    ]
+def _facts(*relations: str) -> list[Fact]:
+    """All facts of these relations about entities that are not taught: a third each common, occasional and rare."""
+    return [fact for relation in relations for fact in make_world().of(relation, taught=False)]
 
 
-def _fact_rows(rng: random.Random, relations: Sequence[str], numbers: dict[str, int]) -> list[Row]:
-    return [_choice_row(rng, fact.question(rng)) for fact in _draw_facts(rng, relations, numbers)]
+def _asked(rng: random.Random, subjects: Iterable[T], ask: Callable[[T], Question], times: int) -> list[Row]:
+    """Each subject asked so many times, every time with other wrong answers."""
+    rows = []
+    for subject in subjects:
+        questions: dict[tuple[str, frozenset[str]], Question] = {}
+        while len(questions) < times:
+            question = ask(subject)
+            questions[question.prompt, frozenset(question.distractors)] = question
+        rows += [_choice_row(rng, question) for question in questions.values()]
+    return rows
+
+
+def _of_passages(rng: random.Random, make: PassageMaker, n: int, *, held_out: bool) -> list[Question]:
+    """One question about each of `n` passages: questions of one passage would not be independent."""
+    drawn = (passages.draw_passage(make, rng, held_out=held_out) for _ in range(n))
+    return [rng.choice(passage.questions) for passage in drawn]
 
 
 def _taught_rows(rng: random.Random, relations: Sequence[str], n: int) -> list[Row]:
@@ -157,12 +153,12 @@ def _taught_rows(rng: random.Random, relations: Sequence[str], n: int) -> list[R
 
 
 def _near_miss(rng: random.Random, fact: Fact) -> Question:
-    """The fact asked, with wrong answers that share a word with the right one where there are such."""
+    """The fact asked, with two wrong answers that share a word with the right one where there are such, and another."""
     words = set(fact.answer.split()) - {"in", "the"}
     near = [answer for answer in fact.relation.answers if answer != fact.answer and words & set(answer.split())]
     far = [answer for answer in fact.relation.answers if answer != fact.answer and answer not in near]
     question = fact.question(rng)
-    wrong = [*rng.sample(near, min(3, len(near))), *rng.sample(far, 3)][:3]
+    wrong = [*rng.sample(near, min(2, len(near))), *rng.sample(far, 3)][:3]
     return Question(question.prompt, question.answer, tuple(wrong))
 
 

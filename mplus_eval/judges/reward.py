@@ -19,8 +19,8 @@ from mplus_eval.store.hashes import hash_components, hash_text, tokenizer_hash, 
 if TYPE_CHECKING:
     from mplus_eval.rewards.model import RewardModel
 
-BARE = "reward"
-"""Names the reward model that lies beside one of the models."""
+BESIDE = {"referee": "held-out reward model", "reward": "reward model"}
+"""What training leaves beside its models and a judge can be called by, first the one that no model was trained by."""
 _PAIRS_AT_ONCE = 128
 
 Dialogue = tuple[tuple[str, ...], tuple[str, ...]]
@@ -133,25 +133,35 @@ class RewardJudge:
         return Judgement(preference, margin=margin, n_truncated=n_truncated)
 
 
-def reward_model_beside(directories: Iterable[Path | None]) -> Path | None:
-    """The reward model that stands beside one of these checkpoints, as training leaves it; None when none does."""
+def reward_model_beside(directories: Iterable[Path | None], name: str = "reward") -> Path | None:
+    """The reward model that stands beside one of these checkpoints, as training leaves it; None when none does.
+
+    Args:
+        directories: of the checkpoints; None of a server's.
+        name: one of `BESIDE`.
+    """
     from mplus_eval.records.training import read_record
 
     for directory in directories:
-        beside = directory.parent / "reward" if directory else None
+        beside = directory.parent / name if directory else None
         record = read_record(beside) if beside else None
         if record is not None and record.method == "reward model":
             return beside
     return None
 
 
-def with_reward_model(sources: Sequence[str], directories: Iterable[Path | None]) -> tuple[str, ...]:
-    """Judges with the reward model's directory in place of a bare `reward`.
+def with_reward_model(sources: Sequence[str], directories: Sequence[Path | None]) -> tuple[str, ...]:
+    """Judges with a reward model's directory in place of a name of `BESIDE`.
 
     Raises:
         SpecError: none lies beside one of the checkpoints.
     """
-    beside = reward_model_beside(directories) if BARE in sources else None
-    if BARE in sources and beside is None:
-        raise SpecError(["judge 'reward': no reward model of mplus-eval train lies beside a model; write reward:PATH"])
-    return tuple(f"{BARE}:{beside}" if source == BARE else source for source in sources)
+
+    def found(name: str) -> str:
+        if (beside := reward_model_beside(directories, name)) is None:
+            raise SpecError(
+                [f"judge {name!r}: no {BESIDE[name]} of mplus-eval train lies beside a model; write reward:PATH"]
+            )
+        return f"reward:{beside}"
+
+    return tuple(found(source) if source in BESIDE else source for source in sources)

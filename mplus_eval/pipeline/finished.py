@@ -100,7 +100,8 @@ def _asked(spec: CompareSpec) -> dict[str, object]:
     parts = [package, *(path.resolve() for path in package.iterdir() if path.is_symlink())]
     own = hash_text(" ".join(listing(path) for path in parts))
     made_by = {**versions(), "mplus_eval": f"{__version__} {own}"}
-    return {"spec": json.loads(spec.model_dump_json()), "versions": made_by}
+    # Where it is logged to changes nothing of a run.
+    return {"spec": json.loads(spec.model_dump_json(exclude={"log_to"})), "versions": made_by}
 
 
 def _left(directory: RunDirectory) -> str:

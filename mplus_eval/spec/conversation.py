@@ -26,7 +26,9 @@ class ConversationSettings(Fields):
     temperature: float = Field(default=0.0, ge=0, description="0 for greedy answers")
     top_p: float = Field(default=1.0, gt=0, le=1)
     judges: tuple[str, ...] = Field(
-        default=(), max_length=2, description="the first decides; a reward model that is found is taken when empty"
+        default=(),
+        max_length=2,
+        description="the first decides; reward models that are found when empty",
     )
     grades: bool = Field(default=True, description="whether a language model that judges also grades single answers")
     margin: Annotated[float, Field(gt=0, lt=0.5)] = MARGIN

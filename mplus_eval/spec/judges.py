@@ -34,8 +34,8 @@ class JudgeKind:
 
 
 KINDS = (
-    # The reward model beside one of the models, as training leaves it, or the one of a directory.
-    JudgeKind("reward", ("reward", "reward:PATH"), ".*", "reward:PATH"),
+    # The reward model beside one of the models, as training leaves it, the held-out one, or the one of a directory.
+    JudgeKind("reward", ("referee", "reward", "reward:PATH"), ".*", "reward:PATH"),
     # A language model behind an OpenAI-compatible API; its key is read from OPENAI_API_KEY.
     JudgeKind("llm", ("llm:MODEL@http://HOST:PORT/v1",), ".*@.*", "llm:MODEL@URL", grades=True, tells_refusals=True),
     # Verdicts that people wrote into an exported file.
@@ -58,6 +58,6 @@ def judge_kind(source: str) -> JudgeKind:
     """
     name, _, detail = source.partition(":")
     for kind in KINDS:
-        if kind.name == name and re.fullmatch(kind.detail, detail, re.DOTALL):
+        if source in kind.accepted or (kind.name == name and re.fullmatch(kind.detail, detail, re.DOTALL)):
             return kind
     raise SpecError([f"judge {source!r}: accepted: {ACCEPTED}"])

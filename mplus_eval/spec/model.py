@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from mplus_eval.errors import UsageError
 from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.spec.fields import Accepts, Fields, Positive, not_a_truth_value
+from mplus_eval.spec.results import ResultsKey
 
 KNOWN_ROLES = ("base", "instruct", "sft", "chosen", "plus")
 
@@ -69,6 +70,10 @@ class ModelSpec(Fields):
     price_in: Price | None = Field(default=None, description="of a million tokens that a server reads")
     price_out: Price | None = Field(default=None, description="of a million tokens that a server writes")
     trust_remote_code: bool = False
+    results: ResultsKey | None = Field(
+        default=None,
+        description="the tool whose stored results the source holds; none: the model is run here",
+    )
     trajectory: str | None = Field(default=None, description="the model of whose training this is a saved step")
     step: int | None = Field(default=None, description="of a trajectory: after how many steps of training it was saved")
 

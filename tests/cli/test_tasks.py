@@ -53,7 +53,7 @@ def test_list_says_what_is_asked_besides_tasks() -> None:
     (toxicity,) = [line for line in lines if line.startswith("Toxicity: ")]
     assert "provoking (demo:provoking)" in toxicity
     assert toxicity.endswith("10 continuations each, scored by words.")
-    assert any(line.startswith("Conversation: demo, judged by reward, function:") for line in lines)
+    assert any(line.startswith("Conversation: demo, judged by referee, function:") for line in lines)
 
 
 def test_check_loads_prompts_scorers_and_dialogues_too(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_winogrande_puts_each_filling_into_the_context_and_asks_for_the_same_cla
     one, two = _prompt(subtask)
     assert one.split()[:-1] == two.split()[:-1]
     assert one.split()[-1] != two.split()[-1]
-    assert subtask.doc_to_target(subtask.eval_docs[0]).startswith("was too")
+    assert {subtask.doc_to_target(row) for row in subtask.eval_docs} == {row["clause"] for row in subtask.eval_docs}
 
 
 @pytest.mark.parametrize("task", SUITE)
@@ -102,7 +102,11 @@ def test_no_prompt_is_too_long_for_the_base(subtasks) -> None:
     tokenizer = make_tokenizer()
     for found in subtasks.values():
         for subtask in found:
-            prompts = [_prompt(subtask, number) for number in range(len(subtask.eval_docs))]
+            # The examples before it are the same for every item, so the longest items have the longest prompts.
+            longest = sorted(range(len(subtask.eval_docs)), key=lambda number: len(str(subtask.eval_docs[number])))[
+                -10:
+            ]
+            prompts = [_prompt(subtask, number) for number in longest]
             texts = [text for prompt in prompts for text in ([prompt] if isinstance(prompt, str) else prompt)]
             assert max(len(ids) for ids in tokenizer(texts)["input_ids"]) + 48 <= 512
 

@@ -38,9 +38,17 @@ def test_a_reward_model_that_lies_there_judges_where_nobody_is_named(trained: Pa
     assert chosen(tmp_path / "elsewhere") == ()
 
 
+def test_the_held_out_reward_model_decides_before_the_one_that_models_were_trained_by(trained: Path) -> None:
+    (trained / "referee").mkdir()
+    record(9, name="referee", method="reward model").write(trained / "referee")
+    assert chosen(trained) == ("referee", "reward")
+    assert chosen(trained, ("referee", HUMAN)) == ("referee", HUMAN)
+
+
 def test_a_suites_reward_model_is_left_out_where_there_is_none(tmp_path: Path, trained: Path) -> None:
     assert chosen(tmp_path / "elsewhere", ("reward", HUMAN)) == (HUMAN,)
     assert chosen(trained, ("reward", HUMAN)) == ("reward", HUMAN)
+    assert chosen(trained, ("referee", HUMAN)) == (HUMAN,)
 
 
 def test_a_reward_model_that_was_asked_for_stays_so_that_its_absence_is_told(tmp_path: Path) -> None:

@@ -189,3 +189,13 @@ def test_a_bare_reward_becomes_the_model_that_was_found(tmp_path: Path) -> None:
     assert with_reward_model(sources[:1], []) == sources[:1]
     with pytest.raises(SpecError, match="no reward model of mplus-eval train lies beside a model; write reward:PATH"):
         with_reward_model(sources, [None])
+
+
+def test_the_held_out_reward_model_is_found_by_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "referee").mkdir()
+    record(9, name="referee", method="reward model").write(tmp_path / "referee")
+    assert with_reward_model(["referee"], [tmp_path / "plus"]) == (f"reward:{tmp_path / 'referee'}",)
+    with pytest.raises(SpecError, match="judge 'reward': no reward model of mplus-eval train"):
+        with_reward_model(["referee", "reward"], [tmp_path / "plus"])
+    with pytest.raises(SpecError, match="judge 'referee': no held-out reward model of mplus-eval train"):
+        with_reward_model(["referee"], [None])

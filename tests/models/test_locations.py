@@ -194,7 +194,7 @@ def test_eight_bits_are_not_vllms(checkpoint: Path, monkeypatch: pytest.MonkeyPa
 
 def test_the_demos_models_are_named() -> None:
     assert faults("demo:base") == []
-    assert only_fault("demo:other") == "no demo model 'other'; there are base, instruct, sft, chosen, plus"
+    assert only_fault("demo:other") == "no demo model 'other'; there are base, instruct, sft, chosen, forgetful, plus"
 
 
 def test_a_demo_models_tokenizer_may_be_named(checkpoint: Path) -> None:

@@ -134,6 +134,7 @@ def test_demo_models_are_found_where_the_demo_keeps_them(tmp_path: Path, monkeyp
         "demo model instruct": None,
         "demo model sft": None,
         "demo model chosen": None,
+        "demo model forgetful": None,
         "demo model plus": True,
     }
 

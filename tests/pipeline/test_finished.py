@@ -132,3 +132,15 @@ def test_a_folder_too_large_to_list_is_none(tmp_path: Path, monkeypatch: pytest.
     for name in "abc":
         (tmp_path / name).touch()
     assert listing(tmp_path) == ""
+
+
+def test_a_finished_run_is_logged_where_it_is_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[tuple[Path, tuple[str, ...]]] = []
+
+    def log_run(path: Path, names: tuple[str, ...]) -> list[str]:
+        logged.append((path, names))
+        return []
+
+    monkeypatch.setattr("mplus_eval.exports.trackers.log_run", log_run)
+    assert rerun(folder, log_to=["tensorboard"])[1]
+    assert logged == [(folder / "run", ("tensorboard",))]

@@ -7,7 +7,7 @@ from mplus_eval.spec.judges import ACCEPTED, EXAMPLES, KINDS, REFUSAL_EXAMPLES, 
 
 
 def test_messages_list_every_form_and_the_help_an_example_of_most_kinds() -> None:
-    forms = "reward, reward:PATH, llm:MODEL@http://HOST:PORT/v1, human:FILE.csv or function:MODULE:NAME"
+    forms = "referee, reward, reward:PATH, llm:MODEL@http://HOST:PORT/v1, human:FILE.csv or function:MODULE:NAME"
     assert forms == ACCEPTED
     assert EXAMPLES == "reward:PATH, llm:MODEL@URL, human:FILE"
     assert REFUSAL_EXAMPLES == "llm:MODEL@URL"
@@ -16,6 +16,7 @@ def test_messages_list_every_form_and_the_help_an_example_of_most_kinds() -> Non
 @pytest.mark.parametrize(
     ("source", "name"),
     [
+        ("referee", "reward"),
         ("reward", "reward"), ("reward:", "reward"), ("reward:./human", "reward"), ("human:a.csv", "human"),
         ("llm:human@http://host/v1", "llm"), ("llm:org/name:tag@http://host:8000/v1", "llm"),
         ("function:human:judge", "function"),
@@ -25,7 +26,9 @@ def test_a_judge_is_of_the_kind_in_front_of_the_colon(source: str, name: str) ->
     assert judge_kind(source).name == name
 
 
-@pytest.mark.parametrize("source", ["", "people", "human", "human:", "llm:judge", "function:n_words", "rewards:./a"])
+@pytest.mark.parametrize(
+    "source", ["", "people", "human", "human:", "llm:judge", "function:n_words", "rewards:./a", "referee:./a"]
+)
 def test_what_is_no_judge_is_told_what_is_accepted(source: str) -> None:
     with pytest.raises(SpecError) as caught:
         judge_kind(source)

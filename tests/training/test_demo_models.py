@@ -33,7 +33,9 @@ def test_the_base_is_the_packaged_directory() -> None:
 
 
 def test_an_unknown_name_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(UsageError, match="no demo model 'other'; there are base, instruct, sft, chosen, plus"):
+    with pytest.raises(
+        UsageError, match="no demo model 'other'; there are base, instruct, sft, chosen, forgetful, plus"
+    ):
         demo_models(["other"])
 
 

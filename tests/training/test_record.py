@@ -85,3 +85,10 @@ def weights_folder(folder: Path, weights: bytes) -> Path:
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(weights)
     return folder
+
+
+def test_a_stage_without_replay_names_no_texts(tmp_path: Path) -> None:
+    asked = recipe(tmp_path, replay={"texts": "demo:texts", "n": 4}, rlhf={"plus": {**PLUS, "replay": False}})
+    data = gather(asked)
+    record = record_of(stages_of(asked, data)["plus"], asked, data, time.monotonic(), 2, 4)
+    assert [entry.kind for entry in record.data] == ["prompts"]

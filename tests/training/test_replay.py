@@ -13,7 +13,7 @@ from mplus_eval.demo import BASE
 from mplus_eval.records.training import read_record
 from mplus_eval.training.replay import LOGGED, ReplayedTexts, kl_to_base
 from mplus_eval.training.train import train
-from tests.training.small import copy_of_killed, recipe, rlhf_recipe, same
+from tests.training.small import BATCH, copy_of_killed, recipe, rlhf_recipe, same
 
 REPLAY = {"replay": {"texts": "demo:texts", "n": 12, "batch_size": 4, "coefficient": 2.0}}
 
@@ -101,7 +101,9 @@ def test_replay_changes_what_is_trained_and_a_resumed_training_sees_the_same_tex
     assert same(replayed / "plus", tmp_path / "killed" / "plus")
 
 
-def test_fine_tuning_replays_too(tmp_path: Path) -> None:
-    train(recipe(tmp_path, reward=None, rlhf={}, **REPLAY))
-    lines = (tmp_path / "chosen" / "steps.jsonl").read_text().splitlines()
-    assert all(LOGGED in json.loads(line) for line in lines)
+def test_fine_tuning_replays_too_unless_a_model_is_to_do_without(tmp_path: Path) -> None:
+    sft = {"chosen": {**BATCH, "data": "chosen"}, "forgetful": {**BATCH, "data": "chosen", "replay": False}}
+    train(recipe(tmp_path, reward=None, rlhf={}, sft=sft, **REPLAY))
+    for name, replays in (("chosen", True), ("forgetful", False)):
+        lines = (tmp_path / name / "steps.jsonl").read_text().splitlines()
+        assert {LOGGED in json.loads(line) for line in lines} == {replays}

@@ -39,6 +39,14 @@ def hashes(recipe: Recipe) -> dict[str, str]:
         # What is rewarded by a reward model is another model where that one is.
         ({"reward": {**BATCH, "referee": True, "epochs": 2}}, {"reward", "referee", "plus"}),
         ({"replay": {"texts": "demo:texts", "n": 4}}, {"chosen", "plus"}),
+        (
+            {
+                "replay": {"texts": "demo:texts", "n": 4},
+                "sft": {"chosen": {**BATCH, "data": "chosen", "replay": False}},
+            },
+            {"plus"},
+        ),
+        ({"rlhf": {"plus": {**PLUS, "replay": False}}}, set()),
         ({"seed": 1}, {"reward", "referee", "chosen", "plus"}),
     ],
 )

@@ -13,7 +13,7 @@ from mplus_eval.spec.fields import NAME_PATTERN, Fields, Positive, WholeNumber
 from mplus_eval.spec.limit import LimitField
 from mplus_eval.training.recipe.numbers import PositiveNumber, Share
 from mplus_eval.training.recipe.sources import PairDataSource, PromptDataSource
-from mplus_eval.training.recipe.stages import Optimisation, RewardStage, RlhfStage, SftStage
+from mplus_eval.training.recipe.stages import LanguageModelStage, Optimisation, RewardStage, RlhfStage, SftStage
 
 REWARD_STAGES = ("reward", "referee")
 """Stages that train reward models, which the others need first: the one that rewards, and one that only looks on."""
@@ -166,6 +166,10 @@ class Recipe(Fields):
             assert self.reward is not None
             return self.reward
         return self.sft.get(stage) or self.rlhf[stage]
+
+    def replay_of(self, settings: Optimisation) -> Replay | None:
+        """What a stage of these settings replays; a reward model replays nothing."""
+        return self.replay if isinstance(settings, LanguageModelStage) and settings.replay else None
 
     def needs_reward_model(self, stage: str) -> bool:
         """Whether a stage is rewarded by the reward model that the recipe itself trains."""

@@ -45,15 +45,21 @@ class RewardStage(Optimisation):
     )
     scale: bool = Field(default=True, description="standardise rewards by mean and deviation on held-out pairs")
     referee: bool = Field(
-        default=False, description="train a second one on pairs the first never sees, only to look at"
+        default=False, description="train a second one on pairs the first never sees, to look at and to judge by"
     )
 
 
-class SftStage(Optimisation):
+class LanguageModelStage(Optimisation):
+    """What every stage has that trains a language model."""
+
+    role: str = ""
+    replay: bool = Field(default=True, description="false: without the recipe's replay")
+
+
+class SftStage(LanguageModelStage):
     """Supervised fine-tuning on demonstrations, or on the chosen answers of the pairs (`data: chosen`)."""
 
     data: Literal["chosen"] | tuple[DataSource, ...]
-    role: str = ""
 
 
 class RewardPart(Fields):
@@ -104,11 +110,10 @@ class RewardHacking(Fields):
     stop: bool = False
 
 
-class RlhfStage(Optimisation):
+class RlhfStage(LanguageModelStage):
     """Direct RLHF from the base, with no supervised stage before it."""
 
     schedule: Literal["cosine", "linear", "constant_with_warmup"] = "constant_with_warmup"
-    role: str = ""
     algorithm: Literal["rloo", "grpo"] = "rloo"
     answers: Annotated[int, BeforeValidator(not_a_truth_value), Field(ge=2)] = Field(
         default=4, description="answers to each prompt"
