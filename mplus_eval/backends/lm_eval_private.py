@@ -8,7 +8,7 @@ all against the lm-eval that is installed. Imports lm-eval, though not torch, so
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lm_eval.tasks._factory import TaskFactory
@@ -30,6 +30,7 @@ __all__ = [
     "filter_names",
     "load_yaml",
     "score_tokens",
+    "score_with",
     "set_requests",
 ]
 
@@ -46,6 +47,11 @@ EncodedPair = tuple[tuple[str, str] | None, list[int], list[int]]
 def score_tokens(lm: LM, pairs: Sequence[EncodedPair]) -> list[tuple[float, bool]]:
     """The log-probability of each continuation, and whether it is greedy, by a model that takes ids."""
     return [(float(value), bool(greedy)) for value, greedy in lm._loglikelihood_tokens(list(pairs), disable_tqdm=True)]
+
+
+def score_with(lm: LM, score: Callable[[Sequence[EncodedPair]], Sequence[object]]) -> None:
+    """Have an lm-eval model that encodes texts hand the ids to a function, whose results it then gives back."""
+    lm._loglikelihood_tokens = lambda requests, **_: list(score(requests))
 
 
 def set_requests(task: Task, requests: Sequence[Instance]) -> None:

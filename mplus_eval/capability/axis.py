@@ -22,9 +22,11 @@ from mplus_eval.capability.sequential import Asking
 from mplus_eval.capability.settings import resolve_tasks
 from mplus_eval.capability.subtask import Subtask
 from mplus_eval.capability.thinking import thinking_faults
+from mplus_eval.capability.untold import untold_faults
 from mplus_eval.capability.versus import CapabilityRun, TaskFacts
 from mplus_eval.errors import SpecError
 from mplus_eval.models.cells import Cell, Part, slices
+from mplus_eval.models.chat_format import ONE_MESSAGE, PLAIN
 from mplus_eval.models.hub import Preparing
 from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.records.comparison import ModelEntry, Task
@@ -96,11 +98,16 @@ class Capability:
     def for_models(self, models: Sequence[ResolvedModel]) -> Self:
         """Tasks are asked of any models, but choices of none that would reason first, unless the suite says so.
 
+        Nor is anything that needs log-probabilities asked of a server that tells none.
+
         Raises:
             SpecError: with a line for each model that would.
         """
         choices = [name for name, task in self.tasks.items() if task.kind in ("choice", "mixed")]
         if choices and self.suite.thinking == "refuse" and (faults := thinking_faults(models, choices)):
+            raise SpecError(faults)
+        texts = [name for name, task in self.tasks.items() if task.kind == "text"]
+        if faults := untold_faults(models, choices, texts):
             raise SpecError(faults)
         return self
 
@@ -200,7 +207,7 @@ class Capability:
         A saved step that is asked fewer items is asked them as the other models are: with the same examples. Those of a
         round are drawn as if it were all that is asked, so that none is built before it is wanted.
         """
-        chat = cell.model.chat_template != "plain"
+        chat = cell.model.chat_template not in (PLAIN, ONE_MESSAGE)
         for (number, name), group in groupby(parts, key=lambda part: (part.round, part.subtask)):
             subtask = self.tasks[cell.task].subtask(name)
             numbers = self._built_with(cell, subtask, number)

@@ -279,7 +279,9 @@ def _loaded(spec: CompareSpec, stored: StoredTasks, preparing: Preparing | None)
         shots = {subtask.settings.get("shots") for subtask in first.task.subtasks}
         # Subtasks of several numbers have those of their definitions.
         own = first.task.n_shots if len(shots) == 1 else None
-        wanted.append(task.model_copy(update={"metric": first.metric, "filter": first.filter, "shots": own}))
+        asked = {"metric": first.metric, "filter": first.filter, "shots": own}
+        # Letters are another measure than what is stored, and would be held against it.
+        wanted.append(task.model_copy(update={**asked, "choices": "score"}))
     loaded = load_tasks(
         wanted,
         data_dir=spec.data_dir,

@@ -38,9 +38,29 @@ PLAIN_FORMAT = "plain format"
 
 OWN = "own"
 PLAIN = "plain"
+ONE_MESSAGE = "one user message"
+"""What a plain prompt is put into where a server knows nothing but chat."""
+SERVED_TURNS = "turns in the server's template"
+"""How talk is put to such a server."""
 
 _TURN = {"role": "user", "content": "Thank you."}
 _TALKS: tuple[Messages, ...] = ([_TURN], [_TURN, {"role": "assistant", "content": "You are welcome."}, _TURN])
+
+
+class Talk(str):
+    """Messages that a server puts into its template itself, as the JSON in which they are stored and sent."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, messages: Messages) -> Talk:
+        """Messages with `role` and `content`."""
+        return cls(json.dumps(messages, ensure_ascii=False))
+
+    @property
+    def messages(self) -> Messages:
+        """The messages."""
+        return [dict(message) for message in json.loads(self)]
 
 
 @dataclass(frozen=True)
@@ -192,4 +212,9 @@ def format_of(talker: Talker, *, own_template: bool) -> ChatFormat:
     """
     if (opened := talker.opened) is not None:
         return chat_format(opened.tokenizer)
-    return own_format(talker.render_chat) if own_template else plain_format()
+    if not own_template:
+        return plain_format()
+    if isinstance(talker.render_chat([_TURN]), Talk):
+        # The server renders, and ends an answer where its template does.
+        return ChatFormat(OWN, talker.render_chat, ())
+    return own_format(talker.render_chat)

@@ -34,9 +34,10 @@ from mplus_eval.models.hub import (
     hub_tokenizer_faults,
     tokenizer_files,
 )
-from mplus_eval.models.servers import served_models, server_faults, server_of
+from mplus_eval.models.servers import api_of, listed_models, server_faults, server_of
+from mplus_eval.servers.api import NoApiError, ServedApi
 from mplus_eval.spec.backends import BACKENDS, DEFAULT_BACKEND, BackendInfo, either
-from mplus_eval.spec.model import ModelSpec, is_url
+from mplus_eval.spec.model import SERVER_KEYS, ModelSpec, is_url
 
 _DEMO = "demo:"
 _DEVICE = re.compile(r"(cpu|mps|cuda|xpu|npu|hpu)(:\d+)?")
@@ -47,8 +48,8 @@ class ModelLocation:
     """A model that was found.
 
     `path` is its directory, or None for a server; `adapter` a LoRA directory; `tokenizer` the directory of a tokenizer
-    that is not the one in `path`; `max_length` the longest sequence, in tokens, where a server says it; `file` the GGUF
-    file that holds its weights, where `path` has all but them.
+    that is not the one in `path`; `max_length` the longest sequence, in tokens, where a server says it; `api` how a
+    server is asked; `file` the GGUF file that holds its weights, where `path` has all but them.
     """
 
     path: Path | None
@@ -57,6 +58,7 @@ class ModelLocation:
     base_url: str | None = None
     served_name: str | None = None
     max_length: int | None = None
+    api: ServedApi | None = None
     file: Path | None = None
 
 
@@ -75,9 +77,11 @@ def model_faults(model: ModelSpec, backend: str) -> list[str]:
                 faults = tokenizer_faults(path, what) if path.is_dir() else [f"{what}: no such directory: {path}"]
     if info.server:
         return faults + server_faults(model, info, where)
-    if model.base_url or model.model or is_url(model.source):
+    if is_url(model.source) or any(getattr(model, key) is not None for key in SERVER_KEYS):
         servers = either([name for name, each in BACKENDS.items() if each.server])
-        return [*faults, f"{where}: a server, base_url and model belong to the backend {servers}, not {backend}"]
+        keys = ", ".join(SERVER_KEYS[:-1])
+        what = f"a server, {keys} and {SERVER_KEYS[-1]}"
+        return [*faults, f"{where}: {what} belong to the backend {servers}, not {backend}"]
     faults += _loading_faults(model, info, where)
     faults += _location_faults(model, where)
     if model.adapter:
@@ -157,9 +161,13 @@ def resolve_source(
     tokenizer = directory_of(model.tokenizer, choose=tokenizer_files) if model.tokenizer else None
     if server := BACKENDS[backend].server:
         url, name = server_of(model)
-        served = served_models(url, server)
+        served = listed_models(url, name, server)
         name = name or next(iter(served))
-        return ModelLocation(None, None, tokenizer, url, name, served.get(name))
+        try:
+            api = api_of(model, name, server)
+        except NoApiError as error:
+            raise SpecError([f"model {model.name!r}: {error}"]) from None
+        return ModelLocation(None, None, tokenizer, url, name, served.get(name), api)
     adapter = Path(model.adapter) if model.adapter else None
     files = partial(_files_of, wanted=model.file)
     path = Path(model.source) if is_gguf(model) else directory_of(model.source, model.revision, files)

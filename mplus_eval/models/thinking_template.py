@@ -31,7 +31,8 @@ class ThinksFirst:
 def thinks_before_choices(model: ResolvedModel) -> ThinksFirst | None:
     """What a model reasons in before it answers a capability prompt; None where it does not, or nobody can know."""
     directory = model.location.tokenizer or model.location.path
-    if model.chat_template == PLAIN or directory is None or not directory.is_dir():
+    served = model.location.api is not None and model.location.api.kind == "chat"
+    if model.chat_template == PLAIN or served or directory is None or not directory.is_dir():
         return None
     named = model.spec.chat_template
     template = Path(named).read_text(encoding="utf-8") if isinstance(named, str) else stored_template(directory)

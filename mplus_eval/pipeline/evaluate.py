@@ -10,9 +10,9 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
-from mplus_eval.backends import Backend, load_backend
+from mplus_eval.backends import Backend, LoadedModel, load_backend
 from mplus_eval.errors import InterruptedRunError
 from mplus_eval.models.cells import Cell, Part
 from mplus_eval.models.resolved import ResolvedModel
@@ -20,10 +20,11 @@ from mplus_eval.pipeline.axis import FollowUp
 from mplus_eval.pipeline.plan import Plan
 from mplus_eval.pipeline.progress import RunProgress
 from mplus_eval.pipeline.score import CellScores
-from mplus_eval.pipeline.stored import missing_parts
+from mplus_eval.pipeline.stored import merged, missing_parts
+from mplus_eval.servers.usage import Spent
 from mplus_eval.store.files import FULL_DISK
 from mplus_eval.store.outcomes import Answer
-from mplus_eval.store.parts import PartInfo, part_path, read_columns, write_part
+from mplus_eval.store.parts import PartInfo, part_info, part_path, read_columns, read_part, write_part
 from mplus_eval.store.run_directory import RunDirectory
 
 Loader = Callable[[ResolvedModel], Backend]
@@ -65,6 +66,15 @@ def evaluate(
         ) from error
     finally:
         scores.close()
+
+
+@dataclass(frozen=True)
+class PartTook:
+    """What answering a part took, and of what model."""
+
+    seconds: float
+    facts: LoadedModel
+    spent: Spent
 
 
 @dataclass
@@ -171,15 +181,14 @@ class _Evaluation:
         axis = self.plan.axis_of(cell)
         try:
             if backend is not None:
+                before = backend.facts.spent
                 started = time.monotonic()
                 for part, answers in axis.generate(cell, missing, backend, self.progress.advance):
-                    seconds, facts = time.monotonic() - started, backend.facts.as_json()
-                    components = dict(cell.components)
-                    place, sources = (part.index, len(cell.parts)), dict(cell.sources)
-                    info = PartInfo(cell.fingerprint, components, *place, seconds, facts, sources)
-                    write_part(part_path(self.directory.answers(*cell.key), part.index), Answer, answers, info)
-                    self.scores.score_in_background(cell, part, backend.facts.device)
-                    started = time.monotonic()
+                    seconds, facts = time.monotonic() - started, backend.facts
+                    took = facts.spent - (before or Spent()) if facts.spent else Spent()
+                    self._store(cell, part, answers, PartTook(seconds, facts, took))
+                    self.scores.score_in_background(cell, cell.parts[part.index], facts.device)
+                    before, started = facts.spent, time.monotonic()
             self.scores.score(cell, [part for part in cell.parts if part.round <= self.round])
         except Exception as error:
             # A cell may fail in any way; it is stored with its cause, and the others go on.
@@ -197,6 +206,26 @@ class _Evaluation:
                     return None
                 cause = str(row["error"])
         return cause
+
+    def _store(self, cell: Cell, part: Part, answers: Sequence[Answer], took: PartTook) -> None:
+        """Write a part; of one that was asked again for some of its items, with the answers that it had."""
+        path, whole = part_path(self.directory.answers(*cell.key), part.index), cell.parts[part.index]
+        seconds, spent = took.seconds, took.spent
+        if part is not whole and (stored := part_info(path)) is not None:
+            answers = merged(whole, read_part(path, Answer), answers)
+            seconds, spent = seconds + stored.seconds, spent + Spent(**stored.spent)
+        info = PartInfo(
+            cell.fingerprint,
+            dict(cell.components),
+            part.index,
+            len(cell.parts),
+            seconds,
+            took.facts.as_json(),
+            dict(cell.sources),
+            n_outside=sum(each.failed_outside for each in answers),
+            spent=asdict(spent) if spent.n_requests else {},
+        )
+        write_part(path, Answer, answers, info)
 
     def _note(self, cell: Cell, why: str | None) -> None:
         if why is None:

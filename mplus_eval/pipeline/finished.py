@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mplus_eval import __version__
+from mplus_eval.pipeline.stored import stored_parts
 from mplus_eval.pipeline.versions import versions
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.store.files import write_json
@@ -37,6 +38,8 @@ def stamp(plan: Plan, directory: RunDirectory, comparison: Comparison) -> None:
     path.unlink(missing_ok=True)
     noise = comparison.noise_floor
     if comparison.missing or comparison.unjudged or (noise is not None and noise.missing):
+        return
+    if any(info.n_outside for cell in plan.cells for info in stored_parts(cell, directory) if info):
         return
     files = {str(place): listing(place, without=directory.path) for place in _read(plan)}
     if all(files.values()):

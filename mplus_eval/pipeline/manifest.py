@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from mplus_eval import __version__
 from mplus_eval.capability.items import FEWSHOT_SEED
 from mplus_eval.models.cells import Cell
+from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.pipeline.plan import Plan
-from mplus_eval.pipeline.stored import model_facts, stored_parts
+from mplus_eval.pipeline.spent import cost
+from mplus_eval.pipeline.stored import model_facts, spent, stored_parts
 from mplus_eval.pipeline.versions import versions
+from mplus_eval.servers.usage import Spent
 from mplus_eval.store.run_directory import RunDirectory
 
 MANIFEST_VERSION = 1
@@ -42,6 +46,7 @@ def build_manifest(plan: Plan, directory: RunDirectory, *, command: Sequence[str
             "backend": model.backend,
             "device": facts.get("device"),
             "scoring": facts.get("scoring"),
+            **_served(model, plan, directory),
         }
     noise_floor = {}
     if (rerun := plan.noise_rerun) is not None:
@@ -67,6 +72,14 @@ def build_manifest(plan: Plan, directory: RunDirectory, *, command: Sequence[str
         "cells": [_cell(cell, directory) for cell in plan.cells if cell.model is not plan.noise_rerun],
         **noise_floor,
     }
+
+
+def _served(model: ResolvedModel, plan: Plan, directory: RunDirectory) -> dict[str, object]:
+    """How a served model is asked, and what that took so far; nothing of a model that is here."""
+    if model.location.api is None:
+        return {}
+    took = spent(plan.of_model(model), directory) or Spent()
+    return {"api": model.location.api.words, "spent": asdict(took), "cost": cost(model, took)}
 
 
 def _cell(cell: Cell, directory: RunDirectory) -> dict[str, object]:

@@ -186,6 +186,7 @@ def run(
     from mplus_eval.pipeline.manifest import build_manifest
     from mplus_eval.pipeline.plan import make_plan
     from mplus_eval.pipeline.plan_lines import plan_lines
+    from mplus_eval.pipeline.spent import spent_lines
     from mplus_eval.pipeline.validate import validate
     from mplus_eval.reports import write_report
 
@@ -208,6 +209,8 @@ def run(
         progress.detail(line)
     with directory.locked():
         failures = evaluate(plan, directory, progress)
+        for line in spent_lines(plan, directory):
+            progress.say(line)
         judges = {}
         for axis in plan.axes:
             cells = [cell for cell in plan.of_axis(axis) if cell.key not in failures]

@@ -71,6 +71,9 @@ def score_part(
     components = {**scorer, "answers": answered.fingerprint}
     fingerprint = hash_components(components)
     place = part_path(outcomes, answered.index)
-    if fresh(place, fingerprint, answered.n_parts) is None:
-        info = PartInfo(fingerprint, {**answered.components, **components}, answered.index, answered.n_parts)
+    stored = fresh(place, fingerprint, answered.n_parts)
+    # Items that were asked again have other answers under the same fingerprint.
+    if stored is None or stored.n_outside != answered.n_outside:
+        made_of = {**answered.components, **components}
+        info = PartInfo(fingerprint, made_of, answered.index, answered.n_parts, n_outside=answered.n_outside)
         write_part(place, Outcome, score(read_part(answers, Answer)), info)

@@ -14,6 +14,7 @@ from mplus_eval.models.contents import content_faults
 from mplus_eval.models.hub import Preparing
 from mplus_eval.models.locations import lies_here, model_faults, resolve_source
 from mplus_eval.pipeline.axis import AXES, STORED_AXES, Axis
+from mplus_eval.servers.api import forget
 from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.decoding import decoding_faults
@@ -44,6 +45,7 @@ def validate(spec: CompareSpec, preparing: Preparing | None = None, known_faults
     Raises:
         SpecError: with every fault that needs no data; else, with everything that the data lack.
     """
+    forget()
     folders = (("--data-dir", spec.data_dir), ("--tasks-dir", spec.tasks_dir))
     models = [model for model in spec.models if spec.results_of(model) is None]
     backends = {spec.backend_of(model) for model in models}

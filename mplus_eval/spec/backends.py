@@ -101,6 +101,7 @@ BACKENDS = {
                     "name it, or leave add_bos out",
                     unless="tokenizer",
                 ),
+                Refusal("batch_size", "asks one prompt a request, as many at once as concurrency=N says"),
             ),
         ),
     )

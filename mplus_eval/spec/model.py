@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from mplus_eval.errors import UsageError
 from mplus_eval.spec.backends import BACKENDS
-from mplus_eval.spec.fields import Accepts, Fields, Positive
+from mplus_eval.spec.fields import Accepts, Fields, Positive, not_a_truth_value
 from mplus_eval.spec.results import ResultsKey
 
 KNOWN_ROLES = ("base", "instruct", "sft", "chosen", "plus")
 
 THINKING_WORDS = "auto, none, or the two texts around reasoning as START…END, as <think>…</think>"
+
+Price = Annotated[float, BeforeValidator(not_a_truth_value), Field(ge=0, allow_inf_nan=False)]
+"""In whatever currency the user counts."""
 
 if TYPE_CHECKING:
     BackendName = str
@@ -58,6 +61,14 @@ class ModelSpec(Fields):
     backend: BackendName | None = None
     model: str | None = Field(default=None, description="the name under which a server serves it")
     base_url: str | None = None
+    api: Annotated[Literal["completions", "chat"] | None, Accepts("completions or chat")] = Field(
+        default=None, description="of a server: completions or chat; found by asking it where not given"
+    )
+    concurrency: Positive | None = Field(
+        default=None, description="most requests under way at a server at the same time; as many as it bears below that"
+    )
+    price_in: Price | None = Field(default=None, description="of a million tokens that a server reads")
+    price_out: Price | None = Field(default=None, description="of a million tokens that a server writes")
     trust_remote_code: bool = False
     results: ResultsKey | None = Field(
         default=None,
@@ -105,6 +116,8 @@ def is_url(source: str) -> bool:
     return source.startswith(("http://", "https://"))
 
 
+SERVER_KEYS = ("base_url", "model", "api", "concurrency", "price_in", "price_out")
+"""Keys of a model that is served."""
 MODEL_KEYS = tuple(key for key in ModelSpec.model_fields if key not in ("name", "source", "trajectory", "step"))
 
 

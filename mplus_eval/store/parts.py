@@ -52,6 +52,10 @@ class PartInfo:
     """Facts of the model as it was loaded, so that they are known although it need not be loaded again."""
     sources: dict[str, str] = field(default_factory=dict)
     """Hashes of the files that the items were read from, by name: no part of the fingerprint, which has the items."""
+    n_outside: int = 0
+    """Rows that failed for a reason outside the model, so that they are made again."""
+    spent: dict[str, int] = field(default_factory=dict)
+    """What asking a server took, all tries of all runs."""
 
 
 class DamagedPartError(UsageError):
