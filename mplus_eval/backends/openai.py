@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CONCURRENT_REQUESTS = 8
 TIMEOUT_SECONDS = 300
 TRIES = 3
-_REQUESTS_PER_CALL = 64
+REQUESTS_PER_CALL = 64
 
 
 _NEUTRAL = {
@@ -110,7 +110,7 @@ def load(model: ModelSpec, source: ModelLocation) -> OpenAIModel:
     if asking and own:
         asking = asking.model_copy(update={"decoding": {"what a request does not name": "the server's own"}})
     facts = LoadedModel("openai", None, None, None, asking=asking)
-    backend = OpenAIModel(lm, facts, _REQUESTS_PER_CALL, reasoning, encoding)
+    backend = OpenAIModel(lm, facts, REQUESTS_PER_CALL, reasoning, encoding)
     backend.owner = owner_of(source.base_url or "", source.served_name or "", server_api())
     backend.own_decoding, backend.decoding = own, decoding
     return backend

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from mplus_eval import __version__
 from mplus_eval.capability.items import FEWSHOT_SEED
 from mplus_eval.models.cells import Cell
+from mplus_eval.pipeline.estimate import Estimate
 from mplus_eval.pipeline.plan import Plan
 from mplus_eval.pipeline.stored import model_facts, stored_parts
 from mplus_eval.pipeline.versions import versions
@@ -18,7 +19,14 @@ from mplus_eval.store.run_directory import RunDirectory
 MANIFEST_VERSION = 1
 
 
-def build_manifest(plan: Plan, directory: RunDirectory, *, command: Sequence[str], seconds: float) -> dict[str, object]:
+def build_manifest(
+    plan: Plan,
+    directory: RunDirectory,
+    *,
+    command: Sequence[str],
+    seconds: float,
+    estimate: Estimate | None = None,
+) -> dict[str, object]:
     """Describe a run.
 
     Args:
@@ -26,6 +34,7 @@ def build_manifest(plan: Plan, directory: RunDirectory, *, command: Sequence[str
         directory: where they are stored.
         command: the command line that made it.
         seconds: how long this pass took; cells that were stored before keep the time of theirs.
+        estimate: what this pass was expected to take; told with what it took.
     """
     import psutil
     import torch
@@ -65,7 +74,15 @@ def build_manifest(plan: Plan, directory: RunDirectory, *, command: Sequence[str
         "models": models,
         "cells": [_cell(cell, directory) for cell in plan.cells if cell.model is not plan.noise_rerun],
         **noise_floor,
+        **({"estimate": estimate.as_json(), "outcome": _outcome(directory, seconds)} if estimate else {}),
     }
+
+
+def _outcome(directory: RunDirectory, seconds: float) -> dict[str, object]:
+    """What this pass took, in the words of the estimate; the disk holds what earlier ones left, too."""
+    folders = (directory.path / name for name in ("answers", "outcomes", "likelihoods"))
+    files = (file for folder in folders for file in folder.rglob("part-*.parquet"))
+    return {"seconds": round(seconds, 1), "disk_bytes": sum(file.stat().st_size for file in files)}
 
 
 def _cell(cell: Cell, directory: RunDirectory) -> dict[str, object]:
