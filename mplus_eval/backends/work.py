@@ -14,9 +14,9 @@ import math
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from statistics import pvariance
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from mplus_eval.backends.encoding import Encoding, encode_requests
+from mplus_eval.backends.encoding import Encoding
 from mplus_eval.backends.lm_eval_model import DEFAULT_NEW_TOKENS
 from mplus_eval.inference.tree import count_distinct
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Item = Sequence["Instance"]
 """The requests of one item."""
+Tokens = tuple[Hashable, ...]
+One = TypeVar("One")
 LETTERS_PER_TOKEN = 4
 """Of a model whose tokenizer is not at hand."""
 _ROW_BYTES = 130
@@ -44,6 +46,7 @@ class Draw:
         requests_per_call: that are put to a backend at once; the backend's own number when None.
         rescored: answers of an item that are scored again once they are there.
         counts_items: whether its items are counted as such, and not those of another group too, as later turns are.
+        building: seconds that it took to build these requests.
     """
 
     n_items: int
@@ -52,6 +55,7 @@ class Draw:
     requests_per_call: int | None = None
     rescored: float = 0.0
     counts_items: bool = True
+    building: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ class Work:
         scored: tokens that are computed to score them, where every prefix of a call is computed once.
         read: tokens of prompts that are gone on from, likewise.
         written: tokens that are generated, at most.
+        building: seconds that building the requests takes.
         stored: bytes of answers and outcomes on the disk.
         variance: of `scored + read`, where only some of the groups were counted.
     """
@@ -75,6 +80,7 @@ class Work:
     scored: float = 0.0
     read: float = 0.0
     written: float = 0.0
+    building: float = 0.0
     stored: float = 0.0
     variance: float = 0.0
 
@@ -130,24 +136,25 @@ def count_inputs(requests: Sequence[Instance], encoding: Encoding | None) -> int
     return count_distinct(token_inputs(requests, encoding))
 
 
-def token_inputs(requests: Sequence[Instance], encoding: Encoding | None) -> list[tuple[Hashable, ...]]:
-    """What goes into the model for requests of one type: all but the last token, where tokens are scored."""
-    if not requests:
-        return []
-    scores = requests[0].request_type != "generate_until"
-    texts = ["".join(request.args) if scores else prompt_of(request) for request in requests]
+def token_inputs(requests: Sequence[Instance], encoding: Encoding | None) -> list[Tokens]:
+    """What goes into the model for each request: all but the last token, where tokens are scored."""
+    texts = [prompt_of(request) if limit_of(request) else "".join(request.args) for request in requests]
     if encoding is None:
-        pieces = [tuple(text[at : at + LETTERS_PER_TOKEN] for at in range(0, len(text), 4)) for text in texts]
-        return [tuple(each[:-1]) if scores else each for each in pieces]
-    if requests[0].request_type == "loglikelihood":
-        encoded = encode_requests(encoding, requests)
-        return [tuple([*each.context, *each.continuation][:-1]) for each in encoded]
-    return [tuple(ids) for ids in encoding.encode(texts)]
+        ids: list[Sequence[Hashable]] = [
+            [text[at : at + LETTERS_PER_TOKEN] for at in range(0, len(text), LETTERS_PER_TOKEN)] for text in texts
+        ]
+    else:
+        ids = list(encoding.encode(texts))
+        # A continuation without a context follows the token that begins every text (`encode_requests`).
+        for place, request in enumerate(requests):
+            if request.request_type == "loglikelihood" and not request.args[0] and ids[place][:1] != [encoding.prefix]:
+                ids[place] = [encoding.prefix, *encoding.bare_text(texts[place])]
+    return [tuple(each if limit_of(request) else each[:-1]) for request, each in zip(requests, ids, strict=True)]
 
 
-def calls(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
+def calls(items: Sequence[Sequence[One]], size: int) -> Iterator[list[Sequence[One]]]:
     """Whole items together, as many as have about `size` requests in all."""
-    call: list[Item] = []
+    call: list[Sequence[One]] = []
     for item in items:
         if call and sum(map(len, call)) + len(item) > size:
             yield call
@@ -164,28 +171,23 @@ def _of_group(draw: Draw, encoding: Encoding | None, size: int) -> Work:
         return Work(items=draw.n_items if draw.counts_items else 0)
     share = draw.n_items / drawn
     requests = [request for item in draw.items for request in item]
+    inputs = iter(token_inputs(requests, encoding))
+    items = [[(request, next(inputs)) for request in item] for item in draw.items]
     n_requests = sum(request.repeats or 1 for request in requests)
     written = sum(limit_of(request) * (request.repeats or 1) for request in requests)
-    each = [token_inputs(of_type, encoding) for of_type in _by_type(requests)]
-    sent = sum(len(one) for of_type in each for one in of_type)
-    scored = read = 0.0
-    for generates in (False, True):
-        of_kind = [
-            [request for request in item if (request.request_type == "generate_until") is generates]
-            for item in draw.items
-        ]
-        tokens = _tokens([item for item in of_kind if item], draw.n_items, encoding, size)
-        scored, read = (scored, tokens) if generates else (tokens, read)
-    if draw.rescored and n_requests:
+    scored = _tokens([[ids for request, ids in item if not limit_of(request)] for item in items], draw.n_items, size)
+    read = _tokens([[ids for request, ids in item if limit_of(request)] for item in items], draw.n_items, size)
+    if draw.rescored:
         # An answer is scored behind its prompt, which is shared once more.
         scored += read + draw.n_items * draw.rescored * written / n_requests
     return Work(
         items=draw.n_items if draw.counts_items else 0,
         requests=share * n_requests,
-        sent=share * sent,
+        sent=share * sum(len(ids) for item in items for _, ids in item),
         scored=scored,
         read=read,
         written=share * written,
+        building=share * draw.building,
         stored=_stored_bytes(draw, share * written),
     )
 
@@ -208,28 +210,22 @@ def _compressed(items: Sequence[Item]) -> int:
     return len(pa.compress(texts.encode(errors="replace"), codec="zstd", asbytes=True))
 
 
-def _tokens(items: Sequence[Item], n_items: int, encoding: Encoding | None, size: int) -> float:
+def _tokens(items: Sequence[Sequence[Tokens]], n_items: int, size: int) -> float:
     """Distinct tokens of a group of which some items were drawn, in calls of a size."""
-    if not items:
+    if not any(items):
         return 0.0
     if len(items) == n_items:
-        return float(sum(_distinct(call, encoding) for call in calls(items, size)))
+        return float(sum(_distinct(call) for call in calls(items, size)))
     half = len(items) // 2
-    whole = _distinct(items, encoding)
-    own = (whole - _distinct(items[:half], encoding)) / (len(items) - half)
+    whole = _distinct(items)
+    own = (whole - _distinct(items[:half])) / (len(items) - half)
     shared = max(0.0, whole - len(items) * own)
     n_calls = math.ceil(n_items * sum(map(len, items)) / len(items) / size)
     return n_calls * shared + n_items * own
 
 
-def _distinct(items: Sequence[Item], encoding: Encoding | None) -> int:
-    requests = [request for item in items for request in item]
-    return sum(count_inputs(of_type, encoding) for of_type in _by_type(requests))
-
-
-def _by_type(requests: Sequence[Instance]) -> list[list[Instance]]:
-    kinds = dict.fromkeys(str(request.request_type) for request in requests)
-    return [[request for request in requests if request.request_type == kind] for kind in kinds]
+def _distinct(items: Sequence[Sequence[Tokens]]) -> int:
+    return count_distinct(ids for item in items for ids in item)
 
 
 def _variance(counted: Sequence[tuple[Draw, Work]]) -> float:

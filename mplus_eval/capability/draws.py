@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from mplus_eval.backends.work import Draw, Item
@@ -15,12 +16,11 @@ from mplus_eval.models.chat_format import Talker
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
 
-ALL_ITEMS = 128
-"""Items of a task up to which every request is built."""
-_PARTS = 8
-_ITEMS = {"generation": 48}
-"""Drawn of a part: enough of what is generated for a batch to be timed."""
-_ITEMS_OF_CHOICES = 16
+ALL_ITEMS = 48
+"""Items of a task up to which every request is built; of a larger one about as many are, since that takes long."""
+_PARTS = 6
+_TEXTS = 192
+"""Items of a task that are built where texts are generated: enough for a batch to be timed."""
 
 
 def draw_items(
@@ -46,17 +46,21 @@ def draw_items(
         for _, group in groupby(parts, key=lambda part: (part.round, part.subtask)):
             of_subtask = list(group)
             subtask = subtask_of(of_subtask[0].subtask)
+            started = perf_counter()
             requests = build_requests(subtask, talker, numbers=built_with(of_subtask[0]), chat=chat)
+            building = (perf_counter() - started) / len(of_subtask)
             for part in of_subtask:
                 items = _items(subtask, requests, part.items)
-                yield Draw(len(items), items)
+                yield Draw(len(items), items, building=building)
         return
     drawn = evenly_spread(parts, _PARTS)
     weight = sum(len(part.items) for part in parts) / sum(len(part.items) for part in drawn)
     for part in drawn:
-        subtask, numbers = subtask_of(part.subtask), part.items[: _ITEMS.get(kind, _ITEMS_OF_CHOICES)]
+        subtask = subtask_of(part.subtask)
+        numbers = part.items[: (_TEXTS if kind == "generation" else ALL_ITEMS) // len(drawn)]
+        started = perf_counter()
         items = _items(subtask, build_requests(subtask, talker, numbers=numbers, chat=chat), numbers)
-        yield Draw(len(part.items), items, weight)
+        yield Draw(len(part.items), items, weight, building=perf_counter() - started)
 
 
 def _items(subtask: Subtask, requests: Sequence[Instance], numbers: Sequence[int]) -> list[Item]:

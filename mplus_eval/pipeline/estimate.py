@@ -24,6 +24,8 @@ from mplus_eval.pipeline.stored import stored_parts
 from mplus_eval.store.run_directory import RunDirectory
 
 _MILLION = 1_000_000
+BUILDING_SPREAD = 1.3
+"""Factor by which the seconds may be off that building requests takes."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,10 @@ class CellEstimate:
         elif speed is not None:
             scoring = speed.scoring_seconds(self.cell.task, self.work)
             generation = speed.generation_seconds(self.cell.task, self.work)
+            building = Span.around(self.work.building, BUILDING_SPREAD)
+            if scoring is not None and generation is not None:
+                halves = (scoring, generation + building) if self.work.written else (scoring + building, generation)
+                scoring, generation = halves
         return CellEstimate(self.cell, self.draws, self.work, scoring, generation)
 
 

@@ -225,7 +225,7 @@ def test_a_fourth_axis_goes_through_the_line(tmp_path: Path, monkeypatch: pytest
     assert run.comparison.missing == ()
     assert list(run.comparison.tasks) == ["sums", "words"]
     assert [said[0], said[-1]] == ["please: four requests", "Politeness costs nothing."]
-    # Twelve sums with three choices, twelve words and four requests of each model; the noise rerun has no requests.
+    # Twelve sums with three choices, twelve words and four requests of each model; the base's once more.
     n_items, n_requests = 2 * (12 + 12 + 4) + 24, 2 * (36 + 12 + 4) + 48
     assert said[1] == f"plan: 8 cells, {n_items} items, {n_requests} requests"
     for model, share in Manners.shares.items():
