@@ -49,7 +49,7 @@ class Case:
 
 
 CASES = (
-    Case("choices, mini", "small", {"suite": "mini", "tasks": "mini_mmlu,mini_hellaswag,mini_winogrande"}),
+    Case("hellaswag, winogrande", "small", {"tasks": "hellaswag,winogrande", "limit": 400}),
     Case("answers, mini", "small", {"suite": "mini", "tasks": "mini_bbh,mini_drop,mini_gsm8k"}),
     Case("continuations, mini", "small", {"suite": "mini", "capability": False, "toxicity": True}),
     Case("choices, mini", "large", {"suite": "mini", "tasks": "mini_mmlu,mini_winogrande", "limit": 150}),

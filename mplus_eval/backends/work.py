@@ -69,6 +69,7 @@ class Work:
         scored: tokens that are computed to score them, where every prefix of a call is computed once.
         read: tokens of prompts that are gone on from, likewise.
         written: tokens that are generated, at most.
+        rescored: of these, tokens that are scored again, at most; their prompts are among `scored`.
         building: seconds that building the requests takes.
         stored: bytes of answers and outcomes on the disk.
         variance: of `scored + read`, where only some of the groups were counted.
@@ -80,6 +81,7 @@ class Work:
     scored: float = 0.0
     read: float = 0.0
     written: float = 0.0
+    rescored: float = 0.0
     building: float = 0.0
     stored: float = 0.0
     variance: float = 0.0
@@ -178,8 +180,7 @@ def _of_group(draw: Draw, encoding: Encoding | None, size: int) -> Work:
     scored = _tokens([[ids for request, ids in item if not limit_of(request)] for item in items], draw.n_items, size)
     read = _tokens([[ids for request, ids in item if limit_of(request)] for item in items], draw.n_items, size)
     if draw.rescored:
-        # An answer is scored behind its prompt, which is shared once more.
-        scored += read + draw.n_items * draw.rescored * written / n_requests
+        scored += read  # an answer is scored behind its prompt
     return Work(
         items=draw.n_items if draw.counts_items else 0,
         requests=share * n_requests,
@@ -187,6 +188,7 @@ def _of_group(draw: Draw, encoding: Encoding | None, size: int) -> Work:
         scored=scored,
         read=read,
         written=share * written,
+        rescored=draw.n_items * draw.rescored * written / n_requests,
         building=share * draw.building,
         stored=_stored_bytes(draw, share * written),
     )

@@ -144,7 +144,7 @@ class Estimate:
             "cells": self.n_cells - self.n_stored,
             "items": round(work.items),
             "requests": round(work.requests),
-            "tokens_scored": round(work.scored),
+            "tokens_scored": round(work.scored + work.rescored),
             "tokens_read": round(work.read),
             "tokens_generated_at_most": round(work.written),
             "disk_bytes": round(work.stored),

@@ -32,8 +32,8 @@ def _tokens(estimate: Estimate) -> str:
     """Tokens by what becomes of them."""
     work = estimate.work
     told = []
-    if work.scored:
-        told.append(f"{amount(work.scored)} to score")
+    if scored := work.scored + work.rescored:
+        told.append(f"{'up to ' if work.rescored else ''}{amount(scored)} to score")
     if work.read:
         told.append(f"{amount(work.read)} of prompts to go on from")
     once = f"every prefix once; {amount(work.sent)} without" if work.scored or work.read else ""

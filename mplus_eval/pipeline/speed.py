@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Self
 
-from mplus_eval.backends import Backend
+from mplus_eval.backends import Backend, Response
 from mplus_eval.backends.encoding import Encoding
 from mplus_eval.backends.work import Draw, Work, count_inputs, limit_of
 
@@ -91,7 +91,13 @@ class Speed:
             return Span()
         if not (rate := _of(self.scoring, task) or _of(self.reading, task)):
             return None
-        return Span.around(rate.seconds_for(work.scored), _off(task in self.scoring, work))
+        off = _off(task in self.scoring, work)
+        low, share, high = self._share(task) if work.rescored else (0.0, 0.0, 0.0)
+        return Span(
+            rate.seconds_for(work.scored + low * work.rescored) / off,
+            rate.seconds_for(work.scored + share * work.rescored),
+            rate.seconds_for(work.scored + high * work.rescored) * off,
+        )
 
     def generation_seconds(self, task: str, work: Work) -> Span | None:
         """How long what is generated takes, its prompts among it; None where nothing of the kind was measured."""
@@ -174,8 +180,10 @@ class Calibration:
             self.scoring[task] = self._scoring_rate(scored, middle)
         if written and (not self.writing or self.clock() < ends):
             start = self.clock()
-            self._time_tokens(task, written, start + (ends - start) / 2)
-            self._time_answers(task, written, ends)
+            n_timed = self._time_tokens(task, written, start + (ends - start) / 2)
+            answers = self._time_answers(task, written, ends, n_timed)
+            if any(draw.rescored for draw in draws):
+                self._time_rescoring(task, answers)
 
     def _scoring_rate(self, items: Sequence[Sequence[Instance]], ends: float) -> Rate:
         number = 1
@@ -188,8 +196,8 @@ class Calibration:
                 return Rate(tokens, seconds)
             number *= 2
 
-    def _time_tokens(self, task: str, requests: Sequence[Instance], ends: float) -> None:
-        """Time the same prompts with one new token each and with a few."""
+    def _time_tokens(self, task: str, requests: Sequence[Instance], ends: float) -> int:
+        """Time the same prompts with one new token each and with a few; return how many there were at last."""
         number = 1
         while True:
             prompts = requests[:number]
@@ -205,33 +213,58 @@ class Calibration:
         more, longer = sum(n_few) - sum(n_first), few - first
         self.writing[task] = Rate(more, longer) if more > 0 and longer > 0 else Rate(max(sum(n_few), 1), few)
         self.reading[task] = Rate(count_inputs(prompts, self.encoding), first)
+        return len(prompts)
 
-    def _time_answers(self, task: str, requests: Sequence[Instance], ends: float) -> None:
-        """Have whole answers, twice as many each time, spread over all of what was drawn."""
+    def _time_answers(
+        self, task: str, requests: Sequence[Instance], ends: float, n_timed: int
+    ) -> list[tuple[str, str]]:
+        """Have whole answers, twice as many each time, spread over all of what was drawn; return what was said.
+
+        As many at once as those that were timed by single tokens, or more, tell better what a token takes.
+        """
         number, done = 2, 0
         shares: list[float] = []
+        said: list[tuple[str, str]] = []
         while True:
             chosen = requests[done :: max(1, len(requests) // number)][:number]
             started = self.clock()
-            lengths = self._answer(chosen)
+            responses = self.backend.respond(chosen)
+            seconds = self.clock() - started
+            lengths = _lengths(chosen, responses)
             shares += [min(1.0, n / limit_of(each)) for n, each in zip(lengths, chosen, strict=True)]
+            said += [(str(each.args[0]), one.text) for each, one in zip(chosen, responses, strict=True) if one.text]
             done, number = done + 1, 2 * number
-            if number > len(requests) or self.clock() + 2 * (self.clock() - started) > ends:
+            if number > len(requests) or self.clock() + 2 * seconds > ends:
                 break
         self.shares[task] = shares
+        reading = self.reading[task].seconds_for(count_inputs(chosen, self.encoding))
+        if len(chosen) >= n_timed and sum(lengths) and seconds > reading:
+            self.writing[task] = Rate(sum(lengths), seconds - reading)
+        return said
+
+    def _time_rescoring(self, task: str, answers: Sequence[tuple[str, str]]) -> None:
+        """Time how likely the model thinks answers behind their prompts."""
+        from lm_eval.api.instance import Instance
+
+        if requests := [Instance("loglikelihood", {}, answer, 0) for answer in answers if answer[1].strip()]:
+            seconds = self._seconds(requests)
+            self.scoring[task] = Rate(count_inputs(requests, self.encoding), seconds)
 
     def _answer(self, requests: Sequence[Instance]) -> list[float]:
-        """Tokens of each answer; its limit where the backend does not count them."""
-        responses = self.backend.respond(requests)
-        return [
-            float(limit_of(request) if each.n_tokens is None else each.n_tokens + (each.n_thinking or 0))
-            for request, each in zip(requests, responses, strict=True)
-        ]
+        return _lengths(requests, self.backend.respond(requests))
 
     def _seconds(self, requests: Sequence[Instance]) -> float:
         started = self.clock()
         self.backend.respond(requests)
         return self.clock() - started
+
+
+def _lengths(requests: Sequence[Instance], responses: Sequence[Response]) -> list[float]:
+    """Tokens of each answer; its limit where the backend does not count them."""
+    return [
+        float(limit_of(request) if each.n_tokens is None else each.n_tokens + (each.n_thinking or 0))
+        for request, each in zip(requests, responses, strict=True)
+    ]
 
 
 def _limited(request: Instance, limit: int) -> Instance:
