@@ -68,7 +68,8 @@ class Work:
         sent: tokens of all prompts and choices, as a server counts them.
         scored: tokens that are computed to score them, where every prefix of a call is computed once.
         read: tokens of prompts that are gone on from, likewise.
-        written: tokens that are generated, at most.
+        texts: that are generated.
+        written: tokens of them, at most.
         rescored: of these, tokens that are scored again, at most; their prompts are among `scored`.
         building: seconds that building the requests takes.
         stored: bytes of answers and outcomes on the disk.
@@ -80,6 +81,7 @@ class Work:
     sent: float = 0.0
     scored: float = 0.0
     read: float = 0.0
+    texts: float = 0.0
     written: float = 0.0
     rescored: float = 0.0
     building: float = 0.0
@@ -187,6 +189,7 @@ def _of_group(draw: Draw, encoding: Encoding | None, size: int) -> Work:
         sent=share * sum(len(ids) for item in items for _, ids in item),
         scored=scored,
         read=read,
+        texts=share * sum(1 for request in requests if limit_of(request)),
         written=share * written,
         rescored=draw.n_items * draw.rescored * written / n_requests,
         building=share * draw.building,

@@ -106,13 +106,13 @@ class Speed:
         reading, writing = _of(self.reading, task), _of(self.writing, task)
         if not (reading and writing):
             return None
-        low, share, high = self._share(task)
-        read, off = reading.seconds_for(work.read), _off(task in self.writing, work)
-        return Span(
-            (read + writing.seconds_for(low * work.written)) / off,
-            read + writing.seconds_for(share * work.written),
-            (read + writing.seconds_for(high * work.written)) * off,
+        # The first token of each text comes with its prompt.
+        low, middle, high = (
+            reading.seconds_for(work.read) + writing.seconds_for(max(0.0, share * work.written - work.texts))
+            for share in self._share(task)
         )
+        off = _off(task in self.writing, work)
+        return Span(low / off, middle, high * off)
 
     def _share(self, task: str) -> tuple[float, float, float]:
         """What answers take of their limit, between what may be the mean of them all."""
@@ -238,8 +238,9 @@ class Calibration:
                 break
         self.shares[task] = shares
         reading = self.reading[task].seconds_for(count_inputs(chosen, self.encoding))
-        if len(chosen) >= n_timed and sum(lengths) and seconds > reading:
-            self.writing[task] = Rate(sum(lengths), seconds - reading)
+        # The first token of each comes with its prompt.
+        if len(chosen) >= n_timed and (more := sum(lengths) - len(chosen)) > 0 and seconds > reading:
+            self.writing[task] = Rate(more, seconds - reading)
         return said
 
     def _time_rescoring(self, task: str, answers: Sequence[tuple[str, str]]) -> None:
