@@ -14,7 +14,7 @@ import math
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from statistics import pvariance
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mplus_eval.backends.encoding import Encoding
 from mplus_eval.backends.lm_eval_model import DEFAULT_NEW_TOKENS
@@ -103,10 +103,10 @@ class Work:
         tokens = self.scored + self.read
         return math.sqrt(self.variance) / tokens if tokens else 0.0
 
-    @classmethod
-    def total(cls, works: Iterable[Work]) -> Self:
+    @staticmethod
+    def total(works: Iterable[Work]) -> Work:
         """All of it."""
-        return sum(works, cls())
+        return sum(works, Work())
 
 
 def count_work(draws: Sequence[Draw], encoding: Encoding | None, requests_per_call: int) -> Work:
