@@ -1,6 +1,6 @@
 """How quick a model is on its device: measured on the requests that it will really be asked, for some seconds.
 
-scoring   a task's items, twice as many each time for as long as there is time; tokens a second of the last time
+scoring   a task's items, four times as many each time for as long as there is time; tokens a second of the last time
 reading   one new token behind each of as many prompts as there is time for
 writing   a few new tokens behind the same prompts, less that
 shares    whole answers: how much of its limit each takes, since most end before it
@@ -27,6 +27,9 @@ CALIBRATION_SECONDS = 30.0
 FEWEST_SECONDS = 10.0
 """Of one model, however many there are."""
 _FEW_TOKENS = 16
+_MORE = 4
+"""Times as many requests each time: a batch is soon as large as in a run, and takes less than as many times longer."""
+_FEWEST_ANSWERS = 2
 _FEW_ANSWERS = 4
 """Below which nothing is made of how answers' lengths differ."""
 _SPREAD = 1.25
@@ -194,7 +197,7 @@ class Calibration:
             tokens = sum(count_inputs(of_kind, self.encoding) for of_kind in by_kind.values())
             if number >= len(items) or self.clock() + 2 * seconds > ends:
                 return Rate(tokens, seconds)
-            number *= 2
+            number *= _MORE
 
     def _time_tokens(self, task: str, requests: Sequence[Instance], ends: float) -> int:
         """Time the same prompts with one new token each and with a few; return how many there were at last."""
@@ -208,7 +211,7 @@ class Calibration:
             first, few = between - started, self.clock() - between
             if number >= len(requests) or self.clock() + 2 * (first + few) > ends:
                 break
-            number *= 2
+            number *= _MORE
         # Where all of them end at once, or time is too coarse, a token takes what the whole took.
         more, longer = sum(n_few) - sum(n_first), few - first
         self.writing[task] = Rate(more, longer) if more > 0 and longer > 0 else Rate(max(sum(n_few), 1), few)
@@ -218,30 +221,26 @@ class Calibration:
     def _time_answers(
         self, task: str, requests: Sequence[Instance], ends: float, n_timed: int
     ) -> list[tuple[str, str]]:
-        """Have whole answers, twice as many each time, spread over all of what was drawn; return what was said.
+        """Have as many whole answers as there is time for, spread over all of what was drawn; return what was said.
 
         As many at once as those that were timed by single tokens, or more, tell better what a token takes.
         """
-        number, done = 2, 0
-        shares: list[float] = []
-        said: list[tuple[str, str]] = []
-        while True:
-            chosen = requests[done :: max(1, len(requests) // number)][:number]
-            started = self.clock()
-            responses = self.backend.respond(chosen)
-            seconds = self.clock() - started
-            lengths = _lengths(chosen, responses)
-            shares += [min(1.0, n / limit_of(each)) for n, each in zip(lengths, chosen, strict=True)]
-            said += [(str(each.args[0]), one.text) for each, one in zip(chosen, responses, strict=True) if one.text]
-            done, number = done + 1, 2 * number
-            if number > len(requests) or self.clock() + 2 * seconds > ends:
-                break
-        self.shares[task] = shares
+        limit = fmean(map(limit_of, requests))
+        left, each_takes = max(0.0, ends - self.clock()), self.writing[task].seconds_for(limit)
+        # A clock too coarse for what was timed says that there is time for all.
+        affordable = int(left / each_takes) if each_takes else len(requests)
+        number = min(len(requests), max(_FEWEST_ANSWERS, affordable))
+        chosen = [requests[place * len(requests) // number] for place in range(number)]
+        started = self.clock()
+        responses = self.backend.respond(chosen)
+        seconds = self.clock() - started
+        lengths = _lengths(chosen, responses)
+        self.shares[task] = [min(1.0, n / limit_of(each)) for n, each in zip(lengths, chosen, strict=True)]
         reading = self.reading[task].seconds_for(count_inputs(chosen, self.encoding))
         # The first token of each comes with its prompt.
         if len(chosen) >= n_timed and (more := sum(lengths) - len(chosen)) > 0 and seconds > reading:
             self.writing[task] = Rate(more, seconds - reading)
-        return said
+        return [(str(each.args[0]), one.text) for each, one in zip(chosen, responses, strict=True) if one.text]
 
     def _time_rescoring(self, task: str, answers: Sequence[tuple[str, str]]) -> None:
         """Time how likely the model thinks answers behind their prompts."""
