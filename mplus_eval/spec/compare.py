@@ -144,7 +144,7 @@ class CompareSpec(Fields):
     dry_run: Annotated[
         bool,
         _TRUE_OR_FALSE,
-        Option("Say what it will take, and end there.", toxicity=True, conversation=True),
+        Option("Say what it will take, and end there.", toxicity=True, conversation=True, flag="dry-run"),
     ] = False
     log_to: Annotated[
         tuple[TrackerName, ...],
