@@ -73,13 +73,11 @@ class HfModel(LmEvalModel):
 
 def load(model: ModelSpec, source: ModelLocation) -> HfModel:
     """Load a checkpoint directory or GGUF file, with its adapter where it has one."""
-    import torch
-
     from mplus_eval.backends.fast_hflm import FastHFLM
     from mplus_eval.inference.budget import Budget
 
-    device = model.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    batch_size = DEFAULT_BATCH_SIZE.get(device.split(":")[0], 16) if model.batch_size == "auto" else model.batch_size
+    device = device_of(model)
+    batch_size = _batch_size(model, device)
     lm = FastHFLM(
         pretrained=str(source.path),
         peft=str(source.adapter) if source.adapter else None,
@@ -111,7 +109,25 @@ def load(model: ModelSpec, source: ModelLocation) -> HfModel:
         quantization=stored_quantization(source, lm.config),
     )
     facts = LoadedModel("hf", dtype, int(lm.model.num_parameters()), device, lm.tier, asking)
-    return HfModel(lm, facts, batch_size * _BATCHES_PER_CALL)
+    return HfModel(lm, facts, requests_per_call(model))
+
+
+def device_of(model: ModelSpec) -> str:
+    """The device that a model is loaded to: the one that was named, or a GPU where there is one."""
+    import torch
+
+    return model.device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def requests_per_call(model: ModelSpec) -> int:
+    """How many requests a model is given at once."""
+    return _batch_size(model, device_of(model)) * _BATCHES_PER_CALL
+
+
+def _batch_size(model: ModelSpec, device: str) -> int:
+    if model.batch_size != "auto":
+        return model.batch_size
+    return DEFAULT_BATCH_SIZE.get(device.split(":")[0], 16)
 
 
 def stored_quantization(source: ModelLocation, config: PretrainedConfig) -> str | None:

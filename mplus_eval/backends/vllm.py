@@ -20,7 +20,7 @@ from mplus_eval.spec.model import ModelSpec
 if TYPE_CHECKING:
     from lm_eval.models.vllm_causallms import VLLM
 
-_REQUESTS_PER_CALL = 2048  # vLLM schedules its batches itself; a call only has to be long enough to fill them
+REQUESTS_PER_CALL = 2048  # vLLM schedules its batches itself; a call only has to be long enough to fill them
 _DEFAULT_RANK = 16
 
 
@@ -86,7 +86,7 @@ def load(model: ModelSpec, source: ModelLocation) -> VllmModel:
         reasoning=reasoning,
     )
     backend = VllmModel(
-        lm, LoadedModel("vllm", dtype, None, None, asking=asking), _REQUESTS_PER_CALL, reasoning, encoding
+        lm, LoadedModel("vllm", dtype, None, None, asking=asking), REQUESTS_PER_CALL, reasoning, encoding
     )
     backend.decoding = decoding
     backend.ends = tuple(dict.fromkeys([*lm.tokenizer.convert_ids_to_tokens(end_ids(configured)), *chat.turns.ends]))

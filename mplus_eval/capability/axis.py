@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from mplus_eval.audit.items import ASKED_COLUMNS
 from mplus_eval.backends import Backend, engine
+from mplus_eval.backends.work import Draw
 from mplus_eval.capability.aggregate import compare_outcomes, outside
+from mplus_eval.capability.draws import draw_items
 from mplus_eval.capability.generate import build_requests, generate
 from mplus_eval.capability.items import LoadedTask, load_tasks
 from mplus_eval.capability.noise_floor import NoiseRerun
@@ -26,7 +28,7 @@ from mplus_eval.capability.untold import untold_faults
 from mplus_eval.capability.versus import CapabilityRun, TaskFacts
 from mplus_eval.errors import SpecError
 from mplus_eval.models.cells import Cell, Part, slices
-from mplus_eval.models.chat_format import ONE_MESSAGE, PLAIN
+from mplus_eval.models.chat_format import ONE_MESSAGE, PLAIN, Talker
 from mplus_eval.models.hub import Preparing
 from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.records.comparison import ModelEntry, Task
@@ -198,6 +200,17 @@ class Capability:
 
     def cost(self, missing: Sequence[tuple[Cell, Sequence[Part]]]) -> None:
         """A user knows what a suite costs."""
+
+    def draw(self, cell: Cell, parts: Sequence[Part], talker: Talker | None) -> Iterator[Draw]:
+        """Requests of some items of a task."""
+        task = self.tasks[cell.task]
+
+        def built_with(part: Part) -> Sequence[int]:
+            return self._built_with(cell, task.subtask(part.subtask), part.round)
+
+        yield from draw_items(
+            parts, cell.kind, task.subtask, built_with, talker, chat=cell.model.chat_template != "plain"
+        )
 
     def generate(
         self, cell: Cell, parts: Sequence[Part], backend: Backend, on_items: Callable[[int], None]

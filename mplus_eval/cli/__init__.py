@@ -21,6 +21,7 @@ from mplus_eval.cli.doctor import doctor
 from mplus_eval.cli.export import export
 from mplus_eval.cli.gate import gate
 from mplus_eval.cli.options import spec_command
+from mplus_eval.cli.plan import plan
 from mplus_eval.cli.power import power
 from mplus_eval.cli.report import report
 from mplus_eval.cli.tasks import app as tasks
@@ -40,6 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(cls=spec_command("compare"))(compare)
+app.command(cls=spec_command("compare"))(plan)
 app.add_typer(toxicity, name="toxicity")
 app.add_typer(conversation, name="conversation")
 app.command()(power)

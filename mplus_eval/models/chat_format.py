@@ -203,6 +203,11 @@ def plain_format(bos_token: str = "", eos_token: str = "\n") -> ChatFormat:
     return ChatFormat(PLAIN, render, PLAIN_STOPS, ChatTurns(ends, PLAIN_STOPS))
 
 
+def talk_format(talker: Talker | None, *, own_template: bool) -> ChatFormat:
+    """The format of a model that need not be at hand: of one behind a server, the plain one until it is asked."""
+    return plain_format() if talker is None else format_of(talker, own_template=own_template)
+
+
 def format_of(talker: Talker, *, own_template: bool) -> ChatFormat:
     """The format of a loaded model.
 

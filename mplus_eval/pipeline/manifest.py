@@ -12,6 +12,7 @@ from mplus_eval import __version__
 from mplus_eval.capability.items import FEWSHOT_SEED
 from mplus_eval.models.cells import Cell
 from mplus_eval.models.resolved import ResolvedModel
+from mplus_eval.pipeline.estimate import Estimate
 from mplus_eval.pipeline.plan import Plan
 from mplus_eval.pipeline.spent import cost
 from mplus_eval.pipeline.stored import model_facts, spent, stored_parts
@@ -22,7 +23,14 @@ from mplus_eval.store.run_directory import RunDirectory
 MANIFEST_VERSION = 1
 
 
-def build_manifest(plan: Plan, directory: RunDirectory, *, command: Sequence[str], seconds: float) -> dict[str, object]:
+def build_manifest(
+    plan: Plan,
+    directory: RunDirectory,
+    *,
+    command: Sequence[str],
+    seconds: float,
+    estimate: Estimate | None = None,
+) -> dict[str, object]:
     """Describe a run.
 
     Args:
@@ -30,6 +38,7 @@ def build_manifest(plan: Plan, directory: RunDirectory, *, command: Sequence[str
         directory: where they are stored.
         command: the command line that made it.
         seconds: how long this pass took; cells that were stored before keep the time of theirs.
+        estimate: what this pass was expected to take; told with what it took.
     """
     import psutil
     import torch
@@ -71,6 +80,7 @@ def build_manifest(plan: Plan, directory: RunDirectory, *, command: Sequence[str
         "models": models,
         "cells": [_cell(cell, directory) for cell in plan.cells if cell.model is not plan.noise_rerun],
         **noise_floor,
+        **({"estimate": estimate.as_json(), "outcome": _outcome(directory, seconds)} if estimate else {}),
     }
 
 
@@ -80,6 +90,13 @@ def _served(model: ResolvedModel, plan: Plan, directory: RunDirectory) -> dict[s
         return {}
     took = spent(plan.of_model(model), directory) or Spent()
     return {"api": model.location.api.words, "spent": asdict(took), "cost": cost(model, took)}
+
+
+def _outcome(directory: RunDirectory, seconds: float) -> dict[str, object]:
+    """What this pass took, in the words of the estimate; the disk holds what earlier ones left, too."""
+    folders = (directory.path / name for name in ("answers", "outcomes", "likelihoods"))
+    files = (file for folder in folders for file in folder.rglob("part-*.parquet"))
+    return {"seconds": round(seconds, 1), "disk_bytes": sum(file.stat().st_size for file in files)}
 
 
 def _cell(cell: Cell, directory: RunDirectory) -> dict[str, object]:

@@ -23,6 +23,8 @@ from mplus_eval.store.run_directory import RunDirectory
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mplus_eval.pipeline.estimate import Estimate
+    from mplus_eval.pipeline.plan import Plan
     from mplus_eval.pipeline.progress import RunProgress
     from mplus_eval.reports.explorer.page import WrittenReport
 
@@ -172,6 +174,8 @@ def run(
         SpecError: with every fault found before anything is evaluated.
         InterruptedRunError: when the disk is full.
     """
+    if spec.dry_run:
+        raise UsageError("dry_run: ends before there is a run; `mplus_eval.pipeline.run.plan_run` says what it takes")
     from mplus_eval.pipeline.finished import finished, stamp
     from mplus_eval.pipeline.progress import RunProgress
 
@@ -180,30 +184,19 @@ def run(
     if not faults and (stored := finished(spec, directory)) is not None:
         progress.say(f"{directory.path} holds this run, finished, and nothing that it was made of has changed")
         return _logged(Run(directory.path, stored), spec, progress)
-    from mplus_eval.audit.foreseen import foreseen
     from mplus_eval.pipeline.aggregate import aggregate
+    from mplus_eval.pipeline.calibrate import estimate_plan
+    from mplus_eval.pipeline.estimate_lines import estimate_lines
     from mplus_eval.pipeline.evaluate import evaluate
     from mplus_eval.pipeline.manifest import build_manifest
-    from mplus_eval.pipeline.plan import make_plan
     from mplus_eval.pipeline.plan_lines import plan_lines
     from mplus_eval.pipeline.spent import spent_lines
-    from mplus_eval.pipeline.validate import validate
     from mplus_eval.reports import write_report
 
     started = time.monotonic()
-    validated = validate(spec, progress.prepare, faults)
-    for line in left_out(spec.trajectory, spec.models):
-        progress.say(line)
-    demo: dict[str, Path] = {}
-    if names := demo_names(spec.models):
-        from mplus_eval.training.demo_models import demo_models
-
-        # Those not trained yet are first, together, which is sooner.
-        demo = dict(zip(names, demo_models(names, progress.prepare), strict=True))
-    plan = make_plan(validated, directory, demo, progress.prepare)
-    for line in (line for axis in plan.axes for line in axis.asked()):
-        progress.say(line)
-    for line in foreseen(plan.models, plan.baseline, spec.allow):
+    plan = _planned(spec, directory, progress, faults)
+    estimate = estimate_plan(plan, directory, progress)
+    for line in estimate_lines(estimate):
         progress.say(line)
     for line in plan_lines(plan, directory):
         progress.detail(line)
@@ -219,11 +212,60 @@ def run(
             comparison = aggregate(plan, directory, failures, judges)
             comparison.write(directory.comparison)
         seconds = time.monotonic() - started
-        write_json(directory.manifest, build_manifest(plan, directory, command=command or sys.argv, seconds=seconds))
+        manifest = build_manifest(plan, directory, command=command or sys.argv, seconds=seconds, estimate=estimate)
+        write_json(directory.manifest, manifest)
         with progress.phase("report"):
             report = write_report(directory.path)
         stamp(plan, directory, comparison)
     return _logged(Run(directory.path, comparison, report), spec, progress)
+
+
+def plan_run(
+    spec: CompareSpec, progress: RunProgress | None = None, *, faults: Sequence[str] = (), measures: bool = True
+) -> Estimate:
+    """Say what a run will take, without making it; no run directory is left behind.
+
+    Args:
+        spec: what was asked for.
+        progress: told of everything that goes on.
+        faults: what is known to be wrong with what was asked for.
+        measures: whether models are loaded and timed, where no run that is there tells how quick they are.
+
+    Raises:
+        SpecError: with every fault found.
+    """
+    from mplus_eval.pipeline.calibrate import estimate_plan
+    from mplus_eval.pipeline.plan_lines import plan_lines
+    from mplus_eval.pipeline.progress import RunProgress
+
+    progress, directory = progress or RunProgress(), RunDirectory(spec.output)
+    plan = _planned(spec, directory, progress, faults)
+    for line in plan_lines(plan, directory):
+        progress.detail(line)
+    return estimate_plan(plan, directory, progress, measures=measures)
+
+
+def _planned(spec: CompareSpec, directory: RunDirectory, progress: RunProgress, faults: Sequence[str]) -> Plan:
+    """Everything looked at whole, the models found and the cells listed, with what is to be said of it."""
+    from mplus_eval.audit.foreseen import foreseen
+    from mplus_eval.pipeline.plan import make_plan
+    from mplus_eval.pipeline.validate import validate
+
+    validated = validate(spec, progress.prepare, faults)
+    for line in left_out(spec.trajectory, spec.models):
+        progress.say(line)
+    demo: dict[str, Path] = {}
+    if names := demo_names(spec.models):
+        from mplus_eval.training.demo_models import demo_models
+
+        # Those not trained yet are first, together, which is sooner.
+        demo = dict(zip(names, demo_models(names, progress.prepare), strict=True))
+    plan = make_plan(validated, directory, demo, progress.prepare)
+    for line in (line for axis in plan.axes for line in axis.asked()):
+        progress.say(line)
+    for line in foreseen(plan.models, plan.baseline, spec.allow):
+        progress.say(line)
+    return plan
 
 
 def _logged(run: Run, spec: CompareSpec, progress: RunProgress) -> Run:

@@ -150,6 +150,20 @@ class CompareSpec(Fields):
             conversation=True,
         ),
     ] = None
+    from_run: Annotated[
+        Path | None,
+        Option(
+            "Run directory whose times tell how long this one will take.",
+            toxicity=True,
+            conversation=True,
+            metavar="RUN",
+        ),
+    ] = None
+    dry_run: Annotated[
+        bool,
+        _TRUE_OR_FALSE,
+        Option("Say what it will take, and end there.", toxicity=True, conversation=True, flag="dry-run"),
+    ] = False
     log_to: Annotated[
         tuple[TrackerName, ...],
         Accepts(f"{either(TRACKERS)} is accepted"),
@@ -161,7 +175,7 @@ class CompareSpec(Fields):
         ),
     ] = ()
 
-    @field_validator("tasks_dir", "data_dir", "output")
+    @field_validator("tasks_dir", "data_dir", "output", "from_run")
     @classmethod
     def _home(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value is not None else None

@@ -224,7 +224,10 @@ def test_a_fourth_axis_goes_through_the_line(tmp_path: Path, monkeypatch: pytest
     assert loaded == ["base", "plus", "base~noise"]
     assert run.comparison.missing == ()
     assert list(run.comparison.tasks) == ["sums", "words"]
-    assert said == ["please: four requests", "Politeness costs nothing."]
+    assert [said[0], said[-1]] == ["please: four requests", "Politeness costs nothing."]
+    # Twelve sums with three choices, twelve words and four requests of each model; the base's once more.
+    n_items, n_requests = 2 * (12 + 12 + 4) + 24, 2 * (36 + 12 + 4) + 48
+    assert said[1] == f"plan: 8 cells, {n_items} items, {n_requests} requests"
     for model, share in Manners.shares.items():
         scores = [outcome.score for outcome in RunDirectory(run.path).read_outcomes(model, "please")]
         assert len(scores) == 4
