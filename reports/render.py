@@ -35,6 +35,7 @@ def write_report(run_directory: Path) -> None:
         raise UsageError(
             f"{run_directory}: no comparison.json here; a run directory that `compare` has finished is expected"
         )
+    run.refuse_foreign()
     report = build_report(Comparison.read(run.comparison), _manifest(run.manifest), run_directory)
     drawings = {figure.name: draw(figure) for figure in report.figures}
     folder = run_directory / "figures"

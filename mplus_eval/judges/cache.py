@@ -40,6 +40,8 @@ class VerdictCache:
             return None
         if type(tokens_in) is not int or type(tokens_out) is not int:
             return None
+        # An earlier version kept halves of surrogate pairs, which no encoding has.
+        reason = reason.encode("utf-8", "replace").decode("utf-8")
         return JudgeVerdict(value, reason, tokens_in, tokens_out)
 
     def put(self, key: str, verdict: JudgeVerdict) -> None:

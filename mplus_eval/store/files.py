@@ -1,7 +1,7 @@
 """The one way to write a file: whole or not at all, also when the process is killed or the power goes.
 
-What a killed process leaves is a hidden file that bears the machine and the process, and so is told from one that is being
-written. What stands where a file should be and is none of ours, or damaged, is set aside under another name.
+What a killed process leaves is a hidden file that bears the machine and the process, and so is told from one that is
+being written. What stands where a file should be and is none of ours, or damaged, is set aside under another name.
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ def set_aside(path: Path) -> Path:
     A link is renamed itself, and not what it points to.
 
     Returns:
-        The other name: `<name>.damaged`, with a number where that is taken by a folder.
+        The other name: `<name>.damaged`, with a number where that is taken and cannot be replaced.
     """
     names = (path.with_name(f"{path.name}.damaged{number or ''}") for number in count())
-    other = next(name for name in names if not name.is_dir() or name.is_symlink())
+    other = next(name for name in names if not os.path.lexists(name) or (path.is_file() and name.is_file()))
     path.replace(other)
     return other
 
