@@ -17,6 +17,9 @@ from mplus_eval.store.sealed import DamagedFileError, read_sealed, write_sealed_
 RECORD_FILE = "training.json"
 RECORD_VERSION: Literal[1] = 1
 
+_STATE = ("optimizer", "scheduler", "scaler", "rng_state", "trainer_state", "training_args", "pytorch_model_fsdp")
+"""How the files begin that only training reads again."""
+
 Method = Literal["reward model", "sft", "rlhf"]
 
 
@@ -113,9 +116,30 @@ class TrainingRecord(Training):
         """Write the record into a checkpoint's directory, whole or not at all."""
         write_sealed_text(directory / RECORD_FILE, self.model_dump_json(indent=2))
 
-    def damage(self, directory: Path) -> str | None:
-        """What of a checkpoint's directory is not as training left it, or None; so too where that was not recorded."""
-        return changed_file(directory, self.files or {})
+    def damage(self, directory: Path, *, with_state: bool = False) -> str | None:
+        """What of a checkpoint's directory is not as training left it, or None; so too where that was not recorded.
+
+        Args:
+            directory: of the checkpoint.
+            with_state: whether what training would go on from is looked at too, which is several times the weights.
+        """
+        return changed_file(
+            directory,
+            {name: was for name, was in (self.files or {}).items() if with_state or not name.startswith(_STATE)},
+        )
+
+
+def damage_of(directory: Path) -> str | None:
+    """What of a checkpoint's directory is not as its training left it; None where nothing is, or nothing says it."""
+    path = directory / RECORD_FILE
+    try:
+        if path.is_file():
+            return TrainingRecord.model_validate(read_sealed(path)).damage(directory)
+    except ValidationError:
+        return None
+    except DamagedFileError as error:
+        return f"{RECORD_FILE} is damaged: {error.why}"
+    return None
 
 
 def read_record(directory: Path) -> TrainingRecord | None:

@@ -109,11 +109,21 @@ def cache_directory() -> Path:
         raise UsageError("no home directory is known to keep a cache in; name a folder in XDG_CACHE_HOME") from None
 
 
-def folder_hashes(directory: Path, without: Iterable[str] = ()) -> dict[str, str]:
-    """Hash of every file in a folder by its name, hidden ones left out."""
+def folder_hashes(directory: Path, without: Iterable[str] = (), *, deep: bool = False) -> dict[str, str]:
+    """Hash of every file in a folder by its name.
+
+    Args:
+        directory: the folder.
+        without: names that are left out, as hidden files are.
+        deep: whether files of folders within count too, by their paths.
+    """
     left_out = frozenset(without)
-    files = (path for path in sorted(directory.iterdir()) if path.is_file())
-    return {path.name: hash_file(path) for path in files if not path.name.startswith(".") and path.name not in left_out}
+    paths = (path for path in sorted(directory.rglob("*") if deep else directory.iterdir()) if path.is_file())
+    return {
+        path.relative_to(directory).as_posix(): hash_file(path)
+        for path in paths
+        if not path.name.startswith(".") and path.name not in left_out
+    }
 
 
 def changed_file(directory: Path, hashes: Mapping[str, str]) -> str | None:
