@@ -36,9 +36,9 @@ class VerdictCache:
             return None
         value, reason = fields.get("value"), fields.get("reason")
         tokens_in, tokens_out = fields.get("tokens_in"), fields.get("tokens_out")
-        if type(value) not in (str, int) or not isinstance(reason, str):
+        if not isinstance(value, str | int) or isinstance(value, bool) or not isinstance(reason, str):
             return None
-        if type(tokens_in) is not int or type(tokens_out) is not int:
+        if not isinstance(tokens_in, int) or not isinstance(tokens_out, int):
             return None
         # An earlier version kept halves of surrogate pairs, which no encoding has.
         reason = reason.encode("utf-8", "replace").decode("utf-8")

@@ -35,7 +35,7 @@ _FILES = (
     ".finished.json",
     ".lock",
 )
-_FOLDERS = {"answers": 2, "outcomes": 2, "likelihoods": 2, "judgements": 1, "failures": 1, "figures": 0}
+_FOLDERS = {"answers": 2, "outcomes": 2, "likelihoods": 2, "judgements": 1, "failures": 1, "figures": 0, "export": 0}
 """Those of a run, and how many levels of folders lie in each above its files, at least."""
 _MOST_LETTERS = 200
 """Of a name that is a path; one that is given has half of that at most."""

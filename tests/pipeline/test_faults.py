@@ -132,8 +132,10 @@ def test_a_link_is_named_and_neither_followed_nor_written_through(
     (output / name).symlink_to(elsewhere)
     before = {path: path.read_bytes() for path in [elsewhere, *elsewhere.rglob("*")] if path.is_file()}
     assert f"{output / name}: " in end(stand, output, capsys)
-    for command in (["report", str(output)], ["export", "csv", str(output), str(tmp_path / "out")]):
+    for command in (["report", str(output)], ["export", str(output), "--format", "csv"]):
         assert cli.run(command) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"{output / name}: " in line
     assert {path: path.read_bytes() for path in [elsewhere, *elsewhere.rglob("*")] if path.is_file()} == before
 
 
