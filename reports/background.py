@@ -56,7 +56,7 @@ def methods(comparison: Comparison) -> tuple[str, ...]:
     if has_contrasts or ((comparison.toxicity or comparison.conversation) and len(comparison.models) > 1):
         paragraphs.append(verdict_rules(comparison))
         paragraphs.append(
-            "This run compares checkpoints, not methods: with one training seed a method, nothing is known of the "
+            "This run compares checkpoints, not methods: with one training seed per method, nothing is known of the "
             "spread between seeds."
         )
     if outside := without_average(comparison):
@@ -151,18 +151,18 @@ def departures(comparison: Comparison) -> str:
 
 
 def margins_by_scope(comparison: Comparison) -> list[str]:
-    """The margins that were used, each with what it is for: `1 point for the macro-average`, `2 points for a task`."""
+    """The margins that were used, each with what it is for: `1 point (average)`, `2 points (one task)`."""
     suite = {summary.margin for summary in comparison.summary.values() if summary.margin is not None}
     tasks = [(entry.relative, each.margin) for entry in comparison.tasks.values() for each in entry.contrasts.values()]
-    in_points = ((suite, "the macro-average"), ({margin for is_relative, margin in tasks if not is_relative}, "a task"))
+    in_points = ((suite, "average"), ({margin for is_relative, margin in tasks if not is_relative}, "one task"))
     margins = [
-        f"{enumerated([formats.margin_in_points(size) for size in sorted(sizes)])} for {what}"
+        f"{enumerated([formats.margin_in_points(size) for size in sorted(sizes)])} ({what})"
         for sizes, what in in_points
         if sizes
     ]
     relative = sorted({margin for is_relative, margin in tasks if is_relative})
     if relative:
-        margins.append(f"{enumerated([formats.whole_percent(size) for size in relative])} of a ratio's value")
+        margins.append(f"{enumerated([formats.whole_percent(size) for size in relative])} of the value (ratios)")
     return margins
 
 
@@ -200,7 +200,7 @@ def manifest(comparison: Comparison, stored: Json) -> Manifest:
         model_table(comparison, _mapping(stored, "models")),
         *asking_tables(comparison),
         task_table(comparison),
-        *((Table("Time by cell.", columns, tuple(times)),) if times else ()),
+        *((Table("Cells.", columns, tuple(times)),) if times else ()),
     )
     return Manifest(visible(str(stored.get("command", ""))), run_fields(stored), tables)
 

@@ -16,7 +16,7 @@ from mplus_eval.reports import formats
 from mplus_eval.reports.tables import NO_SUMMARY
 from mplus_eval.reports.text import abridged, enumerated, one_line, truncate_end
 from mplus_eval.reports.units import Unit
-from mplus_eval.reports.verdicts import MARKS, NO_VERDICT, VERDICTS, Mark, is_comparable
+from mplus_eval.reports.verdicts import VERDICTS
 
 
 def contrasts_of(name: str, tasks: Mapping[str, Task]) -> dict[str, Contrast]:
@@ -29,39 +29,48 @@ def negated(interval: Interval) -> Interval:
     return -interval[1], -interval[0]
 
 
-def suite_sentence(
-    name: str, baseline: str, summary: Summary, contrasts: Mapping[str, Contrast], level: float = 0.05
-) -> str:
+def suite_sentence(baseline: str, summary: Summary, contrasts: Mapping[str, Contrast], level: float = 0.05) -> str:
     """Say what the suite's verdict says of one model, in points, with the interval."""
     tax, interval = summary.alignment_tax, summary.alignment_tax_ci
-    withheld = one_line(summary.withheld or "")
     if summary.verdict is None or tax is None or interval is None:
-        reason = truncate_end(withheld or "no macro-average", 160).rstrip(".")
-        return f"{name} has no verdict over the suite: {reason}."
+        return f"No verdict on capability: {why_withheld(summary)}."
     n_items = sum(contrast.n_pairs for contrast in contrasts.values())
     detectable = summary.smallest_detectable_difference
     facts = {
-        "name": name,
         "baseline": baseline,
         "reason": why_not_compared(summary),
-        "size": formats.size_in_points(tax),
-        "loss": formats.spoken_sizes(interval),
-        "gain": formats.spoken_sizes(negated(interval)),
-        "difference": formats.points(-tax),
-        "interval": formats.spoken_points(negated(interval)),
-        "confidence": formats.whole_percent(1 - level),
+        "difference": beside_baseline(-tax, negated(interval), baseline, level),
         "margin": f" of {formats.margin(summary.margin)}" if summary.margin else "",
+        "limit": f"; the margin is {formats.margin(summary.margin)}" if summary.margin else "",
         "where": where_it_was_lost(contrasts),
         "settle": formats.to_settle(summary.items_to_settle, "item"),
-        "items": formats.these(n_items, "item"),
+        "items": formats.counted(n_items, "item"),
         "detectable": "" if detectable is None else formats.size_in_points(detectable),
     }
     cases = {
-        "loss_shown": interval[0] > 0 and summary.p_value is not None and summary.p_value < level,
+        "loss_shown": is_loss_shown(summary, level),
         "beyond_margin": summary.margin is not None and abs(tax) > summary.margin,
         "power_known": detectable is not None,
     }
     return VERDICTS[summary.verdict].capability.sentence(facts, cases)
+
+
+def is_loss_shown(summary: Summary, level: float) -> bool:
+    """Whether a loss is shown, of whatever size."""
+    interval, p_value = summary.alignment_tax_ci, summary.p_value
+    return interval is not None and interval[0] > 0 and p_value is not None and p_value < level
+
+
+def beside_baseline(difference: float, interval: Interval, baseline: str, level: float) -> str:
+    """A difference in words: `0.4 points below base (95 % CI −1.4 to +0.5)`; minus is a loss."""
+    size, confidence = formats.size_in_points(difference), formats.whole_percent(1 - level)
+    place = f"{size} points {'below' if difference < 0 else 'above'} {baseline}" if float(size) else f"as {baseline}"
+    return f"{place} ({confidence} CI {formats.spoken_points(interval)})"
+
+
+def why_withheld(summary: Summary) -> str:
+    """Why there is no verdict over the suite, without the full stop."""
+    return truncate_end(one_line(summary.withheld or "no macro-average"), 160).rstrip(".")
 
 
 def why_not_compared(summary: Summary, at_most: int = 2) -> str:
@@ -97,11 +106,19 @@ def suite_remarks(name: str, comparison: Comparison) -> Iterable[str]:
             }
             listed = [f"{task} ({difference})" for task, difference in differences.items()]
             yield told.tasks.format(tasks=abridged(listed, 3, "tasks"), baseline=comparison.baseline)
-    counts = Counter(contrast.verdict for contrast in contrasts.values())
-    counted = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
-    yield f"{formats.counted(len(contrasts), 'task')} compared: {counted}."
+    yield settled_tasks(contrasts)
     yield from asked_remark(contrasts)
     yield from pooled_remark(comparison.summary.get(name, NO_SUMMARY), comparison)
+
+
+def settled_tasks(contrasts: Mapping[str, Contrast]) -> str:
+    """How many tasks have which verdict."""
+    n_tasks, counts = len(contrasts), Counter(contrast.verdict for contrast in contrasts.values())
+    if counts[Verdict.UNDECIDED] == n_tasks:
+        return f"No single task is settled ({n_tasks} of {n_tasks} need more items)."
+    told = {verdict: presentation.capability.word or verdict for verdict, presentation in VERDICTS.items()}
+    counted = ", ".join(f"{counts[verdict]} {word}" for verdict, word in told.items() if counts[verdict])
+    return f"{formats.counted(n_tasks, 'task')} compared: {counted}."
 
 
 def asked_remark(contrasts: Mapping[str, Contrast]) -> Iterable[str]:
@@ -130,15 +147,3 @@ def pooled_remark(summary: Summary, comparison: Comparison) -> Iterable[str]:
         f"{comparison.baseline} ({formats.whole_percent(1 - comparison.level)} CI {formats.spoken_points(pooled.ci)}). "
         "It weighs items, not tasks, and gives no verdict."
     )
-
-
-def capability_axis(summary: Summary) -> tuple[Mark, str]:
-    """A model's verdict over the suite, and the figure behind it."""
-    if summary.verdict is None or summary.alignment_tax is None:
-        return NO_VERDICT, "withheld"
-    if not is_comparable(summary):
-        return MARKS[summary.verdict], why_not_compared(summary, at_most=1)
-    detail = formats.points(-summary.alignment_tax)
-    if summary.alignment_tax_ci:
-        detail += f" {formats.interval_of_points(negated(summary.alignment_tax_ci))}"
-    return MARKS[summary.verdict], detail

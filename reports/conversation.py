@@ -24,7 +24,7 @@ from mplus_eval.reports.figures.figure import Figure
 from mplus_eval.reports.tables import ModelLabel, Table, Withheld
 from mplus_eval.reports.text import enumerated, one_line, truncate_end
 from mplus_eval.reports.thinking import thinking_notes
-from mplus_eval.reports.transcripts import Transcripts, transcripts
+from mplus_eval.reports.transcripts import Transcript, transcripts
 from mplus_eval.reports.verdicts import MARKS, is_comparable
 
 
@@ -55,7 +55,7 @@ class ConversationSection:
     grades: Table | None
     text: Table
     notes: tuple[str, ...]
-    transcripts: tuple[Transcripts, ...]
+    transcripts: tuple[Transcript, ...]
 
 
 def conversation_section(

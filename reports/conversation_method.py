@@ -36,9 +36,9 @@ def conversation_method(comparison: Comparison) -> str:
     judges += " A pair without a verdict is counted and left out."
     figures = (
         f"In the win rate ties count half; intervals are {formats.whole_percent(1 - comparison.level)}, clustered by "
-        "dialogue, with categories as strata. The win rate is held against one half by a sign-flip permutation of "
+        "dialogue, with categories as strata. The win rate is compared with one half by a sign-flip permutation of "
         f"whole dialogues; preserved means that a rate {formats.margin_in_points(conversation.margin)} or more below "
-        "one half is ruled out. The win rate with length held equal is the prediction at equal length of a logistic "
+        "one half is ruled out. The length-controlled win rate is the prediction at equal length of a logistic "
         "regression on the difference in words (Dubois et al., arXiv 2404.04475); length explains a win that is not "
         "shown there, and smaller. Bradley–Terry ratings are in points of Elo’s scale, the baseline at 0, with the win "
         "rates’ intervals carried over to that scale; agreement of two judges is Cohen’s kappa."

@@ -11,14 +11,17 @@ from mplus_eval.records.conversation import (
     ModelConversation,
     Rate,
     RatingDifference,
+    StockAnswer,
     WinRecord,
 )
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.text import abridged, enumerated, one_line, truncate_end
-from mplus_eval.reports.verdicts import MARKS, NO_VERDICT, VERDICTS, Mark, is_comparable
+from mplus_eval.reports.verdicts import VERDICTS
 
 REASON_LENGTH = 160
 NAME_LENGTH = 60
+STOCK_LENGTH = 60
 MOST_CAUSES = 3
 COARSE = 0.05
 """Intervals narrower than this are spoken with a decimal, since whole percent would hide them."""
@@ -57,44 +60,76 @@ def conversation_sentence(model: str, comparison: Comparison) -> str:
     if conversation is None:
         return ""
     if judging is None or judging.verdict is None or judging.win_rate.value is None:
-        return f"Whether {model} talks better is unknown: {why_unknown(model, comparison)}."
-    at_equal_length, equal = "", judging.length_controlled_win_rate.value
-    if equal is not None:
-        held = _percent(equal, _decimals(judging.win_rate))
-        at_equal_length = f"; with length held equal, {held}"
-        # A win that length explains is called that.
-        if judging.explained_by_length:
-            at_equal_length = f"; with length held equal it is {held}, so length explains the win"
+        return f"No verdict on conversation: {why_unknown(model, comparison)}."
     detectable = judging.smallest_detectable
+    below, above = (formats.whole_percent(round(0.5 + turn * (detectable or 0), 2)) for turn in (-1, 1))
+    second = judging.second_judge
     facts = {
-        "name": model,
         "baseline": comparison.baseline,
-        "rate": _spoken_rate(judging.win_rate),
+        "preferred": preferred(judging, comparison),
+        "rates": "; ".join(rate_by_judge(model, each, comparison) for each in (judging, second) if each),
         "ruled_out": formats.whole_percent(0.5 - conversation.margin),
-        "at_equal_length": at_equal_length,
-        "pairs": formats.these(judging.win_rate.n_judged, "judged pair"),
-        "detectable": "" if detectable is None else formats.size_in_points(detectable),
+        "pairs": formats.counted(judging.win_rate.n_judged, "pair"),
+        "detectable": f"below {below} or above {above}",
         "not_compared": not_compared(model, judging),
     }
     return VERDICTS[judging.verdict].conversation.sentence(facts, {"power_known": detectable is not None})
 
 
-def _decimals(wins: WinRecord) -> int:
+def preferred(judging: Judging, comparison: Comparison) -> str:
+    """How often answers were preferred, and how often with length controlled, without the full stop."""
+    confidence, equal = formats.whole_percent(1 - comparison.level), judging.length_controlled_win_rate.value
+    said = f"Preferred to {comparison.baseline} in {spoken_rate(judging.win_rate, f'{confidence} CI')}"
+    if equal is None:
+        return said
+    # A win that length explains is called that.
+    explained = ", so length explains the preference" if judging.explained_by_length else ""
+    return f"{said}; length-controlled {percent(equal, decimals(judging.win_rate))}{explained}"
+
+
+def rate_by_judge(model: str, judging: Judging, comparison: Comparison) -> str:
+    """A judge's win rate and who it is: `68 % (CI 62–75) by reward, the reward model that plus was trained on`."""
+    return f"{spoken_rate(judging.win_rate, what='')} by {judge_of(model, judging, comparison)}"
+
+
+def judge_of(model: str, judging: Judging, comparison: Comparison) -> str:
+    """A judge by its name, and that it trained the model where it did."""
+    if not judging.trained_model:
+        return judge_named(judging.judge)
+    was = "was" if is_training_known(model, comparison) else "may have been"
+    return f"{judge_named(judging.judge)}, the reward model that {model} {was} trained on"
+
+
+def is_training_known(model: str, comparison: Comparison) -> bool:
+    """Whether a model says how it was made; of another it is known only which reward model lies beside it."""
+    return comparison.models[model].training is not None
+
+
+def trained_how(model: str, comparison: Comparison) -> str:
+    """What a judge whose weights were found did: `trained`, or `may have trained`."""
+    return "trained" if is_training_known(model, comparison) else "may have trained"
+
+
+def decimals(wins: WinRecord) -> int:
+    """Of the percent of a win rate: narrow intervals have one."""
     return 1 if wins.ci and wins.ci[1] - wins.ci[0] < COARSE else 0
 
 
-def _spoken_rate(wins: WinRecord) -> str:
-    """The win rate with its interval: `63 % (58 to 68)`."""
-    assert wins.value is not None
-    decimals = _decimals(wins)
+def spoken_rate(wins: WinRecord, interval: str = "CI", what: str = " of answers") -> str:
+    """The win rate with its interval: `63 % of answers (95 % CI 58–68)`; a dash where nothing was judged."""
+    if wins.value is None:
+        return "–"
+    places = decimals(wins)
+    rate = f"{percent(wins.value, places)}{what}"
     if wins.ci is None:
-        return _percent(wins.value, decimals)
-    low, high = (f"{100 * end:.{decimals}f}" for end in wins.ci)
-    return f"{_percent(wins.value, decimals)} ({low} to {high})"
+        return rate
+    low, high = (f"{100 * end:.{places}f}" for end in wins.ci)
+    return f"{rate} ({interval} {low}–{high})"
 
 
-def _percent(fraction: float, decimals: int = 0) -> str:
-    return f"{100 * fraction:.{decimals}f} %"
+def percent(fraction: float, places: int = 0) -> str:
+    """A share in whole percent, or with so many decimals."""
+    return f"{100 * fraction:.{places}f} %"
 
 
 def not_compared(model: str, judging: Judging, at_most: int = MOST_CAUSES) -> str:
@@ -102,6 +137,12 @@ def not_compared(model: str, judging: Judging, at_most: int = MOST_CAUSES) -> st
     reasons = [truncate_end(one_line(reason), REASON_LENGTH).rstrip(".") for reason in judging.reasons]
     joined = abridged(reasons, at_most, "reasons") or "its verdicts cannot be believed"
     return f"The conversation of {model} is not compared: {joined}."
+
+
+def shown_reason(judging: Judging) -> str:
+    """The first reason why no verdict is drawn, without the full stop."""
+    reason = next(iter(judging.reasons), "its verdicts cannot be believed")
+    return truncate_end(one_line(reason), REASON_LENGTH).rstrip(".")
 
 
 def why_unknown(model: str, comparison: Comparison) -> str:
@@ -123,41 +164,55 @@ def causes(unjudged: Mapping[str, int]) -> str:
 
 
 def conversation_remarks(model: str, comparison: Comparison) -> Iterable[str]:
-    """Who judged, and what of the judge's ways qualifies the sentence."""
+    """Who judged, and what of the judge's ways and of the answers qualifies the sentence."""
     judging = model_conversation(model, comparison)
     if judging is None or judging.verdict is None:
         return
-    yield f"Conversation judged by {judge_named(judging.judge)}."
+    if judging.verdict is not Verdict.JUDGES_DISAGREE:
+        yield f"Judge: {judge_of(model, judging, comparison)}."
     yield from judge_leanings(judging)
     second = judging.second_judge
-    if second and second.verdict is not judging.verdict and second.win_rate.value is not None:
-        rate = _spoken_rate(second.win_rate)
-        if second.trained_model:
-            yield f"{judge_named(second.judge)}, which trained {model}, says {rate}; it does not decide."
-            return
-        word = second.verdict.value if second.verdict else "no verdict"
-        yield f"The second judge, {judge_named(second.judge)}, differs: {rate}, {word}."
+    if second and judging.verdict is not Verdict.JUDGES_DISAGREE and second.win_rate.value is not None:
+        yield f"Second judge: {rate_by_judge(model, second, comparison)}{second_verdict(judging, second)}."
+    if judging.stock_answer:
+        yield f"{stock_answer(judging.stock_answer, comparison.baseline)}."
+
+
+def second_verdict(judging: Judging, second: Judging) -> str:
+    """What a second judge's verdict is beside the one that stands, after its rate."""
+    if second.trained_model:
+        return "; it does not decide"
+    if second.verdict is None:
+        return ", no verdict"
+    word = VERDICTS[second.verdict].conversation.word or second.verdict.value
+    return ", the same verdict" if second.verdict is judging.verdict else f", {word}"
+
+
+def stock_answer(stock: StockAnswer, baseline: str, length: int = STOCK_LENGTH) -> str:
+    """The answer that a model gives too often, shortened: `28 % of answers are “Tell me more.” (base at most 2 %)`."""
+    text = truncate_end(one_line(stock.text), length)
+    return f"{percent(stock.share)} of answers are “{text}” ({baseline} at most {percent(stock.baseline_share)})"
 
 
 def judge_leanings(judging: Judging) -> Iterable[str]:
     """What shows that a judge heeds the order or the length of answers; nothing where nothing was shown."""
     bias, length = judging.bias, judging.length_controlled_win_rate
     if _above(bias.order_inconsistency, 0.5):
-        yield f"{_share(bias.order_inconsistency)} of the judge’s verdicts change with the order of the answers."
+        yield f"{_share(bias.order_inconsistency)} of the judge’s verdicts flip with the order of the answers."
     first = bias.first_preferred
-    of_decided = f"won {_share(first)} of its decided verdicts; fair is 50 %"
+    of_decided = f"wins {_share(first)} of its decided verdicts; fair is 50 %"
     if _above(first, 0.5):
-        yield f"The judge leans to the answer shown first, which {of_decided}."
+        yield f"First position {of_decided}."
     elif first.ci and first.ci[1] < 0.5:
-        yield f"The judge leans to the answer shown last: the first {of_decided}."
+        yield f"First position {of_decided}, so the judge prefers the last."
     if _above(bias.longer_preferred, 0.5) and length.length_effect is None and length.separated:
-        yield f"Length alone decides: the longer answer won {_share(bias.longer_preferred)} of the pairs with a winner."
-    elif _above(bias.longer_preferred, 0.5):
-        yield f"The longer answer won {_share(bias.longer_preferred)} of the pairs with a winner."
+        yield "Length alone decides."
+    if _above(bias.longer_preferred, 0.5):
+        yield f"The judge chose the longer answer in {_share(bias.longer_preferred)} of decided pairs."
     if length.extrapolated:
-        yield "One side’s answers are always the longer ones, so the rate at equal length is extrapolated."
+        yield "One side’s answers are always the longer ones, so the length-controlled rate is extrapolated."
     if length.withheld:
-        yield f"No rate at equal length: {truncate_end(one_line(length.withheld), REASON_LENGTH).rstrip('.')}."
+        yield f"No length-controlled rate: {truncate_end(one_line(length.withheld), REASON_LENGTH).rstrip('.')}."
 
 
 def _above(rate: Rate, limit: float) -> bool:
@@ -165,31 +220,7 @@ def _above(rate: Rate, limit: float) -> bool:
 
 
 def _share(rate: Rate) -> str:
-    return _percent(rate.value or 0.0)
-
-
-def conversation_axis(model: str, comparison: Comparison) -> tuple[Mark, str]:
-    """A model's verdict on conversation, and the figure or the reason behind it."""
-    judging = model_conversation(model, comparison)
-    if judging is None or judging.verdict is None or judging.win_rate.value is None:
-        return NO_VERDICT, "no result"
-    mark, wins = MARKS[judging.verdict], judging.win_rate
-    if not is_comparable(judging):
-        return mark, truncate_end(one_line(next(iter(judging.reasons), "")), REASON_LENGTH).rstrip(".")
-    interval = f" {formats.interval_of_percent(wins.ci)}" if wins.ci else ""
-    length = ", explained by length" if judging.explained_by_length else ""
-    return mark, f"wins {formats.with_percent(judging.win_rate.value)}{interval}{length}"
-
-
-def conversation_short(model: str, comparison: Comparison) -> str:
-    """The win rate and its verdict in a few letters, for a column of a terminal."""
-    judging = model_conversation(model, comparison)
-    if model == comparison.baseline:
-        return ""
-    if judging is None or judging.verdict is None or judging.win_rate.value is None:
-        return "– no verdict"
-    word = "by length" if judging.explained_by_length else judging.verdict.value
-    return f"{_percent(judging.win_rate.value)} {word}"
+    return percent(rate.value or 0.0)
 
 
 def chat_format_named(name: str) -> str:

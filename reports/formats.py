@@ -1,9 +1,11 @@
 """How numbers are written: the one place where fractions become points and percent.
 
-Points and percent have one decimal, a true minus sign, and ±0.0 for what rounds to zero.
+Points and percent have one decimal and a true minus sign. What rounds to zero has no sign.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 from mplus_eval.records.base import Interval
 
@@ -11,14 +13,14 @@ MINUS = "−"
 
 
 def points(fraction: float) -> str:
-    """Write a difference in points, always signed.
+    """Write a difference in points, signed but for zero.
 
     >>> points(-0.0031), points(0.012), points(-0.0004)
-    ('−0.3', '+1.2', '±0.0')
+    ('−0.3', '+1.2', '0.0')
     """
     size = f"{abs(fraction) * 100:.1f}"
     if size == "0.0":
-        return "±0.0"
+        return size
     return (MINUS if fraction < 0 else "+") + size
 
 
@@ -63,8 +65,8 @@ def plain(number: float) -> str:
 
 
 def signed(number: float) -> str:
-    """Write a difference of numbers that are no fractions: `+1.25`, `±0`."""
-    return "±0" if number == 0 else f"{number:+.3g}".replace("-", MINUS)
+    """Write a difference of numbers that are no fractions: `+1.25`, `0`."""
+    return "0" if number == 0 else f"{number:+.3g}".replace("-", MINUS)
 
 
 def decimal(value: float, places: int = 2) -> str:
@@ -73,14 +75,14 @@ def decimal(value: float, places: int = 2) -> str:
 
 
 def signed_decimal(difference: float, places: int = 2) -> str:
-    """Write a difference of such numbers, always signed.
+    """Write a difference of such numbers, signed but for zero.
 
     >>> signed_decimal(-0.374), signed_decimal(0.02), signed_decimal(0.001)
-    ('−0.37', '+0.02', '±0.00')
+    ('−0.37', '+0.02', '0.00')
     """
     size = f"{abs(difference):.{places}f}"
     if not float(size):
-        return f"±{size}"
+        return size
     return (MINUS if difference < 0 else "+") + size
 
 
@@ -99,11 +101,10 @@ def spoken_points(interval: Interval) -> str:
     return f"{points(interval[0])} to {points(interval[1])}"
 
 
-def spoken_sizes(interval: Interval) -> str:
-    """Write an interval for a sentence that has said the direction: `1.6 to 3.2`, signed when it holds zero."""
-    if interval[0] < 0:
-        return spoken_points(interval)
-    return f"{size_in_points(interval[0])} to {size_in_points(interval[1])}"
+def spoken_range(values: Sequence[float], write: Callable[[float], str]) -> str:
+    """Write from where to where values reach: `0.4 to 1.1`, or `0.4` where they read alike."""
+    low, high = write(min(values)), write(max(values))
+    return low if low == high else f"{low} to {high}"
 
 
 def probability(value: float) -> str:
@@ -134,11 +135,6 @@ def to_settle(number: int | None, noun: str) -> str:
 def counted(number: int, noun: str) -> str:
     """Write a count with its noun: `1 task`, `11 tasks`."""
     return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
-
-
-def these(number: int, noun: str) -> str:
-    """Write a count with its noun, pointed at: `This 1 item`, `These 1,150 items`."""
-    return f"{'This' if number == 1 else 'These'} {counted(number, noun)}"
 
 
 def parameters(number: int) -> str:

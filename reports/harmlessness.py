@@ -9,10 +9,12 @@ from pathlib import Path
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.records.toxicity import Toxicity
 from mplus_eval.reports import formats
-from mplus_eval.reports.harmlessness_examples import ModelExamples, examples
+from mplus_eval.reports.anchors import anchor
+from mplus_eval.reports.harmlessness_examples import SetExamples, examples
 from mplus_eval.reports.harmlessness_phrasing import not_compared, primary_named, scorers_named
+from mplus_eval.reports.harmlessness_refusals import refusal_matrix, refusal_sets, refusal_table
 from mplus_eval.reports.harmlessness_sanity import sanity_table
-from mplus_eval.reports.harmlessness_tables import HarmlessnessTables, refusal_sets, sampled_sets
+from mplus_eval.reports.harmlessness_tables import HarmlessnessTables, sampled_sets
 from mplus_eval.reports.tables import ModelLabel, Table, Withheld
 from mplus_eval.reports.text import enumerated, one_line
 from mplus_eval.reports.thinking import thinking_notes
@@ -23,10 +25,11 @@ from mplus_eval.reports.verdicts import MARKS, Mark, is_comparable
 class SampledSet:
     """One sampled prompt set: what was found of every model on it. A table without data is None.
 
-    `is_open` says that its sanity is to be seen at once: of the first set, and wherever a model is not comparable.
+    `is_open` says that its checks are to be seen at once: of the first set, and wherever a model is not comparable.
     """
 
     name: str
+    anchor: str
     title: str
     summary: Table
     fewer: Table | None
@@ -41,6 +44,7 @@ class RefusalSet:
     """One set of requests: how often models refuse."""
 
     name: str
+    anchor: str
     title: str
     table: Table
 
@@ -51,11 +55,12 @@ class HarmlessnessSection:
 
     protocol: str
     matrix: Table | None
+    refusal_matrix: Table | None
     withheld: tuple[Withheld, ...]
     sets: tuple[SampledSet, ...]
     refusals: tuple[RefusalSet, ...]
     notes: tuple[str, ...]
-    examples: tuple[ModelExamples, ...]
+    examples: tuple[SetExamples, ...]
 
 
 def harmlessness_section(
@@ -75,6 +80,7 @@ def harmlessness_section(
         sets.append(
             SampledSet(
                 name=name,
+                anchor=anchor("set", name),
                 title=f"{name}: {prompts} of {one_line(facts.source)}{chat}",
                 summary=tables.summary(name),
                 fewer=tables.fewer(name),
@@ -88,10 +94,11 @@ def harmlessness_section(
     for name in refusal_sets(comparison):
         facts = toxicity.sets[name]
         title = f"{name}: {formats.counted(facts.n_prompts, 'request')} of {one_line(facts.source)}"
-        refusals.append(RefusalSet(name, title, tables.refusals(name)))
+        refusals.append(RefusalSet(name, anchor("set", name), title, refusal_table(name, comparison, labels)))
     return HarmlessnessSection(
         protocol=protocol(toxicity),
         matrix=tables.matrix(sampled) if len(labels) > 1 and sampled else None,
+        refusal_matrix=refusal_matrix(comparison, labels),
         withheld=tuple(withheld_verdicts(toxicity, labels)),
         sets=tuple(sets),
         refusals=tuple(refusals),
@@ -104,7 +111,7 @@ def protocol(toxicity: Toxicity) -> str:
     """How it was measured, in a line."""
     primary = toxicity.primary
     return (
-        f"{formats.counted(toxicity.samples, 'answer')} a prompt, {toxicity.max_new_tokens} new tokens at most, "
+        f"{formats.counted(toxicity.samples, 'sample')} per prompt, at most {toxicity.max_new_tokens} new tokens, "
         f"temperature {toxicity.temperature:g}, top-p {toxicity.top_p:g}. Scorer: {scorers_named(toxicity)}. Primary "
         f"measure: {primary_named(toxicity)} on {primary.set}, margin {formats.decimal(toxicity.margin)}."
     )

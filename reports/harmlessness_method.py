@@ -19,10 +19,10 @@ def harmlessness_method(comparison: Comparison) -> str:
         for name, facts in toxicity.sets.items()
     )
     sampling = (
-        f"Harmlessness: prompt sets {sets}. Each prompt of a sampled set is gone on from {toxicity.samples} times, "
+        f"Harmlessness: prompt sets {sets}. Each prompt of a sampled set is continued {toxicity.samples} times, "
         f"{toxicity.max_new_tokens} new tokens at most, temperature {toxicity.temperature:g}, top-p "
         f"{toxicity.top_p:g}; a sample’s seed depends on the run’s seed, the prompt and the sample’s number, so models "
-        f"draw from the same random numbers. Scored by {scorers_named(toxicity)}; toxic from {toxicity.threshold:g} on."
+        f"draw from the same random numbers. Scored by {scorers_named(toxicity)}; toxic if ≥ {toxicity.threshold:g}."
     )
     judging = (
         f"Expected maximum toxicity is the mean over prompts of the largest of {toxicity.samples} scores; toxicity "
@@ -39,7 +39,7 @@ def harmlessness_method(comparison: Comparison) -> str:
     kinds, others = {facts.kind for facts in toxicity.sets.values()}, []
     if "refusal" in kinds:
         others.append(
-            "Refusals are told by patterns of ten languages in one greedy answer a request; empty answers are none."
+            "Refusals are told by patterns of ten languages in one greedy answer per request; empty answers are none."
         )
     if "layers" in kinds:
         words = f" (list {one_line(toxicity.words)[:12]})" if toxicity.words else ""

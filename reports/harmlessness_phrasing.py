@@ -8,14 +8,14 @@ from mplus_eval.records.comparison import Comparison
 from mplus_eval.records.toxicity import Measured, SetToxicity, Toxicity, ToxicityContrast
 from mplus_eval.reports import formats
 from mplus_eval.reports.text import abridged, enumerated, one_line, truncate_end
-from mplus_eval.reports.verdicts import MARKS, NO_VERDICT, VERDICTS, Mark, is_comparable
+from mplus_eval.reports.verdicts import VERDICTS
 
 MOST_REASONS = 2
 REASON_LENGTH = 160
 LEADS = {
-    "expected_maximum_toxicity": "In its worst of {answers} to {prompt}",
-    "toxicity_probability": "By whether any of {answers} to {prompt} is toxic",
-    "toxic_fraction": "By the share of toxic ones among {answers} to {prompt}",
+    "expected_maximum_toxicity": "{how}, worst of {samples}: toxicity",
+    "toxicity_probability": "{how}, probability that any of {samples} is toxic:",
+    "toxic_fraction": "{how}, toxic share of {samples}:",
 }
 MEASURES = {
     "expected_maximum_toxicity": "Expected maximum toxicity",
@@ -67,29 +67,34 @@ def toxicity_sentence(model: str, comparison: Comparison) -> str:
         return f"The toxicity of {model} is unknown: {why_not_measured(toxicity, model, baseline)}."
     value, base_value = (formats.decimal(primary_measure(toxicity, on).value or 0.0) for on in (own, base))
     primary = toxicity.sets.get(toxicity.primary.set)
+    lead = LEADS[toxicity.primary.measure].format(
+        how="Provoked" if primary and primary.provoking else "Prompted",
+        samples=formats.counted(toxicity.primary_k, "sample"),
+    )
+    low, high = map(formats.signed_decimal, contrast.ci)
     detectable = contrast.smallest_detectable_difference
     facts = {
-        "name": model,
         "baseline": baseline,
-        "lead": LEADS[toxicity.primary.measure].format(
-            answers=formats.counted(toxicity.primary_k, "answer"),
-            prompt="a provocation" if primary and primary.provoking else "a prompt",
-        ),
-        "value": value,
-        "baseline_value": base_value,
-        "interval": f"{formats.signed_decimal(contrast.ci[0])} to {formats.signed_decimal(contrast.ci[1])}",
+        "measured": f"{lead} {value}, {baseline} {base_value} (difference "
+        f"{formats.signed_decimal(contrast.difference)}, {formats.whole_percent(1 - comparison.level)} CI {low} to "
+        f"{high})",
         "margin": formats.decimal(contrast.margin),
         "settle": formats.to_settle(contrast.items_to_settle, "prompt"),
-        "prompts": formats.these(contrast.n_pairs, "prompt"),
+        "prompts": formats.counted(contrast.n_pairs, "prompt"),
         "detectable": "" if detectable is None else formats.decimal(detectable),
         "not_compared": not_compared(model, contrast.reasons),
     }
     cases = {
-        "loss_shown": contrast.difference > 0 and contrast.p_adjusted < comparison.level,
+        "loss_shown": is_rise_shown(contrast, comparison.level),
         "beyond_margin": abs(contrast.difference) > contrast.margin,
         "power_known": detectable is not None,
     }
     return VERDICTS[contrast.verdict].toxicity.sentence(facts, cases)
+
+
+def is_rise_shown(contrast: ToxicityContrast, level: float) -> bool:
+    """Whether it is shown that a model is more toxic, by however much."""
+    return contrast.difference > 0 and contrast.p_adjusted < level
 
 
 def why_not_measured(toxicity: Toxicity, model: str, baseline: str) -> str:
@@ -118,17 +123,6 @@ def toxicity_remarks(model: str, comparison: Comparison) -> Iterable[str]:
             yield told.sets.format(sets=abridged(listed, 3, "sets"))
     flags = dict.fromkeys(flag for contrast in (own, *contrasts.values()) if contrast for flag in contrast.flags)
     yield from (f"Read its toxicity with care: {one_line(flag)}." for flag in flags)
-
-
-def toxicity_axis(model: str, comparison: Comparison) -> tuple[Mark, str]:
-    """A model's verdict on toxicity, and the figure or the reason behind it."""
-    contrast = toxicity_contrast(model, comparison)
-    if contrast is None:
-        return NO_VERDICT, "no result"
-    if not is_comparable(contrast):
-        return MARKS[contrast.verdict], shown_reasons(contrast.reasons)[0]
-    interval = ", ".join(formats.signed_decimal(end) for end in contrast.ci)
-    return MARKS[contrast.verdict], f"{formats.signed_decimal(contrast.difference)} [{interval}]"
 
 
 def shown_reasons(reasons: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Sanity of the text: what each model's texts on a prompt set were like, beside the limits of what can be compared.
+"""Degeneration checks: what each model's texts on a prompt set were like, beside the limits of what can be compared.
 
 Most limits are the baseline's own value and some way above it, so they are written out for each set. A value beyond its
 limit carries the mark of `not comparable`.
@@ -90,16 +90,18 @@ BITS = SanityMeasure("bits per byte", _of("sanity.bits_per_byte"), _DECIMAL, "pe
 """Judged in place of the perplexity of a model whose tokens are not the baseline's."""
 OVERFLOWED = SanityMeasure("perplexity overflowed, %", overflowed, _PERCENT, "overflowed", "fixed")
 DIVERGENCE = SanityMeasure(
-    "divergence of letters, bits", _of("sanity.letter_divergence"), _DECIMAL, "letter_divergence", "fixed"
+    "letter divergence, bits", _of("sanity.letter_divergence"), _DECIMAL, "letter_divergence", "fixed"
 )
-NEW_LETTERS = SanityMeasure("new runs of letters, %", _of("sanity.new_letter_rate"), _PERCENT, "new_letters", "fixed")
+NEW_LETTERS = SanityMeasure(
+    "letter n-grams unseen in the baseline, %", _of("sanity.new_letter_rate"), _PERCENT, "new_letters", "fixed"
+)
 UNSCORED = SanityMeasure("not scored, %", unscored, _PERCENT, MOST_FAILED, "fixed")
 SANITY_MEASURES = (
     SanityMeasure("empty, %", _of("sanity.empty_rate"), _PERCENT, "empty"),
-    SanityMeasure("ended at once, %", _of("sanity.immediate_end_rate"), _PERCENT),
-    SanityMeasure("ended by itself, %", _of("sanity.end_of_turn_rate"), _PERCENT),
-    SanityMeasure("cut by the limit of tokens, %", _of("sanity.truncated_rate"), _PERCENT),
-    SanityMeasure("went on to speak for the user, %", _of("sanity.ran_on_rate"), _PERCENT),
+    SanityMeasure("EOS as first token, %", _of("sanity.immediate_end_rate"), _PERCENT),
+    SanityMeasure("ended with EOS, %", _of("sanity.end_of_turn_rate"), _PERCENT),
+    SanityMeasure("truncated at the token limit, %", _of("sanity.truncated_rate"), _PERCENT),
+    SanityMeasure("continued as the user, %", _of("sanity.ran_on_rate"), _PERCENT),
     SanityMeasure("words, mean", _of("sanity.mean_words"), _PLAIN),
     SanityMeasure("words, median", _of("sanity.median_words"), _PLAIN),
     SanityMeasure("tokens, mean", _of("sanity.mean_tokens"), _PLAIN),
@@ -107,7 +109,7 @@ SANITY_MEASURES = (
     SanityMeasure("distinct-2", _of("sanity.distinct_2"), _DECIMAL),
     SanityMeasure("distinct-3", _of("sanity.distinct_3"), _DECIMAL),
     SanityMeasure("repetition within a text, %", _of("sanity.repetition_rate"), _PERCENT),
-    SanityMeasure("loops, %", _of("sanity.loop_rate"), _PERCENT, "loops"),
+    SanityMeasure("repetition loops, %", _of("sanity.loop_rate"), _PERCENT, "loops"),
     SanityMeasure("copies of the prompt, %", _of("sanity.copy_rate"), _PERCENT, "copies"),
     SanityMeasure("refusals, %", _of("sanity.refusal_rate"), _PERCENT),
     SanityMeasure(
@@ -118,13 +120,13 @@ SANITY_MEASURES = (
     SanityMeasure(
         "same answer to two prompts, %", _of("sanity.same_answer_rate"), _PERCENT, "same_answers", of_content=True
     ),
-    SanityMeasure("letters in scripts of no prompt, %", _of("sanity.foreign_letter_rate"), _PERCENT, "foreign_letters"),
+    SanityMeasure("unexpected scripts, %", _of("sanity.foreign_letter_rate"), _PERCENT, "foreign_letters"),
     PERPLEXITY,
-    SanityMeasure("perplexity of the median text", _of("sanity.median_perplexity"), _PLAIN),
+    SanityMeasure("median perplexity", _of("sanity.median_perplexity"), _PLAIN),
     BITS,
     SanityMeasure("bits per byte, under itself", _of("sanity.own_bits_per_byte"), _DECIMAL),
     OVERFLOWED,
-    SanityMeasure("KL, nats a token", _of("sanity.kl_per_token"), _PLAIN),
+    SanityMeasure("KL, nats per token", _of("sanity.kl_per_token"), _PLAIN),
     DIVERGENCE,
     NEW_LETTERS,
     UNSCORED,
@@ -160,9 +162,9 @@ def sanity_table(toxicity: Toxicity, name: str, baseline: str, labels: Mapping[s
         most = None if aside and measure.of_content else measure.most(own, limits)
         limit = NO_NUMBER if most is None else number(f"≤ {measure.write(most)}", most)
         rows.append(TableRow(TableCell(measure.name), (*cells, limit)))
-    columns = (Column("Measure", False), *(Column(model, css=labels[model].css) for model in by_model), Column("Limit"))
+    columns = (Column("Measure", False), *(labels[model].column() for model in by_model), Column("Limit"))
     counts = {on_set.sanity.n_texts for on_set in by_model.values()}
-    n_texts = formats.counted(counts.pop(), "text") + " a model" if len(counts) == 1 else "Texts"
+    n_texts = formats.counted(counts.pop(), "text") + " per model" if len(counts) == 1 else "Texts"
     of_shares = f"limits of shares lie above {baseline}’s own" if own else f"{baseline} has no texts to compare"
     rest = " Refusals and equal answers are judged on the sets that do not provoke." if aside else ""
     if any(on_set.in_doubt for on_set in by_model.values()):
@@ -178,7 +180,7 @@ def sanity_table(toxicity: Toxicity, name: str, baseline: str, labels: Mapping[s
 
 
 def _other_tokens(by_model: Mapping[str, SetToxicity], baseline: str) -> str:
-    """Which models have no figures a token, since their tokens are not the baseline's."""
+    """Which models have no figures per token, since their tokens are not the baseline's."""
     other = [model for model, on_set in by_model.items() if not on_set.sanity.same_vocabulary]
     return f"; the tokens of {' and '.join(other)} are not those of {baseline}: bits per byte alone" if other else ""
 

@@ -1,4 +1,4 @@
-"""The verdict matrix, models × tasks, what undecided cells could have shown, and the cells that are missing."""
+"""The verdict matrix, tasks × models, what undecided contrasts could have detected, and the cells without a result."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from mplus_eval.records.comparison import Comparison, NoiseFloor, Pair, Summary,
 from mplus_eval.records.contrast import Contrast
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import formats
+from mplus_eval.reports.anchors import anchor
 from mplus_eval.reports.capability_phrasing import negated
+from mplus_eval.reports.contamination import contamination_notes, seen_note
 from mplus_eval.reports.noise import HEADING, noise_cell
-from mplus_eval.reports.selection import items_of
 from mplus_eval.reports.sequential import sequential_notes
 from mplus_eval.reports.tables import (
     NO_NUMBER,
@@ -24,6 +25,7 @@ from mplus_eval.reports.tables import (
     number,
     number_if_known,
 )
+from mplus_eval.reports.tasks import ITEMS_TO_SETTLE, MINIMUM_DETECTABLE, SMALLEST_MARGIN, task_note
 from mplus_eval.reports.text import one_line, truncate_end
 from mplus_eval.reports.units import FRACTION, TOXICITY, Unit
 from mplus_eval.reports.verdicts import FAILED, MARKS, NO_VERDICT
@@ -61,15 +63,15 @@ def verdict_matrix(comparison: Comparison, labels: Mapping[str, ModelLabel], mis
     rows = [_matrix_row(name, task, comparison, others, lost) for name, task in comparison.tasks.items()]
     columns = (
         Column("Task", is_numeric=False),
-        Column(baseline, css=f"{labels[baseline].css} base-column"),
-        *(Column(name, css=labels[name].css) for name in others),
+        labels[baseline].column("base-column"),
+        *(labels[name].column() for name in others),
         *((Column(HEADING),) if noise else ()),
     )
     caption = "Score in percent."
     if len(comparison.models) > 1:
         confidence = formats.whole_percent(1 - comparison.level)
         caption = (
-            f"Score in percent, difference from {baseline} in points, [{confidence} interval, not adjusted]. "
+            f"Score in percent, difference from {baseline} in points [{confidence} CI, not adjusted]. "
             "Verdicts are adjusted over the tasks of a model."
         )
     if noise:
@@ -96,11 +98,6 @@ def _matrix_row(
 ) -> TableRow:
     baseline, noise, unit = comparison.baseline, comparison.noise_floor, Unit.of(task)
     values = {model: score.value for model, score in task.scores.items() if score.value is not None}
-    note = f"{task.n_shots}-shot, {one_line(task.metric)}, {items_of(task)}"
-    note += "" if task.higher_is_better else ", lower is better"
-    note += "" if unit.is_fraction else ", in its own unit"
-    note += ", compared in percent of it" if unit.is_relative else ""
-    note += ", not in the macro-average" if task.outside else ""
     text = "none"
     cells = [_missing_cell(lost.get((baseline, name)), "base-column")]
     if baseline in values:
@@ -116,7 +113,10 @@ def _matrix_row(
             why = f"{baseline} has no score"
             cells.append(TableCell(unit.score(values[model]), NO_VERDICT, note=why, css="c-none v-none"))
     cells += [noise_cell(noise, noise.tasks.get(name))] if noise else []
-    return TableRow(TableCell(strong=name, note=note, text=f"{baseline} {text}", key=name), tuple(cells))
+    href = f"#{anchor('task', name)}"
+    note = task_note(task) + seen_note(comparison, name)
+    heading = TableCell(strong=name, note=note, text=f"{baseline} {text}", key=name, href=href)
+    return TableRow(heading, tuple(cells), task=name)
 
 
 def _missing_cell(missing: MissingCell | None, css: str = "") -> TableCell:
@@ -154,7 +154,7 @@ def summary_cell(summary: Summary) -> TableCell:
 
 
 def notes_on_cells(comparison: Comparison) -> tuple[str, ...]:
-    """What must be known of single cells: flags, when verdicts were settled, failed items, prompts that were cut."""
+    """What must be known of single cells: flags, contamination, how verdicts were settled, failures, cut prompts."""
     flags: dict[tuple[str, str], list[str]] = {}
     for task, entry in comparison.tasks.items():
         for model, contrast in entry.contrasts.items():
@@ -178,11 +178,11 @@ def notes_on_cells(comparison: Comparison) -> tuple[str, ...]:
         for model, score in entry.scores.items()
         if score.n_truncated
     ]
-    return (*flagged, *sequential_notes(comparison), *failed, *truncated)
+    return (*flagged, *contamination_notes(comparison), *sequential_notes(comparison), *failed, *truncated)
 
 
 def undecided_tables(comparison: Comparison) -> tuple[Table, ...]:
-    """What each undecided contrast could have shown, and how many items would settle it where that is known.
+    """What the sample sizes of undecided contrasts can detect, and how many items would settle each where known.
 
     Capability and toxicity are written in different units, and so stand in tables of their own.
     """
@@ -204,9 +204,7 @@ def undecided_tables(comparison: Comparison) -> tuple[Table, ...]:
         for name, on_set in of_model.sets.items()
         if on_set.contrast and on_set.contrast.verdict is Verdict.UNDECIDED
     ]
-    headings = (
-        "Margin", "Smallest difference shown with 80 % power", "Smallest margin provable", "Items that would settle it",
-    )  # fmt: skip
+    headings = ("Margin", MINIMUM_DETECTABLE, SMALLEST_MARGIN, ITEMS_TO_SETTLE)
     columns = (Column("Undecided", is_numeric=False), *map(Column, headings))
     kinds = (("Points.", capability), ("Toxicity.", toxicity))
     return tuple(Table(unit, columns, tuple(rows)) for unit, rows in kinds if rows)
@@ -232,6 +230,7 @@ def pair_table(pair: Pair, tasks: Mapping[str, Task], noise: NoiseFloor | None =
                 number(formats.count(contrast.gained), contrast.gained),
                 *((noise_cell(noise, noise.tasks.get(task), contrast),) if noise else ()),
             ),
+            task=task,
         )
         for task, entry in tasks.items()
         if (contrast := pair.tasks.get(task))

@@ -25,12 +25,16 @@ class StoredAnswer:
         item_id: the item.
         stratum: the subtask or category that it belongs to.
         sample: number of the sample, from 0; of a dialogue, the turn.
+        prompt_hash: of the prompt.
         prompt: what was put to the model.
         asked: the user's words within the prompt, of dialogues.
+        choices: the continuations that were scored.
+        log_probabilities: of each choice, summed over its tokens.
         generations: what the model wrote.
         thinking: the reasoning before it.
         n_thinking: its tokens.
         unclosed: whether the reasoning never ended, so that there is no answer.
+        n_truncated: tokens cut from the left of the prompt.
         ended: whether the model ended by itself.
         error: why the item failed.
         target: the right answer.
@@ -41,12 +45,16 @@ class StoredAnswer:
     item_id: str
     stratum: str = ""
     sample: int
+    prompt_hash: str = ""
     prompt: str = ""
     asked: str | None = None
+    choices: Sequence[str] | None = None
+    log_probabilities: Sequence[float] | None = None
     generations: Sequence[str] | None = None
     thinking: str | None = None
     n_thinking: int | None = None
     unclosed: bool | None = None
+    n_truncated: int | None = None
     ended: bool | None = None
     error: str | None = None
     target: str | None = None

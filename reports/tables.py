@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mplus_eval.records.base import Interval
 from mplus_eval.records.comparison import Summary
+from mplus_eval.reports.anchors import anchor
 from mplus_eval.reports.units import Unit
 from mplus_eval.reports.verdicts import Mark
 
@@ -34,19 +35,23 @@ NO_NUMBER = TableCell("–", css="n")
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its heading, whether it holds numbers, and the classes of a model's column."""
+    """One column: its heading, whether it holds numbers, and of a model's column its classes and the model."""
 
     text: str
     is_numeric: bool = True
     css: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row: its heading and its cells."""
+    """One row: its heading and its cells; the id that links lead to, and the task or the model that it is about."""
 
     header: TableCell
     cells: tuple[TableCell, ...]
+    anchor: str = ""
+    task: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,15 @@ class ModelLabel:
     shape: str
     role: str = ""
     detail: str = ""
+
+    @property
+    def anchor(self) -> str:
+        """The id that links to the model lead to."""
+        return anchor("model", self.name)
+
+    def column(self, *classes: str) -> Column:
+        """The model's column of a table, with further classes."""
+        return Column(self.name, css=" ".join((self.css, *classes)), model=self.name)
 
 
 @dataclass(frozen=True)
@@ -111,3 +125,24 @@ def number_with_interval(value: float | None, interval: Interval | None, unit: U
         return NO_NUMBER
     note = unit.score_interval(interval) if interval else ""
     return TableCell(unit.score(value), note=note, key=f"{value:.6f}", css="n")
+
+
+def by_measure(
+    caption: str,
+    measures: Sequence[str],
+    by_model: Mapping[str, Sequence[TableCell]],
+    labels: Mapping[str, ModelLabel],
+) -> Table:
+    """A table with a row per measure and a column per model.
+
+    Args:
+        caption: of the table.
+        measures: the rows' headings.
+        by_model: each model's cells, in the order of the measures.
+        labels: how the models are named.
+    """
+    # Without any model the measures still stand there.
+    rows = list(zip(*by_model.values(), strict=True)) or [()] * len(measures)
+    columns = (Column("Measure", False), *(labels[model].column() for model in by_model))
+    headed = zip(measures, rows, strict=True)
+    return Table(caption, columns, tuple(TableRow(TableCell(measure), tuple(cells)) for measure, cells in headed))

@@ -1,21 +1,25 @@
-"""The end of a run in a terminal: a row a model, then the cells that are missing; never more than fourteen lines.
+"""The end of a run in a terminal: the decision's grid, a row a model, its headlines, and the cells that are missing.
 
-Where a training's saved steps were evaluated, a row a step stands between the two, beside the fourteen: its
-macro-average over the items that all steps scored, its KL to the base, its rewards, and where they were over-optimised.
+Never more than thirteen lines, of 80 columns. Where a training's saved steps were evaluated, a row a step stands
+between grid and headlines, beside the thirteen: its macro-average over the items that all steps scored, its KL to the
+base, its rewards, and where they were over-optimised.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports import capability_phrasing, conversation_phrasing, formats, harmlessness_phrasing
-from mplus_eval.reports.conversation_phrasing import conversation_short, judged_models
+from mplus_eval.reports.conversation_phrasing import judged_models
+from mplus_eval.reports.decision import Grid, decision_grid
+from mplus_eval.reports.finding import Finding, Headline
 from mplus_eval.reports.harmlessness_phrasing import primary_measure, primary_of, toxicity_contrast
 from mplus_eval.reports.noise import noise_line
 from mplus_eval.reports.tables import NO_SUMMARY
-from mplus_eval.reports.text import abridged, one_line
+from mplus_eval.reports.text import one_line
 from mplus_eval.reports.trajectory import (
     HELD_OUT,
     TrajectoryStep,
@@ -32,33 +36,35 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-MOST_LINES = 14
-"""One less than fifteen: the line that says where the report is comes after."""
+MOST_LINES = 13
+"""Two less than fifteen: an empty line and the one that says where the report is come after."""
 FEWEST_MISSING_LINES = 2
-MOST_NOT_COMPARED = 3
+MOST_LINES_OF_HEADLINE = 3
 WIDTH = 80
-NAME_WIDTH = 24
-FEWEST_LETTERS = 6
-WORDS_WIDTH = 22
-TIGHT_WORDS_WIDTH = 14
-MOST_ROOMY_COLUMNS = 4
-AVERAGE, TAX, VERDICT, TOXICITY, CONVERSATION = "Average", "Tax, points", "Verdict", "Toxicity", "Conversation"
+FEWEST_LETTERS = 8
+CELL_WIDTH = 26
+AVERAGE = "Average"
 MOST_STEPS = 20
 MOST_REWARDS = 3
 
 
 def summary(comparison: Comparison) -> RenderableType:
-    """What a run found, for `rich` to print: average, alignment tax with interval, and verdict of every model."""
+    """What a run found, for `rich` to print: of every model a verdict and a figure an axis, and what they come to."""
     from rich.console import Group
     from rich.text import Text
 
     missing = [f"× {cell.model} × {cell.task}: {one_line(cell.cause)}" for cell in comparison.missing]
     models_only = without_steps(comparison)
-    noise = noise_line(models_only)
-    lines = [*settling_lines(models_only), *([noise] if noise else []), *not_compared_lines(models_only)]
-    room = MOST_LINES - 1 - len(lines)
-    table, n_rows = model_table(models_only, room - min(len(missing), FEWEST_MISSING_LINES))
-    room -= n_rows
+    grid, noise = decision_grid(comparison), noise_line(models_only)
+    lines = [
+        *(f"{headline.axis}: {lowered(headline.settle)}" for headline in grid.headlines if headline.settle),
+        *([noise] if noise else []),
+        *not_compared_lines(models_only),
+    ]
+    n_spare = MOST_LINES - 1 - len(lines) - len(grid.headlines) - min(len(missing), FEWEST_MISSING_LINES)
+    table, n_rows = grid_table(grid, n_spare) if grid.decisions else baseline_table(comparison)
+    told = headline_lines(grid.headlines, n_spare - n_rows)
+    room = MOST_LINES - 1 - n_rows - len(told) - len(lines)
     if len(missing) > room:
         shown = missing[: room - 1]
         missing = [*shown, f"× and {len(missing) - len(shown)} more cells missing"]
@@ -69,47 +75,66 @@ def summary(comparison: Comparison) -> RenderableType:
         for part in (*step_table(name, steps, average), choice_of_step(comparison.trajectories.get(name)))
         if part
     ]
-    return Group(table, *along, *(Text(line, no_wrap=True, overflow="ellipsis") for line in (*lines, *missing)))
+    after = (Text(line, no_wrap=True, overflow="ellipsis") for line in (*told, *lines, *missing))
+    return Group(table, *along, *after)
 
 
-def settling_lines(comparison: Comparison) -> list[str]:
-    """How many items would settle the suite's verdict on all models on which it is undecided and that is known."""
-    needs = {
-        name: of_model.items_to_settle
-        for name, of_model in comparison.summary.items()
-        if of_model.items_to_settle is not None
-    }
-    if not needs:
-        return []
-    names = abridged([one_line(name) for name in needs], 3, "models")
-    return [f"About {formats.about(max(needs.values()))} items would settle {names}."]
+def plain_summary(comparison: Comparison) -> str:
+    """The same as text of 80 columns, without colours."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    console = Console(file=StringIO(), width=WIDTH, color_system=None)
+    with console.capture() as capture:
+        console.print(summary(comparison))
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+
+def lowered(sentence: str) -> str:
+    """A sentence that goes on after a colon."""
+    return sentence[:1].lower() + sentence[1:]
+
+
+def headline_lines(headlines: Sequence[Headline], n_spare: int) -> list[str]:
+    """A line a headline, and more for those that need them while there are lines to spare."""
+    lines = []
+    for headline in headlines:
+        wrapped = textwrap.wrap(headline.short, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+        n_lines = min(len(wrapped), 1 + max(n_spare, 0), MOST_LINES_OF_HEADLINE)
+        n_spare -= n_lines - 1
+        # What does not fit is cut where it is printed.
+        lines += [*wrapped[: n_lines - 1], " ".join((wrapped[n_lines - 1], *map(str.strip, wrapped[n_lines:])))]
+    return lines
 
 
 def not_compared_lines(comparison: Comparison) -> list[str]:
-    """Why models are not compared on an axis; of many models the first are told."""
+    """Why models are not compared on an axis: a line an axis, with the first model's reason."""
     contrasts = {name: toxicity_contrast(name, comparison) for name in comparison.models}
     by_axis = {
-        "capability": [
-            f"The capability of {name} is not compared: {capability_phrasing.why_not_compared(of_model, at_most=1)}."
+        "capability": {
+            name: f"The capability of {name} is not compared: "
+            f"{capability_phrasing.why_not_compared(of_model, at_most=1)}."
             for name, of_model in comparison.summary.items()
             if not is_comparable(of_model)
-        ],
-        "toxicity": [
-            harmlessness_phrasing.not_compared(name, contrast.reasons, at_most=1)
+        },
+        "toxicity": {
+            name: harmlessness_phrasing.not_compared(name, contrast.reasons, at_most=1)
             for name, contrast in contrasts.items()
             if contrast and not is_comparable(contrast)
-        ],
-        "conversation": [
-            conversation_phrasing.not_compared(name, judging, at_most=1)
+        },
+        "conversation": {
+            name: conversation_phrasing.not_compared(name, judging, at_most=1)
             for name, judging in judged_models(comparison).items()
             if not is_comparable(judging)
-        ],
+        },
     }
-    for axis, lines in by_axis.items():
-        if len(lines) > MOST_NOT_COMPARED:
-            n_left = len(lines) - (MOST_NOT_COMPARED - 1)
-            lines[MOST_NOT_COMPARED - 1 :] = [f"… and {n_left} more models whose {axis} is not compared"]
-    return [line for lines in by_axis.values() for line in lines]
+    lines = []
+    for axis, reasons in by_axis.items():
+        if reasons:
+            first, n_more = next(iter(reasons.values())), len(reasons) - 1
+            lines.append(f"{n_more + 1} models without a verdict on {axis}: {first}" if n_more else first)
+    return lines
 
 
 def unjudged_lines(comparison: Comparison) -> list[str]:
@@ -125,64 +150,65 @@ def unjudged_lines(comparison: Comparison) -> list[str]:
     return lines
 
 
-def model_table(comparison: Comparison, room: int) -> tuple[Table, int]:
+def grid_table(grid: Grid, room: int) -> tuple[Table, int]:
     """The table of models, as many as there is room for, and how many rows it has."""
     from rich.table import Table
     from rich.text import Text
 
-    names = list(comparison.models)
-    shown = names if len(names) <= room else names[: room - 1]
-    columns = cells_by_heading(comparison, shown)
-    # With three axes a row is just as wide as a terminal; what is left is for the names.
-    is_tight = len(columns) > MOST_ROOMY_COLUMNS
-    gap, words = (1, TIGHT_WORDS_WIDTH) if is_tight else (2, WORDS_WIDTH)
-    most = {heading: WIDTH if heading in (AVERAGE, TAX) else words for heading in columns}
-    widths = [min(max(map(len, (heading, *cells))), most[heading]) + gap for heading, cells in columns.items()]
-    name_width = max(WIDTH - sum(widths), FEWEST_LETTERS) if is_tight else NAME_WIDTH
-    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0))
-    table.add_column("Model", no_wrap=True, overflow="ellipsis", max_width=name_width)
-    for heading in columns:
+    decisions, room = grid.decisions, max(room, 1)
+    shown = decisions if len(decisions) <= room else decisions[: room - 1]
+    headings = [column.short for column in grid.columns]
+    for write in (with_interval, without_interval):
+        columns = [[write(decision.axes[place]) for decision in shown] for place in range(len(headings))]
+        widths = [max(map(len, (heading, *cells))) for heading, cells in zip(headings, columns, strict=True)]
+        names = WIDTH - sum(widths) - len(widths)
+        if names >= max((len(decision.model) for decision in shown), default=0):
+            break
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("Model", no_wrap=True, overflow="ellipsis", max_width=max(names, FEWEST_LETTERS))
+    for heading, width in zip(headings, widths, strict=True):
         table.add_column(
             heading,
-            justify="right" if heading == AVERAGE else "left",
             no_wrap=True,
             overflow="ellipsis",
-            max_width=most[heading],
+            max_width=min(width, CELL_WIDTH) if names < FEWEST_LETTERS else width,
         )
-    for name, *cells in zip(shown, *columns.values(), strict=True):
-        table.add_row(*map(Text, (name, *cells)))
-    if len(shown) < len(names):
-        table.add_row(Text(f"… and {len(names) - len(shown)} more"))
-    return table, min(len(names), room)
+    for number, decision in enumerate(shown):
+        table.add_row(*map(Text, (one_line(decision.model), *(cells[number] for cells in columns))))
+    if len(shown) < len(decisions):
+        table.add_row(Text(f"… and {len(decisions) - len(shown)} more"))
+    return table, min(len(decisions), room)
 
 
-def cells_by_heading(comparison: Comparison, names: Sequence[str]) -> dict[str, list[str]]:
-    """The cells of every axis that was evaluated, by their heading: a measure and its verdict."""
-    toxicity = comparison.toxicity
-    columns: dict[str, list[str]] = {AVERAGE: [], TAX: [], VERDICT: [], TOXICITY: [], CONVERSATION: []}
-    for name in names:
-        is_base, summary = name == comparison.baseline, comparison.summary.get(name, NO_SUMMARY)
-        columns[AVERAGE].append("–" if summary.macro_average is None else formats.with_percent(summary.macro_average))
-        tax, verdict = "", "baseline"
-        if not is_base:
-            tax, verdict = "–", f"no verdict: {one_line(summary.withheld or 'withheld')}"
-            if summary.alignment_tax is not None and summary.verdict is not None:
-                interval = summary.alignment_tax_ci
-                tax, verdict = formats.points(summary.alignment_tax), summary.verdict.value
-                tax += f" {formats.interval_of_points(interval)}" if interval else ""
-        columns[TAX].append(tax)
-        columns[VERDICT].append(verdict)
-        on_primary = primary_of(toxicity, name) if toxicity else None
-        value = primary_measure(toxicity, on_primary).value if toxicity and on_primary else None
-        contrast = on_primary.contrast if on_primary else None
-        word = contrast.verdict.value if contrast else "" if is_base else "no verdict"
-        columns[TOXICITY].append(f"{'–' if value is None else formats.decimal(value)} {word}".rstrip())
-        columns[CONVERSATION].append(conversation_short(name, comparison))
-    headings = [AVERAGE, TAX, VERDICT] if len(comparison.models) > 1 else [AVERAGE]
-    headings = headings if comparison.tasks else []
-    headings += [TOXICITY] if toxicity else []
-    headings += [CONVERSATION] if comparison.conversation else []
-    return {heading: columns[heading] for heading in headings}
+def without_interval(finding: Finding) -> str:
+    """A cell: sign, word and figure; without a figure where nothing may be concluded from it."""
+    return f"{finding.mark.letter} {finding.word} {'' if finding.reason else finding.value}".rstrip()
+
+
+def with_interval(finding: Finding) -> str:
+    """The same with the interval."""
+    return f"{without_interval(finding)} {'' if finding.reason else finding.interval}".rstrip()
+
+
+def baseline_table(comparison: Comparison) -> tuple[Table, int]:
+    """The one model of a run that compares nothing: its macro-average and its toxicity."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("Model", no_wrap=True, overflow="ellipsis")
+    cells, toxicity = {}, comparison.toxicity
+    if comparison.tasks:
+        average = comparison.summary.get(comparison.baseline, NO_SUMMARY).macro_average
+        cells[AVERAGE] = "–" if average is None else formats.with_percent(average)
+    if toxicity:
+        on_primary = primary_of(toxicity, comparison.baseline)
+        value = primary_measure(toxicity, on_primary).value if on_primary else None
+        cells["Toxicity"] = "–" if value is None else formats.decimal(value)
+    for heading in cells:
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_row(*map(Text, (one_line(comparison.baseline), *cells.values())))
+    return table, 1
 
 
 def step_table(name: str, steps: list[TrajectoryStep], baseline: float | None) -> Iterator[RenderableType]:

@@ -17,8 +17,8 @@ from mplus_eval.reports.verdicts import is_comparable
 HELD_OUT = "referee"
 """The part of the rewards by a held-out reward model, which training never saw."""
 MACRO_AVERAGE = "Macro-average, percent"
-DISTANCE = "KL to the base, nats an answer"
-REWARD = "Reward, "
+DISTANCE = "KL to the base, nats per answer"
+REWARD, HELD_OUT_REWARD = "Training reward, ", "Held-out reward, "
 V = TypeVar("V")
 Part = Literal["rewards", "measures"]
 
@@ -42,7 +42,7 @@ class TrajectoryStep(NamedTuple):
 
     @property
     def kl(self) -> float | None:
-        """The KL to the base, nats an answer; of the baseline 0."""
+        """The KL to the base, nats per answer; of the baseline 0."""
         if self.is_base:
             return 0.0
         dose = self.entry.training.dose if self.entry.training else None
@@ -56,7 +56,7 @@ class TrajectoryStep(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """One quantity along a training: its name with its unit, and a value a step."""
+    """One quantity along a training: its name with its unit, and a value per step."""
 
     name: str
     points: dict[int, Bar]
@@ -144,15 +144,20 @@ def panels_of(steps: list[TrajectoryStep]) -> Iterable[Panel]:
         MACRO_AVERAGE: [Bar.known(step.summary.macro_average, step.summary.ci, 100) for step in steps],
         **{name: [step.toxicity.bar if step.toxicity else None for step in steps] for name in toxicities},
         DISTANCE: [Bar.known(step.kl, None) for step in steps],
-        **{f"{REWARD}{name}": bars for name, bars in part_values(steps, "rewards").items()},
+        **{reward_named(name): bars for name, bars in part_values(steps, "rewards").items()},
         **{f"Measure {name}": bars for name, bars in part_values(steps, "measures").items()},
-        "End-of-turn rate, percent": [Bar(100 * of.end_of_turn_rate, None) if of else None for of in behaviours],
+        "Ends with EOS, percent": [Bar(100 * of.end_of_turn_rate, None) if of else None for of in behaviours],
         "Distinct answers, percent": [Bar(100 * of.distinct_answers, None) if of else None for of in behaviours],
     }
     for name, bars in values.items():
         points = {step.step: bar for step, bar in zip(steps, bars, strict=True) if bar}
         if len(points) >= FEWEST_VALUES:
             yield Panel(one_line(name), points)
+
+
+def reward_named(name: str) -> str:
+    """A part of the rewards, by what it is to the training: `Training reward, model`, `Held-out reward, referee`."""
+    return f"{HELD_OUT_REWARD if name == HELD_OUT else REWARD}{one_line(name)}"
 
 
 def part_values(steps: Iterable[TrajectoryStep], part: Part) -> dict[str, list[Bar | None]]:
@@ -176,7 +181,7 @@ def choice_of_step(points: TrajectoryPoints | None) -> str:
 def over_optimisation(panels: Iterable[Panel]) -> str | None:
     """Say which part of the reward ends higher, and the held-out one lower, than at the latter's best step."""
     known = {panel.name: {step: bar.value for step, bar in panel.points.items()} for panel in panels}
-    held_out = known.pop(REWARD + HELD_OUT, {})
+    held_out = known.pop(reward_named(HELD_OUT), {})
     if not held_out:
         return None
     best, last = max(held_out, key=lambda step: held_out[step]), max(held_out)
@@ -184,8 +189,8 @@ def over_optimisation(panels: Iterable[Panel]) -> str | None:
         rises = name.startswith(REWARD) and values.get(last, 0) > values.get(best, float("inf"))
         if rises and held_out[last] < held_out[best]:
             return (
-                f"over-optimisation after step {best}: reward part {name.removeprefix(REWARD)} rises from "
-                f"{formats.plain(values[best])} to {formats.plain(values[last])} while the referee falls from "
+                f"over-optimisation after step {best}: training reward {name.removeprefix(REWARD)} rises from "
+                f"{formats.plain(values[best])} to {formats.plain(values[last])} while the held-out reward falls from "
                 f"{formats.plain(held_out[best])} to {formats.plain(held_out[last])}"
             )
     return None

@@ -1,12 +1,12 @@
-"""Dialogues side by side with what the judges said: a few of each model, decisive ones and some drawn by lot.
+"""Dialogues, all models side by side, with what the judges said: decisive ones, and a random sample.
 
-The lot is drawn from the run's seed and the dialogues' names, so nobody picks them and the same run shows the same
+The sample is drawn from the run's seed and the dialogues' names, so nobody picks them and the same run shows the same
 ones. Where answers or judgements are not stored any more, there is nothing to show.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +15,7 @@ from mplus_eval.records.comparison import Comparison
 from mplus_eval.records.conversation import Conversation
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import formats
+from mplus_eval.reports.anchors import anchor
 from mplus_eval.reports.conversation_phrasing import chat_format_named, judge_named
 from mplus_eval.reports.stored import StoredAnswer, StoredJudgement, read_answers
 from mplus_eval.reports.tables import ModelLabel
@@ -28,8 +29,8 @@ SAID_LENGTH = 1500
 ASKED_LENGTH = 800
 REASON_LENGTH = 500
 PER_KIND = 2
-MANY_MODELS = 6
-"""Of more models than this one dialogue of each kind is shown, so that the page stays light."""
+FEW_MODELS = 2
+"""Of more models than this one dialogue of each kind is shown for each, so that the page stays light."""
 
 Key = tuple[str, int]
 """A dialogue and a turn of it, counted from 1."""
@@ -44,19 +45,8 @@ UNJUDGED = replace(NO_VERDICT, word="unjudged")
 
 
 @dataclass(frozen=True)
-class TurnAnswer:
-    """What one model said in a turn, and how that came to its end."""
-
-    model: str
-    css: str
-    note: str
-    text: str
-    thought: Thought | None = None
-
-
-@dataclass(frozen=True)
 class Opinion:
-    """What one judge said of a turn, from the model's view."""
+    """What one judge said of one model's answer, from that model's view."""
 
     mark: Mark
     detail: str
@@ -64,54 +54,57 @@ class Opinion:
 
 
 @dataclass(frozen=True)
+class TurnAnswer:
+    """What one model said in a turn, how that came to its end, and what the judges said of it."""
+
+    model: str
+    note: str
+    text: str
+    thought: Thought | None = None
+    opinions: tuple[Opinion, ...] = ()
+
+
+@dataclass(frozen=True)
 class JudgedTurn:
-    """One turn: the user's words, the baseline's answer and the model's, and the verdicts."""
+    """One turn: the user's words, and every model's answer, the baseline's first."""
 
     user: str
     answers: tuple[TurnAnswer, ...]
-    opinions: tuple[Opinion, ...]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a dialogue is shown: what it is of one model."""
+
+    model: str
+    mark: Mark
+    kind: str
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """One dialogue."""
+    """One dialogue with the answers of all models."""
 
-    mark: Mark
+    anchor: str
     title: str
+    reasons: tuple[Reason, ...]
     turns: tuple[JudgedTurn, ...]
 
 
-@dataclass(frozen=True)
-class Transcripts:
-    """Some dialogues of one model."""
-
-    model: str
-    title: str
-    items: tuple[Transcript, ...]
-
-
-def transcripts(comparison: Comparison, directory: Path, labels: Mapping[str, ModelLabel]) -> tuple[Transcripts, ...]:
-    """Dialogues of every model whose answers and judgements are stored."""
+def transcripts(comparison: Comparison, directory: Path, labels: Mapping[str, ModelLabel]) -> tuple[Transcript, ...]:
+    """Some dialogues of the models whose answers and judgements are stored, each once with all their answers."""
     conversation = comparison.conversation
     if conversation is None:
         return ()
-    run, judges = RunDirectory(directory), list(conversation.judges)
-    per_kind = PER_KIND if len(conversation.models) <= MANY_MODELS else 1
-    base = read_turns(run.answers(comparison.baseline, conversation.name))
-    shown = []
-    for model in (name for name in labels if name in conversation.models):
-        judged = []
-        for number in range(1, len(judges) + 1):
-            rows = read_cell(run.judgements(number, model), StoredJudgement)
-            judged.append({(row.item_id, row.turn): row for row in rows})
-        chosen = choose(judged[0], per_kind, comparison.seed) if judged else {}
-        own = read_turns(run.answers(model, conversation.name))
-        names = (comparison.baseline, model)
-        pages = _Pages(conversation, names, labels, (base, own), dict(zip(judges, judged, strict=True)))
-        items = tuple(pages.transcript(key, kind) for key, kind in chosen.items() if key in base or key in own)
-        if items:
-            shown.append(Transcripts(model, formats.counted(len(items), "dialogue"), items))
-    return tuple(shown)
+    stored = _Stored.of(comparison, conversation, RunDirectory(directory), labels)
+    per_kind = PER_KIND if len(stored.judged) <= FEW_MODELS else 1
+    reasons: dict[str, list[tuple[Key, Reason]]] = {}
+    for model in stored.judged:
+        decides = stored.deciding(model)
+        for key, kind in choose(decides, per_kind, comparison.seed).items():
+            if any(key in answers for answers in stored.answers.values()):
+                reasons.setdefault(key[0], []).append((key, Reason(model, mark_of(decides.get(key)), kind)))
+    return tuple(stored.transcript(item_id, why) for item_id, why in reasons.items())
 
 
 def read_turns(folder: Path) -> dict[Key, StoredAnswer]:
@@ -125,9 +118,9 @@ def choose(judged: Judgements, per_kind: int, seed: int) -> dict[Key, str]:
     """Which turns are shown, and as what; every dialogue once.
 
     Args:
-        judged: the first judge's, by dialogue and turn.
-        per_kind: of won and lost ones, drawn by lot; of the others one less, and one at least.
-        seed: of the lot.
+        judged: those of the judge that decides, by dialogue and turn.
+        per_kind: of won and lost ones, in the random sample; of the others one less, and one at least.
+        seed: of the sample.
     """
     lot = sorted(judged, key=lambda key: sha256(f"{seed}\0{key[0]}\0{key[1]}".encode()).digest())
     margins = {key: abs(margin) for key in lot if (margin := judged[key].margin) is not None}
@@ -139,8 +132,8 @@ def choose(judged: Judgements, per_kind: int, seed: int) -> dict[Key, str]:
     kinds = {
         "most decisive win": (preferring(decisive, 1.0), 1),
         "most decisive loss": (preferring(decisive, 0.0), 1),
-        "won, drawn by lot": (preferring(lot, 1.0), per_kind),
-        "lost, drawn by lot": (preferring(lot, 0.0), per_kind),
+        "won, random sample": (preferring(lot, 1.0), per_kind),
+        "lost, random sample": (preferring(lot, 0.0), per_kind),
         "the order decided": ([key for key in lot if judged[key].is_inconsistent], max(1, per_kind - 1)),
         "tied": ([key for key in preferring(lot, 0.5) if not judged[key].is_inconsistent], max(1, per_kind - 1)),
         "unjudged": (preferring(lot, None), 1),
@@ -157,54 +150,83 @@ def choose(judged: Judgements, per_kind: int, seed: int) -> dict[Key, str]:
 
 
 @dataclass(frozen=True)
-class _Pages:
-    """What the dialogues of one model are put together from; names and answers are the baseline's and the model's."""
+class _Stored:
+    """What is stored of a run's dialogues: answers by model, and judgements by model and judge."""
 
+    baseline: str
     conversation: Conversation
-    names: tuple[str, str]
-    labels: Mapping[str, ModelLabel]
-    answers: tuple[Answers, Answers]
-    judged: Mapping[str, Judgements]
+    answers: Mapping[str, Answers]
+    judged: Mapping[str, Mapping[str, Judgements]]
 
-    def transcript(self, key: Key, kind: str) -> Transcript:
-        """The whole dialogue of a turn that was chosen."""
-        item_id, turn = key
-        first = next(iter(self.judged.values()))
-        row = next(rows[key] for rows in self.answers if key in rows)
-        n_turns = max(number for rows in self.answers for name, number in rows if name == item_id)
-        which = f", turn {turn}" if n_turns > 1 else ""
-        title = f"{kind}{which}: dialogue {one_line(item_id)}, {one_line(row.stratum)}"
-        turns = []
-        for place in ((item_id, number) for number in range(1, n_turns + 1)):
-            rows = [answers.get(place) for answers in self.answers]
-            opinions = []
-            for judge, judgements in self.judged.items():
-                if judgement := judgements.get(place):
-                    who = "" if judgements is first else f"by {judge_named(judge)}"
-                    detail = " ".join(filter(None, (who, verdict_detail(judgement, *self.names))))
-                    opinions.append(Opinion(mark_of(judgement), detail, tuple(shown_reasons(judgement, *self.names))))
-            # Where an older run has not stored the user's words, the end of the prompt stands for them.
-            stored = [row for row in rows if row]
-            asked = next((row.asked for row in stored if row.asked), None)
-            prompt = next((row.prompt for row in stored if row.prompt), "")
-            user = truncate_end(asked, ASKED_LENGTH) if asked else truncate_start(prompt, ASKED_LENGTH)
-            answers = (self._answer(name, row, place) for name, row in zip(self.names, rows, strict=True))
-            turns.append(JudgedTurn(user, tuple(answers), tuple(opinions)))
-        return Transcript(mark_of(first.get(key)), title, tuple(turns))
+    @classmethod
+    def of(
+        cls, comparison: Comparison, conversation: Conversation, run: RunDirectory, labels: Mapping[str, ModelLabel]
+    ) -> _Stored:
+        """Read it, the baseline's answers first; a model without answers or judgements is left out."""
+        base = comparison.baseline
+        answers = {base: read_turns(run.answers(base, conversation.name))}
+        judged: dict[str, dict[str, Judgements]] = {}
+        for model in (name for name in labels if name in conversation.models):
+            own = read_turns(run.answers(model, conversation.name))
+            of_model: dict[str, Judgements] = {}
+            for number, judge in enumerate(conversation.judges, start=1):
+                rows = read_cell(run.judgements(number, model), StoredJudgement)
+                of_model[judge] = {(row.item_id, row.turn): row for row in rows}
+            if own and any(of_model.values()):
+                answers[model], judged[model] = own, of_model
+        return cls(base, conversation, answers, judged)
 
-    def _answer(self, name: str, row: StoredAnswer | None, key: Key) -> TurnAnswer:
-        css, is_base = self.labels[name].css, name == self.names[0]
-        of_model = self.conversation.baseline if is_base else self.conversation.models[name]
+    def deciding(self, model: str) -> Judgements:
+        """What the judge said that decides for a model."""
+        judged = self.judged[model]
+        return judged.get(self.conversation.models[model].judge) or next(iter(judged.values()))
+
+    def transcript(self, item_id: str, why: Sequence[tuple[Key, Reason]]) -> Transcript:
+        """One whole dialogue."""
+        keys = [key for answers in self.answers.values() for key in answers if key[0] == item_id]
+        n_turns = max(turn for _, turn in keys)
+        row = next(answers[key] for answers in self.answers.values() for key in keys if key in answers)
+        reasons = (
+            replace(reason, kind=f"{reason.kind}, turn {key[1]}") if n_turns > 1 else reason for key, reason in why
+        )
+        return Transcript(
+            anchor=anchor("dialogue", item_id),
+            title=f"Dialogue {one_line(item_id)}, {one_line(row.stratum)}",
+            reasons=tuple(reasons),
+            turns=tuple(self._turn((item_id, turn)) for turn in range(1, n_turns + 1)),
+        )
+
+    def _turn(self, key: Key) -> JudgedTurn:
+        rows = {model: answers.get(key) for model, answers in self.answers.items()}
+        # Where an older run has not stored the user's words, the end of the prompt stands for them.
+        stored = [row for row in rows.values() if row]
+        asked = next((row.asked for row in stored if row.asked), None)
+        prompt = next((row.prompt for row in stored if row.prompt), "")
+        user = truncate_end(asked, ASKED_LENGTH) if asked else truncate_start(prompt, ASKED_LENGTH)
+        return JudgedTurn(user, tuple(self._answer(model, row, key) for model, row in rows.items()))
+
+    def _answer(self, model: str, row: StoredAnswer | None, key: Key) -> TurnAnswer:
+        of_model = self.conversation.baseline if model == self.baseline else self.conversation.models[model]
+        opinions = tuple(self._opinions(model, key))
         # The format is the same in every turn.
         notes = [chat_format_named(of_model.chat_format).split(",")[0]] if key[1] == 1 else []
         if row is None or not row.generations:
             why = truncate_end(one_line((row.error if row else None) or "no answer is stored"), REASON_LENGTH)
-            return TurnAnswer(name, css, ", ".join([*notes, f"failed: {why}"]), "")
+            return TurnAnswer(model, ", ".join([*notes, f"failed: {why}"]), "", opinions=opinions)
         if row.ended is not None:
-            notes.append("ended its turn" if row.ended else "cut off by the limit")
+            notes.append("ended with EOS" if row.ended else "truncated")
         text = row.generations[0]
         shown = truncate_end(text, SAID_LENGTH) if text.strip() else "(nothing)"
-        return TurnAnswer(name, css, ", ".join(notes), shown, thought(row))
+        return TurnAnswer(model, ", ".join(notes), shown, thought(row), opinions)
+
+    def _opinions(self, model: str, key: Key) -> Iterable[Opinion]:
+        """What each judge said, by its name but for the one that decides."""
+        for judge, judgements in self.judged.get(model, {}).items():
+            if judgement := judgements.get(key):
+                who = "" if judgements is self.deciding(model) else f"by {judge_named(judge)}"
+                detail = " ".join(filter(None, (who, verdict_detail(judgement, self.baseline, model))))
+                reasons = tuple(shown_reasons(judgement, self.baseline, model))
+                yield Opinion(mark_of(judgement), detail, reasons)
 
 
 def mark_of(judgement: StoredJudgement | None) -> Mark:

@@ -6,11 +6,13 @@ figures, the rules in the methods and the sentences of the decision are all made
 Words hold the facts of their axis in braces; `capability_phrasing`, `harmlessness_phrasing` and `conversation_phrasing`
 give them, all of them to every verdict, so that an entry may take any of them:
 
-    capability     name, baseline, reason, size, loss, gain, difference, interval, confidence, where, items, detectable,
-                   margin (` of 1`, or empty where there is none), settle (a sentence after a space, or empty)
-    toxicity       name, baseline, lead, value, baseline_value, interval, margin, prompts, detectable, not_compared,
-                   settle
-    conversation   name, baseline, rate, ruled_out, at_equal_length, pairs, detectable, not_compared
+    capability     baseline, reason, difference (`0.4 points below base (95 % CI −1.4 to +0.5)`), where, items,
+                   detectable, margin (` of 1`, or empty where there is none), limit (`; the margin is 1`, or empty),
+                   settle (a sentence after a space, or empty)
+    toxicity       baseline, measured (`Provoked, worst of 10 samples: toxicity 0.82, base 0.84 (difference −0.02,
+                   95 % CI −0.05 to 0.00)`), margin, prompts, detectable, not_compared, settle
+    conversation   baseline, preferred (`Preferred to base in 41 % of answers (95 % CI 35–47); length-controlled 44 %`),
+                   rates (of both judges), ruled_out, pairs, detectable (`below 41 % or above 59 %`), not_compared
 """
 
 from __future__ import annotations
@@ -32,13 +34,15 @@ class Mark:
 
     `key` names it in the page, `word` says it, `ink` is the token of its colour, and `symbol` its inside as SVG, 16
     units wide around 0. In figures it is matplotlib's `marker`, open or filled, with a `sign` in it: a marker too, or
-    lines from −1 to 1 both ways. Without a `marker` it stands in tables only.
+    lines from −1 to 1 both ways. Without a `marker` it stands in tables only. Where there is nothing but text, the mark
+    is its `letter`; minus is worse.
     """
 
     key: str
     word: str
     ink: str
     symbol: str
+    letter: str = "–"
     marker: str = ""
     sign: str | tuple[Line, ...] = ""
     is_open: bool = False
@@ -49,13 +53,22 @@ class Words:
     """What a verdict says on one axis, and in cases that hold for it what it says instead; the first case counts.
 
     `loss_shown`: the difference is a loss that is shown to be one. `beyond_margin`: the difference is larger than the
-    margin. `power_known`: it is known which difference could have been shown.
+    margin. `power_known`: it is known which difference could have been shown. `word` is the same in a word or two, for
+    a cell and for headlines, such as "sft is degraded"; the verdict's own word where it is empty. It too may be another
+    one: where a loss is shown, and where a gain is no larger than the margin.
     """
 
     text: str
     loss_shown: str = ""
     beyond_margin: str = ""
     power_known: str = ""
+    word: str = ""
+    word_of_shown_loss: str = ""
+    word_of_small_gain: str = ""
+
+    def word_for(self, *, loss_shown: bool, small_gain: bool) -> str:
+        """The verdict in a word or two; empty where its own word says it."""
+        return (loss_shown and self.word_of_shown_loss) or (small_gain and self.word_of_small_gain) or self.word
 
     def sentence(self, facts: Mapping[str, str], cases: Mapping[str, bool]) -> str:
         """The words with their facts put in.
@@ -98,6 +111,7 @@ VERDICTS = {
             "improved",
             "improved",
             '<circle r="7" fill="currentColor"/><path d="M-3.5 0H3.5M0-3.5V3.5" stroke="var(--bg)" stroke-width="2"/>',
+            letter="+",
             marker="o",
             sign="+",
         ),
@@ -105,9 +119,9 @@ VERDICTS = {
         tint=("#e2edf8", "#17304a"),
         meaning="better, adjusted p < {level:g}",
         rule="better, adjusted two-sided p below {level:g}",
-        capability=Words("{name} gained {size} points ({gain})."),
-        toxicity=Words("{lead}, {name} is less toxic than {baseline}: {value} against {baseline_value} ({interval})."),
-        conversation=Words("{name} wins {rate} of conversations against {baseline}{at_equal_length}."),
+        capability=Words("Capability {difference}: a gain.", word_of_small_gain="slightly improved"),
+        toxicity=Words("{measured}. Less toxic.", word="less toxic", word_of_small_gain="slightly less toxic"),
+        conversation=Words("{preferred}.", word="preferred"),
         tasks="It gained on {tasks}.",
         sets="It is less toxic on {sets}.",
     ),
@@ -118,32 +132,27 @@ VERDICTS = {
             "preserved",
             '<rect x="-6.5" y="-6.5" width="13" height="13" rx="1.5" fill="currentColor"/>'
             '<path d="M-3.5-2H3.5M-3.5 2H3.5" stroke="var(--bg)" stroke-width="1.8"/>',
+            letter="=",
             marker="s",
             sign=(((-1, 0.65), (1, 0.65)), ((-1, -0.65), (1, -0.65))),
         ),
         colours=("#44525e", "#b9c4cd"),
         tint=("#e9ecee", "#2a3238"),
-        meaning="a loss over the margin is ruled out",
-        rule="a loss over the margin is ruled out, adjusted one-sided p below {half:g}",
+        meaning="a loss larger than the margin is ruled out",
+        rule="a loss larger than the margin is ruled out, adjusted one-sided p below {half:g}",
         capability=Words(
-            "{name} keeps what {baseline} knew: {difference} points ({confidence} {interval}), inside the margin"
-            "{margin}.",
-            loss_shown="{name} keeps what {baseline} knew within the margin{margin}: it lost {size} points ({loss}).",
-            beyond_margin="{name} keeps what {baseline} knew: {difference} points ({confidence} {interval}), a loss "
-            "over the margin{margin} is ruled out.",
+            "Capability preserved: {difference}, within the margin{margin}.",
+            loss_shown="Capability preserved within the margin{margin}: {difference}, a loss.",
+            beyond_margin="Capability preserved: {difference}; a loss larger than the margin{margin} is ruled out.",
         ),
         toxicity=Words(
-            "{lead}, {name} is no more toxic than {baseline}: {value} against {baseline_value} ({interval}), inside "
-            "the margin of {margin}.",
-            loss_shown="{lead}, {name} is more toxic than {baseline}, but within the margin of {margin}: {value} "
-            "against {baseline_value} ({interval}).",
-            beyond_margin="{lead}, {name} is no more toxic than {baseline}: {value} against {baseline_value} "
-            "({interval}), a rise over the margin of {margin} is ruled out.",
+            "{measured}. Not worse, within the margin of {margin}.",
+            loss_shown="{measured}. More toxic, but within the margin of {margin}.",
+            beyond_margin="{measured}. Not worse: a rise larger than the margin of {margin} is ruled out.",
+            word="no worse",
+            word_of_shown_loss="worse, within the margin",
         ),
-        conversation=Words(
-            "{name} wins {rate} of conversations against {baseline}; a rate of {ruled_out} or less is ruled out"
-            "{at_equal_length}."
-        ),
+        conversation=Words("{preferred}; a rate of {ruled_out} or less is ruled out.", word="no worse"),
     ),
     Verdict.DEGRADED: Presentation(
         mark=Mark(
@@ -152,6 +161,7 @@ VERDICTS = {
             "degraded",
             '<path d="M0-7.8L7.8 0L0 7.8L-7.8 0Z" fill="currentColor"/>'
             '<path d="M-3.6 0H3.6" stroke="var(--bg)" stroke-width="2.2"/>',
+            letter="−",
             marker="D",
             sign="_",
         ),
@@ -159,9 +169,9 @@ VERDICTS = {
         tint=("#fae6da", "#45240f"),
         meaning="worse, adjusted p < {level:g}",
         rule="worse, adjusted two-sided p below {level:g}",
-        capability=Words("{name} lost {size} points ({loss}){where}."),
-        toxicity=Words("{lead}, {name} is more toxic than {baseline}: {value} against {baseline_value} ({interval})."),
-        conversation=Words("{name} wins {rate} of conversations against {baseline}, fewer than half{at_equal_length}."),
+        capability=Words("Capability {difference}: a loss{where}."),
+        toxicity=Words("{measured}. More toxic.", word="more toxic"),
+        conversation=Words("{preferred}. Preferred less than {baseline}.", word="preferred less"),
         tasks="It lost on {tasks}.",
         sets="It is more toxic on {sets}.",
     ),
@@ -173,27 +183,29 @@ VERDICTS = {
             '<circle r="6.3" fill="none" stroke="currentColor" stroke-width="1.5" stroke-dasharray="2.6 1.7"/>'
             '<path d="M-1.9-1.6C-1.9-4 1.9-4 1.9-1.6C1.9 0 0-.2 0 1.5M0 3.1V4.2" stroke="currentColor" '
             'stroke-width="1.4" fill="none"/>',
+            letter="?",
             marker="o",
             is_open=True,
         ),
         colours=("#5a6168", "#a6aeb6"),
-        meaning="none of these was shown",
-        rule="none of these was shown",
+        meaning="not enough evidence for any of these",
+        rule="not enough evidence for any of these",
         capability=Words(
-            "{name}: {difference} points ({interval}). {items} cannot tell.{settle}",
-            power_known="{name}: {difference} points ({interval}). {items} cannot tell; they could show a loss of "
-            "{detectable} or more.{settle}",
+            "Capability {difference}. Not enough data: {items}.{settle}",
+            power_known="Capability {difference}. Not enough data: {items} can detect a loss of {detectable} points"
+            "{limit}.{settle}",
+            word="not settled",
         ),
         toxicity=Words(
-            "{lead}, {name} comes to {value}, {baseline} to {baseline_value} ({interval}). {prompts} cannot tell."
-            "{settle}",
-            power_known="{lead}, {name} comes to {value}, {baseline} to {baseline_value} ({interval}). {prompts} "
-            "cannot tell; they could show a rise of {detectable} or more.{settle}",
+            "{measured}. Not enough data: {prompts}.{settle}",
+            power_known="{measured}. Not enough data: {prompts} can detect a rise of {detectable}; the margin is "
+            "{margin}.{settle}",
+            word="not settled",
         ),
         conversation=Words(
-            "{name} wins {rate} of conversations against {baseline}{at_equal_length}. {pairs} cannot tell.",
-            power_known="{name} wins {rate} of conversations against {baseline}{at_equal_length}. {pairs} cannot "
-            "tell; they could show a rate {detectable} points from one half.",
+            "{preferred}. Not enough data: {pairs}.",
+            power_known="{preferred}. Not enough data: {pairs} can detect win rates {detectable}.",
+            word="not settled",
         ),
     ),
     Verdict.NOT_INFORMATIVE: Presentation(
@@ -203,13 +215,14 @@ VERDICTS = {
             "undecided",
             '<circle r="6.3" fill="none" stroke="currentColor" stroke-width="1.5"/>'
             '<path d="M-4.4 4.4L4.4-4.4" stroke="currentColor" stroke-width="1.5"/>',
+            letter="∅",
             marker="o",
             sign=(((-1, -1), (1, 1)),),
             is_open=True,
         ),
         meaning="a larger loss is ruled out, but the baseline is too close to guessing",
-        rule="a loss over the margin is ruled out, but the baseline is within two margins of guessing",
-        capability=Words("{name}: {difference} points ({confidence} {interval}). Nothing to preserve: {reason}."),
+        rule="a loss larger than the margin is ruled out, but the baseline is within two margins of guessing",
+        capability=Words("Capability {difference}. Nothing to preserve: {reason}."),
         toxicity=Words("{not_compared}"),
         conversation=Words("{not_compared}"),
         tasks="Nothing to preserve on {tasks}: {baseline} is within two margins of guessing.",
@@ -221,6 +234,7 @@ VERDICTS = {
             "undecided",
             '<circle r="6.8" fill="none" stroke="currentColor" stroke-width="1.5"/>'
             '<path d="M-3.8-1.8H3.8M-3.8 1.8H3.8M-2.4 4.4L2.4-4.4" stroke="currentColor" stroke-width="1.4"/>',
+            letter="≠",
             marker="o",
             sign=(((-1, 0.45), (1, 0.45)), ((-1, -0.45), (1, -0.45)), ((-0.6, -1), (0.6, 1))),
             is_open=True,
@@ -228,7 +242,7 @@ VERDICTS = {
         meaning="the verdicts of two judges contradict each other",
         capability=Words("{reason}"),
         toxicity=Words("{not_compared}"),
-        conversation=Words("{not_compared}"),
+        conversation=Words("Judges disagree: {rates}."),
     ),
     Verdict.NOT_COMPARABLE: Presentation(
         mark=Mark(
@@ -237,19 +251,22 @@ VERDICTS = {
             "undecided",
             '<rect x="-6.2" y="-6.2" width="12.4" height="12.4" fill="none" stroke="currentColor" stroke-width="1.5"/>'
             '<path d="M-6 6L6-6M-6-6L6 6" stroke="currentColor" stroke-width="1.5"/>',
+            letter="⊠",
             marker="s",
             sign="x",
             is_open=True,
         ),
         meaning="the answers cannot be compared",
-        capability=Words("{name} is not compared with {baseline}: {reason}."),
+        capability=Words("Capability not compared with {baseline}: {reason}."),
         toxicity=Words("{not_compared}"),
         conversation=Words("{not_compared}"),
         is_comparable=False,
     ),
 }
 
-FAILED = Mark("failed", "failed", "undecided", '<path d="M-5-5L5 5M5-5L-5 5" stroke="currentColor" stroke-width="2"/>')
+FAILED = Mark(
+    "failed", "failed", "undecided", '<path d="M-5-5L5 5M5-5L-5 5" stroke="currentColor" stroke-width="2"/>', "×"
+)
 NO_VERDICT = Mark("none", "no verdict", "undecided", '<path d="M-5 0H5" stroke="currentColor" stroke-width="1.5"/>')
 
 MARKS = {verdict: presentation.mark for verdict, presentation in VERDICTS.items()}

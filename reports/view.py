@@ -9,7 +9,9 @@ from pathlib import Path
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports import background, formats
 from mplus_eval.reports.conversation import ConversationSection, conversation_section
-from mplus_eval.reports.decision import Decision, decide
+from mplus_eval.reports.decision import Decision, Grid, decision_grid
+from mplus_eval.reports.explorer.collection import Choice
+from mplus_eval.reports.explorer.explorer import Explorer, explore
 from mplus_eval.reports.figures.figure import Figure, FigureData, FigureSection
 from mplus_eval.reports.figures.registry import FIGURES
 from mplus_eval.reports.harmlessness import HarmlessnessSection, harmlessness_section
@@ -25,8 +27,10 @@ from mplus_eval.reports.matrix import (
 from mplus_eval.reports.noise import noise_notes, noise_table
 from mplus_eval.reports.palette import PATHS, ModelStyle, model_styles
 from mplus_eval.reports.selection import most_asked, selection_field
-from mplus_eval.reports.subjects import TaskSubjects, subject_tables
+from mplus_eval.reports.subjects import SHADES, Shade, TaskSubjects, subject_tables
 from mplus_eval.reports.tables import Field, ModelLabel, Table
+from mplus_eval.reports.tabs import Section, Tab, tabs_of
+from mplus_eval.reports.tasks import TaskView, task_views
 from mplus_eval.reports.text import enumerated, one_line
 from mplus_eval.reports.thinking import thinking_notes
 from mplus_eval.reports.training import TrainingSection, training_section
@@ -45,14 +49,6 @@ class Legend:
 
 
 @dataclass(frozen=True)
-class Section:
-    """A section that the page has, for its navigation."""
-
-    anchor: str
-    title: str
-
-
-@dataclass(frozen=True)
 class Report:
     """The whole report. A part that has no data is None or empty, and then its section does not appear."""
 
@@ -61,7 +57,7 @@ class Report:
     models: Mapping[str, ModelLabel]
     shapes: Mapping[str, str]
     margins: str
-    decisions: tuple[Decision, ...]
+    grid: Grid
     legend: tuple[Legend, ...]
     matrix: Table | None
     cell_notes: tuple[str, ...]
@@ -71,6 +67,8 @@ class Report:
     harmlessness: HarmlessnessSection | None
     conversation: ConversationSection | None
     training: TrainingSection | None
+    tasks: tuple[TaskView, ...]
+    shades: tuple[Shade, ...]
     subjects: tuple[TaskSubjects, ...]
     pairs: tuple[Table, ...]
     flipped: tuple[FlippedCell, ...]
@@ -78,10 +76,16 @@ class Report:
     methods: tuple[str, ...]
     manifest: background.Manifest
     made_by: str
+    explorer: Explorer | None = None
 
     def figures_in(self, section: FigureSection, part: str | None = None) -> tuple[Figure, ...]:
         """The figures of a section of the page, or of one part of it."""
         return tuple(figure for figure in self.figures if figure.section == section and part in (None, figure.part))
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """What was found of every model but the baseline."""
+        return self.grid.decisions
 
     @property
     def sections(self) -> tuple[Section, ...]:
@@ -90,30 +94,36 @@ class Report:
         present = (
             ("decision", "Decision", self.decisions),
             ("matrix", "Verdicts" if self.decisions else "Scores", has_matrix),
+            ("missing", "Missing evaluations", self.missing),
             ("differences", "Differences", self.figures_in("differences")),
-            ("tax", "Alignment tax", self.figures_in("tax")),
-            ("scores", "Scores by task", self.figures_in("scores")),
+            ("pairs", "Pairs", self.pairs),
+            ("tax", "Tax against toxicity", self.figures_in("tax")),
+            ("tasks", "Tasks", self.tasks),
+            ("subjects", "Subjects", self.subjects),
             ("harmlessness", "Harmlessness", self.harmlessness),
             ("conversation", "Conversation", self.conversation),
             ("training", "Training and dose", self.training),
             ("trajectory", "Trajectory", self.figures_in("trajectory")),
-            ("subjects", "Subjects", self.subjects),
-            ("pairs", "Pairs", self.pairs),
-            ("items", "Items", self.flipped),
-            ("missing", "Missing cells", self.missing),
+            ("items", "Items", self.flipped or self.explorer),
             ("methods", "Methods", True),
             ("manifest", "Manifest", True),
         )
         return tuple(Section(anchor, title) for anchor, title, data in present if data)
 
+    @property
+    def tabs(self) -> tuple[Tab, ...]:
+        """The tabs that have a section, each with those that it has."""
+        return tuple(tabs_of(self.sections))
 
-def build_report(whole: Comparison, manifest: background.Json, directory: Path) -> Report:
+
+def build_report(whole: Comparison, manifest: background.Json, directory: Path, items: Choice = "none") -> Report:
     """Build the view of a comparison.
 
     Args:
         whole: what was found, the saved steps of a training included.
         manifest: the content of `manifest.json`; every key may be absent.
         directory: the run directory, where outcomes may lie.
+        items: which of them the explorer holds.
     """
     missing = missing_cells(whole)
     comparison = without_steps(whole)
@@ -123,9 +133,11 @@ def build_report(whole: Comparison, manifest: background.Json, directory: Path) 
     title = f"{comparison.baseline} on {one_line(comparison.suite)}"
     if others:
         who = enumerated(others) if len(others) <= FEW_NAMES else f"{len(others)} models"
-        title = f"{who} against {comparison.baseline}"
+        title = f"{who} compared with {comparison.baseline}"
     data = FigureData(comparison, whole, styles)
     figures = tuple(figure for build in FIGURES for figure in build(data))
+    flipped = flipped_cells(comparison, directory, {name: label.css for name, label in labels.items()})
+    explorer = explore(comparison, directory, labels, items)
     version = one_line(str(manifest.get("mplus_eval", "")))
     made_by = f"mplus-eval {version}".strip()
     return Report(
@@ -134,7 +146,7 @@ def build_report(whole: Comparison, manifest: background.Json, directory: Path) 
         models=labels,
         shapes={style.shape: PATHS[style.shape] for style in styles.values()},
         margins=margins(comparison),
-        decisions=tuple(decide(name, comparison) for name in others),
+        grid=decision_grid(whole, missing, has_items=explorer is not None),
         legend=tuple(legend(comparison, any_missing=bool(missing))),
         matrix=verdict_matrix(comparison, labels, missing) if comparison.tasks else None,
         cell_notes=(
@@ -147,14 +159,17 @@ def build_report(whole: Comparison, manifest: background.Json, directory: Path) 
         figures=figures,
         harmlessness=harmlessness_section(comparison, labels, directory),
         conversation=conversation_section(comparison, labels, directory, figures),
-        training=training_section(comparison),
+        training=training_section(comparison, labels),
+        tasks=tuple(task_views(comparison, labels, has_items=explorer is not None)),
+        shades=SHADES,
         subjects=subject_tables(comparison, labels),
         pairs=tuple(pair_table(pair, comparison.tasks, comparison.noise_floor) for pair in comparison.pairs),
-        flipped=flipped_cells(comparison, directory, {name: label.css for name, label in labels.items()}),
+        flipped=flipped,
         missing=missing,
         methods=background.methods(comparison),
         manifest=background.manifest(comparison, manifest),
         made_by=f"Made by {made_by} from comparison.json, schema {comparison.schema_version}.",
+        explorer=explorer,
     )
 
 
@@ -184,20 +199,20 @@ def run_fields(comparison: Comparison, manifest: background.Json, n_missing: int
     if created := one_line(str(manifest.get("created", "")))[:10]:
         yield Field("Date", created)
     n_cells = len(comparison.models) * (len(comparison.tasks) + len(sets) + bool(comparison.conversation))
-    done = f"{n_cells - n_missing} of {n_cells} done"
-    yield Field("Cells", f"{done}, {n_missing} missing" if n_missing else done, "#missing" if n_missing else "")
+    done = f"{n_cells - n_missing} of {n_cells} complete"
+    yield Field("Evaluations", f"{done}, {n_missing} missing" if n_missing else done, "#missing" if n_missing else "")
     yield Field("Seed", str(comparison.seed))
 
 
 def margins(comparison: Comparison) -> str:
-    """Against whom models are held, and with which margins."""
+    """With what models are compared, and which losses count as acceptable."""
     parts = background.margins_by_scope(comparison)
     if comparison.toxicity:
-        parts.append(f"{formats.decimal(comparison.toxicity.margin)} for toxicity")
+        parts.append(f"{formats.decimal(comparison.toxicity.margin)} (toxicity)")
     if comparison.conversation:
-        parts.append(f"{formats.margin_in_points(comparison.conversation.margin)} of the win rate for conversation")
-    where = f"Each model against {comparison.baseline} at level {comparison.level:g}."
-    return f"{where} Margins: {', '.join(parts)}." if parts else where
+        parts.append(f"{formats.margin_in_points(comparison.conversation.margin)} (win rate)")
+    where = f"Each model compared with {comparison.baseline}, α = {comparison.level:g}."
+    return f"{where} Acceptable loss (margin): {', '.join(parts)}." if parts else where
 
 
 def legend(comparison: Comparison, *, any_missing: bool) -> Iterable[Legend]:

@@ -94,9 +94,10 @@ def test_text_is_read_and_written_with_its_encoding_named() -> None:
 
 
 def _names_encoding(call: ast.Call) -> bool:
-    """Whether a call says an encoding, or opens bytes, or a handle of the operating system."""
+    """Whether a call says an encoding, or opens bytes, or a handle of the operating system, or a file in an archive."""
     texts = [each.value for each in call.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
-    is_os = isinstance(call.func, ast.Attribute) and ast.unparse(call.func) == "os.open"
+    # What stands in an archive is bytes.
+    is_os = isinstance(call.func, ast.Attribute) and ast.unparse(call.func) in ("os.open", "archive.open")
     if is_os or any("b" in text for text in texts if len(text) <= 3) or any(text == "utf-8" for text in texts):
         return True
     return any(keyword.arg in ("encoding", None) for keyword in call.keywords)

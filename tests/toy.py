@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mplus_eval.backends import Backend, load_backend
 from mplus_eval.backends.base import LoadedModel, OpenedModel, Response
 from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.pipeline.aggregate import aggregate
@@ -162,6 +163,18 @@ class Bench:
         comparison = aggregate(plan, self.directory, self._evaluate(plan))
         comparison.write(self.directory.comparison)
         return comparison
+
+    def compare_with(self, stored: Sequence[str], names: Sequence[str]) -> Comparison:
+        """The same of stored results, the baseline first, and of models that are asked here."""
+        models = [*stored, *(f"{name}={write_checkpoint(self.path / name, len(name))}" for name in names)]
+        options = {"suite": str(self.suite), "tasks_dir": self.path / "tasks", "output": self.directory.path}
+        plan = make_plan(validate(build_spec(models, options=options)), self.directory)
+
+        def load(model: ResolvedModel) -> Backend:
+            is_stored = model.backend == "stored"
+            return load_backend(model.backend, model.spec, model.location) if is_stored else self.load(model)
+
+        return aggregate(plan, self.directory, evaluate(plan, self.directory, load=load))
 
     def outcomes(self, model: str, task: str) -> list[Outcome]:
         """Those that are stored of a cell."""

@@ -213,7 +213,7 @@ class Capability:
     def _built_with(self, cell: Cell, subtask: Subtask, number: int) -> Sequence[int]:
         """The documents that requests are built with: all that are asked of a subtask, or those of a round."""
         if not self.spec.sequential:
-            return self.selection.numbers(cell.task, subtask)
+            return self.selection.built_with(cell.task, subtask)
         of_round = [part.items for part in cell.parts if part.subtask == subtask.name and part.round == number]
         return tuple(item for items in of_round for item in items)
 
@@ -300,7 +300,7 @@ class Capability:
                 margin=task.spec.margin or self.suite.task_margin,
                 n_items=sum(map(len, numbers[name].values())),
                 departs=task.departs,
-                n_replaced=max((_n_replaced(outcomes[cell]) for cell in outcomes if cell[1] == name), default=0),
+                n_replaced=max((n_replaced(outcomes[cell]) for cell in outcomes if cell[1] == name), default=0),
                 has_description=task.has_description,
                 # A margin of the task's own goes before a share that the suite wants kept.
                 retain=task.spec.retain or (None if task.spec.margin else self.suite.task_retain),
@@ -328,7 +328,7 @@ class Capability:
         return result.model_copy(update={"n_available": n_docs}) if result.n_items < n_docs else result
 
 
-def _n_replaced(outcomes: pd.DataFrame) -> int:
+def n_replaced(outcomes: pd.DataFrame) -> int:
     """Items that were asked with other few-shot examples than lm-eval's."""
     if "n_replaced_examples" not in outcomes:
         return 0

@@ -10,8 +10,16 @@ known (`same_question`): all items that ask it are one cluster, with whatever sh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from mplus_eval.store.hashes import hash_text
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_LONGEST_NAME = 40
 
 
 class Names(NamedTuple):
@@ -50,3 +58,40 @@ def joined(items: Sequence[Names]) -> dict[str, str]:
         first.setdefault(root(name), name)
     sizes = Counter(map(root, parents))
     return {name: first[root(name)] for name in parents if met[name] > 1 or sizes[root(name)] > 1}
+
+
+def names_of(document: object, subtask: str, cluster: str | None, same_question: str | None) -> Names:
+    """What an item belongs to: its passage in this subtask, its question in all.
+
+    Args:
+        document: the row of the data.
+        subtask: that it is of.
+        cluster: column or template that says which passage; None where none does.
+        same_question: the same of the question.
+    """
+    passage, question = (_value(document, column) for column in (cluster, same_question))
+    return Names(f"{subtask}/{passage}" if passage else None, f"question {question}" if question else None)
+
+
+def cluster_named(names: Names, joined: Mapping[str, str]) -> str | None:
+    """The cluster of an item, by its names and what is joined (`joined`); None where it stands alone."""
+    shared = (joined.get(name) for name in names if name is not None)
+    return next((cluster for cluster in shared if cluster is not None), names.passage)
+
+
+def _value(document: object, column: str | None) -> str:
+    """What a column or template says of a document, hashed when long; empty when it says nothing."""
+    value = ""
+    if column is not None:
+        row = cast("Mapping[str, Any]", document)
+        value = str(row[column] if column in row else _template(column).render(**row)).strip()
+    return value if len(value) <= _LONGEST_NAME else hash_text(value)[:16]
+
+
+@cache
+def _template(text: str) -> Template:
+    """A template as lm-eval renders it, which compiles it for every document anew."""
+    from lm_eval.utils import env
+
+    template: Template = env.from_string(text)
+    return template

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Real
 from typing import Any, Literal
 
 from mplus_eval.statistics.pairing import map_pairs
@@ -18,7 +17,6 @@ Aggregation = Callable[[list[Any]], Any]
 Kind = Literal["mean", "rate", "perplexity"]
 Value = float | tuple[float, ...]
 
-MOST_NUMBERS = 16
 _PROBES = ([0.25, 1.0, 0.0, 0.5], [1.0], [0.0, 0.0, 0.125])
 
 
@@ -57,15 +55,6 @@ def is_passed_over(kind: Kind, key: str, metrics: Mapping[str, float], aggregati
     """Whether the aggregation of a mean leaves an item out; arguments as of `score_of`."""
     value = metrics.get(key)
     return kind == "mean" and value is not None and leaves_out(aggregation, value)
-
-
-def as_stored(key: str, value: object) -> dict[str, float]:
-    """A value by `metric,filter`, or several as `metric,filter:0`, `:1` and so on; nothing where it is no number."""
-    if isinstance(value, Real):
-        return {key: float(value)}
-    if isinstance(value, list | tuple) and 0 < len(value) <= MOST_NUMBERS and all(isinstance(x, Real) for x in value):
-        return {f"{key}:{place}": float(number) for place, number in enumerate(value)}
-    return {}
 
 
 def as_given(metrics: object) -> dict[str, Value]:

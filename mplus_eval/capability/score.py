@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from mplus_eval.capability.items import LoadedTask, Subtask
-from mplus_eval.capability.metric_values import as_stored, is_passed_over, score_of
-from mplus_eval.store.outcomes import Answer, Outcome
+from mplus_eval.capability.metric_values import is_passed_over, score_of
+from mplus_eval.store.outcomes import Answer, Outcome, as_stored
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
@@ -99,11 +99,15 @@ def _requests(subtask: Subtask, number: int, doc: object, samples: Sequence[Answ
 
 def _answer(loaded: LoadedTask, given: Answer, requests: Sequence[Instance]) -> str | None:
     """What the model is taken to have said: the choice that the metric looks at, or the extracted answer."""
-    choices, values = given.choices, given.log_probabilities
     if given.generations is not None:
         return str(requests[0].filtered_resps.get(loaded.filter, ""))
+    return chosen_answer(given.choices, given.log_probabilities, loaded.metric)
+
+
+def chosen_answer(choices: Sequence[str] | None, values: Sequence[float] | None, metric: str) -> str | None:
+    """The choice that a metric looks at: the likeliest, or of `acc_norm` the likeliest a letter."""
     if not choices or len(choices) < 2 or values is None:
         return None
-    lengths = [len(choice) if loaded.metric == "acc_norm" else 1 for choice in choices]
+    lengths = [len(choice) if metric == "acc_norm" else 1 for choice in choices]
     weighed = [value / max(length, 1) for value, length in zip(values, lengths, strict=False)]
     return str(choices[weighed.index(max(weighed))])

@@ -80,6 +80,10 @@ class Selection:
         seed = self.seed if limit is None else limit.drawn_by(self.seed)
         return subtask.drawn(share if of_steps is None else min(share, of_steps.n), seed)
 
+    def built_with(self, task: str, subtask: Subtask) -> Sequence[int]:
+        """The documents that prompts are built with, by number, rising: which examples stand before an item."""
+        return self.numbers(task, subtask)
+
     def component(self, of_steps: Limit | None = None) -> str:
         """What a fingerprint says of how documents were chosen, besides the hash of those that were.
 

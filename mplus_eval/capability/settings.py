@@ -31,9 +31,8 @@ def resolve_tasks(suite: Suite, names: Sequence[str] | None, *, tasks_dir: Path 
         task, plain = of_suite.get(name), name.removeprefix(STOCK_PREFIX)
         is_local = task is None and plain == name and name in local_definitions(tasks_dir)
         if is_local or (task is None and plain in stock_definitions()):
-            # lm-eval's own shots and metric; some of its names hold brackets or the like, and a name becomes a path.
-            path_name = re.sub(r"[^A-Za-z0-9._-]+", "-", name.replace(":", ".")).lstrip("._-")
-            task = SuiteTask(name=path_name, lm_eval=name)
+            # lm-eval's own shots and metric.
+            task = SuiteTask(name=path_name(name), lm_eval=name)
         if task is None:
             everything = dict.fromkeys([*of_suite, *local_definitions(tasks_dir), *stock_definitions()])
             close = get_close_matches(plain, list(everything), n=3, cutoff=0.6)
@@ -45,3 +44,8 @@ def resolve_tasks(suite: Suite, names: Sequence[str] | None, *, tasks_dir: Path 
     if faults:
         raise SpecError(faults)
     return tuple(tasks.values())
+
+
+def path_name(name: str) -> str:
+    """A task's name as it becomes a path; some hold brackets or the like."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name.replace(":", ".")).lstrip("._-")[:100] or "task"

@@ -7,12 +7,12 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Self
 
 from mplus_eval.capability.bad_rows import RowGuard
-from mplus_eval.capability.clusters import Names
+from mplus_eval.capability.clusters import Names, cluster_named, names_of
 from mplus_eval.capability.fewshot import ApartSampler
 from mplus_eval.capability.task_config import SubtaskConfig
 from mplus_eval.errors import UsageError
@@ -21,10 +21,7 @@ from mplus_eval.statistics.drawing import draw
 from mplus_eval.store.hashes import hash_text
 
 if TYPE_CHECKING:
-    from jinja2 import Template
     from lm_eval.api.task import ConfigurableTask
-
-_LONGEST_CLUSTER_NAME = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +100,7 @@ class Subtask:
 
     def names_of(self, doc: object) -> Names:
         """What an item belongs to, as columns or templates say: its passage in this subtask, its question in all."""
-        passage, question = (self._value(doc, column) for column in (self.cluster, self.same_question))
-        return Names(f"{self.name}/{passage}" if passage else None, f"question {question}" if question else None)
+        return names_of(doc, self.name, self.cluster, self.same_question)
 
     def cluster_of(self, doc: object) -> str | None:
         """The cluster of an item; None where it stands alone."""
@@ -127,16 +123,7 @@ class Subtask:
         return [self._cluster(names) for names in self.names]
 
     def _cluster(self, names: Names) -> str | None:
-        shared = (self.joined.get(name) for name in names if name is not None)
-        return next((cluster for cluster in shared if cluster is not None), names.passage)
-
-    def _value(self, doc: object, column: str | None) -> str:
-        """What a column or template says of a document, hashed when long; empty when it says nothing."""
-        value = ""
-        if column is not None:
-            row = cast("Mapping[str, Any]", doc)
-            value = str(row[column] if column in row else _template(column).render(**row)).strip()
-        return value if len(value) <= _LONGEST_CLUSTER_NAME else hash_text(value)[:16]
+        return cluster_named(names, self.joined)
 
     def target_of(self, doc: object) -> str:
         """The right answer, in words where the task gives a choice's number."""
@@ -212,12 +199,3 @@ class Subtask:
                     yield 1 / max(len(self.task.doc_to_choice(doc)), 1)
         else:
             yield from (0.0 for _ in range(self.n_docs if numbers is None else len(numbers)))
-
-
-@cache
-def _template(text: str) -> Template:
-    """A template as lm-eval renders it, which compiles it for every document anew."""
-    from lm_eval.utils import env
-
-    template: Template = env.from_string(text)
-    return template

@@ -61,6 +61,6 @@ def show(finished: Run, *, quiet: bool) -> None:
 
     if not quiet:
         Console().print(summary(finished.comparison))
-        typer.echo(f"\nReport: {finished.path / 'report.html'}")
+        typer.echo(f"\nReport: {finished.report or finished.path / 'report.html'}")
         for line in unjudged_lines(finished.comparison):
             typer.echo(line)

@@ -97,9 +97,9 @@ def _listed(question: str, doc: object) -> tuple[str, ...]:
     """The choices that a row holds, where the question lists them and the answer is a letter."""
     for value in doc.values() if isinstance(doc, dict) else ():
         held = value.get("text") if isinstance(value, dict) else value
-        texts = [text for text in held if isinstance(text, str)] if isinstance(held, list) else []
-        if len(texts) > 1 and len(texts) == len(held) and _places(question, texts):
-            return tuple(texts)
+        texts = tuple(map(str, held)) if isinstance(held, list) else ()
+        if len(texts) > 1 and _places(question, texts):
+            return texts
     return ()
 
 

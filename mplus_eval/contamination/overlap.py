@@ -151,7 +151,7 @@ def _plain(path: Path) -> Iterator[str]:
 def _json_lines(path: Path, field: str) -> Iterator[str]:
     number = 0
     try:
-        with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
+        with gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     yield _text_of(line, field, f"--corpus {path}, line {number}")

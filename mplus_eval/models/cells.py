@@ -34,6 +34,7 @@ class Cell:
         kind: of the task, since items of a kind take about the same time.
         components: what its fingerprint is made of, kept so that a conflict has a reason.
         sources: hashes of the files that its items were read from, by name, so that a conflict names the file.
+        refused: why it is not evaluated at all; empty where it is.
     """
 
     axis: str
@@ -43,6 +44,7 @@ class Cell:
     components: Mapping[str, str]
     parts: tuple[Part, ...]
     sources: Mapping[str, str] = field(default_factory=dict)
+    refused: str = ""
 
     @property
     def n_items(self) -> int:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from mplus_eval.errors import SpecError
+from mplus_eval.errors import SpecError, UsageError
+from mplus_eval.importers import read_results
 from mplus_eval.models.chat_format import PLAIN, PLAIN_FORMAT, PLAIN_TEMPLATE, stored_template
 from mplus_eval.models.contents import content_faults
 from mplus_eval.models.hub import Preparing
@@ -74,13 +75,16 @@ def resolved_models(
         if preparing is not None:
             preparing("hashing", number, len(spec.models))
         try:
+            if kind := spec.results_of(model):
+                models.append(_stored(model, kind))
+                continue
             location = resolve_source(model, spec.backend_of(model), demo, preparing)
             if not lies_here(model):
                 # What lay here was looked into before anything was fetched.
                 faults += content_faults(model, location, talks=talks)
             models.append(_resolved(model, spec.backend_of(model), location, talks=talks))
-        except SpecError as error:
-            faults += error.faults
+        except UsageError as error:
+            faults += getattr(error, "faults", [str(error)])
     if faults:
         raise SpecError(faults)
     return tuple(models)
@@ -99,6 +103,14 @@ def _resolved(model: ModelSpec, backend: str, location: ModelLocation, *, talks:
     vocabulary = tokenizer_hash(tokenizer) if tokenizer else "the server's"
     template, talk_format = _formats(model, tokenizer, talks=talks)
     return ResolvedModel(model, backend, location, weights, vocabulary, template, talk_format)
+
+
+def _stored(model: ModelSpec, kind: str) -> ResolvedModel:
+    """A model whose results another tool stored: of its weights nothing is known but what the tool says."""
+    run = read_results(kind, model.source)
+    weights = run.weights or hash_components(run.files)
+    spec = model.model_copy(update={"results": kind})
+    return ResolvedModel(spec, "stored", ModelLocation(None), weights, "", run.chat_template)
 
 
 def _formats(model: ModelSpec, tokenizer: Path | None, *, talks: bool) -> tuple[str, str]:

@@ -40,7 +40,7 @@ def aggregate(plan: Plan, directory: RunDirectory, failures: Failures, judges: J
             fingerprint=model.fingerprint,
             weights=model.weights,
             vocabulary=model.vocabulary,
-            backend=model.backend,
+            backend=facts.get("backend") or model.backend,
             dtype=facts.get("dtype"),
             parameters=facts.get("parameters"),
             scoring=facts.get("scoring"),

@@ -19,6 +19,7 @@ from typing import Protocol, Self
 
 from mplus_eval.backends import Backend
 from mplus_eval.capability.axis import Capability
+from mplus_eval.capability.stored_axis import StoredCapability
 from mplus_eval.conversation.axis import Conversation
 from mplus_eval.harmlessness.axis import Harmlessness
 from mplus_eval.models.cells import Cell, Part
@@ -143,3 +144,5 @@ class Axis(Protocol):
 
 AXES: tuple[type[Axis], ...] = (Capability, Harmlessness, Conversation)
 """In the order of the report, and in which a model is asked."""
+STORED_AXES: tuple[type[Axis], ...] = (StoredCapability,)
+"""Where results that other tools stored are compared."""

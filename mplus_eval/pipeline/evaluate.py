@@ -85,7 +85,9 @@ class _Evaluation:
     def evaluate_round(self, cells: Sequence[Cell]) -> None:
         """Ask every model what is missing of some cells up to the next round."""
         self.round += 1
-        self.missing = {cell.name: missing_parts(cell, self.directory, self.round) for cell in cells}
+        self.missing = {
+            cell.name: [] if cell.refused else missing_parts(cell, self.directory, self.round) for cell in cells
+        }
         todo = [(cell, self.missing[cell.name]) for cell in cells if self.missing[cell.name]]
         for axis in self.plan.axes:
             if cost := axis.cost([(cell, parts) for cell, parts in todo if cell.axis == axis.name]):
@@ -163,7 +165,9 @@ class _Evaluation:
             self._note(cell, f"{follow_up.doing}: {why}")
 
     def _cell(self, cell: Cell, missing: Sequence[Part], backend: Backend | None) -> str | None:
-        """Compute what a cell lacks; return why it failed, or None."""
+        """Compute what a cell lacks; return why it failed or is refused, or None."""
+        if cell.refused:
+            return cell.refused
         axis = self.plan.axis_of(cell)
         try:
             if backend is not None:

@@ -53,6 +53,7 @@ def build_manifest(plan: Plan, directory: RunDirectory, *, command: Sequence[str
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": " ".join(command),
         "seconds": round(seconds, 1),
+        "items": plan.spec.items,
         "seeds": {"run": plan.spec.seed, "few_shot": FEWSHOT_SEED},
         "versions": versions(),
         "hardware": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,14 +24,29 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mplus_eval.pipeline.progress import RunProgress
+    from mplus_eval.reports.explorer.page import WrittenReport
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
-    """What a run directory holds."""
+    """What a run directory holds. Its `repr` is the summary that a terminal shows, and a notebook shows the grid."""
 
     path: Path
     comparison: Comparison
+    report: WrittenReport | None = None
+    """The report, where it was written just now."""
+
+    def __repr__(self) -> str:
+        """The decision as a terminal shows it at the end of a run."""
+        from mplus_eval.reports.terminal import plain_summary
+
+        return f"{plain_summary(self.comparison)}\nRun: {self.path}"
+
+    def _repr_html_(self) -> str:
+        """The decision for a notebook."""
+        from mplus_eval.reports.render import render_decision
+
+        return render_decision(self.comparison)
 
     def outcomes(self, model: str | None = None, task: str | None = None) -> pd.DataFrame:
         """Outcomes, a row for each item and sample: `model`, `task` and the columns of docs/outcomes.md.
@@ -205,9 +220,9 @@ def run(
         seconds = time.monotonic() - started
         write_sealed(directory.manifest, build_manifest(plan, directory, command=command or sys.argv, seconds=seconds))
         with progress.phase("report"):
-            write_report(directory.path)
+            report = write_report(directory.path)
         stamp(plan, directory, comparison)
-    return _logged(Run(directory.path, comparison), spec, progress)
+    return _logged(Run(directory.path, comparison, report), spec, progress)
 
 
 def _logged(run: Run, spec: CompareSpec, progress: RunProgress) -> Run:
@@ -225,5 +240,5 @@ def changed(run: Run, directory: RunDirectory, **fields: object) -> Run:
     from mplus_eval.reports import write_report
 
     run.comparison.model_copy(update=fields).write(directory.comparison)
-    write_report(directory.path)
-    return load(directory.path)
+    report = write_report(directory.path)
+    return replace(load(directory.path), report=report)

@@ -13,7 +13,7 @@ from mplus_eval.errors import SpecError
 from mplus_eval.models.contents import content_faults
 from mplus_eval.models.hub import Preparing
 from mplus_eval.models.locations import lies_here, model_faults, resolve_source
-from mplus_eval.pipeline.axis import AXES, Axis
+from mplus_eval.pipeline.axis import AXES, STORED_AXES, Axis
 from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.decoding import decoding_faults
@@ -45,7 +45,8 @@ def validate(spec: CompareSpec, preparing: Preparing | None = None, known_faults
         SpecError: with every fault that needs no data; else, with everything that the data lack.
     """
     folders = (("--data-dir", spec.data_dir), ("--tasks-dir", spec.tasks_dir))
-    backends = {spec.backend_of(model) for model in spec.models}
+    models = [model for model in spec.models if spec.results_of(model) is None]
+    backends = {spec.backend_of(model) for model in models}
     faults = [
         *known_faults,
         *(f"{label} {str(path)!r}: no such directory" for label, path in folders if path and not path.is_dir()),
@@ -58,13 +59,14 @@ def validate(spec: CompareSpec, preparing: Preparing | None = None, known_faults
         suite = load_suite(spec.suite)
     except SpecError as error:
         faults_of_suite += error.faults
-    talks = suite is not None and any(kind.chats(spec, suite) for kind in AXES)
-    faults += [fault for model in spec.models for fault in _faults_of(model, spec.backend_of(model), talks=talks)]
+    kinds = STORED_AXES if spec.stored else AXES
+    talks = suite is not None and any(kind.chats(spec, suite) for kind in kinds)
+    faults += [fault for model in models for fault in _faults_of(model, spec.backend_of(model), talks=talks)]
     if suite is not None:
-        faults_of_suite += [fault for kind in AXES for fault in kind.faults(spec, suite)]
+        faults_of_suite += [fault for kind in kinds for fault in kind.faults(spec, suite)]
     if faults or faults_of_suite or suite is None:
         raise SpecError([*faults, *faults_of_suite])
-    loaded = [kind.load(spec, suite, preparing) for kind in AXES]
+    loaded = [kind.load(spec, suite, preparing) for kind in kinds]
     if lacking := [fault for _, faults_of_axis in loaded for fault in faults_of_axis]:
         raise SpecError(lacking)
     return Validated(spec, suite, tuple(axis for axis, _ in loaded if axis is not None), talks)

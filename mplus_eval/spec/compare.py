@@ -17,6 +17,8 @@ from mplus_eval.spec.fields import Accepts, Fields, Positive, WholeNumber
 from mplus_eval.spec.limit import Limit, LimitField
 from mplus_eval.spec.model import BackendName, ModelSpec, is_url
 from mplus_eval.spec.option import DATA_DIR, JUDGES, SCORERS, SUITE, TASKS, TASKS_DIR, Option
+from mplus_eval.spec.results import KINDS as RESULTS
+from mplus_eval.spec.results import RUN, ResultsName
 from mplus_eval.spec.trackers import TRACKERS, TrackerName
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ class CompareSpec(Fields):
     """Everything that one comparison needs to know."""
 
     models: tuple[ModelSpec, ...]
-    suite: Annotated[str, SUITE]
+    suite: Annotated[str, SUITE] = "mplus"
     tasks: Annotated[tuple[str, ...] | None, TASKS] = None
     tasks_dir: Annotated[Path | None, TASKS_DIR] = None
     limit: Annotated[
@@ -77,6 +79,14 @@ class CompareSpec(Fields):
     backend: Annotated[
         BackendName, Option(f"{either(BACKENDS)}, where a model names none.", toxicity=True, conversation=True)
     ] = DEFAULT_BACKEND
+    results: Annotated[
+        ResultsName | None,
+        Option(
+            f"Sources are results that a tool stored, and no model is run: {either(RESULTS)}.",
+            flag="from",
+            metavar="KIND",
+        ),
+    ] = None
     seed: Annotated[
         WholeNumber,
         Accepts("a whole number, 0 or above"),
@@ -109,6 +119,14 @@ class CompareSpec(Fields):
         _TRUE_OR_FALSE,
         Option("Ask in rounds, and of each task no more items than its verdict and the suite's need."),
     ] = False
+    items: Annotated[
+        Literal["all", "flips", "none"],
+        Option(
+            "Items in the report: all; flips, those that changed or failed; none, a few examples.",
+            toxicity=True,
+            conversation=True,
+        ),
+    ] = "all"
     capability: Annotated[bool, _TRUE_OR_FALSE] = Field(
         default=True, description="whether tasks are asked; in a file, and set by the commands of the other axes"
     )
@@ -166,6 +184,16 @@ class CompareSpec(Fields):
     def budget_of(self, suite: Suite) -> int | None:
         """Items of all tasks together: the run's, or the suite's own where no limit was asked for."""
         return self.budget if self.budget is not None or self.limit is not None else suite.budget
+
+    def results_of(self, model: ModelSpec) -> str | None:
+        """The tool whose stored results a model's source holds; None where the model is run here."""
+        kind = model.results or self.results
+        return None if kind == RUN else kind
+
+    @property
+    def stored(self) -> tuple[ModelSpec, ...]:
+        """The models whose results another tool stored."""
+        return tuple(model for model in self.models if self.results_of(model))
 
     def backend_of(self, model: ModelSpec) -> BackendName:
         """The backend of one model: its own, a server's when its source is a URL, or the run's."""

@@ -31,6 +31,7 @@ from mplus_eval.spec.faults import faults_of, nearest
 from mplus_eval.spec.fields import NAME_PATTERN
 from mplus_eval.spec.limit import Limit
 from mplus_eval.spec.model import KNOWN_ROLES, MODEL_KEYS, ModelSpec, parse_model
+from mplus_eval.spec.stored import stored_contradictions
 from mplus_eval.spec.trajectory import add_trajectories
 
 Models = Sequence[str] | Mapping[str, str | Path | Mapping[str, object]]
@@ -55,7 +56,9 @@ def draft_spec(
     faults: list[str] = []
     given = {key: value for key, value in (options or {}).items() if value is not None}
     document: Mapping[str, object] = {}
-    if config is not None or not (models or given.get("trajectory")):
+    if (kind := given.get("results")) and not models and config is None:
+        faults.append(f"--from {kind}: name the folders, as NAME=DIR NAME=DIR")
+    elif config is not None or not (models or given.get("trajectory")):
         try:
             document = load_config(config or "demo")
         except SpecError as error:
@@ -161,7 +164,6 @@ def _validated(specs: tuple[ModelSpec, ...], asked: Mapping[str, object], faults
     bases = [spec.name for spec in specs if spec.model_role == "base"]
     defaults = {
         "models": specs,
-        "suite": "mplus",
         "baseline": (bases or named or [""])[0],
         "output": f"runs/{date.today().isoformat()}-{'-'.join(named)}"[:120],
     }
@@ -195,6 +197,8 @@ def _contradictions(spec: CompareSpec) -> list[str]:
             accepted = f"at most the {given} is" if limit.first == of_steps.first else f"items of the {given} are"
             faults.append(f"--trajectory-limit {of_steps}: {accepted} accepted")
     faults += _not_sequential(spec)
+    if spec.stored:
+        return faults + stored_contradictions(spec)
     if not spec.noise_floor:
         return faults
     # The noise rerun composes other batches, which only some backends let this process do.

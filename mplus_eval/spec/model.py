@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from mplus_eval.errors import UsageError
 from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.spec.fields import Accepts, Fields, Positive
+from mplus_eval.spec.results import ResultsKey
 
 KNOWN_ROLES = ("base", "instruct", "sft", "chosen", "plus")
 
@@ -58,6 +59,10 @@ class ModelSpec(Fields):
     model: str | None = Field(default=None, description="the name under which a server serves it")
     base_url: str | None = None
     trust_remote_code: bool = False
+    results: ResultsKey | None = Field(
+        default=None,
+        description="the tool whose stored results the source holds; none: the model is run here",
+    )
     trajectory: str | None = Field(default=None, description="the model of whose training this is a saved step")
     step: int | None = Field(default=None, description="of a trajectory: after how many steps of training it was saved")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import ClassVar, Self
 
 import pyarrow as pa
@@ -148,3 +149,16 @@ class Outcome(Answer):
         """An answer with its score, or with the error for which there is none."""
         scored = {"target": target, "answer": answer, "score": score, "metrics": metrics, "error": error or given.error}
         return cls(**(vars(given) | scored))
+
+
+MOST_NUMBERS = 16
+"""Of a metric that is several numbers for an item; what has more is not stored."""
+
+
+def as_stored(key: str, value: object) -> dict[str, float]:
+    """A value by `metric,filter`, or several as `metric,filter:0`, `:1` and so on; nothing where it is no number."""
+    if isinstance(value, Real):
+        return {key: float(value)}
+    if isinstance(value, list | tuple) and 0 < len(value) <= MOST_NUMBERS and all(isinstance(x, Real) for x in value):
+        return {f"{key}:{place}": float(number) for place, number in enumerate(value)}
+    return {}

@@ -146,4 +146,4 @@ def spread_title(tasks: Sequence[str], series: Sequence[Series]) -> str:
         return f"From {formats.with_percent(spans[low][0])} ({low}) to {formats.with_percent(spans[high][0])} ({high})"
     widest = max(spans, key=lambda task: spans[task][1] - spans[task][0])
     low_value, high_value = spans[widest]
-    return f"Widest apart on {widest}: {formats.percent(low_value)} to {formats.with_percent(high_value)}"
+    return f"Largest spread: {widest}, {formats.percent(low_value)} to {formats.with_percent(high_value)}"

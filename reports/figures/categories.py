@@ -41,11 +41,11 @@ def category_figures(data: FigureData) -> Iterable[Figure]:
         yield Figure(
             name="conversation-radar",
             section="conversation",
-            title=f"Win rate of {shown} by category, for shape only",
+            title=f"Win-rate profiles of {shown} by category",
             description=f"Radar of win rates of {shown} by category.",
             chart=RadarChart(labels, chosen),
-            caption=f"{choice}Percent, rings at 25, 50, 75 and 100; {base} is 50 by definition. Area means nothing, "
-            "the order of categories changes the shape: read the bars.",
+            caption=f"{choice}Percent, rings at 25, 50, 75 and 100; {base} is 50 by definition. Use the bars to "
+            "compare: a radar’s area depends on the order of categories.",
         )
     if sum(bar is not None for entry in series for bar in entry.bars) >= FEWEST_VALUES:
         dashed = f"; dashed: 50, as often as {base}."
@@ -59,5 +59,5 @@ def category_figures(data: FigureData) -> Iterable[Figure]:
             title=f"By category, {title[:1].lower()}{title[1:]}",
             description=f"Win rates against {base} by category as bars, with intervals.",
             chart=BarChart(labels, (0.5,) * len(labels), tuple(series), f"win rate against {base}, percent"),
-            caption=f"Percent, with intervals{dashed}",
+            caption=f"Percent, with {data.confidence}{dashed}",
         )

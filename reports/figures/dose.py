@@ -27,7 +27,7 @@ from mplus_eval.reports.units import FRACTION
 
 @dataclass(frozen=True)
 class DoseChart:
-    """Capability against dose, a mark a model, in the order of the dose: x is KL in nats an answer."""
+    """Capability against dose, a mark per model, in the order of the dose: x is KL in nats per answer."""
 
     points: tuple[Point, ...]
 
@@ -39,7 +39,7 @@ class DoseChart:
         drawing = blank_canvas(whole)
         axes = plain_axes(drawing, top, height, whole)
         value_axis(axes, [100 * value for value in values_and_ends(point.y for point in self.points)])
-        horizontal_axis(axes, max(point.x.value for point in self.points) or 1.0, "KL to the base, nats an answer")
+        horizontal_axis(axes, max(point.x.value for point in self.points) or 1.0, "KL to the base, nats per answer")
         for point in self.points:
             ends = [100 * end for end in point.y.ends]
             axes.plot([point.x.value] * 2, ends, color=colour(point.style.token), lw=1.4, zorder=3)
@@ -67,7 +67,7 @@ def dose_figures(data: FigureData) -> Iterable[Figure]:
     title += formats.with_percent(far.y.value)
     base = next((point for point in points if point.model == comparison.baseline), None)
     if base and base is not far:
-        title += f" against {formats.with_percent(base.y.value)}"
+        title += f" ({base.model} {formats.with_percent(base.y.value)})"
     table_rows = (
         TableRow(
             TableCell(point.model),
@@ -76,6 +76,7 @@ def dose_figures(data: FigureData) -> Iterable[Figure]:
                 number(formats.percent(point.y.value), point.y.value),
                 interval_if_known(point.y.ci, FRACTION.score_interval),
             ),
+            model=point.model,
         )
         for point in points
     )
@@ -83,12 +84,12 @@ def dose_figures(data: FigureData) -> Iterable[Figure]:
         name="dose",
         section="training",
         title=title,
-        description="Macro-average with intervals against the KL to the base on own answers, a mark a model.",
+        description="Macro-average with intervals against the KL to the base on own answers, a mark per model.",
         chart=DoseChart(tuple(points)),
-        caption="Upwards: macro-average, percent, with its interval. The baseline stands at 0.",
+        caption="Upwards: macro-average, percent, with its CI. The baseline stands at 0.",
         table=Table(
-            "Macro-average in percent, KL in nats an answer.",
-            (Column("Model", False), Column("KL"), Column("Macro-average"), Column("Interval")),
+            "Macro-average in percent, KL in nats per answer.",
+            (Column("Model", False), Column("KL"), Column("Macro-average"), Column(data.confidence)),
             tuple(table_rows),
         ),
         has_markdown_table=False,

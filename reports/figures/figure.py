@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from mplus_eval.records.base import Interval
 from mplus_eval.records.comparison import Comparison
+from mplus_eval.reports import formats
 from mplus_eval.reports.palette import ModelStyle
 from mplus_eval.reports.tables import Table
 
@@ -57,15 +58,15 @@ class Styled:
 
 
 FigureSection = Literal["tax", "differences", "scores", "trajectory", "training", "harmlessness", "conversation"]
-"""The anchors of the sections whose templates show figures."""
+"""The sections whose templates show figures; those of `scores` stand in the section on tasks."""
 
 
 @dataclass(frozen=True)
 class Figure:
     """A figure.
 
-    `name` is its file's, `title` the finding, and `description` is for who cannot see it. It stands in the section of
-    the page with the anchor `section`, within the part of it that `part` names, such as a prompt set; `heading` is put
+    `name` is its file's, `title` the finding, and `description` is for who cannot see it. It stands in the section
+    `section` of the page, within the part of it that `part` names, such as a prompt set; `heading` is put
     above it in Markdown, and its table below it if `has_markdown_table`. `model` is whose it is, if of one alone.
     """
 
@@ -89,3 +90,8 @@ class FigureData:
     comparison: Comparison
     with_steps: Comparison
     styles: Mapping[str, ModelStyle]
+
+    @property
+    def confidence(self) -> str:
+        """What the intervals are: `95 % CI`."""
+        return f"{formats.whole_percent(1 - self.comparison.level)} CI"

@@ -103,7 +103,7 @@ def forest_figures(data: FigureData) -> Iterable[Figure]:
             section="differences",
             model=model,
             title=count_verdicts(contrasts.values()),
-            description=f"Differences of {model} from {comparison.baseline}, one row a task, with intervals and "
+            description=f"Differences of {model} from {comparison.baseline}, one row per task, with intervals and "
             "margin.",
             chart=ForestChart(comparison.baseline, tuple(rows), (min(ends), max(ends))),
             table=contrast_table(contrasts),
@@ -122,7 +122,7 @@ def count_verdicts(contrasts: Iterable[Contrast]) -> str:
 
 def contrast_table(contrasts: Mapping[str, Contrast]) -> Table:
     """The contrasts of one model with all that was counted and tested."""
-    headings = ("Difference", "Interval", "Pairs", "Lost", "Gained", "p, adjusted", "p at the margin, adjusted")
+    headings = ("Difference", "CI", "Pairs", "Lost", "Gained", "p, adjusted", "p at the margin, adjusted")
     rows = []
     for task, contrast in contrasts.items():
         mark = MARKS[contrast.verdict]
@@ -136,7 +136,7 @@ def contrast_table(contrasts: Mapping[str, Contrast]) -> Table:
             number(formats.probability(contrast.p_adjusted), contrast.p_adjusted),
             number(formats.probability(contrast.p_non_inferiority_adjusted), contrast.p_non_inferiority_adjusted),
         )
-        rows.append(TableRow(TableCell(task), cells))
+        rows.append(TableRow(TableCell(task), cells, task=task))
     return Table(
         "Points; p-values adjusted over the tasks of the model.",
         (Column("Task", False), Column("Verdict", False), *map(Column, headings)),

@@ -29,7 +29,7 @@ def layers_figures(data: FigureData) -> Iterable[Figure]:
     values = [y for curve in curves for y in curve.y]
     is_wide = min(values) > 0 and max(values) > WIDE_RATIO * min(values)
     n_prompts = max(layers.n_prompts for layers in by_model.values())
-    caption = f"Logit lens, {formats.counted(n_prompts, 'prompt')}; bands are intervals."
+    caption = f"Logit lens, {formats.counted(n_prompts, 'prompt')}; bands are CI."
     if any(x % 1 for curve in curves for x in curve.x):
         caption += " Half a layer is after the attention, a whole one after the MLP."
     last = {curve.model: f"{formats.plain(curve.y[-1])} %" for curve in curves}
@@ -41,7 +41,7 @@ def layers_figures(data: FigureData) -> Iterable[Figure]:
         section="harmlessness",
         heading="Bad words, layer by layer",
         title=f"A bad word comes next with {ends} after the last layer",
-        description="Probability of bad words by layer with intervals, a curve a model.",
+        description="Probability of bad words by layer with intervals, a curve per model.",
         chart=CurveChart(tuple(curves), "layer", name, is_logarithmic=is_wide),
         caption=caption,
         table=layers_table(by_model),
@@ -86,5 +86,5 @@ def layers_table(by_model: Mapping[str, Layers]) -> Table:
             mean, low, high = (formats.plain(100 * ends[place]) for ends in (layers.mean, layers.low, layers.high))
             cells.append(TableCell(mean, note=f"[{low}, {high}]", key=f"{layers.mean[place]:.9f}", css="n"))
         rows.append(TableRow(TableCell(one_line(point)), tuple(cells)))
-    columns = (Column("Point", False), *map(Column, by_model))
-    return Table("Probability of a bad word next, percent [interval].", columns, tuple(rows))
+    columns = (Column("Point", False), *(Column(model, model=model) for model in by_model))
+    return Table("Probability of a bad word next, percent [CI].", columns, tuple(rows))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure as Drawing
 
-from mplus_eval.reports import formats
 from mplus_eval.reports.conversation_phrasing import judged_models, rating_difference, rating_interval, rating_points
 from mplus_eval.reports.conversation_tables import ratings_table
 from mplus_eval.reports.figures.canvas import (
@@ -82,8 +81,7 @@ def rating_figures(data: FigureData) -> Iterable[Figure]:
     if len(rows) < FEWEST_VALUES:
         return
     best = next(row for row in rows if not row.is_hollow)
-    level = formats.whole_percent(1 - data.comparison.level)
-    caption = f"Bradley–Terry on all judged pairs; {level} intervals over dialogues."
+    caption = f"Bradley–Terry on all judged pairs; {data.confidence} over dialogues."
     if any(None in (row.ci or ()) for row in rows):
         caption += " An arrow: no bound on that side."
     second = next((row for row in rows if not row.is_hollow and row is not best), None)
@@ -91,12 +89,12 @@ def rating_figures(data: FigureData) -> Iterable[Figure]:
     if lead and (lead.ci[0] is None or lead.ci[0] <= 0):
         difference = f"{rating_points(lead.value)}, {rating_interval(lead.ci)}"
         caption += f" {lead.model} is not shown to be above {lead.against}: {difference}."
-    points = "" if best.model == base else f", {rating_points(best.value)}"
+    points = "" if best.model == base else f", {rating_points(best.value)} compared with {base}"
     yield Figure(
         name="ratings",
         section="conversation",
-        title=f"{best.model} rates highest{points}",
-        description=f"Bradley–Terry ratings with intervals, {base} at 0, a dot a model.",
+        title=f"Highest Bradley–Terry rating: {best.model}{points}",
+        description=f"Bradley–Terry ratings with intervals, {base} at 0, a dot per model.",
         chart=RatingChart(base, tuple(rows)),
         caption=caption + (HOLLOW if any(row.is_hollow for row in rows) else ""),
         table=ratings_table(data.comparison),

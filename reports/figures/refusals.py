@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from mplus_eval.reports.figures.figure import FEWEST_VALUES, Bar, Figure, FigureData
 from mplus_eval.reports.figures.scatter import Point, ScatterChart
-from mplus_eval.reports.harmlessness_tables import refusal_sets
+from mplus_eval.reports.harmlessness_refusals import refusal_sets
 
 
 def refusal_figures(data: FigureData) -> Iterable[Figure]:
@@ -31,8 +31,8 @@ def refusal_figures(data: FigureData) -> Iterable[Figure]:
             name=f"refusals-{place}",
             section="harmlessness",
             part=name,
-            title=f"{name}: widest apart in {best.model}, {rates}",
-            description=f"Refusal on {name}: unsafe requests refused against safe ones refused, a mark a model.",
+            title=f"{name}: largest spread in {best.model}, {rates}",
+            description=f"Refusal on {name}: unsafe requests refused against safe ones refused, a mark per model.",
             chart=ScatterChart(
                 tuple(points),
                 "safe requests refused, percent",
@@ -40,5 +40,5 @@ def refusal_figures(data: FigureData) -> Iterable[Figure]:
                 "left and high",
                 is_whole=True,
             ),
-            caption="With intervals both ways. A model that refuses all, or nothing, lies on the diagonal.",
+            caption=f"{data.confidence} both ways. A model that refuses all, or nothing, lies on the diagonal.",
         )

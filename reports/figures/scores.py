@@ -38,11 +38,11 @@ def score_figures(data: FigureData) -> Iterable[Figure]:
         yield Figure(
             name="radar",
             section="scores",
-            title=f"Profile of {names}, for shape only",
+            title=f"Score profiles of {names}",
             description=f"Radar of task scores of {names}.",
             chart=RadarChart(tasks, chosen),
-            caption=f"{choice}Percent, rings at 25, 50, 75 and 100. Area means nothing, task order changes the shape: "
-            "read the bars.",
+            caption=f"{choice}Percent, rings at 25, 50, 75 and 100. Use the bars to compare: a radar’s area depends on "
+            "the order of tasks.",
         )
     if sum(bar is not None for entry in series for bar in entry.bars) >= FEWEST_VALUES:
         chances = tuple(comparison.tasks[task].chance for task in tasks)
@@ -51,9 +51,9 @@ def score_figures(data: FigureData) -> Iterable[Figure]:
             name="scores",
             section="scores",
             title=spread_title(tasks, series),
-            description="Scores by task as bars, with intervals and chance.",
+            description="Scores by task as bars, with confidence intervals and chance.",
             chart=BarChart(tasks, chances, tuple(series)),
-            caption=f"Percent, with intervals{order}.{' Dashed: chance.' if any(chances) else ''}",
+            caption=f"Percent, with {data.confidence}{order}.{' Dashed: chance.' if any(chances) else ''}",
             table=score_table(comparison),
             has_markdown_table=False,
         )
@@ -73,5 +73,5 @@ def score_table(comparison: Comparison) -> Table:
             cells.append(TableCell(unit.score(score.value), note=interval, key=f"{score.value:.6f}", css="n"))
         rows.append(TableRow(TableCell(name, note=one_line(task.metric)), tuple(cells)))
     confidence = formats.whole_percent(1 - comparison.level)
-    columns = (Column("Task", False), Column("Chance"), *map(Column, comparison.models))
-    return Table(f"Scores in percent [{confidence} interval].", columns, tuple(rows))
+    columns = (Column("Task", False), Column("Chance"), *(Column(model, model=model) for model in comparison.models))
+    return Table(f"Scores in percent [{confidence} CI].", columns, tuple(rows))

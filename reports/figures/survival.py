@@ -61,18 +61,18 @@ def survival_figure(name: str, place: int, toxicity: Toxicity, data: FigureData)
         part=name,
         title=f"{name}: {survival_title(toxicity, comparable)}",
         description=f"Distribution of maximum toxicity on {name}: share of prompts at or over each threshold, "
-        "a curve a model.",
+        "a curve per model.",
         chart=CurveChart(
             curves,
-            f"largest toxicity of {formats.counted(toxicity.samples, 'answer')}, t",
-            "prompts at or over t, percent",
+            f"maximum toxicity of {formats.counted(toxicity.samples, 'sample')}, t",
+            "prompts ≥ t, percent",
             (toxicity.threshold, f"threshold {toxicity.threshold:g}"),
             is_whole=True,
         ),
         caption=f"Lower is less toxic; the area under a curve is the expected maximum.{dashed}",
         table=Table(
-            "Prompts whose largest toxicity is at or over t, percent.",
-            (Column("t", False), *map(Column, survivals)),
+            "Prompts whose maximum toxicity is ≥ t, percent.",
+            (Column("t", False), *(Column(model, model=model) for model in survivals)),
             tuple(rows),
         ),
     )
@@ -84,7 +84,7 @@ def survival_title(toxicity: Toxicity, survivals: Mapping[str, Survival]) -> str
     if not shares:
         return "distribution of maximum toxicity, of models that are not comparable"
     least, most = min(shares, key=lambda m: shares[m]), max(shares, key=lambda m: shares[m])
-    worst = f"the worst of {formats.counted(toxicity.samples, 'answer')} reaches {toxicity.threshold:g}"
+    worst = f"the worst of {formats.counted(toxicity.samples, 'sample')} reaches {toxicity.threshold:g}"
     if least == most:
         return f"{worst} on {formats.with_percent(shares[least])} of prompts"
     low, high = formats.percent(shares[least]), formats.with_percent(shares[most])

@@ -1,4 +1,4 @@
-"""Alignment tax of all models: what each lost of the baseline's macro-average."""
+"""Alignment tax of all models: how far each one's macro-average is from the baseline's; minus is a loss."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure as Drawing
 
+from mplus_eval.records.comparison import Summary
 from mplus_eval.reports import formats
+from mplus_eval.reports.capability_phrasing import negated
 from mplus_eval.reports.figures.canvas import (
     ROW,
     annotate,
@@ -25,7 +27,7 @@ from mplus_eval.reports.tables import Column, Table, TableCell, TableRow, interv
 
 @dataclass(frozen=True)
 class TaxRow(Styled):
-    """The alignment tax of one model."""
+    """The macro-average of one model minus the baseline's; its margin is the acceptable loss, above 0."""
 
     bar: Bar
     margin: float | None
@@ -33,7 +35,7 @@ class TaxRow(Styled):
 
 @dataclass(frozen=True)
 class TaxChart:
-    """Alignment tax, a bar a model."""
+    """Alignment tax, a bar a model; a loss goes to the left."""
 
     rows: tuple[TaxRow, ...]
 
@@ -43,8 +45,8 @@ class TaxChart:
         drawing, axes = rows_canvas(names, len(names) * ROW, top=6, right=44)
         places = [ROW * (index + 0.5) for index in range(len(names))]
         ends = [end for row in self.rows for end in row.bar.ends]
-        ends += [row.margin for row in self.rows if row.margin is not None]
-        points_axis(axes, (min(0.0, *ends), max(0.0, *ends)), "alignment tax, points lost")
+        ends += [-row.margin for row in self.rows if row.margin is not None]
+        points_axis(axes, (min(0.0, *ends), max(0.0, *ends)), "macro-average, points from the baseline")
         row_labels(axes, names, places, [row.style.token for row in self.rows])
         for row, place in zip(self.rows, places, strict=True):
             ink = colour(row.style.token)
@@ -52,22 +54,29 @@ class TaxChart:
             interval_line(axes, row.bar, place, colour("ink"))
             model_mark(axes, row.bar.value, place, row.style)
             if row.margin is not None:
-                margin_line(axes, row.margin, place)
+                margin_line(axes, -row.margin, place)
             annotate(axes, formats.points(row.bar.value), place, 1, 43, "right", ink)
         return drawing
+
+
+def average_difference(summary: Summary) -> Bar | None:
+    """A model's macro-average minus the baseline's: the alignment tax with the sign of a loss."""
+    if summary.alignment_tax is None:
+        return None
+    return Bar(-summary.alignment_tax, negated(summary.alignment_tax_ci) if summary.alignment_tax_ci else None)
 
 
 def tax_figures(data: FigureData) -> Iterable[Figure]:
     """Alignment tax of all models, where there are three or more."""
     comparison = data.comparison
     rows = [
-        TaxRow(model, data.styles[model], Bar(summary.alignment_tax, summary.alignment_tax_ci), summary.margin)
+        TaxRow(model, data.styles[model], difference, summary.margin)
         for model, summary in comparison.summary.items()
-        if summary.alignment_tax is not None and model != comparison.baseline
+        if model != comparison.baseline and (difference := average_difference(summary))
     ]
     if len(rows) < FEWEST_VALUES:
         return
-    rows.sort(key=lambda row: row.bar.value)
+    rows.sort(key=lambda row: -row.bar.value)
     least, most = rows[0], rows[-1]
     table_rows = (
         TableRow(
@@ -77,10 +86,11 @@ def tax_figures(data: FigureData) -> Iterable[Figure]:
                 interval_if_known(row.bar.ci, formats.interval_of_points),
                 number_if_known(row.margin, formats.margin),
             ),
+            model=row.model,
         )
         for row in rows
     )
-    columns = (Column("Model", False), Column("Tax"), Column("Interval"), Column("Margin"))
+    columns = (Column("Model", False), Column("Difference"), Column(data.confidence), Column("Margin"))
     yield Figure(
         name="alignment-tax",
         section="tax",
@@ -89,8 +99,8 @@ def tax_figures(data: FigureData) -> Iterable[Figure]:
         f"to {formats.points(most.bar.value)} ({most.model})",
         description="Alignment tax by model with intervals and the margin.",
         chart=TaxChart(tuple(rows)),
-        caption=f"Macro-average of {comparison.baseline} minus the model's; a bar to the right is a loss. "
+        caption=f"Macro-average of the model minus that of {comparison.baseline}; a bar to the left is a loss. "
         "Dashed: margin.",
-        table=Table("Points; positive is lost.", columns, tuple(table_rows)),
+        table=Table("Points; minus is a loss.", columns, tuple(table_rows)),
         has_markdown_table=False,
     )

@@ -72,10 +72,10 @@ def trajectory_figures(data: FigureData) -> Iterable[Figure]:
         left_out = [formats.count(step.step) for step in steps if step.toxicity and step.toxicity.bar is None]
         aside = f" Toxicity is not comparable at step {enumerated(left_out)}, and not drawn there." if left_out else ""
         # A comparison of an older version does not know what the averages are over.
-        averages = "Bars are intervals of the macro-average, and points may be over different items."
+        averages = "Bars are CI of the macro-average, and points may be over different items."
         if points := comparison.trajectories.get(trained):
             over = f"here over the {formats.count(points.n_items)} items that all points scored"
-            averages = f"Bars are intervals of the macro-average, {over}."
+            averages = f"Bars are CI of the macro-average, {over}."
             if points.withheld:
                 averages = f"There is no macro-average: {one_line(points.withheld)}."
             averages = f"{averages} {choice_of_step(points)}".rstrip()

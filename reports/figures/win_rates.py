@@ -26,7 +26,7 @@ from mplus_eval.reports.figures.figure import FEWEST_VALUES, Bar, Figure, Figure
 from mplus_eval.reports.figures.svg import colour
 from mplus_eval.reports.verdicts import MARKS, is_comparable
 
-EQUAL_LENGTH = "at equal length"
+EQUAL_LENGTH = "length-controlled"
 GROUP = 2 * ROW + 4
 MIDDLE = 50.0
 
@@ -94,10 +94,10 @@ def win_rate_figures(data: FigureData) -> Iterable[Figure]:
     if conversation is None or n_values < FEWEST_VALUES:
         return
     base, margin = comparison.baseline, conversation.margin
-    title = f"Win rates against {base}, from which no verdict is drawn"
+    title = f"Win rates compared with {base}, from which no verdict is drawn"
     if compared := [row for row in rows if is_comparable(row)]:
         low, high = (choose(compared, key=lambda row: row.bar.value) for choose in (min, max))
-        title = f"Win rate against {base} from {low.bar.value:.1f} % ({low.model}) to "
+        title = f"Win rate compared with {base} from {low.bar.value:.1f} % ({low.model}) to "
         title += f"{high.bar.value:.1f} % ({high.model})"
         if low is high:
             title = f"{high.model} wins {high.bar.value:.1f} % against {base}"
@@ -105,10 +105,10 @@ def win_rate_figures(data: FigureData) -> Iterable[Figure]:
         name="win-rates",
         section="conversation",
         title=title,
-        description=f"Win rates against {base} with intervals, a model in two rows: over all pairs, and at equal "
-        "length.",
+        description=f"Win rates against {base} with intervals, two rows per model: over all pairs, and "
+        "length-controlled.",
         chart=WinRateChart(base, 100 * margin, tuple(rows)),
-        caption=f"Judge: {first_judge(conversation)}. Ties count half; intervals clustered by dialogue. Band: within "
-        f"{formats.margin_in_points(margin)} below 50 %. The verdict uses all dialogues; the fainter dot below it is "
-        "the rate had both answers been equally long.",
+        caption=f"Judge: {first_judge(conversation)}. Ties count half; {data.confidence} clustered by dialogue. Band: "
+        f"within {formats.margin_in_points(margin)} below 50 %. The verdict uses all dialogues; the fainter dot "
+        "below it is the length-controlled rate.",
     )

@@ -8,8 +8,8 @@ import pytest
 from lm_eval.api import metrics as lm_eval
 
 from mplus_eval.capability.further_metrics import FurtherMetrics
-from mplus_eval.capability.metric_values import as_stored
 from mplus_eval.capability.task_config import GroupAverage
+from mplus_eval.store.outcomes import as_stored
 
 OWN = {"acc": lm_eval.mean, "perplexity": lm_eval.perplexity, "f1": lm_eval.f1_score, "bits": lm_eval.bits_per_byte}
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from lm_eval.api import metrics as lm_eval
 
-from mplus_eval.capability.metric_values import as_given, as_stored, kind_of, leaves_out, score_of
+from mplus_eval.capability.metric_values import as_given, kind_of, leaves_out, score_of
+from mplus_eval.store.outcomes import as_stored
 
 
 def of_4096(values: list[float]) -> float:

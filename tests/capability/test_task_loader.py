@@ -26,10 +26,9 @@ def test_missing_data_are_named_with_the_command_that_fetches_them(tmp_path: Pat
     with pytest.raises(SpecError) as caught:
         load_tasks(tasks, data_dir=tmp_path, tasks_dir=None)
     assert caught.value.faults == (
-        f"task 'wino': dataset allenai/winogrande: not in {tmp_path}, and HF_HUB_OFFLINE forbids the hub; "
-        f"fetch with `mplus-eval tasks fetch --to {tmp_path} --tasks wino` and give --data-dir",
-        f"task 'lm_eval:race': dataset EleutherAI/race: not in {tmp_path}, and HF_HUB_OFFLINE forbids the hub; "
-        f"fetch with `mplus-eval tasks fetch --to {tmp_path} --tasks lm_eval:race` and give --data-dir",
+        f"2 tasks (wino, lm_eval:race): datasets allenai/winogrande, EleutherAI/race: not in {tmp_path}, and "
+        "HF_HUB_OFFLINE forbids the hub; "
+        f"fetch with `mplus-eval tasks fetch --to {tmp_path} --tasks wino,lm_eval:race` and give --data-dir",
     )
 
 

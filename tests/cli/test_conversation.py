@@ -170,7 +170,7 @@ def test_a_wrong_file_changes_nothing(
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--judge", "gpt"], "judge 'gpt': accepted: reward, reward:PATH, llm:MODEL@http://HOST:PORT/v1"),
+        (["--judge", "gpt"], "judge 'gpt': accepted: referee, reward, reward:PATH, llm:MODEL@http://HOST:PORT/v1"),
         (["--judge", "reward"], "judge 'reward': no reward model of mplus-eval train lies beside a model"),
         (["--judge", "reward:nowhere"], "judge 'reward:nowhere': no such directory"),
         (["--judge", "llm:x@http://127.0.0.1:9/v1"], "cannot reach the server http://127.0.0.1:9/v1"),
@@ -181,7 +181,7 @@ def test_what_cannot_be_judged_is_said_before_any_answer(
     run: Run, tmp_path: Path, arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(*arguments) == 2
-    (said,) = capsys.readouterr().err.splitlines()
+    *_, said = capsys.readouterr().err.splitlines()
     assert line in said
     assert not (tmp_path / "run" / "answers").exists()
 

@@ -50,7 +50,12 @@ def test_outcomes_of_an_earlier_larger_run_are_not_counted(tmp_path: Path, monke
 
 def test_models_are_told_as_they_were_loaded(tmp_path: Path) -> None:
     entry = Bench(tmp_path).compare().models["plus"]
-    assert (entry.backend, entry.dtype, entry.parameters, entry.source) == ("hf", "float32", 7, str(tmp_path / "plus"))
+    assert (entry.backend, entry.dtype, entry.parameters, entry.source) == (
+        "rule",
+        "float32",
+        7,
+        str(tmp_path / "plus"),
+    )
     assert (entry.chat_template, entry.training, entry.trajectory, entry.scoring) == ("plain", None, None, None)
 
 

@@ -12,8 +12,11 @@ from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.pipeline.progress import RunProgress
 from mplus_eval.records.comparison import Summary
 from mplus_eval.records.training import Dose
+from mplus_eval.reports.render import render_decision
+from mplus_eval.reports.terminal import plain_summary
 from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.store.hashes import weights_hash
+from tests.reports import build
 from tests.server import CompletionServer, serving
 from tests.spec.test_trajectory import record
 from tests.tiny_models import build_model
@@ -76,6 +79,13 @@ def test_contrasts_are_a_frame_with_a_row_for_each_task(finished: mplus_eval.Run
 
 def test_a_stored_run_is_loaded_as_it_was(finished: mplus_eval.Run) -> None:
     assert mplus_eval.load(finished.path).comparison == finished.comparison
+
+
+def test_a_run_shows_itself_as_its_summary_and_in_a_notebook_as_the_decision(tmp_path: Path) -> None:
+    run = mplus_eval.Run(tmp_path, build.full())
+    assert repr(run) == f"{plain_summary(build.full())}\nRun: {tmp_path}"
+    assert "Capability: sft is degraded" in repr(run)
+    assert run._repr_html_() == render_decision(build.full())
 
 
 def test_a_directory_without_a_comparison_is_refused(tmp_path: Path) -> None:

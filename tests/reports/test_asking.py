@@ -75,8 +75,8 @@ def test_models_that_tell_nothing_and_differ_in_nothing_have_no_table() -> None:
 
 def test_a_withheld_suite_names_its_reason_in_sentence_axis_and_terminal() -> None:
     decision = decide("plus", withheld())
-    assert decision.sentence.startswith(f"plus is not compared with base: {REASON}.")
-    assert (decision.axes[0].mark.word, decision.axes[0].detail) == ("not comparable", REASON)
+    assert decision.sentence.startswith(f"Capability not compared with base: {REASON}.")
+    assert (decision.axes[0].mark.word, decision.axes[0].reason) == ("not comparable", REASON)
     assert not_compared_lines(withheld()) == [f"The capability of plus is not compared: {REASON}."]
 
 

@@ -5,7 +5,7 @@ from tests.reports import build, build_toxicity
 def test_methods_state_the_margins_and_level_that_were_used() -> None:
     comparison = build.full().model_copy(update={"level": 0.1, "seed": 7})
     text = " ".join(methods(comparison))
-    assert "Margins: 1 point for the macro-average, 2 points for a task." in text
+    assert "Margins: 1 point (average), 2 points (one task)." in text
     assert "p below 0.1." in text
     assert "p below 0.05." in text
     assert "Intervals are 90 %" in text

@@ -14,6 +14,7 @@ from mplus_eval.reports.verdicts import MARKS
 from mplus_eval.reports.view import build_report
 from tests.reports import build
 from tests.reports import build_conversation as talk
+from tests.reports.columns import models_of, of_model
 
 
 def section(comparison: Comparison, directory: Path) -> ConversationSection:
@@ -94,15 +95,15 @@ def test_a_run_in_which_nothing_was_judged_shows_the_answers_text(tmp_path: Path
     found = section(comparison, tmp_path)
     assert (found.judges, found.ratings, found.turns, found.agreement) == ((), None, None, None)
     assert build_report(comparison, {}, tmp_path).figures_in("conversation") == ()
-    assert [row.header.text for row in found.text.rows] == ["base"]
+    assert [column.model for column in found.text.columns[1:]] == ["base"]
 
 
 def test_conversation_alone_has_decision_methods_and_no_matrix(tmp_path: Path) -> None:
     report = build_report(talk.talk_alone(), {}, tmp_path)
     assert [section.anchor for section in report.sections] == ["decision", "conversation", "methods", "manifest"]
     fields = {field.name: field.value for field in report.fields}
-    assert (fields["Suite"], fields["Cells"]) == ("small, 240 dialogues", "5 of 5 done")
-    assert "2 points of the win rate for conversation" in report.margins
+    assert (fields["Suite"], fields["Evaluations"]) == ("small, 240 dialogues", "5 of 5 complete")
+    assert "2 points (win rate)" in report.margins
     assert any(paragraph.startswith("The first rule that holds") for paragraph in report.methods)
 
 
@@ -112,10 +113,10 @@ def markdown(comparison: Comparison, directory: Path) -> str:
     return (directory / "report.md").read_text(encoding="utf-8")
 
 
-def row(text: str, heading: str) -> str:
-    """The row of plus in the table under a column heading."""
-    table = text[text.index(heading) :]
-    return next(line for line in table.splitlines() if line.startswith("| plus |"))
+def row(text: str, measure: str) -> str:
+    """What plus, the only model, has of a measure in the first table that has it."""
+    line = next(line for line in text.splitlines() if line.startswith(f"| {measure} |"))
+    return line.removeprefix(f"| {measure} | ").removesuffix(" |")
 
 
 @pytest.fixture(scope="module")
@@ -141,33 +142,36 @@ def longer_judge_report(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_a_judge_that_always_prefers_the_first_answer_is_exposed(first_judge_report: str) -> None:
     # Wilson's interval of 40 of 40, with Student's quantile at 39: 40 / (40 + 2.0227²) = 90.7 %.
-    assert row(first_judge_report, "| Changed by the order, % |") == (
-        "| plus | 100.0 [90.7, 100.0] | 100.0 [93.8, 100.0] | – | ±0.00 |"
-    )
-    assert "100 % of the judge’s verdicts change with the order of the answers." in first_judge_report
-    assert "leans to the answer shown first, which won 100 % of its decided verdicts" in first_judge_report
+    assert row(first_judge_report, "Flips with order, %") == "100.0 [90.7, 100.0]"
+    assert row(first_judge_report, "First position wins, %") == "100.0 [93.8, 100.0]"
+    assert row(first_judge_report, "Longer answer wins, %") == "–"
+    assert "100 % of the judge’s verdicts flip with the order of the answers." in first_judge_report
+    assert "First position wins 100 % of its decided verdicts" in first_judge_report
 
 
 def test_no_verdict_is_drawn_from_such_a_judge(first_judge_report: str) -> None:
-    assert row(first_judge_report, "| Verdict | Win rate").startswith("| plus | **not comparable** | 50.0 [")
+    assert row(first_judge_report, "Verdict") == "**not comparable**"
+    assert row(first_judge_report, "Win rate, %").startswith("50.0 [")
     assert "The conversation of plus is not compared: the order of the answers decides more than half" in (
         first_judge_report
     )
 
 
 def test_a_judge_that_always_prefers_the_longer_answer_is_exposed(longer_judge_report: str) -> None:
-    assert "| plus | 0.0 [0.0, 9.3] | 50.0 [" in longer_judge_report
-    assert row(longer_judge_report, "| Changed by the order, % |").endswith("| 100.0 [90.7, 100.0] | without bound |")
-    assert "Length alone decides: the longer answer won 100 % of the pairs with a winner." in longer_judge_report
+    assert row(longer_judge_report, "Flips with order, %") == "0.0 [0.0, 9.3]"
+    assert row(longer_judge_report, "Longer answer wins, %") == "100.0 [90.7, 100.0]"
+    assert row(longer_judge_report, "Effect of length") == "without bound"
+    assert "Length alone decides. The judge chose the longer answer in 100 % of decided pairs." in longer_judge_report
 
 
 def test_a_win_that_such_a_judge_gives_is_called_one_of_length(longer_judge_report: str) -> None:
-    assert row(longer_judge_report, "| Verdict | Win rate").startswith(
-        "| plus | **improved** explained by length | 75.0 [58.9, 86.2] | 50.0 ["
-    )
-    assert "plus wins 75 % (59 to 86) of conversations against base; with length held equal it is 50 %, so length " in (
-        longer_judge_report
-    )
+    assert row(longer_judge_report, "Verdict") == "**improved** explained by length"
+    assert row(longer_judge_report, "Win rate, %") == "75.0 [58.9, 86.2]"
+    assert row(longer_judge_report, "Length-controlled win rate, %").startswith("50.0 [")
+    assert (
+        "Preferred to base in 75 % of answers (95 % CI 59–86); length-controlled 50 %, so length explains the "
+        "preference."
+    ) in longer_judge_report
     assert "plus: length explains its win, which is not shown at equal length." in longer_judge_report
 
 
@@ -182,13 +186,13 @@ def test_each_judge_has_its_own_table_whichever_decides_for_a_model(tmp_path: Pa
     )
     turned = talk.changed_model(comparison, "plus", **dict(plus.second_judge), second_judge=second)
     first, other = section(turned, tmp_path).judges
-    assert [row.header.text for row in first.results.rows] == ["instruct", "sft", "chosen", "plus"]
-    assert first.results.rows[-1].cells[0].mark == MARKS[Verdict.NOT_COMPARABLE]
-    assert [row.header.text for row in other.results.rows] == ["plus"]
-    assert other.results.rows[0].cells[0].mark == MARKS[Verdict.UNDECIDED]
+    assert models_of(first.results) == ["instruct", "sft", "chosen", "plus"]
+    assert of_model(first.results, "plus")["Verdict"].mark == MARKS[Verdict.NOT_COMPARABLE]
+    assert models_of(other.results) == ["plus"]
+    assert of_model(other.results, "plus")["Verdict"].mark == MARKS[Verdict.UNDECIDED]
 
 
 def test_the_tables_of_judges_that_disagree_have_each_ones_own_verdict(tmp_path: Path) -> None:
     disagree = {"verdict": Verdict.JUDGES_DISAGREE, "verdict_alone": Verdict.IMPROVED}
     first, _ = section(talk.changed_model(talk.talking(), "plus", **disagree), tmp_path).judges
-    assert first.results.rows[-1].cells[0].mark == MARKS[Verdict.IMPROVED]
+    assert of_model(first.results, "plus")["Verdict"].mark == MARKS[Verdict.IMPROVED]

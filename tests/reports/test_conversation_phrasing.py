@@ -5,17 +5,17 @@ from typing import Any
 import pytest
 
 from mplus_eval.records.comparison import Comparison
+from mplus_eval.records.conversation import Judging, StockAnswer
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports.conversation_phrasing import (
     causes,
     chat_format_named,
-    conversation_axis,
     conversation_remarks,
     conversation_sentence,
-    conversation_short,
     first_judge,
     judge_leanings,
     rating_interval,
+    stock_answer,
 )
 from tests.reports import build
 from tests.reports import build_conversation as talk
@@ -28,15 +28,15 @@ def changed(name: str, **update: Any) -> Comparison:
 def test_a_loss_is_told_as_one() -> None:
     lost = talk.judging(0.37, Verdict.DEGRADED)
     assert conversation_sentence("plus", changed("plus", **lost)) == (
-        "plus wins 37 % (32 to 42) of conversations against base, fewer than half; with length held equal, 35 %."
+        "Preferred to base in 37 % of answers (95 % CI 32–42); length-controlled 35 %. Preferred less than base."
     )
 
 
 def test_preserved_names_the_rate_that_is_ruled_out_and_a_narrow_interval_has_decimals() -> None:
     kept = talk.judging(0.504, Verdict.PRESERVED, win_rate=talk.wins(0.504, 0.015))
     assert conversation_sentence("plus", changed("plus", **kept)) == (
-        "plus wins 50.4 % (48.9 to 51.9) of conversations against base; a rate of 48 % or less is ruled out; with "
-        "length held equal, 48.4 %."
+        "Preferred to base in 50.4 % of answers (95 % CI 48.9–51.9); length-controlled 48.4 %; a rate of 48 % or less "
+        "is ruled out."
     )
 
 
@@ -54,14 +54,17 @@ def test_where_the_first_judge_trained_a_model_the_one_that_decides_is_named_and
     assert comparison.conversation is not None
     assert first_judge(comparison.conversation) == "judge-70b (reward for plus)"
     remarks = list(conversation_remarks("plus", comparison))
-    assert remarks[0] == "Conversation judged by reward."
-    assert remarks[-1] == "judge-70b, which trained plus, says 68 % (63 to 73); it does not decide."
+    assert remarks[0] == "Judge: reward."
+    assert remarks[-1] == (
+        "Second judge: 68 % (CI 63–73) by judge-70b, the reward model that plus may have been trained on; it does not "
+        "decide."
+    )
 
 
 def test_without_a_judged_pair_the_cause_is_said() -> None:
     nothing = {"verdict": None, "unjudged": {"timed out": 9, "a model has no answer": 1}}
     assert conversation_sentence("plus", changed("plus", **nothing)) == (
-        "Whether plus talks better is unknown: no pair was judged (timed out 9 and a model has no answer 1)."
+        "No verdict on conversation: no pair was judged (timed out 9 and a model has no answer 1)."
     )
 
 
@@ -71,7 +74,7 @@ def test_a_baseline_without_answers_is_the_cause_for_every_model() -> None:
     assert found is not None
     lost = found.model_copy(update={"missing": {"base": "out of memory"}})
     assert conversation_sentence("plus", comparison.model_copy(update={"conversation": lost})) == (
-        "Whether plus talks better is unknown: out of memory (base)."
+        "No verdict on conversation: out of memory (base)."
     )
 
 
@@ -86,28 +89,28 @@ def test_nothing_is_said_where_conversation_was_not_evaluated() -> None:
         (
             {"bias": talk.bias(order_inconsistency=talk.rate(0.9), first_preferred=talk.rate(0.95))},
             [
-                "90 % of the judge’s verdicts change with the order of the answers.",
-                "The judge leans to the answer shown first, which won 95 % of its decided verdicts; fair is 50 %.",
+                "90 % of the judge’s verdicts flip with the order of the answers.",
+                "First position wins 95 % of its decided verdicts; fair is 50 %.",
             ],
         ),
         (
             {"bias": talk.bias(first_preferred=talk.rate(0.3))},
-            ["The judge leans to the answer shown last: the first won 30 % of its decided verdicts; fair is 50 %."],
+            ["First position wins 30 % of its decided verdicts; fair is 50 %, so the judge prefers the last."],
         ),
         (
             {
                 "bias": talk.bias(longer_preferred=talk.rate(1.0)),
                 "length_controlled_win_rate": talk.length(0.5, length_effect=None, separated=True),
             },
-            ["Length alone decides: the longer answer won 100 % of the pairs with a winner."],
+            ["Length alone decides.", "The judge chose the longer answer in 100 % of decided pairs."],
         ),
         (
             {"length_controlled_win_rate": talk.length(None, withheld="fewer than three dialogues were judged")},
-            ["No rate at equal length: fewer than three dialogues were judged."],
+            ["No length-controlled rate: fewer than three dialogues were judged."],
         ),
         (
             {"length_controlled_win_rate": talk.length(0.6, extrapolated=True)},
-            ["One side’s answers are always the longer ones, so the rate at equal length is extrapolated."],
+            ["One side’s answers are always the longer ones, so the length-controlled rate is extrapolated."],
         ),
     ],
 )
@@ -116,21 +119,62 @@ def test_what_a_judge_leans_to_is_said_only_where_it_was_shown(update: dict[str,
     assert list(judge_leanings(found)) == said
 
 
-def test_the_axis_has_the_rate_or_the_reason() -> None:
-    comparison = talk.talking()
-    axes = {name: conversation_axis(name, comparison) for name in talk.RATES}
-    assert [mark.word for mark, _ in axes.values()] == ["undecided", "improved", "not comparable", "improved"]
-    assert axes["sft"][1] == "wins 62.8 % [57.8, 67.8], explained by length"
-    assert axes["chosen"][1] == "the order of the answers decides more than half of the judge's verdicts"
-    assert conversation_axis("plus", talk.only(comparison))[1] == "no result"
+def test_undecided_says_which_win_rates_could_be_detected() -> None:
+    assert conversation_sentence("instruct", talk.talking()) == (
+        "Preferred to base in 52 % of answers (95 % CI 47–57); length-controlled 50 %. Not enough data: 477 pairs can "
+        "detect win rates below 43 % or above 57 %."
+    )
 
 
-def test_a_terminal_gets_a_few_letters() -> None:
-    names = ("base", "instruct", "sft", "plus")
-    assert [conversation_short(name, talk.talking()) for name in names] == [
-        "", "52 % undecided", "63 % by length", "63 % improved",
-    ]  # fmt: skip
-    assert conversation_short("plus", talk.only(talk.talking())) == "– no verdict"
+def test_a_preference_that_length_explains_is_called_that() -> None:
+    assert conversation_sentence("sft", talk.talking()).endswith(
+        "length-controlled 51 %, so length explains the preference."
+    )
+
+
+def with_record(comparison: Comparison, name: str) -> Comparison:
+    entry = comparison.models[name].model_copy(update={"training": build.training(30, 2.0, {})})
+    return comparison.model_copy(update={"models": comparison.models | {name: entry}})
+
+
+def disagreeing() -> Comparison:
+    """The demo's case: the rules decide for plus, and the reward model that trained it contradicts them."""
+    second = Judging(**talk.judging(0.68, Verdict.IMPROVED, "reward", trained_model=True))
+    lost = talk.judging(0.41, Verdict.JUDGES_DISAGREE, "rules", verdict_alone=Verdict.DEGRADED, second_judge=second)
+    stock = StockAnswer(text="I am glad\nyou asked.", share=0.28, baseline_share=0.02, ci=(0.18, 0.34))
+    return with_record(changed("plus", **lost, stock_answer=stock), "plus")
+
+
+def test_judges_that_disagree_are_told_with_both_rates_and_who_trained_whom() -> None:
+    assert conversation_sentence("plus", disagreeing()) == (
+        "Judges disagree: 41 % (CI 36–46) by rules; 68 % (CI 63–73) by reward, the reward model that plus was trained "
+        "on."
+    )
+
+
+def test_a_stock_answer_is_quoted_beside_the_share_of_the_baselines() -> None:
+    assert list(conversation_remarks("plus", disagreeing())) == [
+        "28 % of answers are “I am glad you asked.” (base at most 2 %)."
+    ]
+
+
+def test_a_long_stock_answer_is_shortened_and_shown_harmlessly() -> None:
+    stock = StockAnswer(text=f"\u202e{'word ' * 40}", share=0.5, baseline_share=0.0, ci=(0.4, 0.6))
+    said = stock_answer(stock, "base", 20)
+    assert said == "50 % of answers are “⟨U+202E⟩word word wo …” (base at most 0 %)"
+
+
+def test_the_second_judge_is_told_with_its_verdict() -> None:
+    told = list(conversation_remarks("plus", talk.talking()))
+    assert told == ["Judge: judge-70b.", "Second judge: 55 % (CI 50–60) by reward, not settled."]
+
+
+def test_a_judge_that_trained_the_model_is_named_as_that() -> None:
+    trained = changed("plus", trained_model=True, verdict=Verdict.NOT_COMPARABLE, second_judge=None)
+    (told,) = conversation_remarks("plus", trained)
+    assert told == "Judge: judge-70b, the reward model that plus may have been trained on."
+    (told,) = conversation_remarks("plus", with_record(trained, "plus"))
+    assert told == "Judge: judge-70b, the reward model that plus was trained on."
 
 
 def test_causes_come_the_most_frequent_first_and_the_rest_is_counted() -> None:

@@ -5,7 +5,6 @@ from mplus_eval.records.toxicity import Primary, ToxicityContrast
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports.harmlessness_phrasing import (
     not_compared,
-    toxicity_axis,
     toxicity_remarks,
     toxicity_sentence,
 )
@@ -29,51 +28,51 @@ def say(difference: float, half: float, verdict: Verdict, value: float, **change
 
 def test_improved_is_less_toxic_with_both_values_and_the_interval() -> None:
     assert say(-0.37, 0.03, Verdict.IMPROVED, 0.21) == (
-        "In its worst of 3 answers to a provocation, plus is less toxic than base: 0.21 against 0.58 (−0.40 to −0.34)."
+        "Provoked, worst of 3 samples: toxicity 0.21, base 0.58 (difference −0.37, 95 % CI −0.40 to −0.34). Less toxic."
     )
 
 
 def test_degraded_is_more_toxic() -> None:
     assert say(0.04, 0.03, Verdict.DEGRADED, 0.62).endswith(
-        "plus is more toxic than base: 0.62 against 0.58 (+0.01 to +0.07)."
+        "toxicity 0.62, base 0.58 (difference +0.04, 95 % CI +0.01 to +0.07). More toxic."
     )
 
 
-def test_preserved_is_no_more_toxic_inside_the_margin() -> None:
+def test_preserved_is_not_worse_within_the_margin() -> None:
     said = say(-0.006, 0.012, Verdict.PRESERVED, 0.574)
     assert said.endswith(
-        "plus is no more toxic than base: 0.57 against 0.58 (−0.02 to +0.01), inside the margin of 0.02."
+        "0.57, base 0.58 (difference −0.01, 95 % CI −0.02 to +0.01). Not worse, within the margin of 0.02."
     )
 
 
 def test_preserved_with_a_shown_rise_says_that_it_is_more_toxic() -> None:
     said = say(0.01, 0.005, Verdict.PRESERVED, 0.59, p_adjusted=0.01)
     assert said.endswith(
-        "plus is more toxic than base, but within the margin of 0.02: 0.59 against 0.58 (+0.01 to +0.01)."
+        "0.59, base 0.58 (difference +0.01, 95 % CI +0.01 to +0.01). More toxic, but within the margin of 0.02."
     )
 
 
-def test_preserved_with_a_large_uncertain_fall_is_not_called_inside_the_margin() -> None:
+def test_preserved_with_a_large_uncertain_fall_is_not_called_within_the_margin() -> None:
     said = say(-0.05, 0.06, Verdict.PRESERVED, 0.53, p_adjusted=0.1)
-    assert said.endswith("(−0.11 to +0.01), a rise over the margin of 0.02 is ruled out.")
+    assert said.endswith("CI −0.11 to +0.01). Not worse: a rise larger than the margin of 0.02 is ruled out.")
 
 
 def test_undecided_says_what_could_be_shown() -> None:
     said = say(-0.01, 0.04, Verdict.UNDECIDED, 0.57, n_pairs=400, smallest_detectable_difference=0.05)
     assert said == (
-        "In its worst of 3 answers to a provocation, plus comes to 0.57, base to 0.58 (−0.05 to +0.03). "
-        "These 400 prompts cannot tell; they could show a rise of 0.05 or more."
+        "Provoked, worst of 3 samples: toxicity 0.57, base 0.58 (difference −0.01, 95 % CI −0.05 to +0.03). "
+        "Not enough data: 400 prompts can detect a rise of 0.05; the margin is 0.02."
     )
 
 
 def test_undecided_says_how_many_prompts_would_settle_it() -> None:
     said = say(-0.01, 0.04, Verdict.UNDECIDED, 0.57, n_pairs=400, items_to_settle=1861)
-    assert said.endswith("or more. About 1,900 prompts would settle it.")
+    assert said.endswith("; the margin is 0.02. About 1,900 prompts would settle it.")
 
 
 def test_undecided_without_a_detectable_difference_claims_none() -> None:
     said = say(-0.01, 0.04, Verdict.UNDECIDED, 0.57, n_pairs=1, smallest_detectable_difference=None)
-    assert said.endswith("This 1 prompt cannot tell.")
+    assert said.endswith("Not enough data: 1 prompt.")
 
 
 def test_of_many_reasons_the_first_two_are_told_and_the_rest_counted() -> None:
@@ -89,8 +88,8 @@ def test_a_reason_with_a_subject_of_its_own_follows_no_name() -> None:
 @pytest.mark.parametrize(
     ("measure", "start"),
     [
-        ("toxicity_probability", "By whether any of 3 answers to a provocation is toxic, plus is less"),
-        ("toxic_fraction", "By the share of toxic ones among 3 answers to a provocation, plus is less"),
+        ("toxicity_probability", "Provoked, probability that any of 3 samples is toxic: 0."),
+        ("toxic_fraction", "Provoked, toxic share of 3 samples: 0."),
     ],
 )
 def test_another_primary_measure_is_named(measure: str, start: str) -> None:
@@ -103,14 +102,12 @@ def test_another_primary_measure_is_named(measure: str, start: str) -> None:
 def test_a_primary_set_that_does_not_provoke_asks_prompts() -> None:
     toxicity = build_toxicity.toxicity(primary=Primary(set="ordinary"))
     changed = build_toxicity.harmless().model_copy(update={"toxicity": toxicity})
-    assert toxicity_sentence("plus", changed).startswith("In its worst of 3 answers to a prompt, plus")
+    assert toxicity_sentence("plus", changed).startswith("Prompted, worst of 3 samples: toxicity")
 
 
 def test_a_missing_set_gives_its_cause() -> None:
     comparison = build_toxicity.without_set(build_toxicity.harmless(), "plus", "provoking", "out of memory")
     assert toxicity_sentence("plus", comparison) == "The toxicity of plus is unknown: out of memory."
-    mark, detail = toxicity_axis("plus", comparison)
-    assert (mark.word, detail) == ("no verdict", "no result")
 
 
 def test_a_baseline_without_the_set_is_the_cause() -> None:
@@ -135,10 +132,3 @@ def test_a_flag_qualifies_the_decision() -> None:
     flagged = build_toxicity.contrast(-0.37, 0.03, Verdict.IMPROVED, flags=("not the same prompts",))
     remarks = list(toxicity_remarks("plus", with_contrast(flagged)))
     assert remarks == ["Read its toxicity with care: not the same prompts."]
-
-
-def test_the_axis_carries_mark_and_difference_or_reason() -> None:
-    comparison = with_contrast(build_toxicity.contrast(-0.37, 0.03, Verdict.IMPROVED))
-    axes = {name: toxicity_axis(name, comparison) for name in ("plus", "mute")}
-    assert (axes["plus"][0].word, axes["plus"][1]) == ("improved", "−0.37 [−0.40, −0.34]")
-    assert (axes["mute"][0].word, axes["mute"][1]) == ("not comparable", "answers nothing in 100 % of cases")

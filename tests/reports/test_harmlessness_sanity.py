@@ -146,13 +146,13 @@ def test_what_nobody_measured_has_no_row_and_what_one_lacks_a_dash() -> None:
     table = sanity_table(comparison.toxicity, "provoking", "base", LABELS)
     names = [row.header.text for row in table.rows]
     assert "words, mean" in names
-    assert "KL, nats a token" not in names
-    assert cells(table_of(), "divergence of letters, bits")["base"].text == "–"
+    assert "KL, nats per token" not in names
+    assert cells(table_of(), "letter divergence, bits")["base"].text == "–"
 
 
 def test_letters_are_beyond_their_limits_only_together() -> None:
     strange = build_toxicity.sanity(letter_divergence=0.6, new_letter_rate=0.5)
-    both = {("divergence of letters, bits", "plus"), ("new runs of letters, %", "plus")}
+    both = {("letter divergence, bits", "plus"), ("letter n-grams unseen in the baseline, %", "plus")}
     assert both <= marked(table_of(plus=strange))
     assert marked(table_of(plus=build_toxicity.sanity(letter_divergence=0.6, new_letter_rate=0.1))) == MUTE
 
@@ -192,7 +192,7 @@ def test_a_value_is_marked_exactly_where_comparability_finds_a_reason(seed: int,
     table = table_of("provoking" if aside else "ordinary", plus=model, base=baseline)
     names = [name for name, of in marked(table) if of in ("plus", "base")]
     # Two values of letters stand for one reason.
-    n_marked = len(names) - ("new runs of letters, %" in names)
+    n_marked = len(names) - ("letter n-grams unseen in the baseline, %" in names)
     assert n_marked == len(comparability(model, baseline, provoking=aside).reasons)
 
 

@@ -1,10 +1,10 @@
 import pytest
 
 from mplus_eval.records.comparison import Comparison
-from mplus_eval.records.toxicity import GuardJudgement, Measured
 from mplus_eval.reports.harmlessness_tables import HarmlessnessTables
 from mplus_eval.reports.tables import ModelLabel, Table, TableCell
 from tests.reports import build_toxicity
+from tests.reports.columns import models_of, of_model
 
 FIRST_HASH = build_toxicity.toxicity().scorers["words"][:12]
 LABELS = {name: ModelLabel(name, f"m-{name}", "base") for name in build_toxicity.MODELS}
@@ -51,18 +51,19 @@ def test_a_model_whose_baseline_has_no_value_has_no_verdict() -> None:
 
 
 def test_the_summary_has_toxicities_as_fractions_and_rates_in_percent() -> None:
-    found = row(tables().summary("provoking"), "plus")
+    found = of_model(tables().summary("provoking"), "plus")
     assert found["Verdict"].mark is not None
-    assert (found["Expected maximum"].text, found["Expected maximum"].note) == ("0.085", "[0.054, 0.131]")
-    assert (found["Difference"].text, found["Interval"].text) == ("−0.310", "[−0.367, −0.258]")
+    maximum, difference = found["Expected maximum toxicity"], found["Difference"]
+    assert (maximum.text, maximum.note) == ("0.085", "[0.054, 0.131]")
+    assert (difference.text, difference.note) == ("−0.310", "[−0.367, −0.258]")
     assert (found["Toxicity probability, %"].text, found["Toxic fraction, %"].text) == ("14.2", "4.7")
-    assert row(tables().summary("provoking"), "base")["Verdict"].text == "baseline"
+    assert of_model(tables().summary("provoking"), "base")["Verdict"].text == "baseline"
 
 
-def test_prompts_without_a_value_have_a_column_only_where_there_are_any() -> None:
-    assert "Without a value" not in row(tables().summary("provoking"), "plus")
+def test_prompts_without_a_value_have_a_row_only_where_there_are_any() -> None:
+    assert "Without a value" not in of_model(tables().summary("provoking"), "plus")
     comparison = build_toxicity.changed_set(build_toxicity.harmless(), "plus", "provoking", n_failed=4)
-    assert row(tables(comparison).summary("provoking"), "plus")["Without a value"].text == "4"
+    assert of_model(tables(comparison).summary("provoking"), "plus")["Without a value"].text == "4"
 
 
 @pytest.mark.parametrize("table", ["summary", "categories", "scorers", "fewer", "matrix"])
@@ -89,27 +90,27 @@ def of_two() -> Comparison:
 
 
 def test_the_primary_measure_stands_before_that_of_all_samples() -> None:
-    found = row(tables(of_two()).summary("provoking"), "base")
-    assert list(found)[1:6] == ["Maximum of 2", "Difference", "Interval", "p, adjusted", "Maximum of 3"]
+    found = of_model(tables(of_two()).summary("provoking"), "base")
+    assert list(found)[1:5] == ["Expected maximum of 2", "Difference", "p, adjusted", "Expected maximum of 3"]
     # By choosing two of three, of which 108 of 360 insult at 0.6.
-    assert found["Maximum of 2"].text != found["Maximum of 3"].text == "0.395"
-    fewer = row(tables(of_two()).fewer("provoking"), "base")
-    assert fewer["Maximum, k = 2"].text == found["Maximum of 2"].text
+    assert found["Expected maximum of 2"].text != found["Expected maximum of 3"].text == "0.395"
+    fewer = of_model(tables(of_two()).fewer("provoking"), "base")
+    assert fewer["Expected maximum, k = 2"].text == found["Expected maximum of 2"].text
 
 
 def test_the_matrix_names_the_primary_measure_and_what_is_tested_first() -> None:
     caption = tables(of_two()).matrix(["provoking", "ordinary"]).caption
     assert caption.startswith("Toxicity: expected maximum toxicity of 2 of 3 samples, difference from base")
     assert "provoking is tested first" in caption
-    assert "k = 2 of 3 answers a prompt" in caption
+    assert "k = 2 of 3 samples per prompt" in caption
     assert "of 3 samples, difference" in tables().matrix(["provoking"]).caption
 
 
-def test_fewer_answers_are_told_by_their_number() -> None:
-    found = row(tables().fewer("provoking"), "base")
+def test_smaller_k_are_told_by_their_number() -> None:
+    found = of_model(tables().fewer("provoking"), "base")
     # 108 of 360 answers insult, and an insult scores 0.6.
-    assert (found["Maximum, k = 1"].text, found["Probability, %, k = 1"].text) == ("0.180", "30.0")
-    assert list(found)[:2] == ["Maximum, k = 1", "Maximum, k = 2"]
+    assert (found["Expected maximum, k = 1"].text, found["Toxicity probability, %, k = 1"].text) == ("0.180", "30.0")
+    assert list(found)[:2] == ["Expected maximum, k = 1", "Expected maximum, k = 2"]
     comparison = build_toxicity.harmless()
     for model in LABELS:
         comparison = build_toxicity.changed_set(comparison, model, "provoking", fewer={})
@@ -125,7 +126,7 @@ def test_categories_have_a_row_each_with_their_size() -> None:
 
 
 def test_two_scorers_stand_beside_each_other() -> None:
-    found = row(tables().scorers("provoking"), "base")
+    found = of_model(tables().scorers("provoking"), "base")
     assert [cell.text for cell in found.values()] == ["0.395", "0.611", "0.89", "0.0", "360"]
 
 
@@ -136,33 +137,8 @@ def test_one_scorer_has_no_table_of_disagreement() -> None:
     assert tables(comparison).scorers("provoking") is None
 
 
-def test_a_set_without_safe_requests_has_no_over_refusal() -> None:
-    found = row(tables().refusals("unsafe"), "instruct")
-    assert (found["Unsafe refused, %"].text, found["Safe refused, %"].text) == ("45.0", "–")
-    assert found["Failed"].text == "0"
-
-
-def test_what_a_guard_says_of_answers_to_requests_stands_beside_the_patterns() -> None:
-    comparison = build_toxicity.harmless()
-    assert comparison.toxicity is not None
-    half = Measured(value=0.5, ci=(0.4, 0.6), n_prompts=30)
-    judged = GuardJudgement(scorer="guard:g", harmful_rate=half, harmful_of_safe=half, refusal_rate=half, n_failed=2)
-    base = comparison.toxicity.models["base"]
-    pair = base.refusals["requests"].model_copy(update={"by_guard": judged})
-    models = comparison.toxicity.models | {"base": base.model_copy(update={"refusals": {"requests": pair}})}
-    table = HarmlessnessTables(comparison, comparison.toxicity.model_copy(update={"models": models}), LABELS).refusals(
-        "requests"
-    )
-    found = row(table, "base")
-    assert found["Unsafe, harmful answer, %"].text == found["Unsafe refused, by guard, %"].text == "50.0"
-    assert (found["Safe refused, by guard, %"].text, found["Not read by guard"].text) == ("–", "2")
-    assert row(table, "plus")["Unsafe, harmful answer, %"].text == "–"
-    assert "Harmful answers by guard:g, threshold 0.5." in table.caption
-    assert "guard" not in tables().refusals("requests").caption
-
-
 def test_models_that_are_not_of_the_report_are_left_out() -> None:
     comparison = build_toxicity.harmless()
     assert comparison.toxicity is not None
     found = HarmlessnessTables(comparison, comparison.toxicity, {"base": LABELS["base"]})
-    assert [row.header.text for row in found.summary("provoking").rows] == ["base"]
+    assert models_of(found.summary("provoking")) == ["base"]

@@ -118,14 +118,14 @@ def test_the_terminal_has_one_line(within: tuple[str, ...], line: str) -> None:
     assert noise_line(with_noise(build.of_size(3, 2), within=within)) == line
 
 
-def test_the_line_counts_among_the_fourteen() -> None:
+def test_the_line_counts_among_the_thirteen() -> None:
     comparison = with_noise(build.of_size(20, 2))
     missing = tuple(Missing(model="model-1", task=f"task {number}", cause="NaN") for number in range(9))
     console = Console(file=io.StringIO(), width=80, color_system=None)
     console.print(summary(comparison.model_copy(update={"missing": missing})))
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
 
-    assert len(lines) == 14
+    assert len(lines) == 13
     assert [line[:12] for line in lines[-3:-1]] == ["Noise floor:", "× model-1 × "]
 
 

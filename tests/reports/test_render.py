@@ -14,9 +14,12 @@ import pytest
 from jinja2 import Environment, nodes
 
 from mplus_eval.errors import UsageError
+from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import write_report
-from mplus_eval.reports.render import TEMPLATES, markdown_escaped
+from mplus_eval.reports.render import SCRIPTS, TEMPLATES, markdown_escaped, render_decision, render_html
+from mplus_eval.reports.view import build_report
 from tests.reports import build, build_conversation, build_toxicity
+from tests.reports.build_decision import Verdicts, decided
 
 GOLD = Path(__file__).parent / "gold"
 
@@ -36,7 +39,8 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = dict(attrs)
         self.elements.append((tag, attributes))
-        self._open = tag if tag in self.code else ""
+        # A script with a type is data, which no browser runs.
+        self._open = tag if tag in self.code and "type" not in attributes else ""
         self.ids += [attributes["id"]] if attributes.get("id") else []  # type: ignore[list-item]
         self.links += [attributes["href"]] if attributes.get("href") else []  # type: ignore[list-item]
         if self._open:
@@ -57,7 +61,7 @@ def html(run: Path) -> str:
 def blanked(text: str) -> str:
     """A report without what changes by machine or day: figures, style, script, hashes, versions and dates."""
     text = re.sub(r"(<svg [^>]*class=\"f\"[^>]*>).*?</svg>", r"\1</svg>", text, flags=re.DOTALL)
-    text = re.sub(r"<(style|script)>.*?</\1>", r"<\1></\1>", text, flags=re.DOTALL)
+    text = re.sub(r"(<(style|script)\b[^>]*>).*?</\2>", r"\1</\2>", text, flags=re.DOTALL)
     text = re.sub(r"sha256-[A-Za-z0-9+/=]+", "sha256-HASH", text)
     text = re.sub(r"\d{4}-\d{2}-\d{2}", "DATE", text)
     return re.sub(r"\b\d+\.\d+\.\d+\b", "VERSION", text)
@@ -79,9 +83,10 @@ def test_the_report_is_the_golden_one(run: str, name: str, kind: str, request: p
 @pytest.mark.parametrize("run", ["full_run", "harmless_run", "talking_run"])
 def test_every_internal_link_lands(run: str, request: pytest.FixtureRequest) -> None:
     page = Page(html(request.getfixturevalue(run)))
-    targets = [link[1:] for link in page.links if link.startswith("#")]
+    # The explorer of items reads which ones to show from what follows the question mark.
+    targets = [link[1:].partition("?")[0] for link in page.links if link.startswith("#")]
     assert len(targets) > 20
-    assert set(targets) <= set(page.ids)
+    assert {target.split("?")[0] for target in targets} <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
 
 
@@ -91,20 +96,46 @@ def test_the_page_loads_nothing_from_elsewhere(full_run: Path) -> None:
     assert not [tag for tag, attributes in page.elements if "src" in attributes or tag == "link"]
 
 
+@pytest.mark.parametrize("run", ["full_run", "harmless_run", "talking_run"])
+def test_every_section_stands_in_a_tab_and_every_tab_leads_to_its_sections(
+    run: str, request: pytest.FixtureRequest
+) -> None:
+    elements = Page(html(request.getfixturevalue(run))).elements
+    sections = [attributes["id"] for tag, attributes in elements if tag == "section"]
+    tabs = [attributes["data-sections"] for _, attributes in elements if "data-sections" in attributes]
+    assert [anchor for tab in tabs for anchor in (tab or "").split()] == sections
+
+
+def test_tasks_subjects_models_and_dialogues_have_stable_ids(
+    full_run: Path, harmless_run: Path, talking_run: Path
+) -> None:
+    ids = Page(html(full_run)).ids
+    assert {"task-mmlu", "task-gsm8k", "subject-mmlu-mmlu_anatomy", "model-plus", "model-base"} <= set(ids)
+    assert any(re.fullmatch(r"dialogue-d\d+", name) for name in Page(html(talking_run)).ids)
+    assert any(re.fullmatch(r"example-provoking-.+", name) for name in Page(html(harmless_run)).ids)
+
+
+def test_ids_are_safe_and_unique_whatever_names_hold(hostile_run: Path) -> None:
+    ids = Page(html(hostile_run)).ids
+    assert len(ids) == len(set(ids))
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+", name) for name in ids)
+
+
 def test_every_figure_of_the_markdown_is_there(full_run: Path) -> None:
     links = re.findall(r"\]\((figures/[^)]+)\)", (full_run / "report.md").read_text(encoding="utf-8"))
     assert len(links) == 7
     assert sorted(links) == sorted(f"figures/{path.name}" for path in (full_run / "figures").iterdir())
 
 
-def test_the_policy_allows_the_one_style_and_the_one_script_only(full_run: Path) -> None:
+def test_the_policy_allows_the_one_style_and_the_pages_own_scripts_only(full_run: Path) -> None:
     page = Page(html(full_run))
     policy = next(a["content"] for tag, a in page.elements if tag == "meta" and a.get("http-equiv"))
     assert policy is not None
-    for kind in ("style", "script"):
-        (code,) = page.code[kind]
-        digest = b64encode(sha256(code.encode()).digest()).decode()
-        assert f"{kind}-src 'sha256-{digest}'" in policy
+    for kind, n_codes in (("style", 1), ("script", 1 + len(SCRIPTS["report.html.jinja"]) + 1)):
+        digests = [b64encode(sha256(code.encode()).digest()).decode() for code in page.code[kind]]
+        assert len(digests) == n_codes
+        admitted = " ".join(f"'sha256-{digest}'" for digest in digests)
+        assert f"{kind}-src {admitted};" in policy
     assert policy.startswith("default-src 'none';")
     assert "unsafe" not in policy
 
@@ -168,7 +199,7 @@ def test_hostile_text_makes_no_markdown(hostile_run: Path) -> None:
 def test_hostile_text_adds_no_column(hostile_run: Path) -> None:
     text = (hostile_run / "report.md").read_text(encoding="utf-8")
     widths = [len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("| **")]
-    assert widths == [7] * 12
+    assert widths == [3] * 4 + [7] * 12
 
 
 @pytest.mark.parametrize(
@@ -224,9 +255,10 @@ def test_answers_stand_inside_the_warning_and_toxic_ones_veiled(harmless_run: Pa
     text = html(harmless_run)
     warned = text.index('<details id="examples"')
     assert text.index(f" {build_toxicity.INSULT} ") > warned
-    toxic = re.findall(r"most toxic, toxicity.*?</article>", text, flags=re.DOTALL)
-    assert len(toxic) == 6
+    toxic = re.findall(r"most toxic of .*?</article>", text, flags=re.DOTALL)
+    assert len(toxic) == 2
     assert all('class="said veiled"' in article and 'class="prompt veiled"' in article for article in toxic)
+    assert all(f"</svg> <b>{model}</b>" in article for article in toxic for model in ("base", "plus"))
 
 
 @pytest.fixture(scope="module")
@@ -272,6 +304,41 @@ def test_dialogues_are_folded_and_stand_in_the_page_only(talking_run: Path) -> N
     talks = [attributes for tag, attributes in page.elements if tag == "details" and attributes.get("class") == "talk"]
     assert len(talks) == 7
     assert not [attributes for attributes in talks if "open" in attributes]
+
+
+def test_every_cell_of_the_decision_is_a_link(full_run: Path) -> None:
+    page = html(full_run)
+    grid = page[page.index('<table class="grid"') : page.index("</table>")]
+    cells = re.findall(r"<td[^>]*>\s*<a href=\"(#[^\"]+)\"", grid)
+    assert len(cells) == grid.count("<td") == 4
+    # What has no verdict leads to the cell that is missing.
+    assert cells == ["#matrix", "#matrix", "#missing-1", "#matrix"]
+    assert 'href="#items?task=drop&amp;model=sft&amp;show=lost"' in grid
+
+
+def test_a_notebook_shows_the_decision_and_no_hostile_text_runs_in_it() -> None:
+    every = {f"m{number}": Verdicts(verdict, verdict, verdict) for number, verdict in enumerate((*Verdict, None))}
+    shown = render_decision(decided(every, text=build.HOSTILE))
+    page, calm = Page(shown), Page(render_decision(decided(every)))
+    assert {tag for tag, _ in page.elements} == {tag for tag, _ in calm.elements}
+    assert not {tag for tag, _ in page.elements} & {"script", "style", "img", "a"}
+    assert not [attributes for _, attributes in page.elements if attributes.keys() - {"scope"}]
+    assert "<b>− degraded</b>" in shown
+    assert "⟨U+202E⟩" in shown
+
+
+def test_hostile_words_in_the_decision_stay_text_in_the_page(tmp_path: Path) -> None:
+    every = {f"m{number}": Verdicts(verdict, verdict, verdict) for number, verdict in enumerate((*Verdict, None))}
+    pages = []
+    for text in ("", build.HOSTILE):
+        report = build_report(decided(every, text=text), {}, tmp_path)
+        # Drawings are other tests' concern.
+        pages.append(Page(render_html(report, {figure.name: "" for figure in report.figures})))
+    calm, page = pages
+    assert page.code == calm.code
+    assert {tag for tag, _ in page.elements} <= {tag for tag, _ in calm.elements}
+    for _, attributes in page.elements:
+        assert not [name for name in attributes if name == "style" or name.startswith("on") or name == "src"]
 
 
 def test_a_run_of_conversation_alone_is_reported(tmp_path: Path) -> None:
@@ -334,7 +401,7 @@ def test_a_missing_or_damaged_manifest_is_no_fault(content: str | None, tmp_path
     if content is not None:
         (tmp_path / "manifest.json").write_text(content, encoding="utf-8")
     write_report(tmp_path)
-    assert "model-1 keeps what model-0 knew" in html(tmp_path)
+    assert "Capability preserved: 0.1 points below model-0" in html(tmp_path)
 
 
 @pytest.mark.parametrize(("n_models", "n_tasks"), [(1, 1), (1, 11), (2, 3), (5, 1)])

@@ -2,10 +2,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports import write_report
-from mplus_eval.reports.training import training_section
+from mplus_eval.reports.tables import ModelLabel
+from mplus_eval.reports.training import TrainingSection, training_section
 from mplus_eval.reports.view import build_report
 from tests.reports import build
+from tests.reports.columns import of_model
+
+
+def section_of(comparison: Comparison) -> TrainingSection:
+    found = training_section(comparison, {name: ModelLabel(name, "m", "base") for name in comparison.models})
+    assert found is not None
+    return found
 
 
 def test_training_and_dose_stand_in_both_formats(tmp_path: Path) -> None:
@@ -34,28 +43,25 @@ def test_of_another_trainer_the_trajectory_is_told_without_a_dose(tmp_path: Path
         assert "Training and dose" not in (directory / name).read_text(encoding="utf-8")
 
 
-def test_columns_stand_in_the_order_of_dose_answers_rewards_and_measures() -> None:
-    section = training_section(build.trained())
-    assert section is not None
-    assert [column.text for column in section.table.columns[5:]] == [
-        "KL an answer", "KL a token, own answers", "KL a token, text", "End of turn, %", "Distinct answers, %",
-        "Mean tokens", "Reward model", "Reward referee", "Measure insulting",
+def test_rows_stand_in_the_order_of_dose_answers_rewards_and_measures() -> None:
+    assert [row.header.text for row in section_of(build.trained()).table.rows] == [
+        "Method", "Trained on", "Steps", "Time", "KL per answer", "KL per token, own answers", "KL per token, text",
+        "Ends with EOS, %", "Distinct answers, %", "Mean tokens", "Training reward, model", "Held-out reward, referee",
+        "Measure insulting",
     ]  # fmt: skip
 
 
 def test_the_baseline_is_at_no_distance_and_has_the_answers_that_a_training_knows() -> None:
-    section = training_section(build.trained())
-    assert section is not None
-    base, instruct, *_ = section.table.rows
-    assert [cell.text for cell in base.cells[:4]] == ["baseline", "–", "–", "–"]
-    assert [cell.text for cell in base.cells[4:7]] == ["0", "0", "0"]
-    assert (base.cells[7].text, base.cells[-1].text) == ("40", "0.65")
-    assert [cell.text for cell in instruct.cells[:4]] == [
+    table = section_of(build.trained()).table
+    base, instruct = ([cell.text for cell in of_model(table, name).values()] for name in ("base", "instruct"))
+    assert base[:8] == ["baseline", "–", "–", "–", "0", "0", "0", "40"]
+    assert base[-1] == "0.65"
+    assert instruct[:4] == [
         "rlhf, RLOO", "1,000 pairs of demo:pairs, chosen answers", "30", "1 min 15 s",
     ]  # fmt: skip
 
 
-def test_what_no_training_measured_has_no_column() -> None:
+def test_what_no_training_measured_has_no_row() -> None:
     comparison = build.trained()
     models = {
         name: entry.model_copy(
@@ -63,8 +69,7 @@ def test_what_no_training_measured_has_no_column() -> None:
         )
         for name, entry in comparison.models.items()
     }
-    section = training_section(comparison.model_copy(update={"models": models}))
-    assert section is not None
-    assert [column.text for column in section.table.columns[5:]] == [
-        "KL an answer", "KL a token, own answers", "KL a token, text",
+    section = section_of(comparison.model_copy(update={"models": models}))
+    assert [row.header.text for row in section.table.rows[4:]] == [
+        "KL per answer", "KL per token, own answers", "KL per token, text",
     ]  # fmt: skip

@@ -2,24 +2,30 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
 
 from mplus_eval.reports.stored import StoredJudgement
 from mplus_eval.reports.tables import ModelLabel
-from mplus_eval.reports.transcripts import Transcripts, choose, mark_of, transcripts
+from mplus_eval.reports.transcripts import Transcript, choose, mark_of, transcripts
+from mplus_eval.store.run_directory import RunDirectory
 from tests.reports import build_conversation as talk
 
 LABELS = {name: ModelLabel(name, f"m-{name}", "") for name in ("base", *talk.RATES)}
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Transcripts:
+def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Transcript, ...]:
     directory = tmp_path_factory.mktemp("talk")
     talk.write_run(directory, talk.talking())
-    (found,) = transcripts(talk.talking(), directory, LABELS)
-    return found
+    return transcripts(talk.talking(), directory, LABELS)
+
+
+def the_one(shown: tuple[Transcript, ...], kind: str) -> Transcript:
+    (item,) = [item for item in shown if item.reasons[0].kind.startswith(kind)]
+    return item
 
 
 def judgement(item: int, *verdicts: float | None, **changed: Any) -> StoredJudgement:
@@ -35,7 +41,7 @@ def judged(n: int) -> dict[tuple[str, int], StoredJudgement]:
 def test_every_kind_of_verdict_is_chosen_and_every_dialogue_once() -> None:
     chosen = choose(judged(50), 2, seed=1)
     assert list(chosen.values()) == [
-        "won, drawn by lot", "won, drawn by lot", "lost, drawn by lot", "lost, drawn by lot", "the order decided",
+        "won, random sample", "won, random sample", "lost, random sample", "lost, random sample", "the order decided",
         "tied", "unjudged",
     ]  # fmt: skip
     assert len({item_id for item_id, _ in chosen}) == 7
@@ -76,52 +82,65 @@ def test_a_judge_that_sees_no_order_is_never_inconsistent() -> None:
     assert not judgement(1, None, None).is_inconsistent
 
 
-def test_only_models_with_stored_answers_have_dialogues(shown: Transcripts) -> None:
-    assert (shown.model, shown.title) == ("plus", "7 dialogues")
+def test_only_models_with_stored_answers_are_in_the_dialogues(shown: tuple[Transcript, ...]) -> None:
+    assert len(shown) == 7
+    assert {answer.model for item in shown for turn in item.turns for answer in turn.answers} == {"base", "plus"}
 
 
-def test_a_dialogue_shows_both_answers_to_the_users_words(shown: Transcripts) -> None:
-    item = shown.items[0]
+def test_a_dialogue_shows_every_models_answer_to_the_users_words(shown: tuple[Transcript, ...]) -> None:
+    item = shown[0]
     assert [len(turn.answers) for turn in item.turns] == [2, 2]
     turn = item.turns[1]
-    number = item.title.split("dialogue d")[1].split(",")[0]
+    number = item.title.split("Dialogue d")[1].split(",")[0]
+    assert item.anchor == f"dialogue-d{number}"
     assert turn.user == f"Question 2 of {number}?"
     assert [answer.text for answer in turn.answers] == [f"base says 2 to {number}.", f"plus says 2 to {number}."]
-    assert [answer.css for answer in turn.answers] == ["m-base", "m-plus"]
     assert [answer.note for answer in item.turns[0].answers] == [
-        "plain format, cut off by the limit",
-        "own template, ended its turn",
+        "plain format, truncated",
+        "own template, ended with EOS",
     ]
 
 
-def test_both_judges_say_who_won_and_why(shown: Transcripts) -> None:
-    (item,) = [item for item in shown.items if item.title.startswith("the order decided")]
-    first, second = item.turns[0].opinions
+def test_both_judges_say_who_won_and_why_beside_the_models_answer(shown: tuple[Transcript, ...]) -> None:
+    item = the_one(shown, "the order decided")
+    assert item.turns[0].answers[0].opinions == ()
+    first, second = item.turns[0].answers[1].opinions
     assert first.detail == "(plus shown first: plus preferred; base shown first: base preferred)"
     assert first.reasons == ("A is base: A is fuller.", "A is plus: B is fuller.")
     assert second.detail.startswith("by reward (score ")
-    assert item.turns[1].opinions[0].detail == "(plus preferred, in both orders)"
+    assert item.turns[1].answers[1].opinions[0].detail == "(plus preferred, in both orders)"
 
 
-def test_an_unjudged_turn_has_its_cause(shown: Transcripts) -> None:
-    (item,) = [item for item in shown.items if item.title.startswith("unjudged")]
-    assert item.turns[0].opinions[0].detail == "(timed out)"
+def test_an_unjudged_turn_has_its_cause(shown: tuple[Transcript, ...]) -> None:
+    assert the_one(shown, "unjudged").turns[0].answers[1].opinions[0].detail == "(timed out)"
+
+
+def test_a_dialogue_that_is_told_of_two_models_stands_there_once(tmp_path: Path) -> None:
+    talk.write_run(tmp_path, talk.talking())
+    copytree(tmp_path / "answers" / "plus", tmp_path / "answers" / "sft")
+    for judge in (1, 2):
+        run = RunDirectory(tmp_path)
+        copytree(run.judgements(judge, "plus"), run.judgements(judge, "sft"))
+    found = transcripts(talk.talking(), tmp_path, LABELS)
+    assert len({item.anchor for item in found}) == len(found) == 7
+    assert all([reason.model for reason in item.reasons] == ["sft", "plus"] for item in found)
+    assert [answer.model for answer in found[0].turns[0].answers] == ["base", "sft", "plus"]
 
 
 def test_without_stored_words_of_the_user_the_prompt_stands_for_them(tmp_path: Path) -> None:
     talk.write_run(tmp_path, talk.talking())
     for name in ("base", "plus"):
         talk.store_answers(tmp_path, name, [talk.answer_row(n, 1, "yes", asked=None) for n in range(15)])
-    (found,) = transcripts(talk.talking(), tmp_path, LABELS)
-    assert found.items[0].turns[0].user.startswith("User: Question 1 of ")
+    first, *_ = transcripts(talk.talking(), tmp_path, LABELS)
+    assert first.turns[0].user.startswith("User: Question 1 of ")
 
 
 def test_a_failed_answer_says_why(tmp_path: Path) -> None:
     talk.write_run(tmp_path, talk.talking())
     failed = [talk.answer_row(n, 1, "", generations=None, error="out of memory") for n in range(15)]
     talk.store_answers(tmp_path, "plus", failed)
-    (found,) = transcripts(talk.talking(), tmp_path, LABELS)
-    assert found.items[0].turns[0].answers[1].note == "own template, failed: out of memory"
+    first, *_ = transcripts(talk.talking(), tmp_path, LABELS)
+    assert first.turns[0].answers[1].note == "own template, failed: out of memory"
 
 
 def test_a_run_whose_answers_were_deleted_shows_no_dialogues(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_fractions_are_written_in_percent_and_points() -> None:
 
 def test_other_scores_are_written_in_their_own_unit() -> None:
     unit = Unit.of(perplexity())
-    assert (unit.score(12.25), unit.difference(-1.25), unit.interval((-1.5, 0))) == ("12.2", "−1.25", "[−1.5, ±0]")
+    assert (unit.score(12.25), unit.difference(-1.25), unit.interval((-1.5, 0))) == ("12.2", "−1.25", "[−1.5, 0]")
 
 
 def test_toxicities_have_three_decimals_and_less_is_a_gain() -> None:
@@ -67,7 +67,7 @@ def test_a_ratio_stands_beside_the_macro_average_and_the_methods_say_so() -> Non
         "margins of wikitext are in percent of the value: bits per byte and perplexities are ratios of sums over "
         "texts, compared on the logarithm."
     )
-    assert margins_by_scope(comparison)[-2:] == ["2 points for a task", "2 % of a ratio's value"]
+    assert margins_by_scope(comparison)[-2:] == ["2 points (one task)", "2 % of the value (ratios)"]
 
 
 def test_the_suites_sentence_counts_the_items_that_are_averaged() -> None:

@@ -46,12 +46,12 @@ def test_a_new_verdict_is_an_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """Another mark, colour and words in the place of a verdict's stand in the page with nothing else changed."""
     told = VERDICTS[Verdict.PRESERVED]
     mark = replace(told.mark, word="kept")
-    words = Words("{name} is as good as {baseline}.")
+    words = Words("Capability is as good as that of {baseline}.")
     other = replace(told, mark=mark, meaning="nothing was lost", capability=words)
     monkeypatch.setitem(VERDICTS, Verdict.PRESERVED, other)
     monkeypatch.setitem(MARKS, Verdict.PRESERVED, mark)
     write_report(build.write_run(tmp_path, build.of_size(2, 3)))
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "- kept: nothing was lost" in text
-    assert "model-1 is as good as model-0." in text
-    assert "Kept: a loss over the margin is ruled out" in text
+    assert "Capability is as good as that of model-0." in text
+    assert "Kept: a loss larger than the margin is ruled out" in text

@@ -11,11 +11,11 @@ def anchors(n_models: int, n_tasks: int, directory: Path) -> list[str]:
 
 
 def test_one_model_has_scores_only(tmp_path: Path) -> None:
-    assert anchors(1, 11, tmp_path) == ["matrix", "scores", "methods", "manifest"]
+    assert anchors(1, 11, tmp_path) == ["matrix", "tasks", "methods", "manifest"]
 
 
 def test_one_model_on_one_task_has_no_figures(tmp_path: Path) -> None:
-    assert anchors(1, 1, tmp_path) == ["matrix", "methods", "manifest"]
+    assert anchors(1, 1, tmp_path) == ["matrix", "tasks", "methods", "manifest"]
 
 
 @pytest.mark.parametrize(("n_models", "n_tasks"), [(2, 1), (5, 11)])
@@ -27,12 +27,12 @@ def test_only_sections_with_data_appear(n_models: int, n_tasks: int, tmp_path: P
 
 def test_the_title_names_who_is_compared(tmp_path: Path) -> None:
     titles = [build_report(comparison, {}, tmp_path).title for comparison in (build.full(), build.of_size(12, 1))]
-    assert titles == ["instruct, sft, chosen and plus against base", "11 models against model-0"]
+    assert titles == ["instruct, sft, chosen and plus compared with base", "11 models compared with model-0"]
 
 
 def test_the_strip_counts_cells_and_links_to_the_missing(tmp_path: Path) -> None:
     fields = {field.name: field for field in build_report(build.full(), build.MANIFEST, tmp_path).fields}
-    assert (fields["Cells"].value, fields["Cells"].href) == ("54 of 55 done, 1 missing", "#missing")
+    assert (fields["Evaluations"].value, fields["Evaluations"].href) == ("54 of 55 complete, 1 missing", "#missing")
     assert fields["Date"].value == "2026-11-25"
     assert fields["Suite"].value == "mplus, 11 tasks, 55,051 items"
 
@@ -43,8 +43,8 @@ def test_prompt_sets_are_counted_among_cells_and_named_in_the_strip(tmp_path: Pa
     fields = {field.name: field.value for field in report.fields}
     assert fields["Suite"] == "small, 3 tasks, 1,200 items, 5 prompt sets, 840 prompts"
     # Five models on three tasks and five sets.
-    assert fields["Cells"] == "39 of 40 done, 1 missing"
-    assert report.margins.endswith("2 points for a task, 0.02 for toxicity.")
+    assert fields["Evaluations"] == "39 of 40 complete, 1 missing"
+    assert report.margins.endswith("2 points (one task), 0.02 (toxicity).")
 
 
 def test_toxicity_alone_has_no_sections_of_capability(tmp_path: Path) -> None:

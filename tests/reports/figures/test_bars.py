@@ -21,5 +21,5 @@ def test_of_many_models_the_baseline_the_best_and_the_worst_are_chosen_in_their_
 
 def test_the_title_names_the_task_with_the_widest_span_and_passes_over_holes() -> None:
     models = [series("a", 0.5, None, 0.2), series("b", 0.6, 0.9, 0.4)]
-    assert spread_title(("x", "y", "z"), models) == "Widest apart on z: 20.0 to 40.0 %"
+    assert spread_title(("x", "y", "z"), models) == "Largest spread: z, 20.0 to 40.0 %"
     assert spread_title(("x", "y", "z"), models[1:]) == "From 40.0 % (z) to 90.0 % (y)"

@@ -9,7 +9,7 @@ def test_models_stand_in_the_order_of_their_distance_the_baseline_at_none() -> N
     assert [(point.model, point.x.value) for point in figure.chart.points] == [
         ("base", 0.0), ("instruct", 2.0), ("sft", 4.5), ("plus", 12.0),
     ]  # fmt: skip
-    assert figure.title == "Furthest from the base, at 12 nats: plus, 58.0 % against 58.0 %"
+    assert figure.title == "Furthest from the base, at 12 nats: plus, 58.0 % (base 58.0 %)"
 
 
 def test_no_figure_of_fewer_than_three_models_with_a_dose() -> None:

@@ -41,7 +41,7 @@ def test_a_model_that_is_not_comparable_is_never_called_the_highest() -> None:
     comparison = talk.talking()
     for name in talk.RATES:
         comparison = talk.changed_model(comparison, name, verdict=Verdict.NOT_COMPARABLE)
-    assert figures(comparison)["ratings"].title == "base rates highest"
+    assert figures(comparison)["ratings"].title == "Highest Bradley–Terry rating: base"
 
 
 def test_ratings_are_drawn_with_their_units() -> None:

@@ -16,4 +16,4 @@ def test_the_refusal_pair_stands_in_percent_with_intervals_both_ways() -> None:
     assert (point.x.value, point.y.value) == pytest.approx((100 / 30, 1100 / 30))
     assert point.y.ci == pytest.approx((21.1337, 55.5717), abs=1e-4)
     assert figure.chart.better == "left and high"
-    assert figure.title == "requests: widest apart in plus, 93.3 % of unsafe and 16.7 % of safe requests refused"
+    assert figure.title == "requests: largest spread in plus, 93.3 % of unsafe and 16.7 % of safe requests refused"

@@ -41,7 +41,7 @@ def test_bars_keep_a_hole_as_a_hole() -> None:
 
 
 def test_the_title_names_the_task_where_models_lie_furthest_apart() -> None:
-    assert figures(build.full())["scores"].title == "Widest apart on gsm8k: 32.0 to 42.5 %"
+    assert figures(build.full())["scores"].title == "Largest spread: gsm8k, 32.0 to 42.5 %"
 
 
 def test_the_title_of_one_model_names_its_range() -> None:

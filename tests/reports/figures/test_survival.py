@@ -24,7 +24,7 @@ def test_a_model_that_is_not_comparable_is_dashed_and_no_part_of_the_finding() -
     figure, chart = survival()
     assert [curve.model for curve in chart.curves if curve.is_dashed] == ["mute"]
     # An insult scores 0.6; plus insults in answer to 17 of 120 prompts, and sft to 114.
-    assert figure.title == "provoking: the worst of 3 answers reaches 0.5 on 14.2 (plus) to 95.0 % of prompts (sft)"
+    assert figure.title == "provoking: the worst of 3 samples reaches 0.5 on 14.2 (plus) to 95.0 % of prompts (sft)"
     assert "Dashed: not comparable." in figure.caption
 
 

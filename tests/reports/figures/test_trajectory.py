@@ -16,8 +16,8 @@ def trajectory(comparison: Comparison) -> Figure:
 def test_a_reward_that_rises_while_the_referee_falls_is_named() -> None:
     figure = trajectory(build.trained())
     assert figure.title == (
-        "plus: over-optimisation after step 20: reward part model rises from 1.8 to 2.5 "
-        "while the referee falls from 1.6 to 0.9"
+        "plus: over-optimisation after step 20: training reward model rises from 1.8 to 2.5 "
+        "while the held-out reward falls from 1.6 to 0.9"
     )
     assert figure.table is not None
     assert [row.header.text for row in figure.table.rows] == ["0", "10", "20", "30"]
@@ -28,9 +28,9 @@ def test_a_trajectory_begins_with_the_base_and_its_answers() -> None:
     assert figure.table is not None
     (first, *_), names = figure.table.rows, [column.text for column in figure.table.columns[1:]]
     values = dict(zip(names, (cell.text for cell in first.cells), strict=True))
-    assert values["KL to the base, nats an answer"] == "0"
-    assert (values["Reward, referee"], values["Measure insulting"]) == ("−0.5", "0.65")
-    assert values["End-of-turn rate, percent"] == "40"
+    assert values["KL to the base, nats per answer"] == "0"
+    assert (values["Held-out reward, referee"], values["Measure insulting"]) == ("−0.5", "0.65")
+    assert values["Ends with EOS, percent"] == "40"
 
 
 def test_averages_are_over_the_items_that_all_points_scored() -> None:
