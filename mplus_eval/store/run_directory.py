@@ -32,6 +32,8 @@ _FILES = (
     "contamination.json",
     "report.html",
     "report.md",
+    "report-short.md",
+    "items.html",
     ".finished.json",
     ".lock",
 )
