@@ -27,10 +27,15 @@ from mplus_eval.cli.report import report
 from mplus_eval.cli.tasks import app as tasks
 from mplus_eval.cli.toxicity import app as toxicity
 from mplus_eval.cli.train import train
-from mplus_eval.errors import EXIT_DONE, EXIT_INTERNAL, EXIT_INTERRUPTED, MplusError
+from mplus_eval.errors import EXIT_DONE, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, MplusError
 
 ISSUES = "the project's issue tracker"
 _TYPER_INTERRUPTED = 130
+_OF_THE_FILE_SYSTEM = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ELOOP),
+    *(errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG),
+)
+"""Faults of a place that was named, or of what lies there, and not of this program."""
 
 app = typer.Typer(
     name="mplus-eval",
@@ -99,6 +104,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             _print_error("the disk is full; free some and run the same command, which goes on from there")
             return EXIT_INTERRUPTED
+        if error.errno in _OF_THE_FILE_SYSTEM and (path := error.filename2 or error.filename) is not None:
+            _print_error(f"{path}: {error.strerror}")
+            return EXIT_USAGE
         return _bug()
     except Exception:  # noqa: BLE001 - the one handler at the top: a bug keeps its traceback and gets its own exit code
         return _bug()

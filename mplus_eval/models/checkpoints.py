@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from mplus_eval.models.auto_class import is_language_model
+from mplus_eval.records.training import damage_of
 from mplus_eval.store.hashes import TOKENIZER_FILES
 
 WEIGHTS = "model.safetensors"
@@ -38,6 +39,8 @@ def checkpoint_faults(
         return [f"{where}: {path} has no config.json, so it is not a checkpoint directory"]
     if faults := _object_faults(config, where) or _architecture_faults(config, where, foreign_code):
         return faults
+    if damage := damage_of(path):
+        return [f"{where}: {path} is not as its training left it: {damage}"]
     unread = [] if pickled or weight_files(path) else weight_files(path, PICKLED_WEIGHTS)
     faults = [unread_fault(str(unread[0]), where)] if unread else weight_faults(path, where)
     return [*faults, *(tokenizer_faults(path, where) if own_tokenizer else ())]
@@ -55,6 +58,8 @@ def adapter_faults(path: Path, where: str, *, pickled: bool = False) -> list[str
         return [f"{where}: {path} has no adapter_config.json, so it is not a LoRA adapter directory"]
     if faults := _object_faults(config, where):
         return faults
+    if damage := damage_of(path):
+        return [f"{where}: {path} is not as its training left it: {damage}"]
     if not adapter_base(path):
         return [f"{where}: {config} names no base_model_name_or_path"]
     if (weights := path / ADAPTER_WEIGHTS).is_file():

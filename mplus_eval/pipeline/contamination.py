@@ -6,13 +6,15 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from mplus_eval.capability.axis import Capability
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.pipeline.progress import RunProgress
 from mplus_eval.records.contamination import Contamination
 from mplus_eval.spec.compare import CompareSpec
-from mplus_eval.store.files import write_whole
 from mplus_eval.store.run_directory import RunDirectory
+from mplus_eval.store.sealed import forget, recall, write_sealed_text
 
 STORED = "contamination.json"
 
@@ -125,18 +127,19 @@ def store(found: Contamination, run_directory: Path) -> None:
     run = load(run_directory)
     directory = RunDirectory(run_directory)
     with directory.locked():
-        write_whole(run_directory / STORED, found.model_dump_json(indent=2) + "\n")
+        write_sealed_text(run_directory / STORED, found.model_dump_json(indent=2))
         changed(run, directory, contamination=fitting(found, run.comparison.models, run.comparison.tasks))
 
 
 def stored(directory: RunDirectory, models: Mapping[str, object], tasks: Mapping[str, object]) -> Contamination | None:
     """What was put beside a run of these models and tasks; None where nothing was, or it cannot be read."""
     path = directory.path / STORED
-    if not path.is_file():
+    if (value := recall(path)) is None:
         return None
     try:
-        found = Contamination.model_validate_json(path.read_bytes())
-    except ValueError:
+        found = Contamination.model_validate(value)
+    except ValidationError as error:
+        forget(path, f"{path} holds no contamination ({error.error_count()} faults)")
         return None
     return fitting(found, models, tasks)
 

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mplus_eval import __version__
+from mplus_eval.errors import UsageError
 from mplus_eval.pipeline.stored import stored_parts
 from mplus_eval.pipeline.versions import versions
 from mplus_eval.records.comparison import Comparison
-from mplus_eval.store.files import write_json
 from mplus_eval.store.hashes import hash_text
 from mplus_eval.store.run_directory import RunDirectory
+from mplus_eval.store.sealed import recall, write_sealed
 
 if TYPE_CHECKING:
     from mplus_eval.pipeline.plan import Plan
@@ -43,24 +44,25 @@ def stamp(plan: Plan, directory: RunDirectory, comparison: Comparison) -> None:
         return
     files = {str(place): listing(place, without=directory.path) for place in _read(plan)}
     if all(files.values()):
-        write_json(path, {**_asked(plan.spec), "files": files, "left": _left(directory)})
+        write_sealed(path, {**_asked(plan.spec), "files": files, "left": _left(directory)})
 
 
 def finished(spec: CompareSpec, directory: RunDirectory) -> Comparison | None:
     """What a finished run found, where the same was asked for and nothing has changed since; None otherwise."""
-    try:
-        noted = json.loads((directory.path / STAMP).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    noted = recall(directory.path / STAMP)
     asked = _asked(spec)
-    if not isinstance(noted, dict) or {key: noted.get(key) for key in asked} != asked:
+    if noted is None or {key: noted.get(key) for key in asked} != asked:
         return None
     files = noted.get("files")
     if not isinstance(files, dict) or noted.get("left") != _left(directory):
         return None
     if any(listing(Path(place), without=directory.path) != was for place, was in files.items()):
         return None
-    return Comparison.read(directory.comparison)
+    try:
+        return Comparison.read(directory.comparison)
+    except UsageError:
+        # A bit may turn without a new time; it is made again of what is stored.
+        return None
 
 
 def listing(place: Path, *, without: Path | None = None) -> str:

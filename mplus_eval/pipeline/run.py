@@ -17,8 +17,8 @@ from mplus_eval.records.comparison import Comparison
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.draft import Models, draft_spec
 from mplus_eval.spec.trajectory import left_out
-from mplus_eval.store.files import write_json
 from mplus_eval.store.run_directory import RunDirectory
+from mplus_eval.store.sealed import write_sealed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,6 +148,7 @@ def load(run_directory: str | Path) -> Run:
         UsageError: when the directory holds no comparison.
     """
     directory = RunDirectory(Path(run_directory))
+    directory.refuse_foreign()
     if not directory.comparison.is_file():
         raise UsageError(
             f"{directory.path} holds no comparison.json; a run directory of mplus-eval compare is expected"
@@ -181,6 +182,7 @@ def run(
 
     progress = progress or RunProgress()
     directory = RunDirectory(spec.output)
+    directory.refuse_foreign()
     if not faults and (stored := finished(spec, directory)) is not None:
         progress.say(f"{directory.path} holds this run, finished, and nothing that it was made of has changed")
         return _logged(Run(directory.path, stored), spec, progress)
@@ -213,7 +215,7 @@ def run(
             comparison.write(directory.comparison)
         seconds = time.monotonic() - started
         manifest = build_manifest(plan, directory, command=command or sys.argv, seconds=seconds, estimate=estimate)
-        write_json(directory.manifest, manifest)
+        write_sealed(directory.manifest, manifest)
         with progress.phase("report"):
             report = write_report(directory.path)
         stamp(plan, directory, comparison)

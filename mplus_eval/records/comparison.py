@@ -8,7 +8,7 @@ was evaluated; fields may be added, and `schema_version` grows when one changes 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -23,7 +23,7 @@ from mplus_eval.records.toxicity import Toxicity
 from mplus_eval.records.training import Training
 from mplus_eval.records.unjudged import Unjudged
 from mplus_eval.records.verdict import Verdict
-from mplus_eval.store.files import write_whole
+from mplus_eval.store.sealed import SEAL, DamagedFileError, read_sealed, write_sealed_text
 
 SCHEMA_VERSION: Literal[1] = 1
 SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
@@ -284,18 +284,20 @@ class Comparison(Record):
         return tuple((axis, judge) for axis, part in parts.items() if part is not None for judge in part.unjudged)
 
     def write(self, path: Path) -> None:
-        """Write the comparison as JSON, whole or not at all; the same comparison always gives the same bytes."""
-        write_whole(path, self.model_dump_json(indent=2) + "\n")
+        """Write the comparison as sealed JSON, whole or not at all; the same comparison always gives the same bytes."""
+        write_sealed_text(path, self.model_dump_json(indent=2))
 
     @classmethod
     def read(cls, path: Path) -> Comparison:
         """Read a stored comparison.
 
         Raises:
-            UsageError: when the file holds none, or one of another schema version.
+            UsageError: when the file holds none, one of another schema version, or another one than was written.
         """
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate(read_sealed(path))
+        except DamagedFileError as error:
+            raise UsageError(f"{path} is not a comparison of schema version {SCHEMA_VERSION} ({error.why})") from None
         except ValidationError as error:
             fault = error.errors()[0]
             place = ".".join(str(part) for part in fault["loc"])
@@ -306,5 +308,9 @@ class Comparison(Record):
 
 def json_schema() -> dict[str, object]:
     """Return the JSON Schema of `comparison.json`, published as `docs/comparison.schema.json`."""
-    schema = Comparison.model_json_schema(mode="serialization")
+    schema: dict[str, Any] = Comparison.model_json_schema(mode="serialization")
+    schema["properties"][SEAL] = {
+        "type": "string",
+        "description": "hash of all other keys, by which a file that is not what was written is told",
+    }
     return {"$schema": SCHEMA_URL, "title": "mplus-eval comparison", **schema}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import Field, asdict, dataclass, field, fields
 from pathlib import Path
@@ -23,6 +24,7 @@ from pyarrow import parquet
 
 from mplus_eval.errors import UsageError
 from mplus_eval.store.files import write_whole
+from mplus_eval.store.sealed import forget
 
 _METADATA_KEY = b"mplus_eval"
 _CHECKSUM_KEY = b"mplus_eval_sha256"
@@ -114,7 +116,7 @@ def part_info(path: Path) -> PartInfo | None:
     Raises:
         DamagedPartError: the file is not what was written.
     """
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
     content = _checked(path)
     try:
@@ -124,8 +126,11 @@ def part_info(path: Path) -> PartInfo | None:
         raise _damaged(path) from error
     if _METADATA_KEY not in metadata:
         return None
-    stored = json.loads(metadata[_METADATA_KEY])
-    return PartInfo(**{entry.name: stored[entry.name] for entry in fields(PartInfo) if entry.name in stored})
+    try:
+        stored = json.loads(metadata[_METADATA_KEY])
+        return PartInfo(**{entry.name: stored[entry.name] for entry in fields(PartInfo) if entry.name in stored})
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _damaged(path) from error
 
 
 def fresh(path: Path, fingerprint: str, n_parts: int | None = None) -> PartInfo | None:
@@ -141,7 +146,7 @@ def fresh(path: Path, fingerprint: str, n_parts: int | None = None) -> PartInfo 
     try:
         info = part_info(path)
     except DamagedPartError:
-        path.replace(path.with_name(f"{path.name}.damaged"))
+        forget(path, f"{path} is damaged")
         return None
     if info is None or info.fingerprint != fingerprint or n_parts not in (None, info.n_parts):
         return None
@@ -181,7 +186,11 @@ def _field_names(kind: type[Stored]) -> dict[str, str]:
 
 def _checked(path: Path) -> bytes:
     """The bytes of a file, held against their checksum where they have one."""
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        # A folder or a link to nowhere stands there, or it cannot be read.
+        raise _damaged(path) from error
     if _CHECKSUM_KEY in content:
         at = _checksum_at(content)
         if at is None or content[at : at + len(_NO_CHECKSUM)] != _digest(content, at):

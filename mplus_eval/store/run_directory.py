@@ -9,7 +9,7 @@ failures/<model>/<task>.json                  the cause of a cell that failed, u
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,12 +17,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mplus_eval.errors import UsageError
-from mplus_eval.store.files import FULL_DISK, write_json
+from mplus_eval.store.files import FULL_DISK, clear_leftovers
 from mplus_eval.store.outcomes import Answer, Outcome
 from mplus_eval.store.parts import DamagedPartError, PartInfo, cell_parts, part_info, part_path, read_cell, read_columns
+from mplus_eval.store.sealed import recall, write_sealed
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_FILES = (
+    "comparison.json",
+    "manifest.json",
+    "contamination.json",
+    "report.html",
+    "report.md",
+    "report-short.md",
+    "items.html",
+    ".finished.json",
+    ".lock",
+)
+_FOLDERS = {"answers": 2, "outcomes": 2, "likelihoods": 2, "judgements": 1, "failures": 1, "figures": 0, "export": 0}
+"""Those of a run, and how many levels of folders lie in each above its files, at least."""
+_MOST_LETTERS = 200
+"""Of a name that is a path; one that is given has half of that at most."""
 
 
 @dataclass(frozen=True)
@@ -48,27 +66,27 @@ class RunDirectory:
 
     def answers(self, model: str, task: str) -> Path:
         """The folder of one cell's answers."""
-        return self.path / "answers" / model / task
+        return self._folder("answers", model, task)
 
     def outcomes(self, model: str, task: str) -> Path:
         """The folder of one cell's outcomes."""
-        return self.path / "outcomes" / model / task
+        return self._folder("outcomes", model, task)
 
     def likelihoods(self, model: str, prompt_set: str) -> Path:
         """The folder of what the baseline thinks of one model's answers to a set of prompts."""
-        return self.path / "likelihoods" / model / prompt_set
+        return self._folder("likelihoods", model, prompt_set)
 
     def judgements(self, judge: int, model: str) -> Path:
         """The folder of what one judge, by its number from 1, says of one model against the baseline."""
-        return self.path / "judgements" / str(judge) / model
+        return self._folder("judgements", str(judge), model)
 
     def grades(self, model: str) -> Path:
         """The folder of the grades that a language model gave one model's answers."""
-        return self.path / "judgements" / "grades" / model
+        return self._folder("judgements", "grades", model)
 
     def refusals(self, model: str, prompt_set: str) -> Path:
         """The folder of what a language model says of one model's answers to a set of requests."""
-        return self.path / "judgements" / "refusals" / model / prompt_set
+        return self._folder("judgements", "refusals", model, prompt_set)
 
     def read_answers(self, model: str, task: str) -> Iterator[Answer]:
         """What a model said to a task, item by item; nothing where nothing of this run is stored."""
@@ -115,19 +133,43 @@ class RunDirectory:
 
     def write_failure(self, model: str, task: str, cause: str) -> None:
         """Store why a cell failed."""
-        write_json(self._failure(model, task), {"model": model, "task": task, "cause": cause})
+        write_sealed(self._failure(model, task), {"model": model, "task": task, "cause": cause})
 
     def failure(self, model: str, task: str) -> str | None:
         """Why a cell failed, or None."""
-        path = self._failure(model, task)
-        return str(json.loads(path.read_text(encoding="utf-8"))["cause"]) if path.is_file() else None
+        stored = recall(self._failure(model, task)) or {}
+        return str(stored["cause"]) if "cause" in stored else None
 
     def clear_failure(self, model: str, task: str) -> None:
         """Forget a failure, because the cell is computed again."""
         self._failure(model, task).unlink(missing_ok=True)
 
+    def _folder(self, *names: str) -> Path:
+        """What lies below the folder of the run; names of a run that somebody else made may not lead out of it."""
+        for name in names:
+            if name in ("", ".", "..") or set(name) & set("/\\\0") or len(name) > _MOST_LETTERS:
+                raise UsageError(
+                    f"{self.path}: the name {name[:_MOST_LETTERS]!r}, of a model or task, cannot be a path"
+                )
+        return self.path.joinpath(*names)
+
     def _failure(self, model: str, task: str) -> Path:
-        return self.path / "failures" / model / f"{task}.json"
+        return self._folder("failures", model, f"{task}.json")
+
+    def refuse_foreign(self) -> None:
+        """Refuse a link, or another kind of thing where a file or folder of a run should be.
+
+        A run directory may be somebody else's, so nothing in it is followed or written through.
+
+        Raises:
+            UsageError: naming the first.
+        """
+        for name in _FILES:
+            path = self.path / name
+            if path.is_symlink() or (path.exists() and not path.is_file()):
+                raise _foreign(path, "file")
+        for folder, depth in _FOLDERS.items():
+            _refuse_within(self.path / folder, depth)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -148,6 +190,29 @@ class RunDirectory:
                 raise
             raise UsageError(f"--output {self.path}: a run cannot be stored there ({error.strerror})") from None
         try:
+            clear_leftovers([self.path])
             yield
         finally:
             lock.release()
+
+
+def _refuse_within(folder: Path, depth: int) -> None:
+    """Refuse a folder that is none, and links in it; `depth` is that of the folders that it must have below it."""
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise _foreign(folder, "folder")
+    try:
+        entries = list(os.scandir(folder)) if folder.exists() else []
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be read ({error.strerror})") from None
+    for entry in entries:
+        if entry.is_symlink():
+            raise _foreign(Path(entry.path), "folder" if depth else "file")
+        if entry.is_dir():
+            _refuse_within(Path(entry.path), max(depth - 1, 0))
+        elif depth and not entry.name.startswith("."):
+            raise _foreign(Path(entry.path), "folder")
+
+
+def _foreign(path: Path, kind: str) -> UsageError:
+    found = "a link" if path.is_symlink() else "a folder" if path.is_dir() else "something else"
+    return UsageError(f"{path}: a {kind} of this run is expected there, found {found}; remove it, or name another run")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mplus_eval.data.files import changes, file_hashes, files_of, own_cache
+from mplus_eval.data.files import _damage, changes, file_hashes, files_of, own_cache, seal_cache
 
 
 def test_files_are_called_by_the_dataset_and_their_path_in_it(tmp_path: Path) -> None:
@@ -36,3 +36,20 @@ def test_what_is_not_as_it_was_is_said_file_by_file() -> None:
     before, now = {"a": "1", "b": "1", "c": "1"}, {"a": "1", "b": "2", "d": "1"}
     assert changes(before, now) == ["b changed", "d is new", "c is gone"]
     assert changes(before, before) == []
+
+
+def test_what_is_kept_and_damaged_is_set_aside_so_that_the_files_are_read_again(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("x")
+    kept = Path(own_cache([tmp_path / "one"]))
+    for name in ("a", "b"):
+        (kept / name).mkdir(parents=True)
+        (kept / name / "json-test.arrow").write_bytes(b"rows " + name.encode())
+        seal_cache(kept)
+    _damage.cache_clear()
+    assert own_cache([tmp_path / "one"]) == str(kept)
+    assert kept.is_dir()
+    (kept / "a" / "json-test.arrow").write_bytes(b"rowz a")
+    _damage.cache_clear()
+    assert own_cache([tmp_path / "one"]) == str(kept)
+    assert not kept.exists()
+    assert kept.with_name(f"{kept.name}.damaged").is_dir()

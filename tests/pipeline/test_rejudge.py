@@ -89,10 +89,12 @@ def test_people_are_given_pairs_that_name_no_model_and_judge_beside_the_judge_or
         writer.writeheader()
         writer.writerows([{**row, "verdict": "tie"} for row in rows])
 
-    import_verdicts(bench.directory.path, pairs)
+    with pytest.raises(UsageError, match=rf"was judged by '{LONGER}', .* --judge '{LONGER}', or name another judge"):
+        import_verdicts(bench.directory.path, pairs)
+    import_verdicts(bench.directory.path, pairs, judges=[LONGER])
     assert list(conversation(bench).judges) == ["n_words", "human"]
     assert wins(conversation(bench)) == (N_PAIRS, 0, 0)
-    import_verdicts(bench.directory.path, pairs, first=True)
+    import_verdicts(bench.directory.path, pairs, first=True, judges=[LONGER])
     assert list(conversation(bench).judges) == ["human", "n_words"]
     assert wins(conversation(bench)) == (0, N_PAIRS, 0)
 
