@@ -167,7 +167,7 @@ class JudgeClient:
         text = raw.http_response.text
         try:
             reply = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             reply = None
         if not isinstance(reply, dict):
             raise UnreadableError(f"answered what is no completion ({shown(text, self._endpoint)})")
