@@ -10,9 +10,9 @@ from mplus_eval.exports import StoredRun
 from tests.exports.runs import write_every_axis, write_hostile
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _no_stock_definitions() -> Iterator[None]:
-    """Leave lm-eval's own definitions unread: there are 14,000 files of them."""
+    """Leave lm-eval’s own definitions unread, by the tests of exports alone: there are 14,000 files of them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(task_config, "stock_definitions", dict)
         yield

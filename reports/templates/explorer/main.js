@@ -223,7 +223,8 @@ async function begin() {
   const watch = new IntersectionObserver(entries => {
     if (!entries.some(entry => entry.isIntersecting)) return;
     watch.disconnect();
-    if (!explorer.state) explorer.show(Object.fromEntries(KEYS.map(key => [key, ''])));
+    // A link may have asked for something already, which is still being unpacked.
+    if (!explorer.round) explorer.show(Object.fromEntries(KEYS.map(key => [key, ''])));
   }, { rootMargin: '400px' });
   watch.observe(root);
 }

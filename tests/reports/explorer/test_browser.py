@@ -181,10 +181,20 @@ def test_an_item_that_is_not_there_is_said(browser: Any, run: Path) -> None:
     page.close()
 
 
+def test_a_link_followed_within_the_page_lists_what_it_asks_for(browser: Any, run: Path) -> None:
+    page, said = opened(browser, run)
+    page.evaluate("location.hash = '#items?task=gsm8k&model=plus'")
+    count(page, "^3 items")
+    page.wait_for_timeout(500)
+    assert (page.locator("#x-task").input_value(), page.locator("#x-model").input_value()) == ("gsm8k", "plus")
+    assert said == []
+    page.close()
+
+
 def test_nothing_is_unpacked_before_it_is_in_sight(browser: Any, run: Path) -> None:
     page, _ = opened(browser, run, viewport={"width": 1280, "height": 500})
-    assert page.locator("#x-count").inner_text() == "Not unpacked yet."
-    page.locator("#items").scroll_into_view_if_needed()
+    assert page.locator("#x-count").text_content() == "Not unpacked yet."
+    page.locator(".nav a", has_text="Items").click()
     count(page, "^30 items")
     page.close()
 
@@ -296,6 +306,7 @@ def test_a_link_into_a_report_whose_items_lie_beside_it_leads_there(
     page.locator("#x-texts .x-choices").wait_for()
     assert "items.html#items?task=arc_easy" in page.url
     page.get_by_role("link", name="The report").click()
+    page.locator(".nav a", has_text="Items").click()
     page.get_by_role("link", name="items.html").wait_for()
     assert said == []
     page.close()
