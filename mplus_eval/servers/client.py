@@ -74,6 +74,7 @@ class ServerClient:
         self._last_failure: str | None = None
         self._n_failed_in_a_row = 0
         self._n_slow_in_a_row = 0
+        self._is_gone = False
 
     def ask(self, path: str, questions: Sequence[Question[T]]) -> list[T | RequestFailed]:
         """Ask all of it, and return what was read of each answer, or why there is none, in order.
@@ -114,6 +115,7 @@ class ServerClient:
 
     async def _ask_all(self, path: str, questions: Sequence[Question[T]]) -> list[T | RequestFailed]:
         self._heard()
+        self._is_gone = False
         asking = asyncio.gather(*(self._ask(path, body, read) for body, read in questions))
         watching = asyncio.create_task(self._watch())
         try:
@@ -140,6 +142,8 @@ class ServerClient:
         )
         try:
             async with self.gate.passage():
+                if self._is_gone:
+                    raise ServerGoneError("is given up")  # another request says why
                 answer: T = await retrying(one_try)
         except RequestFailed as failure:
             failure.n_tries = retrying.statistics["attempt_number"]
@@ -149,7 +153,7 @@ class ServerClient:
                 self._n_failed_in_a_row += 1
                 lasts = failure.status is not None and not 200 <= failure.status < 300 and not may_pass(failure.status)
                 if lasts or self._n_failed_in_a_row >= self.patience.in_a_row:
-                    raise ServerGoneError(str(failure)) from failure
+                    raise self._given_up(str(failure)) from failure
             return failure
         self._n_failed_in_a_row = 0
         return answer
@@ -167,7 +171,7 @@ class ServerClient:
             self._n_slow_in_a_row += 1
             cause = f"did not answer within {self.patience.timeout:g} s"
             if self._n_slow_in_a_row >= self.patience.in_a_row:
-                raise ServerGoneError(f"{cause}, {self._n_slow_in_a_row} requests in a row") from None
+                raise self._given_up(f"{cause}, {self._n_slow_in_a_row} requests in a row") from None
             raise RequestFailed(cause, tries=self.patience.slow_tries) from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             self._last_failure = f"could not be reached ({self._shown(reason(error))})"
@@ -215,7 +219,7 @@ class ServerClient:
             self.gate.overloaded(sent_at)
         if (wait or 0.0) > LONGEST_WAIT_SECONDS:
             # Nobody waits that long, and a try before it would be refused as well.
-            raise ServerGoneError(f"{cause} and asks to wait {wait:.0f} s")
+            raise self._given_up(f"{cause} and asks to wait {wait:.0f} s")
         if wait:
             # It is not dead, since it says when to come again.
             self.gate.close(wait)
@@ -256,7 +260,7 @@ class ServerClient:
                 self._answered_at = self._clock()
                 continue
             why = f": it {self._last_failure}" if self._last_failure else ""
-            raise ServerGoneError(f"has not answered for {self.patience.silence:g} s{why}")
+            raise self._given_up(f"has not answered for {self.patience.silence:g} s{why}")
 
     async def _is_at_work(self) -> bool:
         """Whether a server that answers nothing else still lists its models."""
@@ -267,6 +271,11 @@ class ServerClient:
         except httpx.HTTPError:
             return False
         return reply.status_code < 500
+
+    def _given_up(self, why: str) -> ServerGoneError:
+        """The error that ends the asking; requests that wait are not sent any more."""
+        self._is_gone = True
+        return ServerGoneError(why)
 
     def _heard(self) -> None:
         self._answered_at = max(self._answered_at, self._clock())
