@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -178,7 +179,7 @@ def run(
     from mplus_eval.pipeline.progress import RunProgress
 
     progress = progress or RunProgress()
-    directory = RunDirectory(spec.output)
+    directory = RunDirectory(spec.output, is_shared=spec.executor == "shared")
     directory.refuse_foreign()
     if not faults and (stored := finished(spec, directory)) is not None:
         progress.say(f"{directory.path} holds this run, finished, and nothing that it was made of has changed")
@@ -188,6 +189,7 @@ def run(
     from mplus_eval.pipeline.estimate_lines import estimate_lines
     from mplus_eval.pipeline.evaluate import evaluate
     from mplus_eval.pipeline.executors.chosen import chosen_executor
+    from mplus_eval.pipeline.executors.claims import Claims
     from mplus_eval.pipeline.manifest import build_manifest
     from mplus_eval.pipeline.plan_lines import plan_lines
     from mplus_eval.pipeline.prepare import prepare_plan
@@ -201,9 +203,15 @@ def run(
         progress.say(line)
     for line in plan_lines(plan, directory):
         progress.detail(line)
-    with directory.locked():
+    with directory.locked(), ExitStack() as stack:
+        claims = stack.enter_context(Claims.of_run(plan, directory)) if directory.is_shared else None
         executor = chosen_executor(spec)
-        failures = evaluate(plan, directory, progress, executor=executor, expected=estimate.expected)
+        failures = evaluate(plan, directory, progress, executor=executor, expected=estimate.expected, claims=claims)
+        if claims is not None:
+            progress.say("all is stored; one of the machines writes the report")
+            if not stack.enter_context(claims.to_report(lambda: finished(spec, directory) is not None)):
+                claims.clear()
+                return _logged(load(directory.path), spec, progress)
         for line in spent_lines(plan, directory):
             progress.say(line)
         judges = {}
@@ -219,6 +227,8 @@ def run(
         with progress.phase("report"):
             report = write_report(directory.path)
         stamp(plan, directory, comparison)
+        if claims is not None and finished(spec, directory) is not None:
+            claims.clear()
     return _logged(Run(directory.path, comparison, report), spec, progress)
 
 
