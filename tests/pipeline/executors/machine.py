@@ -60,6 +60,8 @@ def main() -> int:
     """Run the command line with these models, also in the workers of `--devices`."""
     from mplus_eval import cli
 
+    # Whoever starts a process in the background may have it ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     work.SHORTEST = 0.0
     worker.load_backend = lambda _, spec, __: SlowBackend(spec.name)  # type: ignore[assignment]
     chosen.chosen_executor = with_slow_models

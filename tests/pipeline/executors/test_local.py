@@ -1,15 +1,24 @@
 from __future__ import annotations
 
+import shutil
 import signal
+from collections import Counter
 from pathlib import Path
 
 import psutil
 import pytest
 
-from mplus_eval.pipeline.executors.local import environment, seats_of
+from mplus_eval.capability import axis as capability_axis
+from mplus_eval.models.cells import Cell
+from mplus_eval.pipeline.aggregate import aggregate
+from mplus_eval.pipeline.evaluate import evaluate
+from mplus_eval.pipeline.executors.local import Local, environment, seats_of
+from mplus_eval.pipeline.progress import RunProgress
 from mplus_eval.spec.executors import Place
+from tests.pipeline.executors.machine import LOG, PART, VICTIMS, load
 from tests.pipeline.executors.stand import Stand, children, parts, wait_for_parts
 from tests.specs import build_spec
+from tests.toy import Bench
 
 
 def test_a_worker_sees_its_own_gpus_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,6 +44,50 @@ def test_each_place_is_a_seat_of_its_own_with_its_devices() -> None:
     assert [(seat.name, seat.devices) for seat in seats] == [("worker 1 (GPU 0+1)", 2.0), ("worker 2 (GPU 2)", 1.0)]
 
 
+def test_two_workers_of_which_one_is_killed_compute_what_one_process_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victims, log = tmp_path / "victims", tmp_path / "log"
+    for name, value in ((LOG, log), (VICTIMS, victims)):
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setattr(capability_axis, "PART_ITEMS", PART)
+    bench = Bench(tmp_path)
+    bench.compare()
+    alone = bench.directory.comparison.read_bytes()
+    shutil.rmtree(bench.directory.path)
+
+    victims.write_text("one")
+    heard = Heard()
+    plan = bench.plan(devices="cpu,cpu")
+    failures = evaluate(plan, bench.directory, heard, executor=Local(plan.spec, load))
+    aggregate(plan, bench.directory, failures).write(bench.directory.comparison)
+
+    assert failures == {}
+    assert bench.directory.comparison.read_bytes() == alone
+    (said,) = heard.said
+    assert "was killed (SIGKILL; by the system, perhaps, for want of memory), at " in said
+    assert heard.n_items >= 2 * 2 * 12
+    counts = Counter(log.read_text().splitlines())
+    assert len(counts) == 2 * 2 * 12
+    # The shard of the one that was lost, at most.
+    assert sum(counts.values()) - len(counts) <= 12
+
+
+class Heard(RunProgress):
+    """What a run told of itself."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.n_items = 0
+
+    def say(self, sentence: str) -> None:
+        self.said.append(sentence)
+
+    def advance_cell(self, cell: Cell, n_items: int, seconds: float) -> None:
+        self.n_items += n_items
+
+
+@pytest.mark.slow
 def test_two_workers_of_which_some_are_killed_end_in_the_comparison_of_one_process(tmp_path: Path) -> None:
     stand = Stand(tmp_path)
     assert stand.compare(tmp_path / "alone", "--quiet")[0] == 0
