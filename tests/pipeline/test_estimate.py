@@ -15,8 +15,8 @@ from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.pipeline.calibrate import estimate_plan
 from mplus_eval.pipeline.estimate import Estimate, combine, count_cells
 from mplus_eval.pipeline.evaluate import evaluate
-from mplus_eval.pipeline.plan import Plan, make_plan
 from mplus_eval.pipeline.measured import Measured
+from mplus_eval.pipeline.plan import Plan, make_plan
 from mplus_eval.pipeline.progress import RunProgress
 from mplus_eval.pipeline.speed import Span
 from mplus_eval.pipeline.validate import validate
