@@ -17,9 +17,8 @@ def told(*, verbose: bool = False) -> tuple[ConsoleProgress, io.StringIO]:
 
 
 def cell(task: str, model: str = "plus") -> Any:
-    return cast(
-        "Any", SimpleNamespace(model=SimpleNamespace(spec=SimpleNamespace(name=model)), task=task, kind="choice")
-    )
+    of_model = SimpleNamespace(spec=SimpleNamespace(name=model))
+    return cast("Any", SimpleNamespace(model=of_model, task=task, kind="choice", name=f"{model} × {task}"))
 
 
 def test_nothing_is_estimated_before_anything_was_measured() -> None:
@@ -100,8 +99,6 @@ def test_a_cause_is_told_in_full_once_a_model() -> None:
 def test_what_several_workers_do_is_shown_together() -> None:
     progress, file = told()
     cells = [cell("mmlu"), cell("race")]
-    for each in cells:
-        each.name = each.task
     part = SimpleNamespace(items=range(10))
     progress.share(2)
     progress.start([(each, [part]) for each in cells], 1)
