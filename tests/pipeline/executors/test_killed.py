@@ -40,20 +40,19 @@ def undisturbed(stand: Stand, output: Path) -> bool:
 def test_drivers_and_workers_are_killed_at_random_moments(stand: Stand, seed: int) -> None:
     rng = random.Random(seed)
     output = stand.path / f"killed-{seed}"
-    n_lost = 0
-    for _ in range(rng.randint(1, 2)):
-        machine = stand.start(output, "--devices", "cpu,cpu", "--quiet")
-        wait_for_parts(machine, output, rng.randrange(1, N_PARTS))
-        time.sleep(rng.uniform(0, 0.1))
-        workers = children(machine.pid)
-        n_lost += len(workers)
-        if workers and rng.random() < 0.5:
-            os.kill(rng.choice(workers), signal.SIGKILL)
-            wait_for_parts(machine, output, rng.randrange(1, N_PARTS + 1))
-            n_lost += 1
-        machine.kill()
-        machine.communicate()
-    assert stand.compare(output, "--devices", "cpu,cpu", "--quiet")[0] == 0
+    machine = stand.start(output, "--devices", "cpu,cpu", "--quiet")
+    wait_for_parts(machine, output, rng.randrange(1, N_PARTS))
+    time.sleep(rng.uniform(0, 0.1))
+    workers = children(machine.pid)
+    n_lost = len(workers)
+    if workers and rng.random() < 0.5:
+        os.kill(rng.choice(workers), signal.SIGKILL)
+        wait_for_parts(machine, output, rng.randrange(1, N_PARTS + 1))
+        n_lost += 1
+    machine.kill()
+    machine.communicate()
+    # Workers do not outlive it by more than what they are computing just now.
+    assert stand.compare(output, *rng.choice([[], ["--devices", "cpu"]]), "--quiet")[0] == 0
     assert undisturbed(stand, output)
     assert stand.twice(output) <= n_lost * SHARD
 
