@@ -106,9 +106,11 @@ def test_a_plain_run_is_refused_beside_machines_that_share(stand: Stand) -> None
     output = stand.path / "beside"
     sharing = stand.start(output, "--executor", "shared", "--quiet", **LEASE)
     wait_for_parts(sharing, output, 1)
-    assert sharing.poll() is None
+    # Frozen, so that it cannot be done before the other one begins.
+    sharing.send_signal(signal.SIGSTOP)
     code, said = stand.compare(output, "--quiet")
-    assert code == 2
+    sharing.send_signal(signal.SIGCONT)
+    assert code == 2, said
     assert "another mplus-eval is working in this directory" in said
     sharing.communicate()
     assert sharing.returncode == 0
