@@ -88,6 +88,7 @@ class Heard(RunProgress):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_two_workers_of_which_some_are_killed_end_in_the_comparison_of_one_process(tmp_path: Path) -> None:
     stand = Stand(tmp_path)
     assert stand.compare(tmp_path / "alone", "--quiet")[0] == 0
@@ -104,6 +105,7 @@ def test_two_workers_of_which_some_are_killed_end_in_the_comparison_of_one_proce
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_shard_that_kills_every_worker_fails_its_cell_with_the_cause(tmp_path: Path) -> None:
     stand = Stand(tmp_path)
     stand.victims.write_text("\n".join(map(str, range(100))))
@@ -114,6 +116,7 @@ def test_a_shard_that_kills_every_worker_fails_its_cell_with_the_cause(tmp_path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_driver_that_is_stopped_stops_its_workers_and_can_be_gone_on_from(tmp_path: Path, number: int) -> None:
     stand = Stand(tmp_path, seconds=0.2)
@@ -138,6 +141,7 @@ def test_a_driver_that_is_stopped_stops_its_workers_and_can_be_gone_on_from(tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_no_worker_outlives_a_killed_driver(tmp_path: Path) -> None:
     stand = Stand(tmp_path, seconds=0.2)
     machine = stand.start(tmp_path / "run", "--devices", "cpu,cpu", "--quiet")
