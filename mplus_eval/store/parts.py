@@ -153,6 +153,12 @@ def fresh(path: Path, fingerprint: str, n_parts: int | None = None) -> PartInfo 
     return info
 
 
+def is_whole(content: bytes) -> bool:
+    """Whether bytes are those of a part as it was written, by the checksum within them."""
+    at = _checksum_at(content) if _CHECKSUM_KEY in content else None
+    return at is not None and content[at : at + len(_NO_CHECKSUM)] == _digest(content, at)
+
+
 def cell_parts(folder: Path, made_of: Mapping[str, str] | None = None) -> list[Path]:
     """The parts of the cell that lies in a folder, in order, and none that an earlier plan left there.
 
@@ -191,10 +197,8 @@ def _checked(path: Path) -> bytes:
     except OSError as error:
         # A folder or a link to nowhere stands there, or it cannot be read.
         raise _damaged(path) from error
-    if _CHECKSUM_KEY in content:
-        at = _checksum_at(content)
-        if at is None or content[at : at + len(_NO_CHECKSUM)] != _digest(content, at):
-            raise _damaged(path)
+    if _CHECKSUM_KEY in content and not is_whole(content):
+        raise _damaged(path)
     return content
 
 
