@@ -46,6 +46,10 @@ class FollowUp(Protocol):
         """The cell of the answers, which fails when the baseline cannot be asked."""
 
     @property
+    def part(self) -> Part:
+        """The part of it."""
+
+    @property
     def doing(self) -> str:
         """What is being done, for the cause of a failure."""
 

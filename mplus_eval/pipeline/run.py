@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mplus_eval.errors import UsageError
-from mplus_eval.models.locations import demo_names
 from mplus_eval.pipeline import frames, item_frames
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.draft import Models, draft_spec
-from mplus_eval.spec.trajectory import left_out
 from mplus_eval.store.run_directory import RunDirectory
 from mplus_eval.store.sealed import write_sealed
 
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mplus_eval.pipeline.estimate import Estimate
-    from mplus_eval.pipeline.plan import Plan
     from mplus_eval.pipeline.progress import RunProgress
     from mplus_eval.reports.explorer.page import WrittenReport
 
@@ -192,11 +189,12 @@ def run(
     from mplus_eval.pipeline.evaluate import evaluate
     from mplus_eval.pipeline.manifest import build_manifest
     from mplus_eval.pipeline.plan_lines import plan_lines
+    from mplus_eval.pipeline.prepare import prepare_plan
     from mplus_eval.pipeline.spent import spent_lines
     from mplus_eval.reports import write_report
 
     started = time.monotonic()
-    plan = _planned(spec, directory, progress, faults)
+    plan = prepare_plan(spec, directory, progress, faults)
     estimate = estimate_plan(plan, directory, progress)
     for line in estimate_lines(estimate):
         progress.say(line)
@@ -238,36 +236,14 @@ def plan_run(
     """
     from mplus_eval.pipeline.calibrate import estimate_plan
     from mplus_eval.pipeline.plan_lines import plan_lines
+    from mplus_eval.pipeline.prepare import prepare_plan
     from mplus_eval.pipeline.progress import RunProgress
 
     progress, directory = progress or RunProgress(), RunDirectory(spec.output)
-    plan = _planned(spec, directory, progress, faults)
+    plan = prepare_plan(spec, directory, progress, faults)
     for line in plan_lines(plan, directory):
         progress.detail(line)
     return estimate_plan(plan, directory, progress, measures=measures)
-
-
-def _planned(spec: CompareSpec, directory: RunDirectory, progress: RunProgress, faults: Sequence[str]) -> Plan:
-    """Everything looked at whole, the models found and the cells listed, with what is to be said of it."""
-    from mplus_eval.audit.foreseen import foreseen
-    from mplus_eval.pipeline.plan import make_plan
-    from mplus_eval.pipeline.validate import validate
-
-    validated = validate(spec, progress.prepare, faults)
-    for line in left_out(spec.trajectory, spec.models):
-        progress.say(line)
-    demo: dict[str, Path] = {}
-    if names := demo_names(spec.models):
-        from mplus_eval.training.demo_models import demo_models
-
-        # Those not trained yet are first, together, which is sooner.
-        demo = dict(zip(names, demo_models(names, progress.prepare), strict=True))
-    plan = make_plan(validated, directory, demo, progress.prepare)
-    for line in (line for axis in plan.axes for line in axis.asked()):
-        progress.say(line)
-    for line in foreseen(plan.models, plan.baseline, spec.allow):
-        progress.say(line)
-    return plan
 
 
 def _logged(run: Run, spec: CompareSpec, progress: RunProgress) -> Run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,19 +16,33 @@ from mplus_eval.store.run_directory import RunDirectory
 def stored_parts(cell: Cell, directory: RunDirectory) -> Iterator[PartInfo | None]:
     """What each part of a cell's answers says of itself; None where it is not stored, or not of this plan."""
     for part in cell.parts:
-        yield fresh(part_path(directory.answers(*cell.key), part.index), cell.fingerprint, len(cell.parts))
+        yield stored_part(cell, part, directory)
 
 
-def missing_parts(cell: Cell, directory: RunDirectory, number: int) -> list[Part]:
+def stored_part(cell: Cell, part: Part, directory: RunDirectory) -> PartInfo | None:
+    """The same of one part."""
+    return fresh(part_path(directory.answers(*cell.key), part.index), cell.fingerprint, len(cell.parts))
+
+
+def missing_parts(
+    cell: Cell, directory: RunDirectory, number: int, indexes: Collection[int] | None = None
+) -> list[Part]:
     """What of a cell, up to a round, is still to be asked.
 
     Parts that are not stored, or not of this plan; and of a part in which items failed for a reason outside the model,
     such as a server that was gone, these items.
+
+    Args:
+        cell: the cell.
+        directory: where it is stored.
+        number: the round.
+        indexes: the parts that are looked at; all of the cell's when None.
     """
     missing = []
-    for part, info in zip(cell.parts, stored_parts(cell, directory), strict=True):
-        if part.round > number:
+    for part in cell.parts:
+        if part.round > number or (indexes is not None and part.index not in indexes):
             continue
+        info = stored_part(cell, part, directory)
         if info is None:
             missing.append(part)
         elif info.n_outside:

@@ -37,7 +37,7 @@ class Stand:
 @pytest.fixture(scope="module")
 def stand(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mplus_eval.pipeline.evaluate.load_backend", lambda _, spec, __: RuleBackend(spec.name))
+        patch.setattr("mplus_eval.pipeline.executors.worker.load_backend", lambda _, spec, __: RuleBackend(spec.name))
         yield Stand(tmp_path_factory.mktemp("stand"))
 
 
