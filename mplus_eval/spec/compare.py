@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 
 from mplus_eval.spec.backends import BACKENDS, DEFAULT_BACKEND, URL_BACKEND, either
 from mplus_eval.spec.differences import WITHHOLDING, DifferenceName
-from mplus_eval.spec.fields import Accepts, Fields, Positive, WholeNumber
+from mplus_eval.spec.fields import Accepts, Fields, Positive, Share, WholeNumber
 from mplus_eval.spec.limit import Limit, LimitField
 from mplus_eval.spec.model import BackendName, ModelSpec, is_url
 from mplus_eval.spec.option import DATA_DIR, JUDGES, SCORERS, SUITE, TASKS, TASKS_DIR, Option
@@ -148,6 +148,37 @@ class CompareSpec(Fields):
             "Dialogues: demo, mt_bench, a file or a hub id; the suite's own when not given.",
             compare=False,
             conversation=True,
+        ),
+    ] = None
+    executor: Literal["local", "ray"] = "local"
+    address: Annotated[
+        str | None,
+        Option(
+            "Head of the Ray cluster; auto for the one that this machine is part of; one on this machine by default.",
+            toxicity=True,
+            conversation=True,
+            metavar="HOST:PORT",
+        ),
+    ] = None
+    gpus_per_model: Annotated[
+        Share | None,
+        Accepts("a number above 0"),
+        Option(
+            "GPUs of each of Ray's workers, 1 by default; a part of one is shared.", toxicity=True, conversation=True
+        ),
+    ] = None
+    cpus_per_model: Annotated[
+        Share,
+        Accepts("a number above 0"),
+        Option("Cores of each of Ray's workers, where there is no GPU.", toxicity=True, conversation=True),
+    ] = 1.0
+    storage: Annotated[
+        str | None,
+        Option(
+            "Where parts and results are kept beside the run directory, so that a run goes on elsewhere.",
+            toxicity=True,
+            conversation=True,
+            metavar="URL",
         ),
     ] = None
     from_run: Annotated[

@@ -25,12 +25,14 @@ from pydantic import ValidationError
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.records.training import read_record
 from mplus_eval.spec.backends import BACKENDS, either
+from mplus_eval.spec.cluster import cluster_faults
 from mplus_eval.spec.compare import OPTION_KEYS, CompareSpec
 from mplus_eval.spec.config import load_config
 from mplus_eval.spec.faults import faults_of, nearest
 from mplus_eval.spec.fields import NAME_PATTERN
 from mplus_eval.spec.limit import Limit
 from mplus_eval.spec.model import KNOWN_ROLES, MODEL_KEYS, ModelSpec, parse_model
+from mplus_eval.spec.storage import storage_faults
 from mplus_eval.spec.stored import stored_contradictions
 from mplus_eval.spec.trajectory import add_trajectories
 
@@ -196,6 +198,7 @@ def _contradictions(spec: CompareSpec) -> list[str]:
             given = f"--budget of {spec.budget}" if spec.budget is not None else f"--limit of {limit}"
             accepted = f"at most the {given} is" if limit.first == of_steps.first else f"items of the {given} are"
             faults.append(f"--trajectory-limit {of_steps}: {accepted} accepted")
+    faults += [*cluster_faults(spec), *(storage_faults(spec.storage) if spec.storage is not None else ())]
     faults += _not_sequential(spec)
     if spec.stored:
         return faults + stored_contradictions(spec)

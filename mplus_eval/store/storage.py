@@ -18,10 +18,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
 
 from mplus_eval.errors import InterruptedRunError, UsageError
 from mplus_eval.store.files import write_whole
@@ -30,9 +28,6 @@ from mplus_eval.store.parts import is_whole
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-PACKAGES = {"file": None, "memory": None, "s3": "s3fs", "gs": "gcsfs"}
-"""What each kind of address needs besides fsspec."""
-_ACCEPTED = "file:///FOLDER, s3://BUCKET/FOLDER or gs://BUCKET/FOLDER"
 _PART = re.compile(r"(answers|outcomes|likelihoods|judgements)(/[^/\\\0]{1,200}){2,3}/part-\d{5}\.parquet")
 _RESULTS = ("comparison.json", "manifest.json", "report.html", "report.md", "report-short.md", "items.html")
 _FIGURES = "figures"
@@ -44,34 +39,9 @@ _LASTING = (FileNotFoundError, NotADirectoryError, PermissionError)
 Given = TypeVar("Given")
 
 
-def storage_faults(url: str) -> list[str]:
-    """What is wrong with an address, a line; a password in it is not repeated."""
-    kind, separator, rest = url.partition("://")
-    parts = urlsplit(url) if rest.count("[") == rest.count("]") else None
-    if parts is None or not separator or kind not in PACKAGES or not rest.strip("/"):
-        return [f"--storage {without_password(url)!r}: {_ACCEPTED} is accepted"]
-    if parts.username or parts.password or parts.query or parts.fragment:
-        return [
-            f"--storage {without_password(url)!r}: {_ACCEPTED} is accepted; credentials are read from the environment"
-        ]
-    if kind == "file" and parts.netloc:
-        return [f"--storage {url!r}: a folder is named from the root, as file:///FOLDER"]
-    package = PACKAGES[kind]
-    if package is not None and find_spec(package) is None:
-        return [f"--storage {url!r}: needs the package {package}: pip install {package}"]
-    return []
-
-
-def without_password(url: str) -> str:
-    """An address for a message: what stands before an @ or behind a ? may be a password."""
-    kind, _, rest = url.rpartition("://")
-    bare = rest.rpartition("@")[2].partition("?")[0]
-    return f"{kind.rpartition('@')[2]}://{bare}"[:200] if kind else bare[:200]
-
-
 @dataclass(frozen=True)
 class Storage:
-    """A folder behind an address that `storage_faults` finds nothing wrong with; it can be sent to another process."""
+    """A folder behind an address that `spec.storage` finds nothing wrong with; it can be sent to another process."""
 
     url: str
 
@@ -137,9 +107,7 @@ class Storage:
             stop=stop_after_attempt(_TRIES),
             wait=wait_random_exponential(0.2, max=2),
             # Whether there is a bucket, or a right to it, is no matter of patience.
-            retry=retry_if_exception(
-                lambda error: isinstance(error, faults) and not isinstance(error, _LASTING)
-            ),
+            retry=retry_if_exception(lambda error: isinstance(error, faults) and not isinstance(error, _LASTING)),
             reraise=True,
         )
         try:

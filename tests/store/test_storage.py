@@ -11,7 +11,7 @@ from mplus_eval.errors import InterruptedRunError, UsageError
 from mplus_eval.store.outcomes import Answer
 from mplus_eval.store.parts import PartInfo, part_path, read_part, write_part
 from mplus_eval.store.run_directory import RunDirectory
-from mplus_eval.store.storage import Mirror, Storage, storage_faults
+from mplus_eval.store.storage import Mirror, Storage
 
 ROWS = [Answer(item_id="sums/0", stratum="sums", sample=0, prompt_hash="00", prompt="1 + 1 =")]
 NAME = "answers/base/sums/part-00000.parquet"
@@ -132,46 +132,6 @@ def test_a_storage_can_be_sent_to_another_process(tmp_path: Path) -> None:
     storage = Storage(f"file://{tmp_path}")
     storage.check()
     assert pickle.loads(pickle.dumps(storage)) == storage
-
-
-@pytest.mark.parametrize(
-    ("url", "said"),
-    [
-        ("", "'': file:///FOLDER, s3://BUCKET/FOLDER or gs://BUCKET/FOLDER is accepted"),
-        ("./folder", "'./folder': file:///FOLDER"),
-        ("http://host/x", "'http://host/x': file:///FOLDER"),
-        ("simplecache::s3://bucket/x", "'simplecache::s3://bucket/x': file:///FOLDER"),
-        ("s3://", "'s3://': file:///FOLDER"),
-        ("s3://[bucket", "'s3://[bucket': file:///FOLDER"),
-        ("file://folder/x", "'file://folder/x': a folder is named from the root"),
-    ],
-)
-def test_an_address_that_is_none_is_one_line(url: str, said: str) -> None:
-    (fault,) = storage_faults(url)
-    assert fault.startswith(f"--storage {said}")
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "s3://key:hunter2@bucket/run",
-        "s3://hunter2@bucket/run",
-        "s3://bucket/run?X-Amz-Signature=hunter2",
-        "user:hunter2@s3://bucket/run",
-        "https://user:hunter2@host/run",
-        "user:hunter2@host/run",
-    ],
-)
-def test_a_password_in_an_address_is_refused_and_not_repeated(url: str) -> None:
-    (fault,) = storage_faults(url)
-    assert "hunter2" not in fault
-
-
-def test_a_kind_whose_package_is_missing_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mplus_eval.store.storage.find_spec", lambda _: None)
-    assert storage_faults("gs://bucket/run") == [
-        "--storage 'gs://bucket/run': needs the package gcsfs: pip install gcsfs"
-    ]
 
 
 @pytest.mark.slow

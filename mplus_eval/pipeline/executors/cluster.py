@@ -1,0 +1,164 @@
+"""A Ray cluster: reached, or started on this machine for one run; and what its nodes have room for.
+
+Nothing that Ray says on its way is shown: what becomes of nodes and workers is told by the run itself. Ray's statistics
+of usage are off, and of a cluster that is started here nothing listens but on this machine.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from mplus_eval.errors import UsageError
+from mplus_eval.spec.cluster import AUTO
+
+REACHED_WITHIN = 10.0
+"""Seconds in which the head of a cluster answers."""
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_enable_metrics_collection": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+_OBJECT_STORE = 256 * 2**20
+"""Bytes that a cluster of this machine keeps for what workers send: parts, of some megabytes each."""
+_WORKER_MEMORY = 2 * 2**30
+"""Bytes of a worker besides its model: libraries, and the items of its plan."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine of the cluster, with what it has for workers."""
+
+    id: str
+    address: str
+    cpus: float
+    gpus: float
+    memory: float
+
+    @property
+    def name(self) -> str:
+        """As messages have it; of one machine there may be several, so its number is part of it."""
+        return f"node {self.address} ({self.id[:6]})"
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[None]:
+    """Be connected to a cluster for as long as the block lasts.
+
+    Args:
+        address: its head, or `auto`; RAY_ADDRESS where it is None, and without that a cluster on this machine, which
+            ends with the block.
+
+    Raises:
+        UsageError: it cannot be reached, or is another version's.
+    """
+    os.environ.update({name: os.environ.get(name, value) for name, value in _ENVIRONMENT.items()})
+    import ray
+
+    if ray.is_initialized():
+        # Whoever calls `mplus_eval.compare` may have connected already.
+        yield
+        return
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "address": address}
+    if address == "local":
+        options |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE}
+    elif address != AUTO:
+        _see_that_it_answers(address)
+    _be_silent()
+    try:
+        ray.init(**options)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        # Ray says at length what else might be the matter.
+        raise UsageError(f"{_named(address)}: {' '.join(str(error).split())[:300]}") from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def nodes() -> list[Node]:
+    """The machines of the cluster that live."""
+    import ray
+
+    return [
+        Node(
+            each["NodeID"],
+            each["NodeManagerAddress"],
+            each["Resources"].get("CPU", 0.0),
+            each["Resources"].get("GPU", 0.0),
+            each["Resources"].get("memory", 0.0),
+        )
+        for each in ray.nodes()
+        if each["Alive"]
+    ]
+
+
+def room(node: Node, *, gpus: float, cpus: float, model_bytes: int) -> int:
+    """How many workers a node has room for.
+
+    >>> room(Node("a", "10.0.0.1", 64, 8, 5e11), gpus=0.5, cpus=1, model_bytes=0)
+    16
+    >>> room(Node("a", "10.0.0.1", 64, 0, 16e9), gpus=0, cpus=1, model_bytes=2 * 10**9)
+    3
+
+    Args:
+        node: the machine.
+        gpus: of each worker; 0 where they compute on the processor, so that memory limits them too.
+        cpus: of each worker on a processor.
+        model_bytes: of the largest model's files.
+    """
+    if gpus:
+        # Ray shares one GPU out, and gives whole ones to whoever needs several.
+        return int(node.gpus) * int(1 / gpus + 1e-6) if gpus <= 1 else int(node.gpus // gpus)
+    by_memory = int(node.memory // (_WORKER_MEMORY + 1.2 * model_bytes))
+    return min(int(node.cpus / cpus + 1e-6), max(by_memory, 1)) if node.cpus else 0
+
+
+def wants_gpus(every: Sequence[Node]) -> bool:
+    """Whether some machine has a GPU, so that models are loaded nowhere else."""
+    return any(node.gpus for node in every)
+
+
+def _named(address: str) -> str:
+    return "--executor ray" if address == "local" else f"--address {address}"
+
+
+def _see_that_it_answers(address: str) -> None:
+    """Ask the head who it is, since Ray itself would wait for minutes.
+
+    Raises:
+        UsageError: nobody answers in time, or not as Ray does.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=REACHED_WITHIN / 2).close()
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"--address {address}: the cluster cannot be reached ({why})") from None
+    from ray._raylet import GcsClient
+
+    answered = threading.Event()
+
+    def ask() -> None:
+        GcsClient(address=address)
+        answered.set()
+
+    # It cannot be stopped, and ends with the process.
+    threading.Thread(target=ask, daemon=True).start()
+    if not answered.wait(REACHED_WITHIN):
+        raise UsageError(f"--address {address}: something answers there, but no head of a Ray cluster")
+
+
+def _be_silent() -> None:
+    """Keep what nodes say of workers that died off the terminal, where the run tells it in a line."""
+    from ray._private import worker
+
+    worker.print_to_stdstream = lambda *_, **__: None
