@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mplus_eval.backends import requests_per_call
@@ -17,13 +17,20 @@ from mplus_eval.backends.unloaded import UnloadedModel
 from mplus_eval.backends.work import Draw, Work, count_work
 from mplus_eval.models.cells import Cell, Part
 from mplus_eval.models.resolved import ResolvedModel
+from mplus_eval.pipeline.executors.expected import Expected
+from mplus_eval.pipeline.executors.local import seats_of
+from mplus_eval.pipeline.executors.schedule import Seat
+from mplus_eval.pipeline.executors.simulation import simulate
+from mplus_eval.pipeline.executors.work import cut, longest_shard
 from mplus_eval.pipeline.measured import Measured
 from mplus_eval.pipeline.plan import Plan
 from mplus_eval.pipeline.speed import Span, Speed
-from mplus_eval.pipeline.stored import stored_parts
+from mplus_eval.pipeline.stored import missing_parts, stored_parts
 from mplus_eval.store.run_directory import RunDirectory
 
 _MILLION = 1_000_000
+_TOKENS_SCORED, _TOKENS_WRITTEN = 5_000, 200
+"""A second, of a model of which nothing is known."""
 BUILDING_SPREAD = 1.3
 """Factor by which the seconds may be off that building requests takes."""
 
@@ -95,6 +102,9 @@ class Estimate:
         at_most: whether asking may stop before, with the verdicts.
         not_timed: why nothing was measured of a model, by its name.
         beside: what takes time besides: scorers, judges.
+        expected: seconds of cells and loads, by which they are given out to workers.
+        n_workers: who share the work.
+        together: how long it takes them; None where one worker does it all, or where that is not known.
     """
 
     n_cells: int
@@ -104,6 +114,9 @@ class Estimate:
     at_most: bool
     not_timed: Mapping[str, str]
     beside: tuple[str, ...]
+    expected: Expected = field(default_factory=lambda: Expected({}))
+    n_workers: int = 1
+    together: Span | None = None
 
     @property
     def work(self) -> Work:
@@ -112,8 +125,8 @@ class Estimate:
 
     @property
     def span(self) -> Span | None:
-        """Of all models; None where one of them is not known."""
-        return _sum([model.span for model in self.models])
+        """Of all models, by all workers; None where one of them is not known."""
+        return self.together or _sum([model.span for model in self.models])
 
     @property
     def scoring(self) -> Span | None:
@@ -202,6 +215,9 @@ def combine(
         if any(each.work.items for each in of_model):
             models.append(_of_model(model, of_model, speeds.get(_weights_of(plan, model))))
     n_stored = sum(not each.draws and not each.work.items for each in cells)
+    loading = {name: speed.loading for name, speed in speeds.items()}
+    expected = Expected({each.cell.key: _middle(each) for each in timed if each.work.items}, loading)
+    seats = seats_of(plan.spec)
     beside = {"toxicity scorers": "harmlessness", "judges": "conversation"}
     asked = {each.cell.axis for each in cells if each.work.items}
     return Estimate(
@@ -212,7 +228,45 @@ def combine(
         plan.spec.sequential,
         not_timed or {},
         tuple(name for name, axis in beside.items() if axis in asked),
+        expected,
+        max(len(seats), 1),
+        _together(plan, directory, timed, loading, seats) if len(seats) > 1 else None,
     )
+
+
+def _middle(cell: CellEstimate) -> float:
+    """Seconds that a cell is expected to take; by its tokens where nothing tells it, so that an order is found."""
+    if cell.span is not None:
+        return cell.span.middle
+    work = cell.work
+    return (work.scored + work.rescored + work.read) / _TOKENS_SCORED + work.written / _TOKENS_WRITTEN
+
+
+def _together(
+    plan: Plan,
+    directory: RunDirectory,
+    cells: Sequence[CellEstimate],
+    loading: Mapping[str, float],
+    seats: Sequence[Seat],
+) -> Span | None:
+    """How long workers take together, by the schedule that gives the work out to them; None where that is not known."""
+    asked = [each for each in cells if each.work.items]
+    if any(each.span is None for each in asked):
+        return None
+    missing = {each.cell.key: missing_parts(each.cell, directory, len(each.cell.parts)) for each in asked}
+
+    def makespan(bound: str) -> float:
+        expected = Expected({each.cell.key: getattr(each.span, bound) for each in asked}, loading)
+        needs = {model.spec.name: expected.needs(model) for model in plan.passes}
+        longest = longest_shard(sum(expected.cells.values()), len(seats))
+        shards = [
+            shard
+            for each in asked
+            for shard in cut(each.cell, missing[each.cell.key], expected.cells[each.cell.key], longest)
+        ]
+        return simulate(shards, needs, seats).makespan
+
+    return Span(makespan("low"), makespan("middle"), makespan("high"))
 
 
 def _of_model(model: ResolvedModel, cells: Sequence[CellEstimate], speed: Speed | None) -> ModelEstimate:

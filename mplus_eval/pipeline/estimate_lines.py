@@ -59,7 +59,8 @@ def _times(estimate: Estimate) -> Iterator[str]:
             halves.append(f"loading {duration(loading)}")
         beside = f"; {' and '.join(estimate.beside)} come on top" if estimate.beside else ""
         hours = "" if estimate.gpu_hours is None else f"; {estimate.gpu_hours:.2g} GPU hours"
-        yield f"time: about {between(span)}: {', '.join(halves)}{hours}{beside}"
+        by = f" by {estimate.n_workers} workers" if estimate.n_workers > 1 else ""
+        yield f"time: about {between(span)}{by}: {', '.join(halves)}{hours}{beside}"
     if len(estimate.models) > 1:
         width = max(len(model.name) for model in estimate.models)
         yield from (f"  {model.name:{width}}  {_of_model(model)}" for model in estimate.models if model.span)

@@ -127,6 +127,7 @@ class _Evaluation:
         for axis in self.plan.axes:
             if cost := axis.cost([(cell, parts) for cell, parts in todo if cell.axis == axis.name]):
                 self.progress.say(cost)
+        self.progress.share(self.n_seats)
         self.progress.start(todo, len(self.plan.passes))
         shards = list(self._shards(todo))
         for shard in shards:
@@ -187,7 +188,7 @@ class _Evaluation:
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, Advanced):
-            self.progress.advance(event.n_items)
+            self.progress.advance_cell(self.cells[event.shard.cell], event.n_items, event.seconds)
         elif isinstance(event, Lost):
             self._lost(event)
         else:

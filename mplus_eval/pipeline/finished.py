@@ -102,9 +102,10 @@ def _asked(spec: CompareSpec) -> dict[str, object]:
     parts = [package, *(path.resolve() for path in package.iterdir() if path.is_symlink())]
     own = hash_text(" ".join(listing(path) for path in parts))
     made_by = {**versions(), "mplus_eval": f"{__version__} {own}"}
-    # Where it is logged to, what is said beforehand, and who computes changes nothing of a run.
-    beside = {"log_to", "from_run", "dry_run", "executor", "address", "gpus_per_model", "cpus_per_model"}
-    return {"spec": json.loads(spec.model_dump_json(exclude=beside)), "versions": made_by}
+    # Where it is logged to, what is said beforehand and who computes it changes nothing of a run.
+    who = {"executor", "devices", "address", "gpus_per_model", "cpus_per_model"}
+    asked = spec.model_dump_json(exclude={"log_to", "from_run", "dry_run", *who})
+    return {"spec": json.loads(asked), "versions": made_by}
 
 
 def _left(directory: RunDirectory) -> str:

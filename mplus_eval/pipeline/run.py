@@ -187,6 +187,7 @@ def run(
     from mplus_eval.pipeline.calibrate import estimate_plan
     from mplus_eval.pipeline.estimate_lines import estimate_lines
     from mplus_eval.pipeline.evaluate import evaluate
+    from mplus_eval.pipeline.executors.chosen import chosen_executor
     from mplus_eval.pipeline.manifest import build_manifest
     from mplus_eval.pipeline.plan_lines import plan_lines
     from mplus_eval.pipeline.prepare import prepare_plan
@@ -201,7 +202,8 @@ def run(
     for line in plan_lines(plan, directory):
         progress.detail(line)
     with directory.locked():
-        failures = evaluate(plan, directory, progress)
+        executor = chosen_executor(spec)
+        failures = evaluate(plan, directory, progress, executor=executor, expected=estimate.expected)
         for line in spent_lines(plan, directory):
             progress.say(line)
         judges = {}

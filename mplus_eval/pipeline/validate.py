@@ -18,6 +18,7 @@ from mplus_eval.servers.api import forget
 from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.decoding import decoding_faults
+from mplus_eval.spec.executors import device_faults
 from mplus_eval.spec.model import ModelSpec
 from mplus_eval.spec.suite import Suite, load_suite
 from mplus_eval.spec.trackers import missing_trackers
@@ -54,6 +55,7 @@ def validate(spec: CompareSpec, preparing: Preparing | None = None, known_faults
         *(f"{label} {str(path)!r}: no such directory" for label, path in folders if path and not path.is_dir()),
         *(missing for name, backend in BACKENDS.items() if name in backends and (missing := backend.missing)),
         *missing_trackers(spec.log_to),
+        *_faults_of_devices(spec, models),
     ]
     suite: Suite | None = None
     faults_of_suite: list[str] = []
@@ -72,6 +74,16 @@ def validate(spec: CompareSpec, preparing: Preparing | None = None, known_faults
     if lacking := [fault for _, faults_of_axis in loaded for fault in faults_of_axis]:
         raise SpecError(lacking)
     return Validated(spec, suite, tuple(axis for axis, _ in loaded if axis is not None), talks)
+
+
+def _faults_of_devices(spec: CompareSpec, models: Sequence[ModelSpec]) -> list[str]:
+    """Devices that are not there, or that models contradict; a worker, which has its own, is given none."""
+    if spec.devices is None:
+        return []
+    import torch
+
+    named = {model.name: model.device for model in models if model.device}
+    return device_faults(spec.devices, torch.cuda.device_count(), named)
 
 
 def _faults_of(model: ModelSpec, backend: str, *, talks: bool) -> list[str]:

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 
 from mplus_eval.spec.backends import BACKENDS, DEFAULT_BACKEND, URL_BACKEND, either
 from mplus_eval.spec.differences import WITHHOLDING, DifferenceName
+from mplus_eval.spec.executors import EXECUTORS, Devices, ExecutorName
 from mplus_eval.spec.fields import Accepts, Fields, Positive, Share, WholeNumber
 from mplus_eval.spec.limit import Limit, LimitField
 from mplus_eval.spec.model import BackendName, ModelSpec, is_url
@@ -79,6 +80,24 @@ class CompareSpec(Fields):
     backend: Annotated[
         BackendName, Option(f"{either(BACKENDS)}, where a model names none.", toxicity=True, conversation=True)
     ] = DEFAULT_BACKEND
+    devices: Annotated[
+        Devices | None,
+        Option(
+            "Devices that compute at the same time, a worker each: 0,1,2,3; 0+1,2+3 for groups; cpu,cpu.",
+            toxicity=True,
+            conversation=True,
+            metavar="LIST",
+            commas=True,
+        ),
+    ] = None
+    executor: Annotated[
+        ExecutorName,
+        Option(
+            f"Who computes: {either(EXECUTORS)}; shared: every machine that is started with the same command.",
+            toxicity=True,
+            conversation=True,
+        ),
+    ] = "local"
     results: Annotated[
         ResultsName | None,
         Option(
@@ -150,7 +169,6 @@ class CompareSpec(Fields):
             conversation=True,
         ),
     ] = None
-    executor: Literal["local", "ray"] = "local"
     address: Annotated[
         str | None,
         Option(

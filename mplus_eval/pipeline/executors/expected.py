@@ -9,9 +9,8 @@ from mplus_eval.models.cells import Cell, Part
 from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.pipeline.executors.work import Needs
 
-SECONDS_AN_ITEM = {"choice": 0.05, "mixed": 0.1, "text": 0.05, "sampled": 2.0}
-OTHER_ITEMS = 0.5
-"""Seconds of an item by its kind, where nothing tells them: right to an order of magnitude at best."""
+SECONDS_AN_ITEM = 0.1
+"""Where nothing tells them, so that cells of many items are taken for longer ones."""
 LIKELIHOODS_SHARE = 0.1
 """Of the time that texts took to be written, what reading them takes."""
 BYTES_A_SECOND, FEWEST_SECONDS = 1e9, 5.0
@@ -34,7 +33,7 @@ class Expected:
         """Of some parts of a cell."""
         if (known := self.cells.get(cell.key)) is not None:
             return known
-        return sum(len(part.items) for part in parts) * SECONDS_AN_ITEM.get(cell.kind, OTHER_ITEMS)
+        return sum(len(part.items) for part in parts) * SECONDS_AN_ITEM
 
     def likelihoods(self, cell: Cell, indexes: Sequence[int]) -> float:
         """Of asking the baseline how likely it thinks some parts' answers."""

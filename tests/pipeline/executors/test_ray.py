@@ -1,19 +1,13 @@
 from __future__ import annotations
 
-import json
-import os
-import signal
 import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mplus_eval.capability import axis as capability_axis
 from mplus_eval.pipeline.aggregate import aggregate
 from mplus_eval.pipeline.evaluate import evaluate
-from mplus_eval.pipeline.plan import Plan
 from mplus_eval.pipeline.progress import RunProgress
 from mplus_eval.store.run_directory import RunDirectory
 from tests.toy import Bench, RuleBackend
