@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mplus_eval.pipeline.estimate import Estimate
     from mplus_eval.pipeline.progress import RunProgress
     from mplus_eval.reports.explorer.page import WrittenReport
+    from mplus_eval.store.storage import Mirror
 
 
 @dataclass(frozen=True, repr=False)
@@ -183,6 +185,11 @@ def run(
     if not faults and (stored := finished(spec, directory)) is not None:
         progress.say(f"{directory.path} holds this run, finished, and nothing that it was made of has changed")
         return _logged(Run(directory.path, stored), spec, progress)
+    if spec.executor == "ray" and not faults:
+        from mplus_eval.pipeline.executors.cluster import check_address
+
+        check_address(spec.address)
+    mirror = _fetched(spec, directory, progress) if spec.storage and not faults else None
     from mplus_eval.pipeline.aggregate import aggregate
     from mplus_eval.pipeline.calibrate import estimate_plan
     from mplus_eval.pipeline.estimate_lines import estimate_lines
@@ -201,8 +208,8 @@ def run(
         progress.say(line)
     for line in plan_lines(plan, directory):
         progress.detail(line)
-    with directory.locked():
-        executor = chosen_executor(spec)
+    with directory.locked(), mirror.kept() if mirror else nullcontext():
+        executor = chosen_executor(plan, directory, progress)
         failures = evaluate(plan, directory, progress, executor=executor, expected=estimate.expected)
         for line in spent_lines(plan, directory):
             progress.say(line)
@@ -219,6 +226,8 @@ def run(
         with progress.phase("report"):
             report = write_report(directory.path)
         stamp(plan, directory, comparison)
+        if mirror is not None:
+            mirror.push(results=True)
     return _logged(Run(directory.path, comparison, report), spec, progress)
 
 
@@ -246,6 +255,20 @@ def plan_run(
     for line in plan_lines(plan, directory):
         progress.detail(line)
     return estimate_plan(plan, directory, progress, measures=measures)
+
+
+def _fetched(spec: CompareSpec, directory: RunDirectory, progress: RunProgress) -> Mirror:
+    """The storage that a run is kept in, once what it has of this run is here."""
+    from mplus_eval.store.storage import Mirror, Storage
+
+    assert spec.storage is not None
+    mirror = Mirror(Storage(spec.storage), directory.path)
+    mirror.storage.check()
+    with directory.locked(), progress.phase(f"fetching from {spec.storage}"):
+        n_fetched = mirror.pull()
+    if n_fetched:
+        progress.say(f"{n_fetched:,} parts were fetched from {spec.storage}")
+    return mirror
 
 
 def _logged(run: Run, spec: CompareSpec, progress: RunProgress) -> Run:

@@ -14,8 +14,10 @@ from __future__ import annotations
 import logging
 import os
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +35,8 @@ _RESULTS = ("comparison.json", "manifest.json", "report.html", "report.md", "rep
 _FIGURES = "figures"
 _AT_ONCE = 16
 """Files that are read or written together."""
+_EVERY = 5.0
+"""Seconds between two looks at what is new."""
 _TRIES = 3
 _LASTING = (FileNotFoundError, NotADirectoryError, PermissionError)
 
@@ -149,6 +153,31 @@ class Mirror:
         """Put there what is new here: parts, and with `results` what a finished run leaves; return how many files."""
         names = [*_parts_in(self._path), *(_results_in(self._path) if results else ())]
         return sum(_at_once(self._put, names))
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Put there what is new, every few seconds for as long as the block lasts, and at its end.
+
+        Raises:
+            InterruptedRunError: at the end, what is here could not be put there; in between it is tried again.
+        """
+        ended = threading.Event()
+
+        def keep() -> None:
+            while not ended.wait(_EVERY):
+                try:
+                    self.push()
+                except InterruptedRunError as error:
+                    logging.getLogger(__name__).warning("%s; it is tried again", error)
+
+        thread = threading.Thread(target=keep, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            self.push()
 
     def _put(self, name: str) -> bool:
         """Put one file there where it is new; return whether it was."""

@@ -5,14 +5,37 @@ from __future__ import annotations
 from mplus_eval.pipeline.executors.base import Executor
 from mplus_eval.pipeline.executors.local import Local
 from mplus_eval.pipeline.executors.worker import Loader
-from mplus_eval.spec.compare import CompareSpec
+from mplus_eval.pipeline.plan import Plan
+from mplus_eval.pipeline.progress import RunProgress
+from mplus_eval.pipeline.stored import missing_parts
+from mplus_eval.store.run_directory import RunDirectory
 
 
-def chosen_executor(spec: CompareSpec, load: Loader | None = None) -> Executor | None:
+def chosen_executor(
+    plan: Plan, directory: RunDirectory, progress: RunProgress, load: Loader | None = None
+) -> Executor | None:
     """Who computes the cells of a run; None for a worker in this process.
 
     Args:
-        spec: what was asked for.
+        plan: the cells, and what was asked for.
+        directory: where parts are stored, and which is locked.
+        progress: told of a cluster's nodes that cannot take part.
         load: how a model is loaded, to be found by name in another process; the backends' own way when None.
+
+    Raises:
+        UsageError: a cluster cannot be reached, or nobody there can compute this plan.
     """
-    return Local(spec, load) if spec.devices is not None else None
+    if plan.spec.executor == "ray" and _has_work(plan, directory):
+        from mplus_eval.pipeline.executors.ray import RayExecutor
+
+        with progress.phase("starting workers"):
+            return RayExecutor(plan, directory, say=progress.say, load=load)
+    return Local(plan.spec, load) if plan.spec.devices is not None else None
+
+
+def _has_work(plan: Plan, directory: RunDirectory) -> bool:
+    """Whether anything is to be asked; a cluster takes some seconds to start."""
+    rounds = max((part.round for cell in plan.cells for part in cell.parts), default=0)
+    if any(not cell.refused and missing_parts(cell, directory, rounds) for cell in plan.cells):
+        return True
+    return any(axis.follow_ups(plan.of_axis(axis), plan.baseline, directory) for axis in plan.axes)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import threading
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,12 +19,17 @@ from typing import Any
 from mplus_eval.errors import UsageError
 from mplus_eval.spec.cluster import AUTO
 
-REACHED_WITHIN = 10.0
-"""Seconds in which the head of a cluster answers."""
+_CONNECTED_WITHIN, _ANSWERED_WITHIN = 5.0, 30.0
+"""Seconds in which the head of a cluster takes a connection, and says who it is; most of the latter is Ray's import."""
+_ASK = """
+import sys
+from ray._private.services import canonicalize_bootstrap_address_or_die as found
+from ray._raylet import GcsClient
+GcsClient(address=found(sys.argv[1]))
+"""
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_enable_metrics_collection": "0",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 _OBJECT_STORE = 256 * 2**20
@@ -66,12 +72,10 @@ def connected(address: str | None) -> Iterator[None]:
         # Whoever calls `mplus_eval.compare` may have connected already.
         yield
         return
-    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    address = _address(address)
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "address": address}
     if address == "local":
         options |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE}
-    elif address != AUTO:
-        _see_that_it_answers(address)
     _be_silent()
     try:
         ray.init(**options)
@@ -82,6 +86,35 @@ def connected(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def check_address(address: str | None) -> None:
+    """See that the head of a cluster answers, before any work and within seconds: Ray itself would wait for minutes.
+
+    Raises:
+        UsageError: nobody answers in time, or not as Ray does.
+    """
+    address = _address(address)
+    if address == "local":
+        return
+    if address != AUTO:
+        host, _, port = address.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=_CONNECTED_WITHIN).close()
+        except (OSError, OverflowError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise UsageError(f"--address {address}: the cluster cannot be reached ({why})") from None
+    # In a process of its own, since it cannot be stopped otherwise, and says things.
+    asked = [sys.executable, "-c", _ASK, address]
+    try:
+        answered = subprocess.run(asked, capture_output=True, timeout=_ANSWERED_WITHIN, check=False).returncode == 0
+    except subprocess.TimeoutExpired:
+        answered = False
+    if not answered:
+        found = (
+            "this machine is part of no Ray cluster" if address == AUTO else "no head of a Ray cluster answers there"
+        )
+        raise UsageError(f"--address {address}: {found}")
 
 
 def nodes() -> list[Node]:
@@ -127,34 +160,13 @@ def wants_gpus(every: Sequence[Node]) -> bool:
     return any(node.gpus for node in every)
 
 
+def _address(address: str | None) -> str:
+    """The address that was given, else that of the environment, else `local` for a cluster of our own."""
+    return address or os.environ.get("RAY_ADDRESS") or "local"
+
+
 def _named(address: str) -> str:
     return "--executor ray" if address == "local" else f"--address {address}"
-
-
-def _see_that_it_answers(address: str) -> None:
-    """Ask the head who it is, since Ray itself would wait for minutes.
-
-    Raises:
-        UsageError: nobody answers in time, or not as Ray does.
-    """
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=REACHED_WITHIN / 2).close()
-    except (OSError, OverflowError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"--address {address}: the cluster cannot be reached ({why})") from None
-    from ray._raylet import GcsClient
-
-    answered = threading.Event()
-
-    def ask() -> None:
-        GcsClient(address=address)
-        answered.set()
-
-    # It cannot be stopped, and ends with the process.
-    threading.Thread(target=ask, daemon=True).start()
-    if not answered.wait(REACHED_WITHIN):
-        raise UsageError(f"--address {address}: something answers there, but no head of a Ray cluster")
 
 
 def _be_silent() -> None:
