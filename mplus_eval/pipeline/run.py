@@ -194,7 +194,7 @@ def run(
     from mplus_eval.pipeline.calibrate import estimate_plan
     from mplus_eval.pipeline.estimate_lines import estimate_lines
     from mplus_eval.pipeline.evaluate import evaluate
-    from mplus_eval.pipeline.executors.chosen import chosen_executor
+    from mplus_eval.pipeline.executors.chosen import chosen_executor, judged
     from mplus_eval.pipeline.manifest import build_manifest
     from mplus_eval.pipeline.plan_lines import plan_lines
     from mplus_eval.pipeline.prepare import prepare_plan
@@ -216,7 +216,7 @@ def run(
         judges = {}
         for axis in plan.axes:
             cells = [cell for cell in plan.of_axis(axis) if cell.key not in failures]
-            judges[axis.name] = axis.judge(cells, directory, progress.prepare, progress.say)
+            judges[axis.name] = judged(plan, axis, cells, directory, progress)
         with progress.phase("statistics"):
             comparison = aggregate(plan, directory, failures, judges)
             comparison.write(directory.comparison)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from mplus_eval.models.cells import Cell
+from mplus_eval.pipeline.axis import Axis
 from mplus_eval.pipeline.executors.base import Executor
 from mplus_eval.pipeline.executors.local import Local
 from mplus_eval.pipeline.executors.worker import Loader
@@ -31,6 +35,23 @@ def chosen_executor(
         with progress.phase("starting workers"):
             return RayExecutor(plan, directory, say=progress.say, load=load)
     return Local(plan.spec, load) if plan.spec.devices is not None else None
+
+
+def judged(
+    plan: Plan, axis: Axis, cells: Sequence[Cell], directory: RunDirectory, progress: RunProgress
+) -> Mapping[str, str]:
+    """Have an axis judge the answers of its cells: here, or on a cluster where its judges load models.
+
+    Returns:
+        What `Axis.judge` does.
+    """
+    if plan.spec.executor == "ray":
+        from mplus_eval.pipeline.executors.ray_judge import is_judged_there, judge_there
+
+        if is_judged_there(plan, axis, cells):
+            with progress.phase("judging"):
+                return judge_there(plan, axis, cells, directory, progress.say)
+    return axis.judge(cells, directory, progress.prepare, progress.say)
 
 
 def _has_work(plan: Plan, directory: RunDirectory) -> bool:

@@ -117,6 +117,11 @@ def check_address(address: str | None) -> None:
         raise UsageError(f"--address {address}: {found}")
 
 
+def is_elsewhere(address: str | None) -> bool:
+    """Whether the cluster is one that was there before, and so may have what this machine has not."""
+    return _address(address) != "local"
+
+
 def nodes() -> list[Node]:
     """The machines of the cluster that live."""
     import ray

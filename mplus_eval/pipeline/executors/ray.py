@@ -50,12 +50,9 @@ _PASSED_ON = ("HF_HUB_OFFLINE",)
 
 _NOT_PASSED_ON = {"executor": "local", "address": None, "storage": None, "log_to": ()}
 
-Take = Callable[[str, bytes], None]
-"""Stores a part that was sent, by its path in the run directory."""
-
 
 @dataclass
-class _Place:
+class Place:
     """A seat, and the actor that sits there."""
 
     seat: Seat
@@ -78,9 +75,9 @@ class RayExecutor:
         directory: RunDirectory,
         *,
         say: Callable[[str], None],
-        take: Take | None = None,
         load: Loader | None = None,
         shares: bool = True,
+        most: int | None = None,
     ) -> None:
         """Connect, start the workers, and wait until they have made their plans.
 
@@ -88,20 +85,19 @@ class RayExecutor:
             plan: the driver's, with the cluster that was asked for in its spec.
             directory: where parts are stored, and which is locked.
             say: told of nodes that cannot take part.
-            take: stores a part that was sent; into the directory when None.
             load: how a model is loaded, to be found by name on a node; the backends' own way when None.
             shares: whether workers may store in the directory itself where they see it.
+            most: how many workers, where not as many as there is room for.
 
         Raises:
             UsageError: the cluster cannot be reached, or nobody there can compute this plan.
         """
         self._plan, self._directory, self._say = plan, directory, say
-        self._take = take or (lambda name, content: write_whole(directory.path / name, content))
-        self._load = load
+        self._load, self._most = load, most
         self._shared = SharedFolder.of(directory) if shares else None
         self._cells = cells_hash(plan.cells)
         self._model_bytes = max((_weights_bytes(model) for model in plan.models), default=0)
-        self._places: dict[str, _Place] = {}
+        self._places: dict[str, Place] = {}
         """By the seat's name."""
         self._refused: dict[str, str] = {}
         """Why nodes or seats get no worker any more, by their names."""
@@ -119,6 +115,14 @@ class RayExecutor:
         """Those whose worker has made its plan; where there is none, those whose worker is being started."""
         begun = [place.seat for place in self._places.values() if place.has_begun]
         return begun or [place.seat for place in self._places.values()]
+
+    def place(self, seat: Seat) -> Place:
+        """The actor that sits at a seat."""
+        return self._places[seat.name]
+
+    def take(self, name: str, content: bytes) -> None:
+        """Store a part that was sent, by its path in the run directory."""
+        write_whole(self._directory.path / name, content)
 
     def start(self, seat: Seat, shard: Shard) -> None:
         """Give a worker a shard, with what is stored of it where it does not see that."""
@@ -207,11 +211,13 @@ class RayExecutor:
             n_seats = room(node, gpus=self._gpus, cpus=self._plan.spec.cpus_per_model, model_bytes=self._model_bytes)
             for number in range(1, n_seats + 1):
                 seat = Seat(f"{node.name}, worker {number}", self._devices)
-                if seat.name not in self._places and not {seat.name, node.id} & set(self._refused):
+                is_refused = bool({seat.name, node.id} & set(self._refused))
+                is_full = self._most is not None and len(self._places) >= self._most
+                if seat.name not in self._places and not is_refused and not is_full:
                     self._places[seat.name] = self._sit(seat, node.id)
         return [Lost(place.seat, f"{place.seat.name}: the node is gone") for place in gone]
 
-    def _sit(self, seat: Seat, node: str) -> _Place:
+    def _sit(self, seat: Seat, node: str) -> Place:
         """Start an actor at a seat, and have it make its plan."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -224,9 +230,9 @@ class RayExecutor:
         # A worker computes, and nobody else's business is its own.
         spec = self._plan.spec.model_copy(update=_NOT_PASSED_ON)
         briefing = Briefing(spec, seat, str(Path.cwd()), self._shared, self._cells, self._load)
-        return _Place(seat, node, actor, actor.begin.remote(versions_here(), pickle.dumps(briefing), self._told))
+        return Place(seat, node, actor, actor.begin.remote(versions_here(), pickle.dumps(briefing), self._told))
 
-    def _ended(self, place: _Place) -> list[Event]:
+    def _ended(self, place: Place) -> list[Event]:
         """What became of what a worker was asked last."""
         import ray
 
@@ -245,11 +251,11 @@ class RayExecutor:
             return self._began(place, answer)
         finished, made = answer
         for name, content in (made or {}).items():
-            self._take(name, content)
+            self.take(name, content)
         place.shard, place.n_deaths = None, 0
         return [finished]
 
-    def _began(self, place: _Place, begun: Begun) -> list[Event]:
+    def _began(self, place: Place, begun: Begun) -> list[Event]:
         """Give a worker that has its plan what it is to do; let go of one that cannot take part, and of its node."""
         import ray
 
@@ -265,7 +271,7 @@ class RayExecutor:
         self._refused[place.node] = cause
         return [] if is_known and place.shard is None else [Lost(place.seat, cause)]
 
-    def _dead(self, place: _Place, error: Exception) -> Lost:
+    def _dead(self, place: Place, error: Exception) -> Lost:
         """Have another worker sit where one died; where that happens again and again, or the node is gone, nobody."""
         n_deaths, cause = place.n_deaths + 1, f"{place.seat.name}: {_how_it_ended(error)}"
         if not any(node.id == place.node for node in nodes()):

@@ -12,7 +12,7 @@ import pickle
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from mplus_eval.pipeline.executors.base import Advanced, Finished
 from mplus_eval.pipeline.executors.schedule import Seat
 from mplus_eval.pipeline.executors.work import Shard
 from mplus_eval.pipeline.executors.worker import Loader, Worker
+from mplus_eval.pipeline.plan import Plan
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.store.files import write_whole
 from mplus_eval.store.hashes import hash_components
@@ -113,6 +114,7 @@ class RayWorker:
     def __init__(self, environment: Mapping[str, str]) -> None:
         """Take what of the driver's environment libraries read when they are imported."""
         os.environ.update(environment)
+        self._plan: Plan | None = None
         self._worker: Worker | None = None
 
     def begin(self, versions: Mapping[str, str], briefing: bytes, told: Any) -> Begun:
@@ -145,6 +147,7 @@ class RayWorker:
         def tell(event: Advanced) -> None:
             told.add.remote(event)
 
+        self._plan = plan
         self._worker = Worker(plan, self._directory, seat=brief.seat, tell=tell, load=brief.load)
         return Begun(None, self._is_shared)
 
@@ -172,6 +175,28 @@ class RayWorker:
             # What the driver has is not needed here any more.
             (self._directory.path / name).unlink(missing_ok=True)
         return finished, made
+
+    def judge(self, axis: str, cells: Sequence[tuple[str, str]], stored: Files) -> tuple[dict[str, str], Files]:
+        """Judge the answers of some cells, by an axis of this worker's plan.
+
+        Args:
+            axis: its name.
+            cells: names of model and task.
+            stored: answers and judgements that the driver has, where the directory is not shared.
+
+        Returns:
+            What the axis says of its judges, and the judgements that the driver has not.
+        """
+        assert self._plan is not None
+        for name, content in stored.items():
+            write_whole(self._directory.path / name, content)
+        wing = next(each for each in self._plan.axes if each.name == axis)
+        of_axis = [cell for cell in self._plan.of_axis(wing) if cell.key in set(cells)]
+        found = wing.judge(of_axis, self._directory, lambda *_: None, lambda _: None)
+        judged = sorted((self._directory.path / "judgements").rglob("part-*.parquet"))
+        files = {path.relative_to(self._directory.path).as_posix(): path.read_bytes() for path in judged}
+        made = {name: content for name, content in files.items() if stored.get(name) != content}
+        return dict(found), {} if self._is_shared else made
 
     def close(self) -> None:
         """Give back the model and the folder."""
