@@ -20,7 +20,7 @@ from mplus_eval.errors import UsageError
 from mplus_eval.spec.cluster import AUTO
 
 _CONNECTED_WITHIN, _ANSWERED_WITHIN = 5.0, 30.0
-"""Seconds in which the head of a cluster takes a connection, and says who it is; most of the latter is Ray's import."""
+"""Seconds in which the head of a cluster takes a connection, and says who it is."""
 _ASK = """
 import sys
 from ray._private.services import canonicalize_bootstrap_address_or_die as found
@@ -88,8 +88,12 @@ def connected(address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def check_address(address: str | None) -> None:
+def check_address(address: str | None, patience: float = _ANSWERED_WITHIN) -> None:
     """See that the head of a cluster answers, before any work and within seconds: Ray itself would wait for minutes.
+
+    Args:
+        address: as in `connected`.
+        patience: seconds in which it says who it is; most of them is Ray's import.
 
     Raises:
         UsageError: nobody answers in time, or not as Ray does.
@@ -107,7 +111,7 @@ def check_address(address: str | None) -> None:
     # In a process of its own, since it cannot be stopped otherwise, and says things.
     asked = [sys.executable, "-c", _ASK, address]
     try:
-        answered = subprocess.run(asked, capture_output=True, timeout=_ANSWERED_WITHIN, check=False).returncode == 0
+        answered = subprocess.run(asked, capture_output=True, timeout=patience, check=False).returncode == 0
     except subprocess.TimeoutExpired:
         answered = False
     if not answered:
