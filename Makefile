@@ -1,12 +1,13 @@
 # make setup   an environment with everything, in .venv
 # make demo    compare the demo's models on the mini suite, and say where the report is
 # make test    the fast tests;  make test-slow  the rest, which CI runs too
+# make test-ray   those on a Ray cluster of two nodes, which is started on this machine
 # make test-vllm   the tests against a server of vLLM, whose CPU build is installed in an environment of its own (3.4 GB)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test test-slow test-vllm lint format clean
+.PHONY: setup demo test test-slow test-ray test-vllm lint format clean
 
 setup: $(VENV)/.ready
 
@@ -24,7 +25,10 @@ test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or browser"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "(slow or browser) and not ray"
+
+test-ray: setup
+	$(BIN)/python -m pytest -n 0 -m ray
 
 # torchvision and its like come as builds for GPUs and break beside a torch for processors.
 .venv-vllm/.ready:
