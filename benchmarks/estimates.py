@@ -31,7 +31,8 @@ from request_sets import random_model
 import mplus_eval
 from mplus_eval.capability import draws
 from mplus_eval.log_setup import silence_libraries
-from mplus_eval.pipeline import calibrate, evaluate
+from mplus_eval.pipeline import calibrate
+from mplus_eval.pipeline.executors import worker
 from mplus_eval.pipeline.run import plan_run
 from mplus_eval.pipeline.speed import Span
 from mplus_eval.spec.draft import draft_spec
@@ -83,7 +84,7 @@ def measure(arguments: argparse.Namespace) -> int:
     # Both sides by the processor's clock: what is measured beforehand, and the seconds of cells.
     calibrate.estimate_plan = partial(calibrate.estimate_plan, clock=time.process_time)  # type: ignore[assignment]
     draws.perf_counter = time.process_time  # type: ignore[attr-defined]
-    evaluate.time = SimpleNamespace(monotonic=time.process_time)  # type: ignore[attr-defined]
+    worker.time = SimpleNamespace(monotonic=time.process_time)  # type: ignore[attr-defined]
     print(f"{'case':22}{'model':>7}{'items':>8}{'estimate, s':>22}{'took, s':>9}{'ratio':>7}")
     near, cases = 0, CASES[: arguments.cases]
     with tempfile.TemporaryDirectory() as folder:

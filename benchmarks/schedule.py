@@ -1,6 +1,7 @@
 """How near the schedule comes to the best that could be: 1,000 checkpoints on the suite, on 64 GPUs, with failures.
 
-    python benchmarks/schedule.py
+    python benchmarks/schedule.py            some seconds
+    python benchmarks/schedule.py --quick    a tenth of the checkpoints
 
 Nothing is computed: the scheduler's own code (`mplus_eval.pipeline.executors`) gives shards out in simulated time. The
 lower bound is all work and one load a model, evenly spread over all GPUs; no schedule can be below it.
@@ -13,9 +14,8 @@ import random
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+from printout import add_write, printed
 
 from mplus_eval.pipeline.executors.schedule import Schedule, Seat
 from mplus_eval.pipeline.executors.simulation import lower_bound, simulate
@@ -29,6 +29,7 @@ SUITE = {
 """Seconds of each task for a model of 7 B on one GPU: assumed, so that shards differ in length as real ones do."""
 SIZES = {7: 0.80, 13: 0.15, 34: 0.05}
 """Billions of parameters, and the share of checkpoints that have so many; work and loads grow with them."""
+MOST_SECONDS = 10.0
 LOADING = 40.0
 """Seconds of loading a model of 7 B."""
 
@@ -88,8 +89,8 @@ def show(n_models: int, n_workers: int, between: float | None) -> None:
     )
 
 
-def show_speed(n_cells: int, n_workers: int) -> None:
-    """Give out so many cells, and print how long the schedule alone took."""
+def show_speed(n_cells: int, n_workers: int) -> int:
+    """Give out so many cells, and print how long the schedule alone took; 1 where that is more than `MOST_SECONDS`."""
     rng = random.Random(2)
     n_models = n_cells // 100
     needs = {f"m{number}": Needs(40.0) for number in range(n_models)}
@@ -109,26 +110,31 @@ def show_speed(n_cells: int, n_workers: int) -> None:
             n_given += schedule.next(seat, now) is not None
         now += 300.0
     assert n_given == len(shards)
-    print(f"{len(shards):,} cells given out to {n_workers} workers in {time.perf_counter() - started:.2f} s")
+    seconds = time.perf_counter() - started
+    print(f"{len(shards):,} cells given out to {n_workers} workers in {seconds:.2f} s")
+    return int(seconds > MOST_SECONDS)
 
 
-def main() -> None:
-    """Print what the schedule makes of several cases."""
+def main() -> int:
+    """Measure, and keep the printout with --write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a tenth of the checkpoints")
-    quick = parser.parse_args().quick
-    print("Seconds of tasks are assumed, those of the schedule's own work are measured.\n")
-    print(
-        "models  GPUs   shards     workers lost     bound, h  takes, h   ratio   loads  lost, h  sim., s\n" + "-" * 98
-    )
-    n_models = 100 if quick else 1_000
+    add_write(parser)
+    return printed(parser.parse_args(), measure, "schedule")
+
+
+def measure(arguments: argparse.Namespace) -> int:
+    """Print what the schedule makes of several cases."""
+    print("Seconds of tasks and loads are assumed; `sim., s` and the last line are measured.\n")
+    print("models  GPUs   shards       workers lost  bound, h  takes, h   ratio   loads  lost, h  sim., s")
+    n_models = 100 if arguments.quick else 1_000
     for between in (None, 24.0, 4.0):
         show(n_models, 64, between)
-    show(3, 64, None)
     show(100, 8, None)
+    show(3, 64, None)
     print()
-    show_speed(10_000 if quick else 100_000, 64)
+    return show_speed(10_000 if arguments.quick else 100_000, 64)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

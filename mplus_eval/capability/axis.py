@@ -41,6 +41,7 @@ from mplus_eval.store.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     import pandas as pd
+    from lm_eval.api.instance import Instance
 
 STATISTICS_COLUMNS = (
     "item_id", "stratum", "cluster", "sample", *ASKED_COLUMNS, "n_replaced_examples", "answer", "score", "metrics",
@@ -223,12 +224,21 @@ class Capability:
         chat = cell.model.chat_template not in (PLAIN, ONE_MESSAGE)
         for (number, name), group in groupby(parts, key=lambda part: (part.round, part.subtask)):
             subtask = self.tasks[cell.task].subtask(name)
-            numbers = self._built_with(cell, subtask, number)
-            requests = build_requests(subtask, backend, numbers=numbers, chat=chat)
+            key = (cell.model.spec.name, cell.task, name, number)
+            if key not in self._newest:
+                self._newest.clear()
+                numbers = self._built_with(cell, subtask, number)
+                self._newest[key] = build_requests(subtask, backend, numbers=numbers, chat=chat)
+            requests = self._newest[key]
             for part in group:
                 items = set(part.items)
                 wanted = [request for request in requests if request.doc_id in items]
                 yield part, generate(subtask, wanted, backend, on_items)
+
+    @cached_property
+    def _newest(self) -> dict[tuple[str, str, str, int], list[Instance]]:
+        """The requests that were built last: a subtask may be asked in several shards, one after the other."""
+        return {}
 
     def _built_with(self, cell: Cell, subtask: Subtask, number: int) -> Sequence[int]:
         """The documents that requests are built with: all that are asked of a subtask, or those of a round."""

@@ -58,7 +58,7 @@ class MissingLikelihoods:
             for each, value in zip(answers, log_likelihoods(answers, baseline), strict=True)
         ]
         path = part_path(directory.likelihoods(*self.cell.key), self.part.index)
-        write_part(path, StoredLikelihood, rows, self.info)
+        write_part(path, StoredLikelihood, rows, self.info, once=directory.is_shared)
 
 
 def missing_likelihoods(

@@ -6,17 +6,18 @@ is stored with its cause and the others go on. Who computes is the executor's bu
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mplus_eval.errors import InterruptedRunError
 from mplus_eval.models.cells import Cell, Part
-from mplus_eval.pipeline.executors.base import Advanced, Event, Executor, Finished, Lost
+from mplus_eval.pipeline.executors.base import Advanced, Executor
+from mplus_eval.pipeline.executors.claims import Claims
+from mplus_eval.pipeline.executors.driver import Driver
 from mplus_eval.pipeline.executors.expected import Expected
 from mplus_eval.pipeline.executors.here import Here
 from mplus_eval.pipeline.executors.schedule import Schedule, Seat
-from mplus_eval.pipeline.executors.work import Shard, cut, longest_shard
+from mplus_eval.pipeline.executors.work import Shard, chunks, cut, longest_shard, of_cell
 from mplus_eval.pipeline.executors.worker import Loader, Worker, cause_of
 from mplus_eval.pipeline.plan import Plan
 from mplus_eval.pipeline.progress import RunProgress
@@ -28,10 +29,6 @@ from mplus_eval.store.run_directory import RunDirectory
 
 Failures = dict[tuple[str, str], str]
 """Why a cell failed, by model and task."""
-MOST_WORKERS_LOST = 3
-"""Workers that may be lost at one shard before its cell fails."""
-_PATIENCE = 1.0
-"""Seconds between two looks at what could be done, where nothing is told in between."""
 
 
 def evaluate(
@@ -42,6 +39,7 @@ def evaluate(
     *,
     executor: Executor | None = None,
     expected: Expected | None = None,
+    claims: Claims | None = None,
 ) -> Failures:
     """Answer and score every cell that is not stored yet.
 
@@ -52,6 +50,7 @@ def evaluate(
         load: how a model is loaded in this process; the backends' own way when None.
         executor: who computes, and is closed at the end; a worker in this process when None.
         expected: what cells and models are expected to take; of no matter where one worker computes alone.
+        claims: on shards, where other machines compute the same plan in the same directory.
 
     Returns:
         The causes of the cells that failed.
@@ -63,10 +62,11 @@ def evaluate(
     if executor is None:
         seat = Seat("this process")
         tell: Callable[[Advanced], None] = lambda told: progress.advance(told.n_items)  # noqa: E731
-        executor = Here(seat, Worker(plan, directory, seat=seat, tell=tell, load=load))
+        holds = claims.holds if claims is not None else lambda _: True
+        executor = Here(seat, Worker(plan, directory, seat=seat, tell=tell, load=load, holds=holds))
     scores = CellScores(plan, directory)
     try:
-        evaluation = _Evaluation(plan, directory, progress, executor, scores, expected or Expected({}))
+        evaluation = _Evaluation(plan, directory, progress, executor, scores, expected or Expected({}), claims)
         cells: Sequence[Cell] = plan.cells
         while cells:
             evaluation.evaluate_round(cells)
@@ -93,6 +93,7 @@ class _Evaluation:
     executor: Executor
     scores: CellScores
     expected: Expected
+    claims: Claims | None
     failures: Failures = field(default_factory=dict)
     round: int = -1
     """The round that is being asked, from 0."""
@@ -102,12 +103,6 @@ class _Evaluation:
     """The parts of each cell that workers answer and score in this round."""
     done: set[tuple[str, str]] = field(default_factory=set)
     """The cells that are whole up to this round."""
-    n_lost: dict[Shard, int] = field(default_factory=dict)
-    """How many workers were lost at a shard."""
-    loaded: set[str] = field(default_factory=set)
-    """Models that some worker could load."""
-    refusals: dict[str, str] = field(default_factory=dict)
-    """Why others could not."""
 
     def __post_init__(self) -> None:
         """Begin with nothing to do."""
@@ -115,8 +110,8 @@ class _Evaluation:
         self.numbers = {model.spec.name: number for number, model in enumerate(self.plan.passes, start=1)}
         self.n_seats = len(self.executor.seats)
         needs = {model.spec.name: self.expected.needs(model) for model in self.plan.passes}
-        self.schedule = Schedule(needs, in_order=self.n_seats == 1)
-        self.busy: dict[Seat, Shard] = {}
+        schedule = Schedule(needs, in_order=self.n_seats == 1 and self.claims is None)
+        self.driver = Driver(self.executor, schedule, self, self.claims)
 
     def evaluate_round(self, cells: Sequence[Cell]) -> None:
         """Ask every model what is missing of some cells up to the next round."""
@@ -133,12 +128,12 @@ class _Evaluation:
         for shard in shards:
             self.open[shard.cell] = self.open.get(shard.cell, 0) + 1
         self.asked = {cell.key: {part.index for part in parts} for cell, parts in todo}
-        self.schedule.add(shards)
+        self.driver.add(shards)
         for cell in self._in_order(cells):
             if not missing[cell.key]:
                 self.progress.start_cell(cell, self.numbers[cell.model.spec.name])
                 self._end(cell, cell.refused or None)
-        self._drive()
+        self.driver.run()
 
     def next_round(self) -> list[Cell]:
         """The cells that are to be asked more."""
@@ -162,85 +157,57 @@ class _Evaluation:
         seconds = {cell.key: self.expected.seconds(cell, missing) for cell, missing in todo}
         longest = longest_shard(sum(seconds.values()), self.n_seats)
         for cell in self._in_order([cell for cell, _ in todo]):
-            yield from cut(cell, parts[cell.key], seconds[cell.key], longest, number=self.round)
+            if self.claims is None:
+                yield from cut(cell, parts[cell.key], seconds[cell.key], longest, number=self.round)
+                continue
+            missing = {part.index for part in parts[cell.key]}
+            for chunk in chunks(cell.parts):
+                indexes = tuple(part.index for part in chunk)
+                if share := len(missing.intersection(indexes)):
+                    yield of_cell(cell, indexes, number=self.round, seconds=seconds[cell.key] * share / len(missing))
 
     def _in_order(self, cells: Sequence[Cell]) -> list[Cell]:
         """Cells model by model, in the order in which models are asked."""
         return sorted(cells, key=lambda cell: self.numbers[cell.model.spec.name])
 
-    def _drive(self) -> None:
-        """Have workers compute what is in the schedule until nothing is left."""
-        while not self.schedule.is_done:
-            for seat in self.executor.seats:
-                if seat not in self.busy and (shard := self.schedule.next(seat, time.monotonic())) is not None:
-                    self._start(seat, shard)
-            if not self.busy:
-                self._fail_left()
-                return
-            for event in self.executor.events(_PATIENCE):
-                self._hear(event)
+    def say(self, sentence: str) -> None:
+        """Something that a user wants to know."""
+        self.progress.say(sentence)
 
-    def _start(self, seat: Seat, shard: Shard) -> None:
-        self.busy[seat] = shard
+    def begun(self, shard: Shard) -> None:
+        """Show the cell of a shard."""
         if not shard.follow_up:
             self.progress.start_cell(self.cells[shard.cell], self.numbers[shard.model])
-        self.executor.start(seat, shard)
 
-    def _hear(self, event: Event) -> None:
-        if isinstance(event, Advanced):
-            self.progress.advance_cell(self.cells[event.shard.cell], event.n_items, event.seconds)
-        elif isinstance(event, Lost):
-            self._lost(event)
-        else:
-            self._finished(event)
+    def advanced(self, event: Advanced) -> None:
+        """Show what is done."""
+        self.progress.advance_cell(self.cells[event.shard.cell], event.n_items, event.seconds)
 
-    def _finished(self, event: Finished) -> None:
-        """Take note of a shard that is done, or why its cell, or all of its model's, failed."""
-        shard = self.busy.pop(event.seat)
-        if event.stage == "loading" and shard.model in self.loaded:
-            # Others could load it, so it is the worker's place that lacks something.
-            self.schedule.give_back(event.seat.name, barred=True)
-            self.refusals[shard.model] = event.cause or ""
-            self.progress.say(f"{event.seat.name} is given no more of {shard.model}: {event.cause}")
-            return
-        self.schedule.finished(event.seat.name)
-        if event.cause is not None:
-            whole = [shard, *(self.schedule.drop(model=shard.model) if event.stage == "loading" else ())]
-            self._fail(whole, event.cause)
-            return
-        self.loaded.add(shard.model)
+    def stored(self, shard: Shard, *, elsewhere: bool) -> None:
+        """Bring a cell to its end once all of its shards are stored."""
         if not shard.follow_up:
+            if elsewhere:
+                self.asked[shard.cell].difference_update(shard.parts)
             self.open[shard.cell] -= 1
             if not self.open[shard.cell] and shard.cell not in self.failures:
                 self._end(self.cells[shard.cell], None)
 
-    def _lost(self, event: Lost) -> None:
-        """Give what a lost worker was at to another, a few times."""
-        shard = self.busy.pop(event.seat, None)
-        self.schedule.give_back(event.seat.name)
-        if shard is None:
-            self.progress.say(event.cause)
-            return
-        self.n_lost[shard] = self.n_lost.get(shard, 0) + 1
-        if self.n_lost[shard] < MOST_WORKERS_LOST:
-            self.progress.say(f"{event.cause}, at {shard.name}, which is given to another")
-        else:
-            self._fail([shard], f"{event.cause}; {MOST_WORKERS_LOST} workers were lost at {shard.name}")
+    def is_stored(self, shard: Shard) -> bool:
+        """Whether nothing is missing of a shard."""
+        cell = self.cells[shard.cell]
+        if not shard.follow_up:
+            return not missing_parts(cell, self.directory, shard.round, shard.parts)
+        follow_ups = self.plan.axis_of(cell).follow_ups([cell], self.plan.baseline, self.directory)
+        return not any(each.part.index in shard.parts for each in follow_ups)
 
-    def _fail_left(self) -> None:
-        """Fail whatever nobody can compute."""
-        nobody = "no worker has enough devices" if self.executor.seats else "no worker is left"
-        for shard in self.schedule.drop():
-            self._fail([shard], self.refusals.get(shard.model, nobody))
-
-    def _fail(self, shards: Sequence[Shard], cause: str) -> None:
+    def failed(self, shards: Sequence[Shard], cause: str) -> None:
         """Fail the cells of shards, of which nothing more is computed; the first cause of a cell counts."""
         of_cells = {shard.cell: shard for shard in reversed(shards)}
         for cell in (cell for cell in self.plan.cells if cell.key in of_cells):
-            self.schedule.drop(cell=cell.key)
+            self.driver.drop(cell.key)
             if cell.key not in self.failures:
                 doing = of_cells[cell.key].follow_up
-                self._note(cell, f"{doing}: {cause}" if doing else cause)
+                self._note(cell, f"{doing}: {cause}" if doing and not cause.startswith(doing) else cause)
 
     def _end(self, cell: Cell, cause: str | None) -> None:
         """Score what was stored before of a cell of which all is answered, and ask the baseline about it."""
@@ -286,23 +253,21 @@ class _Evaluation:
         of_task = [each for each in self.plan.cells if each.task == cell.task] if cell.key == own else [cell]
         for each in of_task:
             if each.key in self.done and each.axis == cell.axis:
-                self.schedule.add(self._follow_ups(each))
+                self.driver.add(self._follow_ups(each))
 
     def _follow_ups(self, cell: Cell) -> Iterator[Shard]:
-        """What the baseline is to be asked about a cell."""
+        """What the baseline is to be asked about a cell, in chunks that are the same on every machine."""
         baseline = self.plan.baseline
         wanted = self.plan.axis_of(cell).follow_ups([cell], baseline, self.directory)
-        if wanted:
-            parts = tuple(follow_up.part.index for follow_up in wanted)
-            yield Shard(
-                baseline.spec.name,
-                cell.key,
-                cell.fingerprint,
-                parts,
-                follow_up=wanted[0].doing,
-                seconds=self.expected.likelihoods(cell, parts),
-                components=cell.components,
-            )
+        missing = {follow_up.part.index for follow_up in wanted}
+        for chunk in chunks(cell.parts):
+            parts = tuple(part.index for part in chunk)
+            if missing.intersection(parts):
+                yield replace(
+                    of_cell(cell, parts, seconds=self.expected.likelihoods(cell, parts)),
+                    model=baseline.spec.name,
+                    follow_up=wanted[0].doing,
+                )
 
     def _note(self, cell: Cell, why: str | None) -> None:
         if why is None:

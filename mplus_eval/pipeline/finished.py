@@ -109,8 +109,9 @@ def _asked(spec: CompareSpec) -> dict[str, object]:
 
 
 def _left(directory: RunDirectory) -> str:
-    """Listing of what the run left: all but hidden files, such as the lock and the stamp itself."""
-    seen = sorted(path for path in _files(directory.path) if not path.name.startswith("."))
+    """Listing of what the run left: all but hidden files, such as the lock and the stamp itself, and leases."""
+    files = (path for path in _files(directory.path) if path.parent != directory.leases)
+    seen = sorted(path for path in files if not path.name.startswith("."))
     return hash_text(" ".join(map(listing, seen)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -180,7 +180,7 @@ def run(
     from mplus_eval.pipeline.progress import RunProgress
 
     progress = progress or RunProgress()
-    directory = RunDirectory(spec.output)
+    directory = RunDirectory(spec.output, is_shared=spec.executor == "shared")
     directory.refuse_foreign()
     if not faults and (stored := finished(spec, directory)) is not None:
         progress.say(f"{directory.path} holds this run, finished, and nothing that it was made of has changed")
@@ -195,6 +195,7 @@ def run(
     from mplus_eval.pipeline.estimate_lines import estimate_lines
     from mplus_eval.pipeline.evaluate import evaluate
     from mplus_eval.pipeline.executors.chosen import chosen_executor, judged
+    from mplus_eval.pipeline.executors.claims import Claims
     from mplus_eval.pipeline.manifest import build_manifest
     from mplus_eval.pipeline.plan_lines import plan_lines
     from mplus_eval.pipeline.prepare import prepare_plan
@@ -208,9 +209,17 @@ def run(
         progress.say(line)
     for line in plan_lines(plan, directory):
         progress.detail(line)
-    with directory.locked(), mirror.kept() if mirror else nullcontext():
+    with directory.locked(), ExitStack() as stack:
+        if mirror is not None:
+            stack.enter_context(mirror.kept())
+        claims = stack.enter_context(Claims.of_run(plan, directory)) if directory.is_shared else None
         executor = chosen_executor(plan, directory, progress)
-        failures = evaluate(plan, directory, progress, executor=executor, expected=estimate.expected)
+        failures = evaluate(plan, directory, progress, executor=executor, expected=estimate.expected, claims=claims)
+        if claims is not None:
+            progress.say("all is stored; one of the machines writes the report")
+            if not stack.enter_context(claims.to_report(lambda: finished(spec, directory) is not None)):
+                claims.clear()
+                return _logged(load(directory.path), spec, progress)
         for line in spent_lines(plan, directory):
             progress.say(line)
         judges = {}
@@ -226,6 +235,8 @@ def run(
         with progress.phase("report"):
             report = write_report(directory.path)
         stamp(plan, directory, comparison)
+        if claims is not None and finished(spec, directory) is not None:
+            claims.clear()
         if mirror is not None:
             mirror.push(results=True)
     return _logged(Run(directory.path, comparison, report), spec, progress)

@@ -52,11 +52,17 @@ class CellScores:
         axis = self._plan.axis_of(cell)
         if (scorer := axis.score_components(cell)) is not None:
             answers = part_path(self._directory.answers(*cell.key), part.index)
-            score_part(answers, self._directory.outcomes(*cell.key), scorer, partial(axis.score, cell, part))
+            place, once = self._directory.outcomes(*cell.key), self._directory.is_shared
+            score_part(answers, place, scorer, partial(axis.score, cell, part), once=once)
 
 
 def score_part(
-    answers: Path, outcomes: Path, scorer: Mapping[str, str], score: Callable[[Sequence[Answer]], Sequence[Outcome]]
+    answers: Path,
+    outcomes: Path,
+    scorer: Mapping[str, str],
+    score: Callable[[Sequence[Answer]], Sequence[Outcome]],
+    *,
+    once: bool = False,
 ) -> None:
     """Score a part of answers, where its outcomes under this scorer are not stored yet.
 
@@ -65,6 +71,7 @@ def score_part(
         outcomes: the folder of the cell's outcomes.
         scorer: what a score depends on besides the answers.
         score: turns the answers of a part into outcomes.
+        once: whether others may be scoring the same part, as `write_part` has it.
     """
     answered = part_info(answers)
     assert answered is not None
@@ -76,4 +83,4 @@ def score_part(
     if stored is None or stored.n_outside != answered.n_outside:
         made_of = {**answered.components, **components}
         info = PartInfo(fingerprint, made_of, answered.index, answered.n_parts, n_outside=answered.n_outside)
-        write_part(place, Outcome, score(read_part(answers, Answer)), info)
+        write_part(place, Outcome, score(read_part(answers, Answer)), info, once=once)

@@ -6,6 +6,7 @@ path.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -78,6 +79,8 @@ def validate(spec: CompareSpec, preparing: Preparing | None = None, known_faults
 
 def _faults_of_devices(spec: CompareSpec, models: Sequence[ModelSpec]) -> list[str]:
     """Devices that are not there, or that models contradict; a worker, which has its own, is given none."""
+    if spec.executor == "shared" and os.name == "nt":
+        return ["--executor shared: Windows has no locks that several machines hold together; local is accepted"]
     if spec.devices is None:
         return []
     import torch

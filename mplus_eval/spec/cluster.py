@@ -21,6 +21,8 @@ def cluster_faults(spec: CompareSpec) -> list[str]:
         given = [key for key, default in _OF_RAY.items() if getattr(spec, key) != default]
         return [f"--{key.replace('_', '-')} {getattr(spec, key)}: belongs to --executor ray" for key in given]
     faults = []
+    if spec.devices is not None:
+        faults.append(f"--devices {','.join(spec.devices)}: not with --executor ray, whose nodes say what they have")
     if spec.address is not None and spec.address != AUTO and not re.fullmatch(r"[^\s:/@]+:\d{1,5}", spec.address):
         accepted = "HOST:PORT of the cluster's head, whose port is 6379 unless it was started otherwise, or auto"
         faults.append(f"--address {spec.address!r}: {accepted}, is accepted")

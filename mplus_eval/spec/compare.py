@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 
 from mplus_eval.spec.backends import BACKENDS, DEFAULT_BACKEND, URL_BACKEND, either
 from mplus_eval.spec.differences import WITHHOLDING, DifferenceName
-from mplus_eval.spec.executors import EXECUTORS, Devices, ExecutorName
+from mplus_eval.spec.executors import DEVICES_ACCEPTED, EXECUTORS, Devices, ExecutorName
 from mplus_eval.spec.fields import Accepts, Fields, Positive, Share, WholeNumber
 from mplus_eval.spec.limit import Limit, LimitField
 from mplus_eval.spec.model import BackendName, ModelSpec, is_url
@@ -82,6 +82,7 @@ class CompareSpec(Fields):
     ] = DEFAULT_BACKEND
     devices: Annotated[
         Devices | None,
+        Accepts(DEVICES_ACCEPTED),
         Option(
             "Devices that compute at the same time, a worker each: 0,1,2,3; 0+1,2+3 for groups; cpu,cpu.",
             toxicity=True,

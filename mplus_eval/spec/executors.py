@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator
 
-from mplus_eval.spec.fields import Accepts
-
 EXECUTORS = {
     "local": "this machine, with a worker for each of --devices",
     "ray": "workers of a Ray cluster",
@@ -75,7 +73,7 @@ def _checked(devices: tuple[str, ...]) -> tuple[str, ...]:
     return devices
 
 
-Devices = Annotated[tuple[str, ...], BeforeValidator(_texts), AfterValidator(_checked), Accepts(DEVICES_ACCEPTED)]
+Devices = Annotated[tuple[str, ...], BeforeValidator(_texts), AfterValidator(_checked)]
 
 
 def places(devices: Sequence[str]) -> list[Place]:

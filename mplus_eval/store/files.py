@@ -13,8 +13,8 @@ import platform
 import re
 import threading
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import sha256
 from itertools import count
@@ -37,17 +37,62 @@ def write_whole(path: Path, content: str | bytes) -> None:
     Raises:
         OSError: when it cannot be written; what stood there stays.
     """
+    with _partial(path, content) as partial:
+        partial.replace(path)
+
+
+def write_new(path: Path, content: bytes) -> bool:
+    """Write a file whole where none stands, which one process alone can, also of several machines.
+
+    Returns:
+        Whether it was written; false where another process was first.
+
+    Raises:
+        OSError: when it cannot be written, or the file system has no hard links.
+    """
+    with _partial(path, content) as partial:
+        try:
+            os.link(partial, path)
+        except FileExistsError:
+            return False
+    return True
+
+
+def move_away(path: Path, content: bytes) -> bool:
+    """Remove a file that holds this content; one that another process has put in its place meanwhile is put back."""
+    away = _hidden(path)
+    try:
+        path.rename(away)
+    except FileNotFoundError:
+        return True
+    try:
+        if away.read_bytes() == content:
+            return True
+        with suppress(FileExistsError):
+            os.link(away, path)
+        return False
+    finally:
+        away.unlink(missing_ok=True)
+
+
+@contextmanager
+def _partial(path: Path, content: str | bytes) -> Iterator[Path]:
+    """A hidden file with a content, synced; to be given its name within the block."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{_machine()}.{os.getpid()}.{threading.get_ident()}")
+    partial = _hidden(path)
     try:
         with partial.open("wb") as file:
             file.write(content.encode("utf-8") if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
+        yield partial
         _sync_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _hidden(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{_machine()}.{os.getpid()}.{threading.get_ident()}")
 
 
 def write_json(path: Path, value: Mapping[str, object]) -> None:

@@ -23,7 +23,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from mplus_eval.errors import UsageError
-from mplus_eval.store.files import write_whole
+from mplus_eval.store.files import move_away, write_new, write_whole
 from mplus_eval.store.sealed import forget
 
 _METADATA_KEY = b"mplus_eval"
@@ -69,8 +69,19 @@ def part_path(folder: Path, index: int) -> Path:
     return folder / f"part-{index:05d}.parquet"
 
 
-def write_part(path: Path, kind: type[Row], rows: Sequence[Row], info: PartInfo) -> None:
-    """Write one part so that it is either whole or absent, even when the process is killed while writing."""
+def write_part(path: Path, kind: type[Row], rows: Sequence[Row], info: PartInfo, *, once: bool = False) -> bool:
+    """Write one part so that it is either whole or absent, even when the process is killed while writing.
+
+    Args:
+        path: of the part.
+        kind: of its rows.
+        rows: all of them.
+        info: what it says of itself.
+        once: whether others may be writing the same part, of whom one alone shall finish it.
+
+    Returns:
+        Whether it was written; false where another finished it before.
+    """
     metadata = {_METADATA_KEY: json.dumps(asdict(info)).encode()}
     names = _field_names(kind)
     columns = {column: [getattr(row, names[column]) for row in rows] for column in kind.SCHEMA.names}
@@ -82,7 +93,19 @@ def write_part(path: Path, kind: type[Row], rows: Sequence[Row], info: PartInfo)
     content = sink.getvalue().to_pybytes()
     at = _checksum_at(content)
     assert at is not None
-    write_whole(path, content[:at] + _digest(content, at) + content[at + len(_NO_CHECKSUM) :])
+    content = content[:at] + _digest(content, at) + content[at + len(_NO_CHECKSUM) :]
+    if once:
+        return _made_way(path, info) and write_new(path, content)
+    write_whole(path, content)
+    return True
+
+
+def _made_way(path: Path, info: PartInfo) -> bool:
+    """Remove what stands in a part's place and is worth less than it; false where nothing of the kind does."""
+    stored = fresh(path, info.fingerprint, info.n_parts)
+    if stored is not None and stored.n_outside <= info.n_outside:
+        return False
+    return not path.exists() or move_away(path, path.read_bytes())
 
 
 def read_part(path: Path, kind: type[Row]) -> list[Row]:

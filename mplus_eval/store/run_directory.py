@@ -5,13 +5,14 @@ answers/<model>/<task>/part-00000.parquet     outcomes/<model>/<task>/part-00000
 likelihoods/<model>/<set>/part-00000.parquet  how likely the baseline thinks what a model said to a set of prompts
 judgements/<judge>/<model>/part-00000.parquet a model's answers to dialogues against the baseline's, by a judge's number
 failures/<model>/<task>.json                  the cause of a cell that failed, until it is computed again
+.leases/                                      which machine computes what, where several share the directory
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +38,16 @@ _FILES = (
     ".finished.json",
     ".lock",
 )
-_FOLDERS = {"answers": 2, "outcomes": 2, "likelihoods": 2, "judgements": 1, "failures": 1, "figures": 0, "export": 0}
+_FOLDERS = {
+    "answers": 2,
+    "outcomes": 2,
+    "likelihoods": 2,
+    "judgements": 1,
+    "failures": 1,
+    "figures": 0,
+    "export": 0,
+    ".leases": 0,
+}
 """Those of a run, and how many levels of folders lie in each above its files, at least."""
 _MOST_LETTERS = 200
 """Of a name that is a path; one that is given has half of that at most."""
@@ -53,6 +63,8 @@ class RunDirectory:
 
     path: Path
     fingerprints: Mapping[tuple[str, str], str] | None = None
+    is_shared: bool = False
+    """Whether other processes compute parts of the same cells, so that a part is written by one of them alone."""
 
     @property
     def comparison(self) -> Path:
@@ -63,6 +75,16 @@ class RunDirectory:
     def manifest(self) -> Path:
         """How the run was made."""
         return self.path / "manifest.json"
+
+    @property
+    def leases(self) -> Path:
+        """The folder of the leases of machines that share the directory."""
+        return self.path / ".leases"
+
+    @property
+    def shared_plan(self) -> Path:
+        """What these machines compute, all of them."""
+        return self.leases / "plan.json"
 
     def answers(self, model: str, task: str) -> Path:
         """The folder of one cell's answers."""
@@ -140,6 +162,14 @@ class RunDirectory:
         stored = recall(self._failure(model, task)) or {}
         return str(stored["cause"]) if "cause" in stored else None
 
+    def failure_mark(self, model: str, task: str) -> tuple[int, int] | None:
+        """What tells one note of a failure from a later one, by whichever process; None where there is none."""
+        try:
+            status = self._failure(model, task).stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns
+
     def clear_failure(self, model: str, task: str) -> None:
         """Forget a failure, because the cell is computed again."""
         self._failure(model, task).unlink(missing_ok=True)
@@ -175,25 +205,57 @@ class RunDirectory:
     def locked(self) -> Iterator[None]:
         """Hold the directory for this process; a second one gets a clear refusal instead of a mixed run.
 
-        The lock is the operating system's, so it is free again when a process is killed.
+        Where it `is_shared`, others that share it may hold it too, and none that does not. The lock is the operating
+        system's, so it is free again when a process is killed.
         """
-        from filelock import FileLock, Timeout
+        from filelock import Timeout
 
-        lock = FileLock(self.path / ".lock")
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise UsageError(f"{self.path}: another mplus-eval is working in this directory") from None
-        except OSError as error:
-            if error.errno in FULL_DISK:
-                raise
-            raise UsageError(f"--output {self.path}: a run cannot be stored there ({error.strerror})") from None
-        try:
+        lock = _shared_lock(self) if self.is_shared else _lock(self.path / ".lock")
+        with ExitStack() as stack:
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(lock)
+            except Timeout:
+                raise UsageError(f"{self.path}: another mplus-eval is working in this directory") from None
+            except OSError as error:
+                if error.errno in FULL_DISK:
+                    raise
+                raise UsageError(f"--output {self.path}: a run cannot be stored there ({error.strerror})") from None
             clear_leftovers([self.path])
             yield
-        finally:
-            lock.release()
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    from filelock import FileLock
+
+    lock = FileLock(path)
+    lock.acquire(timeout=0)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _shared_lock(directory: RunDirectory) -> Iterator[None]:
+    """The same lock, held together with others; the first of them forgets what earlier ones computed."""
+    import fcntl
+
+    from filelock import Timeout
+
+    path = directory.path / ".lock"
+    with path.open("a+b") as file:
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            directory.shared_plan.unlink(missing_ok=True)
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Timeout(str(path)) from None
+        if os.fstat(file.fileno()).st_nlink == 0:
+            raise Timeout(str(path))  # Whoever held it alone has removed it just now.
+        yield
 
 
 def _refuse_within(folder: Path, depth: int) -> None:

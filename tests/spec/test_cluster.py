@@ -37,6 +37,12 @@ def test_a_worker_has_whole_gpus_or_a_part_of_one(value: float, n_faults: int) -
     assert len(faults(executor="ray", gpus_per_model=value)) == n_faults
 
 
+def test_devices_of_this_machine_are_no_matter_to_a_cluster() -> None:
+    assert faults(executor="ray", devices="cpu,cpu") == [
+        "--devices cpu,cpu: not with --executor ray, whose nodes say what they have"
+    ]
+
+
 def test_missing_ray_is_told_with_the_command_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mplus_eval.spec.cluster.find_spec", lambda _: None)
     assert faults(executor="ray") == ["--executor ray: needs the package ray: pip install 'mplus-eval[ray]'"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mplus_eval.store.files import clear_leftovers, set_aside, write_json, write_whole
+from mplus_eval.store.files import clear_leftovers, move_away, set_aside, write_json, write_new, write_whole
 
 
 def test_a_file_is_written_below_folders_that_are_made(tmp_path: Path) -> None:
@@ -119,3 +119,23 @@ def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path: Path) 
     os.utime(left[1], (0, 0))
     clear_leftovers([tmp_path])
     assert [path.exists() for path in (*left, *kept)] == [False, False, True, True, True, True]
+
+
+def test_a_new_file_is_written_by_one_process_alone(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "part"
+    assert write_new(path, b"first")
+    assert not write_new(path, b"second")
+    assert path.read_bytes() == b"first"
+    assert [each.name for each in path.parent.iterdir()] == ["part"]
+
+
+def test_what_is_moved_away_is_what_was_meant(tmp_path: Path) -> None:
+    path = tmp_path / "part"
+    path.write_bytes(b"stale")
+    assert move_away(path, b"stale")
+    assert not path.exists()
+    assert move_away(path, b"stale")
+    path.write_bytes(b"another's")
+    assert not move_away(path, b"stale")
+    assert path.read_bytes() == b"another's"
+    assert [each.name for each in tmp_path.iterdir()] == ["part"]

@@ -216,3 +216,22 @@ def test_the_document_describes_all_metadata() -> None:
         r"^\| `(\w+)` \|", DOCUMENT.read_text(encoding="utf-8").split("## Metadata")[1], re.MULTILINE
     )
     assert documented == [entry.name for entry in fields(PartInfo)]
+
+
+def test_a_part_that_several_write_is_finished_by_one_of_them(tmp_path: Path) -> None:
+    info = PartInfo("f", {}, 0, 1)
+    assert write_part(tmp_path / "part", Outcome, [choice(1)], info, once=True)
+    stored = (tmp_path / "part").read_bytes()
+    assert not write_part(tmp_path / "part", Outcome, [choice(2)], info, once=True)
+    assert (tmp_path / "part").read_bytes() == stored
+
+
+def test_a_part_of_another_plan_and_one_with_items_to_ask_again_make_way(tmp_path: Path) -> None:
+    path = tmp_path / "part"
+    assert write_part(path, Outcome, [choice(1)], PartInfo("old", {}, 0, 1), once=True)
+    assert write_part(path, Outcome, [choice(2)], PartInfo("f", {}, 0, 1, n_outside=1), once=True)
+    assert not write_part(path, Outcome, [choice(3)], PartInfo("f", {}, 0, 1, n_outside=2), once=True)
+    assert write_part(path, Outcome, [choice(4)], PartInfo("f", {}, 0, 1), once=True)
+    assert [row.item_id for row in read_part(path, Outcome)] == [choice(4).item_id]
+    path.write_bytes(path.read_bytes()[:-20])
+    assert write_part(path, Outcome, [choice(5)], PartInfo("f", {}, 0, 1), once=True)

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 from mplus_eval.pipeline.executors.schedule import Seat
 from mplus_eval.pipeline.executors.work import Shard
 
-Stage = Literal["plan", "loading", "asking"]
+Stage = Literal["plan", "loading", "asking", "taken over"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Finished:
     Attributes:
         cause: why it failed; None where all of it is stored.
         stage: at which it failed: `plan`, where the worker's own plan has another cell of that name; `loading` of the
-            model, which is then loaded for none of its shards; else `asking`.
+            model, which is then loaded for none of its shards; `taken over` by another machine; else `asking`.
     """
 
     seat: Seat

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from mplus_eval.pipeline.executors.base import Event
@@ -24,9 +25,12 @@ class Here:
         self._shard = shard
 
     def events(self, seconds: float) -> Sequence[Event]:
-        """Do it."""
+        """Do it; where there is nothing to do, wait."""
         shard, self._shard = self._shard, None
-        return [] if shard is None else [self._worker.work(shard)]
+        if shard is None:
+            time.sleep(seconds)
+            return []
+        return [self._worker.work(shard)]
 
     def close(self) -> None:
         """Give back the model."""

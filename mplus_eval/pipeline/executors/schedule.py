@@ -41,6 +41,8 @@ class Seat:
 class _Taken:
     shard: Shard
     since: float
+    before: str | None
+    """The model that the worker had loaded before."""
 
 
 @dataclass
@@ -53,11 +55,17 @@ class _Queue:
     shards: list[_Queued] = field(default_factory=list)
     left: float = 0.0
     workers: set[str] = field(default_factory=set)
+    n_others: int = 0
+    """Workers of other machines that are at it."""
+
+    @property
+    def n_workers(self) -> int:
+        return len(self.workers) + self.n_others
 
     @property
     def is_full(self) -> bool:
         most = self.needs.most_workers
-        return most is not None and len(self.workers) >= most
+        return most is not None and self.n_workers >= most
 
     def put(self, queued: _Queued) -> None:
         insort(self.shards, queued)
@@ -129,17 +137,14 @@ class Schedule:
         """
         own = self._queues.get(self._loaded.get(seat.name, ""))
         if own is not None and own.shards:
-            return self._give(seat, own, -1, now)
+            return self._give(seat, own, -1, now, own.name)
         queue, place = self._unstarted(seat), -1
         if queue is None:
             queue, place = self._to_help(seat, now)
         if queue is None:
             return None
-        if own is not None:
-            own.workers.discard(seat.name)
-        self._loaded[seat.name] = queue.name
-        queue.workers.add(seat.name)
-        return self._give(seat, queue, place, now)
+        self._move(seat.name, queue.name)
+        return self._give(seat, queue, place, now, own.name if own is not None else None)
 
     def finished(self, worker: str) -> None:
         """Note that a worker is done with its shard, however it ended."""
@@ -153,13 +158,12 @@ class Schedule:
             barred: whether it is given no shard of this model again.
         """
         taken = self._taken.pop(worker, None)
-        model = self._loaded.pop(worker, None)
+        model = self._loaded.get(worker)
+        self._move(worker, None)
         if model is not None:
-            queue = self._queues[model]
-            queue.workers.discard(worker)
             if barred:
                 self._barred.add((worker, model))
-            self._offer(queue)
+            self._offer(self._queues[model])
         if taken is None:
             return None
         self.add([taken.shard])
@@ -175,9 +179,36 @@ class Schedule:
             for shard in queue.drop(lambda shard: cell is None or shard.cell == cell)
         ]
 
-    def _give(self, seat: Seat, queue: _Queue, place: int, now: float) -> Shard:
+    def take_out(self, shard: Shard) -> bool:
+        """Take out a shard that another machine computes; false where it is not waiting here."""
+        dropped = self._queues[shard.model].drop(lambda each: each is shard)
+        return bool(dropped)
+
+    def undo(self, worker: str) -> Shard:
+        """Take a shard back, and out, that was just given to a worker and could not be claimed."""
+        taken = self._taken.pop(worker)
+        self._move(worker, taken.before)
+        self._offer(self._queues[taken.shard.model])
+        return taken.shard
+
+    def note_others(self, n_others: Mapping[str, int]) -> None:
+        """Note how many workers of other machines are at each model; at those not named there are none."""
+        for name, queue in self._queues.items():
+            if queue.n_others != (n_now := n_others.get(name, 0)):
+                queue.n_others = n_now
+                self._offer(queue)
+
+    def _move(self, worker: str, model: str | None) -> None:
+        """Note that a worker has another model loaded, or none."""
+        if (before := self._loaded.pop(worker, None)) is not None:
+            self._queues[before].workers.discard(worker)
+        if model is not None:
+            self._loaded[worker] = model
+            self._queues[model].workers.add(worker)
+
+    def _give(self, seat: Seat, queue: _Queue, place: int, now: float, before: str | None) -> Shard:
         shard = queue.take(place)
-        self._taken[seat.name] = _Taken(shard, now)
+        self._taken[seat.name] = _Taken(shard, now, before)
         (self._started.add if queue.shards else self._started.discard)(queue.name)
         return shard
 
@@ -185,7 +216,7 @@ class Schedule:
         """Enter a model among those that wait for somebody, or that others may help with."""
         if not queue.shards:
             return
-        if queue.workers:
+        if queue.n_workers:
             self._started.add(queue.name)
             return
         self._started.discard(queue.name)
@@ -203,7 +234,7 @@ class Schedule:
             while heap and found is None:
                 entry = heappop(heap)
                 queue = self._queues[entry[2]]
-                if not queue.shards or queue.workers:
+                if not queue.shards or queue.n_workers:
                     continue
                 if (seat.name, queue.name) in self._barred:
                     passed.append(entry)
@@ -235,4 +266,4 @@ class Schedule:
         for worker in queue.workers:
             if (taken := self._taken.get(worker)) is not None:
                 under_way += max(0.0, taken.since + taken.shard.seconds - now)
-        return (queue.left + under_way) / max(len(queue.workers), 1)
+        return (queue.left + under_way) / max(queue.n_workers, 1)

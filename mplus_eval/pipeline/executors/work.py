@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from math import inf
 
 from mplus_eval.models.cells import Cell, Part
 
 WORKERS_SHARE = 8
 """Shards that a worker should find of an even share of the work at least, so that all end at about the same time."""
+CHUNK = 4
+"""Parts of a shard, where machines share a directory, or where the baseline is asked about them."""
 SHORTEST = 10.0
 """Seconds below which a cell is not cut, since each shard has its requests built anew."""
 
@@ -29,6 +32,7 @@ class Shard:
         cell: names of model and task; of another model, where the baseline is asked about its answers.
         fingerprint: of the cell; a worker that has another refuses the shard.
         parts: their places among the cell's parts.
+        n_parts: how many the cell has; a worker that cuts it otherwise refuses the shard too.
         follow_up: what the baseline is asked about another model's answers, for the cause of a failure; empty where the
             cell's own model is asked for answers.
         round: up to which the cell is asked.
@@ -40,6 +44,7 @@ class Shard:
     cell: tuple[str, str]
     fingerprint: str
     parts: tuple[int, ...]
+    n_parts: int = 0
     follow_up: str = ""
     round: int = 0
     seconds: float = 0.0
@@ -67,6 +72,12 @@ class Needs:
     most_workers: int | None = None
 
 
+def of_cell(cell: Cell, parts: tuple[int, ...], *, number: int = 0, seconds: float = 0.0) -> Shard:
+    """Some parts of a cell, that its own model is asked."""
+    made_of = cell.fingerprint, parts, len(cell.parts)
+    return Shard(cell.model.spec.name, cell.key, *made_of, round=number, seconds=seconds, components=cell.components)
+
+
 def cut(cell: Cell, parts: Sequence[Part], seconds: float, longest: float = inf, *, number: int = 0) -> Iterator[Shard]:
     """Cut what is missing of a cell into shards.
 
@@ -84,16 +95,19 @@ def cut(cell: Cell, parts: Sequence[Part], seconds: float, longest: float = inf,
         share = seconds * sum(len(each.items) for each in taken) / max(n_items, 1)
         if share >= longest or part is parts[-1]:
             indexes = tuple(each.index for each in taken)
-            yield Shard(
-                cell.model.spec.name,
-                cell.key,
-                cell.fingerprint,
-                indexes,
-                round=number,
-                seconds=share,
-                components=cell.components,
-            )
+            yield of_cell(cell, indexes, number=number, seconds=share)
             taken = []
+
+
+def chunks(parts: Sequence[Part]) -> Iterator[list[Part]]:
+    """The parts of a cell in chunks that are the same on every machine, whatever is stored and however long it takes.
+
+    A chunk is of one round, which is asked whole before the next.
+    """
+    for _, of_round in groupby(parts, key=lambda part: part.round):
+        whole = list(of_round)
+        for first in range(0, len(whole), CHUNK):
+            yield whole[first : first + CHUNK]
 
 
 def longest_shard(seconds: float, n_workers: int) -> float:

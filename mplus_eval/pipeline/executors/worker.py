@@ -47,6 +47,10 @@ class LoadingFailedError(Exception):
     """The model of a shard could not be loaded; the message is the cause."""
 
 
+class TakenOverError(Exception):
+    """Another machine computes the shard by now."""
+
+
 class Worker:
     """Computes shards, one at a time."""
 
@@ -58,6 +62,7 @@ class Worker:
         seat: Seat,
         tell: Callable[[Advanced], None],
         load: Loader | None = None,
+        holds: Callable[[Shard], bool] = lambda _: True,
     ) -> None:
         """Take a plan of this process' own.
 
@@ -67,8 +72,10 @@ class Worker:
             seat: where it sits.
             tell: called as items are done.
             load: how a model is loaded; the backends' own way when None.
+            holds: whether a shard is still this worker's to store.
         """
         self._plan, self._directory, self._seat, self._tell, self._load = plan, directory, seat, tell, load
+        self._holds = holds
         self._cells = {cell.key: cell for cell in plan.cells}
         self._scores = CellScores(plan, directory)
         self._model: ResolvedModel | None = None
@@ -83,7 +90,7 @@ class Worker:
         Raises:
             SpecError: what was asked for cannot be computed here.
         """
-        directory = RunDirectory(spec.output)
+        directory = RunDirectory(spec.output, is_shared=spec.executor == "shared")
         return cls(prepare_plan(spec, directory), directory, seat=seat, tell=tell, load=load)
 
     def work(self, shard: Shard) -> Finished:
@@ -98,12 +105,14 @@ class Worker:
             return Finished(self._seat, shard, cause, stage, time.monotonic() - started)  # type: ignore[arg-type]
 
         cell = self._cells.get(shard.cell)
-        if cell is None or cell.fingerprint != shard.fingerprint:
+        if cell is None or (cell.fingerprint, len(cell.parts)) != (shard.fingerprint, shard.n_parts):
             return finished(self._other_cell(shard, cell), "plan")
         try:
             self._follow_up(shard, cell) if shard.follow_up else self._answer(shard, cell)
         except LoadingFailedError as error:
             return finished(str(error), "loading")
+        except TakenOverError:
+            return finished("another machine computes it", "taken over")
         except Exception as error:
             # A shard may fail in any way; its cell is stored with the cause, and the others go on.
             if isinstance(error, OSError) and error.errno in FULL_DISK:
@@ -128,6 +137,8 @@ class Worker:
             for part, answers in axis.generate(cell, missing, backend, told):
                 seconds, facts = time.monotonic() - started, backend.facts
                 took = facts.spent - (before or Spent()) if facts.spent else Spent()
+                if not self._holds(shard):
+                    raise TakenOverError
                 self._store(cell, part, answers, PartTook(seconds, facts, took))
                 self._scores.score_in_background(cell, cell.parts[part.index], facts.device)
                 before, started = facts.spent, time.monotonic()
@@ -138,6 +149,8 @@ class Worker:
         axis, baseline = self._plan.axis_of(cell), self._plan.baseline
         for follow_up in axis.follow_ups([cell], baseline, self._directory):
             if follow_up.part.index in shard.parts:
+                if not self._holds(shard):
+                    raise TakenOverError
                 follow_up.ask(self._loaded(baseline), self._directory)
 
     def _loaded(self, model: ResolvedModel) -> Backend:
@@ -192,7 +205,7 @@ class Worker:
             n_outside=sum(each.failed_outside for each in answers),
             spent=asdict(spent) if spent.n_requests else {},
         )
-        write_part(path, Answer, answers, info)
+        write_part(path, Answer, answers, info, once=self._directory.is_shared)
 
     def _other_cell(self, shard: Shard, cell: Cell | None) -> str:
         """Why a shard is refused."""
@@ -200,7 +213,7 @@ class Worker:
             return f"{self._seat.name} has no such cell in its own plan"
         keys = sorted({**shard.components, **cell.components})
         differ = [key for key in keys if shard.components.get(key) != cell.components.get(key)]
-        return f"{self._seat.name} would compute something else, with different {', '.join(differ)}"
+        return f"{self._seat.name} would compute something else, with different {', '.join(differ or ['parts'])}"
 
 
 def cause_of(error: BaseException, doing: str = "") -> str:
