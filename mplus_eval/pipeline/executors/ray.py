@@ -180,8 +180,8 @@ class RayExecutor:
             if spec.gpus_per_model and not self._gpus:
                 raise UsageError(f"--gpus-per-model {spec.gpus_per_model:g}: no node of the cluster has a GPU")
         self._devices = max(self._gpus, needs, 1.0)
-        self._told = ray.remote(Told).options(num_cpus=0).remote()
-        self._worker = ray.remote(RayWorker)
+        self._told: Any = ray.remote(Told).options(num_cpus=0).remote()
+        self._worker: Any = ray.remote(RayWorker)
         started, first = time.monotonic(), None
         while True:
             for event in self.events(1.0):
@@ -222,7 +222,7 @@ class RayExecutor:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         cpus = self._plan.spec.cpus_per_model
-        actor = self._worker.options(
+        actor: Any = self._worker.options(
             num_gpus=self._gpus,
             num_cpus=0 if self._gpus else cpus,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
