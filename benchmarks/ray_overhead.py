@@ -10,9 +10,9 @@ that is started on this machine for the run; in turns, each with one thread. Wha
 - computing: from the first shard to the last score;
 - a shard that is stored already, given to the worker and back: what the way costs.
 
-By the clock, and starting by the processor time of all processes too, which is what the clock would say at most on a machine
-that does nothing else. Both runs must end in the same answers. Exit code 1 when starting, by processor time, and the way take
-more than 5 % of five minutes.
+By the clock, and starting by the processor time of all processes too, which is what the clock would say at most where
+nothing else runs. Both runs must end in the same answers. Exit code 1 when starting, by processor time, and the way
+take more than 5 % of five minutes.
 """
 
 from __future__ import annotations

@@ -178,8 +178,9 @@ def test_a_node_that_is_lost_is_named_and_the_others_go_on(cluster: Any, bench: 
     with meanwhile(bench.directory.path, 2, lambda: cluster.remove_node(second, allow_graceful=False)) as removed:
         assert compare(cluster, bench, said) == undisturbed
     assert removed.is_set()
-    (line,) = said.lines
-    assert "the node is gone" in line
+    # Its workers may be seen to die before it is.
+    assert any("the node is gone" in line or "its process died" in line for line in said.lines)
+    assert all(second.node_id[:6] in line for line in said.lines)
     assert n_asked(bench.path) <= N_REQUESTS + 2 * A_SHARD
     cluster.add_node(num_cpus=1, num_gpus=0, object_store_memory=100 * 2**20)
     cluster.wait_for_nodes()
