@@ -115,9 +115,7 @@ def check_address(address: str | None, patience: float = _ANSWERED_WITHIN) -> No
     except subprocess.TimeoutExpired:
         answered = False
     if not answered:
-        found = (
-            "this machine is part of no Ray cluster" if address == AUTO else "no head of a Ray cluster answers there"
-        )
+        found = "this machine is part of no Ray cluster" if address == AUTO else "no head of a cluster answers there"
         raise UsageError(f"--address {address}: {found}")
 
 
