@@ -107,6 +107,7 @@ class _Evaluation:
     def __post_init__(self) -> None:
         """Begin with nothing to do."""
         self.cells = {cell.key: cell for cell in self.plan.cells}
+        self.places = {key: place for place, key in enumerate(self.cells)}
         self.numbers = {model.spec.name: number for number, model in enumerate(self.plan.passes, start=1)}
         self.n_seats = len(self.executor.seats)
         needs = {model.spec.name: self.expected.needs(model) for model in self.plan.passes}
@@ -203,11 +204,11 @@ class _Evaluation:
     def failed(self, shards: Sequence[Shard], cause: str) -> None:
         """Fail the cells of shards, of which nothing more is computed; the first cause of a cell counts."""
         of_cells = {shard.cell: shard for shard in reversed(shards)}
-        for cell in (cell for cell in self.plan.cells if cell.key in of_cells):
-            self.driver.drop(cell.key)
-            if cell.key not in self.failures:
-                doing = of_cells[cell.key].follow_up
-                self._note(cell, f"{doing}: {cause}" if doing and not cause.startswith(doing) else cause)
+        for key in sorted(of_cells, key=self.places.__getitem__):
+            self.driver.drop(key)
+            if key not in self.failures:
+                doing = of_cells[key].follow_up
+                self._note(self.cells[key], f"{doing}: {cause}" if doing and not cause.startswith(doing) else cause)
 
     def _end(self, cell: Cell, cause: str | None) -> None:
         """Score what was stored before of a cell of which all is answered, and ask the baseline about it."""

@@ -93,7 +93,8 @@ def device_faults(devices: Sequence[str], n_gpus: int, named: Mapping[str, str])
     faults = []
     if any(place.gpus for place in wanted) and not all(place.gpus for place in wanted):
         faults.append(f"--devices {asked}: GPUs and cpu together would give a cell numbers by who came first")
-    there = "no GPU is here; cpu is accepted" if not n_gpus else f"GPUs 0 to {n_gpus - 1} are here"
+    here = f"GPUs 0 to {n_gpus - 1} are here" if n_gpus > 1 else "GPU 0 is here"
+    there = here if n_gpus else "no GPU is here; cpu is accepted"
     absent = sorted({gpu for place in wanted for gpu in place.gpus if gpu >= n_gpus})
     faults += [f"--devices {asked}: there is no GPU {gpu}; {there}" for gpu in absent]
     faults += [

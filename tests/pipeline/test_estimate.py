@@ -13,8 +13,9 @@ from mplus_eval.inference.generation import TreeGenerator
 from mplus_eval.inference.tree_scorer import TreeScorer
 from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.pipeline.calibrate import estimate_plan
-from mplus_eval.pipeline.estimate import Estimate
+from mplus_eval.pipeline.estimate import Estimate, combine, count_cells
 from mplus_eval.pipeline.evaluate import evaluate
+from mplus_eval.pipeline.measured import Measured
 from mplus_eval.pipeline.plan import Plan, make_plan
 from mplus_eval.pipeline.progress import RunProgress
 from mplus_eval.pipeline.speed import Span
@@ -185,3 +186,18 @@ def test_an_estimate_is_plain_numbers_in_the_manifest(tmp_path: Path) -> None:
     assert told["seconds"] is None
     assert (told["cells"], told["items"], told["requests"], told["tokens_generated_at_most"]) == (2, 24, 48, 96)
     assert told["gpu_hours"] is None
+
+
+def test_workers_take_what_the_schedule_makes_of_it(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    plan = bench.plan(devices="cpu,cpu")
+    by_kind = {cell.task: cell.kind for cell in plan.cells}
+    measured = Measured({("other", task, kind): (12, 60.0) for task, kind in by_kind.items()})
+    estimate = combine(plan, bench.directory, count_cells(plan, bench.directory), measured)
+    assert estimate.n_workers == 2
+    assert estimate.together is not None
+    # Two models of two cells, a minute and a part each, and some seconds of loading.
+    assert 120 <= estimate.together.middle <= 140
+    assert estimate.expected.cells == {cell.key: pytest.approx(60.0) for cell in plan.cells}
+    alone = bench.plan()
+    assert combine(alone, bench.directory, count_cells(alone, bench.directory), measured).together is None

@@ -49,3 +49,10 @@ def test_stored_cells_and_rounds_are_told() -> None:
         "plan: 3 cells, at most 1,200 items, 4,800 requests; 1 of 4 cells are stored"
     )
     assert list(estimate_lines(replace(ESTIMATE, models=()))) == ["plan: 4 cells, all of them stored"]
+
+
+def test_what_several_workers_take_together_is_told() -> None:
+    shared = replace(ESTIMATE, n_workers=4, together=Span(60, 90, 130))
+    assert list(estimate_lines(shared))[2] == (
+        "time: about 90 s (60 s to 2 min) by 4 workers: scoring 4 min, generation 2 min"
+    )

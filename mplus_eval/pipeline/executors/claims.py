@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from math import inf
 from pathlib import Path
 from typing import Self
 
@@ -84,11 +85,7 @@ class Claims:
             UsageError: the machines that are at work there have other cells in their plans, or the directory cannot be
                 shared.
         """
-        seconds = os.environ.get(SECONDS_VARIABLE, "")
-        try:
-            leases = Leases(directory.leases, seconds=float(seconds or LEASE_SECONDS))
-        except ValueError:
-            raise UsageError(f"{SECONDS_VARIABLE}={seconds}: a number of seconds is accepted") from None
+        leases = Leases(directory.leases, seconds=_seconds())
         _refuse_without_links(directory)
         _agree(plan, directory)
         try:
@@ -101,6 +98,18 @@ def name_of(shard: Shard) -> str:
     """The name of a shard's lease, the same on all machines."""
     parts = {"model": shard.model, "cell": " × ".join(shard.cell), "part": str(shard.parts[0])}
     return hash_components({**parts, "fingerprint": shard.fingerprint, "follow-up": shard.follow_up})[:32]
+
+
+def _seconds() -> float:
+    """Until a lease that is not renewed is taken over."""
+    text = os.environ.get(SECONDS_VARIABLE) or str(LEASE_SECONDS)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < inf:
+        raise UsageError(f"{SECONDS_VARIABLE}={text}: a number of seconds above 0 is accepted")
+    return seconds
 
 
 def _agree(plan: Plan, directory: RunDirectory) -> None:

@@ -26,7 +26,7 @@ from mplus_eval.spec.executors import Place, places
 
 MOST_DEATHS = 3
 """Of processes in one place, without a shard that was finished in between, until the place is given up."""
-_GRACE = 5.0
+_GRACE = 10.0
 """Seconds that a process has to end by itself."""
 
 
@@ -159,7 +159,13 @@ def environment(place: Place, n_workers: int) -> dict[str, str]:
     seen = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     visible = ",".join(seen[gpu] if seen else str(gpu) for gpu in place.gpus)
     threads = max(1, (os.cpu_count() or 1) // n_workers) if place.gpus else 1
-    return {"CUDA_VISIBLE_DEVICES": visible, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(threads)}
+    # A killed worker leaves a semaphore or two behind, which the next process clears, and would say so.
+    ignored = [words for words in (os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker") if words]
+    return {
+        "CUDA_VISIBLE_DEVICES": visible,
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(threads),
+        "PYTHONWARNINGS": ",".join(ignored),
+    }
 
 
 @contextmanager

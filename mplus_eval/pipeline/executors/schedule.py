@@ -106,6 +106,8 @@ class Schedule:
         """What each worker is at."""
         self._barred: set[tuple[str, str]] = set()
         """Workers and models that they could not load."""
+        self._asked_of: dict[tuple[str, str], set[str]] = {}
+        """The models that are asked for each cell's sake."""
         self._n_put = 0
 
     @property
@@ -124,6 +126,7 @@ class Schedule:
         for shard in shards:
             self._n_put += 1
             self._queues[shard.model].put((0.0 if self._in_order else shard.seconds, -self._n_put, shard))
+            self._asked_of.setdefault(shard.cell, set()).add(shard.model)
             touched.add(shard.model)
         for model in touched:
             self._offer(self._queues[model])
@@ -171,13 +174,9 @@ class Schedule:
 
     def drop(self, *, model: str | None = None, cell: tuple[str, str] | None = None) -> list[Shard]:
         """Take out, and return, what is left of a model, or of a cell."""
-        queues = self._queues.values() if model is None else [self._queues[model]]
-        return [
-            shard
-            for queue in queues
-            if queue.shards
-            for shard in queue.drop(lambda shard: cell is None or shard.cell == cell)
-        ]
+        models = self._queues if cell is None else self._asked_of.get(cell, ())
+        queues = [self._queues[name] for name in models if model in (None, name)]
+        return [shard for queue in queues for shard in queue.drop(lambda shard: cell is None or shard.cell == cell)]
 
     def take_out(self, shard: Shard) -> bool:
         """Take out a shard that another machine computes; false where it is not waiting here."""

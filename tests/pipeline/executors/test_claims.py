@@ -167,8 +167,9 @@ def test_a_machine_with_another_plan_is_refused_with_what_differs(bench: Bench) 
             pass
 
 
-def test_seconds_that_are_none_are_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MPLUS_EVAL_LEASE_SECONDS", "soon")
+@pytest.mark.parametrize("value", ["soon", "0", "-3", "nan", "inf"])
+def test_seconds_that_are_none_are_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("MPLUS_EVAL_LEASE_SECONDS", value)
     directory = RunDirectory(bench.path / "shared", is_shared=True)
-    with pytest.raises(UsageError, match="MPLUS_EVAL_LEASE_SECONDS=soon: a number of seconds"):
+    with pytest.raises(UsageError, match=f"MPLUS_EVAL_LEASE_SECONDS={value}: a number of seconds above 0 is accepted"):
         Claims.of_run(bench.plan(), directory).__enter__()

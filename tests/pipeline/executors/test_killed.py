@@ -40,20 +40,19 @@ def undisturbed(stand: Stand, output: Path) -> bool:
 def test_drivers_and_workers_are_killed_at_random_moments(stand: Stand, seed: int) -> None:
     rng = random.Random(seed)
     output = stand.path / f"killed-{seed}"
-    n_lost = 0
-    for _ in range(rng.randint(1, 2)):
-        machine = stand.start(output, "--devices", "cpu,cpu", "--quiet")
-        wait_for_parts(machine, output, rng.randrange(1, N_PARTS))
-        time.sleep(rng.uniform(0, 0.1))
-        workers = children(machine.pid)
-        n_lost += len(workers)
-        if workers and rng.random() < 0.5:
-            os.kill(rng.choice(workers), signal.SIGKILL)
-            wait_for_parts(machine, output, rng.randrange(1, N_PARTS + 1))
-            n_lost += 1
-        machine.kill()
-        machine.communicate()
-    assert stand.compare(output, "--devices", "cpu,cpu", "--quiet")[0] == 0
+    machine = stand.start(output, "--devices", "cpu,cpu", "--quiet")
+    wait_for_parts(machine, output, rng.randrange(1, N_PARTS))
+    time.sleep(rng.uniform(0, 0.1))
+    workers = children(machine.pid)
+    n_lost = len(workers)
+    if workers and rng.random() < 0.5:
+        os.kill(rng.choice(workers), signal.SIGKILL)
+        wait_for_parts(machine, output, rng.randrange(1, N_PARTS + 1))
+        n_lost += 1
+    machine.kill()
+    machine.communicate()
+    # Workers do not outlive it by more than what they are computing just now.
+    assert stand.compare(output, *rng.choice([[], ["--devices", "cpu"]]), "--quiet")[0] == 0
     assert undisturbed(stand, output)
     assert stand.twice(output) <= n_lost * SHARD
 
@@ -107,9 +106,11 @@ def test_a_plain_run_is_refused_beside_machines_that_share(stand: Stand) -> None
     output = stand.path / "beside"
     sharing = stand.start(output, "--executor", "shared", "--quiet", **LEASE)
     wait_for_parts(sharing, output, 1)
-    assert sharing.poll() is None
+    # Frozen, so that it cannot be done before the other one begins.
+    sharing.send_signal(signal.SIGSTOP)
     code, said = stand.compare(output, "--quiet")
-    assert code == 2
+    sharing.send_signal(signal.SIGCONT)
+    assert code == 2, said
     assert "another mplus-eval is working in this directory" in said
     sharing.communicate()
     assert sharing.returncode == 0
