@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,11 +79,15 @@ def connected(address: str | None) -> Iterator[None]:
     if address == "local":
         options |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE}
     _be_silent()
+    stopped_by = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError) as error:
         # Ray says at length what else might be the matter.
         raise UsageError(f"{_named(address)}: {' '.join(str(error).split())[:300]}") from None
+    if threading.current_thread() is threading.main_thread():
+        # Ray has a handler of its own, which prints a trace and does not let a run end as one that was stopped.
+        signal.signal(signal.SIGTERM, stopped_by)
     try:
         yield
     finally:
