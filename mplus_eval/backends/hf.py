@@ -84,6 +84,7 @@ def load(model: ModelSpec, source: ModelLocation) -> HfModel:
         tokenizer=str(source.tokenizer) if source.tokenizer else None,
         dtype=model.dtype,
         device=device,
+        max_length=model.longest,
         batch_size=batch_size,
         trust_remote_code=model.trust_remote_code,
         backend="causal",

@@ -32,6 +32,7 @@ __all__ = [
     "score_tokens",
     "score_with",
     "set_requests",
+    "token_scorer",
 ]
 
 REPLACED = {
@@ -46,7 +47,13 @@ EncodedPair = tuple[tuple[str, str] | None, list[int], list[int]]
 
 def score_tokens(lm: LM, pairs: Sequence[EncodedPair]) -> list[tuple[float, bool]]:
     """The log-probability of each continuation, and whether it is greedy, by a model that takes ids."""
-    return [(float(value), bool(greedy)) for value, greedy in lm._loglikelihood_tokens(list(pairs), disable_tqdm=True)]
+    return token_scorer(lm)(pairs)
+
+
+def token_scorer(lm: LM) -> Callable[[Sequence[EncodedPair]], list[tuple[float, bool]]]:
+    """As `score_tokens`, by the model's own way whatever `score_with` puts in its place later."""
+    own = lm._loglikelihood_tokens
+    return lambda pairs: [(float(value), bool(greedy)) for value, greedy in own(list(pairs), disable_tqdm=True)]
 
 
 def score_with(lm: LM, score: Callable[[Sequence[EncodedPair]], Sequence[object]]) -> None:

@@ -35,6 +35,7 @@ from mplus_eval.models.hub import (
     tokenizer_files,
 )
 from mplus_eval.models.servers import api_of, listed_models, server_faults, server_of
+from mplus_eval.models.vllm_keys import engine_faults
 from mplus_eval.servers.api import NoApiError, ServedApi
 from mplus_eval.spec.backends import BACKENDS, DEFAULT_BACKEND, BackendInfo, either
 from mplus_eval.spec.model import SERVER_KEYS, ModelSpec, is_url
@@ -83,6 +84,8 @@ def model_faults(model: ModelSpec, backend: str) -> list[str]:
         what = f"a server, {keys} and {SERVER_KEYS[-1]}"
         return [*faults, f"{where}: {what} belong to the backend {servers}, not {backend}"]
     faults += _loading_faults(model, info, where)
+    if backend == "vllm":
+        faults += engine_faults(model, where)
     faults += _location_faults(model, where)
     if model.adapter:
         faults += adapter_faults(Path(model.adapter), f"{where}: adapter", pickled=model.allow_bin)
@@ -268,7 +271,7 @@ def _gguf_location_faults(model: ModelSpec, path: Path, where: str) -> list[str]
 def _loading_faults(model: ModelSpec, backend: BackendInfo, where: str) -> list[str]:
     """Keys that this machine or this backend cannot honour."""
     faults = []
-    if model.quantization and find_spec("bitsandbytes") is None:
+    if model.quantization in ("4bit", "8bit", "bitsandbytes") and find_spec("bitsandbytes") is None:
         faults.append(f"{where}: quantization needs the package bitsandbytes: pip install bitsandbytes")
     faults += [f"{where}: the backend {backend.name} {each.why}" for each in backend.refusals if each.meets(model)]
     if not (backend.takes_local_devices and model.device):

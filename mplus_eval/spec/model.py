@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
@@ -18,6 +18,7 @@ THINKING_WORDS = "auto, none, or the two texts around reasoning as START…END, 
 
 Price = Annotated[float, BeforeValidator(not_a_truth_value), Field(ge=0, allow_inf_nan=False)]
 """In whatever currency the user counts."""
+Share = Annotated[float, BeforeValidator(not_a_truth_value), Field(gt=0, le=1)]
 
 if TYPE_CHECKING:
     BackendName = str
@@ -41,7 +42,7 @@ class ModelSpec(Fields):
     adapter: str | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: str | None = None
-    quantization: Literal["4bit", "8bit"] | None = None
+    quantization: Literal["4bit", "8bit", "awq", "gptq", "fp8", "bitsandbytes"] | None = None
     file: str | None = Field(default=None, description="a GGUF file in the directory that is the source")
     allow_bin: bool = Field(
         default=False, description="whether weights in .bin files are read, by torch's weights_only"
@@ -59,6 +60,15 @@ class ModelSpec(Fields):
     enable_thinking: bool | None = Field(default=None, description="told to the chat template, where given")
     thinking_tokens: Positive | None = Field(default=None, description="most tokens of reasoning, beside the answer's")
     backend: BackendName | None = None
+    max_length: Positive | None = Field(default=None, description="the longest sequence that it is given, in tokens")
+    max_model_len: Positive | None = Field(default=None, description="max_length, as vLLM calls it")
+    tensor_parallel_size: Positive | None = Field(default=None, description="of vLLM: devices that share each layer")
+    pipeline_parallel_size: Positive | None = Field(default=None, description="of vLLM: devices that share the layers")
+    gpu_memory_utilization: Share | None = Field(default=None, description="of vLLM: its share of a device's memory")
+    enforce_eager: bool = Field(default=False, description="of vLLM: whether no graphs are captured")
+    engine: Annotated[
+        dict[str, Any] | None, Accepts("in a file, arguments of vLLM's engine by name, as {kv_cache_dtype: fp8}")
+    ] = Field(default=None, description="of vLLM: further arguments of its engine, in a file")
     model: str | None = Field(default=None, description="the name under which a server serves it")
     base_url: str | None = None
     api: Annotated[Literal["completions", "chat"] | None, Accepts("completions or chat")] = Field(
@@ -96,6 +106,18 @@ class ModelSpec(Fields):
         return self.role or (self.name if self.name in KNOWN_ROLES else "model")
 
     @property
+    def longest(self) -> int | None:
+        """The longest sequence that it is given, in tokens, by either name; None where none is asked for."""
+        return self.max_length or self.max_model_len
+
+    @property
+    def computing(self) -> str:
+        """What its keys say of how it is computed, as far as it changes numbers beyond rounding; empty for nothing."""
+        own = {name: value for name, value in (self.engine or {}).items() if name not in HARMLESS_ARGUMENTS}
+        words = [f"max_length={self.longest}"] if self.longest else []
+        return " ".join([*words, *(f"engine.{name}={own[name]!r}" for name in sorted(own))])
+
+    @property
     def asking(self) -> str:
         """How it is asked, as far as its keys say: a component of every cell's fingerprint."""
         keys = ("add_bos", "generation", "thinking", "enable_thinking", "thinking_tokens")
@@ -116,6 +138,13 @@ def is_url(source: str) -> bool:
     return source.startswith(("http://", "https://"))
 
 
+HARMLESS_ARGUMENTS = frozenset({
+    "async_scheduling", "block_size", "cpu_offload_gb", "data_parallel_backend", "disable_custom_all_reduce",
+    "disable_log_stats", "distributed_executor_backend", "enable_chunked_prefill", "enable_prefix_caching",
+    "kv_cache_memory_bytes", "load_format", "max_logprobs", "max_num_batched_tokens", "max_num_seqs",
+    "max_parallel_loading_workers", "num_gpu_blocks_override", "safetensors_load_strategy", "use_tqdm_on_load",
+})  # fmt: skip
+"""Arguments of vLLM's engine that say where and when something is computed, and not what."""
 SERVER_KEYS = ("base_url", "model", "api", "concurrency", "price_in", "price_out")
 """Keys of a model that is served."""
 MODEL_KEYS = tuple(key for key in ModelSpec.model_fields if key not in ("name", "source", "trajectory", "step"))
