@@ -256,16 +256,13 @@ def _lm_class() -> type[VLLM]:
 @contextmanager
 def _named_vllm() -> Iterator[None]:
     """Let lm-eval, which asks for the version of the package vllm, find it where the build has another name."""
+    import vllm
+
+    # By its package's name vLLM itself tells what it was built for, and looks as this is first imported.
+    from vllm.platforms import current_platform  # noqa: F401
+
     version = importlib.metadata.version
-
-    def of_module(package: str) -> str:
-        if package != "vllm":
-            return version(package)
-        import vllm
-
-        return str(vllm.__version__)
-
-    importlib.metadata.version = of_module
+    importlib.metadata.version = lambda name: str(vllm.__version__) if name == "vllm" else version(name)
     try:
         yield
     finally:
