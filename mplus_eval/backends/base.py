@@ -26,7 +26,7 @@ class LoadedModel:
     parameters: int | None
     device: str | None
     scoring: Tier | None = None
-    """How the backend hf asks the model, and what its self-check found."""
+    """How the backend hf or vllm scores by the model, and what its self-check found."""
     asking: Asking | None = None
     """How it is really asked; None where the backend cannot tell."""
     spent: Spent | None = None

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 REQUESTS_PER_CALL = 2048  # vLLM schedules its batches itself; a call only has to be long enough to fill them
 _DEFAULT_RANK = 16
 _WHOLE = 1_000_000
+_BLOCK_ON_PROCESSORS = 32
 
 
 class VllmModel(LmEvalModel):
@@ -166,7 +167,7 @@ def load(model: ModelSpec, source: ModelLocation) -> VllmModel:
     """Load a checkpoint directory into vLLM."""
     from mplus_eval.backends.vllm_scoring import VllmScorer, choose_vllm_tier
 
-    lm: Any = _lm_class()(**arguments(model, source))
+    lm: Any = _lm_class()(**(_blocks() | arguments(model, source)))
     if lm.batch_size == "auto":
         # Where it is, lm-eval shows bars of its own; a batch that holds every request is the same.
         lm.batch_size = _WHOLE
@@ -202,6 +203,13 @@ def load(model: ModelSpec, source: ModelLocation) -> VllmModel:
         decoding=decoding,
         ends=ends,
     )
+
+
+def _blocks() -> dict[str, int]:
+    """How many tokens are shared at once: vLLM's own number, but on a processor, where it is 128."""
+    from vllm.platforms import current_platform
+
+    return {"block_size": _BLOCK_ON_PROCESSORS} if current_platform.is_cpu() else {}
 
 
 def _plain(score: Any, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[tuple[float, bool]]:

@@ -183,11 +183,13 @@ def choose_vllm_tier(
         max_length: the longest sequence, in tokens.
         dtype: of the weights, as `float32`.
     """
-    made_up = [(cut(context, answer, max_length), answer) for context, answer in made_up_pairs(config, max_length)]
-    greedy = engine.run(
-        [made_up[0][0]], [{"temperature": 0.0, "max_tokens": 4, "ignore_eos": True, "detokenize": False}]
-    )
-    pairs = [*made_up, (made_up[0][0], list(greedy[0].outputs[0].token_ids))]
+    made_up = made_up_pairs(config, max_length)
+    first = cut(*made_up[0], max_length)
+    # One that is greedy, in which every token counts.
+    settings = {"temperature": 0.0, "max_tokens": 4, "ignore_eos": True, "detokenize": False}
+    (written,) = engine.run([first], [settings])
+    answers = [*made_up, (first, tuple(written.outputs[0].token_ids))]
+    pairs = [(cut(context, answer, max_length), answer) for context, answer in answers]
     expected = plain(pairs)
     n_tokens = sum(len(answer) for _, answer in pairs)
     noise = _difference([plain([pair])[0] for pair in pairs[:5]], expected[:5], pairs[:5])

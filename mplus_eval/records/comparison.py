@@ -30,9 +30,11 @@ SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
 
 
 class Scoring(Record):
-    """How the backend hf asks a model: chosen as it is loaded, by a check against plain forwards (docs/scoring.md)."""
+    """How a model is scored: chosen as it is loaded, by a check against plain forwards or lm-eval (docs/scoring.md)."""
 
-    name: Literal["tree", "shared prefix", "plain"] = Field(description="the tier; plain is lm-eval's own")
+    name: Literal["tree", "shared prefix", "prefix cache", "prompt rows", "one token", "plain"] = Field(
+        description="the tier; plain is lm-eval's own"
+    )
     difference: float = Field(description="largest difference of a log-probability in the check, nats a scored token")
     tolerance: float = Field(description="the largest that was accepted")
     why: str = Field(default="", description="why a better tier was left; empty for the best")
@@ -51,7 +53,7 @@ class ModelEntry(Record):
     backend: str
     dtype: str | None = None
     parameters: int | None = None
-    scoring: Scoring | None = Field(default=None, description="of the backend hf")
+    scoring: Scoring | None = Field(default=None, description="of the backends hf and vllm")
     chat_template: str = Field(
         default="plain", description="prompt format of the capability tasks: plain, own, or a file's hash"
     )

@@ -9,7 +9,9 @@ import pytest
 from mplus_eval.demo import BASE
 from mplus_eval.errors import SpecError
 from mplus_eval.models.chat_format import PLAIN_FORMAT, PLAIN_TEMPLATE
+from mplus_eval.models.locations import ModelLocation
 from mplus_eval.models.resolved import ResolvedModel, resolved_models
+from mplus_eval.spec.model import ModelSpec
 from mplus_eval.store.hashes import hash_components, hash_file, hash_text, tokenizer_hash, weights_hash
 from tests.conftest import TinyModel
 from tests.server import CompletionServer, serving
@@ -107,3 +109,23 @@ def test_the_demos_models_are_taken_where_they_were_trained(checkpoint: Path) ->
     spec = build_spec({"base": "demo:base", "plus": "demo:plus"})
     models = resolved_models(spec, {"plus": checkpoint}, None, talks=False)
     assert [model.location.path for model in models] == [BASE, checkpoint]
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({}, None),
+        ({"tensor_parallel_size": 2, "gpu_memory_utilization": 0.5, "enforce_eager": True}, None),
+        ({"engine": {"block_size": 16, "max_num_seqs": 8}}, None),
+        ({"max_model_len": 64}, "max_length=64"),
+        ({"max_length": 64}, "max_length=64"),
+        (
+            {"engine": {"kv_cache_dtype": "fp8", "hf_overrides": {"a": 1}, "block_size": 16}},
+            "engine.hf_overrides={'a': 1} engine.kv_cache_dtype='fp8'",
+        ),
+    ],
+)
+def test_keys_are_in_the_fingerprint_where_they_change_numbers(keys: dict[str, Any], words: str | None) -> None:
+    spec = ModelSpec(name="m", source="./m", backend="vllm", **keys)
+    model = ResolvedModel(spec, "vllm", ModelLocation(Path("m")), "w", "t", "plain")
+    assert model.components.get("computing") == words

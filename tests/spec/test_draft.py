@@ -165,7 +165,22 @@ def test_a_draft_holds_what_is_right_beside_the_faults() -> None:
         (["a=./a,batch_size=0"], {}, "model 'a': batch_size '0': a whole number above 0, or auto"),
         (["a=./a,batch_size=true"], {}, "model 'a': batch_size True: a whole number above 0, or auto"),
         (["a=./a", "a=./b"], {}, "model name 'a' is used twice; every model needs a name of its own"),
-        (["a=./a,quantization=2bit"], {}, "model 'a': quantization '2bit': input should be '4bit' or '8bit'"),
+        (
+            ["a=./a,quantization=2bit"],
+            {},
+            "model 'a': quantization '2bit': input should be '4bit', '8bit', 'awq', 'gptq', 'fp8' or 'bitsandbytes'",
+        ),
+        (["a=./a,tensor_parallel_size=0"], {}, "model 'a': tensor_parallel_size '0': input should be greater than 0"),
+        (
+            ["a=./a,gpu_memory_utilization=1.5"],
+            {},
+            "model 'a': gpu_memory_utilization '1.5': input should be less than or equal to 1",
+        ),
+        (
+            ["a=./a,engine=fast"],
+            {},
+            "model 'a': engine 'fast': in a file, arguments of vLLM's engine by name, as {kv_cache_dtype: fp8}",
+        ),
         (
             ["a=./a,chat_template=none.jinja"],
             {},
