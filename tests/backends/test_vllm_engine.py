@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +74,24 @@ def test_the_check_chose_a_tier_that_reads_the_prefix_cache(sides: tuple[Any, An
     assert scoring.name in ("prefix cache", "prompt rows")
     assert scoring.difference <= scoring.tolerance == pytest.approx(2e-4, rel=10)
     assert sides[1].facts.dtype == "float32"
+
+
+def test_asked_ids_of_a_prompt_say_the_same(sides: tuple[Any, Any], checkpoint: Path) -> None:
+    """By vLLM's newer model runner, in a process of its own (`vllm_interpreted`)."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.backends.vllm_interpreted", str(checkpoint)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=800,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert (told["tier"], told["why"]) == ("prefix cache", "")
+    expected = [each for requests in (choices(), texts()) for each in sides[0].respond(requests)]
+    for (value, greedy), other in zip(told["scores"], expected, strict=True):
+        assert value == pytest.approx(other.log_probability, abs=TOLERANCE)
+        assert greedy == other.is_greedy
 
 
 def test_choices_and_whole_texts_are_scored_as_by_transformers(sides: tuple[Any, Any]) -> None:
