@@ -270,7 +270,11 @@ def _named_vllm() -> Iterator[None]:
     from vllm.platforms import current_platform  # noqa: F401
 
     version = importlib.metadata.version
-    importlib.metadata.version = lambda name: str(vllm.__version__) if name == "vllm" else version(name)
+
+    def found(distribution_name: str) -> str:
+        return str(vllm.__version__) if distribution_name == "vllm" else version(distribution_name)
+
+    importlib.metadata.version = found
     try:
         yield
     finally:
