@@ -72,6 +72,8 @@ class VllmModel(LmEvalModel):
 
     def respond(self, requests: Sequence[Instance]) -> list[Response]:
         """Answer requests of one type, in their order, with all that is known of each response."""
+        # Neither numbers nor times, which a plan measures, are to depend on what was asked before.
+        self.scorer.engine.forget()
         if not requests or requests[0].request_type != "loglikelihood_rolling":
             return super().respond(requests)
         encoded = self.encoding.encode([request.args[0] for request in requests])

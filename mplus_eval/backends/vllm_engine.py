@@ -69,6 +69,10 @@ class VllmEngine:
         cache = self.llm.llm_engine.vllm_config.cache_config
         return int(cache.num_gpu_blocks or 0) * int(cache.block_size) or _FEW_CACHED
 
+    def forget(self) -> None:
+        """Empty the cache."""
+        self.llm.reset_prefix_cache()
+
     def run(self, prompts: Sequence[Sequence[int]], settings: Sequence[Mapping[str, Any]]) -> list[RequestOutput]:
         """Put prompts to the engine, each with what `SamplingParams` is told.
 

@@ -108,6 +108,17 @@ def test_all_three_types_are_answered_as_by_hf(able: Abilities, tiny_model: Tiny
             assert [getattr(mine, name) for name in names] == [getattr(other, name) for name in names]
 
 
+def test_a_call_takes_what_it_took_before(able: Abilities, tiny_model: TinyModel) -> None:
+    backend = load(tiny_model())
+    (engine,) = able.engines
+    taken = []
+    for _ in range(2):
+        engine.n_computed = 0
+        backend.respond(choices())
+        taken.append(engine.n_computed)
+    assert taken[0] == taken[1] > 0
+
+
 @pytest.mark.parametrize(("add_bos", "begins"), [("auto", "<s>"), (False, "")])
 def test_texts_are_encoded_here(able: Abilities, tiny_model: TinyModel, add_bos: Any, begins: str) -> None:
     backend = load(tiny_model(), add_bos=add_bos)

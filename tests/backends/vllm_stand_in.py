@@ -95,6 +95,10 @@ class StandIn:
             for prompt, params in zip(prompts, sampling_params, strict=True)
         ]
 
+    def reset_prefix_cache(self) -> bool:
+        self._cache.clear()
+        return True
+
     def _answered(self, ids: tuple[int, ...], params: Any) -> Any:
         self.asked.append((ids, params))
         n_cached = self._n_cached(ids, params)
