@@ -17,8 +17,6 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from mplus_eval.spec.backends import BACKENDS
-
 BLOCK = 4
 
 
@@ -31,10 +29,11 @@ class Abilities:
     """What an engine knows.
 
     Attributes:
-        fields: settings that its SamplingParams lack.
+        lacking: settings that its SamplingParams do not have.
         scores_ids: whether it scores asked ids of a prompt.
         error: added to each log-probability that is asked by id.
-        cached: how many blocks it keeps.
+        cached: how many blocks it says that it keeps.
+        engines: those that were loaded.
     """
 
     lacking: frozenset[str] = frozenset()
@@ -223,7 +222,6 @@ def install(monkeypatch: pytest.MonkeyPatch, abilities: Abilities | None = None)
     if (lm_eval := sys.modules.get("lm_eval.models.vllm_causallms")) is not None:
         for name in ("LLM", "SamplingParams", "TokensPrompt"):
             monkeypatch.setattr(lm_eval, name, getattr(package, name))
-    monkeypatch.setitem(BACKENDS, "vllm", BACKENDS["vllm"])
     return able
 
 
