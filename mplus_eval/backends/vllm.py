@@ -268,7 +268,8 @@ def _named_vllm() -> Iterator[None]:
     """Let lm-eval, which asks for the version of the package vllm, find it where the build has another name."""
     import vllm
 
-    # By its package's name vLLM itself tells what it was built for, and looks as this is first imported.
+    # By its package's name vLLM itself tells what it was built for, and looks as these are first imported.
+    from vllm import LLM  # noqa: F401
     from vllm.platforms import current_platform  # noqa: F401
 
     version = importlib.metadata.version

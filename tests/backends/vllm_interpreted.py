@@ -35,6 +35,11 @@ class Processor:
 
         return torch.device("cpu")
 
+    def get_device_interface(self) -> Any:
+        import torch
+
+        return torch.cpu
+
     def get_current_device(self) -> int:
         return 0
 
@@ -47,7 +52,8 @@ class Processor:
 
 def interpret() -> None:
     """Have Triton's kernels interpreted, before vLLM is imported."""
-    os.environ["TRITON_INTERPRET"] = "1"
+    # What is compiled would be looked for among Triton's compilers.
+    os.environ |= {"TRITON_INTERPRET": "1", "TORCHDYNAMO_DISABLE": "1"}
     import triton.backends
     from triton.runtime.driver import driver
 
