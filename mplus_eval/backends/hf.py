@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mplus_eval.backends.asking import asking_of
 from mplus_eval.backends.base import LoadedModel, OpenedModel, Response
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
+from mplus_eval.backends.placement import OUT_OF_MEMORY, Placement
 from mplus_eval.backends.reasoning import reasoning_of
 from mplus_eval.models.chat_format import chat_format
 from mplus_eval.models.gguf import read_gguf
@@ -29,6 +30,7 @@ class HfModel(LmEvalModel):
     """A transformers model; out of memory halves what is computed at once and goes on."""
 
     lm: FastHFLM
+    placement = Placement()
 
     @property
     def opened(self) -> OpenedModel:
@@ -51,28 +53,52 @@ class HfModel(LmEvalModel):
         return self._with_memory(lambda: self.lm.score_encoded(pairs))
 
     def _with_memory(self, ask: Callable[[], list[Response]]) -> list[Response]:
-        import torch
-        from accelerate.utils.memory import should_reduce_batch_size
-
         while True:
             try:
                 return ask()
             except RuntimeError as error:
-                if not isinstance(error, torch.OutOfMemoryError) and not should_reduce_batch_size(error):
+                if not is_out_of_memory(error):
                     raise
                 if not self.lm.halve():
-                    raise MemoryError("out of memory, also with one item at a time") from error
+                    raise MemoryError(f"out of memory, also with one item at a time; {OUT_OF_MEMORY}") from error
             # Outside the handler, so that the failed call's tensors are no longer held by its traceback.
             _free()
 
     def close(self) -> None:
         """Forget the model and give its memory back."""
         super().close()
+        self.placement.clear()
         _free()
 
 
 def load(model: ModelSpec, source: ModelLocation) -> HfModel:
-    """Load a checkpoint directory or GGUF file, with its adapter where it has one."""
+    """Load a checkpoint directory or GGUF file, with its adapter where it has one.
+
+    Raises:
+        MemoryError: when it does not fit where it is to lie.
+    """
+    if model.tp_plan is None:
+        return load_here(model, source)
+    from mplus_eval.backends.lockstep import load_in_step
+
+    return load_in_step(model, source)
+
+
+def load_here(model: ModelSpec, source: ModelLocation, kind: type[HfModel] = HfModel) -> HfModel:
+    """Load a model, or this process's slice of it."""
+    placement = Placement.of(model)
+    try:
+        backend = _loaded(model, source, placement, kind)
+    except BaseException as error:
+        placement.clear()
+        if isinstance(error, RuntimeError) and is_out_of_memory(error):
+            raise MemoryError(f"out of memory; {OUT_OF_MEMORY}") from error
+        raise
+    backend.placement = placement
+    return backend
+
+
+def _loaded(model: ModelSpec, source: ModelLocation, placement: Placement, kind: type[HfModel]) -> HfModel:
     from mplus_eval.backends.fast_hflm import FastHFLM
     from mplus_eval.inference.budget import Budget
 
@@ -92,6 +118,9 @@ def load(model: ModelSpec, source: ModelLocation) -> HfModel:
         add_bos=model.add_bos,
         generation=model.generation,
         budget=None if model.batch_size == "auto" else Budget.of_batch(model.batch_size),
+        max_length=model.max_length,
+        **({"attn_implementation": model.attn_implementation} if model.attn_implementation else {}),
+        **placement.of_hflm,
     )
     set_chat_template(lm, model.chat_template, model.enable_thinking)
     chat = chat_format(lm.tokenizer)
@@ -109,7 +138,15 @@ def load(model: ModelSpec, source: ModelLocation) -> HfModel:
         quantization=stored_quantization(source, lm.config),
     )
     facts = LoadedModel("hf", dtype, int(lm.model.num_parameters()), device, lm.tier, asking)
-    return HfModel(lm, facts, requests_per_call(model))
+    return kind(lm, facts, requests_per_call(model))
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether a device had too little memory: accelerators say so by a class, processors in words."""
+    import torch
+    from accelerate.utils.memory import should_reduce_batch_size
+
+    return isinstance(error, torch.OutOfMemoryError) or bool(should_reduce_batch_size(error))
 
 
 def device_of(model: ModelSpec) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -34,13 +33,13 @@ from mplus_eval.models.hub import (
     hub_tokenizer_faults,
     tokenizer_files,
 )
+from mplus_eval.models.placement import placement_faults
 from mplus_eval.models.servers import api_of, listed_models, server_faults, server_of
 from mplus_eval.servers.api import NoApiError, ServedApi
 from mplus_eval.spec.backends import BACKENDS, DEFAULT_BACKEND, BackendInfo, either
 from mplus_eval.spec.model import SERVER_KEYS, ModelSpec, is_url
 
 _DEMO = "demo:"
-_DEVICE = re.compile(r"(cpu|mps|cuda|xpu|npu|hpu)(:\d+)?")
 
 
 @dataclass(frozen=True)
@@ -271,17 +270,4 @@ def _loading_faults(model: ModelSpec, backend: BackendInfo, where: str) -> list[
     if model.quantization and find_spec("bitsandbytes") is None:
         faults.append(f"{where}: quantization needs the package bitsandbytes: pip install bitsandbytes")
     faults += [f"{where}: the backend {backend.name} {each.why}" for each in backend.refusals if each.meets(model)]
-    if not (backend.takes_local_devices and model.device):
-        return faults
-    import torch
-
-    # lm-eval would take another device than one that is not here without a word.
-    here = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
-    if torch.backends.mps.is_available():
-        here.append("mps")
-    device = _DEVICE.fullmatch(model.device)
-    is_here = device is not None and (model.device in here or (device[2] is None and f"{model.device}:0" in here))
-    cannot_be_told = device is not None and device[1] in ("xpu", "npu", "hpu")
-    if not is_here and not cannot_be_told:
-        faults.append(f"{where}: there is no device {model.device!r} here, but {', '.join(here)}")
-    return faults
+    return faults + (placement_faults(model, where) if backend.takes_local_devices else [])

@@ -48,6 +48,7 @@ class ResolvedModel:
             "tokenizer": self.tokenizer,
             "dtype": " ".join(filter(None, [self.spec.dtype, self.spec.quantization])),
             "asking": self.spec.asking,
+            **self.spec.loading,
             **({"api": self.location.api.words} if self.location.api else {}),
         }
 

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 from mplus_eval.data.hub import reason
 from mplus_eval.servers.api import PATHS, NoApiError, ServedApi, find_api
-from mplus_eval.spec.backends import BackendInfo, ServerApi
+from mplus_eval.spec.backends import PLACEMENT_KEYS, BackendInfo, ServerApi
 from mplus_eval.spec.model import ModelSpec, is_url
 
 _TIMEOUT_SECONDS = 10.0
-_MEANINGLESS_KEYS = ("revision", "adapter", "device", "quantization")
+_MEANINGLESS_KEYS = ("revision", "adapter", "device", "quantization", *PLACEMENT_KEYS, "max_length")
 TEMPLATE_OWNERS = ("vllm", "sglang")
 """Servers that pass words on to a chat template."""
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
+PLACEMENT_KEYS = ("device_map", "max_memory", "offload_folder", "tp_plan", "attn_implementation")
+"""Keys of a model that transformers loads."""
+
+
 @dataclass(frozen=True)
 class ServerApi:
     """How servers of one kind are addressed; they offer their models at `/models`, as OpenAI's do."""
@@ -88,6 +92,10 @@ BACKENDS = {
             refusals=(
                 Refusal("quantization", "quantizes to 4bit only; use 4bit, or the backend hf", value="8bit"),
                 Refusal("device", "takes its devices from CUDA_VISIBLE_DEVICES, not from device"),
+                *(
+                    Refusal(key, f"places and computes a model in its own way; {key} is of the backend hf")
+                    for key in PLACEMENT_KEYS
+                ),
             ),
         ),
         BackendInfo(

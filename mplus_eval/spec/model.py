@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from mplus_eval.errors import UsageError
 from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.spec.fields import Accepts, Fields, Positive, not_a_truth_value
+from mplus_eval.spec.placement import Attention, DeviceMap, MaxMemory
 from mplus_eval.spec.results import ResultsKey
 
 KNOWN_ROLES = ("base", "instruct", "sft", "chosen", "plus")
@@ -41,6 +42,16 @@ class ModelSpec(Fields):
     adapter: str | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: str | None = None
+    device_map: DeviceMap = Field(default=None, description="how its parts are spread over GPUs, memory, disk")
+    max_memory: MaxMemory = Field(default=None, description="of device_map: most bytes of weights by device")
+    offload_folder: str | None = Field(
+        default=None, description="of device_map: where parts are kept that go to the disk; else a temporary folder"
+    )
+    tp_plan: Annotated[Literal["auto"] | None, Accepts("auto")] = Field(
+        default=None, description="auto: split over the processes that torchrun started, by transformers' own plan"
+    )
+    attn_implementation: Attention | None = Field(default=None, description="the code that computes attention")
+    max_length: Positive | None = Field(default=None, description="longest sequence, in tokens; else the model's own")
     quantization: Literal["4bit", "8bit"] | None = None
     file: str | None = Field(default=None, description="a GGUF file in the directory that is the source")
     allow_bin: bool = Field(
@@ -77,7 +88,7 @@ class ModelSpec(Fields):
     trajectory: str | None = Field(default=None, description="the model of whose training this is a saved step")
     step: int | None = Field(default=None, description="of a trajectory: after how many steps of training it was saved")
 
-    @field_validator("source", "tokenizer", "adapter", "chat_template")
+    @field_validator("source", "tokenizer", "adapter", "chat_template", "offload_folder")
     @classmethod
     def _home(cls, value: object) -> object:
         """Put the home directory for `~`, which a shell leaves alone after NAME=."""
@@ -94,6 +105,15 @@ class ModelSpec(Fields):
     def model_role(self) -> str:
         """The role given, or the name when it is itself a known role, else `model`."""
         return self.role or (self.name if self.name in KNOWN_ROLES else "model")
+
+    @property
+    def loading(self) -> dict[str, str]:
+        """What of how it is loaded can change a number: components of every cell's fingerprint, where they are given.
+
+        Where its parts lie cannot.
+        """
+        given = {"attention": self.attn_implementation, "max length": self.max_length}
+        return {name: str(value) for name, value in given.items() if value is not None}
 
     @property
     def asking(self) -> str:
