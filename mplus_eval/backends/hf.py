@@ -18,7 +18,7 @@ from mplus_eval.spec.model import ModelSpec
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
-    from transformers import PretrainedConfig
+    from transformers import PretrainedConfig, PreTrainedModel
 
     from mplus_eval.backends.fast_hflm import FastHFLM
 
@@ -137,8 +137,16 @@ def _loaded(model: ModelSpec, source: ModelLocation, placement: Placement, kind:
         reasoning=lm.reasoning,
         quantization=stored_quantization(source, lm.config),
     )
-    facts = LoadedModel("hf", dtype, int(lm.model.num_parameters()), device, lm.tier, asking)
+    facts = LoadedModel("hf", dtype, n_parameters(lm.model), device, lm.tier, asking)
     return kind(lm, facts, requests_per_call(model))
+
+
+def n_parameters(model: PreTrainedModel) -> int:
+    """How many weights a model has; tied ones count once, also where they are offloaded and no longer one tensor."""
+    sizes = {name: weight.numel() for name, weight in model.named_parameters()}
+    tied = getattr(model, "all_tied_weights_keys", None) or {}
+    twice = sum(size for name, size in sizes.items() if tied.get(name) in sizes)
+    return int(model.num_parameters()) - twice
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

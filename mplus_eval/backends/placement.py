@@ -18,8 +18,8 @@ from mplus_eval.spec.model import ModelSpec
 from mplus_eval.store.hashes import cache_directory
 
 OUT_OF_MEMORY = (
-    "device_map=auto spreads a model over all GPUs, main memory and the disk, max_memory=0:20GiB+cpu:60GiB says how much "
-    "of each, tp_plan=auto splits it over processes; dtype=bfloat16 or quantization=4bit make it smaller"
+    "device_map=auto spreads a model over GPUs, main memory and disk, max_memory=0:20GiB+cpu:60GiB says how much of "
+    "each, tp_plan=auto splits it over processes; dtype=bfloat16 or quantization=4bit makes it smaller"
 )
 """What a model's keys can do about it."""
 

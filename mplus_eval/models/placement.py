@@ -34,11 +34,11 @@ def placement_faults(model: ModelSpec, where: str) -> list[str]:
     faults = _contradictions(model, where)
     if model.device is not None:
         faults += _device_faults(model.device, where)
-    faults += _gpu_faults([*_gpus_of_map(model.device_map), *(model.max_memory or ())], where)
-    if (needs := _PACKAGES.get(model.attn_implementation or "")) and find_spec(needs[0]) is None:
+    faults += _gpu_faults([*_places(model.device_map), *(model.max_memory or ())], where)
+    if (module := _PACKAGES.get(model.attn_implementation or "")) and find_spec(module) is None:
         faults.append(
-            f"{where}: attn_implementation {model.attn_implementation!r} needs the package {needs[1]}, which is not "
-            "here; sdpa needs nothing"
+            f"{where}: attn_implementation {model.attn_implementation!r} needs the module {module}, which is not "
+            "installed; sdpa needs none"
         )
     if (folder := model.offload_folder) is not None and Path(folder).exists() and not Path(folder).is_dir():
         faults.append(f"{where}: offload_folder {folder!r} is no folder; one that is there or can be made is accepted")
@@ -85,10 +85,20 @@ def _contradictions(model: ModelSpec, where: str) -> list[str]:
             faults.append(f"{where}: {key} belongs to device_map, which is not given; device_map=auto is usual")
     if model.max_memory is not None and isinstance(model.device_map, Mapping):
         faults.append(f"{where}: max_memory says nothing where device_map names the place of every module")
+    if {"cpu", "disk"} & {*_places(model.device_map)} and len({*_places(model.device_map)}) > 1 and _has_adapter(model):
+        faults.append(
+            f"{where}: an adapter goes on a base whose parts all lie on GPUs, or all in main memory; merge it into the "
+            "base first, or leave cpu and disk out of device_map"
+        )
     return faults
 
 
-def _gpus_of_map(device_map: DeviceMap) -> list[int | Literal["cpu", "disk"]]:
+def _has_adapter(model: ModelSpec) -> bool:
+    return bool(model.adapter) or is_adapter(Path(model.source))
+
+
+def _places(device_map: DeviceMap) -> list[int | Literal["cpu", "disk"]]:
+    """Every place that is named."""
     return list(device_map.values()) if isinstance(device_map, Mapping) else []
 
 
@@ -122,7 +132,7 @@ def _tensor_parallel_faults(model: ModelSpec, where: str) -> list[str]:
     if os.environ["RANK"] != "0":
         return [f"{where}: tp_plan: process {os.environ['RANK']} follows process 0, which alone asks: {_LAUNCH}"]
     faults = []
-    if model.adapter or is_adapter(Path(model.source)):
+    if _has_adapter(model):
         faults.append(f"{where}: tp_plan splits whole checkpoints; merge the adapter into its base first")
     if model.quantization:
         faults.append(f"{where}: tp_plan splits weights that are not quantized; leave quantization out")

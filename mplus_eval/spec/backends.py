@@ -92,10 +92,7 @@ BACKENDS = {
             refusals=(
                 Refusal("quantization", "quantizes to 4bit only; use 4bit, or the backend hf", value="8bit"),
                 Refusal("device", "takes its devices from CUDA_VISIBLE_DEVICES, not from device"),
-                *(
-                    Refusal(key, f"places and computes a model in its own way; {key} is of the backend hf")
-                    for key in PLACEMENT_KEYS
-                ),
+                *(Refusal(key, f"places models in its own way; {key} is for hf") for key in PLACEMENT_KEYS),
             ),
         ),
         BackendInfo(
