@@ -100,7 +100,7 @@ class Harmlessness:
         for name, prompt_set in self.sets.items():
             if model.spec.trajectory is not None and name != self.settings.primary:
                 continue
-            if prompt_set.kind == "layers" and not BACKENDS[model.backend].opens_layers:
+            if prompt_set.kind == "layers" and not _opens_layers(model):
                 continue
             components = {
                 **model.components,
@@ -232,6 +232,11 @@ class Harmlessness:
             missing=failures,
         )
         return {"toxicity": toxicity}
+
+
+def _opens_layers(model: ResolvedModel) -> bool:
+    """Whether its layers can be looked into: they are whole, and in this process."""
+    return BACKENDS[model.backend].opens_layers and model.spec.tp_plan is None
 
 
 def _settings(spec: CompareSpec, suite: Suite) -> HarmlessnessSettings | None:

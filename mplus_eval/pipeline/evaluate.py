@@ -142,7 +142,10 @@ class _Evaluation:
                     backend = self.load(model)
                 else:
                     backend = load_backend(model.backend, model.spec, model.location)
-            except Exception as error:  # noqa: BLE001 - any failure to load is this model's; the others go on
+            except Exception as error:
+                # Any failure to load is this model's; the others go on.
+                if _ends_the_run(error):
+                    raise
                 cause = _cause(error, "loading the model: ")
         try:
             for cell in cells:
@@ -168,7 +171,7 @@ class _Evaluation:
             if backend is not None:
                 follow_up.ask(backend, self.directory)
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in FULL_DISK:
+            if _ends_the_run(error):
                 raise
             why = _cause(error)
         if why is not None:
@@ -192,7 +195,7 @@ class _Evaluation:
             self.scores.score(cell, [part for part in cell.parts if part.round <= self.round])
         except Exception as error:
             # A cell may fail in any way; it is stored with its cause, and the others go on.
-            if isinstance(error, OSError) and error.errno in FULL_DISK:
+            if _ends_the_run(error):
                 raise
             return _cause(error)
         # Where not one item has a score, or an answer, the cell has failed and not its items.
@@ -234,6 +237,11 @@ class _Evaluation:
             self.failures[cell.key] = why
             self.directory.write_failure(*cell.key, why)
         self.progress.finish_cell(cell, why)
+
+
+def _ends_the_run(error: Exception) -> bool:
+    """Whether no other cell can be computed either."""
+    return isinstance(error, InterruptedRunError) or (isinstance(error, OSError) and error.errno in FULL_DISK)
 
 
 def _cause(error: BaseException, doing: str = "") -> str:
