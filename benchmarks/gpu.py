@@ -58,9 +58,9 @@ SECTIONS = (
     Section("parity", "gpu_parity", "parity", 75),
     Section("scoring", "gpu_speed", "scoring_speed", 65),
     Section("generation", "gpu_speed", "generation_speed", 65),
-    Section("vllm", "gpu_speed", "vllm_speed", 85),
-    Section("training", "gpu_programs", "training", 115),
-    Section("tests", "gpu_programs", "marked_tests", 65),
+    Section("vllm", "gpu_speed", "vllm_speed", 100),
+    Section("training", "gpu_programs", "training", 105),
+    Section("tests", "gpu_programs", "marked_tests", 60),
 )
 TINY_SECONDS = 300.0
 """Of a section on a processor, which may be busy with other things."""

@@ -112,8 +112,8 @@ def _shared(bench: Bench) -> dict[str, Any]:
 def _sets(bench: Bench) -> Iterator[tuple[str, list[Any], float | None]]:
     """Request sets, each with its goal."""
     makers: dict[str, tuple[Callable[..., list[Any]], tuple[int, ...], tuple[int, ...], float | None]] = {
-        "MMLU 5-shot": (mmlu, (6, 30), (1, 3), GOAL),
-        "HellaSwag 0-shot": (hellaswag_0, (200,), (6,), None),
+        "MMLU 5-shot": (mmlu, (6, 20), (1, 3), GOAL),
+        "HellaSwag 0-shot": (hellaswag_0, (120,), (6,), None),
         "HellaSwag 10-shot sampled": (hellaswag_10_sampled, (32,), (1,), GOAL),
         "HellaSwag 10-shot fixed": (hellaswag_10_fixed, (32,), (2,), None),
     }

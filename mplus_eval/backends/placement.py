@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import tempfile
+import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,14 +25,19 @@ OUT_OF_MEMORY = (
 """What a model's keys can do about it."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Placement:
     """Of one model, while it is loaded."""
 
     of_hflm: dict[str, Any] = field(default_factory=dict)
     """Arguments of `CheckedHFLM`, by which it leaves the model where transformers has put it."""
     folder: Path | None = None
-    """A temporary one, which is removed with the model."""
+    """A temporary one, which is removed with the model, or at the latest with this process."""
+
+    def __post_init__(self) -> None:
+        """See to it that the folder is removed."""
+        if self.folder is not None:
+            self._removal = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
     @classmethod
     def of(cls, model: ModelSpec) -> Placement:
@@ -55,7 +61,7 @@ class Placement:
     def clear(self) -> None:
         """Remove what was written for it."""
         if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self._removal()
 
 
 def temporary_folder() -> Path:

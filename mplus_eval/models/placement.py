@@ -19,11 +19,8 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
 _DEVICE = re.compile(r"(cpu|mps|cuda|xpu|npu|hpu)(:\d+)?")
-_PACKAGES = {
-    "flash_attention_2": ("flash_attn", "flash-attn"),
-    "flash_attention_3": ("flash_attn_interface", "flash-attn"),
-}
-"""What an implementation of attention needs: the module, and the package that has it."""
+_MODULES = {"flash_attention_2": "flash_attn", "flash_attention_3": "flash_attn_interface"}
+"""What an implementation of attention needs."""
 _POSITIONS = ("n_positions", "max_position_embeddings", "n_ctx")
 """What configurations call the length that lm-eval takes for the longest sequence."""
 _LAUNCH = "torchrun --nproc-per-node N -m mplus_eval compare …"
@@ -35,7 +32,7 @@ def placement_faults(model: ModelSpec, where: str) -> list[str]:
     if model.device is not None:
         faults += _device_faults(model.device, where)
     faults += _gpu_faults([*_places(model.device_map), *(model.max_memory or ())], where)
-    if (module := _PACKAGES.get(model.attn_implementation or "")) and find_spec(module) is None:
+    if (module := _MODULES.get(model.attn_implementation or "")) and find_spec(module) is None:
         faults.append(
             f"{where}: attn_implementation {model.attn_implementation!r} needs the module {module}, which is not "
             "installed; sdpa needs none"
