@@ -137,16 +137,31 @@ def test_too_little_memory_for_loading_names_the_keys_that_help(
     assert offloaded() == []
 
 
+@pytest.fixture
+def wide(tiny_model: TinyModel, tmp_path: Path) -> Path:
+    """A model whose heads are as wide as FlexAttention needs them, which is what computes the tree on a GPU."""
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    sizes = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    torch.manual_seed(0)
+    ids = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
+    LlamaForCausalLM(LlamaConfig(vocab_size=320, initializer_range=0.3, **sizes, **ids)).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(tiny_model()).save_pretrained(tmp_path)
+    return tmp_path
+
+
 @pytest.mark.gpu
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_a_model_spread_over_gpu_memory_and_disk_answers_as_on_the_gpu(tiny_model: TinyModel, dtype: str) -> None:
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-3), ("bfloat16", 1.0)])
+def test_a_model_spread_over_gpu_memory_and_disk_answers_as_on_the_gpu(
+    wide: Path, dtype: str, tolerance: float
+) -> None:
     elsewhere = {"model.layers.0": 0, "model.layers.1": "disk", "model.norm": "cpu", "model.rotary_emb": 0}
-    whole = load(tiny_model(), device="cuda", dtype=dtype)
-    spread = load(tiny_model(), device_map={"model.embed_tokens": "cpu", **elsewhere, "lm_head": 0}, dtype=dtype)
+    whole = load(wide, device="cuda", dtype=dtype)
+    spread = load(wide, device_map={"model.embed_tokens": "cpu", **elsewhere, "lm_head": 0}, dtype=dtype)
     assert spread.facts.scoring is not None
     assert spread.facts.scoring.name == "tree"
     expected, found = (log_probabilities(each.respond(choices())) for each in (whole, spread))
-    assert found == pytest.approx(expected, abs=1e-4 if dtype == "float32" else 0.1)
+    assert found == pytest.approx(expected, abs=tolerance)
     if dtype == "float32":
         assert [each.text for each in spread.respond(generations())] == [
             each.text for each in whole.respond(generations())
