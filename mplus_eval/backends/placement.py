@@ -43,11 +43,11 @@ class Placement:
     def of(cls, model: ModelSpec) -> Placement:
         """What a model's keys ask for; nothing where it lies on one device."""
         if model.tp_plan is not None:
-            from transformers.distributed import DistributedConfig
+            from transformers.distributed.configuration_utils import DistributedConfig
 
             # Named so, since transformers 5.18 no longer takes the plan alone.
-            placement = {"tp_plan": None, "distributed_config": DistributedConfig(tp_plan=model.tp_plan)}
-            return cls({"tp_plan": model.tp_plan, "placement": placement})
+            split = {"tp_plan": None, "distributed_config": DistributedConfig(tp_plan=model.tp_plan)}
+            return cls({"tp_plan": model.tp_plan, "placement": split})
         if model.device_map is None:
             return cls()
         folder = None if model.offload_folder else temporary_folder()

@@ -65,7 +65,7 @@ def configured_faults(model: ModelSpec, config: PretrainedConfig, where: str) ->
     kind, size = text.model_type, int(os.environ.get("WORLD_SIZE", "1"))
     if not getattr(text, "base_model_tp_plan", None):
         return [*faults, f"{where}: tp_plan: transformers has no plan for {kind}; device_map=auto spreads its layers"]
-    heads = getattr(text, "num_key_value_heads", None) or getattr(text, "num_attention_heads", size)
+    heads = int(getattr(text, "num_key_value_heads", None) or getattr(text, "num_attention_heads", None) or size)
     if heads % size:
         faults.append(f"{where}: tp_plan: {size} processes cannot share its {heads} key heads; start a divisor of them")
     return faults

@@ -42,6 +42,13 @@ def test_a_model_is_hashed_by_its_weights_tokenizer_and_template(checkpoint: Pat
     assert model.fingerprint == hash_components(parts)
 
 
+def test_how_it_is_loaded_is_a_component_where_it_changes_numbers_and_was_asked_for(checkpoint: Path) -> None:
+    plain = resolved(checkpoint).components
+    assert resolved(checkpoint, device_map="auto", max_memory={"cpu": "1GiB"}).components == plain
+    chosen = resolved(checkpoint, attn_implementation="eager", max_length=64).components
+    assert chosen == {**plain, "attention": "eager", "max length": "64"}
+
+
 def test_an_adapters_weights_are_hashed_with_its_bases(checkpoint: Path, tmp_path: Path) -> None:
     adapter = build_adapter(tmp_path / "adapter", checkpoint)
     both = hash_components({"base": weights_hash(checkpoint), "adapter": weights_hash(adapter)})
