@@ -27,7 +27,7 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -36,14 +36,14 @@ from typing import Any
 
 import torch
 from gpu_line import Bench, Line
-from printout import add_write, printed
+from printout import ROOT, add_write, printed
 
 from mplus_eval.log_setup import silence_libraries
 
 
 @dataclass
 class Section:
-    """A part of the whole, with the seconds that it may take; all together have 7 minutes and 50 seconds."""
+    """A part of the whole, with the seconds that it may take; all together have 7 minutes and 45 seconds."""
 
     name: str
     module: str
@@ -55,7 +55,7 @@ class Section:
 
 
 SECTIONS = (
-    Section("parity", "gpu_parity", "parity", 75),
+    Section("parity", "gpu_parity", "parity", 70),
     Section("scoring", "gpu_speed", "scoring_speed", 65),
     Section("generation", "gpu_speed", "generation_speed", 65),
     Section("vllm", "gpu_speed", "vllm_speed", 100),
@@ -88,15 +88,15 @@ def measure(arguments: argparse.Namespace) -> int:
     device = "cpu" if arguments.tiny else "cuda"
     sections = [section for section in SECTIONS if arguments.only in (None, section.name)]
     print(", ".join(f"{key} {value}" for key, value in machine(device).items()))
-    # The libraries are loaded once, by a process that never touches the GPU.
     silence_libraries()
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(sorted({section.module for section in sections}))
-    started = time.perf_counter()
+    context, started, spare = _context(device, {section.module for section in sections}), time.perf_counter(), 0.0
     for section in sections:
         print(f"\n{section.name}", flush=True)
-        for line in run(section, device, context, tiny=arguments.tiny):
+        # What those before it left of their time is its own, too.
+        seconds = TINY_SECONDS if arguments.tiny else section.seconds + spare
+        for line in run(section, Bench(device, arguments.tiny, time.time() + seconds), context):
             print(line.row(), flush=True)
+        spare = max(0.0, seconds - section.took)
         if section.failure:
             print(f"  FAILED after {section.took:.0f} s: {section.failure}", flush=True)
     statuses = [line.status for section in sections for line in section.lines]
@@ -111,10 +111,9 @@ def measure(arguments: argparse.Namespace) -> int:
     return int(bool(failed) or "FAULT" in statuses or "MISSED" in statuses)
 
 
-def run(section: Section, device: str, context: Any, *, tiny: bool) -> Iterator[Line]:
+def run(section: Section, bench: Bench, context: Any) -> Iterator[Line]:
     """The lines of a section as they come; why it ended early, if it did, stands in the section then."""
-    seconds, started = TINY_SECONDS if tiny else section.seconds, time.time()
-    bench = Bench(device, tiny, started + seconds)
+    started = time.time()
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_measure_in_process, args=(section.module, section.function, bench, sender))
     process.start()
@@ -131,12 +130,26 @@ def run(section: Section, device: str, context: Any, *, tiny: bool) -> Iterator[
         section.lines.append(said)
         yield said
     else:
-        section.failure = f"more than its {seconds:.0f} s; what was measured until then stands"
+        section.failure = f"more than its {bench.ends - started:.0f} s; what was measured until then stands"
     section.took = time.time() - started
     process.join(5)
     if process.is_alive():
         # With what it has started, such as an engine.
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def _context(device: str, modules: Collection[str]) -> Any:
+    """How processes are started: from one that has loaded the libraries and never touched the GPU, or else anew."""
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # which looks for a GPU without touching it
+    # It looks for modules where its environment says.
+    folders = [str(Path(__file__).parent), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    os.environ["PYTHONPATH"] = os.pathsep.join(folders)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(sorted(modules))
+    probe = context.Process(target=torch.zeros, args=(1,), kwargs={"device": device})
+    probe.start()
+    probe.join()
+    return context if probe.exitcode == 0 else multiprocessing.get_context("spawn")
 
 
 def machine(device: str) -> dict[str, str]:
