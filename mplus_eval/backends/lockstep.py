@@ -23,6 +23,7 @@ from mplus_eval.backends.base import Response
 from mplus_eval.backends.hf import HfModel, is_out_of_memory, load_here
 from mplus_eval.errors import InterruptedRunError, UsageError
 from mplus_eval.models.locations import ModelLocation
+from mplus_eval.models.placement import group_rank
 from mplus_eval.spec.model import ModelSpec
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def load_in_step(model: ModelSpec, source: ModelLocation) -> SlicedModel:
 
 def is_follower() -> bool:
     """Whether another process of a group asks."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and os.environ.get("RANK", "0") != "0"
+    return bool(group_rank())
 
 
 @contextmanager
@@ -174,7 +175,7 @@ def leading() -> Iterator[None]:
 
     After a failure they are not: this process ends with an exit code, and torchrun ends the others.
     """
-    if "RANK" not in os.environ:
+    if group_rank() is None:
         yield
         return
     group = Group.current = Group()

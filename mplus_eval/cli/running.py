@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -68,15 +67,12 @@ def plan_and_show(
 def _drafted(
     models: Sequence[str], config: str | None, given: Mapping[str, object], *, verbose: bool
 ) -> tuple[CompareSpec, list[str]]:
+    from mplus_eval.models.placement import group_faults
     from mplus_eval.spec.draft import draft_spec
 
     _silence(verbose=verbose)
     spec, faults = draft_spec(models, config, given)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        from mplus_eval.models.placement import group_faults
-
-        faults += group_faults(spec)
-    return spec, faults
+    return spec, [*faults, *group_faults(spec)]
 
 
 def _silence(*, verbose: bool) -> None:

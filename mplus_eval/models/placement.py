@@ -26,6 +26,16 @@ _POSITIONS = ("n_positions", "max_position_embeddings", "n_ctx")
 _LAUNCH = "torchrun --nproc-per-node N -m mplus_eval compare …"
 
 
+def group_rank() -> int | None:
+    """Which of the processes that torchrun started this is; None where it started none."""
+    return int(os.environ["RANK"]) if "TORCHELASTIC_RUN_ID" in os.environ else None
+
+
+def group_size() -> int:
+    """How many processes torchrun started; one where it started none."""
+    return 1 if group_rank() is None else int(os.environ["WORLD_SIZE"])
+
+
 def placement_faults(model: ModelSpec, where: str) -> list[str]:
     """A line for everything about the keys of one model that cannot be so on this machine."""
     faults = _contradictions(model, where)
@@ -44,6 +54,8 @@ def placement_faults(model: ModelSpec, where: str) -> list[str]:
 
 def group_faults(spec: CompareSpec) -> list[str]:
     """What cannot be where torchrun started several processes: a model that one of them alone would load."""
+    if group_size() == 1:
+        return []
     return [
         f"model {model.name!r}: torchrun started several processes, and it would be loaded by one of them; give it "
         "tp_plan=auto, or start the command without torchrun"
@@ -62,7 +74,7 @@ def configured_faults(model: ModelSpec, config: PretrainedConfig, where: str) ->
             faults.append(f"{where}: max_length {model.max_length}: at most its {positions} positions are accepted")
     if not model.tp_plan:
         return faults
-    kind, size = text.model_type, int(os.environ.get("WORLD_SIZE", "1"))
+    kind, size = text.model_type, group_size()
     if not getattr(text, "base_model_tp_plan", None):
         return [*faults, f"{where}: tp_plan: transformers has no plan for {kind}; device_map=auto spreads its layers"]
     heads = int(getattr(text, "num_key_value_heads", None) or getattr(text, "num_attention_heads", None) or size)
@@ -124,10 +136,10 @@ def _device_faults(device: str, where: str) -> list[str]:
 
 
 def _tensor_parallel_faults(model: ModelSpec, where: str) -> list[str]:
-    if "RANK" not in os.environ:
+    if (rank := group_rank()) is None:
         return [f"{where}: tp_plan splits it over processes that torchrun starts: {_LAUNCH}"]
-    if os.environ["RANK"] != "0":
-        return [f"{where}: tp_plan: process {os.environ['RANK']} follows process 0, which alone asks: {_LAUNCH}"]
+    if rank > 0:
+        return [f"{where}: tp_plan: process {rank} follows process 0, which alone asks: {_LAUNCH}"]
     faults = []
     if _has_adapter(model):
         faults.append(f"{where}: tp_plan splits whole checkpoints; merge the adapter into its base first")

@@ -32,7 +32,14 @@ def torchrun(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    given = {"RANK": 0, "LOCAL_RANK": 0, "WORLD_SIZE": 1, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    given = {
+        "TORCHELASTIC_RUN_ID": "test",
+        "RANK": 0,
+        "LOCAL_RANK": 0,
+        "WORLD_SIZE": 1,
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+    }
     for name, value in given.items():
         monkeypatch.setenv(name, str(value))
     yield
@@ -125,13 +132,15 @@ def test_the_same_failure_everywhere_is_raised_as_it_is() -> None:
 
 
 def test_without_torchrun_nobody_is_led(tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
     with leading():
         assert Group.current is None
         with pytest.raises(UsageError, match="only compare, plan, toxicity and conversation lead a group"):
             load(tiny_model(), tp_plan="auto")
     assert not is_follower()
-    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    assert not is_follower()  # another launcher's number
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "test")
     assert [monkeypatch.setenv("RANK", rank) or is_follower() for rank in ("0", "1")] == [False, True]
 
 

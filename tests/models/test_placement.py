@@ -19,13 +19,18 @@ from tests.tiny_models import build_adapter
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """One process on a machine without GPUs, whatever this one has."""
-    for name in ("RANK", "WORLD_SIZE"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
 
 
 def faults(**keys: Any) -> list[str]:
     return placement_faults(ModelSpec(name="m", source="./m", **keys), "model 'm'")
+
+
+def torchrun(monkeypatch: pytest.MonkeyPatch, *, rank: int = 0, size: int = 2) -> None:
+    """What torchrun says to a process that it starts."""
+    for name, value in {"TORCHELASTIC_RUN_ID": "test", "RANK": rank, "WORLD_SIZE": size}.items():
+        monkeypatch.setenv(name, str(value))
 
 
 def configured(config: Any, **keys: Any) -> list[str]:
@@ -76,17 +81,19 @@ def test_another_backend_refuses_each_by_name(backend: str, tiny_model: TinyMode
 
 
 def test_a_process_that_torchrun_started_asks_where_it_is_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RANK", "0")
+    torchrun(monkeypatch, rank=0)
     assert faults(tp_plan="auto") == []
     assert "merge the adapter" in faults(tp_plan="auto", adapter="./x")[0]
     assert "leave quantization out" in faults(tp_plan="auto", quantization="4bit")[0]
-    monkeypatch.setenv("RANK", "1")
+    torchrun(monkeypatch, rank=1)
     assert "process 1 follows process 0" in faults(tp_plan="auto")[0]
 
 
-def test_among_several_processes_every_model_that_is_loaded_here_is_split() -> None:
+def test_among_several_processes_every_model_that_is_loaded_here_is_split(monkeypatch: pytest.MonkeyPatch) -> None:
     spec, _ = draft_spec(["a=./a,tp_plan=auto", "b=./b", "c=http://h:1/v1"])
     assert isinstance(spec, CompareSpec)
+    assert group_faults(spec) == []
+    torchrun(monkeypatch, size=2)
     (line,) = group_faults(spec)
     assert line.startswith("model 'b': torchrun started several processes")
 
@@ -103,7 +110,7 @@ def test_a_length_has_a_position_for_every_token(tiny_model: TinyModel) -> None:
 def test_processes_share_the_heads_of_a_model_that_has_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     config = LlamaConfig(num_attention_heads=8, num_key_value_heads=4)
     for size, fits in ((2, True), (4, True), (3, False), (8, False)):
-        monkeypatch.setenv("WORLD_SIZE", str(size))
+        torchrun(monkeypatch, size=size)
         assert (configured(config, tp_plan="auto") == []) is fits
     assert "transformers has no plan for gpt2" in configured(GPT2Config(), tp_plan="auto")[0]
 
