@@ -14,6 +14,7 @@ from mplus_eval.backends import load_backend
 from mplus_eval.backends.adapters import OffloadedBaseError
 from mplus_eval.backends.hf import HfModel, n_parameters
 from mplus_eval.backends.placement import temporary_folder
+from mplus_eval.inference.tree_scorer import TreeScorer
 from mplus_eval.models.locations import resolve_source
 from mplus_eval.spec.model import ModelSpec
 from mplus_eval.store.hashes import cache_directory
@@ -135,6 +136,23 @@ def test_too_little_memory_for_loading_names_the_keys_that_help(
     with pytest.raises(MemoryError, match=r"^out of memory; device_map=auto .* max_memory=.* tp_plan=auto .*"):
         load(tiny_model(), device_map="auto")
     assert offloaded() == []
+
+
+def test_out_of_memory_halves_what_a_spread_model_computes_at_once(
+    tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spread = load(tiny_model(), **ALL_ON_DISK)
+    expected, score = log_probabilities(spread.respond(choices())), TreeScorer.score
+
+    def of_little_memory(self: TreeScorer, requests: Any) -> Any:
+        if self.budget.tokens > 256:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return score(self, requests)
+
+    monkeypatch.setattr(TreeScorer, "score", of_little_memory)
+    assert spread.lm.budget.tokens == 1024
+    assert log_probabilities(spread.respond(choices())) == pytest.approx(expected, abs=1e-5)
+    assert spread.lm.budget.tokens == 256
 
 
 @pytest.fixture
