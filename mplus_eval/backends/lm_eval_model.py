@@ -15,6 +15,7 @@ from mplus_eval.backends.generation_settings import ENDS
 from mplus_eval.backends.lm_eval_private import EncodedPair, score_tokens
 from mplus_eval.models.chat_turns import find_turns, fold_system
 from mplus_eval.models.thinking import with_variables
+from mplus_eval.sandbox import bound_chat_templates
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
@@ -186,7 +187,11 @@ def without_turns(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def set_chat_template(lm: LM, template: bool | str, enable_thinking: bool | None = None) -> None:
-    """Give an lm-eval model the chat template of a file, where one was named, and tell it `enable_thinking`."""
+    """Give an lm-eval model the chat template of a file, where one was named, and tell it `enable_thinking`.
+
+    Whatever template it has is rendered within limits from here on.
+    """
+    bound_chat_templates()
     text = Path(template).expanduser().read_text(encoding="utf-8") if isinstance(template, str) else None
     if enable_thinking is not None:
         own = text or getattr(lm, "hf_chat_template", None) or getattr(lm.tokenizer, "chat_template", None)

@@ -11,9 +11,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import lm_eval.utils
+from jinja2 import BaseLoader, StrictUndefined
 from lm_eval.tasks._factory import TaskFactory
 from lm_eval.tasks._index import Entry, Kind, TaskIndex
 from lm_eval.tasks._yaml_loader import load_yaml
+
+from mplus_eval.sandbox import Sandbox, regex_replace
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
@@ -33,6 +37,12 @@ __all__ = [
     "score_with",
     "set_requests",
 ]
+
+# The environment of all templates in task definitions, which lm-eval gives none of a sandbox's limits.
+lm_eval.utils.env = Sandbox(
+    changes_lists=True, loader=BaseLoader(), undefined=StrictUndefined, keep_trailing_newline=True
+)
+lm_eval.utils.env.filters["regex_replace"] = regex_replace
 
 REPLACED = {
     "_create_model": ("quantization_config",),

@@ -141,11 +141,15 @@ def _architecture_faults(config: Path, where: str, foreign_code: bool) -> list[s
     kind, architectures = settings.get("model_type"), settings.get("architectures")
     if "auto_map" in settings and foreign_code:
         return []
-    if kind not in CONFIG_MAPPING:
+    if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
         hint = "; its own code runs with trust_remote_code=true" if "auto_map" in settings else ""
         return [f"{where}: {config} has model_type {kind!r}, which transformers does not know{hint}"]
-    if isinstance(architectures, list) and not is_language_model(str(kind), architectures):
-        return [f"{where}: {config.parent} holds a {', '.join(architectures)}, which is not a causal language model"]
+    named = [architectures] if isinstance(architectures, str) else architectures or []
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        told = repr(architectures)[:60]
+        return [f"{where}: {config}: architectures {told}: a list of names of classes is expected"]
+    if not is_language_model(kind, named):
+        return [f"{where}: {config.parent} holds a {', '.join(named)}, which is not a causal language model"]
     return []
 
 
@@ -196,7 +200,11 @@ def _object_faults(path: Path, where: str) -> list[str]:
     """Say when a file is not a JSON object."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        return [f"{where}: {path} cannot be read ({error.strerror})"]
+    except RecursionError:
+        return [f"{where}: {path} is nested too deeply"]
+    except ValueError as error:
         return [f"{where}: {path} is not valid JSON ({error})"]
     return [] if isinstance(value, dict) else [f"{where}: {path} holds no JSON object"]
 
@@ -205,6 +213,6 @@ def _read_object(path: Path) -> dict[str, object]:
     """A JSON object, or an empty one where the file holds no such thing."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

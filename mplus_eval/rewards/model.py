@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mplus_eval.errors import SpecError
 from mplus_eval.records.training import damage_of
+from mplus_eval.sandbox import bound_chat_templates
 from mplus_eval.store.sealed import DamagedFileError, read_sealed
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class RewardModel:
         """
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+        bound_chat_templates()
         config = directory / "config.json"
         if not config.is_file():
             raise SpecError([f"reward model {directory}: no config.json, so it is not a checkpoint directory"])

@@ -88,7 +88,7 @@ def draft_spec(
     spec = _validated(specs, {key: value for key, value in asked.items() if key in OPTION_KEYS}, faults)
     faults += _contradictions(spec)
     names = list(dict.fromkeys([*entries, *(model.name for model in specs)]))
-    if names and spec.baseline and spec.baseline not in names:
+    if names and spec.baseline not in names:
         faults.append(f"baseline {spec.baseline!r} is not among the models: {', '.join(names)}")
     return spec, list(dict.fromkeys(faults))
 
@@ -135,9 +135,8 @@ def _draft_model(name: str, fields: Mapping[str, object], faults: list[str]) -> 
         )
     source, keys = fields["source"], {key: value for key, value in fields.items() if key != "source"}
     faults += _unknown_keys(keys, MODEL_KEYS, "key", f"model {name!r}")
-    template = fields.get("chat_template")
-    if isinstance(template, str) and not Path(template).expanduser().is_file():
-        faults.append(f"model {name!r}: chat_template {template!r} is neither true, false nor a file")
+    if why := _template_fault(keys.get("chat_template")):
+        faults.append(f"model {name!r}: chat_template {keys.pop('chat_template')!r} {why}")
     try:
         accepted = {key: value for key, value in keys.items() if key in MODEL_KEYS}
         model = ModelSpec.model_validate({"name": name, "source": source, **accepted})
@@ -148,6 +147,22 @@ def _draft_model(name: str, fields: Mapping[str, object], faults: list[str]) -> 
         return model
     record = read_record(Path(model.adapter or model.source))
     return model.model_copy(update={"role": record.role}) if record else model
+
+
+def _template_fault(template: object) -> str:
+    """What is wrong with the file of a chat template, in words that follow its name; empty where nothing is."""
+    if not isinstance(template, str):
+        return ""
+    path = Path(template).expanduser()
+    try:
+        if not path.is_file():
+            return "is neither true, false nor a file"
+        path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return "is not UTF-8 text"
+    except (OSError, ValueError) as error:
+        return f"cannot be read ({error})"
+    return ""
 
 
 def _unknown_keys(

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -29,6 +30,8 @@ from mplus_eval.store.sealed import forget
 _METADATA_KEY = b"mplus_eval"
 _CHECKSUM_KEY = b"mplus_eval_sha256"
 _NO_CHECKSUM = b"0" * 64
+_MOST_PARTS = 1_000_000
+"""Of one cell: a thousand times those of the largest task there is."""
 
 
 class Stored(Protocol):
@@ -128,9 +131,12 @@ def part_info(path: Path) -> PartInfo | None:
         return None
     try:
         stored = json.loads(metadata[_METADATA_KEY])
-        return PartInfo(**{entry.name: stored[entry.name] for entry in fields(PartInfo) if entry.name in stored})
+        info = PartInfo(**{entry.name: stored[entry.name] for entry in fields(PartInfo) if entry.name in stored})
     except (ValueError, TypeError, RecursionError) as error:
         raise _damaged(path) from error
+    if not _is_sound(info):
+        raise _damaged(path)
+    return info
 
 
 def fresh(path: Path, fingerprint: str, n_parts: int | None = None) -> PartInfo | None:
@@ -177,6 +183,25 @@ def read_cell(folder: Path, kind: type[Row], made_of: Mapping[str, str] | None =
     """The rows of the cell that lies in a folder: see `cell_parts` and `read_part`."""
     for path in cell_parts(folder, made_of):
         yield from read_part(path, kind)
+
+
+def _is_sound(info: PartInfo) -> bool:
+    """Whether what a part says of itself is of the right types, since a part may be somebody else's."""
+    counts = (info.index, info.n_parts, info.n_outside, *_values(info.spent))
+    texts = (info.fingerprint, *_values(info.components), *_values(info.sources))
+    return (
+        all(isinstance(each, str) for each in texts)
+        and all(type(each) is int and 0 <= each < _MOST_PARTS * _MOST_PARTS for each in counts)
+        and info.n_parts <= _MOST_PARTS
+        and type(info.seconds) in (int, float)
+        and math.isfinite(info.seconds)
+        and isinstance(info.model, dict)
+    )
+
+
+def _values(mapping: object) -> Collection[object]:
+    """The values of a mapping; what is none is told by a value that nothing takes."""
+    return mapping.values() if isinstance(mapping, dict) else (None,)
 
 
 def _field_names(kind: type[Stored]) -> dict[str, str]:
