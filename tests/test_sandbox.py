@@ -20,9 +20,9 @@ SOUND = (
     "{% for a, b in [(1, 2), (3, 4)] if a > 1 %}{{ a }}{{ b }}{% endfor %}{{ {'a': [1, 2]} | tojson }}",
     "{% set ns = namespace(x='') %}{% for i in range(3) %}{% set ns.x = ns.x ~ i ~ '!' %}{% endfor %}{{ ns.x }}",
     "{% macro f(a, b='z') %}[{{ a }}{{ b }}]{% endmacro %}{{ f('q') }}{% filter upper %}abc{% endfilter %}",
-    "{{ '%s-%d' | format('a', 3) }}{{ '%02d' % 5 }}{{ '{:>3}'.format(1) }}{{ 2 ** 10 }}{{ 'ab' * 3 }}{{ [1] * 2 + [3] }}",
+    "{{ '%s-%d' | format('a', 3) }}{{ '%02d' % 5 }}{{ '{:>3}'.format(1) }}{{ 2 ** 10 }}{{ [1] * 2 + [3] }}",
     "{{ messages | selectattr('role', 'equalto', 'user') | map(attribute='content') | list }}{{ 6 is divisibleby 3 }}",
-    "{% set x, y = 1, 2 %}{{ x + y }}{{ 3.14159 | round(2) }}{{ messages[::-1] | length }}{{ 'a,b'.split(',') | join('-') }}",
+    "{% set x, y = 1, 2 %}{{ x + y }}{{ 3.14159 | round(2) }}{{ 'ab' * 3 }}{{ 'a,b'.split(',') | join('-') }}",
     "{% set told %}{{ messages[0].content }}{% endset %}{{ told | replace(' ', '_') }}{{ [1, 2] | sum }}",
     "{% for i in [1] recursive %}{{ i }}{% if i < 3 %}{{ loop([i + 1]) }}{% endif %}{% endfor %}",
 )
@@ -68,7 +68,7 @@ SIZE = (
     GROWING.replace("START", "[1]").replace("STEP", "ns.x + ns.x"),
     GROWING.replace("START", "[1]").replace("STEP", "[ns.x, ns.x]"),
     GROWING.replace("START", "3").replace("STEP", "ns.x * ns.x"),
-    "{% set ns = namespace(x='xx') %}{% for i in range(99) %}{% set ns.x %}{{ ns.x }}{{ ns.x }}{% endset %}{% endfor %}",
+    "{% set ns = namespace(x='x') %}{% for i in range(99) %}{% set ns.x %}{{ ns.x }}{{ ns.x }}{% endset %}{% endfor %}",
     "{% for i in range(99999) %}" + "x" * 9999 + "{% endfor %}",
     LONG + "{% for i in long %}{{ long }}{% endfor %}",
 )

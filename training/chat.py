@@ -35,7 +35,7 @@ def load_tokenizer(directory: Path, chat_template: Path | None = None) -> PreTra
     from transformers import AutoTokenizer
 
     bound_chat_templates()
-    tokenizer = AutoTokenizer.from_pretrained(directory)
+    tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
     if tokenizer.eos_token is None:
         raise SpecError([f"base {directory}: its tokenizer has no end token (eos_token), so no answer could end"])
     if chat_template is not None:

@@ -58,6 +58,7 @@ def read_observed(directory: RunDirectory) -> tuple[Comparison, dict[str, Observ
     Raises:
         UsageError: the directory holds no comparison, or none of a model with its outcomes.
     """
+    directory.refuse_foreign()
     if not directory.comparison.is_file():
         raise UsageError(f"--from {directory.path}: it holds no comparison.json; a run directory is expected")
     comparison = Comparison.read(directory.comparison)

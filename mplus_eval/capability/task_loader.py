@@ -14,6 +14,7 @@ from mplus_eval.data.hub import offline, refused
 from mplus_eval.data.mirror import mirrored
 from mplus_eval.data.rows import unreadable
 from mplus_eval.errors import UsageError
+from mplus_eval.redaction import without_secrets
 from mplus_eval.store.hashes import hash_file
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class TaskLoader:
 
 def cause(error: Exception) -> str:
     """One line of an exception; its type where it is not ours."""
-    return str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {_line(error)}"
+    return without_secrets(str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {_line(error)}")
 
 
 def _line(error: BaseException) -> str:

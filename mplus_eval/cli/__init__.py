@@ -28,6 +28,7 @@ from mplus_eval.cli.tasks import app as tasks
 from mplus_eval.cli.toxicity import app as toxicity
 from mplus_eval.cli.train import train
 from mplus_eval.errors import EXIT_DONE, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, MplusError
+from mplus_eval.redaction import without_secrets
 
 ISSUES = "the project's issue tracker"
 _TYPER_INTERRUPTED = 130
@@ -114,7 +115,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print_error(message: str) -> None:
-    for line in message.splitlines():
+    for line in without_secrets(message).splitlines():
         print(f"mplus-eval: {line}", file=sys.stderr)
 
 
@@ -124,7 +125,7 @@ def _stopped() -> int:
 
 
 def _bug() -> int:
-    traceback.print_exc()
+    print(without_secrets(traceback.format_exc()), file=sys.stderr, end="")
     _print_error(f"this is a bug in mplus-eval {__version__}; please report it, with the lines above, to {ISSUES}")
     return EXIT_INTERNAL
 

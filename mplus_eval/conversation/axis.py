@@ -17,7 +17,7 @@ from mplus_eval.conversation.items import DialogueSet, DialogueTask
 from mplus_eval.conversation.pairwise import ModelPair, judge_all
 from mplus_eval.conversation.run import ConversationRun
 from mplus_eval.errors import SpecError
-from mplus_eval.judges import judge_faults, judge_weights
+from mplus_eval.judges import judge_faults, judge_weights, suite_judge_faults
 from mplus_eval.judges.chosen import chosen_judges
 from mplus_eval.judges.reward import with_reward_model
 from mplus_eval.models.cells import Cell, Part, slices
@@ -57,8 +57,10 @@ class Conversation:
     def faults(cls, spec: CompareSpec, suite: Suite) -> list[str]:
         """Judges that are not there, and no settings of what was asked for."""
         settings, faults = conversation_of(spec, suite)
-        named = [*spec.judges, *(settings.judges if settings else ())]
-        return [*(fault for judge in dict.fromkeys(named) for fault in judge_faults(judge)), *faults]
+        named = [fault for judge in dict.fromkeys(spec.judges) for fault in judge_faults(judge)]
+        of_suite = [judge for judge in (settings.judges if settings else ()) if judge not in spec.judges]
+        told = [fault for judge in of_suite for fault in suite_judge_faults(judge, spec.tasks_dir)]
+        return [*named, *told, *faults]
 
     @classmethod
     def chats(cls, spec: CompareSpec, suite: Suite) -> bool:

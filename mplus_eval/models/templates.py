@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from mplus_eval.redaction import environment_without_secrets
 from mplus_eval.sandbox import TemplateLimitError, bound_chat_templates
 
 SECONDS = 5.0
@@ -61,7 +62,7 @@ def special_tokens(directory: Path) -> dict[str, str]:
 @lru_cache
 def _fault(request: str) -> str:
     """What a template does wrong, in words that follow it; empty when nothing."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = {**environment_without_secrets(), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(
         [sys.executable, "-P", "-m", __name__],
         stdin=subprocess.PIPE,

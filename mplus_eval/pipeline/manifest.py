@@ -17,6 +17,7 @@ from mplus_eval.pipeline.plan import Plan
 from mplus_eval.pipeline.spent import cost
 from mplus_eval.pipeline.stored import model_facts, spent, stored_parts
 from mplus_eval.pipeline.versions import versions
+from mplus_eval.redaction import without_secrets
 from mplus_eval.servers.usage import Spent
 from mplus_eval.store.run_directory import RunDirectory
 
@@ -65,7 +66,7 @@ def build_manifest(
         "schema_version": MANIFEST_VERSION,
         "mplus_eval": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(command),
+        "command": without_secrets(" ".join(command)),
         "seconds": round(seconds, 1),
         "items": plan.spec.items,
         "seeds": {"run": plan.spec.seed, "few_shot": FEWSHOT_SEED},

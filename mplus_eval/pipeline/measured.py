@@ -37,6 +37,7 @@ class Measured:
         Raises:
             UsageError: there is none.
         """
+        RunDirectory(path).refuse_foreign()
         manifest = RunDirectory(path).manifest
         try:
             cells = {

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from mplus_eval.audit.differences import Auditor
 from mplus_eval.conversation.aggregate import aggregate
-from mplus_eval.conversation.items import DialogueSet, DialogueTask
+from mplus_eval.conversation.items import DEMO, SHIPPED_NAMES, DialogueSet, DialogueTask
 from mplus_eval.conversation.pairwise import ModelPair, judge_all, pairwise_items
 from mplus_eval.conversation.run import ConversationRun
 from mplus_eval.conversation.turns import read_texts
+from mplus_eval.data.hub import is_hub_id
+from mplus_eval.data.mirror import mirrored
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.judges import judge_faults, judge_weights
 from mplus_eval.judges.human import export_pairs
@@ -130,6 +132,17 @@ def _stored(run_directory: Path) -> tuple[Run, RunDirectory, Conversation]:
 
 
 def _task(part: Conversation, comparison: Comparison, data_dir: Path | None) -> DialogueTask:
+    """The run's dialogues, read again.
+
+    Raises:
+        UsageError: they lie on the hub, which no stored run may have asked, with the user's token, by a name in it.
+    """
+    known = part.dialogues == DEMO or part.dialogues in SHIPPED_NAMES
+    if not known and is_hub_id(part.dialogues) and mirrored(part.dialogues, data_dir) is None:
+        raise UsageError(
+            f"the run's dialogues are {part.dialogues!r} of the hub, which is not asked for what a stored run names; "
+            f"fetch them, and give --data-dir with a folder {part.dialogues}"
+        )
     settings = ConversationSettings(
         name=part.name,
         dialogues=part.dialogues,

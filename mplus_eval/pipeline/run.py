@@ -241,6 +241,7 @@ def plan_run(
     from mplus_eval.pipeline.progress import RunProgress
 
     progress, directory = progress or RunProgress(), RunDirectory(spec.output)
+    directory.refuse_foreign()
     plan = _planned(spec, directory, progress, faults)
     for line in plan_lines(plan, directory):
         progress.detail(line)

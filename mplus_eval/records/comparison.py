@@ -7,6 +7,7 @@ was evaluated; fields may be added, and `schema_version` grows when one changes 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ from mplus_eval.records.toxicity import Toxicity
 from mplus_eval.records.training import Training
 from mplus_eval.records.unjudged import Unjudged
 from mplus_eval.records.verdict import Verdict
+from mplus_eval.store.files import STORED_NAME
 from mplus_eval.store.sealed import SEAL, DamagedFileError, read_sealed, write_sealed_text
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -295,7 +297,7 @@ class Comparison(Record):
             UsageError: when the file holds none, one of another schema version, or another one than was written.
         """
         try:
-            return cls.model_validate(read_sealed(path))
+            comparison = cls.model_validate(read_sealed(path))
         except DamagedFileError as error:
             raise UsageError(f"{path} is not a comparison of schema version {SCHEMA_VERSION} ({error.why})") from None
         except ValidationError as error:
@@ -304,6 +306,39 @@ class Comparison(Record):
             raise UsageError(
                 f"{path} is not a comparison of schema version {SCHEMA_VERSION} ({place}: {fault['msg']})"
             ) from None
+        comparison.refuse_names(path)
+        return comparison
+
+    def refuse_names(self, path: Path) -> None:
+        """Refuse names that are none on the command line, and such as have nothing behind them.
+
+        A comparison may be somebody else's, and names of models, tasks and sets become paths.
+
+        Raises:
+            UsageError: naming the first.
+        """
+        of_toxicity = self.toxicity.sets if self.toxicity is not None else ()
+        of_conversation = [self.conversation.name] if self.conversation is not None else []
+        for name in (*self.models, *self.tasks, *of_toxicity, *of_conversation):
+            if not STORED_NAME.fullmatch(name):
+                raise UsageError(f"{path}: the name {name[:100]!r}, of a model or task, cannot be a path")
+        if strange := next((name for name in self._named if name not in self.models), None):
+            raise UsageError(f"{path}: {strange[:100]!r} is named and is none of its models")
+
+    @property
+    def _named(self) -> Iterator[str]:
+        """Every model that something is said of."""
+        yield self.baseline
+        yield from self.summary
+        for task in self.tasks.values():
+            yield from task.scores
+            yield from task.contrasts
+        for pair in self.pairs:
+            yield from (pair.model, pair.against)
+        if self.toxicity is not None:
+            yield from self.toxicity.models
+        if self.conversation is not None:
+            yield from self.conversation.models
 
 
 def json_schema() -> dict[str, object]:

@@ -70,11 +70,16 @@ class RewardModel:
         labels = json.loads(config.read_text(encoding="utf-8")).get("id2label", {"0": "", "1": ""})
         if len(labels) != 1:
             raise SpecError([f"reward model {directory}: gives {len(labels)} numbers, one is expected"])
-        tokenizer = AutoTokenizer.from_pretrained(directory, truncation_side="left")
+        tokenizer = AutoTokenizer.from_pretrained(directory, truncation_side="left", trust_remote_code=False)
         if tokenizer.pad_token is None:
             lacks = "its tokenizer has no padding token; give a pad_token in tokenizer_config.json"
             raise SpecError([f"reward model {directory}: {lacks}"])
-        model = AutoModelForSequenceClassification.from_pretrained(directory, dtype=dtype).to(device).eval()
+        try:
+            model = AutoModelForSequenceClassification.from_pretrained(directory, dtype=dtype, use_safetensors=True)
+        except OSError as error:
+            why = " ".join(str(error).split())[:150]
+            raise SpecError([f"reward model {directory}: weights as safetensors are expected ({why})"]) from None
+        model = model.to(device).eval()
         # Decoders find the end of each text in a batch by it.
         if getattr(model.config, "pad_token_id", None) is None:
             model.config.pad_token_id = tokenizer.pad_token_id

@@ -227,7 +227,8 @@ class ServerClient:
 
     def _read(self, content: bytes, read: Callable[[Json], T]) -> T:
         try:
-            reply = json.loads(content)
+            # A server may repeat what it is sent, and what it says is stored.
+            reply = json.loads(self.without_key(content.decode("utf-8")))
             if not isinstance(reply, dict):
                 raise UnreadableError("no object")
             # Tokens are spent whatever the answer says.

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mplus_eval.errors import UsageError
-from mplus_eval.store.files import FULL_DISK, clear_leftovers
+from mplus_eval.redaction import without_secrets
+from mplus_eval.store.files import FULL_DISK, STORED_NAME, clear_leftovers
 from mplus_eval.store.outcomes import Answer, Outcome
 from mplus_eval.store.parts import DamagedPartError, PartInfo, cell_parts, part_info, part_path, read_cell, read_columns
 from mplus_eval.store.sealed import recall, write_sealed
@@ -39,8 +40,6 @@ _FILES = (
 )
 _FOLDERS = {"answers": 2, "outcomes": 2, "likelihoods": 2, "judgements": 1, "failures": 1, "figures": 0, "export": 0}
 """Those of a run, and how many levels of folders lie in each above its files, at least."""
-_MOST_LETTERS = 200
-"""Of a name that is a path; one that is given has half of that at most."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ class RunDirectory:
 
     def write_failure(self, model: str, task: str, cause: str) -> None:
         """Store why a cell failed."""
-        write_sealed(self._failure(model, task), {"model": model, "task": task, "cause": cause})
+        write_sealed(self._failure(model, task), {"model": model, "task": task, "cause": without_secrets(cause)})
 
     def failure(self, model: str, task: str) -> str | None:
         """Why a cell failed, or None."""
@@ -147,10 +146,8 @@ class RunDirectory:
     def _folder(self, *names: str) -> Path:
         """What lies below the folder of the run; names of a run that somebody else made may not lead out of it."""
         for name in names:
-            if name in ("", ".", "..") or set(name) & set("/\\\0") or len(name) > _MOST_LETTERS:
-                raise UsageError(
-                    f"{self.path}: the name {name[:_MOST_LETTERS]!r}, of a model or task, cannot be a path"
-                )
+            if not STORED_NAME.fullmatch(name):
+                raise UsageError(f"{self.path}: the name {name[:100]!r}, of a model or task, cannot be a path")
         return self.path.joinpath(*names)
 
     def _failure(self, model: str, task: str) -> Path:
