@@ -13,7 +13,7 @@ BLOT = "***"
 _SHORTEST = 8
 """Letters of a key; shorter ones are stand-ins that local servers are given, as EMPTY or x, and parts of words."""
 _VARIABLE = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS)\Z")
-_USER = re.compile(r"(?<=://)[^/?#\s@'\"]+@")
+_USER = re.compile(r"(:/{1,2})[^/?#\s@'\"]+@")
 _QUERY = re.compile(
     r"([?&][\w.-]*(?:key|token|secret|passw(?:or)?d|sig|signature|auth|credential)[\w.-]*=)[^&#\s'\")\]}]+",
     re.IGNORECASE,
@@ -26,7 +26,7 @@ def without_secrets(text: str) -> str:
     # A longer one first, in case another is a part of it.
     for key in sorted((key for key in keys if len(key) >= _SHORTEST), key=len, reverse=True):
         text = text.replace(key, BLOT)
-    return _QUERY.sub(rf"\g<1>{BLOT}", _USER.sub(f"{BLOT}@", text))
+    return _QUERY.sub(rf"\g<1>{BLOT}", _USER.sub(rf"\g<1>{BLOT}@", text))
 
 
 def environment_without_secrets() -> dict[str, str]:

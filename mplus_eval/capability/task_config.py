@@ -79,10 +79,11 @@ def resolved(name: str, tasks_dir: Path | None) -> tuple[list[SubtaskConfig], tu
     registry = _Registry({} if name.startswith(STOCK_PREFIX) else local_definitions(tasks_dir))
     collector = _Collector(tasks_dir)
     plain = name.removeprefix(STOCK_PREFIX)
+    entry: Entry | None = None
     if plain.endswith((".yaml", ".yml")):
         entry = TaskIndex.entry_from_path(Path(plain))
-    else:
-        entry = registry[plain] if plain in registry else None
+    elif plain in registry:
+        entry = registry[plain]
     if entry is None:
         raise UsageError(f"{plain!r} is neither a task, group or tag of lm-eval, nor a YAML file")
     if entry.yaml_path is not None:

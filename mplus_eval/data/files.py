@@ -7,11 +7,14 @@ hashes of what is kept, since a flipped bit there would be another item.
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from mplus_eval.errors import SpecError
 from mplus_eval.store.hashes import changed_file, hash_components, hash_file
 from mplus_eval.store.sealed import DamagedFileError, forget, read_sealed, recall, write_sealed
 
@@ -44,15 +47,39 @@ def own_cache(files: Iterable[Path], hash_of: Callable[[Path], str] = hash_file)
     """The folder in which `datasets` may keep what it reads of exactly these files as they are now.
 
     One in which something is not as it was kept is set aside, so that the files are read again.
+
+    Raises:
+        SpecError: a file would end the process that reads it.
     """
     import datasets
 
+    files = list(files)
+    for path in files:
+        _refuse_null_rows(path)
     key = hash_components({str(path.absolute()): hash_of(path) for path in files})
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "mplus-eval" / key[:_DIGITS]
     if damage := _damage(folder):
         _damage.cache_clear()
         forget(folder, f"{folder}: what was kept there of data files is damaged ({damage})")
     return str(folder)
+
+
+def _refuse_null_rows(path: Path) -> None:
+    """Refuse JSON lines with a row that is `null`: Arrow, which reads them, ends the process where one stands first."""
+    if not path.name.endswith((".json", ".jsonl", ".jsonl.gz", ".json.gz")):
+        return
+    opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+    before = b"}"
+    try:
+        with opened as lines:
+            for number, line in enumerate(lines, 1):
+                text = line.strip()
+                # Within an object that is written over several lines, a comma or a bracket stands before it.
+                if text.startswith(b"null") and before.endswith(b"}"):
+                    raise SpecError([f"{path}, line {number}: an object is expected, found null"])
+                before = text or before
+    except (OSError, EOFError, zlib.error):
+        return  # whoever reads it says what is wrong
 
 
 def seal_cache(folder: Path) -> None:

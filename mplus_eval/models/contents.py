@@ -47,13 +47,12 @@ def content_faults(model: ModelSpec, location: ModelLocation, *, talks: bool) ->
         return []
     try:
         tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=model.trust_remote_code)
-    except Exception as error:  # noqa: BLE001 - tokenizers raises bare exceptions; its words are kept
-        why = " ".join(str(error).split())[:150]
-        return [f"{where}: the tokenizer in {directory} cannot be loaded ({why}); name a whole one with tokenizer=DIR"]
-    try:
         refuse_broken(tokenizer)
     except TokenizerError as error:
         return [f"{where}: {error}"]
+    except Exception as error:  # noqa: BLE001 - tokenizers raises bare exceptions, also at first use; its words are kept
+        why = " ".join(str(error).split())[:150]
+        return [f"{where}: the tokenizer in {directory} cannot be loaded ({why}); name a whole one with tokenizer=DIR"]
     template = _template(model, tokenizer) if talks or model.chat_template else None
     if template is not None:
         told = {} if model.enable_thinking is None else {"enable_thinking": model.enable_thinking}

@@ -327,7 +327,7 @@ class Comparison(Record):
 
     @property
     def _named(self) -> Iterator[str]:
-        """Every model that something is said of."""
+        """The baseline, and every model with a score, an average or a contrast."""
         yield self.baseline
         yield from self.summary
         for task in self.tasks.values():
@@ -335,10 +335,6 @@ class Comparison(Record):
             yield from task.contrasts
         for pair in self.pairs:
             yield from (pair.model, pair.against)
-        if self.toxicity is not None:
-            yield from self.toxicity.models
-        if self.conversation is not None:
-            yield from self.conversation.models
 
 
 def json_schema() -> dict[str, object]:

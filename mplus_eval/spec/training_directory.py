@@ -164,7 +164,8 @@ def _final_step(directory: Path, steps: list[SavedStep]) -> int:
     for saved in reversed(steps):
         if saved.step in (steps[-1].step, last.get("best_global_step")) and _weights_hash(saved.path) == weights:
             return saved.step
-    return int(_state(directory).get("global_step") or last.get("max_steps") or steps[-1].step)
+    told = (_state(directory).get("global_step"), last.get("max_steps"))
+    return next((step for step in told if type(step) is int and step > 0), steps[-1].step)
 
 
 def _folders(directory: Path) -> list[Path]:

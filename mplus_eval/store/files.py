@@ -21,8 +21,8 @@ from itertools import count
 from pathlib import Path
 
 STORED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@~-]{0,199}")
-"""The name of a model, task or set where it is a path: as the command line accepts it, with the marks of saved steps and
-noise reruns, and longer."""
+"""The name of a model, task or set where it is a path: as the command line accepts it, or longer, with the marks of
+saved steps and noise reruns."""
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 """What a full disk is called."""
 _PARTIAL = re.compile(r"\..+\.(?P<machine>[0-9a-f]{8})\.(?P<process>\d+)\.\d+")

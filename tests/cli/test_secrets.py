@@ -69,7 +69,7 @@ def test_nothing_that_a_run_leaves_or_says_holds_a_secret(
     assert "sent with OPENAI_API_KEY=***" in err
     assert "https://***@host refused Bearer ***" in err
     assert "https://***@host/?token=***" in (output / "manifest.json").read_text()
-    assert "https://***@host refused Bearer ***" in (output / "report.md").read_text()
+    assert "https://***@host refused Bearer ***" in (output / "comparison.json").read_text()
     assert_told_nowhere(output, out, err)
 
 
@@ -82,7 +82,6 @@ def test_nothing_that_a_run_leaves_or_says_holds_a_secret(
         [f"http://jo:{PASSWORD}@host/v1"],
         ["--judge", f"llm:m@http://jo:{PASSWORD}@127.0.0.1:9/v1"],
         ["--judge", f"llm:m@http://127.0.0.1:9/v1?api_key={PASSWORD}"],
-        ["--scorer", f"guard:llm:m@http://jo:{PASSWORD}@127.0.0.1:9/v1"],
         ["--data-dir", f"https://jo:{PASSWORD}@host/data"],
         ["--config", f"https://jo:{PASSWORD}@host/config.yaml"],
         ["--suite", f"/nowhere/{SECRETS['HF_TOKEN']}.yaml"],

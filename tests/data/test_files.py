@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
+import pytest
+
 from mplus_eval.data.files import _damage, changes, file_hashes, files_of, own_cache, seal_cache
+from mplus_eval.errors import SpecError
 
 
 def test_files_are_called_by_the_dataset_and_their_path_in_it(tmp_path: Path) -> None:
@@ -53,3 +57,25 @@ def test_what_is_kept_and_damaged_is_set_aside_so_that_the_files_are_read_again(
     assert own_cache([tmp_path / "one"]) == str(kept)
     assert not kept.exists()
     assert kept.with_name(f"{kept.name}.damaged").is_dir()
+
+
+@pytest.mark.parametrize(("content", "line"), [("null\n{}\n", 1), ('{"a": 1}\n\n  null \n', 3), ('null {"a": 1}\n', 1)])
+def test_a_row_that_is_null_is_refused_since_arrow_would_end_the_process(
+    tmp_path: Path, content: str, line: int
+) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(content)
+    with pytest.raises(SpecError, match=f"rows.jsonl, line {line}: an object is expected, found null"):
+        own_cache([file])
+    packed = tmp_path / "rows.jsonl.gz"
+    packed.write_bytes(gzip.compress(content.encode()))
+    with pytest.raises(SpecError, match=f"line {line}"):
+        own_cache([packed])
+
+
+def test_null_within_a_row_is_none_of_that(tmp_path: Path) -> None:
+    file = tmp_path / "rows.json"
+    file.write_text('[{"a": 1},\nnull]\n')
+    assert own_cache([file])
+    file.write_text('{"a": [{"b": 1},\n  null,\n  null\n]}\n{"null": null}\n')
+    assert own_cache([file])

@@ -45,12 +45,14 @@ def commands(run: Path, out: Path) -> list[list[str]]:
 
 
 def renamed(document: dict[str, Any], what: str, name: str) -> dict[str, Any]:
-    """A comparison in which one model, task or set is called otherwise throughout."""
-    old = {"model": "plus", "task": "gsm8k", "set": next(iter(document["toxicity"]["sets"])), "talk": "dialogues"}[what]
-    text = json.dumps(document).replace(json.dumps(old), json.dumps(name))
-    changed: dict[str, Any] = json.loads(text)
+    """A comparison in which one model, task, set of prompts or set of dialogues is called otherwise."""
+    if what == "set":
+        sets = document["toxicity"]["sets"]
+        return document | {"toxicity": document["toxicity"] | {"sets": {name: next(iter(sets.values()))}}}
     if what == "talk":
-        changed["conversation"]["name"] = name
+        return document | {"conversation": document["conversation"] | {"name": name}}
+    old = {"model": "plus", "task": "gsm8k"}[what]
+    changed: dict[str, Any] = json.loads(json.dumps(document).replace(json.dumps(old), json.dumps(name)))
     return changed
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -216,3 +217,19 @@ def test_the_document_describes_all_metadata() -> None:
         r"^\| `(\w+)` \|", DOCUMENT.read_text(encoding="utf-8").split("## Metadata")[1], re.MULTILINE
     )
     assert documented == [entry.name for entry in fields(PartInfo)]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"n_parts": 10**12}, {"n_parts": -1}, {"n_parts": "2"}, {"n_parts": True}, {"index": None}, {"fingerprint": 3},
+        {"components": []}, {"components": {"answers": 1}}, {"seconds": float("nan")}, {"model": []},
+        {"spent": {"a": "b"}}, {"sources": None},
+    ],
+)  # fmt: skip
+def test_a_part_that_says_odd_things_of_itself_is_damaged(tmp_path: Path, odd: dict[str, object]) -> None:
+    about = {"fingerprint": "f", "components": {}, "index": 0, "n_parts": 1, **odd}
+    table = pa.table({"item_id": ["a"]}).replace_schema_metadata({"mplus_eval": json.dumps(about)})
+    parquet.write_table(table, tmp_path / "part-00000.parquet")
+    with pytest.raises(DamagedPartError):
+        part_info(tmp_path / "part-00000.parquet")
