@@ -14,6 +14,7 @@ from typing import ClassVar
 import pyarrow as pa
 from pyarrow import compute
 
+from mplus_eval.store.outcomes import Outcome
 from mplus_eval.store.parts import cell_parts, read_columns
 
 
@@ -120,7 +121,7 @@ def read_answers(
         DamagedPartError: a part is not what was written.
     """
     for path in cell_parts(folder) if item_ids is None or item_ids else ():
-        table = read_columns(path, ("item_id", "sample", *columns))
+        table = read_columns(path, ("item_id", "sample", *columns), Outcome)
         if item_ids is not None:
             table = table.filter(compute.is_in(table["item_id"], pa.array(sorted(item_ids))))
         yield from (StoredAnswer(**row) for row in table.to_pylist())

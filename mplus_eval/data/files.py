@@ -68,10 +68,9 @@ def _refuse_null_rows(path: Path) -> None:
     """Refuse JSON lines with a row that is `null`: Arrow, which reads them, ends the process where one stands first."""
     if not path.name.endswith((".json", ".jsonl", ".jsonl.gz", ".json.gz")):
         return
-    opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
     before = b"}"
     try:
-        with opened as lines:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 text = line.strip()
                 # Within an object that is written over several lines, a comma or a bracket stands before it.

@@ -64,7 +64,7 @@ def _outcomes(run: StoredRun, task: str) -> Iterable[pa.Table]:
 
     for model in run.comparison.models:
         for path in cell_parts(run.directory.outcomes(model, task)):
-            part = read_columns(path, Outcome.SCHEMA.names)
+            part = read_columns(path, Outcome.SCHEMA.names, Outcome)
             for field in Outcome.SCHEMA:
                 if field.name not in part.column_names:
                     part = part.append_column(field, pa.nulls(len(part), field.type))

@@ -13,6 +13,7 @@ from mplus_eval.pipeline.measured import Measured
 from mplus_eval.pipeline.plan import Plan
 from mplus_eval.pipeline.progress import RunProgress
 from mplus_eval.pipeline.speed import CALIBRATION_SECONDS, FEWEST_SECONDS, Calibration, Clock, Speed
+from mplus_eval.redaction import without_secrets
 from mplus_eval.store.run_directory import RunDirectory
 
 Loader = Callable[[ResolvedModel], Backend]
@@ -81,5 +82,5 @@ def _speed(
 
 
 def _cause(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = without_secrets(" ".join(str(error).split()))
     return f"{type(error).__name__}: {text[:_LONGEST_CAUSE]}" if text else type(error).__name__

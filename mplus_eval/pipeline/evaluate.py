@@ -21,6 +21,7 @@ from mplus_eval.pipeline.plan import Plan
 from mplus_eval.pipeline.progress import RunProgress
 from mplus_eval.pipeline.score import CellScores
 from mplus_eval.pipeline.stored import merged, missing_parts
+from mplus_eval.redaction import without_secrets
 from mplus_eval.servers.usage import Spent
 from mplus_eval.store.files import FULL_DISK
 from mplus_eval.store.outcomes import Answer
@@ -239,7 +240,7 @@ class _Evaluation:
 def _cause(error: BaseException, doing: str = "") -> str:
     """One line for the report; the traceback goes to the log, where `-v` shows it."""
     logging.getLogger(__name__).info("%s", "".join(traceback.format_exception(error)))
-    text = " ".join(str(error).split())
+    text = without_secrets(" ".join(str(error).split()))
     kind = type(error).__name__
     if isinstance(error, MemoryError) or kind == "OutOfMemoryError":
         return doing + (text if text.startswith("out of memory") else "out of memory")

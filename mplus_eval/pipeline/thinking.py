@@ -8,6 +8,7 @@ from pathlib import Path
 from mplus_eval.models.thinking_template import thinks_before_choices
 from mplus_eval.pipeline.plan import Plan
 from mplus_eval.records.thinking import ThinkingSpent
+from mplus_eval.store.outcomes import Outcome
 from mplus_eval.store.parts import cell_parts, read_columns
 from mplus_eval.store.run_directory import RunDirectory
 
@@ -40,7 +41,7 @@ def _spent(folder: Path, skips: bool) -> ThinkingSpent | None:
     """One cell's; None where nothing is to be said of it."""
     columns: Mapping[str, list[object]] = {name: [] for name in _COLUMNS}
     for path in cell_parts(folder):
-        table = read_columns(path, _COLUMNS).to_pydict()
+        table = read_columns(path, _COLUMNS, Outcome).to_pydict()
         for name in _COLUMNS:
             columns[name] += table.get(name, [])
     n_unclosed = sum(value is True for value in columns["unclosed"])

@@ -88,7 +88,8 @@ def draft_spec(
     spec = _validated(specs, {key: value for key, value in asked.items() if key in OPTION_KEYS}, faults)
     faults += _contradictions(spec)
     names = list(dict.fromkeys([*entries, *(model.name for model in specs)]))
-    if names and spec.baseline not in names:
+    # Where the first model is wrong itself, there is none that nobody named.
+    if names and (spec.baseline or "baseline" in asked) and spec.baseline not in names:
         faults.append(f"baseline {spec.baseline!r} is not among the models: {', '.join(names)}")
     return spec, list(dict.fromkeys(faults))
 

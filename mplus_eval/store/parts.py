@@ -95,21 +95,32 @@ def read_part(path: Path, kind: type[Row]) -> list[Row]:
         DamagedPartError: the file is not what was written.
     """
     names = _field_names(kind)
-    rows = read_columns(path, kind.SCHEMA.names).to_pylist(maps_as_pydicts="strict")
-    return [kind(**{names[column]: value for column, value in row.items()}) for row in rows]
+    rows = read_columns(path, kind.SCHEMA.names, kind).to_pylist(maps_as_pydicts="strict")
+    try:
+        return [kind(**{names[column]: value for column, value in row.items()}) for row in rows]
+    except TypeError as error:  # a column that there always was is not there
+        raise _damaged(path) from error
 
 
-def read_columns(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+def read_columns(path: Path, columns: Sequence[str] | None = None, kind: type[Stored] | None = None) -> pa.Table:
     """Return all columns of one part or those named; one that came later than the part is left out.
+
+    Args:
+        path: of the part.
+        columns: their names.
+        kind: of its rows, so that columns of other types are refused: a part may be somebody else's.
 
     Raises:
         DamagedPartError: the file is not what was written.
     """
     content = pa.BufferReader(_checked(path))
     try:
-        stored = parquet.read_schema(content).names
-        return parquet.read_table(content, columns=[name for name in columns or stored if name in stored])
-    except (pa.ArrowException, OSError) as error:
+        schema = parquet.read_schema(content)
+        names = [name for name in columns or schema.names if name in schema.names]
+        if kind is not None and any(schema.field(name).type != kind.SCHEMA.field(name).type for name in names):
+            raise _damaged(path)
+        return parquet.read_table(content, columns=names)
+    except (pa.ArrowException, OSError, KeyError) as error:
         raise _damaged(path) from error
 
 

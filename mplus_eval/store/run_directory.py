@@ -104,7 +104,7 @@ class RunDirectory:
 
         names = columns or Outcome.SCHEMA.names
         paths = cell_parts(self.outcomes(model, task), self.made_of(model, task))
-        tables = [read_columns(path, names).to_pylist(maps_as_pydicts="strict") for path in paths]
+        tables = [read_columns(path, names, Outcome).to_pylist(maps_as_pydicts="strict") for path in paths]
         return pd.DataFrame([row for table in tables for row in table])
 
     def made_of(self, model: str, task: str) -> dict[str, str]:

@@ -216,3 +216,17 @@ def test_a_budget_takes_the_place_of_a_files_limit_and_the_other_way_round(tmp_p
     other = write(tmp_path, "models: {base: ./a}\nbudget: 300\n")
     spec = build_spec([], other, {"limit": "7"})
     assert (spec.limit, spec.budget) == (Limit(7), None)
+
+
+def test_an_empty_baseline_is_none_of_the_models(tmp_path: Path) -> None:
+    _, faults = draft_spec({"a": str(tmp_path), "b": str(tmp_path)}, options={"baseline": ""})
+    assert faults == ["baseline '' is not among the models: a, b"]
+
+
+def test_a_chat_template_that_cannot_be_read_is_a_fault_and_the_draft_goes_on_without(tmp_path: Path) -> None:
+    (tmp_path / "latin.jinja").write_bytes(b"\xe9\xff")
+    for name, why in (("absent.jinja", "is neither true, false nor a file"), ("latin.jinja", "is not UTF-8 text")):
+        file = str(tmp_path / name)
+        spec, faults = draft_spec({"a": {"source": str(tmp_path), "chat_template": file}})
+        assert faults == [f"model 'a': chat_template {file!r} {why}"]
+        assert spec.models[0].chat_template is False
