@@ -89,8 +89,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.globals.pop("lipsum", None)
         for name in _UNUSED:
             self.filters.pop(name, None)
-        self.filters = _Guarded(self.filters, _GROWN_BY_FILTER)
-        self.tests = _Guarded(self.tests, {})
+        self.filters: dict[str, Any] = _Guarded(self.filters, _GROWN_BY_FILTER)
+        self.tests: dict[str, Any] = _Guarded(self.tests, {})
         for name, own in (("_spend", _spend), ("_kept", _kept), ("_joined", _joined)):
             dict.__setitem__(self.filters, name, own)
 
@@ -164,7 +164,7 @@ def regex_replace(string: str, pattern: str, repl: str, count: int = 0) -> str:
     import regex
 
     try:
-        return regex.sub(pattern, repl, string, count=count, timeout=SECONDS)
+        return str(regex.sub(pattern, repl, string, count=count, timeout=SECONDS))
     except TimeoutError:
         raise TemplateLimitError(f"its pattern {pattern[:60]!r} takes longer than {SECONDS:.0f} s") from None
 
@@ -200,7 +200,7 @@ def _with_look(node: Any) -> Any:
 class _Guarded(dict[str, Callable[..., Any]]):
     """Filters or tests, each within the limits, also those that are added later."""
 
-    def __init__(self, functions: Mapping[str, Callable[..., Any]], grown: Mapping[str, Callable[..., int]]) -> None:
+    def __init__(self, functions: Mapping[str, Any], grown: Mapping[str, Callable[..., int]]) -> None:
         super().__init__()
         self._grown = grown
         for name, function in functions.items():
@@ -268,15 +268,18 @@ def _characters(value: Any) -> int:
         return len(value)
     if not isinstance(value, list | tuple | dict | set | frozenset):
         return _A_VALUE
-    n_values, n_characters, waiting = 0, 0, [value]
+    n_values, n_characters = 0, 0
+    waiting: list[Any] = [value]
     while waiting:
         each = waiting.pop()
         if isinstance(each, list | tuple | set | frozenset | dict):
             n_values += len(each) + 1
             if n_values > MOST_VALUES:
                 raise TemplateLimitError(f"it makes a list of more than {MOST_VALUES:,} values")
-            waiting.extend(each.values() if isinstance(each, dict) else each)
-        n_characters += len(each) if isinstance(each, str | bytes) else _A_VALUE
+            waiting.extend([*each, *each.values()] if isinstance(each, dict) else each)
+            n_characters += _A_VALUE
+        else:
+            n_characters += len(each) if isinstance(each, str | bytes) else _A_VALUE
     return n_characters
 
 

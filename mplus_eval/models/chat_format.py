@@ -198,7 +198,8 @@ def plain_format(bos_token: str = "", eos_token: str = "\n") -> ChatFormat:
     template = Sandbox().from_string(PLAIN_TEMPLATE)
 
     def render(messages: Messages) -> str:
-        return template.render(messages=messages, bos_token=bos_token, eos_token=eos_token, add_generation_prompt=True)
+        told = {"bos_token": bos_token, "eos_token": eos_token, "add_generation_prompt": True}
+        return str(template.render(messages=messages, **told))
 
     ends = (eos_token,) if eos_token.strip() else ()
     return ChatFormat(PLAIN, render, PLAIN_STOPS, ChatTurns(ends, PLAIN_STOPS))
