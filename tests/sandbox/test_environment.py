@@ -8,8 +8,7 @@ import jinja2
 import pytest
 from jinja2.exceptions import SecurityError, TemplateError, TemplateSyntaxError
 
-from mplus_eval import sandbox
-from mplus_eval.sandbox import Sandbox, TemplateLimitError, bound_chat_templates, regex_replace
+from mplus_eval.sandbox import Sandbox, TemplateLimitError, bound_chat_templates, budget, regex_replace
 from tests.tiny_models import CHAT_TEMPLATE, build_tokenizer
 
 MESSAGES = [{"role": "user", "content": " Hi. "}, {"role": "assistant", "content": "Yes."}]
@@ -76,7 +75,7 @@ SIZE = (
 
 @pytest.mark.parametrize("template", [*TIME, *SIZE])
 def test_one_that_does_not_end_or_grows_without_end_is_stopped(template: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "SECONDS", 0.3)
+    monkeypatch.setattr(budget, "SECONDS", 0.3)
     with pytest.raises(TemplateLimitError):
         Sandbox().from_string(template).render()
 
@@ -127,7 +126,7 @@ def test_what_cannot_be_compiled_is_a_fault_of_its_syntax(template: str) -> None
 
 
 def test_every_text_has_limits_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "MOST_IN_ALL", 2000)
+    monkeypatch.setattr(budget, "MOST_IN_ALL", 2000)
     template = Sandbox().from_string("{{ 'x' * 400 }}")
     assert [len(template.render()) for _ in range(9)] == [400] * 9
     with pytest.raises(TemplateLimitError, match="in all"):
@@ -135,7 +134,7 @@ def test_every_text_has_limits_of_its_own(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_transformers_renders_chat_templates_within_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "SECONDS", 0.2)
+    monkeypatch.setattr(budget, "SECONDS", 0.2)
     bound_chat_templates()
     tokenizer = build_tokenizer(320)
     tokenizer.chat_template = CHAT_TEMPLATE
@@ -152,7 +151,7 @@ def test_lm_eval_renders_task_templates_within_the_limits(monkeypatch: pytest.Mo
 
     import mplus_eval.backends.lm_eval_private  # noqa: F401
 
-    monkeypatch.setattr(sandbox, "SECONDS", 0.2)
+    monkeypatch.setattr(budget, "SECONDS", 0.2)
     document = {"question": "How?", "choices": ["a", "b"]}
     template = "{{question}}\n{{choices | join(' ') | regex_replace('a+', 'c')}}\n"
     assert apply_template(template, document) == "How?\nc b\n"
@@ -165,7 +164,7 @@ def test_lm_eval_renders_task_templates_within_the_limits(monkeypatch: pytest.Mo
 
 
 def test_a_pattern_that_takes_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "SECONDS", 0.2)
+    monkeypatch.setattr(budget, "SECONDS", 0.2)
     assert regex_replace("aab", "a", "c", count=1) == "cab"
     with pytest.raises(TemplateLimitError, match="pattern"):
         regex_replace("a" * 60 + "!", r"(a|a|a)+$", "")
