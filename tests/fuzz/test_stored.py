@@ -157,7 +157,8 @@ def test_stored_comparisons(every_axis: Path, tmp_path: Path, examples: int, nam
         shutil.rmtree(directory / "export", ignore_errors=True)
         _all(directory, [command])
 
-    throw(inputs, check, 2 * examples)
+    # Of a manifest, everything but a report reads next to nothing.
+    throw(inputs, check, 2 * examples if name == "comparison.json" else examples // 2)
 
 
 @pytest.mark.parametrize("kind", ["outcomes", "answers"])

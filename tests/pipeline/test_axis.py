@@ -24,7 +24,7 @@ from mplus_eval.store.run_directory import RunDirectory
 from tests.pipeline.fourth_axis import Manners
 from tests.spec.test_trajectory import record
 from tests.specs import build_spec
-from tests.talkers import Bench, plain, rude
+from tests.talkers import Bench, functions_of_tests, plain, rude
 from tests.toy import SUITE, RuleBackend, write_checkpoint, write_tasks
 
 JUDGE = "function:tests.talkers:n_words"
@@ -173,7 +173,8 @@ def trained(axes: Axes, **options: Any) -> Plan:
     (axes.path / "talk.yaml").write_text(json.dumps(axes.suite))
     given = {"suite": str(axes.path / "talk.yaml"), "output": axes.path / "steps", "trajectory": folder}
     spec = build_spec([f"base={base}"], options={"capability": False, **given, **options})
-    return make_plan(validate(spec), RunDirectory(axes.path / "steps"))
+    with functions_of_tests():
+        return make_plan(validate(spec), RunDirectory(axes.path / "steps"))
 
 
 def test_saved_steps_answer_the_primary_set_alone(axes: Axes) -> None:
