@@ -14,7 +14,7 @@ from tests.exports.runs import write_every_axis
 from tests.fuzz.thrown import run
 from tests.toy import RuleBackend, write_checkpoint, write_tasks
 
-FEW, MANY = 6, 400
+FEW, MANY = 6, 60
 
 
 @pytest.fixture(params=[FEW, pytest.param(MANY, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
