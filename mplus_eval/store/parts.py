@@ -14,13 +14,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import pyarrow as pa
-from pyarrow import parquet
+from pyarrow import compute, parquet
 
 from mplus_eval.errors import UsageError
 from mplus_eval.store.files import write_whole
@@ -60,6 +60,9 @@ class PartInfo:
     """What asking a server took, all tries of all runs."""
 
 
+_INFO_FIELDS = tuple(each.name for each in fields(PartInfo))
+
+
 class DamagedPartError(UsageError):
     """A part is not what was written: half of it is there, or a bit of it has turned."""
 
@@ -91,9 +94,7 @@ def read_part(path: Path, kind: type[Row]) -> list[Row]:
     Raises:
         DamagedPartError: the file is not what was written.
     """
-    names = _field_names(kind)
-    rows = read_columns(path, kind.SCHEMA.names).to_pylist(maps_as_pydicts="strict")
-    return [kind(**{names[column]: value for column, value in row.items()}) for row in rows]
+    return _rows(read_columns(path, kind.SCHEMA.names), kind)
 
 
 def read_columns(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
@@ -102,12 +103,7 @@ def read_columns(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     Raises:
         DamagedPartError: the file is not what was written.
     """
-    content = pa.BufferReader(_checked(path))
-    try:
-        stored = parquet.read_schema(content).names
-        return parquet.read_table(content, columns=[name for name in columns or stored if name in stored])
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(path) from error
+    return _columns(path, _opened(path), columns)
 
 
 def part_info(path: Path) -> PartInfo | None:
@@ -116,21 +112,7 @@ def part_info(path: Path) -> PartInfo | None:
     Raises:
         DamagedPartError: the file is not what was written.
     """
-    if not os.path.lexists(path):
-        return None
-    content = _checked(path)
-    try:
-        metadata = parquet.read_schema(pa.BufferReader(content)).metadata or {}
-    except (pa.ArrowException, OSError) as error:
-        # Torn, or no Parquet at all: arrow says either with either error.
-        raise _damaged(path) from error
-    if _METADATA_KEY not in metadata:
-        return None
-    try:
-        stored = json.loads(metadata[_METADATA_KEY])
-        return PartInfo(**{entry.name: stored[entry.name] for entry in fields(PartInfo) if entry.name in stored})
-    except (ValueError, TypeError, RecursionError) as error:
-        raise _damaged(path) from error
+    return _info(path, _opened(path)) if os.path.lexists(path) else None
 
 
 def fresh(path: Path, fingerprint: str, n_parts: int | None = None) -> PartInfo | None:
@@ -165,23 +147,90 @@ def cell_parts(folder: Path, made_of: Mapping[str, str] | None = None) -> list[P
     Raises:
         DamagedPartError: a part is not what was written.
     """
-    first = part_info(part_path(folder, 0))
-    if first is None or any(first.components.get(key) != value for key, value in (made_of or {}).items()):
-        return []
-    paths = [part_path(folder, index) for index in range(first.n_parts)]
-    infos = [part_info(path) for path in paths]
-    return [path for path, info in zip(paths, infos, strict=True) if info and info.fingerprint == first.fingerprint]
+    return [path for path, _ in _opened_parts(folder, made_of)]
+
+
+def cell_tables(
+    folder: Path,
+    columns: Sequence[str],
+    made_of: Mapping[str, str] | None = None,
+    item_ids: Collection[str] | None = None,
+) -> Iterator[pa.Table]:
+    """Columns of each part of the cell that lies in a folder: see `cell_parts` and `read_columns`.
+
+    With `item_ids` the rows of these items alone, of the parts that hold any.
+    """
+    wanted = None if item_ids is None else pa.array(sorted(item_ids), pa.string())
+    for path, file in _opened_parts(folder, made_of):
+        if wanted is None:
+            yield _columns(path, file, columns)
+            continue
+        chosen = compute.is_in(_columns(path, file, ["item_id"])["item_id"], wanted)
+        if compute.any(chosen).as_py():
+            yield _columns(path, file, columns).filter(chosen)
 
 
 def read_cell(folder: Path, kind: type[Row], made_of: Mapping[str, str] | None = None) -> Iterator[Row]:
     """The rows of the cell that lies in a folder: see `cell_parts` and `read_part`."""
-    for path in cell_parts(folder, made_of):
-        yield from read_part(path, kind)
+    for table in cell_tables(folder, kind.SCHEMA.names, made_of):
+        yield from _rows(table, kind)
+
+
+def _opened_parts(folder: Path, made_of: Mapping[str, str] | None) -> Iterator[tuple[Path, parquet.ParquetFile]]:
+    """The parts of `cell_parts`, each read and verified once."""
+    path = part_path(folder, 0)
+    if not os.path.lexists(path):
+        return
+    file = _opened(path)
+    first = _info(path, file)
+    if first is None or any(first.components.get(key) != value for key, value in (made_of or {}).items()):
+        return
+    yield path, file
+    for path in (part_path(folder, index) for index in range(1, first.n_parts)):
+        if os.path.lexists(path):
+            file = _opened(path)
+            if (info := _info(path, file)) and info.fingerprint == first.fingerprint:
+                yield path, file
 
 
 def _field_names(kind: type[Stored]) -> dict[str, str]:
     """The field of every column."""
     return {field.metadata.get("column", field.name): field.name for field in fields(kind)}
+
+
+def _rows(table: pa.Table, kind: type[Row]) -> list[Row]:
+    names = _field_names(kind)
+    rows = table.to_pylist(maps_as_pydicts="strict")
+    return [kind(**{names[column]: value for column, value in row.items()}) for row in rows]
+
+
+def _columns(path: Path, file: parquet.ParquetFile, columns: Sequence[str] | None) -> pa.Table:
+    try:
+        stored = file.schema_arrow.names
+        # Parts are small: starting threads takes longer than reading.
+        return file.read([name for name in columns or stored if name in stored], use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path) from error
+
+
+def _info(path: Path, file: parquet.ParquetFile) -> PartInfo | None:
+    metadata = file.metadata.metadata or {}
+    if _METADATA_KEY not in metadata:
+        return None
+    try:
+        stored = json.loads(metadata[_METADATA_KEY])
+        return PartInfo(**{name: stored[name] for name in _INFO_FIELDS if name in stored})
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _damaged(path) from error
+
+
+def _opened(path: Path) -> parquet.ParquetFile:
+    """A file whose bytes were held against their checksum, with its footer read."""
+    try:
+        return parquet.ParquetFile(pa.BufferReader(_checked(path)))
+    except (pa.ArrowException, OSError) as error:
+        # Torn, or no Parquet at all: arrow says either with either error.
+        raise _damaged(path) from error
 
 
 def _checked(path: Path) -> bytes:

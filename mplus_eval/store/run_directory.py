@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from mplus_eval.errors import UsageError
 from mplus_eval.store.files import FULL_DISK, clear_leftovers
 from mplus_eval.store.outcomes import Answer, Outcome
-from mplus_eval.store.parts import DamagedPartError, PartInfo, cell_parts, part_info, part_path, read_cell, read_columns
+from mplus_eval.store.parts import DamagedPartError, PartInfo, cell_tables, part_info, part_path, read_cell
 from mplus_eval.store.sealed import recall, write_sealed
 
 if TYPE_CHECKING:
@@ -102,11 +102,15 @@ class RunDirectory:
     def outcome_frame(self, model: str, task: str, columns: Sequence[str] = ()) -> pd.DataFrame:
         """The stored outcomes of one cell, with all columns or those named; empty where there are none."""
         import pandas as pd
+        import pyarrow as pa
 
         names = columns or Outcome.SCHEMA.names
-        paths = cell_parts(self.outcomes(model, task), self.made_of(model, task))
-        tables = [read_columns(path, names).to_pylist(maps_as_pydicts="strict") for path in paths]
-        return pd.DataFrame([row for table in tables for row in table])
+        tables = list(cell_tables(self.outcomes(model, task), names, self.made_of(model, task)))
+        if not tables:
+            return pd.DataFrame()
+        # A column that came later than some parts is null there.
+        whole = pa.concat_tables(tables, promote_options="default")
+        return pd.DataFrame({name: whole[name].to_pylist(maps_as_pydicts="strict") for name in whole.column_names})
 
     def made_of(self, model: str, task: str) -> dict[str, str]:
         """The components that whatever is made of a cell's answers must have: see `cell_parts`."""
