@@ -90,7 +90,7 @@ def _observed(directory: RunDirectory, comparison: Comparison, name: str, task: 
     if len(pair) < 2:
         return None
     values = (pair.after.scores - pair.before.scores) / Scale.of(pair.before.scores, pair.after.scores).width
-    design = pair.before.design()
+    design = pair.before.design
     contrast = task.contrasts[model]
     estimate = paired_difference(values, design, icc=ICC if contrast.icc is None else contrast.icc)
     up, down = float(estimate.up), float(estimate.down)

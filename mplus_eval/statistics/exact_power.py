@@ -6,6 +6,8 @@ either way. A true loss d adds to that: q + d of the pairs differ, of which q/2 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -37,7 +39,7 @@ def power_of_difference(pairs: int, discordance: float, loss: float, level: floa
     lost, gained = shares(discordance, loss, added)
     counts = _likely(pairs, lost + gained)
     # With one more lost pair than this, the one-sided probability is at most level/2.
-    most = binom.isf(level / 2.0, counts, 0.5)
+    most = _most_by_chance(level, _table_size(int(counts[-1])))[counts]
     found = binom.sf(most, counts, lost / (lost + gained))
     return float(np.sum(binom.pmf(counts, pairs, lost + gained) * found))
 
@@ -115,6 +117,22 @@ def sparse_inflation(clusters: ArrayLike) -> Floats:
     """By how much the variance is taken larger where few clusters differ, as the interval takes it."""
     k = np.asarray(clusters, dtype=float)
     return np.asarray(1.0 + SPARSE_INFLATION * k / (k + 1.0) ** 2)
+
+
+def _table_size(largest: int) -> int:
+    """Of a table that has an entry for this number: a power of two, so that few are made."""
+    return 1 << largest.bit_length()
+
+
+@lru_cache(maxsize=64)
+def _most_by_chance(level: float, size: int) -> Floats:
+    """For each number of discordant pairs below `size`, the lost ones that more than level/2 of all samples exceed.
+
+    A search asks for the same numbers some dozen times.
+    """
+    from scipy.stats import binom
+
+    return np.asarray(binom.isf(level / 2.0, np.arange(size), 0.5))
 
 
 def _likely(n: int, share: float) -> Integers:

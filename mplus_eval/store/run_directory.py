@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from mplus_eval.errors import UsageError
 from mplus_eval.store.files import FULL_DISK, clear_leftovers
 from mplus_eval.store.outcomes import Answer, Outcome
-from mplus_eval.store.parts import DamagedPartError, PartInfo, cell_tables, part_info, part_path, read_cell
+from mplus_eval.store.parts import DamagedPartError, PartInfo, cell_tables, part_info, part_path, read_cell, values_of
 from mplus_eval.store.sealed import recall, write_sealed
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class RunDirectory:
             return pd.DataFrame()
         # A column that came later than some parts is null there.
         whole = pa.concat_tables(tables, promote_options="default")
-        return pd.DataFrame({name: whole[name].to_pylist(maps_as_pydicts="strict") for name in whole.column_names})
+        return pd.DataFrame({name: values_of(whole[name]) for name in whole.column_names})
 
     def made_of(self, model: str, task: str) -> dict[str, str]:
         """The components that whatever is made of a cell's answers must have: see `cell_parts`."""
