@@ -63,12 +63,11 @@ def as_given(metrics: object) -> dict[str, Value]:
     Args:
         metrics: a map of string to number, as a dict or, as pandas reads Parquet, a list of pairs; or null.
     """
-    pairs = list(map_pairs(metrics))
-    if not any(":" in name for name, _ in pairs):
-        return {name: number for name, number in pairs if number is not None}
+    if isinstance(metrics, dict) and ":" not in "".join(metrics):
+        return {name: number for name, number in metrics.items() if number is not None}
     values: dict[str, Value] = {}
     several: dict[str, dict[int, float]] = {}
-    for name, number in pairs:
+    for name, number in map_pairs(metrics):
         key, colon, place = name.rpartition(":")
         if colon and place.isdigit():
             several.setdefault(key, {})[int(place)] = number

@@ -173,6 +173,8 @@ def _starts(ordered: Integers) -> Integers:
 
 def _merge_linked(stratum: Integers, cluster: Integers) -> Integers:
     """Merge strata that have a cluster in common, directly or through others."""
+    if not stratum.any():
+        return stratum
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -186,8 +188,10 @@ def _merge_linked(stratum: Integers, cluster: Integers) -> Integers:
 
 def _merge_singles(stratum: Integers, cluster: Integers) -> Integers:
     """Merge strata of one cluster; one that is left over joins the smallest other stratum."""
-    pairs = np.unique(np.stack([stratum, cluster]), axis=1)
-    names, groups = np.unique(pairs[0], return_counts=True)
+    if not stratum.any():
+        return stratum
+    n_labels = int(cluster.max()) + 1
+    names, groups = np.unique(np.unique(stratum * n_labels + cluster) // n_labels, return_counts=True)
     single = names[groups == 1]
     if single.size == 0 or names.size == 1:
         return stratum

@@ -15,6 +15,9 @@ from mplus_eval.statistics.design import Floats, Integers
 from mplus_eval.statistics.estimate import SPARSE_INFLATION
 from mplus_eval.statistics.score_interval import score_statistic
 
+_LARGEST_TABLE = 2**14
+"""Numbers of pairs up to which a table of critical numbers is made at once; beyond, only those that are asked for."""
+_MARGIN = 64
 _TAIL = 1e-9
 """Counts are left out where they hold less than this of the probability on either side."""
 
@@ -144,7 +147,18 @@ def _likely(n: int, share: float) -> Integers:
 
 
 def _most_gained_worse(lost: Integers, level: float) -> Integers:
-    """The most gained pairs with which McNemar's test finds a loss, by bisection; −1 where it finds none."""
+    """The most gained pairs with which McNemar's test finds a loss; −1 where it finds none."""
+    size = _table_size(int(lost[-1]))
+    return _most_gained(level, size)[lost] if size <= _LARGEST_TABLE else _search_most_gained(lost, level)
+
+
+@lru_cache(maxsize=64)
+def _most_gained(level: float, size: int) -> Integers:
+    """The same for each number of lost pairs below `size`, which a search asks for again and again."""
+    return _search_most_gained(np.arange(size), level)
+
+
+def _search_most_gained(lost: Integers, level: float) -> Integers:
     from scipy.stats import binom
 
     found, beyond = np.full_like(lost, -1), lost.copy()
@@ -156,7 +170,15 @@ def _most_gained_worse(lost: Integers, level: float) -> Integers:
 
 
 def _least_gained_better(lost: Integers, pairs: int, level: float) -> Integers:
-    """The fewest gained pairs with which McNemar's test finds a gain, by bisection."""
+    """The fewest gained pairs with which McNemar's test finds a gain; more than there are where it finds none."""
+    size = _table_size(min(2 * int(lost[-1]) + _MARGIN, pairs))
+    # What is a loss one way round is a gain the other way round.
+    if size <= _LARGEST_TABLE and (size > pairs or _most_gained(level, size)[-1] >= lost[-1]):
+        return np.minimum(np.searchsorted(_most_gained(level, size), lost), pairs + 1)
+    return _search_least_gained(lost, pairs, level)
+
+
+def _search_least_gained(lost: Integers, pairs: int, level: float) -> Integers:
     from scipy.stats import binom
 
     short, enough = lost.copy(), np.full_like(lost, pairs + 1)
