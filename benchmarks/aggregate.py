@@ -4,11 +4,11 @@
     python benchmarks/aggregate.py --quick    3 models x 2,000 items
     python benchmarks/aggregate.py --keep DIR makes the run there, or takes the one that is there
 
-The run directory holds answers and outcomes as a run leaves them (`stored_run.py`), and no model is loaded. A process of
-its own then does what `compare` does once everything is answered: looks which parts are there, turns outcomes into
+The run directory holds answers and outcomes as a run leaves them (`stored_run.py`), and no model is loaded. A process
+of its own then does what `compare` does once everything is answered: looks which parts are there, turns outcomes into
 `comparison.json`, and renders `report.html` with all items, `report.md` and the figures. Seconds are the processor's,
-so that what else the machine does counts little; memory is the most that was resident, imports among it. Exit code 1
-when both together take more than 20 s, or more than 2 GB.
+so that what else the machine does counts little; loading tasks and importing their libraries come before. Memory is the
+most that was resident, all imports among it. Exit code 1 when it takes more than 20 s, or more than 2 GB.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ every item, stand before a question of its own. Models share how hard an item is
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -204,7 +203,7 @@ def _write(directory: RunDirectory, cell: Cell, part: Part, outcomes: Sequence[O
     """One part of answers, and the same scored."""
     facts = {"backend": "hf", "dtype": "bfloat16", "parameters": 7_000_000_000, "device": "cuda:0"}
     info = PartInfo(cell.fingerprint, dict(cell.components), part.index, len(cell.parts), 10.0, facts)
-    names = [name for name in Answer.SCHEMA.names]
+    names = list(Answer.SCHEMA.names)
     answers = [Answer(**{name: getattr(row, name) for name in names}) for row in outcomes]
     write_part(part_path(directory.answers(*cell.key), part.index), Answer, answers, info)
     components = {"answers": cell.fingerprint, "metric": "m", "filter": "f"}
