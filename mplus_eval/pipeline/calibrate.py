@@ -1,9 +1,12 @@
-"""A plan without a run: everything checked and counted, every model loaded and timed for some seconds, nothing kept."""
+"""A plan without a run: everything checked and counted, every model loaded and timed for some seconds.
+
+Of a run nothing is kept; how quick the models are is remembered for the next command (`remembered`).
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from mplus_eval.backends import Backend, load_backend
 from mplus_eval.backends.unloaded import UnloadedModel
@@ -12,6 +15,7 @@ from mplus_eval.pipeline.estimate import CellEstimate, Estimate, combine, count_
 from mplus_eval.pipeline.measured import Measured
 from mplus_eval.pipeline.plan import Plan
 from mplus_eval.pipeline.progress import RunProgress
+from mplus_eval.pipeline.remembered import remember, remembered
 from mplus_eval.pipeline.speed import CALIBRATION_SECONDS, FEWEST_SECONDS, Calibration, Clock, Speed
 from mplus_eval.store.run_directory import RunDirectory
 
@@ -35,7 +39,7 @@ def estimate_plan(
         directory: where the run lies or will lie; only read.
         progress: told of what is counted and measured.
         measures: whether models are loaded and timed where nothing else tells how quick they are.
-        load: how a model is loaded; the backends' own way when None.
+        load: how a model is loaded; the backends' own way when None, and then what is measured is remembered.
         clock: seconds.
 
     Raises:
@@ -47,20 +51,35 @@ def estimate_plan(
         measured = measured.over(Measured.of_run(plan.spec.from_run, kinds))
     with progress.phase("counting what will be asked"):
         cells = count_cells(plan, directory)
-    speeds: dict[str, Speed] = {}
+    untimed = [each for each in cells if each.work.items and each.cell.key not in measured.models_and_tasks]
+    of_models = {model.spec.name: [each for each in untimed if each.cell.model is model] for model in plan.models}
+    models = [model for model in plan.models if of_models[model.spec.name]]
+    speeds = {} if load else _remembered(models, of_models, whole=measures)
     not_timed: dict[str, str] = {}
-    if measures:
-        untimed = [each for each in cells if each.work.items and each.cell.key not in measured.models_and_tasks]
-        models = [model for model in plan.models if any(each.cell.model is model for each in untimed)]
-        for number, model in enumerate(models):
-            progress.prepare("measuring", number, len(models))
-            of_model = [each for each in untimed if each.cell.model is model]
-            seconds = max(FEWEST_SECONDS, CALIBRATION_SECONDS / len(models))
-            try:
-                speeds[model.spec.name] = _speed(model, of_model, seconds, load, clock)
-            except Exception as error:  # noqa: BLE001 - as in a run, whatever fails is this model's; the others go on
-                not_timed[model.spec.name] = _cause(error)
+    unknown = [model for model in models if measures and model.spec.name not in speeds]
+    for number, model in enumerate(unknown):
+        progress.prepare("measuring", number, len(unknown))
+        seconds = max(FEWEST_SECONDS, CALIBRATION_SECONDS / len(unknown))
+        try:
+            speeds[model.spec.name] = _speed(model, of_models[model.spec.name], seconds, load, clock)
+        except Exception as error:  # noqa: BLE001 - as in a run, whatever fails is this model's; the others go on
+            not_timed[model.spec.name] = _cause(error)
+            continue
+        if load is None:
+            remember(model, speeds[model.spec.name])
     return combine(plan, directory, cells, measured, speeds, not_timed)
+
+
+def _remembered(
+    models: Sequence[ResolvedModel], cells: Mapping[str, Sequence[CellEstimate]], *, whole: bool
+) -> dict[str, Speed]:
+    """What an earlier command measured, by model; with `whole` of the models alone of which every task was."""
+    speeds = {}
+    for model in models:
+        tasks = [each.cell.task for each in cells[model.spec.name]] if whole else []
+        if (speed := remembered(model, tasks)) is not None:
+            speeds[model.spec.name] = speed
+    return speeds
 
 
 def _speed(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,7 +94,7 @@ class Estimate:
         free: bytes of the disk that the run is stored on.
         at_most: whether asking may stop before, with the verdicts.
         not_timed: why nothing was measured of a model, by its name.
-        beside: what takes time besides: scorers, judges.
+        beside: what takes time besides and is not timed, with how many texts it reads: scorers, judges.
     """
 
     n_cells: int
@@ -202,8 +202,6 @@ def combine(
         if any(each.work.items for each in of_model):
             models.append(_of_model(model, of_model, speeds.get(_weights_of(plan, model))))
     n_stored = sum(not each.draws and not each.work.items for each in cells)
-    beside = {"toxicity scorers": "harmlessness", "judges": "conversation"}
-    asked = {each.cell.axis for each in cells if each.work.items}
     return Estimate(
         len(cells),
         n_stored,
@@ -211,8 +209,16 @@ def combine(
         _free(directory.path),
         plan.spec.sequential,
         not_timed or {},
-        tuple(name for name, axis in beside.items() if axis in asked),
+        tuple(_beside(cells)),
     )
+
+
+def _beside(cells: Sequence[CellEstimate]) -> Iterator[str]:
+    """Who reads texts when they are written, and how many; how long that takes nothing tells."""
+    for name, axis in (("toxicity scorers", "harmlessness"), ("judges", "conversation")):
+        of_axis = [each.work for each in cells if each.cell.axis == axis and each.work.items]
+        if of_axis:
+            yield f"{name} ({sum(work.texts for work in of_axis):,.0f} texts)"
 
 
 def _of_model(model: ResolvedModel, cells: Sequence[CellEstimate], speed: Speed | None) -> ModelEstimate:

@@ -57,7 +57,7 @@ def _times(estimate: Estimate) -> Iterator[str]:
         ]
         if (loading := sum(model.loading for model in estimate.models)) >= 1:
             halves.append(f"loading {duration(loading)}")
-        beside = f"; {' and '.join(estimate.beside)} come on top" if estimate.beside else ""
+        beside = f"; {' and '.join(estimate.beside)} come on top, not timed" if estimate.beside else ""
         hours = "" if estimate.gpu_hours is None else f"; {estimate.gpu_hours:.2g} GPU hours"
         yield f"time: about {between(span)}: {', '.join(halves)}{hours}{beside}"
     if len(estimate.models) > 1:

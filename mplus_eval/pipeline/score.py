@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mplus_eval.models.cells import Cell, Part
 from mplus_eval.pipeline.plan import Plan
+from mplus_eval.store.checksummed import TEXTS
 from mplus_eval.store.hashes import hash_components
 from mplus_eval.store.outcomes import Answer, Outcome
 from mplus_eval.store.parts import PartInfo, fresh, part_info, part_path, read_part, write_part
@@ -75,5 +76,28 @@ def score_part(
     # Items that were asked again have other answers under the same fingerprint.
     if stored is None or stored.n_outside != answered.n_outside:
         made_of = {**answered.components, **components}
-        info = PartInfo(fingerprint, made_of, answered.index, answered.n_parts, n_outside=answered.n_outside)
-        write_part(place, Outcome, score(read_part(answers, Answer)), info)
+        given = read_part(answers, Answer)
+        scored = score(given)
+        info = PartInfo(
+            fingerprint,
+            made_of,
+            answered.index,
+            answered.n_parts,
+            n_outside=answered.n_outside,
+            texts_in="answers" if has_texts_of(given, scored) else "",
+        )
+        write_part(place, Outcome, scored, info)
+
+
+def has_texts_of(answers: Sequence[Answer], outcomes: Sequence[Outcome]) -> bool:
+    """Whether outcomes need not hold the texts of their answers again: several samples an item, row by row the same.
+
+    Of one sample an item they do, so that a file of outcomes can be read alone.
+    """
+    if len(answers) != len(outcomes) or not any(answer.sample for answer in answers):
+        return False
+    return all(
+        getattr(answer, name) == getattr(outcome, name)
+        for answer, outcome in zip(answers, outcomes, strict=True)
+        for name in ("item_id", "sample", *TEXTS)
+    )

@@ -11,7 +11,6 @@ checksums is read as it is.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -23,13 +22,10 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import pyarrow as pa
 from pyarrow import compute, parquet
 
-from mplus_eval.errors import UsageError
-from mplus_eval.store.files import write_whole
+from mplus_eval.store.checksummed import TEXTS, DamagedPartError, damaged, open_checksummed, write_checksummed
 from mplus_eval.store.sealed import forget
 
 _METADATA_KEY = b"mplus_eval"
-_CHECKSUM_KEY = b"mplus_eval_sha256"
-_NO_CHECKSUM = b"0" * 64
 
 
 class Stored(Protocol):
@@ -59,13 +55,11 @@ class PartInfo:
     """Rows that failed for a reason outside the model, so that they are made again."""
     spent: dict[str, int] = field(default_factory=dict)
     """What asking a server took, all tries of all runs."""
+    texts_in: str = ""
+    """The folder beside the cell's own whose part of the same number has the texts of these rows, row by row."""
 
 
 _INFO_FIELDS = tuple(each.name for each in fields(PartInfo))
-
-
-class DamagedPartError(UsageError):
-    """A part is not what was written: half of it is there, or a bit of it has turned."""
 
 
 def part_path(folder: Path, index: int) -> Path:
@@ -79,14 +73,9 @@ def write_part(path: Path, kind: type[Row], rows: Sequence[Row], info: PartInfo)
     names = _field_names(kind)
     columns = {column: [getattr(row, names[column]) for row in rows] for column in kind.SCHEMA.names}
     table = pa.Table.from_pydict(columns, schema=kind.SCHEMA.with_metadata(metadata))
-    sink = pa.BufferOutputStream()
-    with parquet.ParquetWriter(sink, table.schema, compression="zstd") as writer:
-        writer.write_table(table)
-        writer.add_key_value_metadata({_CHECKSUM_KEY: _NO_CHECKSUM})
-    content = sink.getvalue().to_pybytes()
-    at = _checksum_at(content)
-    assert at is not None
-    write_whole(path, content[:at] + _digest(content, at) + content[at + len(_NO_CHECKSUM) :])
+    if info.texts_in:
+        table = table.drop_columns([name for name in TEXTS if name in table.column_names])
+    write_checksummed(path, table)
 
 
 def read_part(path: Path, kind: type[Row]) -> list[Row]:
@@ -104,7 +93,7 @@ def read_columns(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     Raises:
         DamagedPartError: the file is not what was written.
     """
-    return _columns(path, _opened(path), columns)
+    return _columns(path, open_checksummed(path), columns)
 
 
 def part_info(path: Path) -> PartInfo | None:
@@ -113,7 +102,7 @@ def part_info(path: Path) -> PartInfo | None:
     Raises:
         DamagedPartError: the file is not what was written.
     """
-    return _info(path, _opened(path)) if os.path.lexists(path) else None
+    return _info(path, open_checksummed(path)) if os.path.lexists(path) else None
 
 
 def fresh(path: Path, fingerprint: str, n_parts: int | None = None) -> PartInfo | None:
@@ -182,14 +171,14 @@ def _opened_parts(folder: Path, made_of: Mapping[str, str] | None) -> Iterator[t
     path = part_path(folder, 0)
     if not os.path.lexists(path):
         return
-    file = _opened(path)
+    file = open_checksummed(path)
     first = _info(path, file)
     if first is None or any(first.components.get(key) != value for key, value in (made_of or {}).items()):
         return
     yield path, file
     for path in (part_path(folder, index) for index in range(1, first.n_parts)):
         if os.path.lexists(path):
-            file = _opened(path)
+            file = open_checksummed(path)
             if (info := _info(path, file)) and info.fingerprint == first.fingerprint:
                 yield path, file
 
@@ -223,9 +212,30 @@ def _columns(path: Path, file: parquet.ParquetFile, columns: Sequence[str] | Non
     try:
         stored = file.schema_arrow.names
         # Parts are small: starting threads takes longer than reading.
-        return file.read([name for name in columns or stored if name in stored], use_threads=False)
+        table = file.read([name for name in columns or stored if name in stored], use_threads=False)
     except (pa.ArrowException, OSError) as error:
-        raise _damaged(path) from error
+        raise damaged(path) from error
+    absent = [name for name in TEXTS if name not in stored and (columns is None or name in columns)]
+    return _with_texts(path, file, table, absent) if absent else table
+
+
+def _with_texts(path: Path, file: parquet.ParquetFile, table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """Rows with the texts that the part beside has; as they are where none is told to have them."""
+    info = _info(path, file)
+    if info is None or not info.texts_in:
+        return table
+    # <run>/outcomes/<model>/<task>/part-00000.parquet, and <run>/answers/<model>/<task>/part-00000.parquet
+    beside = path.parents[3] / info.texts_in / path.relative_to(path.parents[2])
+    texts_file = open_checksummed(beside)
+    answers = _info(beside, texts_file)
+    if answers is None or answers.fingerprint != info.components.get(info.texts_in):
+        raise damaged(beside)
+    texts = _columns(beside, texts_file, names)
+    if len(texts) != len(table):
+        raise damaged(beside)
+    for name in texts.column_names:
+        table = table.append_column(texts.schema.field(name), texts[name])
+    return table
 
 
 def _info(path: Path, file: parquet.ParquetFile) -> PartInfo | None:
@@ -236,48 +246,4 @@ def _info(path: Path, file: parquet.ParquetFile) -> PartInfo | None:
         stored = json.loads(metadata[_METADATA_KEY])
         return PartInfo(**{name: stored[name] for name in _INFO_FIELDS if name in stored})
     except (ValueError, TypeError, RecursionError) as error:
-        raise _damaged(path) from error
-
-
-def _opened(path: Path) -> parquet.ParquetFile:
-    """A file whose bytes were held against their checksum, with its footer read."""
-    try:
-        return parquet.ParquetFile(pa.BufferReader(_checked(path)))
-    except (pa.ArrowException, OSError) as error:
-        # Torn, or no Parquet at all: arrow says either with either error.
-        raise _damaged(path) from error
-
-
-def _checked(path: Path) -> bytes:
-    """The bytes of a file, held against their checksum where they have one."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        # A folder or a link to nowhere stands there, or it cannot be read.
-        raise _damaged(path) from error
-    if _CHECKSUM_KEY in content:
-        at = _checksum_at(content)
-        if at is None or content[at : at + len(_NO_CHECKSUM)] != _digest(content, at):
-            raise _damaged(path)
-    return content
-
-
-def _damaged(path: Path) -> DamagedPartError:
-    return DamagedPartError(f"{path} is damaged; run the same `mplus-eval compare` again, which makes it anew")
-
-
-def _checksum_at(content: bytes) -> int | None:
-    """Where in a file the checksum stands: in the footer, behind its key and a few bytes of Thrift."""
-    start = content.rfind(_CHECKSUM_KEY) + len(_CHECKSUM_KEY)
-    for at in range(start, start + 8):
-        digits = content[at : at + len(_NO_CHECKSUM)]
-        if len(digits) == len(_NO_CHECKSUM) and all(byte in b"0123456789abcdef" for byte in digits):
-            return at
-    return None
-
-
-def _digest(content: bytes, at: int) -> bytes:
-    zeroed = hashlib.sha256(memoryview(content)[:at])
-    zeroed.update(_NO_CHECKSUM)
-    zeroed.update(memoryview(content)[at + len(_NO_CHECKSUM) :])
-    return zeroed.hexdigest().encode()
+        raise damaged(path) from error

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mplus_eval.errors import UsageError
+from mplus_eval.store.checksummed import DamagedPartError
 from mplus_eval.store.files import FULL_DISK, clear_leftovers
 from mplus_eval.store.outcomes import Answer, Outcome
-from mplus_eval.store.parts import DamagedPartError, PartInfo, cell_tables, part_info, part_path, read_cell, values_of
+from mplus_eval.store.parts import PartInfo, cell_tables, part_info, part_path, read_cell, values_of
 from mplus_eval.store.sealed import recall, write_sealed
 
 if TYPE_CHECKING:

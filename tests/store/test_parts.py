@@ -9,9 +9,9 @@ import pytest
 from pyarrow import parquet
 
 from mplus_eval.store import files
+from mplus_eval.store.checksummed import DamagedPartError
 from mplus_eval.store.outcomes import Outcome
 from mplus_eval.store.parts import (
-    DamagedPartError,
     PartInfo,
     cell_parts,
     fresh,
