@@ -106,7 +106,10 @@ def answers_of(numbers: range, length: int) -> Iterator[Answer]:
 def scored(answers: list[Answer]) -> list[Outcome]:
     """With a score that single precision holds, as classifiers give it."""
     scores = (float(np.float32(Random(f"{each.item_id} {each.sample}").random())) for each in answers)
-    return [Outcome.of(each, score=score, metrics={"one:toxicity": score}) for each, score in zip(answers, scores)]
+    return [
+        Outcome.of(each, score=score, metrics={"one:toxicity": score})
+        for each, score in zip(answers, scores, strict=True)
+    ]
 
 
 if __name__ == "__main__":

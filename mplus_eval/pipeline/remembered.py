@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from mplus_eval.backends import engine
 from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.pipeline.speed import Speed
+from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.store.hashes import cache_directory, hash_components
 from mplus_eval.store.sealed import forget, recall, write_sealed
 
@@ -35,6 +36,8 @@ def remember(model: ResolvedModel, speed: Speed) -> None:
 
 def remembered(model: ResolvedModel, tasks: Iterable[str] = ()) -> Speed | None:
     """What was measured of a model within the last week; None where nothing was, or not of all these tasks."""
+    if model.backend not in BACKENDS:
+        return None  # of results that another tool stored nothing is asked
     path = _place(model)
     if (stored := recall(path, always_sealed=True)) is None:
         return None

@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -158,8 +157,8 @@ def test_prices_are_of_all_tokens_that_are_sent_and_of_those_that_may_be_written
     bench = Bench(tmp_path)
     plan = bench.plan(["base"])
     spec = plan.models[0].spec
-    priced = SimpleNamespace(**{**vars(spec), "price_in": 2.0, "price_out": 10.0})
-    model = replace(plan.models[0], spec=priced)  # type: ignore[arg-type]
+    priced = spec.model_copy(update={"price_in": 2.0, "price_out": 10.0})
+    model = replace(plan.models[0], spec=priced)
     cells = tuple(replace(cell, model=model) for cell in plan.cells)
     plan = replace(plan, models=(model,), cells=cells)
     estimate = estimate_plan(plan, bench.directory, RunProgress())

@@ -33,8 +33,10 @@ def test_several_models_have_a_line_each() -> None:
 
 def test_gpu_hours_price_and_what_comes_on_top_are_told() -> None:
     model = replace(MODEL, on_gpu=True, price=1.234)
-    lines = list(estimate_lines(replace(ESTIMATE, models=(model,), beside=("toxicity scorers", "judges"))))
-    assert lines[2].endswith("; 0.1 GPU hours; toxicity scorers and judges come on top")
+    lines = list(
+        estimate_lines(replace(ESTIMATE, models=(model,), beside=("toxicity scorers (75 texts)", "judges (8 texts)")))
+    )
+    assert lines[2].endswith("; 0.1 GPU hours; toxicity scorers (75 texts) and judges (8 texts) come on top, not timed")
     assert lines[-1] == "price: up to 1.23, in the currency of the models' prices"
 
 
