@@ -1,4 +1,4 @@
-"""Parts: the files of a cell, each whole or absent, each with what it was made of and a checksum of its own.
+"""Parts: the files of a cell, each whole or absent, each with what it was made of and a checksum (`checksummed`).
 
     part-00000.parquet    rows of one kind of record, at most a few hundred items
                           its metadata: the cell's fingerprint and its components, its place among the cell's parts
@@ -191,7 +191,7 @@ def _field_names(kind: type[Stored]) -> dict[str, str]:
 def values_of(column: pa.ChunkedArray) -> list[Any]:
     """The values of a column as Python has them; maps as dicts, some ten times as fast as arrow makes them."""
     if not pa.types.is_map(column.type):
-        return column.to_pylist()
+        return list(column.to_pylist())
     values: list[Any] = []
     for chunk in column.chunks:
         pairs = list(zip(chunk.keys.to_pylist(), chunk.items.to_pylist(), strict=True))
