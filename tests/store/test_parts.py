@@ -14,12 +14,14 @@ from mplus_eval.store.outcomes import Outcome
 from mplus_eval.store.parts import (
     PartInfo,
     cell_parts,
+    cell_tables,
     fresh,
     part_info,
     part_path,
     read_cell,
     read_columns,
     read_part,
+    values_of,
     write_part,
 )
 
@@ -216,3 +218,23 @@ def test_the_document_describes_all_metadata() -> None:
         r"^\| `(\w+)` \|", DOCUMENT.read_text(encoding="utf-8").split("## Metadata")[1], re.MULTILINE
     )
     assert documented == [entry.name for entry in fields(PartInfo)]
+
+
+def test_of_some_items_only_parts_that_hold_one_are_read_out(tmp_path: Path) -> None:
+    for index in range(3):
+        rows = [choice(10 * index + item) for item in range(4)]
+        write_part(part_path(tmp_path, index), Outcome, rows, PartInfo("f", {}, index, 3))
+    wanted = {"mmlu_anatomy:1", "mmlu_anatomy:22", "mmlu_anatomy:99"}
+    found = [table.to_pylist() for table in cell_tables(tmp_path, ["item_id", "target"], item_ids=wanted)]
+    assert found == [
+        [{"item_id": "mmlu_anatomy:1", "target": "B"}],
+        [{"item_id": "mmlu_anatomy:22", "target": "B"}],
+    ]
+
+
+def test_maps_come_as_arrow_itself_makes_them() -> None:
+    kind = Outcome.SCHEMA.field("metrics").type
+    whole = pa.array([[("acc", 1.0), ("f1", None)], None, [], [("acc", 0.5)]], kind)
+    column = pa.chunked_array([whole, whole.slice(1), whole.slice(2, 1)])
+    assert values_of(column) == column.to_pylist(maps_as_pydicts="strict")
+    assert values_of(column)[:3] == [{"acc": 1.0, "f1": None}, None, {}]
