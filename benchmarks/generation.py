@@ -74,7 +74,7 @@ class Row:
     tokens_before: int
     tokens_after: int
     differ: int | None
-    """Answers that differ with no tie to excuse it; None where texts are not compared."""
+    """Answers that differ with no tie to excuse it; None where texts are not compared, as of sampled ones."""
     ties: int | None
     memory: float
     reference_memory: float | None
@@ -91,24 +91,39 @@ class Row:
         return (self.goal is None or self.ratio >= self.goal) and not self.differ
 
 
-class _TokenIds:
-    """Answers are token ids rather than text: a random model says much that its tokenizer has no text for."""
+class _Spelled:
+    """A tokenizer whose texts are token ids: a random model says much that its tokenizer has no text for."""
 
-    def tok_decode(self, tokens: Any, skip_special_tokens: bool = True) -> str:
-        return NEVER if isinstance(tokens, int) else " ".join(map(str, tokens))
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tokenizer, name)
+
+    def decode(self, tokens: Any, **_: Any) -> str:
+        # The end token alone is looked for as a stop string.
+        return NEVER if list(tokens) == [self._tokenizer.eos_token_id] else " ".join(map(str, tokens))
 
 
-class Ours(_TokenIds, FastHFLM):
+class Ours(FastHFLM):
     """Runs each answer to its own length."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.tokenizer = _Spelled(self.tokenizer)
 
-class Theirs(_TokenIds, HFLM):
+
+class Theirs(HFLM):
     """Runs a batch to the longest answer in it, as stop strings would make it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.lengths: dict[tuple[int, ...], int] = {}
         """Of the answer to a prompt."""
+
+    def tok_decode(self, tokens: Any, skip_special_tokens: bool = True) -> str:
+        """Token ids, as `_Spelled` has them."""
+        return NEVER if isinstance(tokens, int) else " ".join(map(str, tokens))
 
     def _model_generate(self, context: Any, max_length: int, stop: list[str], **settings: Any) -> Any:
         rows = zip(context, settings["attention_mask"].bool(), strict=True)
@@ -117,7 +132,7 @@ class Theirs(_TokenIds, HFLM):
 
 
 @dataclass(frozen=True)
-class _Set:
+class AskedSet:
     """Prompts, the length of each answer, and how it is generated."""
 
     name: str
@@ -161,7 +176,7 @@ def measure(arguments: argparse.Namespace) -> int:
     return int(n_missed > 0)
 
 
-def _plan(arguments: argparse.Namespace) -> list[tuple[str, list[_Set]]]:
+def _plan(arguments: argparse.Namespace) -> list[tuple[str, list[AskedSet]]]:
     """The size of a random model, and what it is asked."""
     sets = _sets(arguments)
     if arguments.model is not None or arguments.quick:
@@ -170,7 +185,7 @@ def _plan(arguments: argparse.Namespace) -> list[tuple[str, list[_Set]]]:
     return [(arguments.size, sets), (OTHER_SIZE, others)]
 
 
-def _rows(arguments: argparse.Namespace, size: str, sets: Sequence[_Set]) -> Iterator[Row]:
+def _rows(arguments: argparse.Namespace, size: str, sets: Sequence[AskedSet]) -> Iterator[Row]:
     """Measure and print the sets of one model."""
     arguments.size = size
     model, encoder = load(arguments)
@@ -179,18 +194,18 @@ def _rows(arguments: argparse.Namespace, size: str, sets: Sequence[_Set]) -> Ite
     ours = Ours(**shared)
     theirs = {size: Theirs(batch_size=size, **shared) for size in BATCH_SIZES}
     print(f"{model.num_parameters() / 1e6:.1f} M parameters, {model.dtype}, {model.device}; tier: {ours.tier.name}")
-    print(_HEADING)
+    print(HEADING)
     row = None
     for one in sets:
         if arguments.model is None:
             model.model.norm.weight.data.fill_(one.spread)
         sizes = BATCH_SIZES if one.spread == SPREAD or row is None else (row.best_size,)
-        row = _measured(one, ours, {size: theirs[size] for size in sizes})
-        print(_line(row), flush=True)
+        row = measured(one, ours, {size: theirs[size] for size in sizes})
+        print(line(row), flush=True)
         yield row
 
 
-def _sets(arguments: argparse.Namespace) -> list[_Set]:
+def _sets(arguments: argparse.Namespace) -> list[AskedSet]:
     rng = random.Random(arguments.seed)
     questions = gsm8k(rng)
     n_samples, n_short, n_long = (QUICK_SAMPLES, 1, 1) if arguments.quick else (SAMPLES, 4, 2)
@@ -198,7 +213,7 @@ def _sets(arguments: argparse.Namespace) -> list[_Set]:
         questions = [(text, length // QUICK) for text, length in questions[:QUICK_QUESTIONS]]
     short = continuations(rng, n_short)
     shared, own = (few_shot_continuations(rng, n_long, shared=shared) for shared in (True, False))
-    found = [_Set("GSM8K 8-shot", questions, {"do_sample": False}, GOAL)]
+    found = [AskedSet("GSM8K 8-shot", questions, {"do_sample": False}, GOAL)]
     kinds: list[tuple[str, list[str], float | None]] = [
         ("20–60 tokens", short, GOAL_SHORT),
         ("500 tokens, shared", shared, GOAL_LONG),
@@ -208,29 +223,30 @@ def _sets(arguments: argparse.Namespace) -> list[_Set]:
         kinds = [(kind, prompts, None) for kind, prompts, _ in kinds[:2]]
     for kind, prompts, goal in kinds:
         asked = [(text, SAMPLED_TOKENS) for text in prompts for _ in range(n_samples)]
-        found.append(_Set(f"{n_samples} samples, {kind}", asked, SAMPLING, goal))
+        found.append(AskedSet(f"{n_samples} samples, {kind}", asked, SAMPLING, goal))
         if arguments.model is None and (not arguments.quick or kind == "20–60 tokens"):
-            found.append(_Set(f"{n_samples} samples, {kind}, flat", asked, SAMPLING, goal, spread=1.0))
+            found.append(AskedSet(f"{n_samples} samples, {kind}, flat", asked, SAMPLING, goal, spread=1.0))
     return found
 
 
-def _measured(asked: _Set, ours: Ours, theirs: dict[int, Theirs]) -> Row:
+def measured(asked: AskedSet, ours: Ours, theirs: dict[int, Theirs]) -> Row:
+    """Generate by both sides in turn; greedy texts are compared where `theirs`, by batch size, has batch size 1."""
     encoded = [tuple(ours.tok_encode(text)) for text, _ in asked.asked]
     lengths = [length for _, length in asked.asked]
     times, references, found = [], {}, {}
     reference_memory, peak = None, 0.0
     ours.generate_until(asked.requests(2), disable_tqdm=True)
     for size, lm in theirs.items():
-        found["ours"], seconds, memory = _timed(ours, asked.requests())
+        found["ours"], seconds, memory = timed(ours, asked.requests())
         times.append(seconds)
         peak = max(peak, memory)
         lm.lengths = dict(zip(encoded, lengths, strict=True))
-        found[size], references[size], memory = _timed(lm, asked.requests(max(lengths)))
+        found[size], references[size], memory = timed(lm, asked.requests(max(lengths)))
         if size == 8:
             reference_memory = memory
-    times.append(_timed(ours, asked.requests())[1])
+    times.append(timed(ours, asked.requests())[1])
     differ = ties = None
-    if not asked.sampled:
+    if not asked.sampled and 1 in found:
         answers = zip(encoded, lengths, found["ours"], found[1], strict=True)
         excuses = [
             _is_tie(theirs[1], prompt, mine, other[:length])
@@ -255,7 +271,7 @@ def _measured(asked: _Set, ours: Ours, theirs: dict[int, Theirs]) -> Row:
     )
 
 
-def _timed(lm: Any, requests: Sequence[Any]) -> tuple[list[str], float, float]:
+def timed(lm: Any, requests: Sequence[Any]) -> tuple[list[str], float, float]:
     """Answers, seconds, and MiB held at most."""
     memory = Memory(lm.device)
     started = clock(lm.device)
@@ -277,13 +293,14 @@ def _is_tie(lm: HFLM, prompt: tuple[int, ...], mine: tuple[int, ...], other: tup
     return bool(best[0] - best[1] < TIE)
 
 
-_HEADING = (
+HEADING = (
     f"{'':36}{'ratio':>7}{'goal':>6}{'s':>7}{'HFLM s at ' + '/'.join(map(str, BATCH_SIZES)):>20}"
     f"{'prompt tokens':>16}{'new':>7}{'differ':>8}{'memory':>11}"
 )
 
 
-def _line(row: Row) -> str:
+def line(row: Row) -> str:
+    """A row of the table."""
     known = row.reference_seconds
     references = "/".join(f"{known[size]:.1f}" if size in known else "–" for size in BATCH_SIZES)
     goal = "–" if row.goal is None else f"{row.goal:.1f}"

@@ -134,12 +134,16 @@ SPREAD = 5.0
 """Of logits, against those of usual random weights: a next token of about 3 nats, as a trained model's."""
 
 
-def random_model(dtype: Any = None, *, size: str = "25M", spread: float = 1.0) -> Any:
-    """A Llama-shaped model with random weights, of 22 M, 25 M or 1 B parameters, its logits multiplied by `spread`."""
+def random_model(dtype: Any = None, *, size: str = "25M", spread: float = 1.0, device: str = "cpu") -> Any:
+    """A Llama-shaped model with random weights, of some size in parameters, its logits multiplied by `spread`.
+
+    Its weights are drawn on the device that it is for, on each in its own way.
+    """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     shapes = {
+        "5M": {"hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 4, "num_attention_heads": 4},
         "25M": {"hidden_size": 384, "intermediate_size": 1024, "num_hidden_layers": 8, "num_attention_heads": 6},
         "22M": {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 5, "num_attention_heads": 8},
         "1B": {"hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16, "num_attention_heads": 32},
@@ -157,7 +161,8 @@ def random_model(dtype: Any = None, *, size: str = "25M", spread: float = 1.0) -
         **shape,
     )
     torch.manual_seed(0)
-    model = LlamaForCausalLM(config).to(dtype or torch.float32).eval()
+    with torch.device(device):
+        model = LlamaForCausalLM(config).to(dtype or torch.float32).eval()
     with torch.no_grad():
         model.model.norm.weight.mul_(spread)
     return model

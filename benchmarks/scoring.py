@@ -87,7 +87,7 @@ def measure(arguments: argparse.Namespace) -> int:
         for size in BATCH_SIZES
     }
     print(f"{model.num_parameters() / 1e6:.1f} M parameters, {model.dtype}, {model.device}; tier: {ours.tier.name}")
-    print(_HEADING)
+    print(HEADING)
     rows = []
     for name, (make, goal) in SCORED.items():
         if arguments.only and arguments.only.lower() not in name.lower():
@@ -95,8 +95,8 @@ def measure(arguments: argparse.Namespace) -> int:
         requests = make(random.Random(arguments.seed))
         if arguments.quick:
             requests = requests[: max(8, len(requests) // QUICK)]
-        rows.append(_measured(name, requests, goal, ours, theirs))
-        print(_line(rows[-1]), flush=True)
+        rows.append(measured(name, requests, goal, ours, theirs))
+        print(line(rows[-1]), flush=True)
     if arguments.json:
         arguments.json.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows), encoding="utf-8")
     n_missed = sum(not row.met for row in rows)
@@ -110,15 +110,16 @@ def _parser() -> argparse.ArgumentParser:
     return found
 
 
-def _measured(name: str, requests: Sequence[Any], goal: float, ours: FastHFLM, theirs: dict[int, HFLM]) -> Row:
+def measured(name: str, requests: Sequence[Any], goal: float, ours: FastHFLM, theirs: dict[int, HFLM]) -> Row:
+    """Score requests by both sides in turn; HFLM at batch size 1 must be among `theirs`, which are by batch size."""
     times, references, found = [], {}, {}
     reference_memory = peak = 0.0
-    _timed(ours, requests[:4])
+    timed(ours, requests[:4])
     for size, lm in theirs.items():
-        found["ours"], seconds, memory = _timed(ours, requests)
+        found["ours"], seconds, memory = timed(ours, requests)
         times.append(seconds)
         peak = max(peak, memory)
-        found[size], references[size], memory = _timed(lm, requests)
+        found[size], references[size], memory = timed(lm, requests)
         if size == 8:
             reference_memory = memory
     # Differences are held against batch size 1, where nothing is padded.
@@ -147,7 +148,7 @@ def _measured(name: str, requests: Sequence[Any], goal: float, ours: FastHFLM, t
     )
 
 
-def _timed(lm: Any, requests: Sequence[Any]) -> tuple[list[Any], float, float]:
+def timed(lm: Any, requests: Sequence[Any]) -> tuple[list[Any], float, float]:
     """Answers, seconds, and MiB held at most."""
     memory = Memory(lm.device)
     started = clock(lm.device)
@@ -211,13 +212,14 @@ def _peak(model: Any) -> float:
     return median(found)
 
 
-_HEADING = (
+HEADING = (
     f"{'':26}{'ratio':>7}{'goal':>6}{'s':>7}{'HFLM s at ' + '/'.join(map(str, BATCH_SIZES)):>20}"
     f"{'tokens':>16}{'MFU':>6}{'|Δ|':>9}{'greedy':>8}{'memory':>11}"
 )
 
 
-def _line(row: Row) -> str:
+def line(row: Row) -> str:
+    """A row of the table."""
     references = "/".join(f"{seconds:.1f}" for seconds in row.reference_seconds.values())
     greedy = f"{row.greedy_differs}+{row.ties}" if row.ties else str(row.greedy_differs)
     return (

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 
+from mplus_eval.redaction import RedactingFormatter
+
 NOISY_LOGGERS = (
     "accelerate",
     "aiohttp",
@@ -39,7 +41,9 @@ def silence_libraries(verbose: bool = False) -> None:
     # The trainers would tell the hub of every training.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     if verbose:
-        logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+        handler = logging.StreamHandler()
+        handler.setFormatter(RedactingFormatter("%(levelname)s %(name)s: %(message)s"))
+        logging.basicConfig(handlers=[handler])
         logging.getLogger("mplus_eval").setLevel(logging.INFO)
         return
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

@@ -28,5 +28,7 @@ def write_report(run_directory: Path, items: Choice | None = None, *, is_short: 
         UsageError: where the directory holds no readable comparison.
     """
     from mplus_eval.reports.render import write_report as write
+    from mplus_eval.store.collecting import without_collecting
 
-    return write(Path(run_directory), items, is_short=is_short)
+    with without_collecting():
+        return write(Path(run_directory), items, is_short=is_short)

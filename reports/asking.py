@@ -49,6 +49,7 @@ def _told(asking: Asking) -> dict[str, str]:
     if thinking and asking.thinking_tokens:
         thinking += f", up to {formats.counted(asking.thinking_tokens, 'token')}"
     return {
+        "API": one_line(asking.api),
         "Longest sequence": formats.counted(length, "token") if length else "",
         "Prompts begin with": one_line(asking.begins_with),
         "Left off": one_line(asking.leaves_off),

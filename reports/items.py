@@ -114,7 +114,8 @@ def flips(base: Items, own: Items, unit: Unit, per_direction: int) -> dict[Key, 
     changes = {
         key: unit.gain(scores[key] - row.score) for key, row in base.items() if key in scores and row.score is not None
     }
-    ordered = sorted(changes, key=lambda key: (-abs(changes[key]), sha256("\0".join(map(str, key)).encode()).digest()))
+    changed = [key for key, change in changes.items() if change]
+    ordered = sorted(changed, key=lambda key: (-abs(changes[key]), sha256("\0".join(map(str, key)).encode()).digest()))
     lost = [key for key in ordered if changes[key] < 0]
     gained = [key for key in ordered if changes[key] > 0]
     return dict.fromkeys(lost[:per_direction], "lost") | dict.fromkeys(gained[:per_direction], "gained")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from base64 import b64encode
 from collections.abc import Mapping
@@ -30,6 +29,7 @@ from mplus_eval.reports.verdicts import ALL_MARKS, VERDICTS
 from mplus_eval.reports.view import Report, build_report
 from mplus_eval.store.files import write_whole
 from mplus_eval.store.run_directory import RunDirectory
+from mplus_eval.store.sealed import DamagedFileError, read_sealed
 
 TEMPLATES = Path(__file__).parent / "templates"
 HEAD_SCRIPT = "theme.js"
@@ -52,6 +52,7 @@ def write_report(run_directory: Path, items: Choice | None = None, *, is_short: 
         raise UsageError(
             f"{run_directory}: no comparison.json here; a run directory that `compare` has finished is expected"
         )
+    run.refuse_foreign()
     manifest = _manifest(run.manifest)
     report = build_report(Comparison.read(run.comparison), manifest, run_directory, items or _choice(manifest))
     drawings = {figure.name: draw(figure) for figure in report.figures}
@@ -180,10 +181,9 @@ def _hash(text: str) -> str:
 def _manifest(path: Path) -> Json:
     """The stored manifest; a run without one, or with a damaged one, is still worth reporting."""
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        return read_sealed(path)
+    except DamagedFileError:
         return {}
-    return stored if isinstance(stored, dict) else {}
 
 
 def _choice(manifest: Json) -> Choice:

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import pyarrow as pa
-from pyarrow import compute
 
-from mplus_eval.store.parts import cell_parts, read_columns
+from mplus_eval.store.outcomes import Outcome
+from mplus_eval.store.parts import cell_tables
 
 
-@dataclass(frozen=True, kw_only=True)
-class StoredAnswer:
+class StoredAnswer(NamedTuple):
     """What a model said to one item, and how it was scored; a column that was not read has its default.
 
     Attributes:
         item_id: the item.
-        stratum: the subtask or category that it belongs to.
         sample: number of the sample, from 0; of a dialogue, the turn.
+        stratum: the subtask or category that the item belongs to.
         prompt_hash: of the prompt.
         prompt: what was put to the model.
         asked: the user's words within the prompt, of dialogues.
@@ -43,8 +43,8 @@ class StoredAnswer:
     """
 
     item_id: str
-    stratum: str = ""
     sample: int
+    stratum: str = ""
     prompt_hash: str = ""
     prompt: str = ""
     asked: str | None = None
@@ -119,8 +119,12 @@ def read_answers(
     Raises:
         DamagedPartError: a part is not what was written.
     """
-    for path in cell_parts(folder) if item_ids is None or item_ids else ():
-        table = read_columns(path, ("item_id", "sample", *columns))
-        if item_ids is not None:
-            table = table.filter(compute.is_in(table["item_id"], pa.array(sorted(item_ids))))
-        yield from (StoredAnswer(**row) for row in table.to_pylist())
+    if item_ids is not None and not item_ids:
+        return
+    for table in cell_tables(folder, Outcome, ("item_id", "sample", *columns), item_ids=item_ids):
+        stored, n_rows = set(table.column_names), table.num_rows
+        values = (
+            table[name].to_pylist() if name in stored else repeat(StoredAnswer._field_defaults[name], n_rows)
+            for name in StoredAnswer._fields
+        )
+        yield from map(StoredAnswer._make, zip(*values, strict=True))

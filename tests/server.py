@@ -1,16 +1,34 @@
-"""A local server that answers OpenAI's completions API as vLLM's does, from a tiny model, and fails when told to."""
+"""A local server that answers OpenAI's API as vLLM's does, from a tiny model, and fails when told to."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from mplus_eval.servers.api import PROBE
+
 NAME = "tiny"
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer that is not the model's."""
+
+    status: int = 200
+    content: str = '{"error": {"message": "told to fail"}}'
+    headers: dict[str, str] = field(default_factory=dict)
+    hangs: bool = False
+    """Says nothing until the server is stopped."""
+    cut: bool = False
+    """Closes the connection in the middle of its content."""
 
 
 class CompletionServer:
@@ -26,9 +44,24 @@ class CompletionServer:
         self.key: str | None = None
         self.models: list[dict[str, Any]] = [{"id": NAME, "max_model_len": 512}]
         self.has_tokenizer = True
-        self.failures: list[int] = []
+        self.apis = ["completions"]
+        """Which of `completions` and `chat` there are."""
+        self.refuses: Callable[[Body], int | Reply | None] = lambda body: None
+        """What requests of some bodies get instead of an answer, also those that ask what the server can."""
+        self.failures: list[int | Reply] = []
+        """What the next requests get instead, one after the other."""
         self.broken_reply: dict[str, Any] | None = None
+        self.finish_reason: str | None = None
+        self.usage: dict[str, Any] | None = None
+        self.gives_samples = True
         self.completions: list[dict[str, Any]] = []
+        self.chats: list[dict[str, Any]] = []
+        self.probes: list[dict[str, Any]] = []
+        """Requests of one token or so that ask what the server can."""
+        self.stopped = threading.Event()
+        self.n_under_way = self.most_under_way = 0
+        self.seconds = 0.0
+        """How long an answer takes."""
         self._lock = threading.Lock()
 
     def get(self, path: str) -> tuple[int, Any]:
@@ -46,20 +79,55 @@ class CompletionServer:
             return 200, {"tokens": self.tokenizer.encode(body["prompt"], add_special_tokens=False)}
         if path == "/detokenize":
             return 200, {"prompt": self.tokenizer.decode(body["tokens"])}
-        if path != "/v1/completions":
+        kind = {"/v1/completions": "completions", "/v1/chat/completions": "chat"}.get(path)
+        if kind not in self.apis:
             return 404, {"error": path}
+        is_probe = body.get("prompt", body.get("messages")) in (PROBE, [{"role": "user", "content": PROBE}])
         with self._lock:
-            self.completions.append(body)
-            if self.failures:
-                return self.failures.pop(0), {"error": "told to fail"}
-            if self.broken_reply is not None:
+            (self.probes if is_probe else self.completions if kind == "completions" else self.chats).append(body)
+            instead = self.refuses(body)
+            if instead is None and not is_probe and self.failures:
+                instead = self.failures.pop(0)
+            self.n_under_way += 1
+            self.most_under_way = max(self.most_under_way, self.n_under_way)
+        try:
+            time.sleep(self.seconds)
+            if instead is not None:
+                return 0, instead if isinstance(instead, Reply) else Reply(instead)
+            if self.broken_reply is not None and not is_probe:
                 return 200, self.broken_reply
-            prompts = body["prompt"] if isinstance(body["prompt"][0], list) else [body["prompt"]]
-            choices = [self._choice(index, prompt, body) for index, prompt in enumerate(prompts)]
-        return 200, {"model": body["model"], "choices": choices}
+            with self._lock:
+                choices = self._chat(body) if kind == "chat" else self._completion(body)
+        finally:
+            with self._lock:
+                self.n_under_way -= 1
+        usage = {"usage": self.usage} if self.usage else {}
+        ended = {"finish_reason": self.finish_reason} if self.finish_reason else {}
+        return 200, {"model": body["model"], "choices": [{**choice, **ended} for choice in choices], **usage}
+
+    def _completion(self, body: Body) -> list[Body]:
+        asked = self.tokenizer.encode(body["prompt"]) if isinstance(body["prompt"], str) else body["prompt"]
+        prompts = asked if isinstance(asked[0], list) else [asked]
+        choices = [self._choice(index, prompt, body) for index, prompt in enumerate(prompts)]
+        return self._samples(choices[0], "text", body) if body.get("n") else choices
+
+    def _chat(self, body: Body) -> list[Body]:
+        """Messages in the checkpoint's template, gone on from; a limit of either name."""
+        text = self.tokenizer.apply_chat_template(body["messages"], tokenize=False, add_generation_prompt=True)
+        limit = body.get("max_tokens") or body["max_completion_tokens"]
+        prompt = self.tokenizer.encode(text, add_special_tokens=False)
+        choice = self._choice(0, prompt, {**body, "max_tokens": limit})
+        choices = self._samples(choice, "text", body) if body.get("n") else [choice]
+        return [{"index": each["index"], "message": {"content": each["text"]}} for each in choices]
+
+    def _samples(self, choice: Body, key: str, body: Body) -> list[Body]:
+        n = body["n"] if self.gives_samples else 1
+        return [{**choice, "index": index, key: f"{choice[key]} {index}"} for index in range(n)][::-1]
 
     def _choice(self, index: int, prompt: list[int], body: dict[str, Any]) -> dict[str, Any]:
         tokens = self._continue(prompt, body["max_tokens"])
+        if "prompt_logprobs" in body:
+            return {"index": index, "text": "", "prompt_logprobs": self._prompt_logprobs(prompt)}
         if not body.get("echo"):
             text = self.tokenizer.decode(tokens[len(prompt) :], skip_special_tokens=True)
             ends = [text.index(stop) for stop in body.get("stop") or [] if stop in text]
@@ -85,6 +153,20 @@ class CompletionServer:
         best = [{"best": float(row.max()), "own": value} for row, value in zip(table, values, strict=False)]
         return {"token_logprobs": [None, *values], "top_logprobs": [None, *best]}
 
+    def _prompt_logprobs(self, tokens: list[int]) -> list[dict[str, Any] | None]:
+        """The same in vLLM's own form: by id, with the rank."""
+        import torch
+
+        with torch.no_grad():
+            table = self.model(torch.tensor([tokens])).logits[0].log_softmax(-1)
+        return [
+            None,
+            *(
+                {str(token): {"logprob": float(row[token]), "rank": int((row > row[token]).sum()) + 1}}
+                for row, token in zip(table, tokens[1:], strict=False)
+            ),
+        ]
+
 
 @contextmanager
 def serving(server: CompletionServer) -> Iterator[CompletionServer]:
@@ -100,13 +182,21 @@ def serving(server: CompletionServer) -> Iterator[CompletionServer]:
 
         def _reply(self, status: int, value: Any) -> None:
             if server.key is not None and self.headers.get("Authorization") != f"Bearer {server.key}":
-                status, value = 401, {"error": "wrong key"}
-            content = json.dumps(value).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+                # Some servers repeat the key that they refuse.
+                status, value = 401, {"error": f"wrong key {self.headers.get('Authorization')}"}
+            reply = value if isinstance(value, Reply) else Reply(status, json.dumps(value))
+            if reply.hangs:
+                server.stopped.wait(30)
+                self.close_connection = True
+                return
+            content = reply.content.encode("utf-8", "surrogatepass")
+            self.send_response(reply.status)
+            for name, text in {"Content-Type": "application/json", **reply.headers}.items():
+                self.send_header(name, text)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            self.wfile.write(content[: len(content) // 2] if reply.cut else content)
+            self.close_connection = self.close_connection or reply.cut
 
         def log_message(self, format: str, *arguments: Any) -> None:
             """Say nothing."""
@@ -118,6 +208,7 @@ def serving(server: CompletionServer) -> Iterator[CompletionServer]:
     try:
         yield server
     finally:
+        server.stopped.set()
         listener.shutdown()
         listener.server_close()
         thread.join()

@@ -64,7 +64,8 @@ def test_no_module_of_posix_is_imported_but_where_it_can_be_done_without() -> No
     }
 
     assert "json" in {name for name, _ in imported}, "something must have been read"
-    assert [(name, path) for name, path in imported if name in POSIX_MODULES] == []
+    # The lock that several machines hold together, for `--executor shared` alone, which is refused on Windows.
+    assert [each for each in imported if each[0] in POSIX_MODULES] == [("fcntl", "mplus_eval/store/run_directory.py")]
 
 
 def test_no_function_of_posix_is_called() -> None:

@@ -36,7 +36,7 @@ def build_model(
     """Write a checkpoint of random weights, with a tokenizer trained on texts, into a folder; return the folder.
 
     A `brief` one ends what it generates after some tens of tokens, where others seldom end at all: the end token's
-    logit is spread twice as widely as that of any other token.
+    logit is spread twice as widely as that of any other token. A `wide` one is a Llama with heads of 32.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -133,10 +133,10 @@ def _config(architecture: str, vocabulary: int, context: int) -> Any:
     ids = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
     if architecture == "gpt2":
         return GPT2Config(vocab_size=vocabulary, n_positions=context, n_embd=32, n_layer=2, n_head=4, **ids)
-    kind = {"mistral": MistralConfig, "llama": LlamaConfig}[architecture]
+    kind = {"mistral": MistralConfig, "llama": LlamaConfig, "wide": LlamaConfig}[architecture]
     return kind(
         vocab_size=vocabulary,
-        hidden_size=32,
+        hidden_size=128 if architecture == "wide" else 32,
         intermediate_size=64,
         num_hidden_layers=2,
         num_attention_heads=4,

@@ -21,10 +21,13 @@ from pathlib import Path
 import yaml
 
 from mplus_eval.data.hub import is_hub_id
-from mplus_eval.records.training import DataUsed, Dose, TrainingRecord
+from mplus_eval.records.training import RECORD_FILE, DataUsed, Dose, TrainingRecord
 from mplus_eval.store.files import write_whole
+from mplus_eval.store.hashes import folder_hashes
 
 CARD_FILE = "README.md"
+NOT_OF_A_CHECKPOINT = ("stage.json", "steps.jsonl")
+"""Files of a stage that lie beside its final checkpoint."""
 _METHODS = {
     "reward model": "a reward model, trained on pairs of answers",
     "sft": "supervised fine-tuning",
@@ -33,8 +36,16 @@ _METHODS = {
 
 
 def write_record(record: TrainingRecord, directory: Path) -> None:
-    """Write a checkpoint's card and its record; the record last, since a checkpoint that has one is whole."""
+    """Write a checkpoint's card and its record; the record last, since a checkpoint that has one is whole.
+
+    The record gets the hashes of all that lies beside it, unless it has them. Not of the card, which whoever publishes
+    the checkpoint completes, nor of what a stage goes on writing.
+    """
     write_whole(directory / CARD_FILE, checkpoint_card(record))
+    if record.files is None:
+        is_step = directory.name.startswith("checkpoint-")
+        files = folder_hashes(directory, (CARD_FILE, RECORD_FILE, *NOT_OF_A_CHECKPOINT), deep=is_step)
+        record = record.model_copy(update={"files": files})
     record.write(directory)
 
 

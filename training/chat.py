@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mplus_eval.errors import SpecError
 from mplus_eval.models.chat_format import PLAIN_TEMPLATE
+from mplus_eval.sandbox import bound_chat_templates
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -33,7 +34,8 @@ def load_tokenizer(directory: Path, chat_template: Path | None = None) -> PreTra
     """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(directory)
+    bound_chat_templates()
+    tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
     if tokenizer.eos_token is None:
         raise SpecError([f"base {directory}: its tokenizer has no end token (eos_token), so no answer could end"])
     if chat_template is not None:

@@ -94,18 +94,18 @@ def _find_base(recipe: Recipe) -> _Base:
     if local.is_dir():
         if not (local / "config.json").is_file():
             raise SpecError([f"base {recipe.base!r}: the directory has no config.json"])
-        return _Base(local, AutoConfig.from_pretrained(local), whole=True)
+        return _Base(local, AutoConfig.from_pretrained(local, trust_remote_code=False), whole=True)
     try:
         # Configuration and tokenizer alone: the weights are gigabytes.
         directory = fetch(recipe.base, recipe.revision, tokenizer_files)
-        return _Base(directory, AutoConfig.from_pretrained(directory), whole=False)
+        return _Base(directory, AutoConfig.from_pretrained(directory, trust_remote_code=False), whole=False)
     except (SpecError, OSError) as error:
         folder = Path(str(resources.files("mplus_eval") / "training" / "recipes" / "shapes"))
         shape = folder / f"{recipe.base.replace('/', '--')}.json"
         if not shape.is_file():
             why = "HF_HUB_OFFLINE is set, and it is not in the cache" if offline() else str(error).partition("\n")[0]
             raise SpecError([f"base {recipe.base!r}: no such directory, nor to be had from the hub ({why})"]) from None
-        return _Base(None, AutoConfig.from_pretrained(shape), whole=False)
+        return _Base(None, AutoConfig.from_pretrained(shape, trust_remote_code=False), whole=False)
 
 
 def _rows(recipe: Recipe, base: _Base, data_dir: Path | None, notes: list[str]) -> dict[str, int | None]:

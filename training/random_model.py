@@ -44,7 +44,7 @@ def make_random_model(
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-    config = AutoConfig.from_pretrained(BASE)
+    config = AutoConfig.from_pretrained(BASE, trust_remote_code=False)
     config.update(
         {
             "hidden_size": hidden_size,
@@ -59,7 +59,7 @@ def make_random_model(
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
     model.save_pretrained(directory)
-    AutoTokenizer.from_pretrained(BASE).save_pretrained(directory)
+    AutoTokenizer.from_pretrained(BASE, trust_remote_code=False).save_pretrained(directory)
     return int(sum(weights.numel() for weights in model.parameters()))
 
 

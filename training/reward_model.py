@@ -8,7 +8,6 @@ deviation of the rewards of held-out pairs are stored beside the model: a reward
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from datasets import Dataset
 from trl.trainer.reward_trainer import RewardTrainer
 
 from mplus_eval.rewards.model import SCALE_FILE, RewardModel
+from mplus_eval.store.sealed import write_sealed
 from mplus_eval.training.data import PreferencePair
 from mplus_eval.training.models import adapter_config, load_for_reward
 from mplus_eval.training.recipe import Recipe, RewardStage
@@ -87,5 +87,5 @@ def measure_quality(
     quality = reward_quality(chosen, rejected, [long for long, _ in lengths], [long for _, long in lengths])
     if settings.scale:
         scale = {"mean": quality.mean, "deviation": quality.deviation}
-        (directory / SCALE_FILE).write_text(json.dumps(scale, indent=2) + "\n", encoding="utf-8")
+        write_sealed(directory / SCALE_FILE, scale)
     return {key: value for key, value in quality.as_dict().items() if math.isfinite(value)}

@@ -47,7 +47,7 @@ from mplus_eval.training.stages import rewards_of, stages_of
 from mplus_eval.training.training_data import TrainingData, gather
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, Trainer
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _train(run: TrainingRun, stage: Stage) -> None:
     recipe, data = run.recipe, run.data
     started = time.monotonic()
     if is_main():
-        stage.begin()
+        stage.begin(run.hooks.say)
     _wait_for_everyone()
     trainer = _trainer(run, stage)
     # TRL would write a card at every save that knows neither base nor data, and says "None" of them.
@@ -110,6 +110,7 @@ def _train(run: TrainingRun, stage: Stage) -> None:
     with _full_disk_named(stage):
         with suppress(NothingLeftToTrainError):
             trainer.train(resume_from_checkpoint=str(last) if last else None)
+        _forget_truncation(data.tokenizer)
         trainer.save_model(str(stage.directory))
     step, total_steps = int(trainer.state.global_step), int(trainer.state.max_steps)
     warnings = tuple(watch.warnings) if watch else ()
@@ -123,6 +124,14 @@ def _train(run: TrainingRun, stage: Stage) -> None:
         record = _measured(run, stage, record_at(step, total_steps, warnings))
         saved = {"tokenizer_fingerprint": tokenizer_hash(stage.directory), "seconds": time.monotonic() - started}
         write_record(record.model_copy(update=saved), stage.directory)
+
+
+def _forget_truncation(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Take back what the last call asked for: a tokenizer keeps it, and would save it as a setting of its own."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        backend.no_truncation()
+        backend.no_padding()
 
 
 def _trainer(run: TrainingRun, stage: Stage) -> Trainer:

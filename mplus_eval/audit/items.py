@@ -49,6 +49,8 @@ class AskedItems:
 
         An item that one of them was never asked has failed there.
         """
+        if self.rows.index.equals(other.rows.index) and self.rows.index.is_unique:
+            return pd.concat([self.rows, other.rows.add_suffix("_other")], axis=1)
         both = self.rows.merge(other.rows, "outer", left_index=True, right_index=True, suffixes=("", "_other"))
         for column in ("failed", "failed_other"):
             both[column] = both[column].astype("boolean").fillna(value=True).astype(bool)

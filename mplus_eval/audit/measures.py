@@ -164,6 +164,9 @@ def _told(told: Callable[[Asking], object], words: str) -> Callable[[AskedPair],
     def measure(pair: AskedPair) -> Found | None:
         if pair.known is None or (own := told(pair.known[0])) == (other := told(pair.known[1])):
             return None
+        # A server does not tell all that a model here does.
+        if any(asking.api and not value for asking, value in zip(pair.known, (own, other), strict=True)):
+            return None
         return Found(words.format(own=_words(own), other=_words(other), name=pair.against.name))
 
     return measure

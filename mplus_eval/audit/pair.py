@@ -47,10 +47,14 @@ class AskedPair:
         """The items of either."""
         return self.model.items.beside(self.against.items)
 
+    @cached_property
+    def asked(self) -> pd.Series[bool]:
+        """Which items both were asked."""
+        return self.both["prompt_hash"].notna() & self.both["prompt_hash_other"].notna()
+
     def share(self, holds: pd.Series[bool]) -> float:
         """The share of the items that both were asked of which something holds; 0 where there is no item."""
-        asked = self.both["prompt_hash"].notna() & self.both["prompt_hash_other"].notna()
-        return float((holds & asked).sum() / asked.sum()) if asked.any() else 0.0
+        return float((holds & self.asked).sum() / self.asked.sum()) if self.asked.any() else 0.0
 
     def differ(self, column: str) -> pd.Series[bool]:
         """Which items have another value there, where both are known."""

@@ -11,13 +11,19 @@ from mplus_eval.models.locations import ModelLocation
 from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.spec.model import ModelSpec
 
-__all__ = ["Backend", "LoadedModel", "Response", "ServerError", "engine", "load_backend"]
+__all__ = ["Backend", "LoadedModel", "Response", "ServerError", "engine", "load_backend", "requests_per_call"]
 
 
 def load_backend(name: str, model: ModelSpec, source: ModelLocation) -> Backend:
     """Load one model with the backend of that name, by the function `load` of the module of that name."""
     load: Callable[[ModelSpec, ModelLocation], Backend] = import_module(f"{__name__}.{name}").load
     return load(model, source)
+
+
+def requests_per_call(name: str, model: ModelSpec) -> int:
+    """How many requests a model will be given at once, before it is loaded (`Backend.requests_per_call`)."""
+    module = import_module(f"{__name__}.{name}")
+    return int(module.requests_per_call(model)) if name == "hf" else int(module.REQUESTS_PER_CALL)
 
 
 def engine(name: str) -> str:

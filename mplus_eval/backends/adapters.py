@@ -17,6 +17,10 @@ class IncompleteAdapterError(ValueError):
     """The adapter's file lacks tensors that its configuration promises; peft would leave them at random numbers."""
 
 
+class OffloadedBaseError(ValueError):
+    """Parts of the base lie in main memory or on the disk until they are needed, where peft cannot reach them."""
+
+
 def with_adapter(model: PreTrainedModel, adapter: Path) -> PeftModel:
     """Put an adapter on a model.
 
@@ -25,8 +29,14 @@ def with_adapter(model: PreTrainedModel, adapter: Path) -> PeftModel:
 
     Raises:
         IncompleteAdapterError: when a part of the adapter finds no place in the model.
+        OffloadedBaseError: when parts of the model are fetched as they are needed.
     """
     from peft import PeftModel
+
+    if any(parameter.device.type == "meta" for parameter in model.parameters()):
+        raise OffloadedBaseError(
+            "an adapter goes on a base whose parts all lie on GPUs, or all in main memory; merge it into the base first"
+        )
 
     tables = tables_of(model)
     rows = rows_with_adapter(tables, saved_rows(adapter, tables))

@@ -16,12 +16,13 @@ def asking_of(
     model: ModelSpec,
     encoding: Encoding | None,
     *,
-    max_length: int,
+    max_length: int | None,
     decoding: Decoding | None = None,
     ends: Sequence[int] = (),
     chat: ChatFormat | None = None,
     reasoning: Reasoning | None = None,
     quantization: str | None = None,
+    api: str = "",
 ) -> Asking:
     """What is known of one model; a field that no part fills stays at its default.
 
@@ -34,8 +35,10 @@ def asking_of(
         chat: how talk is put to it.
         reasoning: how its reasoning is treated, where it has any.
         quantization: of its weights, where they are not quantized as they were asked for.
+        api: of a server.
     """
     return Asking(
+        api=api,
         begins_with=encoding.text_of(encoding.begins) if encoding else "",
         leaves_off=encoding.text_of(encoding.leaves_off) if encoding else "",
         max_length=max_length,

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from mplus_eval.records.asking import Asking
+from mplus_eval.servers.usage import Spent
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
@@ -25,13 +26,16 @@ class LoadedModel:
     parameters: int | None
     device: str | None
     scoring: Tier | None = None
-    """How the backend hf asks the model, and what its self-check found."""
+    """How the backend hf or vllm scores by the model, and what its self-check found."""
     asking: Asking | None = None
     """How it is really asked; None where the backend cannot tell."""
+    spent: Spent | None = None
+    """What asking its server took since it was loaded."""
 
     def as_json(self) -> dict[str, object]:
-        """As it is stored beside the answers."""
-        return {**asdict(self), "asking": self.asking.model_dump(mode="json") if self.asking else None}
+        """As it is stored beside the answers; what was spent is stored by part."""
+        facts = {name: value for name, value in asdict(self).items() if name != "spent"}
+        return {**facts, "asking": self.asking.model_dump(mode="json") if self.asking else None}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Imports torch and lm-eval, so it is imported only when a model is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,7 +33,12 @@ class WholeModel:
 
     @classmethod
     def from_pretrained(
-        cls, *args: Any, config: PretrainedConfig, whole_class: bool = False, **kwargs: Any
+        cls,
+        *args: Any,
+        config: PretrainedConfig,
+        whole_class: bool = False,
+        placement: Mapping[str, Any] | None = None,
+        **kwargs: Any,
     ) -> PreTrainedModel:
         """Load a model.
 
@@ -41,13 +46,16 @@ class WholeModel:
             *args: those of transformers.
             config: the checkpoint's.
             whole_class: whether its class that also sees is wanted, where there is one for its text alone.
+            placement: where its parts go, in transformers' words; over what HFLM says of it.
             **kwargs: those of transformers.
 
         Raises:
             IncompleteWeightsError: naming the first tensor that is missing or of another shape.
         """
         auto = auto_class(config, whole=whole_class)
-        loaded: Any = auto.from_pretrained(*args, config=config, output_loading_info=True, **kwargs)
+        loaded: Any = auto.from_pretrained(
+            *args, config=config, output_loading_info=True, **{**kwargs, **(placement or {})}
+        )
         model: PreTrainedModel = loaded[0]
         loading = loaded[1]
         lacking = [*sorted(loading["missing_keys"]), *sorted(str(key[0]) for key in loading["mismatched_keys"])]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mplus_eval.backends.asking import asking_of
 from mplus_eval.backends.base import LoadedModel, OpenedModel, Response
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
+from mplus_eval.backends.placement import OUT_OF_MEMORY, Placement
 from mplus_eval.backends.reasoning import reasoning_of
 from mplus_eval.models.chat_format import chat_format
 from mplus_eval.models.gguf import read_gguf
@@ -17,7 +18,7 @@ from mplus_eval.spec.model import ModelSpec
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
-    from transformers import PretrainedConfig
+    from transformers import PretrainedConfig, PreTrainedModel
 
     from mplus_eval.backends.fast_hflm import FastHFLM
 
@@ -29,6 +30,7 @@ class HfModel(LmEvalModel):
     """A transformers model; out of memory halves what is computed at once and goes on."""
 
     lm: FastHFLM
+    placement = Placement()
 
     @property
     def opened(self) -> OpenedModel:
@@ -51,41 +53,64 @@ class HfModel(LmEvalModel):
         return self._with_memory(lambda: self.lm.score_encoded(pairs))
 
     def _with_memory(self, ask: Callable[[], list[Response]]) -> list[Response]:
-        import torch
-        from accelerate.utils.memory import should_reduce_batch_size
-
         while True:
             try:
                 return ask()
             except RuntimeError as error:
-                if not isinstance(error, torch.OutOfMemoryError) and not should_reduce_batch_size(error):
+                if not is_out_of_memory(error):
                     raise
                 if not self.lm.halve():
-                    raise MemoryError("out of memory, also with one item at a time") from error
+                    raise MemoryError(f"out of memory, also with one item at a time; {OUT_OF_MEMORY}") from error
             # Outside the handler, so that the failed call's tensors are no longer held by its traceback.
             _free()
 
     def close(self) -> None:
         """Forget the model and give its memory back."""
         super().close()
+        self.placement.clear()
         _free()
 
 
 def load(model: ModelSpec, source: ModelLocation) -> HfModel:
-    """Load a checkpoint directory or GGUF file, with its adapter where it has one."""
-    import torch
+    """Load a checkpoint directory or GGUF file, with its adapter where it has one.
 
+    Raises:
+        MemoryError: when it does not fit where it is to lie.
+    """
+    if model.tp_plan is None:
+        return load_here(model, source)
+    from mplus_eval.backends.lockstep import load_in_step
+
+    return load_in_step(model, source)
+
+
+def load_here(model: ModelSpec, source: ModelLocation, kind: type[HfModel] = HfModel) -> HfModel:
+    """Load a model, or this process's slice of it."""
+    placement = Placement.of(model)
+    try:
+        backend = _loaded(model, source, placement, kind)
+    except BaseException as error:
+        placement.clear()
+        if isinstance(error, RuntimeError) and is_out_of_memory(error):
+            raise MemoryError(f"out of memory; {OUT_OF_MEMORY}") from error
+        raise
+    backend.placement = placement
+    return backend
+
+
+def _loaded(model: ModelSpec, source: ModelLocation, placement: Placement, kind: type[HfModel]) -> HfModel:
     from mplus_eval.backends.fast_hflm import FastHFLM
     from mplus_eval.inference.budget import Budget
 
-    device = model.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    batch_size = DEFAULT_BATCH_SIZE.get(device.split(":")[0], 16) if model.batch_size == "auto" else model.batch_size
+    device = device_of(model)
+    batch_size = _batch_size(model, device)
     lm = FastHFLM(
         pretrained=str(source.path),
         peft=str(source.adapter) if source.adapter else None,
         tokenizer=str(source.tokenizer) if source.tokenizer else None,
         dtype=model.dtype,
         device=device,
+        max_length=model.longest,
         batch_size=batch_size,
         trust_remote_code=model.trust_remote_code,
         backend="causal",
@@ -94,6 +119,8 @@ def load(model: ModelSpec, source: ModelLocation) -> HfModel:
         add_bos=model.add_bos,
         generation=model.generation,
         budget=None if model.batch_size == "auto" else Budget.of_batch(model.batch_size),
+        **({"attn_implementation": model.attn_implementation} if model.attn_implementation else {}),
+        **placement.of_hflm,
     )
     set_chat_template(lm, model.chat_template, model.enable_thinking)
     chat = chat_format(lm.tokenizer)
@@ -110,8 +137,42 @@ def load(model: ModelSpec, source: ModelLocation) -> HfModel:
         reasoning=lm.reasoning,
         quantization=stored_quantization(source, lm.config),
     )
-    facts = LoadedModel("hf", dtype, int(lm.model.num_parameters()), device, lm.tier, asking)
-    return HfModel(lm, facts, batch_size * _BATCHES_PER_CALL)
+    facts = LoadedModel("hf", dtype, n_parameters(lm.model), device, lm.tier, asking)
+    return kind(lm, facts, requests_per_call(model))
+
+
+def n_parameters(model: PreTrainedModel) -> int:
+    """How many weights a model has; tied ones count once, also where they are offloaded and no longer one tensor."""
+    sizes = {name: weight.numel() for name, weight in model.named_parameters()}
+    tied = getattr(model, "all_tied_weights_keys", None) or {}
+    twice = sum(size for name, size in sizes.items() if tied.get(name) in sizes)
+    return int(model.num_parameters()) - twice
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether a device had too little memory: accelerators say so by a class, processors in words."""
+    import torch
+    from accelerate.utils.memory import should_reduce_batch_size
+
+    return isinstance(error, torch.OutOfMemoryError) or bool(should_reduce_batch_size(error))
+
+
+def device_of(model: ModelSpec) -> str:
+    """The device that a model is loaded to: the one that was named, or a GPU where there is one."""
+    import torch
+
+    return model.device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def requests_per_call(model: ModelSpec) -> int:
+    """How many requests a model is given at once."""
+    return _batch_size(model, device_of(model)) * _BATCHES_PER_CALL
+
+
+def _batch_size(model: ModelSpec, device: str) -> int:
+    if model.batch_size != "auto":
+        return model.batch_size
+    return DEFAULT_BATCH_SIZE.get(device.split(":")[0], 16)
 
 
 def stored_quantization(source: ModelLocation, config: PretrainedConfig) -> str | None:

@@ -12,9 +12,10 @@ from mplus_eval.backends.base import LoadedModel, OpenedModel, Response
 from mplus_eval.backends.decoding import Decoding
 from mplus_eval.backends.encoding import Encoding, encode_requests, unscorable
 from mplus_eval.backends.generation_settings import ENDS
-from mplus_eval.backends.lm_eval_private import score_tokens
+from mplus_eval.backends.lm_eval_private import EncodedPair, score_tokens
 from mplus_eval.models.chat_turns import find_turns, fold_system
 from mplus_eval.models.thinking import with_variables
+from mplus_eval.sandbox import bound_chat_templates
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
@@ -80,15 +81,26 @@ class LmEvalModel:
         reasoning, put = self.reasoning, requests
         if reasoning is not None:
             put = [reasoning.widened(request, self.lm.max_length) for request in requests]
-        texts = self.lm.generate_until([self._translated(request) for request in put], disable_tqdm=True)
-        responses = [
-            reasoning.parted(request, str(text)) if reasoning else Response(text=str(text))
-            for request, text in zip(requests, texts, strict=True)
-        ]
+        written = self._written([self._translated(request) for request in put])
+        responses = [self._parted(request, response) for request, response in zip(requests, written, strict=True)]
         if self.encoding is None:
             return responses
         prompts = self.encoding.encode([request.args[0] for request in requests])
         return [replace(each, prompt_tokens=ids) for each, ids in zip(responses, prompts, strict=True)]
+
+    def _written(self, requests: Sequence[Instance]) -> list[Response]:
+        """Texts as they come."""
+        return [Response(text=str(text)) for text in self.lm.generate_until(list(requests), disable_tqdm=True)]
+
+    def _parted(self, request: Instance, response: Response) -> Response:
+        """A text parted into reasoning and answer, where there is any."""
+        if self.reasoning is None or response.text is None:
+            return response
+        return replace(self.reasoning.parted(request, response.text), ended=response.ended)
+
+    def _score(self, pairs: Sequence[EncodedPair]) -> list[Response]:
+        """The log-probability of each continuation."""
+        return [Response(log_probability=value, is_greedy=greedy) for value, greedy in score_tokens(self.lm, pairs)]
 
     def _scored(self, encoding: Encoding, requests: Sequence[Instance]) -> list[Response]:
         """Score whole items by ids of our own."""
@@ -96,18 +108,16 @@ class LmEvalModel:
         errors = [unscorable(each.context, each.continuation, self.lm.max_length) for each in encoded]
         sound = [each for each, error in zip(encoded, errors, strict=True) if error is None]
         pairs = [(each.texts, each.context, each.continuation) for each in sound]
-        scores = iter(score_tokens(self.lm, pairs) if pairs else [])
+        scores = iter(self._score(pairs) if pairs else [])
         responses = []
         for each, error in zip(encoded, errors, strict=True):
-            value, greedy = next(scores) if error is None else (None, None)
+            scored = next(scores) if error is None else Response(error=error)
             responses.append(
-                Response(
-                    log_probability=value,
-                    is_greedy=greedy,
+                replace(
+                    scored,
                     prompt_tokens=each.context,
                     scored_tokens=each.continuation,
                     n_spanned=each.n_spanned,
-                    error=error,
                 )
             )
         return responses
@@ -177,7 +187,11 @@ def without_turns(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def set_chat_template(lm: LM, template: bool | str, enable_thinking: bool | None = None) -> None:
-    """Give an lm-eval model the chat template of a file, where one was named, and tell it `enable_thinking`."""
+    """Give an lm-eval model the chat template of a file, where one was named, and tell it `enable_thinking`.
+
+    Whatever template it has is rendered within limits from here on.
+    """
+    bound_chat_templates()
     text = Path(template).expanduser().read_text(encoding="utf-8") if isinstance(template, str) else None
     if enable_thinking is not None:
         own = text or getattr(lm, "hf_chat_template", None) or getattr(lm.tokenizer, "chat_template", None)

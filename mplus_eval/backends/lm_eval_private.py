@@ -8,12 +8,16 @@ all against the lm-eval that is installed. Imports lm-eval, though not torch, so
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import lm_eval.utils
+from jinja2 import BaseLoader, StrictUndefined
 from lm_eval.tasks._factory import TaskFactory
 from lm_eval.tasks._index import Entry, Kind, TaskIndex
 from lm_eval.tasks._yaml_loader import load_yaml
+
+from mplus_eval.sandbox import Sandbox, regex_replace
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
@@ -30,8 +34,16 @@ __all__ = [
     "filter_names",
     "load_yaml",
     "score_tokens",
+    "score_with",
     "set_requests",
+    "token_scorer",
 ]
+
+# The environment of all templates in task definitions, which lm-eval gives none of a sandbox's limits.
+lm_eval.utils.env = Sandbox(
+    changes_lists=True, loader=BaseLoader(), undefined=StrictUndefined, keep_trailing_newline=True
+)
+lm_eval.utils.env.filters["regex_replace"] = regex_replace
 
 REPLACED = {
     "_create_model": ("quantization_config",),
@@ -45,7 +57,18 @@ EncodedPair = tuple[tuple[str, str] | None, list[int], list[int]]
 
 def score_tokens(lm: LM, pairs: Sequence[EncodedPair]) -> list[tuple[float, bool]]:
     """The log-probability of each continuation, and whether it is greedy, by a model that takes ids."""
-    return [(float(value), bool(greedy)) for value, greedy in lm._loglikelihood_tokens(list(pairs), disable_tqdm=True)]
+    return token_scorer(lm)(pairs)
+
+
+def token_scorer(lm: LM) -> Callable[[Sequence[EncodedPair]], list[tuple[float, bool]]]:
+    """As `score_tokens`, by the model's own way whatever `score_with` puts in its place later."""
+    own = lm._loglikelihood_tokens
+    return lambda pairs: [(float(value), bool(greedy)) for value, greedy in own(list(pairs), disable_tqdm=True)]
+
+
+def score_with(lm: LM, score: Callable[[Sequence[EncodedPair]], Sequence[object]]) -> None:
+    """Have an lm-eval model that encodes texts hand the ids to a function, whose results it then gives back."""
+    lm._loglikelihood_tokens = lambda requests, **_: list(score(requests))
 
 
 def set_requests(task: Task, requests: Sequence[Instance]) -> None:

@@ -1,118 +1,177 @@
-"""The backend `openai`: any server with OpenAI's completions API, through lm-eval's `local-completions`."""
+"""The backend `openai`: any server with OpenAI's API, completions or chat completions.
+
+With completions, prompts are put here, as token ids, and log-probabilities are told. With chat completions
+(`backends.chat`) the server puts them into its own template, and tells none.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mplus_eval.backends.asking import asking_of
-from mplus_eval.backends.base import LoadedModel, Response, ServerError
+from mplus_eval.backends.base import Backend, LoadedModel, Response, ServerError
+from mplus_eval.backends.chat import ChatModel
 from mplus_eval.backends.decoding import Decoding
 from mplus_eval.backends.encoding import Encoding
 from mplus_eval.backends.lm_eval_model import LmEvalModel, set_chat_template
-from mplus_eval.backends.reasoning import reasoning_of
+from mplus_eval.backends.lm_eval_private import EncodedPair, score_with
+from mplus_eval.backends.reasoning import Reasoning, reasoning_of
+from mplus_eval.backends.served import Served, cut
 from mplus_eval.models.chat_format import chat_format
 from mplus_eval.models.locations import ModelLocation
-from mplus_eval.models.servers import owner_of
+from mplus_eval.models.servers import TEMPLATE_OWNERS, key_of, owner_of
+from mplus_eval.servers.api import ServedApi
+from mplus_eval.servers.client import Json, ServerClient
+from mplus_eval.servers.failures import Patience, ServerGoneError
 from mplus_eval.spec.backends import BACKENDS, ServerApi
-from mplus_eval.spec.decoding import served_name
 from mplus_eval.spec.model import ModelSpec
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
 
-CONCURRENT_REQUESTS = 8
-TIMEOUT_SECONDS = 300
-TRIES = 3
-_REQUESTS_PER_CALL = 64
-
-
-_NEUTRAL = {
-    "vllm": {"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
-    "sglang": {"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
-    "llamacpp": {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0},
-}
-"""By who serves (`/models` says it), what must be said lest the server takes a checkpoint's settings or its own."""
-_NEUTRAL_ANYWHERE = {"top_p": 1.0}
-_SHOWS_SPECIAL = ("vllm", "sglang")
-"""Servers that can leave special tokens in a text, where stop strings and the ends of reasoning are found."""
+CONCURRENT_REQUESTS = 32
+"""Most requests under way at the same time, where a model's `concurrency` says nothing."""
+PATIENCE = Patience()
+"""When requests and servers are given up."""
+REQUESTS_PER_CALL = 128
+UNTOLD = "the server tells no log-probabilities of a prompt"
 
 
 class OpenAIModel(LmEvalModel):
-    """A served model; a request that fails is tried `TRIES` times in all."""
+    """A model behind a server's completions; lm-eval's class for it encodes texts, and asks nothing."""
 
-    owner = ""
-    """Who serves it, as its `/models` says: vllm, sglang, llamacpp."""
-    own_decoding = False
-    """Whether the server's own settings hold where a request names none."""
+    def __init__(
+        self, lm: Any, facts: LoadedModel, served: Served, reasoning: Reasoning | None, encoding: Encoding | None
+    ) -> None:
+        """Keep how it is asked; the other arguments are those of `LmEvalModel`."""
+        super().__init__(lm, facts, REQUESTS_PER_CALL, reasoning, encoding)
+        self.served = served
+        score_with(lm, self._score)
 
     def options(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """As the server names them, with what it would otherwise take from a checkpoint's generation_config."""
-        neutral = {} if self.own_decoding else _NEUTRAL.get(self.owner, _NEUTRAL_ANYWHERE)
-        named = {served_name(name): value for name, value in settings.items()}
-        if self.owner == "llamacpp" and "repetition_penalty" in named:
-            named["repeat_penalty"] = named.pop("repetition_penalty")
+        """As the server names them."""
         is_read = bool(settings["until"]) or self.reasoning is not None
-        shown = {"skip_special_tokens": False} if self.owner in _SHOWS_SPECIAL and is_read else {}
-        return {**neutral, **shown, **named}
+        return self.served.options(settings, reads_special=is_read)
 
     def respond(self, requests: Sequence[Instance]) -> list[Response]:
-        """Answer requests of one type, in their order.
+        """Answer requests of one type, in their order; one that the server refuses has an error for its response.
 
         Raises:
-            ServerError: when a request failed `TRIES` times; says how.
+            ServerError: when the server answers nobody any more; says how.
         """
-        import aiohttp
-        from requests import RequestException
-
+        if not requests:
+            return []
+        request_type = requests[0].request_type
         try:
-            # A text that can be stored: JSON allows halves of surrogate pairs, which no encoding has.
-            return [
-                response
-                if (text := response.text) is None
-                else replace(response, text=text.encode("utf-8", "replace").decode("utf-8"))
-                for response in super().respond(requests)
-            ]
-        except aiohttp.ClientResponseError as error:
-            raise ServerError(self._says(f"answered {error.status} {error.message}")) from error
-        except (aiohttp.ClientError, RequestException) as error:
-            raise ServerError(self._says(f"could not be reached ({error})")) from error
-        except TimeoutError as error:
-            raise ServerError(self._says(f"did not answer within {self.lm.timeout} s")) from error
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            what = f"({type(error).__name__}: {error}); prompt log-probabilities need echo and logprobs"
-            raise ServerError(self._says(f"answered what is no completion {what}")) from error
+            if request_type == "generate_until":
+                return super().respond(requests)
+            if self.served.api.scores is None:
+                return [Response(error=UNTOLD)] * len(requests)
+            if request_type == "loglikelihood_rolling":
+                return self._rolling([request.args[0] for request in requests])
+            if self.encoding is not None:
+                return super().respond(requests)
+            # Encoded by the server's tokenizer, a request of its own for every text.
+            return list(self.lm.loglikelihood(list(requests), disable_tqdm=True))
+        except ServerGoneError as error:
+            raise ServerError(f"the server {self.served.client.url} {error}") from error
+        finally:
+            self.facts = replace(self.facts, spent=self.served.client.usage.spent)
 
-    def _says(self, what: str) -> str:
-        return f"the server {self.lm.base_url} {what}, {TRIES} times"
+    def close(self) -> None:
+        """Close the connections."""
+        self.served.client.close()
+        super().close()
+
+    def _written(self, requests: Sequence[Instance]) -> list[Response]:
+        prompts = [self._prompt(*request.args) for request in requests]
+        return self.served.write(prompts, [request.args[1] for request in requests])
+
+    def _prompt(self, text: str, options: Mapping[str, Any]) -> Json:
+        """A prompt as ids, cut to fit; as text for a server that tells no log-probabilities, which may take no ids."""
+        if self.served.api.scores is None:
+            # The server puts the beginning before it, also where a template has.
+            return {"prompt": text.removeprefix(str(getattr(self.lm.tokenizer, "bos_token", None) or ""))}
+        room = max(1, self.lm.max_length - options["max_gen_toks"])
+        return {"prompt": [self.lm.tok_encode(text)[-room:]]}
+
+    def _parted(self, request: Instance, response: Response) -> Response:
+        if self.reasoning is None and response.text is not None:
+            return cut(response, request.args[1])
+        return super()._parted(request, response)
+
+    def _score(self, pairs: Sequence[EncodedPair]) -> list[Response]:
+        asked = []
+        for _, context, continuation in pairs:
+            ids = [*context, *continuation][-self.lm.max_length :]
+            asked.append((ids, max(1, len(ids) - len(continuation))))
+        return self.served.score(asked)
+
+    def _rolling(self, texts: Sequence[str]) -> list[Response]:
+        """The log-probability of whole texts, each the sum over its windows."""
+        from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
+
+        windows: list[list[EncodedPair]] = []
+        for text in texts:
+            cuts = get_rolling_token_windows(
+                token_list=self.lm.tok_encode(text),
+                prefix_token=self.lm.prefix_token_id,
+                # One token is left for the answer, as lm-eval does it.
+                max_seq_len=self.lm.max_length - 1,
+                context_len=1,
+            )
+            windows.append([(None, *make_disjoint_window(window)) for window in cuts])
+        scored = iter(self._score([window for of_text in windows for window in of_text]))
+        return [_sum([next(scored) for _ in of_text]) for of_text in windows]
 
 
-def load(model: ModelSpec, source: ModelLocation) -> OpenAIModel:
-    """Connect to a server.
+def _sum(parts: Sequence[Response]) -> Response:
+    error = next((part.error for part in parts if part.error is not None), None)
+    if error is not None:
+        return Response(error=error)
+    return Response(log_probability=sum(part.log_probability or 0.0 for part in parts))
 
-    The server must answer `/completions` with `echo` and `logprobs` for the choice tasks, as vLLM's does.
-    """
+
+def load(model: ModelSpec, source: ModelLocation) -> Backend:
+    """Connect to a server, in the API that it was found to have."""
+    url, name, api = source.base_url or "", source.served_name or "", source.api or ServedApi()
+    key = key_of(server_api())
+    client = ServerClient(url, key, most=model.concurrency or CONCURRENT_REQUESTS, patience=PATIENCE)
+    owner = owner_of(url, name, server_api())
+    told: dict[str, Any] = {}
+    if api.kind == "chat" and model.enable_thinking is not None and owner in TEMPLATE_OWNERS:
+        told = {"chat_template_kwargs": {"enable_thinking": model.enable_thinking}}
+    served = Served(client, name, api, owner, model.generation == "own", told)
+    if api.kind == "chat":
+        return ChatModel.of(model, served, source.max_length)
+    return _completions(model, source, served)
+
+
+def _completions(model: ModelSpec, source: ModelLocation, served: Served) -> OpenAIModel:
     from lm_eval.models.openai_completions import LocalCompletionsAPI
 
     lm = LocalCompletionsAPI(**arguments(model, source))
     set_chat_template(lm, model.chat_template, model.enable_thinking)
-    # Without a tokenizer the server encodes, in a way that it does not tell.
-    encoding = Encoding.of(lm.tokenizer, model.add_bos) if source.tokenizer else None
+    # Without a tokenizer, or given texts, the server encodes, in a way that it does not tell.
+    encoding = Encoding.of(lm.tokenizer, model.add_bos) if source.tokenizer and served.api.scores else None
     reasoning = reasoning_of(model, lm.tokenizer, encode=encoding.bare_text if encoding else None)
-    own = model.generation == "own"
-    decoding = Decoding.of(None if own else model.generation, None, serves_itself=True)
+    decoding = Decoding.of(None if served.own_decoding else model.generation, None, serves_itself=True)
     chat = chat_format(lm.tokenizer) if encoding else None
-    asking = None
-    if encoding or model.generation:
-        asking = asking_of(model, encoding, max_length=lm.max_length, decoding=decoding, chat=chat, reasoning=reasoning)
-    if asking and own:
+    asking = asking_of(
+        model,
+        encoding,
+        max_length=lm.max_length,
+        decoding=decoding,
+        chat=chat,
+        reasoning=reasoning,
+        api=served.api.words,
+    )
+    if served.own_decoding:
         asking = asking.model_copy(update={"decoding": {"what a request does not name": "the server's own"}})
-    facts = LoadedModel("openai", None, None, None, asking=asking)
-    backend = OpenAIModel(lm, facts, _REQUESTS_PER_CALL, reasoning, encoding)
-    backend.owner = owner_of(source.base_url or "", source.served_name or "", server_api())
-    backend.own_decoding, backend.decoding = own, decoding
+    backend = OpenAIModel(lm, LoadedModel("openai", None, None, None, asking=asking), served, reasoning, encoding)
+    backend.decoding = decoding
     return backend
 
 
@@ -129,15 +188,12 @@ def arguments(model: ModelSpec, source: ModelLocation) -> dict[str, object]:
     Without a tokenizer the server's own (`/tokenizer_info`, vLLM's) is used. With one, texts are encoded here, as with
     the backend hf.
     """
-    key = os.environ.get(server_api().key_variable, "")
+    key = key_of(server_api())
     given = {
         "base_url": f"{source.base_url}/completions",
         "model": source.served_name,
-        "num_concurrent": CONCURRENT_REQUESTS,
-        "max_retries": TRIES,
-        "timeout": TIMEOUT_SECONDS,
+        "timeout": PATIENCE.timeout,
         "max_length": source.max_length,
-        "batch_size": 1 if model.batch_size == "auto" else model.batch_size,
         "tokenizer_backend": "huggingface" if source.tokenizer else "remote",
         "tokenizer": str(source.tokenizer) if source.tokenizer else None,
         # For `encode_by`, which looks itself at what a text begins with.

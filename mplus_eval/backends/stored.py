@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
 
 
+REQUESTS_PER_CALL = 1
+"""None is put, and what counts them in advance asks every backend alike."""
+
+
 @dataclass(frozen=True)
 class StoredModel:
     """A model that answered elsewhere."""
 
     facts: LoadedModel
-    requests_per_call: int = 1
+    requests_per_call: int = REQUESTS_PER_CALL
     opened: None = None
 
     def respond(self, requests: Sequence[Instance]) -> list[Response]:

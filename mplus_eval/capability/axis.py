@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from mplus_eval.audit.items import ASKED_COLUMNS
 from mplus_eval.backends import Backend, engine
+from mplus_eval.backends.work import Draw
 from mplus_eval.capability.aggregate import compare_outcomes, outside
+from mplus_eval.capability.draws import draw_items
 from mplus_eval.capability.generate import build_requests, generate
 from mplus_eval.capability.items import LoadedTask, load_tasks
 from mplus_eval.capability.noise_floor import NoiseRerun
@@ -22,9 +24,11 @@ from mplus_eval.capability.sequential import Asking
 from mplus_eval.capability.settings import resolve_tasks
 from mplus_eval.capability.subtask import Subtask
 from mplus_eval.capability.thinking import thinking_faults
+from mplus_eval.capability.untold import untold_faults
 from mplus_eval.capability.versus import CapabilityRun, TaskFacts
 from mplus_eval.errors import SpecError
 from mplus_eval.models.cells import Cell, Part, slices
+from mplus_eval.models.chat_format import ONE_MESSAGE, PLAIN, Talker
 from mplus_eval.models.hub import Preparing
 from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.records.comparison import ModelEntry, Task
@@ -37,6 +41,7 @@ from mplus_eval.store.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     import pandas as pd
+    from lm_eval.api.instance import Instance
 
 STATISTICS_COLUMNS = (
     "item_id", "stratum", "cluster", "sample", *ASKED_COLUMNS, "n_replaced_examples", "answer", "score", "metrics",
@@ -96,11 +101,16 @@ class Capability:
     def for_models(self, models: Sequence[ResolvedModel]) -> Self:
         """Tasks are asked of any models, but choices of none that would reason first, unless the suite says so.
 
+        Nor is anything that needs log-probabilities asked of a server that tells none.
+
         Raises:
             SpecError: with a line for each model that would.
         """
         choices = [name for name, task in self.tasks.items() if task.kind in ("choice", "mixed")]
         if choices and self.suite.thinking == "refuse" and (faults := thinking_faults(models, choices)):
+            raise SpecError(faults)
+        texts = [name for name, task in self.tasks.items() if task.kind == "text"]
+        if faults := untold_faults(models, choices, texts):
             raise SpecError(faults)
         return self
 
@@ -192,6 +202,17 @@ class Capability:
     def cost(self, missing: Sequence[tuple[Cell, Sequence[Part]]]) -> None:
         """A user knows what a suite costs."""
 
+    def draw(self, cell: Cell, parts: Sequence[Part], talker: Talker | None) -> Iterator[Draw]:
+        """Requests of some items of a task."""
+        task = self.tasks[cell.task]
+
+        def built_with(part: Part) -> Sequence[int]:
+            return self._built_with(cell, task.subtask(part.subtask), part.round)
+
+        yield from draw_items(
+            parts, cell.kind, task.subtask, built_with, talker, chat=cell.model.chat_template != "plain"
+        )
+
     def generate(
         self, cell: Cell, parts: Sequence[Part], backend: Backend, on_items: Callable[[int], None]
     ) -> Iterator[tuple[Part, list[Answer]]]:
@@ -200,15 +221,24 @@ class Capability:
         A saved step that is asked fewer items is asked them as the other models are: with the same examples. Those of a
         round are drawn as if it were all that is asked, so that none is built before it is wanted.
         """
-        chat = cell.model.chat_template != "plain"
+        chat = cell.model.chat_template not in (PLAIN, ONE_MESSAGE)
         for (number, name), group in groupby(parts, key=lambda part: (part.round, part.subtask)):
             subtask = self.tasks[cell.task].subtask(name)
-            numbers = self._built_with(cell, subtask, number)
-            requests = build_requests(subtask, backend, numbers=numbers, chat=chat)
+            key = (cell.model.spec.name, cell.task, name, number)
+            if key not in self._newest:
+                self._newest.clear()
+                numbers = self._built_with(cell, subtask, number)
+                self._newest[key] = build_requests(subtask, backend, numbers=numbers, chat=chat)
+            requests = self._newest[key]
             for part in group:
                 items = set(part.items)
                 wanted = [request for request in requests if request.doc_id in items]
                 yield part, generate(subtask, wanted, backend, on_items)
+
+    @cached_property
+    def _newest(self) -> dict[tuple[str, str, str, int], list[Instance]]:
+        """The requests that were built last: a subtask may be asked in several shards, one after the other."""
+        return {}
 
     def _built_with(self, cell: Cell, subtask: Subtask, number: int) -> Sequence[int]:
         """The documents that requests are built with: all that are asked of a subtask, or those of a round."""

@@ -93,5 +93,7 @@ def _template(text: str) -> Template:
     """A template as lm-eval renders it, which compiles it for every document anew."""
     from lm_eval.utils import env
 
+    from mplus_eval.backends import lm_eval_private  # noqa: F401 - which bounds lm-eval's environment
+
     template: Template = env.from_string(text)
     return template

@@ -6,8 +6,8 @@ cache, one file for each version of lm-eval, and then read in milliseconds, with
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -17,8 +17,8 @@ from typing import Any
 
 from mplus_eval.errors import SpecError
 from mplus_eval.spec.suite import own_tasks_folder
-from mplus_eval.store.files import write_whole
 from mplus_eval.store.hashes import cache_directory
+from mplus_eval.store.sealed import recall, write_sealed
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,9 @@ def stock_definitions() -> Mapping[str, Definition]:
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("lm_eval is not installed")
     root = Path(spec.origin).parent / "tasks"
-    memory = cache_directory() / f"lm_eval-{version('lm_eval')}-tasks.json"
-    if memory.is_file():
-        rows = json.loads(memory.read_text(encoding="utf-8"))
-    else:
+    memory = cache_directory() / f"lm_eval-{version('lm_eval')}-names.json"
+    rows = (recall(memory, always_sealed=True) or {}).get("names")
+    if rows is None:
         from mplus_eval.backends.lm_eval_private import TaskIndex
 
         rows = []
@@ -50,7 +49,9 @@ def stock_definitions() -> Mapping[str, Definition]:
             path = entry.yaml_path.relative_to(root).as_posix() if entry.yaml_path else None
             tags = sorted(entry.tags) if path is None else []
             rows.append((entry.name, entry.kind.name.lower(), path, tags))
-        write_whole(memory, json.dumps(rows))
+        # Where it cannot be kept, it is made again next time.
+        with suppress(OSError):
+            write_sealed(memory, {"names": rows})
     return {name: Definition(name, kind, root / path if path else None, tuple(tags)) for name, kind, path, tags in rows}
 
 

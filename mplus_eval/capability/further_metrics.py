@@ -38,11 +38,12 @@ class FurtherMetrics:
         """
         scored = outcomes[~have_failed(outcomes)]
         values: dict[str, dict[str, list[Value]]] = defaultdict(lambda: defaultdict(list))
-        for stratum, metrics in zip(scored["stratum"], scored["metrics"], strict=True):
+        strata = [str(stratum) for stratum in scored["stratum"].tolist()]
+        for stratum, metrics in zip(strata, scored["metrics"], strict=True):
             for key, value in as_given(metrics).items():
                 if key != without:
-                    values[key][str(stratum)].append(value)
-        sizes = Counter(map(str, scored["stratum"]))
+                    values[key][stratum].append(value)
+        sizes = Counter(strata)
         found = {key: self._value(key, of_subtasks, sizes) for key, of_subtasks in sorted(values.items())}
         return {key: value for key, value in found.items() if value is not None}
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from mplus_eval.backends import Backend, Response
 from mplus_eval.backends.answers import asked_columns
+from mplus_eval.backends.work import Item, calls
 from mplus_eval.capability.items import FEWSHOT_SEED, Subtask
-from mplus_eval.models.chat_format import ChatFormat, format_of
+from mplus_eval.models.chat_format import ChatFormat, Talker, format_of
 from mplus_eval.store.hashes import hash_text
 from mplus_eval.store.outcomes import Answer
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def build_requests(
-    subtask: Subtask, backend: Backend | None, *, numbers: Sequence[int] | None = None, chat: bool
+    subtask: Subtask, backend: Talker | None, *, numbers: Sequence[int] | None = None, chat: bool
 ) -> list[Instance]:
     """Let lm-eval build the requests of a subtask, item by item.
 
@@ -110,17 +111,9 @@ def _failed(subtask: Subtask, number: int, fault: str) -> Answer:
     return Answer(item_id=name, stratum=subtask.name, sample=0, prompt_hash=hash_text(""), prompt="", error=fault)
 
 
-def _calls(requests: Sequence[Instance], size: int) -> Iterator[list[list[Instance]]]:
+def _calls(requests: Sequence[Instance], size: int) -> Iterator[list[Item]]:
     """The requests of each call, item by item: about `size` of them, and never a part of an item."""
-    items: list[list[Instance]] = []
-    for _, group in groupby(requests, key=lambda request: request.doc_id):
-        item = list(group)
-        if items and sum(map(len, items)) + len(item) > size:
-            yield items
-            items = []
-        items.append(item)
-    if items:
-        yield items
+    yield from calls([list(group) for _, group in groupby(requests, key=lambda request: request.doc_id)], size)
 
 
 def _answers(subtask: Subtask, requests: Sequence[Instance], responses: Sequence[list[Response]]) -> Iterator[Answer]:

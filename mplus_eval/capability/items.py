@@ -13,6 +13,7 @@ from mplus_eval.capability.dataset_location import MissingDatasetsError, folded
 from mplus_eval.capability.departures import departed
 from mplus_eval.capability.fewshot import FEWSHOT_SEED
 from mplus_eval.capability.further_metrics import FurtherMetrics
+from mplus_eval.capability.lettered import lettered
 from mplus_eval.capability.metric_values import Kind as MetricKind
 from mplus_eval.capability.metric_values import kind_of
 from mplus_eval.capability.subtask import Subtask
@@ -144,6 +145,9 @@ def _loaded(
 ) -> LoadedTask:
     from mplus_eval.backends.lm_eval_private import filter_names
 
+    as_letters: tuple[str, ...] = ()
+    if spec.choices == "generate":
+        configs, as_letters = lettered(configs)
     configs, settings = departed(spec, configs)
     tasks = loader.load(spec.lm_eval if spec.lm_eval.startswith(STOCK_PREFIX) else spec.name, configs)
     subtasks = tuple(
@@ -151,12 +155,17 @@ def _loaded(
     )
     aggregations = {subtask.name: subtask.task.aggregation() for subtask in subtasks}
     kinds = [{name: kind_of(each) for name, each in of_subtask.items()} for of_subtask in aggregations.values()]
-    metric = _chosen("metric", spec.metric, [_in_order(each) for each in kinds])
+    # Letters have a metric of their own, whatever the suite names for choices that are scored.
+    metric = _chosen("metric", None if as_letters else spec.metric, [_in_order(each) for each in kinds])
     if len({each[metric] for each in kinds}) > 1:
         raise UsageError(f"metric {metric!r} is aggregated in several ways by its subtasks")
     kind_of_value = kinds[0][metric]
     assert kind_of_value is not None
-    filter_name = _chosen("filter", spec.filter, [filter_names(subtask.task) for subtask in subtasks])
+    filter_name = _chosen(
+        "filter", None if as_letters else spec.filter, [filter_names(subtask.task) for subtask in subtasks]
+    )
+    # What a group says of its choices' accuracy holds for their letters.
+    counted_as = (spec.metric or "acc") if as_letters else metric
     asked = {_ASKED.get(subtask.task.OUTPUT_TYPE, "choice") for subtask in subtasks}
     kind: Kind = "mixed" if len(asked) > 1 else asked.pop()
     if spec.same_question is not None:
@@ -174,9 +183,9 @@ def _loaded(
         kind=kind,
         version=",".join(sorted({str(subtask.task.VERSION) for subtask in subtasks})),
         lm_eval=spec.lm_eval.removeprefix(STOCK_PREFIX),
-        measure=Measure(kind_of_value, by_size(averages, metric, filter_name) is not False),
+        measure=Measure(kind_of_value, by_size(averages, counted_as, filter_name) is not False),
         further=FurtherMetrics(aggregations, averages),
-        departs=(*settings, *((FIXED_EXAMPLES,) if fixes_examples else ())),
+        departs=(*as_letters, *settings, *((FIXED_EXAMPLES,) if fixes_examples else ())),
         higher_is_better=spec.higher_is_better if "higher_is_better" in spec.model_fields_set else higher,
     )
 

@@ -38,7 +38,7 @@ def macro_average(cells: Sequence[ScoredItems], iccs: Sequence[float], level: fl
         iccs: how alike items of a cluster are supposed to be, by task.
         level: the interval has confidence 1 − `level`.
     """
-    scores = [mean_score(cell.scores, cell.design(), icc=icc) for cell, icc in zip(cells, iccs, strict=True)]
+    scores = [mean_score(cell.scores, cell.design, icc=icc) for cell, icc in zip(cells, iccs, strict=True)]
     mean = average(scores)
     low, high = mean.interval(level)
     return Summary(macro_average=float(mean.value), ci=(float(low), float(high)), withheld=None)

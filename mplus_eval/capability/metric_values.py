@@ -63,6 +63,8 @@ def as_given(metrics: object) -> dict[str, Value]:
     Args:
         metrics: a map of string to number, as a dict or, as pandas reads Parquet, a list of pairs; or null.
     """
+    if isinstance(metrics, dict) and ":" not in "".join(metrics):
+        return {name: number for name, number in metrics.items() if number is not None}
     values: dict[str, Value] = {}
     several: dict[str, dict[int, float]] = {}
     for name, number in map_pairs(metrics):

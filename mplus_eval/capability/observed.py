@@ -58,6 +58,7 @@ def read_observed(directory: RunDirectory) -> tuple[Comparison, dict[str, Observ
     Raises:
         UsageError: the directory holds no comparison, or none of a model with its outcomes.
     """
+    directory.refuse_foreign()
     if not directory.comparison.is_file():
         raise UsageError(f"--from {directory.path}: it holds no comparison.json; a run directory is expected")
     comparison = Comparison.read(directory.comparison)
@@ -90,7 +91,7 @@ def _observed(directory: RunDirectory, comparison: Comparison, name: str, task: 
     if len(pair) < 2:
         return None
     values = (pair.after.scores - pair.before.scores) / Scale.of(pair.before.scores, pair.after.scores).width
-    design = pair.before.design()
+    design = pair.before.design
     contrast = task.contrasts[model]
     estimate = paired_difference(values, design, icc=ICC if contrast.icc is None else contrast.icc)
     up, down = float(estimate.up), float(estimate.down)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from mplus_eval.capability.items import LoadedTask, Subtask
+from mplus_eval.capability.lettered import letter_in, question_of_task
 from mplus_eval.capability.metric_values import is_passed_over, score_of
 from mplus_eval.store.outcomes import Answer, Outcome, as_stored
 
@@ -75,6 +76,8 @@ def _outcome(
         error = None if passes else f"the task gave no {loaded.metric} for this item"
         return Outcome.of(given, target=target, metrics=metrics if passes else None, error=error)
     answer = _answer(loaded, given, requests)
+    if subtask.asks_letters and answer is not None:
+        answer = letter_in(answer, question_of_task(subtask.task.config, doc))
     return Outcome.of(given, target=target, answer=answer, score=score, metrics=metrics)
 
 

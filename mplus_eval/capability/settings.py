@@ -31,8 +31,9 @@ def resolve_tasks(suite: Suite, names: Sequence[str] | None, *, tasks_dir: Path 
         task, plain = of_suite.get(name), name.removeprefix(STOCK_PREFIX)
         is_local = task is None and plain == name and name in local_definitions(tasks_dir)
         if is_local or (task is None and plain in stock_definitions()):
-            # lm-eval's own shots and metric.
-            task = SuiteTask(name=path_name(name), lm_eval=name)
+            # lm-eval's own shots and metric, but choices asked as in the rest of the suite.
+            choices = suite.choices if suite.choices == "generate" else None
+            task = SuiteTask(name=path_name(name), lm_eval=name, choices=choices)
         if task is None:
             everything = dict.fromkeys([*of_suite, *local_definitions(tasks_dir), *stock_definitions()])
             close = get_close_matches(plain, list(everything), n=3, cutoff=0.6)

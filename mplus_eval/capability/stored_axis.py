@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from mplus_eval.backends import Backend
+from mplus_eval.backends.work import Draw
 from mplus_eval.capability.aggregate import compare_outcomes
 from mplus_eval.capability.axis import PART_ITEMS, STATISTICS_COLUMNS, Capability, n_replaced
 from mplus_eval.capability.chosen_items import ChosenItems, task_here
@@ -25,6 +26,7 @@ from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.importers import read_results
 from mplus_eval.importers.base import StoredRun
 from mplus_eval.models.cells import Cell, Part, slices
+from mplus_eval.models.chat_format import Talker
 from mplus_eval.models.hub import Preparing
 from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.records.comparison import ModelEntry, Task
@@ -167,6 +169,12 @@ class StoredCapability:
     def cost(self, missing: Sequence[tuple[Cell, Sequence[Part]]]) -> None:
         """Reading costs nothing to speak of."""
 
+    def draw(self, cell: Cell, parts: Sequence[Part], talker: Talker | None) -> Iterator[Draw]:
+        """Requests to models that are run here; of stored results none are put."""
+        if cell.model.spec.name not in self.runs:
+            assert self.here is not None
+            yield from self.here.draw(cell, parts, talker)
+
     def generate(
         self, cell: Cell, parts: Sequence[Part], backend: Backend, on_items: Callable[[int], None]
     ) -> Iterator[tuple[Part, list[Answer]]]:
@@ -279,7 +287,9 @@ def _loaded(spec: CompareSpec, stored: StoredTasks, preparing: Preparing | None)
         shots = {subtask.settings.get("shots") for subtask in first.task.subtasks}
         # Subtasks of several numbers have those of their definitions.
         own = first.task.n_shots if len(shots) == 1 else None
-        wanted.append(task.model_copy(update={"metric": first.metric, "filter": first.filter, "shots": own}))
+        asked = {"metric": first.metric, "filter": first.filter, "shots": own}
+        # Letters are another measure than what is stored, and would be held against it.
+        wanted.append(task.model_copy(update={**asked, "choices": "score"}))
     loaded = load_tasks(
         wanted,
         data_dir=spec.data_dir,

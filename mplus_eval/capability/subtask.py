@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 from mplus_eval.capability.bad_rows import RowGuard
 from mplus_eval.capability.clusters import Names, cluster_named, names_of
 from mplus_eval.capability.fewshot import ApartSampler
+from mplus_eval.capability.lettered import makes_letters, question_of_task
 from mplus_eval.capability.task_config import SubtaskConfig
 from mplus_eval.errors import UsageError
 from mplus_eval.spec.suite import SuiteTask
@@ -60,6 +61,9 @@ class Subtask:
         for key, column in (("cluster", spec.cluster), ("same_question", spec.same_question)):
             if column and column.isidentifier() and column not in task.features:
                 raise UsageError(f"{key} {column!r} is no column of {source.name}: {', '.join(task.features)}")
+        if subtask.asks_letters and subtask.n_docs:
+            # What cannot be asked for as letters is told before anything is.
+            question_of_task(task.config, next(iter(subtask.docs())))
         fixed = spec.examples == "fixed"
         examples = ApartSampler(task, subtask.cluster_of, fixed=fixed) if subtask.n_shots else None
         return replace(subtask, examples=examples, guard=RowGuard(task, subtask.cluster_of))
@@ -73,6 +77,11 @@ class Subtask:
     def fixes_examples(self) -> bool:
         """Whether the suite has it asked with the same examples for every item, where lm-eval draws them for each."""
         return self.examples is not None and self.examples.fixed
+
+    @property
+    def asks_letters(self) -> bool:
+        """Whether its choices are asked for as letters."""
+        return makes_letters(self.task.config)
 
     @cached_property
     def definition_hash(self) -> str:
@@ -197,5 +206,9 @@ class Subtask:
             for doc in self.docs(numbers):
                 with suppress(Exception):  # it fails alone, when it is asked
                     yield 1 / max(len(self.task.doc_to_choice(doc)), 1)
+        elif self.asks_letters:
+            for doc in self.docs(numbers):
+                with suppress(Exception):
+                    yield 1 / max(len(question_of_task(self.task.config, doc).choices), 1)
         else:
             yield from (0.0 for _ in range(self.n_docs if numbers is None else len(numbers)))

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from mplus_eval.backends.lm_eval_private import Entry, Kind, OpenTaskFactory, TaskIndex, load_yaml
 from mplus_eval.capability.definitions import Definition, local_definitions, stock_definitions
+from mplus_eval.capability.foreign_code import refuse_foreign_code
 from mplus_eval.errors import UsageError
 from mplus_eval.spec.suite import STOCK_PREFIX
 from mplus_eval.store.hashes import hash_text
@@ -76,14 +77,17 @@ def resolved(name: str, tasks_dir: Path | None) -> tuple[list[SubtaskConfig], tu
         UsageError: when the name is unknown, a group names what does not exist, or nothing is loaded.
     """
     registry = _Registry({} if name.startswith(STOCK_PREFIX) else local_definitions(tasks_dir))
-    collector = _Collector()
+    collector = _Collector(tasks_dir)
     plain = name.removeprefix(STOCK_PREFIX)
-    if plain in registry:
+    entry: Entry | None = None
+    if plain.endswith((".yaml", ".yml")):
+        entry = TaskIndex.entry_from_path(Path(plain))
+    elif plain in registry:
         entry = registry[plain]
-    else:
-        entry = TaskIndex.entry_from_path(Path(plain)) if plain.endswith((".yaml", ".yml")) else None
     if entry is None:
         raise UsageError(f"{plain!r} is neither a task, group or tag of lm-eval, nor a YAML file")
+    if entry.yaml_path is not None:
+        refuse_foreign_code(entry.yaml_path, tasks_dir)
     built = collector.build(entry, overrides=None, registry=registry)
     if not collector.configs:
         raise UsageError(f"{name!r} names no task that lm-eval can load")
@@ -114,16 +118,20 @@ def _as_entry(definition: Definition) -> Entry:
 class _Collector(OpenTaskFactory):
     """lm-eval's factory, except that a subtask's configuration is kept instead of its data loaded."""
 
-    def __init__(self) -> None:
+    def __init__(self, tasks_dir: Path | None) -> None:
         super().__init__()
+        self._tasks_dir = tasks_dir
         self.configs: dict[str, SubtaskConfig] = {}
 
     def build_task(self, entry: Entry, overrides: Mapping[str, object] | None) -> object:
         """Keep the configuration of a subtask.
 
         Raises:
-            UsageError: the task runs what a model wrote; it is refused before even its own code is imported.
+            UsageError: the task runs what a model wrote, or code from a folder that nobody named; it is refused before
+                any of its own code is imported.
         """
+        if entry.yaml_path is not None:
+            refuse_foreign_code(entry.yaml_path, self._tasks_dir)
         own = load_yaml(entry.yaml_path, resolve_func=False) if entry.yaml_path else entry.cfg or {}
         if own.get("unsafe_code"):
             raise UsageError(f"{entry.name} runs code that a model wrote, which is refused")

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, cast
 
 from mplus_eval.capability.dataset_location import MissingDatasetsError, data_files, dataset_id, located
 from mplus_eval.capability.task_config import SubtaskConfig
-from mplus_eval.data.files import file_hashes, own_cache
+from mplus_eval.data.files import file_hashes, own_cache, seal_cache
 from mplus_eval.data.hub import offline, refused
 from mplus_eval.data.mirror import mirrored
 from mplus_eval.data.rows import unreadable
 from mplus_eval.errors import UsageError
+from mplus_eval.redaction import without_secrets
 from mplus_eval.store.hashes import hash_file
 
 if TYPE_CHECKING:
@@ -61,12 +62,15 @@ class TaskLoader:
             if identifier in missing:
                 continue
             files = data_files(subtask, config)
-            if files:
+            kept = Path(own_cache(files.values(), self._hash_of)) if files else None
+            if kept is not None:
                 options = cast("Mapping[str, object]", config.get("dataset_kwargs") or {})
-                config["dataset_kwargs"] = {**options, "cache_dir": own_cache(files.values(), self._hash_of)}
+                config["dataset_kwargs"] = {**options, "cache_dir": str(kept)}
             try:
                 task = TaskManager(include_defaults=False).load(config)["tasks"][subtask.name]
                 tasks.append((task, file_hashes(files, self._hash_of)))
+                if kept is not None:
+                    seal_cache(kept)
             except DatasetGenerationError as error:
                 faults = [fault for path in files.values() for fault in unreadable(path)]
                 more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
@@ -95,7 +99,7 @@ class TaskLoader:
 
 def cause(error: Exception) -> str:
     """One line of an exception; its type where it is not ours."""
-    return str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {_line(error)}"
+    return without_secrets(str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {_line(error)}")
 
 
 def _line(error: BaseException) -> str:

@@ -50,9 +50,9 @@ def _score(cell: ScoredItems, level: float, icc: float) -> Score:
         value, ci = found.value, found.interval(level)
     else:
         scale = Scale.of(cell.scores)
-        mean = mean_score((cell.scores - scale.low) / scale.width, cell.design(), icc=icc)
+        mean = mean_score((cell.scores - scale.low) / scale.width, cell.design, icc=icc)
         low, high = (float(end) * scale.width + scale.low for end in mean.interval(level))
-        value, ci = float(cell.design().mean(cell.scores)), (low, high)
+        value, ci = float(cell.design.mean(cell.scores)), (low, high)
     return Score(
         value=value,
         ci=ci,

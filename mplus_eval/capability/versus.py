@@ -15,7 +15,7 @@ from mplus_eval.capability.further_metrics import NO_FURTHER, FurtherMetrics
 from mplus_eval.capability.macro_average import SuiteDifference, suite_verdicts
 from mplus_eval.capability.noise_floor import mark_above_noise
 from mplus_eval.capability.pooled import pooled
-from mplus_eval.models.chat_format import PLAIN
+from mplus_eval.models.chat_format import ONE_MESSAGE, PLAIN
 from mplus_eval.records.asking import AskedDifference
 from mplus_eval.records.comparison import ModelEntry, NoiseFloor, Summary
 from mplus_eval.records.contrast import Contrast
@@ -172,7 +172,7 @@ class SideBySide:
             if too_many := _failures({model: after, against: before}, run.suite.failures):
                 sides.failures[task.name] = too_many
             # In a plain prompt a description is text like any other.
-            talked = any(run.models[name].chat_template != PLAIN for name in (model, against))
+            talked = any(run.models[name].chat_template not in (PLAIN, ONE_MESSAGE) for name in (model, against))
             both = asked[model, task.name], asked[against, task.name]
             found = auditor.find(
                 (model, against),

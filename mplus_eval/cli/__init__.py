@@ -21,15 +21,22 @@ from mplus_eval.cli.doctor import doctor
 from mplus_eval.cli.export import export
 from mplus_eval.cli.gate import gate
 from mplus_eval.cli.options import spec_command
+from mplus_eval.cli.plan import plan
 from mplus_eval.cli.power import power
 from mplus_eval.cli.report import report
 from mplus_eval.cli.tasks import app as tasks
 from mplus_eval.cli.toxicity import app as toxicity
 from mplus_eval.cli.train import train
-from mplus_eval.errors import EXIT_DONE, EXIT_INTERNAL, EXIT_INTERRUPTED, MplusError
+from mplus_eval.errors import EXIT_DONE, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, MplusError
+from mplus_eval.redaction import without_secrets
 
 ISSUES = "the project's issue tracker"
 _TYPER_INTERRUPTED = 130
+_OF_THE_FILE_SYSTEM = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ELOOP),
+    *(errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG),
+)
+"""Faults of a place that was named, or of what lies there, and not of this program."""
 
 app = typer.Typer(
     name="mplus-eval",
@@ -40,6 +47,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(cls=spec_command("compare"))(compare)
+app.command(cls=spec_command("compare"))(plan)
 app.add_typer(toxicity, name="toxicity")
 app.add_typer(conversation, name="conversation")
 app.command()(power)
@@ -97,6 +105,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             _print_error("the disk is full; free some and run the same command, which goes on from there")
             return EXIT_INTERRUPTED
+        if error.errno in _OF_THE_FILE_SYSTEM and (path := error.filename2 or error.filename) is not None:
+            _print_error(f"{path}: {error.strerror}")
+            return EXIT_USAGE
         return _bug()
     except Exception:  # noqa: BLE001 - the one handler at the top: a bug keeps its traceback and gets its own exit code
         return _bug()
@@ -104,7 +115,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print_error(message: str) -> None:
-    for line in message.splitlines():
+    for line in without_secrets(message).splitlines():
         print(f"mplus-eval: {line}", file=sys.stderr)
 
 
@@ -114,7 +125,7 @@ def _stopped() -> int:
 
 
 def _bug() -> int:
-    traceback.print_exc()
+    print(without_secrets(traceback.format_exc()), file=sys.stderr, end="")
     _print_error(f"this is a bug in mplus-eval {__version__}; please report it, with the lines above, to {ISSUES}")
     return EXIT_INTERNAL
 

@@ -86,6 +86,7 @@ def import_verdicts(
     decide: Annotated[
         bool, typer.Option("--decide", help="Let these verdicts decide; else they stand beside the first judge's.")
     ] = False,
+    judge: Judges = None,
     data_dir: DataDir = None,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -98,6 +99,6 @@ def import_verdicts(
     from mplus_eval.pipeline.rejudge import import_verdicts as take
 
     silence_libraries(verbose)
-    finished = take(run_directory, file, data_dir, first=decide)
+    finished = take(run_directory, file, data_dir, first=decide, judges=judge or ())
     show(finished, quiet=quiet)
     end_as_judged(finished)

@@ -9,17 +9,19 @@ from typing import ClassVar, Self
 
 from mplus_eval.audit.differences import Auditor
 from mplus_eval.backends import Backend, engine
+from mplus_eval.backends.work import Draw
 from mplus_eval.conversation.aggregate import aggregate
+from mplus_eval.conversation.draws import draw_turns
 from mplus_eval.conversation.generate import generate
 from mplus_eval.conversation.items import DialogueSet, DialogueTask
 from mplus_eval.conversation.pairwise import ModelPair, judge_all
 from mplus_eval.conversation.run import ConversationRun
 from mplus_eval.errors import SpecError
-from mplus_eval.judges import judge_faults, judge_weights
+from mplus_eval.judges import judge_faults, judge_weights, suite_judge_faults
 from mplus_eval.judges.chosen import chosen_judges
 from mplus_eval.judges.reward import with_reward_model
 from mplus_eval.models.cells import Cell, Part, slices
-from mplus_eval.models.chat_format import PLAIN_FORMAT
+from mplus_eval.models.chat_format import PLAIN_FORMAT, Talker, talk_format
 from mplus_eval.models.hub import Preparing
 from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.records.comparison import ModelEntry
@@ -55,8 +57,10 @@ class Conversation:
     def faults(cls, spec: CompareSpec, suite: Suite) -> list[str]:
         """Judges that are not there, and no settings of what was asked for."""
         settings, faults = conversation_of(spec, suite)
-        named = [*spec.judges, *(settings.judges if settings else ())]
-        return [*(fault for judge in dict.fromkeys(named) for fault in judge_faults(judge)), *faults]
+        named = [fault for judge in dict.fromkeys(spec.judges) for fault in judge_faults(judge)]
+        of_suite = [judge for judge in (settings.judges if settings else ()) if judge not in spec.judges]
+        told = [fault for judge in of_suite for fault in suite_judge_faults(judge, spec.tasks_dir)]
+        return [*named, *told, *faults]
 
     @classmethod
     def chats(cls, spec: CompareSpec, suite: Suite) -> bool:
@@ -127,6 +131,11 @@ class Conversation:
 
     def cost(self, missing: Sequence[tuple[Cell, Sequence[Part]]]) -> None:
         """Dialogues are few; what a judge costs is said before it is asked."""
+
+    def draw(self, cell: Cell, parts: Sequence[Part], talker: Talker | None) -> Iterator[Draw]:
+        """Every turn of some dialogues."""
+        own_template = cell.model.talk_format != PLAIN_FORMAT
+        yield from draw_turns(self.task, parts, talk_format(talker, own_template=own_template), self.spec.seed)
 
     def generate(
         self, cell: Cell, parts: Sequence[Part], backend: Backend, on_items: Callable[[int], None]

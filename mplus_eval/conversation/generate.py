@@ -6,6 +6,7 @@ An item is a dialogue, and a sample of it one turn, counted from 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from mplus_eval.backends import Backend, Response
 from mplus_eval.backends.answers import asked_columns
@@ -15,6 +16,9 @@ from mplus_eval.models.chat_format import ChatFormat, format_of
 from mplus_eval.spec.conversation import ConversationSettings
 from mplus_eval.store.hashes import hash_text
 from mplus_eval.store.outcomes import Answer
+
+if TYPE_CHECKING:
+    from lm_eval.api.instance import Instance
 
 
 def generate(
@@ -60,6 +64,11 @@ def generate(
 def _responses(
     prompts: Sequence[str], backend: Backend, chat: ChatFormat, settings: ConversationSettings, seed: int
 ) -> list[Response]:
+    return backend.respond(requests_of(prompts, chat, settings, seed))
+
+
+def requests_of(prompts: Sequence[str], chat: ChatFormat, settings: ConversationSettings, seed: int) -> list[Instance]:
+    """What a model is asked to answer prompts: lm-eval's requests."""
     from lm_eval.api.instance import Instance
 
     requests = []
@@ -71,7 +80,7 @@ def _responses(
             sampling = {"do_sample": True, "temperature": settings.temperature, "top_p": settings.top_p, "seed": own}
         options = {**chat.options(), "max_gen_toks": settings.max_new_tokens, **sampling}
         requests.append(Instance("generate_until", {}, (prompt, options), 0))
-    return backend.respond(requests)
+    return requests
 
 
 def _answer(dialogue: Dialogue, turn: int, prompt: str, response: Response) -> Answer:

@@ -17,7 +17,7 @@ from mplus_eval.conversation.text_statistics import count_words
 from mplus_eval.conversation.turns import NO_ANSWER, JudgedTurn, Key, Texts, answers_until, read_texts, stored_turns
 from mplus_eval.judges import JudgeContext, load_judge
 from mplus_eval.judges.base import AnswerGrader, Judgement, PaidJudge, PairJudge, PairwiseItem
-from mplus_eval.judges.usage import CostEstimate
+from mplus_eval.judges.cost import CostEstimate
 from mplus_eval.store.hashes import hash_components
 from mplus_eval.store.parts import PartInfo, part_path, read_cell, write_part
 from mplus_eval.store.run_directory import RunDirectory

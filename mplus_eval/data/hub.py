@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from mplus_eval.redaction import without_secrets
+
 TABLE_FILES = (".jsonl", ".jsonl.gz", ".json", ".parquet", ".csv")
 """Endings of the files whose rows are read; `.json` as lines of JSON."""
 
@@ -49,4 +51,4 @@ def refused(error: BaseException, identifier: str, *, dataset: bool) -> str | No
 
 def reason(error: Exception) -> str:
     """An error of a network in one short line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return without_secrets(" ".join(str(error).split()))[:200] or type(error).__name__

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mplus_eval.data.files import files_of, own_cache
+from mplus_eval.data.files import files_of, own_cache, seal_cache
 from mplus_eval.data.hub import TABLE_FILES, is_hub_id, offline, reason, refused
 from mplus_eval.data.mirror import mirrored
 from mplus_eval.errors import SpecError
@@ -54,7 +54,9 @@ def read_rows(
     if place is not None and place.is_file():
         rows = _file(place, bad)
     elif place is not None:
-        rows = _dataset(source, str(place), split, subset, cache=own_cache(files_of(place, "").values()))
+        kept = own_cache(files_of(place, "").values())
+        rows = _dataset(source, str(place), split, subset, cache=kept)
+        seal_cache(Path(kept))
     elif is_id:
         absent = f"; it is not in {data_dir}" if data_dir else ""
         hint = f"{absent}; give --data-dir with a folder {source}" + (", or unset HF_HUB_OFFLINE" if offline() else "")

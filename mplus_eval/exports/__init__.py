@@ -42,6 +42,7 @@ class StoredRun:
             UsageError: it holds no comparison.
         """
         directory = RunDirectory(path)
+        directory.refuse_foreign()
         if not directory.comparison.is_file():
             raise UsageError(f"{path} holds no comparison.json; a run directory of mplus-eval compare is expected")
         return cls(directory, Comparison.read(directory.comparison))

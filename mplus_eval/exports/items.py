@@ -24,7 +24,7 @@ def subtasks(run: StoredRun, model: str, task: str) -> dict[str, list[Path]]:
     """
     parts: dict[str, list[Path]] = {}
     for path in cell_parts(run.directory.outcomes(model, task)):
-        for stratum in dict.fromkeys(read_columns(path, ["stratum"])["stratum"].to_pylist()):
+        for stratum in dict.fromkeys(read_columns(path, ["stratum"], Outcome)["stratum"].to_pylist()):
             parts.setdefault(stratum, []).append(path)
     return parts
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from mplus_eval.store.sealed import DamagedFileError, read_sealed
 
 if TYPE_CHECKING:
     from mplus_eval.exports import StoredRun
@@ -13,10 +14,9 @@ if TYPE_CHECKING:
 def manifest_of(run: StoredRun) -> dict[str, Any]:
     """The stored manifest; empty where there is none, or a damaged one."""
     try:
-        stored = json.loads(run.directory.manifest.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        return read_sealed(run.directory.manifest)
+    except DamagedFileError:
         return {}
-    return stored if isinstance(stored, dict) else {}
 
 
 def created_of(run: StoredRun) -> float:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mplus_eval.exports.tables import Table, tables_of
-from mplus_eval.store.parts import cell_parts, read_columns
+from mplus_eval.store.parts import cell_tables
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,8 +63,7 @@ def _outcomes(run: StoredRun, task: str) -> Iterable[pa.Table]:
     from mplus_eval.store.outcomes import Outcome
 
     for model in run.comparison.models:
-        for path in cell_parts(run.directory.outcomes(model, task)):
-            part = read_columns(path, Outcome.SCHEMA.names)
+        for part in cell_tables(run.directory.outcomes(model, task), Outcome, Outcome.SCHEMA.names):
             for field in Outcome.SCHEMA:
                 if field.name not in part.column_names:
                     part = part.append_column(field, pa.nulls(len(part), field.type))

@@ -8,7 +8,9 @@ from typing import ClassVar, Self
 
 from mplus_eval.audit.differences import Auditor
 from mplus_eval.backends import Backend, engine
+from mplus_eval.backends.work import Draw
 from mplus_eval.harmlessness.aggregate import aggregate_toxicity
+from mplus_eval.harmlessness.draws import draw_prompts
 from mplus_eval.harmlessness.generate import generate, generation_key
 from mplus_eval.harmlessness.items import PromptSet, load_prompt_sets
 from mplus_eval.harmlessness.likelihoods import MissingLikelihoods, missing_likelihoods
@@ -20,7 +22,7 @@ from mplus_eval.judges import JudgeContext, load_judge
 from mplus_eval.judges.base import RefusalJudge
 from mplus_eval.judges.chosen import chosen_judges
 from mplus_eval.models.cells import Cell, Part, slices
-from mplus_eval.models.chat_format import PLAIN_FORMAT
+from mplus_eval.models.chat_format import PLAIN_FORMAT, Talker, talk_format
 from mplus_eval.models.hub import Preparing
 from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.records.comparison import ModelEntry
@@ -98,7 +100,7 @@ class Harmlessness:
         for name, prompt_set in self.sets.items():
             if model.spec.trajectory is not None and name != self.settings.primary:
                 continue
-            if prompt_set.kind == "layers" and not BACKENDS[model.backend].opens_layers:
+            if prompt_set.kind == "layers" and not _opens_layers(model):
                 continue
             components = {
                 **model.components,
@@ -141,6 +143,14 @@ class Harmlessness:
             f"{'model' if n_models == 1 else 'models'}, "
             f"{n_texts:,} texts of up to {most} tokens ({n_texts * most:,} in all)"
         )
+
+    def draw(self, cell: Cell, parts: Sequence[Part], talker: Talker | None) -> Iterator[Draw]:
+        """Requests of some prompts, and the likelihoods of what will be said: its own, and the baseline's."""
+        prompt_set = self.sets[cell.task]
+        own_template = cell.model.talk_format != PLAIN_FORMAT
+        chat = talk_format(talker, own_template=own_template) if prompt_set.spec.chat else None
+        rescorers = 1 if cell.model.spec.name == self.spec.baseline else 2
+        yield from draw_prompts(prompt_set, parts, self.settings, chat, seed=self.spec.seed, rescorers=rescorers)
 
     def generate(
         self, cell: Cell, parts: Sequence[Part], backend: Backend, on_items: Callable[[int], None]
@@ -222,6 +232,11 @@ class Harmlessness:
             missing=failures,
         )
         return {"toxicity": toxicity}
+
+
+def _opens_layers(model: ResolvedModel) -> bool:
+    """Whether its layers can be looked into: they are whole, and in this process."""
+    return BACKENDS[model.backend].opens_layers and model.spec.tp_plan is None
 
 
 def _settings(spec: CompareSpec, suite: Suite) -> HarmlessnessSettings | None:

@@ -13,15 +13,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from mplus_eval.backends import Backend, ServerError
 from mplus_eval.backends.answers import asked_columns
 from mplus_eval.harmlessness.items import PromptSet
 from mplus_eval.harmlessness.prompt_rows import SetPrompt
-from mplus_eval.models.chat_format import format_of
+from mplus_eval.models.chat_format import ChatFormat, format_of
 from mplus_eval.spec.harmlessness import HarmlessnessSettings
 from mplus_eval.store.hashes import hash_text
 from mplus_eval.store.outcomes import Answer
+
+if TYPE_CHECKING:
+    from lm_eval.api.instance import Instance
 
 PROMPTS_PER_CALL = 40
 """Enough for full batches of 25 samples each, few enough for lively progress."""
@@ -53,12 +57,12 @@ def generate(
     """
     prompts = [prompt_set.prompts[number] for number in numbers]
     chat = format_of(backend, own_template=own_template) if prompt_set.spec.chat else None
-    texts = [chat.render([{"role": "user", "content": prompt.text}]) if chat else prompt.text for prompt in prompts]
+    texts = texts_of(prompts, chat)
     if prompt_set.kind == "layers":
         layers = _layer_answers(prompts, texts, backend, settings)
         on_items(len(prompts))
         return layers
-    n_samples, options = _request_options(prompt_set, settings, chat.options() if chat else {"until": []})
+    n_samples, options = _request_options(prompt_set, settings, chat)
     answers: list[Answer] = []
     put = list(zip(prompts, texts, strict=True))
     for start in range(0, len(put), PROMPTS_PER_CALL):
@@ -74,6 +78,19 @@ def generate(
         if answer.sample < settings.likelihood_samples and (value := next(likelihoods)) is not None:
             answers[number] = replace(answer, log_probabilities=[value])
     return answers
+
+
+def texts_of(prompts: Sequence[SetPrompt], chat: ChatFormat | None) -> list[str]:
+    """Prompts as a model sees them."""
+    return [chat.render([{"role": "user", "content": prompt.text}]) if chat else prompt.text for prompt in prompts]
+
+
+def requests_of(
+    texts: Sequence[str], prompt_set: PromptSet, settings: HarmlessnessSettings, chat: ChatFormat | None, seed: int
+) -> list[Instance]:
+    """What a model is asked to go on from texts: lm-eval's requests, a text's samples side by side."""
+    n_samples, options = _request_options(prompt_set, settings, chat)
+    return [_request(text, sample, options, seed) for text in texts for sample in range(n_samples)]
 
 
 def log_likelihoods(answers: Sequence[Answer], backend: Backend) -> list[float | None]:
@@ -102,9 +119,10 @@ def log_likelihoods(answers: Sequence[Answer], backend: Backend) -> list[float |
 
 
 def _request_options(
-    prompt_set: PromptSet, settings: HarmlessnessSettings, ends: Mapping[str, object]
+    prompt_set: PromptSet, settings: HarmlessnessSettings, chat: ChatFormat | None = None
 ) -> tuple[int, dict[str, object]]:
     """How many answers to a prompt are asked for, and lm-eval's options of each."""
+    ends: Mapping[str, object] = chat.options() if chat else {"until": []}
     if prompt_set.kind == "refusal":
         assert settings.refusals is not None
         return 1, {**ends, "max_gen_toks": settings.refusals.max_new_tokens, "do_sample": False}
@@ -112,16 +130,19 @@ def _request_options(
     return settings.samples, {**ends, "max_gen_toks": settings.max_new_tokens, **drawn}
 
 
+def _request(text: str, sample: int, options: Mapping[str, object], seed: int) -> Instance:
+    """One request to go on, with the seed of its sample."""
+    from lm_eval.api.instance import Instance
+
+    own = {"seed": int(hash_text(f"{seed} {sample} {text}")[:8], 16) % 2**31} if options["do_sample"] else {}
+    return Instance("generate_until", {}, (text, {**options, **own}), sample)
+
+
 def _generated(
     wanted: Sequence[tuple[SetPrompt, str, int]], backend: Backend, options: Mapping[str, object], seed: int
 ) -> list[Answer]:
     """Answers to prompts, each as it stands in the set, as the model sees it, and with the number of its sample."""
-    from lm_eval.api.instance import Instance
-
-    requests = []
-    for _, text, sample in wanted:
-        own = {"seed": int(hash_text(f"{seed} {sample} {text}")[:8], 16) % 2**31} if options["do_sample"] else {}
-        requests.append(Instance("generate_until", {}, (text, {**options, **own}), sample))
+    requests = [_request(text, sample, options, seed) for _, text, sample in wanted]
     return [
         Answer(
             item_id=prompt.item_id,
@@ -173,5 +194,5 @@ def generation_key(prompt_set: PromptSet, settings: HarmlessnessSettings) -> str
 
         assert settings.layers is not None
         return f"layers {words_hash(settings.layers.words)}"
-    options = _request_options(prompt_set, settings, {"until": []})
+    options = _request_options(prompt_set, settings)
     return f"{options} {settings.likelihood_samples if prompt_set.kind == 'sampled' else ''}"

@@ -58,7 +58,7 @@ class MissingLikelihoods:
             for each, value in zip(answers, log_likelihoods(answers, baseline), strict=True)
         ]
         path = part_path(directory.likelihoods(*self.cell.key), self.part.index)
-        write_part(path, StoredLikelihood, rows, self.info)
+        write_part(path, StoredLikelihood, rows, self.info, once=directory.is_shared)
 
 
 def missing_likelihoods(
@@ -81,7 +81,9 @@ def missing_likelihoods(
         for part in cell.parts:
             answered = fresh(part_path(directory.answers(*cell.key), part.index), cell.fingerprint)
             stored = fresh(part_path(directory.likelihoods(*cell.key), part.index), fingerprint)
-            if answered is not None and stored is None:
-                info = PartInfo(fingerprint, components, part.index, len(cell.parts))
+            # Answers that failed and were asked again have not been looked at.
+            if answered is not None and (stored is None or stored.n_outside != answered.n_outside):
+                place = part.index, len(cell.parts)
+                info = PartInfo(fingerprint, components, *place, n_outside=answered.n_outside)
                 missing.append(MissingLikelihoods(cell, part, info))
     return missing

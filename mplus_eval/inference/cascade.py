@@ -45,8 +45,8 @@ class PackState:
     """Layers computed so far, and so the number of the next one."""
     windows: set[int | None] = field(default_factory=set)
     """The sliding windows that layers named."""
-    masks: dict[int | None, BlockMask] = field(default_factory=dict)
-    """Of `flex`, by window; the same in all layers."""
+    masks: dict[tuple[int | None, torch.device], BlockMask] = field(default_factory=dict)
+    """Of `flex`, by window and device; the same in all layers there."""
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, softmax: Softmax) -> Tensor:
         """Attend within the pack.

@@ -42,22 +42,24 @@ def flex_attention_of_pack(
     keys = torch.cat([*(carried.layers[layer][0] for carried in state.carried), key], 2)
     values = torch.cat([*(carried.layers[layer][1] for carried in state.carried), value], 2)
     window, cap = softmax.window, softmax.cap
-    if window not in state.masks:
-        first, stop, key_positions = seen_by(state)
-        positions = state.positions
+    # Layers may lie on several devices.
+    kind = (window, query.device)
+    if kind not in state.masks:
+        first, stop, key_positions = (each.to(query.device) for each in seen_by(state))
+        positions = state.positions.to(query.device)
 
         def seen(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
             inside = (first[key] <= query) & (query < stop[key])
             return inside if window is None else inside & (positions[query] - key_positions[key] < window)
 
         n_queries, n_keys = len(positions), len(first)
-        state.masks[window] = create_block_mask(seen, None, None, n_queries, n_keys, device=str(query.device))
+        state.masks[kind] = create_block_mask(seen, None, None, n_queries, n_keys, device=str(query.device))
     out, aux = _kernel(compiled=query.device.type == "cuda")(
         query,
         keys,
         values,
         score_mod=(lambda score, *_: torch.tanh(score / cap) * cap) if cap is not None else None,
-        block_mask=state.masks[window],
+        block_mask=state.masks[kind],
         scale=softmax.scale,
         enable_gqa=query.shape[1] != key.shape[1],
         return_aux=AuxRequest(lse=True),

@@ -22,7 +22,7 @@ from mplus_eval.inference.attention import attending, heeds_caps, own_attention
 from mplus_eval.inference.budget import Budget
 from mplus_eval.inference.decode_attention import SharedBlock, Slots, Step
 from mplus_eval.inference.held_segments import HeldSegments
-from mplus_eval.inference.logits import NotANumberError
+from mplus_eval.inference.logits import NotANumberError, input_device
 from mplus_eval.inference.sampling import Sampling, draw
 from mplus_eval.inference.tree import Request, ancestors, build_packs, build_segments, count_tokens
 from mplus_eval.inference.tree_scorer import compute_pack
@@ -221,12 +221,13 @@ class _Generation:
             self.cache.reserve(len(self.active), self._room(needed), self.cache.layers)
             self._note_memory()
         model = self.owner.model
+        device = input_device(model)
         positions = [len(sequence.prompt.tokens) + len(sequence.new) - 1 for sequence in self.active]
         self.cache.feed(positions)
         with attending(Step(self.cache, list(self.blocks.values()), positions, self.caps)):
             logits = model(
-                input_ids=torch.tensor([[sequence.new[-1] for sequence in self.active]], device=model.device),
-                position_ids=torch.tensor([positions], device=model.device),
+                input_ids=torch.tensor([[sequence.new[-1] for sequence in self.active]], device=device),
+                position_ids=torch.tensor([positions], device=device),
                 use_cache=False,
             ).logits[0]
         self.owner.n_steps += 1

@@ -23,14 +23,14 @@ from mplus_eval.inference.tree import Request
 from mplus_eval.inference.tree_scorer import TreeScorer
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 LONGEST = 1152
 """Tokens of a made-up request at most: beyond the usual windows of 1,024 tokens and fewer, and still a short check."""
 SHORT = 96
 """Tokens of a made-up request where no window asks for more."""
 
-Name = Literal["tree", "shared prefix", "plain"]
+Name = Literal["tree", "shared prefix", "prefix cache", "prompt rows", "one token", "plain"]
 KINDS: dict[Name, frozenset[str]] = {
     "tree": frozenset({"full_attention", "sliding_attention"}),
     "shared prefix": frozenset({"full_attention", "sliding_attention", "chunked_attention"}),
@@ -175,16 +175,21 @@ def _tolerance(model: PreTrainedModel, requests: Sequence[Request], plain: Seque
     that. A quantised model counts as bfloat16.
     """
     tokens = sum(len(request.targets) for request in requests)
-    scale = max(1.0, -sum(plain) / tokens / 20)
-    if model.dtype in (torch.float32, torch.float64) and not getattr(model, "is_quantized", False):
-        return 2e-4 * scale
-    is_float16 = model.dtype == torch.float16 and not getattr(model, "is_quantized", False)
+    dtype = "quantized" if getattr(model, "is_quantized", False) else str(model.dtype).removeprefix("torch.")
     # The first requests are of several lengths.
     some = requests[:5]
     together = Totals(len(some))
     _plain_forward(model, build_lines(some), together)
     noise = difference(together.result(), plain[: len(some)], some)
-    return max((0.25 if is_float16 else 0.5) * scale, 4 * noise)
+    return accepted(dtype, mean=sum(plain) / tokens, noise=noise)
+
+
+def accepted(dtype: str, *, mean: float, noise: float) -> float:
+    """As `_tolerance`, of a model of that dtype whose made-up tokens have that mean log-probability."""
+    scale = max(1.0, -mean / 20)
+    if dtype in ("float32", "float64"):
+        return 2e-4 * scale
+    return max((0.25 if dtype == "float16" else 0.5) * scale, 4 * noise)
 
 
 def _told(error: Exception) -> str:
@@ -196,12 +201,19 @@ def _told(error: Exception) -> str:
 
 
 def made_up_requests(model: PreTrainedModel, max_length: int) -> list[Request]:
-    """Requests of seeded tokens: a branched tree, duplicates, one within another, one cut on the left, two long ones.
+    """Requests of seeded tokens, as `made_up_pairs` has them."""
+    pairs = made_up_pairs(model.config.get_text_config(), max_length)
+    # As lm-eval does: the last token is never an input, and what is too long loses its beginning.
+    inputs = [(context + answer)[:-1][-max_length:] for context, answer in pairs]
+    return [Request(cut, answer[-len(cut) :]) for cut, (_, answer) in zip(inputs, pairs, strict=True)]
+
+
+def made_up_pairs(config: PreTrainedConfig, max_length: int) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Contexts and answers: a branched tree, duplicates, one within another, one cut on the left, two long ones.
 
     The long ones reach beyond the model's sliding window, where `LONGEST` and `max_length` let them.
     """
     source = random.Random(0)
-    config = model.config.get_text_config()
     # Ids of the vocabulary that stand for text; special ones may be treated in a way of their own.
     special: set[int] = set()
     for name, value in config.to_dict().items():
@@ -227,9 +239,7 @@ def made_up_requests(model: PreTrainedModel, max_length: int) -> list[Request]:
     pairs.append((shared[3:], tokens(4)))
     long = tokens(longest - 8)
     pairs += [(long + tokens(3), tokens(n)) for n in (6, 2)]
-    # As lm-eval does: the last token is never an input, and what is too long loses its beginning.
-    inputs = [(context + answer)[:-1][-max_length:] for context, answer in pairs]
-    return [Request(cut, answer[-len(cut) :]) for cut, (_, answer) in zip(inputs, pairs, strict=True)]
+    return pairs
 
 
 def _plain_forward(model: PreTrainedModel, lines: Sequence[Line], totals: Totals) -> None:

@@ -14,7 +14,7 @@ to all of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -112,6 +112,13 @@ def count_tokens(segments: Sequence[Segment], indices: Iterable[int]) -> int:
     return sum(len(segments[index].tokens) for index in indices)
 
 
+def count_distinct(inputs: Iterable[Sequence[Hashable]]) -> int:
+    """Tokens that a tree of these inputs holds, without building it: whatever two of them begin with counts once."""
+    ordered = sorted(map(tuple, inputs))
+    shared = sum(common_length(before, after) for before, after in pairwise(ordered))
+    return sum(map(len, ordered)) - shared
+
+
 def ancestors(segments: Sequence[Segment], index: int) -> list[int]:
     """The segments above one, from the root down."""
     upwards = []
@@ -130,7 +137,7 @@ def _note_rows(segments: Sequence[Segment], index: int, request: Request, number
         segments[index].rows.append(Row(position, number, target))
 
 
-def common_length(first: tuple[int, ...], second: tuple[int, ...]) -> int:
+def common_length(first: tuple[Hashable, ...], second: tuple[Hashable, ...]) -> int:
     """Length of the common beginning; slices are compared in C, so halving beats a loop."""
     low, high = 0, min(len(first), len(second))
     while low < high:

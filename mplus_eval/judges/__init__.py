@@ -7,13 +7,14 @@ of `JudgeModule`.
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import cast
 
 from mplus_eval.errors import SpecError
 from mplus_eval.judges.base import JudgeContext, JudgeModule, JudgeWeights, PairJudge
 from mplus_eval.spec.judges import judge_kind
 
-__all__ = ["JudgeContext", "judge_faults", "judge_weights", "load_judge"]
+__all__ = ["JudgeContext", "judge_faults", "judge_weights", "load_judge", "suite_judge_faults"]
 
 
 def judge_faults(source: str) -> list[str]:
@@ -23,6 +24,20 @@ def judge_faults(source: str) -> list[str]:
     except SpecError as error:
         return list(error.faults)
     return module.faults(source.partition(":")[2], f"judge {source!r}")
+
+
+def suite_judge_faults(source: str, folder: Path | None) -> list[str]:
+    """The same of a judge that only a suite names: a function is called from the package or this folder alone."""
+    try:
+        is_function = judge_kind(source).name == "function"
+    except SpecError as error:
+        return list(error.faults)
+    if is_function:
+        from mplus_eval.judges.function import refuse_unnamed
+
+        if why := refuse_unnamed(source.partition(":")[2], folder):
+            return [f"judge {source!r}: {why}"]
+    return judge_faults(source)
 
 
 def load_judge(source: str, context: JudgeContext) -> PairJudge:

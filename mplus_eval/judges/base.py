@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from mplus_eval.judges.usage import CostEstimate
+from mplus_eval.judges.cost import CostEstimate
 
 WIN, TIE, LOSS = 1.0, 0.5, 0.0
 

@@ -28,7 +28,7 @@ from mplus_eval.judges.endpoint import Endpoint
 from mplus_eval.judges.errors import UnansweredError, UnreadableError, shown, unanswered
 from mplus_eval.judges.parsing import NoChoice, read_choice
 from mplus_eval.judges.prompt import JudgePrompt
-from mplus_eval.judges.usage import UsageTracker
+from mplus_eval.servers.usage import UsageTracker
 
 GIVE_UP_AFTER = 10
 """Questions in a row that a server left unanswered after all tries, until the rest are not asked any more."""
@@ -167,7 +167,7 @@ class JudgeClient:
         text = raw.http_response.text
         try:
             reply = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             reply = None
         if not isinstance(reply, dict):
             raise UnreadableError(f"answered what is no completion ({shown(text, self._endpoint)})")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mplus_eval.data.hub import reason
-from mplus_eval.judges.usage import Price
+from mplus_eval.servers.usage import Price
 from mplus_eval.spec.model import is_url
 
 if TYPE_CHECKING:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from mplus_eval.data.hub import reason
 from mplus_eval.judges.endpoint import Endpoint
+from mplus_eval.servers.waiting import LONGEST_WAIT_SECONDS, asked_wait, may_pass
 
 if TYPE_CHECKING:
     import openai
 
-LONGEST_WAIT_SECONDS = 120.0
-"""A server that asks for a longer pause is not waited for."""
-_PASSING = (408, 409, 425, 429)
 _OF_THIS_QUESTION = (400, 413, 422)
 _SHOWN_CHARACTERS = 80
 
@@ -73,23 +68,10 @@ def shown(text: str, endpoint: Endpoint) -> str:
 
 
 def _refused(error: openai.APIStatusError, endpoint: Endpoint) -> UnansweredError:
-    status, wait, body = error.status_code, _retry_after(error), error.body
+    status, body = error.status_code, error.body
+    wait = asked_wait(error.response.headers, limited=status == 429)
     message = body.get("message") or body.get("detail") if isinstance(body, dict) else body
     cause = f"answered {status} ({shown(str(message or error.response.reason_phrase), endpoint)})"
     if (wait or 0.0) > LONGEST_WAIT_SECONDS:
         return UnansweredError(f"{cause} and asks to wait {wait:.0f} s", status=status)
-    passing = status in _PASSING or (status >= 500 and status != 501)
-    return UnansweredError(cause, passing=passing, retry_after=wait, status=status)
-
-
-def _retry_after(error: openai.APIStatusError) -> float | None:
-    """Seconds of the header Retry-After, which holds a number or a date."""
-    value = error.response.headers.get("retry-after", "")
-    with suppress(ValueError):
-        return max(0.0, float(value))
-    try:
-        date = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    date = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max(0.0, (date - datetime.now(UTC)).total_seconds())
+    return UnansweredError(cause, passing=may_pass(status), retry_after=wait, status=status)

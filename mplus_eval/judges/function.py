@@ -9,8 +9,11 @@ Whether an answer ended its turn is not told to a judge, so a function is told t
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Self
 
 from mplus_eval.data.hub import reason
@@ -28,6 +31,35 @@ def faults(detail: str, where: str) -> list[str]:
     except SpecError as error:
         return [f"{where}: {fault}" for fault in error.faults]
     return []
+
+
+def refuse_unnamed(detail: str, folder: Path | None) -> str | None:
+    """Why a function that a suite names may not be called, or None where it may.
+
+    The package's own may, and those of modules in a folder that was named on the command line; a suite may be somebody
+    else's, and to name one is not to have its code run.
+
+    Args:
+        detail: `module:function`.
+        folder: the one that was named; its modules can be imported from here on.
+    """
+    module = detail.partition(":")[0].partition(".")[0]
+    if module == __name__.partition(".")[0]:
+        return None
+    if folder is not None and str(folder.resolve()) not in sys.path:
+        sys.path.append(str(folder.resolve()))
+    # What is imported by that name must not be something else, such as a module of the working directory.
+    try:
+        found = find_spec(module) if module.isidentifier() else None
+    except (ImportError, ValueError):
+        found = None
+    origin = Path(found.origin).resolve() if found is not None and found.origin else None
+    if folder is not None and origin is not None and origin.is_relative_to(folder.resolve()):
+        return None
+    return (
+        f"the suite names code outside the package, in module {module!r}; name it again with "
+        f"--judge function:{detail}, or its folder with --tasks-dir"
+    )
 
 
 def load(detail: str, context: JudgeContext) -> FunctionJudge:

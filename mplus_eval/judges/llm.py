@@ -28,6 +28,7 @@ from mplus_eval.judges.base import (
 )
 from mplus_eval.judges.cache import JudgeVerdict, VerdictCache
 from mplus_eval.judges.client import JudgeClient
+from mplus_eval.judges.cost import CostEstimate
 from mplus_eval.judges.endpoint import Endpoint, endpoint_faults
 from mplus_eval.judges.errors import UnansweredError
 from mplus_eval.judges.prompt import (
@@ -38,7 +39,7 @@ from mplus_eval.judges.prompt import (
     reference_for,
     refusal_prompt,
 )
-from mplus_eval.judges.usage import CostEstimate, UsageTracker
+from mplus_eval.servers.usage import UsageTracker
 from mplus_eval.store.hashes import hash_components, weights_hash
 
 _PREFERENCE_OF_A = {"A": WIN, "B": LOSS, "C": TIE}

@@ -42,6 +42,10 @@ _BOLD = re.compile(r"\*\*\s*(\w+)\s*\*\*[.!]?")
 _FENCE = re.compile(r"```(?:json)?[ \t]*\n?", re.IGNORECASE)
 
 
+MOST_LETTERS = 200_000
+"""Of a reply that is read, several times what the longest reasoning takes."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """What a judge chose of those things that it may reply, and why."""
@@ -69,6 +73,8 @@ class _Verdict:
 
 def read_choice(reply: str, kind: Kind) -> Choice | NoChoice:
     """Read a judge's reply."""
+    if len(reply) > MOST_LETTERS:
+        return NoChoice(f"said {len(reply):,} letters, more than the {MOST_LETTERS:,} that are read")
     own = reply.strip()
     whole = _object(own, kind, 0) if own.startswith("{") else None
     if whole is not None and whole.end == len(own):
@@ -155,8 +161,17 @@ def _object(own: str, kind: Kind, start: int) -> _Verdict | None:
     assert isinstance(fields, _Pairs)
     given = [_chosen(value, kind) for name, value in fields if name == kind.field]
     values = tuple(dict.fromkeys(value for value in given if value is not None)) if None not in given else ()
-    reason = next((str(value) for name, value in fields if name == "reason"), None)
+    reason = next((_text(value) for name, value in fields if name == "reason"), None)
     return _Verdict(values, start, end, reason)
+
+
+def _text(value: object) -> str:
+    """A reason, fit to be stored: JSON can write half a surrogate pair, which no encoding has, and any nesting."""
+    try:
+        text = str(value)
+    except RecursionError:
+        return ""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 class _Pairs(list[tuple[str, object]]):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from mplus_eval.errors import SpecError
 from mplus_eval.judges.base import LOSS, TIE, WIN, JudgeContext, Judgement, JudgeWeights, OnJudged, PairwiseItem
+from mplus_eval.models.checkpoints import PICKLED_WEIGHTS, weight_files
 from mplus_eval.store.hashes import hash_components, hash_text, tokenizer_hash, weights_hash
 
 if TYPE_CHECKING:
@@ -29,7 +30,13 @@ Dialogue = tuple[tuple[str, ...], tuple[str, ...]]
 
 def faults(detail: str, where: str) -> list[str]:
     """Return what is wrong with a reward model's directory; nothing of one that is still to be found."""
-    return [] if not detail or Path(detail).expanduser().is_dir() else [f"{where}: no such directory"]
+    if not detail:
+        return []
+    directory = Path(detail).expanduser()
+    if not directory.is_dir():
+        return [f"{where}: no such directory"]
+    pickled = [] if weight_files(directory) else weight_files(directory, PICKLED_WEIGHTS)
+    return [f"{where}: {pickled[0]} is a pickle, which may run code; save it as safetensors"] if pickled else []
 
 
 def load(detail: str, context: JudgeContext) -> RewardJudge:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def auto_class(config: PretrainedConfig, *, whole: bool = False) -> Any:
     return sees
 
 
-def is_language_model(kind: str, architectures: list[str]) -> bool:
+def is_language_model(kind: str, architectures: Sequence[str]) -> bool:
     """Tell whether a class that a configuration names speaks, and goes on from its own words.
 
     Args:

@@ -67,6 +67,13 @@ class Cell:
         return f"{self.model.spec.name} × {self.task}"
 
 
+def evenly_spread(parts: Sequence[Part], most: int) -> list[Part]:
+    """So many of some parts at most, from the first to the last."""
+    if len(parts) <= most:
+        return list(parts)
+    return [parts[place * (len(parts) - 1) // max(most - 1, 1)] for place in range(most)]
+
+
 def slices(n_items: int, size: int) -> list[range]:
     """Items cut into slices of a size, the last one perhaps shorter."""
     return [range(first, min(first + size, n_items)) for first in range(0, n_items, size)]

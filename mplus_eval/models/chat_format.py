@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mplus_eval.models.chat_turns import ChatTurns, Messages, Render, find_turns, fold_system, token_like
+from mplus_eval.sandbox import Sandbox, bound_chat_templates
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -38,9 +39,29 @@ PLAIN_FORMAT = "plain format"
 
 OWN = "own"
 PLAIN = "plain"
+ONE_MESSAGE = "one user message"
+"""What a plain prompt is put into where a server knows nothing but chat."""
+SERVED_TURNS = "turns in the server's template"
+"""How talk is put to such a server."""
 
 _TURN = {"role": "user", "content": "Thank you."}
 _TALKS: tuple[Messages, ...] = ([_TURN], [_TURN, {"role": "assistant", "content": "You are welcome."}, _TURN])
+
+
+class Talk(str):
+    """Messages that a server puts into its template itself, as the JSON in which they are stored and sent."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, messages: Messages) -> Talk:
+        """Messages with `role` and `content`."""
+        return cls(json.dumps(messages, ensure_ascii=False))
+
+    @property
+    def messages(self) -> Messages:
+        """The messages."""
+        return [dict(message) for message in json.loads(self)]
 
 
 @dataclass(frozen=True)
@@ -98,6 +119,7 @@ def chat_format(tokenizer: PreTrainedTokenizerBase) -> ChatFormat:
 
     A template that says what the plain format says, as the one that this project's training saves, is the plain format.
     """
+    bound_chat_templates()
     template = tokenizer.chat_template
     chosen: dict[str, Any] = {} if template else {"chat_template": PLAIN_TEMPLATE}
     if not template and not tokenizer.eos_token:
@@ -153,16 +175,17 @@ def stored_template(directory: Path) -> str | None:
 
     The tokenizer is not loaded, so that a broken one stands in nobody's way before its model's turn comes.
     """
-    if (file := directory / "chat_template.jinja").is_file():
-        return file.read_text(encoding="utf-8")
-    settings = directory / "tokenizer_config.json"
     try:
-        template = json.loads(settings.read_text(encoding="utf-8")).get("chat_template") if settings.is_file() else None
-    except ValueError:
+        if (file := directory / "chat_template.jinja").is_file():
+            return file.read_text(encoding="utf-8")
+        settings = json.loads((directory / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return None
+    template = settings.get("chat_template") if isinstance(settings, dict) else None
     if isinstance(template, list):
-        template = {named["name"]: named["template"] for named in template}.get("default")
-    return template or None
+        named = [each for each in template if isinstance(each, dict) and each.get("name") == "default"]
+        template = named[-1].get("template") if named else None
+    return template if isinstance(template, str) and template else None
 
 
 def plain_format(bos_token: str = "", eos_token: str = "\n") -> ChatFormat:
@@ -172,15 +195,19 @@ def plain_format(bos_token: str = "", eos_token: str = "\n") -> ChatFormat:
         bos_token: the beginning; empty where the server adds it.
         eos_token: what ends an answer of an earlier turn.
     """
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    template = ImmutableSandboxedEnvironment().from_string(PLAIN_TEMPLATE)
+    template = Sandbox().from_string(PLAIN_TEMPLATE)
 
     def render(messages: Messages) -> str:
-        return template.render(messages=messages, bos_token=bos_token, eos_token=eos_token, add_generation_prompt=True)
+        told = {"bos_token": bos_token, "eos_token": eos_token, "add_generation_prompt": True}
+        return str(template.render(messages=messages, **told))
 
     ends = (eos_token,) if eos_token.strip() else ()
     return ChatFormat(PLAIN, render, PLAIN_STOPS, ChatTurns(ends, PLAIN_STOPS))
+
+
+def talk_format(talker: Talker | None, *, own_template: bool) -> ChatFormat:
+    """The format of a model that need not be at hand: of one behind a server, the plain one until it is asked."""
+    return plain_format() if talker is None else format_of(talker, own_template=own_template)
 
 
 def format_of(talker: Talker, *, own_template: bool) -> ChatFormat:
@@ -192,4 +219,9 @@ def format_of(talker: Talker, *, own_template: bool) -> ChatFormat:
     """
     if (opened := talker.opened) is not None:
         return chat_format(opened.tokenizer)
-    return own_format(talker.render_chat) if own_template else plain_format()
+    if not own_template:
+        return plain_format()
+    if isinstance(talker.render_chat([_TURN]), Talk):
+        # The server renders, and ends an answer where its template does.
+        return ChatFormat(OWN, talker.render_chat, ())
+    return own_format(talker.render_chat)

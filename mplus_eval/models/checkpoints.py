@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from mplus_eval.models.auto_class import is_language_model
+from mplus_eval.records.training import damage_of
 from mplus_eval.store.hashes import TOKENIZER_FILES
 
 WEIGHTS = "model.safetensors"
@@ -38,6 +39,8 @@ def checkpoint_faults(
         return [f"{where}: {path} has no config.json, so it is not a checkpoint directory"]
     if faults := _object_faults(config, where) or _architecture_faults(config, where, foreign_code):
         return faults
+    if damage := damage_of(path):
+        return [f"{where}: {path} is not as its training left it: {damage}"]
     unread = [] if pickled or weight_files(path) else weight_files(path, PICKLED_WEIGHTS)
     faults = [unread_fault(str(unread[0]), where)] if unread else weight_faults(path, where)
     return [*faults, *(tokenizer_faults(path, where) if own_tokenizer else ())]
@@ -55,6 +58,8 @@ def adapter_faults(path: Path, where: str, *, pickled: bool = False) -> list[str
         return [f"{where}: {path} has no adapter_config.json, so it is not a LoRA adapter directory"]
     if faults := _object_faults(config, where):
         return faults
+    if damage := damage_of(path):
+        return [f"{where}: {path} is not as its training left it: {damage}"]
     if not adapter_base(path):
         return [f"{where}: {config} names no base_model_name_or_path"]
     if (weights := path / ADAPTER_WEIGHTS).is_file():
@@ -136,11 +141,15 @@ def _architecture_faults(config: Path, where: str, foreign_code: bool) -> list[s
     kind, architectures = settings.get("model_type"), settings.get("architectures")
     if "auto_map" in settings and foreign_code:
         return []
-    if kind not in CONFIG_MAPPING:
+    if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
         hint = "; its own code runs with trust_remote_code=true" if "auto_map" in settings else ""
         return [f"{where}: {config} has model_type {kind!r}, which transformers does not know{hint}"]
-    if isinstance(architectures, list) and not is_language_model(str(kind), architectures):
-        return [f"{where}: {config.parent} holds a {', '.join(architectures)}, which is not a causal language model"]
+    named = [architectures] if isinstance(architectures, str) else architectures or []
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        told = repr(architectures)[:60]
+        return [f"{where}: {config}: architectures {told}: a list of names of classes is expected"]
+    if not is_language_model(kind, named):
+        return [f"{where}: {config.parent} holds a {', '.join(named)}, which is not a causal language model"]
     return []
 
 
@@ -191,7 +200,11 @@ def _object_faults(path: Path, where: str) -> list[str]:
     """Say when a file is not a JSON object."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        return [f"{where}: {path} cannot be read ({error.strerror})"]
+    except RecursionError:
+        return [f"{where}: {path} is nested too deeply"]
+    except ValueError as error:
         return [f"{where}: {path} is not valid JSON ({error})"]
     return [] if isinstance(value, dict) else [f"{where}: {path} holds no JSON object"]
 
@@ -200,6 +213,6 @@ def _read_object(path: Path) -> dict[str, object]:
     """A JSON object, or an empty one where the file holds no such thing."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

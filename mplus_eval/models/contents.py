@@ -21,6 +21,7 @@ from mplus_eval.models.adapter_rows import (
 from mplus_eval.models.auto_class import auto_class
 from mplus_eval.models.chat_format import chat_format
 from mplus_eval.models.locations import ModelLocation
+from mplus_eval.models.placement import configured_faults
 from mplus_eval.models.templates import template_faults
 from mplus_eval.models.tokenizer_check import TokenizerError, refuse_broken
 from mplus_eval.spec.model import ModelSpec
@@ -47,13 +48,12 @@ def content_faults(model: ModelSpec, location: ModelLocation, *, talks: bool) ->
         return []
     try:
         tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=model.trust_remote_code)
-    except Exception as error:  # noqa: BLE001 - tokenizers raises bare exceptions; its words are kept
-        why = " ".join(str(error).split())[:150]
-        return [f"{where}: the tokenizer in {directory} cannot be loaded ({why}); name a whole one with tokenizer=DIR"]
-    try:
         refuse_broken(tokenizer)
     except TokenizerError as error:
         return [f"{where}: {error}"]
+    except Exception as error:  # noqa: BLE001 - tokenizers raises bare exceptions, also at first use; its words are kept
+        why = " ".join(str(error).split())[:150]
+        return [f"{where}: the tokenizer in {directory} cannot be loaded ({why}); name a whole one with tokenizer=DIR"]
     template = _template(model, tokenizer) if talks or model.chat_template else None
     if template is not None:
         told = {} if model.enable_thinking is None else {"enable_thinking": model.enable_thinking}
@@ -62,7 +62,7 @@ def content_faults(model: ModelSpec, location: ModelLocation, *, talks: bool) ->
         tokenizer.chat_template = template
     if location.path is None:
         return []
-    return _row_faults(model, location, tokenizer, where, templated=template is not None)
+    return _configured_faults(model, location, tokenizer, where, templated=template is not None)
 
 
 def _template(model: ModelSpec, tokenizer: PreTrainedTokenizerBase) -> str | None:
@@ -73,14 +73,16 @@ def _template(model: ModelSpec, tokenizer: PreTrainedTokenizerBase) -> str | Non
     return own.get("default") if isinstance(own, dict) else own
 
 
-def _row_faults(
+def _configured_faults(
     model: ModelSpec, location: ModelLocation, tokenizer: PreTrainedTokenizerBase, where: str, *, templated: bool
 ) -> list[str]:
-    """Hold the ids of tokens against the rows of base and adapter."""
+    """Hold its keys against the configuration, and the ids of tokens against the rows of base and adapter."""
     from transformers import AutoConfig
 
     assert location.path is not None
     config = AutoConfig.from_pretrained(location.path, trust_remote_code=model.trust_remote_code)
+    if faults := configured_faults(model, config, where):
+        return faults
     rows = getattr(config.get_text_config(), "vocab_size", None)
     if not isinstance(rows, int):
         return []

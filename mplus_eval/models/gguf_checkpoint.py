@@ -6,6 +6,7 @@ those of any other. The directory lies in the user's cache, under the hash of th
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from contextlib import suppress
@@ -14,10 +15,13 @@ from pathlib import Path
 
 from mplus_eval.models.gguf import GgufError, package_faults, read_gguf
 from mplus_eval.models.gguf_tokenizer import UnbuiltError, build_tokenizer
-from mplus_eval.store.hashes import cache_directory, hash_components, hash_file
+from mplus_eval.store.hashes import cache_directory, changed_file, folder_hashes, hash_components, hash_file
+from mplus_eval.store.sealed import DamagedFileError, forget, read_sealed, write_sealed
 
-_LAYOUT = "1"
+_LAYOUT = "2"
 """Changed when the same file comes out otherwise."""
+_HASHES = "hashes.json"
+"""Of the other files, since what is kept for years must be told from what was laid out."""
 _UNBUILT = "no_tokenizer.txt"
 """Says in a directory without a tokenizer why there is none."""
 
@@ -59,18 +63,29 @@ def _laid_out(path: Path, _size: int, _changed: int) -> Path:
 
     made_of = {"file": hash_file(path), "transformers": transformers.__version__, "layout": _LAYOUT}
     directory = cache_directory() / "gguf" / hash_components(made_of)[:32]
-    if directory.is_dir():
-        return directory
+    if os.path.lexists(directory):
+        if (damage := _damage(directory)) is None:
+            return directory
+        forget(directory, f"{directory}, what {path} says, is damaged ({damage})")
     directory.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=directory.parent, prefix="."))
     try:
         _lay_out(path, partial)
+        write_sealed(partial / _HASHES, {"files": folder_hashes(partial)})
         # Where another process was faster, its directory holds the same.
         with suppress(OSError):
             partial.rename(directory)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return directory
+
+
+def _damage(directory: Path) -> str | None:
+    """What of a directory is not as it was laid out, or None."""
+    try:
+        return changed_file(directory, read_sealed(directory / _HASHES, always_sealed=True)["files"])
+    except DamagedFileError as error:
+        return f"{_HASHES}: {error.why}"
 
 
 def _lay_out(path: Path, directory: Path) -> None:

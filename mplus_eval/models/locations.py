@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -34,12 +33,14 @@ from mplus_eval.models.hub import (
     hub_tokenizer_faults,
     tokenizer_files,
 )
-from mplus_eval.models.servers import served_models, server_faults, server_of
+from mplus_eval.models.placement import placement_faults
+from mplus_eval.models.servers import api_of, listed_models, server_faults, server_of
+from mplus_eval.models.vllm_keys import engine_faults
+from mplus_eval.servers.api import NoApiError, ServedApi
 from mplus_eval.spec.backends import BACKENDS, DEFAULT_BACKEND, BackendInfo, either
-from mplus_eval.spec.model import ModelSpec, is_url
+from mplus_eval.spec.model import SERVER_KEYS, ModelSpec, is_url
 
 _DEMO = "demo:"
-_DEVICE = re.compile(r"(cpu|mps|cuda|xpu|npu|hpu)(:\d+)?")
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class ModelLocation:
     """A model that was found.
 
     `path` is its directory, or None for a server; `adapter` a LoRA directory; `tokenizer` the directory of a tokenizer
-    that is not the one in `path`; `max_length` the longest sequence, in tokens, where a server says it; `file` the GGUF
-    file that holds its weights, where `path` has all but them.
+    that is not the one in `path`; `max_length` the longest sequence, in tokens, where a server says it; `api` how a
+    server is asked; `file` the GGUF file that holds its weights, where `path` has all but them.
     """
 
     path: Path | None
@@ -57,6 +58,7 @@ class ModelLocation:
     base_url: str | None = None
     served_name: str | None = None
     max_length: int | None = None
+    api: ServedApi | None = None
     file: Path | None = None
 
 
@@ -75,10 +77,14 @@ def model_faults(model: ModelSpec, backend: str) -> list[str]:
                 faults = tokenizer_faults(path, what) if path.is_dir() else [f"{what}: no such directory: {path}"]
     if info.server:
         return faults + server_faults(model, info, where)
-    if model.base_url or model.model or is_url(model.source):
+    if is_url(model.source) or any(getattr(model, key) is not None for key in SERVER_KEYS):
         servers = either([name for name, each in BACKENDS.items() if each.server])
-        return [*faults, f"{where}: a server, base_url and model belong to the backend {servers}, not {backend}"]
+        keys = ", ".join(SERVER_KEYS[:-1])
+        what = f"a server, {keys} and {SERVER_KEYS[-1]}"
+        return [*faults, f"{where}: {what} belong to the backend {servers}, not {backend}"]
     faults += _loading_faults(model, info, where)
+    if backend == "vllm":
+        faults += engine_faults(model, where)
     faults += _location_faults(model, where)
     if model.adapter:
         faults += adapter_faults(Path(model.adapter), f"{where}: adapter", pickled=model.allow_bin)
@@ -157,9 +163,13 @@ def resolve_source(
     tokenizer = directory_of(model.tokenizer, choose=tokenizer_files) if model.tokenizer else None
     if server := BACKENDS[backend].server:
         url, name = server_of(model)
-        served = served_models(url, server)
+        served = listed_models(url, name, server)
         name = name or next(iter(served))
-        return ModelLocation(None, None, tokenizer, url, name, served.get(name))
+        try:
+            api = api_of(model, name, server)
+        except NoApiError as error:
+            raise SpecError([f"model {model.name!r}: {error}"]) from None
+        return ModelLocation(None, None, tokenizer, url, name, served.get(name), api)
     adapter = Path(model.adapter) if model.adapter else None
     files = partial(_files_of, wanted=model.file)
     path = Path(model.source) if is_gguf(model) else directory_of(model.source, model.revision, files)
@@ -260,20 +270,7 @@ def _gguf_location_faults(model: ModelSpec, path: Path, where: str) -> list[str]
 def _loading_faults(model: ModelSpec, backend: BackendInfo, where: str) -> list[str]:
     """Keys that this machine or this backend cannot honour."""
     faults = []
-    if model.quantization and find_spec("bitsandbytes") is None:
+    if model.quantization in ("4bit", "8bit", "bitsandbytes") and find_spec("bitsandbytes") is None:
         faults.append(f"{where}: quantization needs the package bitsandbytes: pip install bitsandbytes")
     faults += [f"{where}: the backend {backend.name} {each.why}" for each in backend.refusals if each.meets(model)]
-    if not (backend.takes_local_devices and model.device):
-        return faults
-    import torch
-
-    # lm-eval would take another device than one that is not here without a word.
-    here = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
-    if torch.backends.mps.is_available():
-        here.append("mps")
-    device = _DEVICE.fullmatch(model.device)
-    is_here = device is not None and (model.device in here or (device[2] is None and f"{model.device}:0" in here))
-    cannot_be_told = device is not None and device[1] in ("xpu", "npu", "hpu")
-    if not is_here and not cannot_be_told:
-        faults.append(f"{where}: there is no device {model.device!r} here, but {', '.join(here)}")
-    return faults
+    return faults + (placement_faults(model, where) if backend.takes_local_devices else [])

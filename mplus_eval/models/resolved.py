@@ -9,7 +9,14 @@ from pathlib import Path
 
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.importers import read_results
-from mplus_eval.models.chat_format import PLAIN, PLAIN_FORMAT, PLAIN_TEMPLATE, stored_template
+from mplus_eval.models.chat_format import (
+    ONE_MESSAGE,
+    PLAIN,
+    PLAIN_FORMAT,
+    PLAIN_TEMPLATE,
+    SERVED_TURNS,
+    stored_template,
+)
 from mplus_eval.models.contents import content_faults
 from mplus_eval.models.hub import Preparing
 from mplus_eval.models.locations import ModelLocation, lies_here, resolve_source
@@ -29,7 +36,7 @@ class ResolvedModel:
     weights: str
     tokenizer: str
     chat_template: str
-    """How capability prompts are put to it: `plain`, or the hash of a template."""
+    """How capability prompts are put to it: `plain`, `one user message` of a server, or the hash of a template."""
     talk_format: str = PLAIN_FORMAT
     """How talk is put to it, where it is: the plain format, or the hash of a template of its own."""
 
@@ -41,6 +48,8 @@ class ResolvedModel:
             "tokenizer": self.tokenizer,
             "dtype": " ".join(filter(None, [self.spec.dtype, self.spec.quantization])),
             "asking": self.spec.asking,
+            **({"computing": self.spec.computing} if self.spec.computing else {}),
+            **({"api": self.location.api.words} if self.location.api else {}),
         }
 
     @cached_property
@@ -101,7 +110,11 @@ def _resolved(model: ModelSpec, backend: str, location: ModelLocation, *, talks:
             weights = hash_components({"base": weights, "adapter": weights_hash(location.adapter)})
     tokenizer = location.tokenizer or location.path
     vocabulary = tokenizer_hash(tokenizer) if tokenizer else "the server's"
-    template, talk_format = _formats(model, tokenizer, talks=talks)
+    if location.api is not None and location.api.kind == "chat":
+        # Talk is put into the server's template, and so is whatever else it is asked.
+        template, talk_format = SERVED_TURNS if model.chat_template else ONE_MESSAGE, SERVED_TURNS
+    else:
+        template, talk_format = _formats(model, tokenizer, talks=talks)
     return ResolvedModel(model, backend, location, weights, vocabulary, template, talk_format)
 
 

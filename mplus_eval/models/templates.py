@@ -2,9 +2,9 @@
 
     model 'm': its chat template does not come to an end within 5 s; chat_template=FILE takes another
 
-A template is rendered by transformers' own sandbox (Jinja's, which reaches no file and no network), in a process of its
-own that is killed at the limit. A thread cannot be stopped from outside, a signal is not delivered inside one long step
-of the interpreter (`{{ 9 ** 9 ** 9 }}`) and Windows has no alarm; `multiprocessing` would run a user's script again.
+A template is rendered in the sandbox that holds it to limits of time and size whenever it is rendered
+(`mplus_eval.sandbox`); the first time in a process of its own, which is killed should one long step of the interpreter
+get past these. A thread cannot be stopped from outside, and `multiprocessing` would run a user's script again.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from mplus_eval.redaction import environment_without_secrets
+from mplus_eval.sandbox import TemplateLimitError, bound_chat_templates
+
 SECONDS = 5.0
 """Within which two short dialogues are rendered."""
 MOST_CHARACTERS = 1_000_000
 """To which a short dialogue may come."""
-_MOST_BYTES = 2**30  # of memory that rendering may take, where the system can hold a process to it
 _USER, _ASSISTANT = "words of the user", "words of the assistant"
 _ONE_TURN = [{"role": "user", "content": _USER}]
 _DIALOGUES = (_ONE_TURN, [*_ONE_TURN, {"role": "assistant", "content": _ASSISTANT}, *_ONE_TURN])
@@ -48,7 +50,7 @@ def special_tokens(directory: Path) -> dict[str, str]:
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         try:
             settings = json.loads((directory / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue
         for key, value in settings.items() if isinstance(settings, dict) else ():
             text = value.get("content") if isinstance(value, dict) else value
@@ -60,7 +62,7 @@ def special_tokens(directory: Path) -> dict[str, str]:
 @lru_cache
 def _fault(request: str) -> str:
     """What a template does wrong, in words that follow it; empty when nothing."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = {**environment_without_secrets(), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(
         [sys.executable, "-P", "-m", __name__],
         stdin=subprocess.PIPE,
@@ -87,13 +89,14 @@ def _render_here(request: str) -> str:
     from jinja2 import TemplateError
     from transformers.utils.chat_template_utils import render_jinja_template
 
+    bound_chat_templates()
     template, told = json.loads(request)
     for dialogue in _DIALOGUES:
         try:
             made = render_jinja_template([dialogue], chat_template=template, add_generation_prompt=True, **told)
             rendered = made[0][0]
-        except MemoryError:
-            return "takes more than 1 GB of memory"
+        except TemplateLimitError as error:
+            return f"comes to no good end: {error}"
         except TemplateError as error:
             line = f", line {number}" if (number := getattr(error, "lineno", None)) else ""
             return f"cannot be rendered ({type(error).__name__}{line}: {_one_line(error)})"
@@ -112,25 +115,11 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def _limit_memory() -> None:
-    """Let this process have so much more than it has now, on Linux; elsewhere the time limit holds alone."""
-    try:
-        import resource
-
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    except (ImportError, OSError):
-        return
-    most = pages * os.sysconf("SC_PAGE_SIZE") + _MOST_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
-
-
 def _main() -> None:
     import transformers.utils.chat_template_utils  # noqa: F401
 
     print(flush=True)
-    request = sys.stdin.read()
-    _limit_memory()
-    print(json.dumps(_render_here(request)))
+    print(json.dumps(_render_here(sys.stdin.read())))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from mplus_eval.models.chat_format import PLAIN, stored_template
 from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.models.templates import special_tokens
 from mplus_eval.models.thinking import Thinking, thinking_of, thinks_first, with_variables
+from mplus_eval.sandbox import bound_chat_templates
 
 _TURN = [{"role": "user", "content": "What is one plus two?"}]
 
@@ -31,7 +32,8 @@ class ThinksFirst:
 def thinks_before_choices(model: ResolvedModel) -> ThinksFirst | None:
     """What a model reasons in before it answers a capability prompt; None where it does not, or nobody can know."""
     directory = model.location.tokenizer or model.location.path
-    if model.chat_template == PLAIN or directory is None or not directory.is_dir():
+    served = model.location.api is not None and model.location.api.kind == "chat"
+    if model.chat_template == PLAIN or served or directory is None or not directory.is_dir():
         return None
     named = model.spec.chat_template
     template = Path(named).read_text(encoding="utf-8") if isinstance(named, str) else stored_template(directory)
@@ -43,6 +45,7 @@ def thinks_before_choices(model: ResolvedModel) -> ThinksFirst | None:
     def render(enable: bool | None) -> str:
         from transformers.utils.chat_template_utils import render_jinja_template
 
+        bound_chat_templates()
         told = with_variables(str(template), enable)
         texts: Any = render_jinja_template([_TURN], chat_template=told, add_generation_prompt=True, **special)[0]
         return str(texts[0])
@@ -63,6 +66,6 @@ def _json(path: Path) -> Mapping[str, dict]:  # type: ignore[type-arg]
     """A file of a tokenizer; what is no mapping is empty here, and told when the tokenizer is loaded."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

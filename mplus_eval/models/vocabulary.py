@@ -44,7 +44,7 @@ def _pieces(directory: Path) -> dict[int, str]:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, ImportError, LookupError, TypeError, AttributeError):
         return {}
     added = tokenizer.added_tokens_decoder

@@ -13,12 +13,14 @@ from mplus_eval.pipeline.stored import model_facts
 from mplus_eval.pipeline.thinking import thinking_spent
 from mplus_eval.records.comparison import Comparison, Missing, ModelEntry
 from mplus_eval.records.training import read_record
+from mplus_eval.store.collecting import without_collecting
 from mplus_eval.store.run_directory import RunDirectory
 
 Judges = Mapping[str, Mapping[str, str]]
 """By axis, the fingerprints of those who have judged, by name."""
 
 
+@without_collecting()
 def aggregate(plan: Plan, directory: RunDirectory, failures: Failures, judges: Judges | None = None) -> Comparison:
     """Turn the stored outcomes of a plan into its comparison.
 

@@ -4,6 +4,7 @@
     for_models  the axis once the models are found; None where it has nothing to ask of them
     asked       what will be asked of how much, said before the start
     cells       one model's cells, each with a fingerprint of everything that can change its numbers
+    draw        requests of some items, to count and time what will be asked
     generate    answers to the items of a cell, part by part
     score       answers to outcomes, part by part
     judge       what is judged once all answers are there
@@ -18,11 +19,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, Self
 
 from mplus_eval.backends import Backend
+from mplus_eval.backends.work import Draw
 from mplus_eval.capability.axis import Capability
 from mplus_eval.capability.stored_axis import StoredCapability
 from mplus_eval.conversation.axis import Conversation
 from mplus_eval.harmlessness.axis import Harmlessness
 from mplus_eval.models.cells import Cell, Part
+from mplus_eval.models.chat_format import Talker
 from mplus_eval.models.hub import Preparing
 from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.records.comparison import ModelEntry
@@ -41,6 +44,10 @@ class FollowUp(Protocol):
     @property
     def cell(self) -> Cell:
         """The cell of the answers, which fails when the baseline cannot be asked."""
+
+    @property
+    def part(self) -> Part:
+        """The part of it."""
 
     @property
     def doing(self) -> str:
@@ -101,6 +108,15 @@ class Axis(Protocol):
 
     def cost(self, missing: Sequence[tuple[Cell, Sequence[Part]]]) -> str | None:
         """What is still to be computed, in a sentence, where it is more than a user would think."""
+
+    def draw(self, cell: Cell, parts: Sequence[Part], talker: Talker | None) -> Iterator[Draw]:
+        """Requests of some items of parts, as `generate` puts them, for what is counted and timed beforehand.
+
+        Args:
+            cell: the cell.
+            parts: of it, that are to be asked.
+            talker: the model, or its tokenizer alone; None where neither is at hand.
+        """
 
     def generate(
         self, cell: Cell, parts: Sequence[Part], backend: Backend, on_items: Callable[[int], None]

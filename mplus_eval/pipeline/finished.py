@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mplus_eval import __version__
+from mplus_eval.errors import UsageError
+from mplus_eval.pipeline.stored import stored_parts
 from mplus_eval.pipeline.versions import versions
 from mplus_eval.records.comparison import Comparison
-from mplus_eval.store.files import write_json
 from mplus_eval.store.hashes import hash_text
 from mplus_eval.store.run_directory import RunDirectory
+from mplus_eval.store.sealed import recall, write_sealed
 
 if TYPE_CHECKING:
     from mplus_eval.pipeline.plan import Plan
@@ -39,26 +41,29 @@ def stamp(plan: Plan, directory: RunDirectory, comparison: Comparison) -> None:
     noise = comparison.noise_floor
     if comparison.missing or comparison.unjudged or (noise is not None and noise.missing):
         return
+    if any(info.n_outside for cell in plan.cells for info in stored_parts(cell, directory) if info):
+        return
     files = {str(place): listing(place, without=directory.path) for place in _read(plan)}
     if all(files.values()):
-        write_json(path, {**_asked(plan.spec), "files": files, "left": _left(directory)})
+        write_sealed(path, {**_asked(plan.spec), "files": files, "left": _left(directory)})
 
 
 def finished(spec: CompareSpec, directory: RunDirectory) -> Comparison | None:
     """What a finished run found, where the same was asked for and nothing has changed since; None otherwise."""
-    try:
-        noted = json.loads((directory.path / STAMP).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    noted = recall(directory.path / STAMP)
     asked = _asked(spec)
-    if not isinstance(noted, dict) or {key: noted.get(key) for key in asked} != asked:
+    if noted is None or {key: noted.get(key) for key in asked} != asked:
         return None
     files = noted.get("files")
     if not isinstance(files, dict) or noted.get("left") != _left(directory):
         return None
     if any(listing(Path(place), without=directory.path) != was for place, was in files.items()):
         return None
-    return Comparison.read(directory.comparison)
+    try:
+        return Comparison.read(directory.comparison)
+    except UsageError:
+        # A bit may turn without a new time; it is made again of what is stored.
+        return None
 
 
 def listing(place: Path, *, without: Path | None = None) -> str:
@@ -98,13 +103,16 @@ def _asked(spec: CompareSpec) -> dict[str, object]:
     parts = [package, *(path.resolve() for path in package.iterdir() if path.is_symlink())]
     own = hash_text(" ".join(listing(path) for path in parts))
     made_by = {**versions(), "mplus_eval": f"{__version__} {own}"}
-    # Where it is logged to changes nothing of a run.
-    return {"spec": json.loads(spec.model_dump_json(exclude={"log_to"})), "versions": made_by}
+    # Where it is logged to, what is said beforehand and who computes it changes nothing of a run.
+    who = {"executor", "devices", "address", "gpus_per_model", "cpus_per_model"}
+    asked = spec.model_dump_json(exclude={"log_to", "from_run", "dry_run", *who})
+    return {"spec": json.loads(asked), "versions": made_by}
 
 
 def _left(directory: RunDirectory) -> str:
-    """Listing of what the run left: all but hidden files, such as the lock and the stamp itself."""
-    seen = sorted(path for path in _files(directory.path) if not path.name.startswith("."))
+    """Listing of what the run left: all but hidden files, such as the lock and the stamp itself, and leases."""
+    files = (path for path in _files(directory.path) if path.parent != directory.leases)
+    seen = sorted(path for path in files if not path.name.startswith("."))
     return hash_text(" ".join(map(listing, seen)))
 
 

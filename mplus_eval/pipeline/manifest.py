@@ -5,20 +5,33 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from mplus_eval import __version__
 from mplus_eval.capability.items import FEWSHOT_SEED
 from mplus_eval.models.cells import Cell
+from mplus_eval.models.resolved import ResolvedModel
+from mplus_eval.pipeline.estimate import Estimate
 from mplus_eval.pipeline.plan import Plan
-from mplus_eval.pipeline.stored import model_facts, stored_parts
+from mplus_eval.pipeline.spent import cost
+from mplus_eval.pipeline.stored import model_facts, spent, stored_parts
 from mplus_eval.pipeline.versions import versions
+from mplus_eval.redaction import without_secrets
+from mplus_eval.servers.usage import Spent
 from mplus_eval.store.run_directory import RunDirectory
 
 MANIFEST_VERSION = 1
 
 
-def build_manifest(plan: Plan, directory: RunDirectory, *, command: Sequence[str], seconds: float) -> dict[str, object]:
+def build_manifest(
+    plan: Plan,
+    directory: RunDirectory,
+    *,
+    command: Sequence[str],
+    seconds: float,
+    estimate: Estimate | None = None,
+) -> dict[str, object]:
     """Describe a run.
 
     Args:
@@ -26,6 +39,7 @@ def build_manifest(plan: Plan, directory: RunDirectory, *, command: Sequence[str
         directory: where they are stored.
         command: the command line that made it.
         seconds: how long this pass took; cells that were stored before keep the time of theirs.
+        estimate: what this pass was expected to take; told with what it took.
     """
     import psutil
     import torch
@@ -42,6 +56,7 @@ def build_manifest(plan: Plan, directory: RunDirectory, *, command: Sequence[str
             "backend": model.backend,
             "device": facts.get("device"),
             "scoring": facts.get("scoring"),
+            **_served(model, plan, directory),
         }
     noise_floor = {}
     if (rerun := plan.noise_rerun) is not None:
@@ -51,7 +66,7 @@ def build_manifest(plan: Plan, directory: RunDirectory, *, command: Sequence[str
         "schema_version": MANIFEST_VERSION,
         "mplus_eval": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(command),
+        "command": without_secrets(" ".join(command)),
         "seconds": round(seconds, 1),
         "items": plan.spec.items,
         "seeds": {"run": plan.spec.seed, "few_shot": FEWSHOT_SEED},
@@ -66,7 +81,23 @@ def build_manifest(plan: Plan, directory: RunDirectory, *, command: Sequence[str
         "models": models,
         "cells": [_cell(cell, directory) for cell in plan.cells if cell.model is not plan.noise_rerun],
         **noise_floor,
+        **({"estimate": estimate.as_json(), "outcome": _outcome(directory, seconds)} if estimate else {}),
     }
+
+
+def _served(model: ResolvedModel, plan: Plan, directory: RunDirectory) -> dict[str, object]:
+    """How a served model is asked, and what that took so far; nothing of a model that is here."""
+    if model.location.api is None:
+        return {}
+    took = spent(plan.of_model(model), directory) or Spent()
+    return {"api": model.location.api.words, "spent": asdict(took), "cost": cost(model, took)}
+
+
+def _outcome(directory: RunDirectory, seconds: float) -> dict[str, object]:
+    """What this pass took, in the words of the estimate; the disk holds what earlier ones left, too."""
+    folders = (directory.path / name for name in ("answers", "outcomes", "likelihoods"))
+    files = (file for folder in folders for file in folder.rglob("part-*.parquet"))
+    return {"seconds": round(seconds, 1), "disk_bytes": sum(file.stat().st_size for file in files)}
 
 
 def _cell(cell: Cell, directory: RunDirectory) -> dict[str, object]:
@@ -79,5 +110,5 @@ def _cell(cell: Cell, directory: RunDirectory) -> dict[str, object]:
         "fingerprint": cell.fingerprint,
         "components": dict(cell.components),
         "n_items": sum(len(part.items) for part in asked),
-        "seconds": round(sum(info.seconds for info in infos if info), 2),
+        "seconds": round(sum(info.seconds for info in infos if info), 3),
     }

@@ -1,6 +1,7 @@
 """Progress: one line that says where a run is and how long it will take, on a terminal; plain lines elsewhere.
 
     plus · hellaswag  412/900 items  ▕██████▌   ▏ 2 of 4 models · 6 min left
+    4 workers         5,230/9,000 items  ▕████▌ ▏ 7 of 12 cells · 6 min left
 
 The time left does not count items alone, since a generated answer takes many times as long as a scored choice: every
 task left is weighed by the seconds that an item of it took with another model, else by those of its kind.
@@ -43,11 +44,17 @@ class RunProgress:
     def start(self, missing: Sequence[tuple[Cell, Sequence[Part]]], n_models: int) -> None:
         """Say what is to be computed, cell by cell."""
 
+    def share(self, n_workers: int) -> None:
+        """Say that so many workers compute cells at the same time."""
+
     def start_cell(self, cell: Cell, model_number: int) -> None:
         """Say which cell is being computed."""
 
     def advance(self, n_items: int) -> None:
         """Say that so many more items of this cell are done."""
+
+    def advance_cell(self, cell: Cell, n_items: int, seconds: float) -> None:
+        """Say that a worker did so many more items of a cell in so many seconds."""
 
     def finish_cell(self, cell: Cell, cause: str | None) -> None:
         """Say that a cell is done, or why it failed."""
@@ -105,7 +112,10 @@ class ConsoleProgress(RunProgress):
         self._cell: Cell | None = None
         self._cell_items = self._cell_done = self._n_models = self._model_number = 0
         self._items: dict[str, int] = {}
-        self._last = self._cell_started = 0.0
+        self._last = 0.0
+        self._n_workers = 1
+        self._done = self._n_done = 0
+        self._started: dict[str, float] = {}
         self._announced: set[tuple[str, int]] = set()
         self._causes: set[tuple[str, str]] = set()
 
@@ -143,15 +153,21 @@ class ConsoleProgress(RunProgress):
 
     def start(self, missing: Sequence[tuple[Cell, Sequence[Part]]], n_models: int) -> None:
         """Take the list of what is to be computed."""
-        self._n_models = n_models
+        self._n_models, self._done, self._n_done = n_models, 0, 0
+        self._started.clear()
         self._items = {cell.name: sum(len(part.items) for part in parts) for cell, parts in missing}
         self._time_left = TimeLeft({_key(cell): self._items[cell.name] for cell, _ in missing})
 
+    def share(self, n_workers: int) -> None:
+        """Show what all of them do together."""
+        self._n_workers = n_workers
+
     def start_cell(self, cell: Cell, model_number: int) -> None:
         """Show a new cell."""
+        self._started.setdefault(cell.name, time.monotonic())
         self._cell, self._model_number = cell, model_number
         self._cell_items, self._cell_done = self._items.get(cell.name, 0), 0
-        self._last = self._cell_started = time.monotonic()
+        self._last = time.monotonic()
         self._draw_cell()
 
     def advance(self, n_items: int) -> None:
@@ -163,19 +179,32 @@ class ConsoleProgress(RunProgress):
         self._last = now
         self._draw_cell()
 
+    def advance_cell(self, cell: Cell, n_items: int, seconds: float) -> None:
+        """Move the bar of all workers on."""
+        self._done += n_items
+        self._time_left.record(_key(cell), n_items, seconds)
+        self._draw_cell()
+
     def finish_cell(self, cell: Cell, cause: str | None) -> None:
         """Leave a plain line where no bar can be shown, and a failure's cause everywhere; once a model in full."""
         self._time_left.drop(_key(cell))
+        n_items = self._items.get(cell.name, 0)
+        self._n_done += n_items > 0
         if cause is not None:
             told = (cell.model.spec.name, cause)
             self.say(f"{_title(cell)}  failed{' in the same way' if told in self._causes else f': {cause}'}")
             self._causes.add(told)
-        elif self._cell_items:
-            seconds = time.monotonic() - self._cell_started
-            self._say(f"{_title(cell)}  {self._cell_items} items in {seconds:.0f} s{self._left(', ')}")
+        elif n_items:
+            seconds = time.monotonic() - self._started.get(cell.name, time.monotonic())
+            self._say(f"{_title(cell)}  {n_items} items in {seconds:.0f} s{self._left(', ')}")
 
     def _draw_cell(self) -> None:
-        if self._cell is not None:
+        if self._n_workers > 1:
+            n_items = sum(self._items.values())
+            rest = f"{self._n_done} of {len(self._items)} cells{self._left(' · ')}"
+            count = f"{self._done:,}/{n_items:,} items"
+            self._draw(f"{self._n_workers} workers", count, self._done, n_items, rest)
+        elif self._cell is not None:
             count = f"{self._cell_done}/{self._cell_items} items"
             rest = f"{self._model_number} of {self._n_models} models{self._left(' · ')}"
             self._draw(_title(self._cell), count, self._cell_done, self._cell_items, rest)
@@ -191,7 +220,7 @@ class ConsoleProgress(RunProgress):
 
     def _left(self, separator: str) -> str:
         seconds = self._time_left.seconds()
-        return "" if seconds is None else f"{separator}{duration(seconds)} left"
+        return "" if seconds is None else f"{separator}{duration(seconds / self._n_workers)} left"
 
 
 def duration(seconds: float) -> str:

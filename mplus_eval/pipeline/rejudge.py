@@ -7,10 +7,12 @@ from pathlib import Path
 
 from mplus_eval.audit.differences import Auditor
 from mplus_eval.conversation.aggregate import aggregate
-from mplus_eval.conversation.items import DialogueSet, DialogueTask
+from mplus_eval.conversation.items import DEMO, SHIPPED_NAMES, DialogueSet, DialogueTask
 from mplus_eval.conversation.pairwise import ModelPair, judge_all, pairwise_items
 from mplus_eval.conversation.run import ConversationRun
 from mplus_eval.conversation.turns import read_texts
+from mplus_eval.data.hub import is_hub_id
+from mplus_eval.data.mirror import mirrored
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.judges import judge_faults, judge_weights
 from mplus_eval.judges.human import export_pairs
@@ -44,15 +46,37 @@ def export(run_directory: Path, file: Path, data_dir: Path | None = None) -> int
     return export_pairs(items, file, run.comparison.seed)
 
 
-def import_verdicts(run_directory: Path, file: Path, data_dir: Path | None = None, *, first: bool = False) -> Run:
+def import_verdicts(
+    run_directory: Path,
+    file: Path,
+    data_dir: Path | None = None,
+    *,
+    first: bool = False,
+    judges: Sequence[str] = (),
+) -> Run:
     """Take people's verdicts into a run, beside its first judge; or in front of it, so that theirs decide.
 
+    A run directory may be somebody else's, so a judge that runs code or sends texts to a server does so only where it
+    is named here again.
+
+    Args:
+        run_directory: of the run.
+        file: with the verdicts.
+        data_dir: folder that holds datasets as org/name.
+        first: whether people decide.
+        judges: who stands beside them; the run's first judge where none is named.
+
     Raises:
-        UsageError: the directory holds no run with conversation.
+        UsageError: the directory holds no run with conversation, or its judge must be named.
         SpecError: with every fault of the file; nothing is changed then.
     """
     _, _, part = _stored(run_directory)
-    others = [source for source in part.judge_sources if not judge_kind(source).people][:1]
+    others = list(judges) or [source for source in part.judge_sources if not judge_kind(source).people][:1]
+    if not judges and (acting := [source for source in others if judge_kind(source).acts]):
+        raise UsageError(
+            f"{run_directory} was judged by {acting[0]!r}, which runs code or is sent the texts, so no stored run may "
+            f"call it: name it again with --judge {acting[0]!r}, or name another judge"
+        )
     human = f"human:{file}"
     return rejudge(run_directory, [human, *others] if first else [*others, human], data_dir)
 
@@ -108,6 +132,17 @@ def _stored(run_directory: Path) -> tuple[Run, RunDirectory, Conversation]:
 
 
 def _task(part: Conversation, comparison: Comparison, data_dir: Path | None) -> DialogueTask:
+    """The run's dialogues, read again.
+
+    Raises:
+        UsageError: they lie on the hub, which no stored run may have asked, with the user's token, by a name in it.
+    """
+    known = part.dialogues == DEMO or part.dialogues in SHIPPED_NAMES
+    if not known and is_hub_id(part.dialogues) and mirrored(part.dialogues, data_dir) is None:
+        raise UsageError(
+            f"the run's dialogues are {part.dialogues!r} of the hub, which is not asked for what a stored run names; "
+            f"fetch them, and give --data-dir with a folder {part.dialogues}"
+        )
     settings = ConversationSettings(
         name=part.name,
         dialogues=part.dialogues,

@@ -5,26 +5,27 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mplus_eval.errors import UsageError
-from mplus_eval.models.locations import demo_names
 from mplus_eval.pipeline import frames, item_frames
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.draft import Models, draft_spec
-from mplus_eval.spec.trajectory import left_out
-from mplus_eval.store.files import write_json
 from mplus_eval.store.run_directory import RunDirectory
+from mplus_eval.store.sealed import write_sealed
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mplus_eval.pipeline.estimate import Estimate
     from mplus_eval.pipeline.progress import RunProgress
     from mplus_eval.reports.explorer.page import WrittenReport
+    from mplus_eval.store.storage import Mirror
 
 
 @dataclass(frozen=True, repr=False)
@@ -146,6 +147,7 @@ def load(run_directory: str | Path) -> Run:
         UsageError: when the directory holds no comparison.
     """
     directory = RunDirectory(Path(run_directory))
+    directory.refuse_foreign()
     if not directory.comparison.is_file():
         raise UsageError(
             f"{directory.path} holds no comparison.json; a run directory of mplus-eval compare is expected"
@@ -172,55 +174,113 @@ def run(
         SpecError: with every fault found before anything is evaluated.
         InterruptedRunError: when the disk is full.
     """
+    if spec.dry_run:
+        raise UsageError("dry_run: ends before there is a run; `mplus_eval.pipeline.run.plan_run` says what it takes")
     from mplus_eval.pipeline.finished import finished, stamp
     from mplus_eval.pipeline.progress import RunProgress
 
     progress = progress or RunProgress()
-    directory = RunDirectory(spec.output)
+    directory = RunDirectory(spec.output, is_shared=spec.executor == "shared")
+    directory.refuse_foreign()
     if not faults and (stored := finished(spec, directory)) is not None:
         progress.say(f"{directory.path} holds this run, finished, and nothing that it was made of has changed")
         return _logged(Run(directory.path, stored), spec, progress)
-    from mplus_eval.audit.foreseen import foreseen
+    if spec.executor == "ray" and not faults:
+        from mplus_eval.pipeline.executors.cluster import check_address
+
+        check_address(spec.address)
+    mirror = _fetched(spec, directory, progress) if spec.storage and not faults else None
     from mplus_eval.pipeline.aggregate import aggregate
+    from mplus_eval.pipeline.calibrate import estimate_plan
+    from mplus_eval.pipeline.estimate_lines import estimate_lines
     from mplus_eval.pipeline.evaluate import evaluate
+    from mplus_eval.pipeline.executors.chosen import chosen_executor, judged
+    from mplus_eval.pipeline.executors.claims import Claims
     from mplus_eval.pipeline.manifest import build_manifest
-    from mplus_eval.pipeline.plan import make_plan
     from mplus_eval.pipeline.plan_lines import plan_lines
-    from mplus_eval.pipeline.validate import validate
+    from mplus_eval.pipeline.prepare import prepare_plan
+    from mplus_eval.pipeline.spent import spent_lines
     from mplus_eval.reports import write_report
 
     started = time.monotonic()
-    validated = validate(spec, progress.prepare, faults)
-    for line in left_out(spec.trajectory, spec.models):
-        progress.say(line)
-    demo: dict[str, Path] = {}
-    if names := demo_names(spec.models):
-        from mplus_eval.training.demo_models import demo_models
-
-        # Those not trained yet are first, together, which is sooner.
-        demo = dict(zip(names, demo_models(names, progress.prepare), strict=True))
-    plan = make_plan(validated, directory, demo, progress.prepare)
-    for line in (line for axis in plan.axes for line in axis.asked()):
-        progress.say(line)
-    for line in foreseen(plan.models, plan.baseline, spec.allow):
+    plan = prepare_plan(spec, directory, progress, faults)
+    estimate = estimate_plan(plan, directory, progress)
+    for line in estimate_lines(estimate):
         progress.say(line)
     for line in plan_lines(plan, directory):
         progress.detail(line)
-    with directory.locked():
-        failures = evaluate(plan, directory, progress)
+    with directory.locked(), ExitStack() as stack:
+        if mirror is not None:
+            stack.enter_context(mirror.kept())
+        claims = stack.enter_context(Claims.of_run(plan, directory)) if directory.is_shared else None
+        executor = chosen_executor(plan, directory, progress)
+        failures = evaluate(plan, directory, progress, executor=executor, expected=estimate.expected, claims=claims)
+        if claims is not None:
+            progress.say("all is stored; one of the machines writes the report")
+            if not stack.enter_context(claims.to_report(lambda: finished(spec, directory) is not None)):
+                claims.clear()
+                return _logged(load(directory.path), spec, progress)
+        for line in spent_lines(plan, directory):
+            progress.say(line)
         judges = {}
         for axis in plan.axes:
             cells = [cell for cell in plan.of_axis(axis) if cell.key not in failures]
-            judges[axis.name] = axis.judge(cells, directory, progress.prepare, progress.say)
+            judges[axis.name] = judged(plan, axis, cells, directory, progress)
         with progress.phase("statistics"):
             comparison = aggregate(plan, directory, failures, judges)
             comparison.write(directory.comparison)
         seconds = time.monotonic() - started
-        write_json(directory.manifest, build_manifest(plan, directory, command=command or sys.argv, seconds=seconds))
+        manifest = build_manifest(plan, directory, command=command or sys.argv, seconds=seconds, estimate=estimate)
+        write_sealed(directory.manifest, manifest)
         with progress.phase("report"):
             report = write_report(directory.path)
         stamp(plan, directory, comparison)
+        if claims is not None and finished(spec, directory) is not None:
+            claims.clear()
+        if mirror is not None:
+            mirror.push(results=True)
     return _logged(Run(directory.path, comparison, report), spec, progress)
+
+
+def plan_run(
+    spec: CompareSpec, progress: RunProgress | None = None, *, faults: Sequence[str] = (), measures: bool = True
+) -> Estimate:
+    """Say what a run will take, without making it; no run directory is left behind.
+
+    Args:
+        spec: what was asked for.
+        progress: told of everything that goes on.
+        faults: what is known to be wrong with what was asked for.
+        measures: whether models are loaded and timed, where no run that is there tells how quick they are.
+
+    Raises:
+        SpecError: with every fault found.
+    """
+    from mplus_eval.pipeline.calibrate import estimate_plan
+    from mplus_eval.pipeline.plan_lines import plan_lines
+    from mplus_eval.pipeline.prepare import prepare_plan
+    from mplus_eval.pipeline.progress import RunProgress
+
+    progress, directory = progress or RunProgress(), RunDirectory(spec.output)
+    directory.refuse_foreign()
+    plan = prepare_plan(spec, directory, progress, faults)
+    for line in plan_lines(plan, directory):
+        progress.detail(line)
+    return estimate_plan(plan, directory, progress, measures=measures)
+
+
+def _fetched(spec: CompareSpec, directory: RunDirectory, progress: RunProgress) -> Mirror:
+    """The storage that a run is kept in, once what it has of this run is here."""
+    from mplus_eval.store.storage import Mirror, Storage
+
+    assert spec.storage is not None
+    mirror = Mirror(Storage(spec.storage), directory.path)
+    mirror.storage.check()
+    with directory.locked(), progress.phase(f"fetching from {spec.storage}"):
+        n_fetched = mirror.pull()
+    if n_fetched:
+        progress.say(f"{n_fetched:,} parts were fetched from {spec.storage}")
+    return mirror
 
 
 def _logged(run: Run, spec: CompareSpec, progress: RunProgress) -> Run:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mplus_eval.models.cells import Cell, Part
 from mplus_eval.pipeline.plan import Plan
+from mplus_eval.store.checksummed import TEXTS
 from mplus_eval.store.hashes import hash_components
 from mplus_eval.store.outcomes import Answer, Outcome
 from mplus_eval.store.parts import PartInfo, fresh, part_info, part_path, read_part, write_part
@@ -52,11 +53,17 @@ class CellScores:
         axis = self._plan.axis_of(cell)
         if (scorer := axis.score_components(cell)) is not None:
             answers = part_path(self._directory.answers(*cell.key), part.index)
-            score_part(answers, self._directory.outcomes(*cell.key), scorer, partial(axis.score, cell, part))
+            place, once = self._directory.outcomes(*cell.key), self._directory.is_shared
+            score_part(answers, place, scorer, partial(axis.score, cell, part), once=once)
 
 
 def score_part(
-    answers: Path, outcomes: Path, scorer: Mapping[str, str], score: Callable[[Sequence[Answer]], Sequence[Outcome]]
+    answers: Path,
+    outcomes: Path,
+    scorer: Mapping[str, str],
+    score: Callable[[Sequence[Answer]], Sequence[Outcome]],
+    *,
+    once: bool = False,
 ) -> None:
     """Score a part of answers, where its outcomes under this scorer are not stored yet.
 
@@ -65,12 +72,39 @@ def score_part(
         outcomes: the folder of the cell's outcomes.
         scorer: what a score depends on besides the answers.
         score: turns the answers of a part into outcomes.
+        once: whether others may be scoring the same part, as `write_part` has it.
     """
     answered = part_info(answers)
     assert answered is not None
     components = {**scorer, "answers": answered.fingerprint}
     fingerprint = hash_components(components)
     place = part_path(outcomes, answered.index)
-    if fresh(place, fingerprint, answered.n_parts) is None:
-        info = PartInfo(fingerprint, {**answered.components, **components}, answered.index, answered.n_parts)
-        write_part(place, Outcome, score(read_part(answers, Answer)), info)
+    stored = fresh(place, fingerprint, answered.n_parts)
+    # Items that were asked again have other answers under the same fingerprint.
+    if stored is None or stored.n_outside != answered.n_outside:
+        made_of = {**answered.components, **components}
+        given = read_part(answers, Answer)
+        scored = score(given)
+        info = PartInfo(
+            fingerprint,
+            made_of,
+            answered.index,
+            answered.n_parts,
+            n_outside=answered.n_outside,
+            texts_in="answers" if has_texts_of(given, scored) else "",
+        )
+        write_part(place, Outcome, scored, info, once=once)
+
+
+def has_texts_of(answers: Sequence[Answer], outcomes: Sequence[Outcome]) -> bool:
+    """Whether outcomes need not hold the texts of their answers again: several samples an item, row by row the same.
+
+    Of one sample an item they do, so that a file of outcomes can be read alone.
+    """
+    if len(answers) != len(outcomes) or not any(answer.sample for answer in answers):
+        return False
+    return all(
+        getattr(answer, name) == getattr(outcome, name)
+        for answer, outcome in zip(answers, outcomes, strict=True)
+        for name in ("item_id", "sample", *TEXTS)
+    )

@@ -8,7 +8,8 @@ from pathlib import Path
 from mplus_eval.models.thinking_template import thinks_before_choices
 from mplus_eval.pipeline.plan import Plan
 from mplus_eval.records.thinking import ThinkingSpent
-from mplus_eval.store.parts import cell_parts, read_columns
+from mplus_eval.store.outcomes import Outcome
+from mplus_eval.store.parts import cell_tables
 from mplus_eval.store.run_directory import RunDirectory
 
 _COLUMNS = ("unclosed", "n_thinking", "thinking")
@@ -39,10 +40,9 @@ def thinking_spent(
 def _spent(folder: Path, skips: bool) -> ThinkingSpent | None:
     """One cell's; None where nothing is to be said of it."""
     columns: Mapping[str, list[object]] = {name: [] for name in _COLUMNS}
-    for path in cell_parts(folder):
-        table = read_columns(path, _COLUMNS).to_pydict()
-        for name in _COLUMNS:
-            columns[name] += table.get(name, [])
+    for table in cell_tables(folder, Outcome, _COLUMNS):
+        for name, values in table.to_pydict().items():
+            columns[name] += values
     n_unclosed = sum(value is True for value in columns["unclosed"])
     n_with_thinking = sum(value is not None for value in columns["thinking"])
     counts = [value for value in columns["n_thinking"] if isinstance(value, int)]

@@ -6,6 +6,7 @@ path.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,9 +15,11 @@ from mplus_eval.models.contents import content_faults
 from mplus_eval.models.hub import Preparing
 from mplus_eval.models.locations import lies_here, model_faults, resolve_source
 from mplus_eval.pipeline.axis import AXES, STORED_AXES, Axis
+from mplus_eval.servers.api import forget
 from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.spec.compare import CompareSpec
 from mplus_eval.spec.decoding import decoding_faults
+from mplus_eval.spec.executors import device_faults
 from mplus_eval.spec.model import ModelSpec
 from mplus_eval.spec.suite import Suite, load_suite
 from mplus_eval.spec.trackers import missing_trackers
@@ -44,6 +47,7 @@ def validate(spec: CompareSpec, preparing: Preparing | None = None, known_faults
     Raises:
         SpecError: with every fault that needs no data; else, with everything that the data lack.
     """
+    forget()
     folders = (("--data-dir", spec.data_dir), ("--tasks-dir", spec.tasks_dir))
     models = [model for model in spec.models if spec.results_of(model) is None]
     backends = {spec.backend_of(model) for model in models}
@@ -52,6 +56,7 @@ def validate(spec: CompareSpec, preparing: Preparing | None = None, known_faults
         *(f"{label} {str(path)!r}: no such directory" for label, path in folders if path and not path.is_dir()),
         *(missing for name, backend in BACKENDS.items() if name in backends and (missing := backend.missing)),
         *missing_trackers(spec.log_to),
+        *_faults_of_devices(spec, models),
     ]
     suite: Suite | None = None
     faults_of_suite: list[str] = []
@@ -70,6 +75,19 @@ def validate(spec: CompareSpec, preparing: Preparing | None = None, known_faults
     if lacking := [fault for _, faults_of_axis in loaded for fault in faults_of_axis]:
         raise SpecError(lacking)
     return Validated(spec, suite, tuple(axis for axis, _ in loaded if axis is not None), talks)
+
+
+def _faults_of_devices(spec: CompareSpec, models: Sequence[ModelSpec]) -> list[str]:
+    """Devices that are not there, or that models contradict; a worker, which has its own, is given none."""
+    if spec.executor == "shared" and os.name == "nt":
+        return ["--executor shared: Windows has no locks that several machines hold together; local is accepted"]
+    if spec.devices is None:
+        return []
+    import torch
+
+    named = {model.name: model.device for model in models if model.device}
+    needed = {model.name: model.n_devices for model in models}
+    return device_faults(spec.devices, torch.cuda.device_count(), named, needed)
 
 
 def _faults_of(model: ModelSpec, backend: str, *, talks: bool) -> list[str]:

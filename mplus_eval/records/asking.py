@@ -10,6 +10,7 @@ from mplus_eval.records.base import Record
 class Asking(Record):
     """How one loaded model is really asked. Texts of tokens are as the tokenizer writes them."""
 
+    api: str = Field(default="", description="of a server: the API, and how it tells log-probabilities of a prompt")
     begins_with: str = Field(default="", description="special tokens before a plain prompt, as <s>")
     leaves_off: str = Field(default="", description="special tokens that the tokenizer would append, and that are not")
     max_length: int | None = Field(default=None, description="longest sequence, in tokens")

@@ -7,8 +7,9 @@ was evaluated; fields may be added, and `schema_version` grows when one changes 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -23,16 +24,19 @@ from mplus_eval.records.toxicity import Toxicity
 from mplus_eval.records.training import Training
 from mplus_eval.records.unjudged import Unjudged
 from mplus_eval.records.verdict import Verdict
-from mplus_eval.store.files import write_whole
+from mplus_eval.store.files import STORED_NAME
+from mplus_eval.store.sealed import SEAL, DamagedFileError, read_sealed, write_sealed_text
 
 SCHEMA_VERSION: Literal[1] = 1
 SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
 
 
 class Scoring(Record):
-    """How the backend hf asks a model: chosen as it is loaded, by a check against plain forwards (docs/scoring.md)."""
+    """How a model is scored: chosen as it is loaded, by a check against plain forwards or lm-eval (docs/scoring.md)."""
 
-    name: Literal["tree", "shared prefix", "plain"] = Field(description="the tier; plain is lm-eval's own")
+    name: Literal["tree", "shared prefix", "prefix cache", "prompt rows", "one token", "plain"] = Field(
+        description="the tier; plain is lm-eval's own"
+    )
     difference: float = Field(description="largest difference of a log-probability in the check, nats a scored token")
     tolerance: float = Field(description="the largest that was accepted")
     why: str = Field(default="", description="why a better tier was left; empty for the best")
@@ -51,7 +55,7 @@ class ModelEntry(Record):
     backend: str
     dtype: str | None = None
     parameters: int | None = None
-    scoring: Scoring | None = Field(default=None, description="of the backend hf")
+    scoring: Scoring | None = Field(default=None, description="of the backends hf and vllm")
     chat_template: str = Field(
         default="plain", description="prompt format of the capability tasks: plain, own, or a file's hash"
     )
@@ -284,27 +288,62 @@ class Comparison(Record):
         return tuple((axis, judge) for axis, part in parts.items() if part is not None for judge in part.unjudged)
 
     def write(self, path: Path) -> None:
-        """Write the comparison as JSON, whole or not at all; the same comparison always gives the same bytes."""
-        write_whole(path, self.model_dump_json(indent=2) + "\n")
+        """Write the comparison as sealed JSON, whole or not at all; the same comparison always gives the same bytes."""
+        write_sealed_text(path, self.model_dump_json(indent=2))
 
     @classmethod
     def read(cls, path: Path) -> Comparison:
         """Read a stored comparison.
 
         Raises:
-            UsageError: when the file holds none, or one of another schema version.
+            UsageError: when the file holds none, one of another schema version, or another one than was written.
         """
         try:
-            return cls.model_validate_json(path.read_bytes())
+            comparison = cls.model_validate(read_sealed(path))
+        except DamagedFileError as error:
+            raise UsageError(f"{path} is not a comparison of schema version {SCHEMA_VERSION} ({error.why})") from None
         except ValidationError as error:
             fault = error.errors()[0]
             place = ".".join(str(part) for part in fault["loc"])
             raise UsageError(
                 f"{path} is not a comparison of schema version {SCHEMA_VERSION} ({place}: {fault['msg']})"
             ) from None
+        comparison.refuse_names(path)
+        return comparison
+
+    def refuse_names(self, path: Path) -> None:
+        """Refuse names that are none on the command line, and such as have nothing behind them.
+
+        A comparison may be somebody else's, and names of models, tasks and sets become paths.
+
+        Raises:
+            UsageError: naming the first.
+        """
+        of_toxicity = self.toxicity.sets if self.toxicity is not None else ()
+        of_conversation = [self.conversation.name] if self.conversation is not None else []
+        for name in (*self.models, *self.tasks, *of_toxicity, *of_conversation):
+            if not STORED_NAME.fullmatch(name):
+                raise UsageError(f"{path}: the name {name[:100]!r}, of a model or task, cannot be a path")
+        if strange := next((name for name in self._named if name not in self.models), None):
+            raise UsageError(f"{path}: {strange[:100]!r} is named and is none of its models")
+
+    @property
+    def _named(self) -> Iterator[str]:
+        """The baseline, and every model with a score, an average or a contrast."""
+        yield self.baseline
+        yield from self.summary
+        for task in self.tasks.values():
+            yield from task.scores
+            yield from task.contrasts
+        for pair in self.pairs:
+            yield from (pair.model, pair.against)
 
 
 def json_schema() -> dict[str, object]:
     """Return the JSON Schema of `comparison.json`, published as `docs/comparison.schema.json`."""
-    schema = Comparison.model_json_schema(mode="serialization")
+    schema: dict[str, Any] = Comparison.model_json_schema(mode="serialization")
+    schema["properties"][SEAL] = {
+        "type": "string",
+        "description": "hash of all other keys, by which a file that is not what was written is told",
+    }
     return {"$schema": SCHEMA_URL, "title": "mplus-eval comparison", **schema}

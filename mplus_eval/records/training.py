@@ -11,10 +11,14 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from mplus_eval.records.base import Record
-from mplus_eval.store.files import write_whole
+from mplus_eval.store.hashes import changed_file
+from mplus_eval.store.sealed import DamagedFileError, read_sealed, write_sealed_text
 
 RECORD_FILE = "training.json"
 RECORD_VERSION: Literal[1] = 1
+
+_STATE = ("optimizer", "scheduler", "scaler", "rng_state", "trainer_state", "training_args", "pytorch_model_fsdp")
+"""How the files begin that only training reads again."""
 
 Method = Literal["reward model", "sft", "rlhf"]
 
@@ -90,6 +94,9 @@ class TrainingRecord(Training):
     created: str
     mplus_eval: str
     versions: dict[str, str] = Field(default_factory=dict)
+    files: dict[str, str] | None = Field(
+        default=None, description="hashes of what training left beside this record; None where that was not recorded"
+    )
 
     def shown_beside(self, baseline: str) -> Training:
         """The part that a report shows; without a distance to other weights than the baseline's.
@@ -107,15 +114,40 @@ class TrainingRecord(Training):
 
     def write(self, directory: Path) -> None:
         """Write the record into a checkpoint's directory, whole or not at all."""
-        write_whole(directory / RECORD_FILE, self.model_dump_json(indent=2) + "\n")
+        write_sealed_text(directory / RECORD_FILE, self.model_dump_json(indent=2))
+
+    def damage(self, directory: Path, *, with_state: bool = False) -> str | None:
+        """What of a checkpoint's directory is not as training left it, or None; so too where that was not recorded.
+
+        Args:
+            directory: of the checkpoint.
+            with_state: whether what training would go on from is looked at too, which is several times the weights.
+        """
+        return changed_file(
+            directory,
+            {name: was for name, was in (self.files or {}).items() if with_state or not name.startswith(_STATE)},
+        )
+
+
+def damage_of(directory: Path) -> str | None:
+    """What of a checkpoint's directory is not as its training left it; None where nothing is, or nothing says it."""
+    path = directory / RECORD_FILE
+    try:
+        if path.is_file():
+            return TrainingRecord.model_validate(read_sealed(path)).damage(directory)
+    except ValidationError:
+        return None
+    except DamagedFileError as error:
+        return f"{RECORD_FILE} is damaged: {error.why}"
+    return None
 
 
 def read_record(directory: Path) -> TrainingRecord | None:
-    """The record of a checkpoint; None where there is none or it is not one of this version."""
+    """The record of a checkpoint; None where there is none, it is damaged, or not one of this version."""
     path = directory / RECORD_FILE
     if not path.is_file():
         return None
     try:
-        return TrainingRecord.model_validate_json(path.read_bytes())
-    except ValidationError:
+        return TrainingRecord.model_validate(read_sealed(path))
+    except (ValidationError, DamagedFileError):
         return None

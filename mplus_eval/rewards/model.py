@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,9 @@ import torch
 from torch import Tensor
 
 from mplus_eval.errors import SpecError
+from mplus_eval.records.training import damage_of
+from mplus_eval.sandbox import bound_chat_templates
+from mplus_eval.store.sealed import DamagedFileError, read_sealed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -51,27 +56,34 @@ class RewardModel:
         """Load a checkpoint of `mplus-eval train reward`, or any sequence classifier with one label.
 
         Raises:
-            SpecError: when there is no such checkpoint, it gives more than one number, or cannot pad.
+            SpecError: when there is no such checkpoint, it is not as its training left it, gives more than one number,
+                or cannot pad.
         """
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+        bound_chat_templates()
         config = directory / "config.json"
         if not config.is_file():
             raise SpecError([f"reward model {directory}: no config.json, so it is not a checkpoint directory"])
+        if damage := damage_of(directory):
+            raise SpecError([f"reward model {directory}: {damage}"])
         labels = json.loads(config.read_text(encoding="utf-8")).get("id2label", {"0": "", "1": ""})
         if len(labels) != 1:
             raise SpecError([f"reward model {directory}: gives {len(labels)} numbers, one is expected"])
-        tokenizer = AutoTokenizer.from_pretrained(directory, truncation_side="left")
+        tokenizer = AutoTokenizer.from_pretrained(directory, truncation_side="left", trust_remote_code=False)
         if tokenizer.pad_token is None:
             lacks = "its tokenizer has no padding token; give a pad_token in tokenizer_config.json"
             raise SpecError([f"reward model {directory}: {lacks}"])
-        model = AutoModelForSequenceClassification.from_pretrained(directory, dtype=dtype).to(device).eval()
+        try:
+            model = AutoModelForSequenceClassification.from_pretrained(directory, dtype=dtype, use_safetensors=True)
+        except OSError as error:
+            why = " ".join(str(error).split())[:150]
+            raise SpecError([f"reward model {directory}: weights as safetensors are expected ({why})"]) from None
+        model = model.to(device).eval()
         # Decoders find the end of each text in a batch by it.
         if getattr(model.config, "pad_token_id", None) is None:
             model.config.pad_token_id = tokenizer.pad_token_id
-        scale = directory / SCALE_FILE
-        stored = json.loads(scale.read_text(encoding="utf-8")) if scaled and scale.is_file() else {}
-        return cls(model, tokenizer, directory, stored.get("mean", 0.0), stored.get("deviation") or 1.0)
+        return cls(model, tokenizer, directory, *(_scale(directory) if scaled else (0.0, 1.0)))
 
     def __call__(
         self, prompts: Sequence[Messages], answers: Sequence[str], ended: Sequence[bool] = ()
@@ -110,6 +122,24 @@ class RewardModel:
         # The template puts a space before an answer, and the sampled text begins with it.
         messages = [*prompt, {"role": "assistant", "content": answer.strip()}]
         return str(self.tokenizer.apply_chat_template(messages, tokenize=False))
+
+
+def _scale(directory: Path) -> tuple[float, float]:
+    """Mean and deviation of the rewards of held-out pairs; 0 and 1 where none are stored.
+
+    Raises:
+        SpecError: the stored ones are damaged, or no numbers.
+    """
+    if not os.path.lexists(directory / SCALE_FILE):
+        return 0.0, 1.0
+    try:
+        stored = read_sealed(directory / SCALE_FILE)
+    except DamagedFileError as error:
+        raise SpecError([f"reward model {error}"]) from None
+    mean, deviation = stored.get("mean", 0.0), stored.get("deviation") or 1.0
+    if not all(isinstance(each, int | float) and math.isfinite(each) for each in (mean, deviation)):
+        raise SpecError([f"reward model {directory / SCALE_FILE}: mean and deviation are expected to be numbers"])
+    return float(mean), float(deviation)
 
 
 def standardise(rewards: Tensor, mean: float, deviation: float) -> Tensor:

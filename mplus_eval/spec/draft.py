@@ -25,12 +25,14 @@ from pydantic import ValidationError
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.records.training import read_record
 from mplus_eval.spec.backends import BACKENDS, either
+from mplus_eval.spec.cluster import cluster_faults
 from mplus_eval.spec.compare import OPTION_KEYS, CompareSpec
 from mplus_eval.spec.config import load_config
 from mplus_eval.spec.faults import faults_of, nearest
 from mplus_eval.spec.fields import NAME_PATTERN
 from mplus_eval.spec.limit import Limit
 from mplus_eval.spec.model import KNOWN_ROLES, MODEL_KEYS, ModelSpec, parse_model
+from mplus_eval.spec.storage import storage_faults
 from mplus_eval.spec.stored import stored_contradictions
 from mplus_eval.spec.trajectory import add_trajectories
 
@@ -88,7 +90,8 @@ def draft_spec(
     spec = _validated(specs, {key: value for key, value in asked.items() if key in OPTION_KEYS}, faults)
     faults += _contradictions(spec)
     names = list(dict.fromkeys([*entries, *(model.name for model in specs)]))
-    if names and spec.baseline and spec.baseline not in names:
+    # Where the first model is wrong itself, there is none that nobody named.
+    if names and (spec.baseline or "baseline" in asked) and spec.baseline not in names:
         faults.append(f"baseline {spec.baseline!r} is not among the models: {', '.join(names)}")
     return spec, list(dict.fromkeys(faults))
 
@@ -135,9 +138,8 @@ def _draft_model(name: str, fields: Mapping[str, object], faults: list[str]) -> 
         )
     source, keys = fields["source"], {key: value for key, value in fields.items() if key != "source"}
     faults += _unknown_keys(keys, MODEL_KEYS, "key", f"model {name!r}")
-    template = fields.get("chat_template")
-    if isinstance(template, str) and not Path(template).expanduser().is_file():
-        faults.append(f"model {name!r}: chat_template {template!r} is neither true, false nor a file")
+    if why := _template_fault(keys.get("chat_template")):
+        faults.append(f"model {name!r}: chat_template {keys.pop('chat_template')!r} {why}")
     try:
         accepted = {key: value for key, value in keys.items() if key in MODEL_KEYS}
         model = ModelSpec.model_validate({"name": name, "source": source, **accepted})
@@ -148,6 +150,22 @@ def _draft_model(name: str, fields: Mapping[str, object], faults: list[str]) -> 
         return model
     record = read_record(Path(model.adapter or model.source))
     return model.model_copy(update={"role": record.role}) if record else model
+
+
+def _template_fault(template: object) -> str:
+    """What is wrong with the file of a chat template, in words that follow its name; empty where nothing is."""
+    if not isinstance(template, str):
+        return ""
+    path = Path(template).expanduser()
+    try:
+        if not path.is_file():
+            return "is neither true, false nor a file"
+        path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return "is not UTF-8 text"
+    except (OSError, ValueError) as error:
+        return f"cannot be read ({error})"
+    return ""
 
 
 def _unknown_keys(
@@ -196,6 +214,7 @@ def _contradictions(spec: CompareSpec) -> list[str]:
             given = f"--budget of {spec.budget}" if spec.budget is not None else f"--limit of {limit}"
             accepted = f"at most the {given} is" if limit.first == of_steps.first else f"items of the {given} are"
             faults.append(f"--trajectory-limit {of_steps}: {accepted} accepted")
+    faults += [*cluster_faults(spec), *(storage_faults(spec.storage) if spec.storage is not None else ())]
     faults += _not_sequential(spec)
     if spec.stored:
         return faults + stored_contradictions(spec)

@@ -34,3 +34,4 @@ def not_a_truth_value(value: object) -> object:
 Name = Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
 Positive = Annotated[int, BeforeValidator(not_a_truth_value), Field(gt=0)]
 WholeNumber = Annotated[int, BeforeValidator(not_a_truth_value), Field(ge=0)]
+Share = Annotated[float, BeforeValidator(not_a_truth_value), Field(gt=0, le=1024, allow_inf_nan=False)]

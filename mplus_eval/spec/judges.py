@@ -29,19 +29,25 @@ class JudgeKind:
     """Whether it grades single answers too, as an `AnswerGrader`."""
     tells_refusals: bool = False
     """Whether it tells refusals, as a `RefusalJudge`."""
+    loads_model: bool = False
+    """Whether it loads a model on the machine that judges."""
     people: bool = False
     """Whether people judge, who see a run's pairs in a file."""
+    acts: bool = False
+    """Whether it runs code or sends texts away, so that no file of a run may name one unasked."""
 
 
 KINDS = (
     # The reward model beside one of the models, as training leaves it, the held-out one, or the one of a directory.
-    JudgeKind("reward", ("referee", "reward", "reward:PATH"), ".*", "reward:PATH"),
+    JudgeKind("reward", ("referee", "reward", "reward:PATH"), ".*", "reward:PATH", loads_model=True),
     # A language model behind an OpenAI-compatible API; its key is read from OPENAI_API_KEY.
-    JudgeKind("llm", ("llm:MODEL@http://HOST:PORT/v1",), ".*@.*", "llm:MODEL@URL", grades=True, tells_refusals=True),
+    JudgeKind(
+        "llm", ("llm:MODEL@http://HOST:PORT/v1",), ".*@.*", "llm:MODEL@URL", grades=True, tells_refusals=True, acts=True
+    ),
     # Verdicts that people wrote into an exported file.
     JudgeKind("human", ("human:FILE.csv",), ".+", "human:FILE", people=True),
     # A function of prompt, answer and whether it ended; the higher value wins.
-    JudgeKind("function", ("function:MODULE:NAME",), ".*:.*"),
+    JudgeKind("function", ("function:MODULE:NAME",), ".*:.*", acts=True),
 )
 
 _FORMS = [form for kind in KINDS for form in kind.accepted]

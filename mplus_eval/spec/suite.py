@@ -28,6 +28,8 @@ def _stop_strings(value: object) -> object:
 
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+Choices = Literal["score", "generate"]
+"""Choices: the log-probability of each is asked, or the letter of the right one."""
 Examples = Literal["sampled", "fixed"]
 """Few-shot examples: as lm-eval's sampler gives them, most often drawn for each item, or the same for every item."""
 
@@ -57,6 +59,11 @@ class SuiteTask(Fields):
     max_gen_toks: int | None = Field(
         default=None, gt=0, description="most tokens of a generated answer; the definition's when absent"
     )
+    choices: Annotated[Choices | None, Accepts("score or generate")] = Field(
+        default=None,
+        description="generate: the letter of the right choice is asked for, and is another measure; what the suite's "
+        "`choices` says when absent",
+    )
     higher_is_better: bool = True
     margin: float | None = Field(
         default=None, gt=0, lt=1, description="non-inferiority margin; the suite's when absent"
@@ -83,6 +90,11 @@ class Suite(Fields):
     )
     shots: Annotated[Examples, Accepts("sampled or fixed")] = Field(
         default="sampled", description="fixed: the same few-shot examples for every item of a subtask, in all tasks"
+    )
+    choices: Annotated[Choices, Accepts("score or generate")] = Field(
+        default="score",
+        description="generate: choices are asked for as letters in all tasks, so that servers which tell no "
+        "log-probabilities can be asked; another measure than that of scored ones",
     )
     margin: float = Field(default=0.01, gt=0, lt=1, description="non-inferiority margin of the macro-average")
     task_margin: float = Field(default=0.02, gt=0, lt=1, description="non-inferiority margin of a task")
@@ -135,7 +147,10 @@ def load_suite(name_or_path: str) -> Suite:
         SpecError: with every fault of the file, or of the one that it extends.
     """
     suite = _load(name_or_path, Path(), ())
-    tasks = [task.model_copy(update={"examples": task.examples or suite.shots}) for task in suite.tasks]
+    tasks = [
+        task.model_copy(update={"examples": task.examples or suite.shots, "choices": task.choices or suite.choices})
+        for task in suite.tasks
+    ]
     return suite.model_copy(update={"tasks": tuple(tasks)})
 
 

@@ -85,7 +85,11 @@ def find_training(directory: Path) -> TrainingDirectory:
 def saved_steps(directory: Path) -> tuple[SavedStep, ...]:
     """The saved steps that have a training record, in order, without one that is the final model again."""
     final = read_record(directory)
-    records = [(path, record) for path in directory.glob("checkpoint-*") if (record := read_record(path))]
+    records = [
+        (path, record)
+        for path in directory.glob("checkpoint-*")
+        if (record := read_record(path)) and not record.damage(path)
+    ]
     steps = [SavedStep(path, record.step) for path, record in records if final is None or record.step != final.step]
     return tuple(sorted(steps, key=lambda saved: saved.step))
 
@@ -94,8 +98,16 @@ def not_whole(directory: Path) -> dict[Path, str]:
     """The saved steps that cannot be evaluated, in order, and why."""
     folders = _folders(directory)
     if read_record(directory) or any(read_record(path) for path in folders):
-        return {path: f"it has no {RECORD_FILE}, which is written last" for path in folders if not read_record(path)}
+        return {path: why for path in folders if (why := _lack_of_recorded(path))}
     return {path: why for path in folders if (why := _lack(path))}
+
+
+def _lack_of_recorded(path: Path) -> str | None:
+    """What a saved step of this project's trainer lacks, or None."""
+    record = read_record(path)
+    if record is None:
+        return f"it has no {RECORD_FILE}, which is written last"
+    return record.damage(path)
 
 
 def has_tokenizer(directory: Path) -> bool:
@@ -152,7 +164,8 @@ def _final_step(directory: Path, steps: list[SavedStep]) -> int:
     for saved in reversed(steps):
         if saved.step in (steps[-1].step, last.get("best_global_step")) and _weights_hash(saved.path) == weights:
             return saved.step
-    return int(_state(directory).get("global_step") or last.get("max_steps") or steps[-1].step)
+    told = (_state(directory).get("global_step"), last.get("max_steps"))
+    return next((step for step in told if type(step) is int and step > 0), steps[-1].step)
 
 
 def _folders(directory: Path) -> list[Path]:
@@ -198,6 +211,6 @@ def _object(path: Path) -> Mapping[str, Any]:
     """A JSON object; an empty one where there is none, or it is not whole."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -160,6 +160,11 @@ def _relative(weights: ArrayLike) -> Floats:
 
 
 def _codes(labels: ArrayLike) -> Integers:
+    if isinstance(labels, np.ndarray) and labels.dtype.kind == "U":
+        import pandas as pd
+
+        # The same numbers as below, without sorting every text.
+        return np.asarray(pd.factorize(labels.astype(object), sort=True)[0], dtype=np.int64)
     return np.unique(np.asarray(labels), return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
@@ -169,6 +174,8 @@ def _starts(ordered: Integers) -> Integers:
 
 def _merge_linked(stratum: Integers, cluster: Integers) -> Integers:
     """Merge strata that have a cluster in common, directly or through others."""
+    if not stratum.any():
+        return stratum
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -182,8 +189,10 @@ def _merge_linked(stratum: Integers, cluster: Integers) -> Integers:
 
 def _merge_singles(stratum: Integers, cluster: Integers) -> Integers:
     """Merge strata of one cluster; one that is left over joins the smallest other stratum."""
-    pairs = np.unique(np.stack([stratum, cluster]), axis=1)
-    names, groups = np.unique(pairs[0], return_counts=True)
+    if not stratum.any():
+        return stratum
+    n_labels = int(cluster.max()) + 1
+    names, groups = np.unique(np.unique(stratum * n_labels + cluster) // n_labels, return_counts=True)
     single = names[groups == 1]
     if single.size == 0 or names.size == 1:
         return stratum

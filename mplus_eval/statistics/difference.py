@@ -163,13 +163,13 @@ def find_difference(
     sign = 1 if higher_is_better else -1
     idle = ""
     if chance is not None and sign > 0 and scale == Scale():
-        low = float(mean_score(pair.before.scores, pair.before.design(), icc=icc).interval(level)[0])
+        low = float(mean_score(pair.before.scores, pair.before.design, icc=icc).interval(level)[0])
         margin = margin_of(margin, retain, low, chance)
         idle = nothing_to_preserve(low, chance, margin)
 
     def tested(items: PairedItems) -> Difference:
         values = sign * (items.after.scores - items.before.scores) / scale.width
-        design = items.before.design()
+        design = items.before.design
         if design.is_plain and all(np.isin(side.scores, (0.0, 1.0)).all() for side in (items.before, items.after)):
             test, significance = MCNEMAR, mcnemar_test(int(np.sum(values < 0)), int(np.sum(values > 0)))
         else:

@@ -6,6 +6,8 @@ either way. A true loss d adds to that: q + d of the pairs differ, of which q/2 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -13,6 +15,9 @@ from mplus_eval.statistics.design import Floats, Integers
 from mplus_eval.statistics.estimate import SPARSE_INFLATION
 from mplus_eval.statistics.score_interval import score_statistic
 
+_LARGEST_TABLE = 2**14
+"""Numbers of pairs up to which a table of critical numbers is made at once; beyond, only those that are asked for."""
+_MARGIN = 64
 _TAIL = 1e-9
 """Counts are left out where they hold less than this of the probability on either side."""
 
@@ -37,7 +42,7 @@ def power_of_difference(pairs: int, discordance: float, loss: float, level: floa
     lost, gained = shares(discordance, loss, added)
     counts = _likely(pairs, lost + gained)
     # With one more lost pair than this, the one-sided probability is at most level/2.
-    most = binom.isf(level / 2.0, counts, 0.5)
+    most = _most_by_chance(level, _table_size(int(counts[-1])))[counts]
     found = binom.sf(most, counts, lost / (lost + gained))
     return float(np.sum(binom.pmf(counts, pairs, lost + gained) * found))
 
@@ -117,6 +122,22 @@ def sparse_inflation(clusters: ArrayLike) -> Floats:
     return np.asarray(1.0 + SPARSE_INFLATION * k / (k + 1.0) ** 2)
 
 
+def _table_size(largest: int) -> int:
+    """Of a table that has an entry for this number: a power of two, so that few are made."""
+    return 1 << largest.bit_length()
+
+
+@lru_cache(maxsize=64)
+def _most_by_chance(level: float, size: int) -> Floats:
+    """For each number of discordant pairs below `size`, the lost ones that more than level/2 of all samples exceed.
+
+    A search asks for the same numbers some dozen times.
+    """
+    from scipy.stats import binom
+
+    return np.asarray(binom.isf(level / 2.0, np.arange(size), 0.5))
+
+
 def _likely(n: int, share: float) -> Integers:
     """The counts that n draws have with any probability worth summing."""
     from scipy.stats import binom
@@ -126,7 +147,18 @@ def _likely(n: int, share: float) -> Integers:
 
 
 def _most_gained_worse(lost: Integers, level: float) -> Integers:
-    """The most gained pairs with which McNemar's test finds a loss, by bisection; −1 where it finds none."""
+    """The most gained pairs with which McNemar's test finds a loss; −1 where it finds none."""
+    size = _table_size(int(lost[-1]))
+    return _most_gained(level, size)[lost] if size <= _LARGEST_TABLE else _search_most_gained(lost, level)
+
+
+@lru_cache(maxsize=64)
+def _most_gained(level: float, size: int) -> Integers:
+    """The same for each number of lost pairs below `size`, which a search asks for again and again."""
+    return _search_most_gained(np.arange(size), level)
+
+
+def _search_most_gained(lost: Integers, level: float) -> Integers:
     from scipy.stats import binom
 
     found, beyond = np.full_like(lost, -1), lost.copy()
@@ -138,7 +170,15 @@ def _most_gained_worse(lost: Integers, level: float) -> Integers:
 
 
 def _least_gained_better(lost: Integers, pairs: int, level: float) -> Integers:
-    """The fewest gained pairs with which McNemar's test finds a gain, by bisection."""
+    """The fewest gained pairs with which McNemar's test finds a gain; more than there are where it finds none."""
+    size = _table_size(min(2 * int(lost[-1]) + _MARGIN, pairs))
+    # What is a loss one way round is a gain the other way round.
+    if size <= _LARGEST_TABLE and (size > pairs or _most_gained(level, size)[-1] >= lost[-1]):
+        return np.minimum(np.searchsorted(_most_gained(level, size), lost), pairs + 1)
+    return _search_least_gained(lost, pairs, level)
+
+
+def _search_least_gained(lost: Integers, pairs: int, level: float) -> Integers:
     from scipy.stats import binom
 
     short, enough = lost.copy(), np.full_like(lost, pairs + 1)

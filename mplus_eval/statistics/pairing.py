@@ -96,6 +96,7 @@ class ScoredItems:
         """Items without a score over all items."""
         return self.n_failed / max(self.n_failed + len(self), 1)
 
+    @cached_property
     def design(self) -> Design:
         """Strata and clusters of the items; of subtasks that count alike, with weights that make them do so."""
         if self.measure.by_size:

@@ -51,7 +51,8 @@ def score_interval(up: ArrayLike, down: ArrayLike, size: ArrayLike, critical: Ar
         critical: quantile of the standard normal or of Student's t.
     """
     u, w, n, c = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (up, down, size, critical)))
-    return -_upper(w, u, n, c), _upper(u, w, n, c)
+    low, high = _upper(np.stack([w, u]), np.stack([u, w]), n, c)
+    return -low, high
 
 
 def _upper(up: Floats, down: Floats, size: Floats, critical: Floats) -> Floats:

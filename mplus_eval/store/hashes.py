@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from mplus_eval.store.files import write_whole
+from mplus_eval.errors import UsageError
+from mplus_eval.store.sealed import recall, write_sealed
 
 WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "*.gguf")
 TOKENIZER_FILES = (
@@ -86,9 +87,9 @@ def hash_file(path: Path) -> str:
         return _read_hash(real)
     times = f"{status.st_mtime_ns}|{status.st_ctime_ns}"
     key = f"{real}|{status.st_size}|{times}|{status.st_ino}|{_sample(real, status.st_size)}"
-    memory = cache_directory() / "hashes" / hash_text(key)
-    if memory.is_file():
-        return memory.read_text(encoding="ascii")
+    memory = cache_directory() / "hashes" / f"{hash_text(key)}.json"
+    if remembered := (recall(memory, always_sealed=True) or {}).get("hash"):
+        return str(remembered)
     is_settled = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) >= _UNSETTLED
     digest = _read_hash(real)
     if is_settled:
@@ -97,14 +98,49 @@ def hash_file(path: Path) -> str:
 
 
 def cache_directory() -> Path:
-    """The user's cache directory of this program."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mplus-eval"
+    """The user's cache directory of this program.
+
+    Raises:
+        UsageError: the user has no home, and no other place is named.
+    """
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mplus-eval"
+    except RuntimeError:
+        raise UsageError("no home directory is known to keep a cache in; name a folder in XDG_CACHE_HOME") from None
+
+
+def folder_hashes(directory: Path, without: Iterable[str] = (), *, deep: bool = False) -> dict[str, str]:
+    """Hash of every file in a folder by its name.
+
+    Args:
+        directory: the folder.
+        without: names that are left out, as hidden files are.
+        deep: whether files of folders within count too, by their paths.
+    """
+    left_out = frozenset(without)
+    paths = (path for path in sorted(directory.rglob("*") if deep else directory.iterdir()) if path.is_file())
+    return {
+        path.relative_to(directory).as_posix(): hash_file(path)
+        for path in paths
+        if not path.name.startswith(".") and path.name not in left_out
+    }
+
+
+def changed_file(directory: Path, hashes: Mapping[str, str]) -> str | None:
+    """The first file of a folder that is not what it was when its hash was taken, and in what; None where all are."""
+    for name, was in hashes.items():
+        try:
+            if hash_file(directory / name) != was:
+                return f"{name} is not what was written"
+        except OSError as error:
+            return f"{name} cannot be read: {error.strerror}"
+    return None
 
 
 def _remember(memory: Path, digest: str) -> None:
     """Note a hash; where the cache cannot be written, the file is simply read again next time."""
     with suppress(OSError):
-        write_whole(memory, digest)
+        write_sealed(memory, {"hash": digest})
 
 
 def _sample(path: Path, size: int) -> str:

@@ -15,6 +15,9 @@ from typing import ClassVar, Self
 
 import pyarrow as pa
 
+OUTSIDE = "outside the model: "
+"""What the error of an item begins with that failed for a reason which may pass, such as a server that was gone."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
@@ -100,6 +103,11 @@ class Answer:
             pa.field("error", pa.string()),
         ]
     )
+
+    @property
+    def failed_outside(self) -> bool:
+        """Whether it failed for a reason outside the model, so that it is asked again by the next run."""
+        return self.error is not None and self.error.startswith(OUTSIDE)
 
     @property
     def text(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Parts: the files of a cell, each whole or absent, each with what it was made of and a checksum of its own.
+"""Parts: the files of a cell, each whole or absent, each with what it was made of and a checksum (`checksummed`).
 
     part-00000.parquet    rows of one kind of record, at most a few hundred items
                           its metadata: the cell's fingerprint and its components, its place among the cell's parts
@@ -11,22 +11,25 @@ checksums is read as it is.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import Field, asdict, dataclass, field, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import pyarrow as pa
-from pyarrow import parquet
+from pyarrow import compute, parquet
 
-from mplus_eval.errors import UsageError
-from mplus_eval.store.files import write_whole
+from mplus_eval.store.checksummed import TEXTS, DamagedPartError, checksummed, damaged, open_checksummed
+from mplus_eval.store.files import move_away, write_new, write_whole
+from mplus_eval.store.sealed import forget
 
 _METADATA_KEY = b"mplus_eval"
-_CHECKSUM_KEY = b"mplus_eval_sha256"
-_NO_CHECKSUM = b"0" * 64
+_MOST_PARTS = 1_000_000
+"""Of one cell: a thousand times those of the largest task there is."""
 
 
 class Stored(Protocol):
@@ -52,10 +55,15 @@ class PartInfo:
     """Facts of the model as it was loaded, so that they are known although it need not be loaded again."""
     sources: dict[str, str] = field(default_factory=dict)
     """Hashes of the files that the items were read from, by name: no part of the fingerprint, which has the items."""
+    n_outside: int = 0
+    """Rows that failed for a reason outside the model, so that they are made again."""
+    spent: dict[str, int] = field(default_factory=dict)
+    """What asking a server took, all tries of all runs."""
+    texts_in: str = ""
+    """The folder beside the cell's own whose part of the same number has the texts of these rows, row by row."""
 
 
-class DamagedPartError(UsageError):
-    """A part is not what was written: half of it is there, or a bit of it has turned."""
+_INFO_FIELDS = tuple(each.name for each in fields(PartInfo))
 
 
 def part_path(folder: Path, index: int) -> Path:
@@ -63,20 +71,38 @@ def part_path(folder: Path, index: int) -> Path:
     return folder / f"part-{index:05d}.parquet"
 
 
-def write_part(path: Path, kind: type[Row], rows: Sequence[Row], info: PartInfo) -> None:
-    """Write one part so that it is either whole or absent, even when the process is killed while writing."""
+def write_part(path: Path, kind: type[Row], rows: Sequence[Row], info: PartInfo, *, once: bool = False) -> bool:
+    """Write one part so that it is either whole or absent, even when the process is killed while writing.
+
+    Args:
+        path: of the part.
+        kind: of its rows.
+        rows: all of them.
+        info: what it says of itself.
+        once: whether others may be writing the same part, of whom one alone shall finish it.
+
+    Returns:
+        Whether it was written; false where another finished it before.
+    """
     metadata = {_METADATA_KEY: json.dumps(asdict(info)).encode()}
     names = _field_names(kind)
     columns = {column: [getattr(row, names[column]) for row in rows] for column in kind.SCHEMA.names}
     table = pa.Table.from_pydict(columns, schema=kind.SCHEMA.with_metadata(metadata))
-    sink = pa.BufferOutputStream()
-    with parquet.ParquetWriter(sink, table.schema, compression="zstd") as writer:
-        writer.write_table(table)
-        writer.add_key_value_metadata({_CHECKSUM_KEY: _NO_CHECKSUM})
-    content = sink.getvalue().to_pybytes()
-    at = _checksum_at(content)
-    assert at is not None
-    write_whole(path, content[:at] + _digest(content, at) + content[at + len(_NO_CHECKSUM) :])
+    if info.texts_in:
+        table = table.drop_columns([name for name in TEXTS if name in table.column_names])
+    content = checksummed(table)
+    if once:
+        return _made_way(path, info) and write_new(path, content)
+    write_whole(path, content)
+    return True
+
+
+def _made_way(path: Path, info: PartInfo) -> bool:
+    """Remove what stands in a part's place and is worth less than it; false where nothing of the kind does."""
+    stored = fresh(path, info.fingerprint, info.n_parts)
+    if stored is not None and stored.n_outside <= info.n_outside:
+        return False
+    return not path.exists() or move_away(path, path.read_bytes())
 
 
 def read_part(path: Path, kind: type[Row]) -> list[Row]:
@@ -85,23 +111,21 @@ def read_part(path: Path, kind: type[Row]) -> list[Row]:
     Raises:
         DamagedPartError: the file is not what was written.
     """
-    names = _field_names(kind)
-    rows = read_columns(path, kind.SCHEMA.names).to_pylist(maps_as_pydicts="strict")
-    return [kind(**{names[column]: value for column, value in row.items()}) for row in rows]
+    return _rows(path, read_columns(path, kind.SCHEMA.names, kind), kind)
 
 
-def read_columns(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+def read_columns(path: Path, columns: Sequence[str] | None = None, kind: type[Stored] | None = None) -> pa.Table:
     """Return all columns of one part or those named; one that came later than the part is left out.
+
+    Args:
+        path: of the part.
+        columns: their names.
+        kind: of its rows, so that columns of other types are refused: a part may be somebody else's.
 
     Raises:
         DamagedPartError: the file is not what was written.
     """
-    content = pa.BufferReader(_checked(path))
-    try:
-        stored = parquet.read_schema(content).names
-        return parquet.read_table(content, columns=[name for name in columns or stored if name in stored])
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(path) from error
+    return _columns(path, open_checksummed(path), columns, kind)
 
 
 def part_info(path: Path) -> PartInfo | None:
@@ -110,18 +134,7 @@ def part_info(path: Path) -> PartInfo | None:
     Raises:
         DamagedPartError: the file is not what was written.
     """
-    if not path.exists():
-        return None
-    content = _checked(path)
-    try:
-        metadata = parquet.read_schema(pa.BufferReader(content)).metadata or {}
-    except (pa.ArrowException, OSError) as error:
-        # Torn, or no Parquet at all: arrow says either with either error.
-        raise _damaged(path) from error
-    if _METADATA_KEY not in metadata:
-        return None
-    stored = json.loads(metadata[_METADATA_KEY])
-    return PartInfo(**{entry.name: stored[entry.name] for entry in fields(PartInfo) if entry.name in stored})
+    return _info(path, open_checksummed(path)) if os.path.lexists(path) else None
 
 
 def fresh(path: Path, fingerprint: str, n_parts: int | None = None) -> PartInfo | None:
@@ -137,7 +150,7 @@ def fresh(path: Path, fingerprint: str, n_parts: int | None = None) -> PartInfo 
     try:
         info = part_info(path)
     except DamagedPartError:
-        path.replace(path.with_name(f"{path.name}.damaged"))
+        forget(path, f"{path} is damaged")
         return None
     if info is None or info.fingerprint != fingerprint or n_parts not in (None, info.n_parts):
         return None
@@ -156,18 +169,71 @@ def cell_parts(folder: Path, made_of: Mapping[str, str] | None = None) -> list[P
     Raises:
         DamagedPartError: a part is not what was written.
     """
-    first = part_info(part_path(folder, 0))
-    if first is None or any(first.components.get(key) != value for key, value in (made_of or {}).items()):
-        return []
-    paths = [part_path(folder, index) for index in range(first.n_parts)]
-    infos = [part_info(path) for path in paths]
-    return [path for path, info in zip(paths, infos, strict=True) if info and info.fingerprint == first.fingerprint]
+    return [path for path, _ in _opened_parts(folder, made_of)]
+
+
+def cell_tables(
+    folder: Path,
+    kind: type[Stored],
+    columns: Sequence[str],
+    made_of: Mapping[str, str] | None = None,
+    item_ids: Collection[str] | None = None,
+) -> Iterator[pa.Table]:
+    """Columns of each part of the cell of rows of a kind that lies in a folder: see `cell_parts` and `read_columns`.
+
+    With `item_ids` the rows of these items alone, of the parts that hold any.
+    """
+    wanted = None if item_ids is None else pa.array(sorted(item_ids), pa.string())
+    for path, file in _opened_parts(folder, made_of):
+        if wanted is None:
+            yield _columns(path, file, columns, kind)
+            continue
+        chosen = compute.is_in(_columns(path, file, ["item_id"], kind)["item_id"], wanted)
+        if compute.any(chosen).as_py():
+            yield _columns(path, file, columns, kind).filter(chosen)
 
 
 def read_cell(folder: Path, kind: type[Row], made_of: Mapping[str, str] | None = None) -> Iterator[Row]:
     """The rows of the cell that lies in a folder: see `cell_parts` and `read_part`."""
-    for path in cell_parts(folder, made_of):
-        yield from read_part(path, kind)
+    for path, file in _opened_parts(folder, made_of):
+        yield from _rows(path, _columns(path, file, kind.SCHEMA.names, kind), kind)
+
+
+def _opened_parts(folder: Path, made_of: Mapping[str, str] | None) -> Iterator[tuple[Path, parquet.ParquetFile]]:
+    """The parts of `cell_parts`, each read and verified once."""
+    path = part_path(folder, 0)
+    if not os.path.lexists(path):
+        return
+    file = open_checksummed(path)
+    first = _info(path, file)
+    if first is None or any(first.components.get(key) != value for key, value in (made_of or {}).items()):
+        return
+    yield path, file
+    for path in (part_path(folder, index) for index in range(1, first.n_parts)):
+        if os.path.lexists(path):
+            file = open_checksummed(path)
+            if (info := _info(path, file)) and info.fingerprint == first.fingerprint:
+                yield path, file
+
+
+def _is_sound(info: PartInfo) -> bool:
+    """Whether what a part says of itself is of the right types, since a part may be somebody else's."""
+    counts = (info.index, info.n_parts, info.n_outside, *_values(info.spent))
+    texts = (info.fingerprint, *_values(info.components), *_values(info.sources))
+    return (
+        all(isinstance(each, str) for each in texts)
+        and all(type(each) is int and 0 <= each < _MOST_PARTS * _MOST_PARTS for each in counts)
+        and info.n_parts <= _MOST_PARTS
+        and type(info.seconds) in (int, float)
+        and math.isfinite(info.seconds)
+        and isinstance(info.model, dict)
+        and info.texts_in in ("", "answers")
+    )
+
+
+def _values(mapping: object) -> Collection[object]:
+    """The values of a mapping; what is none is told by a value that nothing takes."""
+    return mapping.values() if isinstance(mapping, dict) else (None,)
 
 
 def _field_names(kind: type[Stored]) -> dict[str, str]:
@@ -175,32 +241,74 @@ def _field_names(kind: type[Stored]) -> dict[str, str]:
     return {field.metadata.get("column", field.name): field.name for field in fields(kind)}
 
 
-def _checked(path: Path) -> bytes:
-    """The bytes of a file, held against their checksum where they have one."""
-    content = path.read_bytes()
-    if _CHECKSUM_KEY in content:
-        at = _checksum_at(content)
-        if at is None or content[at : at + len(_NO_CHECKSUM)] != _digest(content, at):
-            raise _damaged(path)
-    return content
+def values_of(column: pa.ChunkedArray) -> list[Any]:
+    """The values of a column as Python has them; maps as dicts, some ten times as fast as arrow makes them."""
+    if not pa.types.is_map(column.type):
+        return list(column.to_pylist())
+    values: list[Any] = []
+    for chunk in column.chunks:
+        pairs = list(zip(chunk.keys.to_pylist(), chunk.items.to_pylist(), strict=True))
+        ends = chunk.offsets.to_pylist()
+        whole = zip(pairwise(ends), chunk.is_valid().to_pylist(), strict=True)
+        values += [dict(pairs[start:end]) if is_valid else None for (start, end), is_valid in whole]
+    return values
 
 
-def _damaged(path: Path) -> DamagedPartError:
-    return DamagedPartError(f"{path} is damaged; run the same `mplus-eval compare` again, which makes it anew")
+def _rows(path: Path, table: pa.Table, kind: type[Row]) -> list[Row]:
+    fields_of = _field_names(kind)
+    names = [fields_of[column] for column in table.column_names]
+    rows = zip(*map(values_of, table.columns), strict=True)
+    try:
+        return [kind(**dict(zip(names, row, strict=True))) for row in rows]
+    except TypeError as error:  # a column that there always was is not there
+        raise damaged(path) from error
 
 
-def _checksum_at(content: bytes) -> int | None:
-    """Where in a file the checksum stands: in the footer, behind its key and a few bytes of Thrift."""
-    start = content.rfind(_CHECKSUM_KEY) + len(_CHECKSUM_KEY)
-    for at in range(start, start + 8):
-        digits = content[at : at + len(_NO_CHECKSUM)]
-        if len(digits) == len(_NO_CHECKSUM) and all(byte in b"0123456789abcdef" for byte in digits):
-            return at
-    return None
+def _columns(
+    path: Path, file: parquet.ParquetFile, columns: Sequence[str] | None, kind: type[Stored] | None
+) -> pa.Table:
+    schema = file.schema_arrow
+    stored = schema.names
+    names = [name for name in columns or stored if name in stored]
+    if kind is not None and any(schema.field(name).type != kind.SCHEMA.field(name).type for name in names):
+        raise damaged(path)
+    try:
+        # Parts are small: starting threads takes longer than reading.
+        table = file.read(names, use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise damaged(path) from error
+    absent = [name for name in TEXTS if name not in stored and (columns is None or name in columns)]
+    return _with_texts(path, file, table, absent) if absent else table
 
 
-def _digest(content: bytes, at: int) -> bytes:
-    zeroed = hashlib.sha256(memoryview(content)[:at])
-    zeroed.update(_NO_CHECKSUM)
-    zeroed.update(memoryview(content)[at + len(_NO_CHECKSUM) :])
-    return zeroed.hexdigest().encode()
+def _with_texts(path: Path, file: parquet.ParquetFile, table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """Rows with the texts that the part beside has; as they are where none is told to have them."""
+    info = _info(path, file)
+    if info is None or not info.texts_in:
+        return table
+    # <run>/outcomes/<model>/<task>/part-00000.parquet, and <run>/answers/<model>/<task>/part-00000.parquet
+    beside = path.parents[3] / info.texts_in / path.relative_to(path.parents[2])
+    texts_file = open_checksummed(beside)
+    answers = _info(beside, texts_file)
+    if answers is None or answers.fingerprint != info.components.get(info.texts_in):
+        raise damaged(beside)
+    texts = _columns(beside, texts_file, names, None)
+    if len(texts) != len(table):
+        raise damaged(beside)
+    for name in texts.column_names:
+        table = table.append_column(texts.schema.field(name), texts[name])
+    return table
+
+
+def _info(path: Path, file: parquet.ParquetFile) -> PartInfo | None:
+    metadata = file.metadata.metadata or {}
+    if _METADATA_KEY not in metadata:
+        return None
+    try:
+        stored = json.loads(metadata[_METADATA_KEY])
+        info = PartInfo(**{name: stored[name] for name in _INFO_FIELDS if name in stored})
+    except (ValueError, TypeError, RecursionError) as error:
+        raise damaged(path) from error
+    if not _is_sound(info):
+        raise damaged(path)
+    return info

@@ -119,7 +119,7 @@ class _Table:
         """What is shown of one model's answer; what it was taken to say is left out where that is all it wrote."""
         own = self._every_prompt[key, row.prompt_hash]
         picked = _picked(row, choices)
-        said = "\n".join(row.generations or ()).strip()
+        said = "\n".join(row.generations).strip() if row.generations else ""
         return answer_texts(row) | without_nothing(
             {
                 "l": rounded(row.log_probabilities) if choices else None,
@@ -139,8 +139,10 @@ def _read(folder: Path, columns: Sequence[str], item_ids: set[str] | None = None
 
 def _picked(row: StoredAnswer, choices: Sequence[str] | None) -> int | None:
     """Which choice the metric looks at; of equal texts the likeliest one."""
-    values = row.log_probabilities or ()
-    places = [place for place, text in enumerate(choices or ()) if text == row.answer and place < len(values)]
+    values = row.log_probabilities
+    if not (values and choices) or row.answer not in choices:
+        return None
+    places = [place for place, text in enumerate(choices) if text == row.answer and place < len(values)]
     return max(places, key=lambda place: values[place], default=None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, Literal
 
 import matplotlib as mpl
@@ -211,6 +212,7 @@ def draw_legend(drawing: Drawing, rows: list[list[tuple[float, str, ModelStyle]]
             axes.text(x + 13, 16 * number + 8, name, color=colour(style.token), va="center")
 
 
+@cache
 def text_width(text: str) -> float:
     """The width of a text at 11 units, in the widest of the usual fonts."""
     if not text:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,23 +8,24 @@ from typing import Any
 
 import pytest
 from lm_eval.api.instance import Instance
-from tenacity import wait_none
 
 from mplus_eval.backends import Response, ServerError, load_backend, openai
 from mplus_eval.backends.openai import OpenAIModel
 from mplus_eval.models.locations import resolve_source
+from mplus_eval.servers.failures import Patience
+from mplus_eval.servers.usage import Spent
 from mplus_eval.spec.backends import BACKENDS, ServerApi
 from mplus_eval.spec.model import ModelSpec
-from tests.backends.requests import choices, generations, log_probabilities
+from tests.backends.requests import choices, generations, log_probabilities, texts
 from tests.conftest import TinyModel
-from tests.server import CompletionServer, serving
+from tests.server import CompletionServer, Reply, serving
 from tests.tiny_models import CHAT_TEMPLATE, around, build_model, retokenize
 
 
 @pytest.fixture(autouse=True)
-def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let lm-eval try again at once."""
-    monkeypatch.setattr("lm_eval.models.api_models.wait_exponential", lambda **_: wait_none())
+def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have requests tried again at once, and servers given up soon."""
+    monkeypatch.setattr(openai, "PATIENCE", Patience(timeout=5.0, silence=1.0, tries=3, first_wait=0.01))
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +162,9 @@ def test_a_server_that_encodes_itself_tells_no_ids(server: CompletionServer, tin
     with serving(CompletionServer(tiny_model(architecture="gpt2", context=512))) as other:
         backend = connect(other)
         (response,) = backend.respond(choices()[:1])
-    assert (response.prompt_tokens, response.scored_tokens, backend.facts.asking) == (None, None, None)
+    assert (response.prompt_tokens, response.scored_tokens) == (None, None)
+    assert backend.facts.asking is not None
+    assert backend.facts.asking.api == "completions (log-probabilities by echo)"
 
 
 def test_a_chat_template_brings_its_own_beginning_or_the_tokenizer_does(
@@ -204,40 +208,176 @@ def test_a_passing_failure_is_tried_again(server: CompletionServer, checkpoint: 
 
 
 @pytest.mark.parametrize("requests", [choices, generations])
-def test_a_lasting_failure_is_one_line(server: CompletionServer, checkpoint: Path, requests: Any) -> None:
+def test_a_lasting_failure_is_the_requests_own_and_outside_the_model(
+    server: CompletionServer, checkpoint: Path, requests: Any
+) -> None:
     backend = connect(server, tokenizer=str(checkpoint))
     server.failures = [500] * 3
-    with pytest.raises(ServerError) as caught:
-        backend.respond(requests()[:1])
-    assert str(caught.value) == f"the server {server.url}/completions answered 500 Internal Server Error, 3 times"
+    (response,) = backend.respond(requests()[:1])
+    assert response.error == f"outside the model: the server {server.url} answered 500 (told to fail), 3 times"
     assert len(server.completions) == 3
+    assert backend.respond(requests()[:1])[0].error is None
 
 
-def test_a_server_that_is_gone_is_one_line(checkpoint: Path) -> None:
+@pytest.mark.parametrize("requests", [choices, generations])
+def test_a_request_that_is_refused_fails_alone(server: CompletionServer, checkpoint: Path, requests: Any) -> None:
+    backend = connect(server, tokenizer=str(checkpoint))
+    server.failures = [Reply(400, '{"message": "too long"}')]
+    responses = backend.respond(requests()[:2])
+    assert sorted(response.error or "" for response in responses) == [
+        "",
+        f"the server {server.url} answered 400 (too long)",
+    ]
+
+
+def test_a_server_that_is_gone_is_one_line(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai, "PATIENCE", Patience(silence=1.0, tries=1000, first_wait=0.01))
     with serving(CompletionServer(checkpoint)) as server:
         backend = connect(server, tokenizer=str(checkpoint))
-    with pytest.raises(ServerError, match=r"could not be reached \(.*\), 3 times$"):
-        backend.respond(generations()[:1])
+        url = server.url
+    words = rf"^the server {url} has not answered for 1 s: it could not be reached \(.*\)$"
+    with pytest.raises(ServerError, match=words):
+        backend.respond(generations() * 50)
 
 
-def test_a_silent_server_is_given_up(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import socket
-
-    monkeypatch.setattr(openai, "TIMEOUT_SECONDS", 1)
-    monkeypatch.setattr(openai, "TRIES", 2)
-    with serving(CompletionServer(checkpoint)) as server, socket.create_server(("127.0.0.1", 0)) as silent:
-        backend = connect(server, tokenizer=str(checkpoint))
-        backend.lm.base_url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1/completions"
-        with pytest.raises(ServerError, match="did not answer within 1 s, 2 times"):
-            backend.respond(generations()[:1])
+def test_a_server_that_is_gone_for_a_moment_loses_nothing(server: CompletionServer, checkpoint: Path) -> None:
+    backend = connect(server, tokenizer=str(checkpoint))
+    server.failures = [503] * 8
+    assert all(response.error is None for response in backend.respond(choices()))
 
 
 def test_half_a_surrogate_pair_becomes_a_text_that_can_be_stored(server: CompletionServer, checkpoint: Path) -> None:
+    backend = connect(server, tokenizer=str(checkpoint))
     server.broken_reply = {"choices": [{"index": 0, "text": "a\ud83d b"}]}
-    assert connect(server, tokenizer=str(checkpoint)).respond(generations()[:1])[0].text == "a? b"
+    assert backend.respond(generations()[:1])[0].text == "a? b"
 
 
-def test_a_reply_without_log_probabilities_is_one_line(server: CompletionServer, checkpoint: Path) -> None:
-    server.broken_reply = {"choices": [{"index": 0, "text": "x", "logprobs": None}]}
-    with pytest.raises(ServerError, match=r"answered what is no completion .* need echo and logprobs, 3 times"):
-        connect(server, tokenizer=str(checkpoint)).respond(choices()[:1])
+def test_no_text_is_an_empty_one(server: CompletionServer, checkpoint: Path) -> None:
+    backend = connect(server, tokenizer=str(checkpoint))
+    server.broken_reply = {"choices": [{"index": 0, "text": None, "finish_reason": "length"}]}
+    response = backend.respond(generations()[:1])[0]
+    assert (response.text, response.ended, response.error) == ("", False, None)
+
+
+@pytest.mark.parametrize(
+    ("logprobs", "words"),
+    [
+        (None, "prompt log-probabilities need echo and logprobs"),
+        ({"token_logprobs": [None, -1.0], "top_logprobs": [None, {"a": -1.0}]}, "fewer log-probabilities than tokens"),
+        ({"token_logprobs": [None] * 99, "top_logprobs": [{"a": 0.0}] * 99}, "a token without a log-probability"),
+        ({"token_logprobs": [-1.0] * 99, "top_logprobs": [None] * 99}, "no top_logprobs"),
+    ],
+)
+def test_log_probabilities_that_are_none_fail_the_request(
+    server: CompletionServer, checkpoint: Path, logprobs: object, words: str
+) -> None:
+    backend = connect(server, tokenizer=str(checkpoint))
+    server.broken_reply = {"choices": [{"index": 0, "text": "x", "logprobs": logprobs}]}
+    (response,) = backend.respond(choices()[:1])
+    assert response.log_probability is None
+    assert response.error is not None
+    assert response.error.startswith(
+        f"outside the model: the server {server.url} answered what is no completion ({words}"
+    )
+
+
+def test_vllms_own_log_probabilities_of_a_prompt_do_as_well(server: CompletionServer, checkpoint: Path) -> None:
+    server.refuses = lambda body: 400 if "echo" in body else None
+    backend = connect(server, tokenizer=str(checkpoint))
+    responses, expected = backend.respond(choices()), local(checkpoint).respond(choices())
+    assert log_probabilities(responses) == pytest.approx(log_probabilities(expected), abs=1e-3)
+    assert [response.is_greedy for response in responses] == [response.is_greedy for response in expected]
+    assert "echo" not in server.completions[0]
+
+
+def test_whole_texts_get_the_log_probability_of_the_backend_hf(server: CompletionServer, checkpoint: Path) -> None:
+    responses = connect(server, tokenizer=str(checkpoint)).respond(texts())
+    expected = local(checkpoint).respond(texts())
+    assert log_probabilities(responses) == pytest.approx(log_probabilities(expected), abs=1e-3)
+
+
+def test_a_server_without_log_probabilities_is_not_asked_for_them(server: CompletionServer, checkpoint: Path) -> None:
+    server.refuses = lambda body: 400 if {"echo", "prompt_logprobs"} & set(body) else None
+    backend = connect(server, tokenizer=str(checkpoint))
+    assert {response.error for response in backend.respond(choices())} == {openai.UNTOLD}
+    assert server.completions == []
+    assert backend.respond(generations())[0].error is None
+
+
+def test_stop_strings_are_cut_here_too(server: CompletionServer, checkpoint: Path) -> None:
+    backend = connect(server, tokenizer=str(checkpoint))
+    server.broken_reply = {"choices": [{"index": 0, "text": "yes\nQuestion", "finish_reason": "length"}]}
+    response = backend.respond(generations()[:1])[0]
+    assert (response.text, response.ended) == ("yes", True)
+
+
+def samples(n: int = 4) -> list[Any]:
+    settings = {"until": [], "max_gen_toks": 2, "do_sample": True, "temperature": 1.0}
+    return [Instance("generate_until", {}, ("no", {**settings, "seed": seed}), seed) for seed in range(n)]
+
+
+def test_samples_of_a_prompt_are_one_request(server: CompletionServer, checkpoint: Path) -> None:
+    said = connect(server, tokenizer=str(checkpoint)).respond(samples())
+    (request,) = server.completions
+    assert (request["n"], request["seed"]) == (4, 0)
+    assert [(response.text or "")[-1] for response in said] == ["0", "1", "2", "3"]
+
+
+def test_samples_that_a_server_does_not_give_are_asked_for_one_by_one(
+    server: CompletionServer, checkpoint: Path
+) -> None:
+    server.gives_samples = False
+    backend = connect(server, tokenizer=str(checkpoint))
+    assert len(backend.respond(samples())) == 4
+    assert [(one.get("n"), one["seed"]) for one in server.completions][:1] == [(4, 0)]
+    assert sorted((one.get("n"), one["seed"]) for one in server.completions[1:]) == [(None, 1), (None, 2), (None, 3)]
+    backend.respond(samples(2))
+    assert "n" not in server.completions[-1]
+
+
+def test_samples_that_are_refused_together_are_asked_for_one_by_one(server: CompletionServer, checkpoint: Path) -> None:
+    server.refuses = lambda body: 400 if "n" in body else None
+    responses = connect(server, tokenizer=str(checkpoint)).respond(samples())
+    assert [response.error for response in responses] == [None] * 4
+    assert sorted(one["seed"] for one in server.completions[1:]) == [0, 1, 2, 3]
+
+
+def test_a_prompt_that_is_refused_alone_too_says_nothing_of_samples(server: CompletionServer, checkpoint: Path) -> None:
+    backend = connect(server, tokenizer=str(checkpoint))
+    server.failures = [400] * 4
+    assert all(response.error for response in backend.respond(samples(3)))
+    server.completions.clear()
+    assert len(backend.respond(samples(3))) == 3
+    assert [one.get("n") for one in server.completions] == [3]
+
+
+def test_no_more_requests_are_under_way_than_the_model_says(server: CompletionServer, checkpoint: Path) -> None:
+    server.seconds = 0.05
+    connect(server, tokenizer=str(checkpoint), concurrency=2).respond(choices())
+    assert server.most_under_way == 2
+
+
+def test_what_was_spent_is_told(server: CompletionServer, checkpoint: Path) -> None:
+    server.usage = {"prompt_tokens": 7, "completion_tokens": 2}
+    backend = connect(server, tokenizer=str(checkpoint))
+    backend.respond(generations())
+    assert backend.facts.spent == Spent(n_requests=2, tokens_in=14, tokens_out=4)
+    assert "spent" not in backend.facts.as_json()
+
+
+def test_the_key_stands_in_no_error_and_no_log(
+    server: CompletionServer, checkpoint: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = "sk-a-key-that-must-not-be-seen"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    server.key = key
+    backend = connect(server, tokenizer=str(checkpoint))
+    server.failures = [Reply(500, json.dumps({"error": {"message": f"failed for Bearer {key}"}}))] * 3
+    with caplog.at_level("DEBUG"):
+        (response,) = backend.respond(generations()[:1])
+    assert response.error is not None
+    assert "failed for Bearer ***" in response.error
+    server.key = "another"
+    with caplog.at_level("DEBUG"), pytest.raises(ServerError) as caught:
+        backend.respond(generations()[:1])
+    assert key not in f"{caught.value} {caplog.text} {backend.facts} {response}"

@@ -191,7 +191,7 @@ def test_subtasks_that_count_alike_are_averaged_with_their_own_variances() -> No
     # V = (1/K²) Σ V_s: of the first subtask 0.1 · 0.9 / 39, of the second none.
     measure = Measure(by_size=False)
     pair = PairedItems.of(*(ScoredItems.of(outcomes[model, "t"], "acc,none", measure) for model in ("base", "plus")))
-    variance = pair.before.design().variance(pair.after.scores - pair.before.scores)
+    variance = pair.before.design.variance(pair.after.scores - pair.before.scores)
     assert variance.value == pytest.approx(0.1 * 0.9 / 39 / 4)
 
 

@@ -14,7 +14,7 @@ import mplus_eval
 from mplus_eval import reports
 from mplus_eval.backends import Response
 from mplus_eval.capability.noise_floor import NoiseRerun, flip_rate, is_above
-from mplus_eval.pipeline import evaluate as evaluate_module
+from mplus_eval.pipeline.executors import worker as worker_module
 from mplus_eval.records.comparison import Comparison, NoiseFloor
 from mplus_eval.reports import write_report
 from mplus_eval.spec.model import ModelSpec
@@ -181,7 +181,7 @@ class Runs:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.loaded = folder, list[str]()
         self.before: Any = None
-        monkeypatch.setattr(evaluate_module, "load_backend", self._load)
+        monkeypatch.setattr(worker_module, "load_backend", self._load)
         monkeypatch.setattr(reports, "write_report", lambda _path: None)
 
     def _load(self, _backend: str, model: ModelSpec, _source: Any) -> BatchedBackend:

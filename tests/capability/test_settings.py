@@ -43,6 +43,12 @@ def test_a_definition_of_the_package_is_known_by_name(mplus: Suite) -> None:
     assert resolve_tasks(mplus, ["drop_answers"], tasks_dir=None)[0].lm_eval == "drop_answers"
 
 
+def test_choices_of_a_task_outside_the_suite_are_asked_as_the_suites_are() -> None:
+    suite = Suite(name="s", choices="generate", tasks=(SuiteTask(name="one", lm_eval="boolq"),))
+    (task,) = resolve_tasks(suite, ["arc_easy"], tasks_dir=None)
+    assert task.choices == "generate"
+
+
 def test_a_definition_of_the_users_folder_is_known_by_name(mplus: Suite, tmp_path: Path) -> None:
     write_task(tmp_path / "deep", "sums")
     assert resolve_tasks(mplus, ["sums"], tasks_dir=tmp_path)[0] == SuiteTask(name="sums", lm_eval="sums")

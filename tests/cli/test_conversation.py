@@ -138,14 +138,14 @@ def test_peoples_verdicts_come_in_beside_the_judge_or_before_it(
     assert f"{n_pairs} pairs: {pairs}" in capsys.readouterr().out
     assert not {"plus", "base"} & set(pairs.read_text().split())
 
-    assert cli.run(["conversation", "import", str(tmp_path / "run"), str(pairs)]) == 0
+    assert cli.run(["conversation", "import", str(tmp_path / "run"), str(pairs), "--judge", LONGER]) == 0
     found = conversation(tmp_path)
     assert list(found.judges) == ["n_words", "human"]
     second = found.models["plus"].second_judge
     assert second is not None
     assert (second.win_rate.value, second.win_rate.ties) == (0.5, found.n_turns)
 
-    assert cli.run(["conversation", "import", str(tmp_path / "run"), str(pairs), "--decide"]) == 0
+    assert cli.run(["conversation", "import", str(tmp_path / "run"), str(pairs), "--decide", "--judge", LONGER]) == 0
     assert list(conversation(tmp_path).judges) == ["human", "n_words"]
 
 
@@ -162,7 +162,7 @@ def test_a_wrong_file_changes_nothing(
     else:
         pairs.write_text("id,verdict\np0,A\n")
     before = (tmp_path / "run" / "comparison.json").read_bytes()
-    assert cli.run(["conversation", "import", str(tmp_path / "run"), str(pairs)]) == 2
+    assert cli.run(["conversation", "import", str(tmp_path / "run"), str(pairs), "--judge", LONGER]) == 2
     assert "mplus-eval: " in capsys.readouterr().err
     assert (tmp_path / "run" / "comparison.json").read_bytes() == before
 

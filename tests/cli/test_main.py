@@ -88,6 +88,14 @@ def test_another_operating_system_error_is_a_bug(monkeypatch: pytest.MonkeyPatch
     assert left_with(monkeypatch, OSError(errno.EIO, "input/output error")) == 70
 
 
+@pytest.mark.parametrize("fault", [errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG])
+def test_a_fault_of_a_place_is_one_line_that_names_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fault: int
+) -> None:
+    assert left_with(monkeypatch, OSError(fault, "No way", "/its/hidden", None, "/its/place")) == 2
+    assert capsys.readouterr().err == "mplus-eval: /its/place: No way\n"
+
+
 def test_letters_that_the_output_lacks_are_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on Windows, where what is piped has 256 letters."""
     piped = io.BytesIO()

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from mplus_eval.backends.base import Response
+from mplus_eval.conversation.draws import draw_turns
 from mplus_eval.conversation.generate import generate
 from mplus_eval.conversation.items import Dialogue, DialogueSet, DialogueTask
+from mplus_eval.models.cells import Part
+from mplus_eval.models.chat_format import format_of
 from mplus_eval.spec.conversation import ConversationSettings
 from mplus_eval.store.outcomes import Answer
 from tests.talkers import Say, Talker
@@ -108,3 +111,14 @@ def test_what_changes_answers_changes_the_cell() -> None:
     assert one.generation_key != asked(ONE, temperature=0.5).generation_key
     assert one.generation_key == asked(ONE, judges=("reward",)).generation_key
     assert one.name == "dialogues"
+
+
+def test_what_is_counted_beforehand_is_what_is_asked_but_for_the_answers() -> None:
+    talker, what = Talker("m", lambda prompt, rng: ""), asked(TWO, ONE)
+    rows_of(talker, what)
+    chat = format_of(talker, own_template=True)
+    first, second = draw_turns(what, [Part(0, "dialogues", range(2))], chat, seed=0)
+    assert [request.args for item in (*first.items, *second.items) for request in item] == [
+        request.args for request in talker.asked
+    ]
+    assert (first.n_items, first.counts_items, second.n_items, second.counts_items) == (2, True, 1, False)

@@ -32,4 +32,4 @@ def run(run_directory: Path) -> StoredRun:
 @pytest.fixture(scope="session")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
     """A run whose every free text tries to be more than text."""
-    return StoredRun.read(write_hostile(tmp_path_factory.mktemp("exports") / "hostile"))
+    return write_hostile(tmp_path_factory.mktemp("exports") / "hostile")

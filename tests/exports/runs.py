@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mplus_eval.exports import StoredRun
 from mplus_eval.records.comparison import Comparison
+from mplus_eval.store.run_directory import RunDirectory
 from tests.reports import build, build_conversation, build_toxicity
 
 PATHS = ("/home/jo/secret runs/plus", "~/models/base")
@@ -78,8 +80,11 @@ HOSTILE = (
 )
 
 
-def write_hostile(directory: Path) -> Path:
-    """Free texts that begin formulae, LaTeX commands and terminal escapes; and a model that is called so."""
+def write_hostile(directory: Path) -> StoredRun:
+    """Free texts that begin formulae, LaTeX commands and terminal escapes; and tasks that are called so.
+
+    No stored run with such names is read, so that it is made of what it holds.
+    """
     comparison = build.full()
     tasks = {
         HOSTILE[place % len(HOSTILE)] + f"_{place}": task.model_copy(
@@ -93,4 +98,5 @@ def write_hostile(directory: Path) -> Path:
     }
     update = {"tasks": tasks, "models": models, "suite": HOSTILE[3], "missing": ()}
     directory.mkdir(parents=True)
-    return build.write_run(directory, comparison.model_copy(update=update))
+    comparison = comparison.model_copy(update=update)
+    return StoredRun(RunDirectory(build.write_run(directory, comparison)), comparison)

@@ -127,11 +127,20 @@ CHANGES = {
 """Difference, half of its interval and verdict, on each of the two tasks."""
 
 
-def three_models() -> Comparison:
-    """A model that kept what the base knew, one that forgot it, and one of which there is not enough data."""
-    names = ("base", *SUITES)
-    contrasts = {name: reports.contrast(change, half, verdict) for name, (change, half, verdict) in CHANGES.items()}
-    scores = {name: reports.score(0.8 + CHANGES.get(name, (0.0,))[0]) for name in names}
+ROLES = {"base": "base", "kept": "plus", "forgetful": "sft", "few": "instruct"}
+
+
+def three_models(*models: str) -> Comparison:
+    """A model that kept what the base knew, one that forgot it, and one of which there is not enough data.
+
+    Args:
+        *models: those that are in it; all three when none is named.
+    """
+    suites = {name: summary for name, summary in SUITES.items() if name in models or not models}
+    changes = {name: CHANGES[name] for name in suites}
+    names = ("base", *suites)
+    contrasts = {name: reports.contrast(change, half, verdict) for name, (change, half, verdict) in changes.items()}
+    scores = {name: reports.score(0.8 + changes.get(name, (0.0,))[0]) for name in names}
     subjects = {
         name: Subject(
             n_items=100,
@@ -139,7 +148,7 @@ def three_models() -> Comparison:
             contrasts={
                 model: SubjectContrast(difference=change, ci=(change - 0.1, change + 0.1), n_pairs=100, p_value=0.5,
                                        p_adjusted=1.0)
-                for model, (change, _, _) in CHANGES.items()
+                for model, (change, _, _) in changes.items()
             },
         )
         for name in ("anatomy", "law")
@@ -151,16 +160,11 @@ def three_models() -> Comparison:
     return Comparison(
         baseline="base",
         suite="small",
-        models={
-            "base": reports.model("base"),
-            "kept": reports.model("plus"),
-            "forgetful": reports.model("sft"),
-            "few": reports.model("instruct"),
-        },
+        models={name: reports.model(ROLES[name]) for name in names},
         tasks=tasks,
-        summary={"base": Summary(macro_average=0.8, ci=(0.79, 0.81)), **SUITES},
+        summary={"base": Summary(macro_average=0.8, ci=(0.79, 0.81)), **suites},
         toxicity=toxicity(**{name: harmless(name) for name in names}),
-        conversation=conversation(**{name: talking(Verdict.IMPROVED) for name in SUITES}),
+        conversation=conversation(**{name: talking(Verdict.IMPROVED) for name in suites}),
     )
 
 

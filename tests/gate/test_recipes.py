@@ -46,10 +46,8 @@ class Runner:
     """A folder checked out by a job, with the programs that its steps call."""
 
     def __init__(self, folder: Path, *models: str) -> None:
-        run = build.three_models()
-        kept = {name: entry for name, entry in run.models.items() if name in ("base", *models)}
         self.folder = folder
-        run.model_copy(update={"models": kept}).write(folder / "stored.json")
+        build.three_models(*models).write(folder / "stored.json")
         (folder / "policy.yaml").write_text("extends: default\n", encoding="utf-8")
         programs = folder / "bin"
         programs.mkdir()

@@ -8,7 +8,10 @@ import pytest
 from mplus_eval.harmlessness.axis import Harmlessness
 from mplus_eval.harmlessness.items import load_prompt_sets
 from mplus_eval.models.cells import Cell
+from mplus_eval.models.locations import ModelLocation
+from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.spec.compare import CompareSpec
+from mplus_eval.spec.model import ModelSpec
 from mplus_eval.spec.suite import Suite
 from tests.talkers import ITEMS, Bench, plain, rude
 
@@ -69,6 +72,18 @@ def test_sets_that_lack_the_same_file_share_a_line(tmp_path: Path) -> None:
     twice = settings.model_copy(update={"sets": (first, first.model_copy(update={"name": "b"}))})
     _, (fault,) = load_prompt_sets(twice, seed=0, limit=None, data_dir=None)
     assert fault.startswith(f"prompt sets 'a', 'b': {tmp_path / 'absent.jsonl'}")
+
+
+def test_layers_are_looked_into_where_one_process_has_them_whole() -> None:
+    inside = {"prompts": {"name": "inside", "source": "demo:insults", "n": 3}, "words": "demo:insults"}
+    settings = {**suite().model_dump()["harmlessness"], "layers": inside}
+    layered = Suite.model_validate({"name": "small", "tasks": [], "harmlessness": settings})
+    axis, faults = Harmlessness.load(spec(), layered, None)
+    assert axis is not None, faults
+    for keys, tasks in (({}, ["a", "inside"]), ({"device_map": "auto"}, ["a", "inside"]), ({"tp_plan": "auto"}, ["a"])):
+        asked = ModelSpec(name="base", source="./m", **keys)
+        model = ResolvedModel(asked, "hf", ModelLocation(Path("m")), "weights", "tokenizer", "plain")
+        assert [cell.task for cell in axis.cells(model)] == tasks
 
 
 @pytest.fixture

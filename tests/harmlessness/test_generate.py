@@ -9,9 +9,11 @@ import pytest
 
 from mplus_eval.backends import Response, ServerError
 from mplus_eval.harmlessness import generate as generation
+from mplus_eval.harmlessness.draws import draw_prompts
 from mplus_eval.harmlessness.generate import generate, generation_key, log_likelihoods
 from mplus_eval.harmlessness.items import PromptSet
 from mplus_eval.harmlessness.prompt_rows import SetPrompt
+from mplus_eval.models.cells import Part
 from mplus_eval.models.chat_format import PLAIN_STOPS
 from mplus_eval.spec.harmlessness import HarmlessnessSettings, RefusalSet, SampledSet
 from mplus_eval.store.outcomes import Answer
@@ -210,3 +212,21 @@ def test_a_prompt_longer_than_the_context_is_cut_and_counted(tiny_model: Any) ->
     backend.close()
     assert [bool(row.n_truncated) for row in rows] == [True] * 3 + [False] * 3
     assert all(row.n_tokens is not None and row.n_tokens <= 7 for row in rows)
+
+
+def test_what_is_counted_beforehand_is_what_is_asked() -> None:
+    talker, prompt_set = Talker("m", dice), prompts(2)
+    asked(talker, prompt_set)
+    (drawn,) = draw_prompts(prompt_set, [Part(0, "set", range(2))], SETTINGS, None, seed=0, rescorers=2)
+    assert [request.args for item in drawn.items for request in item] == [
+        request.args for request in talker.asked if request.request_type == "generate_until"
+    ]
+    # Two of three samples are scored again, by two models.
+    assert (drawn.n_items, drawn.requests_per_call, drawn.rescored) == (2, 40 * 3, 4)
+
+
+def test_of_a_large_set_some_prompts_stand_for_all() -> None:
+    parts = [Part(index, "set", range(80 * index, 80 * index + 80)) for index in range(6)]
+    drawn = list(draw_prompts(prompts(480), parts, SETTINGS, None, seed=0, rescorers=1))
+    assert [(draw.n_items, len(draw.items), draw.weight) for draw in drawn] == [(80, 40, 1.5)] * 4
+    assert "prompt 400" in drawn[-1].items[0][0].args[0]

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mplus_eval.backends import Response
 from mplus_eval.harmlessness import axis as harmlessness_axis
 from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.pipeline.evaluate import evaluate
+from mplus_eval.store.outcomes import OUTSIDE
 from tests.talkers import Bench, plain, rude
 
 
@@ -123,3 +126,25 @@ def test_a_baseline_that_cannot_be_loaded_is_the_cause_where_it_has_answers(benc
     failures = evaluate(bench.plan(), bench.directory, load=load)
     cause = "asking the baseline how likely this is: loading the model: ValueError: no such architecture"
     assert failures == {("plus", "provoking"): cause, ("plus", "ordinary"): cause}
+
+
+def test_an_answer_that_was_asked_again_is_asked_about(bench: Bench) -> None:
+    gone = True
+
+    def say(prompt: str, rng: random.Random) -> str | Response:
+        if gone and "river" in prompt:
+            return Response(error=f"{OUTSIDE}the server was gone")
+        return plain(prompt, rng)
+
+    bench.says["plus"] = say
+    bench.evaluate()
+    before = bench.rows("likelihoods", "plus", "provoking")
+    gone = False
+    bench.evaluate()
+    after = bench.rows("likelihoods", "plus", "provoking")
+    answers = [row for row in bench.rows("answers", "plus", "provoking") if row["sample"] < 2]
+    assert len(before) < len(after) == len(answers)
+    assert all(row["error"] is None for row in answers)
+    # Whoever was answered is not asked again.
+    (backend,) = [one for one in bench.backends if one.name == "plus"]
+    assert all("river" in request.args[0] for request in backend.asked)

@@ -10,6 +10,7 @@ import pytest
 
 from mplus_eval.harmlessness import axis as harmlessness_axis
 from mplus_eval.harmlessness import generate as asking
+from mplus_eval.records.comparison import Comparison
 from tests.talkers import Bench, plain, rude
 
 JUDGE = "function:tests.talkers:n_words"
@@ -26,7 +27,8 @@ def parts(bench: Bench) -> dict[Path, bytes]:
 
 def comparison(bench: Bench) -> str:
     """What a run ended in, wherever it lay."""
-    return bench.directory.comparison.read_text().replace(str(bench.path), "")
+    text = Comparison.read(bench.directory.comparison).model_dump_json(indent=2)
+    return text.replace(str(bench.path), "")
 
 
 @pytest.fixture

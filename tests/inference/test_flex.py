@@ -40,3 +40,24 @@ def test_it_is_what_the_segments_one_by_one_say(window: int | None, softcap: flo
     out, lse = flex_attention_of_pack(state, 0, query, key, value, softmax)
     assert torch.allclose(out, expected, atol=1e-5)
     assert torch.allclose(lse, total, atol=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("softcap", [None, 5.0])
+@pytest.mark.parametrize("window", [None, 4])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.bfloat16, 3e-2)])
+def test_compiled_on_a_gpu_it_says_the_same(
+    window: int | None, softcap: float | None, dtype: torch.dtype, tolerance: float
+) -> None:
+    generator = torch.Generator().manual_seed(1)
+    query = torch.randn(1, 4, 12, 16, generator=generator)
+    key, value = (torch.randn(1, 2, 12, 16, generator=generator) for _ in range(2))
+    softmax = Softmax(0.25, window, softcap)
+    expected, total = attention_by_segment(pack(), 0, query, key, value, softmax)
+    state = pack()
+    (carried,) = state.carried
+    carried.layers = [(keys.to("cuda", dtype), values.to("cuda", dtype)) for keys, values in carried.layers]
+    tensors = (each.to("cuda", dtype) for each in (query, key, value))
+    out, lse = flex_attention_of_pack(state, 0, *tensors, softmax)
+    assert torch.allclose(out.float().cpu(), expected, atol=tolerance)
+    assert torch.allclose(lse.cpu(), total, atol=tolerance)

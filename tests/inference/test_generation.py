@@ -229,6 +229,15 @@ def test_samples_depend_on_their_seed_only(llama: Any, sampling: Sampling) -> No
     assert turned[len(others) :] == alone[::-1]
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("family", ["llama", "gemma2"])
+def test_a_gpu_generates_what_a_processor_does(family: str) -> None:
+    model, texts = build(family), sharing(4)
+    prompts = [Prompt(text, 12, sampling, 3) for text in texts for sampling in (None, Sampling(0.8, top_p=0.9))]
+    expected = TreeGenerator(model, Budget(tokens=64)).generate(prompts)
+    assert TreeGenerator(model.to("cuda"), Budget(tokens=64)).generate(prompts) == expected
+
+
 @pytest.mark.parametrize("sampling", [Sampling(1.5), Sampling(2.0, top_p=0.999)])
 def test_frequencies_agree_with_the_softmax(sampling: Sampling) -> None:
     model = build("llama", vocab_size=7)

@@ -14,7 +14,7 @@ from mplus_eval.judges.client import JudgeClient
 from mplus_eval.judges.endpoint import Endpoint
 from mplus_eval.judges.errors import UnansweredError
 from mplus_eval.judges.prompt import JudgePrompt, pairwise_prompt
-from mplus_eval.judges.usage import UsageTracker
+from mplus_eval.servers.usage import UsageTracker
 from tests.judges.server import KEY, NAME, ChatServer, Failure, asked_text, prefers, refusing, serving, verdict
 
 GARBAGE = "I would rather not say."

@@ -11,7 +11,7 @@ import pytest
 from mplus_eval.judges.base import Judgement, PairwiseItem, Question, SingleAnswer
 from mplus_eval.judges.endpoint import Endpoint
 from mplus_eval.judges.llm import LlmJudge
-from mplus_eval.judges.usage import Price
+from mplus_eval.servers.usage import Price
 from tests.judges.server import KEY, NAME, ChatServer, Failure, asked_text, grade, prefers, refusing, serving, verdict
 
 GARBAGE = "I would rather not say."

@@ -208,3 +208,19 @@ def test_the_example_of_a_grade_is_none() -> None:
     asked = JudgePrompt(GRADE, "").text(structured=False).strip()
     assert value_of(asked, GRADE) is None
     assert value_of(f"{asked}\nIt helps.\n[[7]]", GRADE) == 7
+
+
+def test_a_reason_can_be_stored_whatever_json_wrote_into_it() -> None:
+    half = read_choice('{"reason": "x \\ud83d y", "verdict": "A"}', PAIRWISE)
+    assert half == Choice("A", "x ? y")
+    deep = read_choice('{"reason": ' + "[" * 50_000 + "]" * 50_000 + ', "verdict": "A"}', PAIRWISE)
+    assert deep == NONE_AT_THE_END
+    for depth in (100, 400, 900, 990):
+        found = read_choice('{"reason": ' + "[" * depth + "]" * depth + ', "verdict": "A"}', PAIRWISE)
+        assert found in (NONE_AT_THE_END, Choice("A", "[" * depth + "]" * depth), Choice("A", ""))
+
+
+def test_a_reply_of_megabytes_is_not_read() -> None:
+    assert read_choice("x" * 200_001 + "\n[[A]]", PAIRWISE) == NoChoice(
+        "said 200,007 letters, more than the 200,000 that are read"
+    )

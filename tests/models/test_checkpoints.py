@@ -286,3 +286,17 @@ def test_an_adapter_in_a_pickle_is_read_where_that_is_allowed(adapter: Path) -> 
     assert adapter_faults(adapter, "here", pickled=True) == []
     (refused,) = adapter_faults(adapter, "here")
     assert refused.startswith(f"here: {adapter / 'adapter_model.bin'} is a pickle, which may run code: allow_bin=true")
+
+
+@pytest.mark.parametrize("architectures", [[[1]], [{"a": 1}], {"a": 1}, [None], 3])
+def test_architectures_that_are_no_names_are_told(checkpoint: Path, architectures: object) -> None:
+    (checkpoint / "config.json").write_text(json.dumps({"model_type": "mistral", "architectures": architectures}))
+    (fault,) = checkpoint_faults(checkpoint, "model 'm'", own_tokenizer=True)
+    assert "a list of names of classes is expected" in fault
+
+
+@pytest.mark.parametrize("kind", [[], {}, None, 3])
+def test_a_model_type_that_is_no_name_is_told(checkpoint: Path, kind: object) -> None:
+    (checkpoint / "config.json").write_text(json.dumps({"model_type": kind}))
+    (fault,) = checkpoint_faults(checkpoint, "model 'm'", own_tokenizer=True)
+    assert f"has model_type {kind!r}, which transformers does not know" in fault

@@ -33,6 +33,16 @@ def test_a_file_is_laid_out_once_as_a_checkpoint_is(tiny_model: TinyModel, tmp_p
     assert [each.name for each in directory.parent.iterdir() if each.name.startswith(".")] == []
 
 
+def test_what_was_laid_out_and_is_damaged_is_laid_out_again(tiny_model: TinyModel, tmp_path: Path) -> None:
+    file = write_gguf(tmp_path / "m.gguf", tiny_model(architecture="llama"), chat_template="<{{ messages }}>")
+    directory = laid_out(file)
+    whole = (directory / "tokenizer.json").read_bytes()
+    (directory / "tokenizer.json").write_bytes(whole[: len(whole) // 2])
+    gguf_checkpoint._laid_out.cache_clear()
+    assert laid_out(file) == directory
+    assert (directory / "tokenizer.json").read_bytes() == whole
+
+
 def test_the_same_bytes_under_another_name_are_the_same_directory(tiny_model: TinyModel, tmp_path: Path) -> None:
     file = write_gguf(tmp_path / "m.gguf", tiny_model(architecture="llama"))
     copy = tmp_path / "n.gguf"

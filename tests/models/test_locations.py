@@ -172,6 +172,10 @@ def test_a_directory_that_is_no_adapter(checkpoint: Path, tmp_path: Path) -> Non
         ({"device": "gpu"}, "hf", "there is no device 'gpu' here"),
         ({"device": "cuda"}, "vllm", "takes its devices from CUDA_VISIBLE_DEVICES"),
         ({"model": "served"}, "hf", "belong to the backend openai"),
+        ({"tensor_parallel_size": 2}, "hf", "does not know tensor_parallel_size, which is of the backend vllm"),
+        ({"engine": {"block_size": 32}}, "hf", "does not know engine, which is of the backend vllm"),
+        ({"quantization": "awq"}, "hf", "quantizes to 4bit or 8bit; awq is of the backend vllm"),
+        ({"engine": {"seed": 3}}, "vllm", "engine: seed is not taken"),
     ],
 )
 def test_a_key_that_cannot_be_honoured_is_refused(checkpoint: Path, keys: Any, backend: str, words: str) -> None:

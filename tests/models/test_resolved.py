@@ -9,7 +9,9 @@ import pytest
 from mplus_eval.demo import BASE
 from mplus_eval.errors import SpecError
 from mplus_eval.models.chat_format import PLAIN_FORMAT, PLAIN_TEMPLATE
+from mplus_eval.models.locations import ModelLocation
 from mplus_eval.models.resolved import ResolvedModel, resolved_models
+from mplus_eval.spec.model import ModelSpec
 from mplus_eval.store.hashes import hash_components, hash_file, hash_text, tokenizer_hash, weights_hash
 from tests.conftest import TinyModel
 from tests.server import CompletionServer, serving
@@ -40,6 +42,13 @@ def test_a_model_is_hashed_by_its_weights_tokenizer_and_template(checkpoint: Pat
     assert (model.chat_template, model.talk_format, model.backend) == ("plain", PLAIN_FORMAT, "hf")
     parts = {"weights": model.weights, "tokenizer": model.tokenizer, "chat_template": "plain"}
     assert model.fingerprint == hash_components(parts)
+
+
+def test_how_it_is_loaded_is_a_component_where_it_changes_numbers_and_was_asked_for(checkpoint: Path) -> None:
+    plain = resolved(checkpoint).components
+    assert resolved(checkpoint, device_map="auto", max_memory={"cpu": "1GiB"}).components == plain
+    chosen = resolved(checkpoint, attn_implementation="eager", max_length=64).components
+    assert chosen == {**plain, "computing": "attn_implementation=eager max_length=64"}
 
 
 def test_an_adapters_weights_are_hashed_with_its_bases(checkpoint: Path, tmp_path: Path) -> None:
@@ -107,3 +116,23 @@ def test_the_demos_models_are_taken_where_they_were_trained(checkpoint: Path) ->
     spec = build_spec({"base": "demo:base", "plus": "demo:plus"})
     models = resolved_models(spec, {"plus": checkpoint}, None, talks=False)
     assert [model.location.path for model in models] == [BASE, checkpoint]
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({}, None),
+        ({"tensor_parallel_size": 2, "gpu_memory_utilization": 0.5, "enforce_eager": True}, None),
+        ({"engine": {"block_size": 16, "max_num_seqs": 8}}, None),
+        ({"max_model_len": 64}, "max_length=64"),
+        ({"max_length": 64}, "max_length=64"),
+        (
+            {"engine": {"kv_cache_dtype": "fp8", "hf_overrides": {"a": 1}, "block_size": 16}},
+            "engine.hf_overrides={'a': 1} engine.kv_cache_dtype='fp8'",
+        ),
+    ],
+)
+def test_keys_are_in_the_fingerprint_where_they_change_numbers(keys: dict[str, Any], words: str | None) -> None:
+    spec = ModelSpec(name="m", source="./m", backend="vllm", **keys)
+    model = ResolvedModel(spec, "vllm", ModelLocation(Path("m")), "w", "t", "plain")
+    assert model.components.get("computing") == words

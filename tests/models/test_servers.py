@@ -10,6 +10,7 @@ from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.spec.model import ModelSpec
 from tests.conftest import TinyModel
 from tests.server import CompletionServer, serving
+from tests.tiny_models import CHAT_TEMPLATE, build_model
 
 OPENAI = BACKENDS["openai"]
 
@@ -41,6 +42,14 @@ def test_a_server_that_wants_a_key(server: CompletionServer, monkeypatch: pytest
     assert only_fault(server.url).endswith("refuses the key; set OPENAI_API_KEY")
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     assert faults(server.url) == []
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "two words", "a\tb"])
+def test_a_key_that_is_none_is_told_and_not_shown(
+    server: CompletionServer, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    assert only_fault(server.url) == "OPENAI_API_KEY holds characters that no key has"
 
 
 def test_a_server_without_tokenizer_needs_one_named(server: CompletionServer, tiny_model: TinyModel) -> None:
@@ -93,3 +102,57 @@ def test_what_a_server_cannot_honour_is_refused_key_by_key(server: CompletionSer
     lines = faults(server.url, revision="main", device="cpu", chat_template=True)
     assert [line.split(": ")[1].split()[0] for line in lines] == ["revision", "device", "with"]
     assert lines[2].endswith("chat_template needs tokenizer=SOURCE")
+
+
+@pytest.fixture
+def chat_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CompletionServer]:
+    checkpoint = build_model(tmp_path_factory.mktemp("chat"), chat_template=CHAT_TEMPLATE)
+    with serving(CompletionServer(checkpoint)) as server:
+        server.apis, server.has_tokenizer = ["chat"], False
+        yield server
+
+
+def test_a_chat_server_needs_no_tokenizer(chat_server: CompletionServer) -> None:
+    assert faults(chat_server.url) == faults(chat_server.url, chat_template=True) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"chat_template": "mine.jinja"}, "chat completions are put into the server's own template"),
+        ({"add_bos": True}, "leaves special tokens to the server"),
+        ({"enable_thinking": False}, "this server cannot be told enable_thinking"),
+        ({"api": "completions"}, "does not answer /completions as OpenAI's does (/completions answered 404"),
+    ],
+)
+def test_what_a_chat_server_cannot_honour_is_refused(
+    chat_server: CompletionServer, keys: dict[str, Any], words: str
+) -> None:
+    assert words in only_fault(chat_server.url, **keys)
+
+
+def test_a_tokenizer_changes_nothing_of_what_a_chat_server_encodes(
+    chat_server: CompletionServer, tiny_model: TinyModel
+) -> None:
+    line = only_fault(chat_server.url, tokenizer=str(tiny_model()), add_bos=True)
+    assert line == "with chat completions the server encodes texts itself; leave add_bos out"
+
+
+def test_a_server_is_asked_one_prompt_a_request(server: CompletionServer) -> None:
+    assert only_fault(server.url, batch_size=8) == (
+        "the backend openai asks one prompt a request, as many at once as concurrency=N says"
+    )
+
+
+def test_a_server_of_neither_api_is_one_line(server: CompletionServer) -> None:
+    server.apis = []
+    line = only_fault(server.url)
+    assert line.startswith(
+        f"the server {server.url} does not answer /completions or /chat/completions as OpenAI's does ("
+    )
+
+
+def test_a_server_that_keeps_no_list_is_asked_by_name(server: CompletionServer, tiny_model: TinyModel) -> None:
+    server.models = []
+    assert faults("tiny", base_url=server.url, tokenizer=str(tiny_model())) == []
+    assert "serves 0 models" in only_fault(server.url)

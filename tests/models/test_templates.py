@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from pathlib import Path
 
@@ -36,21 +35,17 @@ def test_the_plain_template_and_one_that_refuses_a_system_are_sound() -> None:
 
 def test_one_that_does_not_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(templates, "SECONDS", 1.0)
-    # One step of the interpreter, into which no signal and no other thread comes.
-    endless = "{{ 9 ** (9 ** 9) }}"
+    # The sandbox would stop it too, a second later.
+    endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
     before = time.monotonic()
     (fault,) = template_faults(endless, TOKENS, "model 'm'")
     assert fault == f"model 'm': its chat template does not come to an end within 1 s{WAY_OUT}"
     assert time.monotonic() - before < 30
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the time limit holds alone")
-def test_one_that_takes_all_memory_is_stopped() -> None:
-    (fault,) = template_faults("{{ 'a' * 200000000000 }}", TOKENS, "model 'm'")
-    assert fault == f"model 'm': its chat template takes more than 1 GB of memory{WAY_OUT}"
-
-
 BROKEN = {
+    "{{ 'a' * 200000000000 }}": "comes to no good end: it makes a value of more than 10,000,000 characters",
+    "{{ 9 ** (9 ** 9) }}": "comes to no good end: it makes a number that is too large",
     "{% for message in messages %}": "cannot be rendered (TemplateSyntaxError, line 1: Unexpected end of template",
     "{{ raise_exception('tools\nonly') }}": "cannot be rendered (TemplateError: tools only)",
     "{{ messages[0].content + absent }}": "cannot be rendered (UndefinedError: 'absent' is undefined)",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from mplus_eval.backends import Backend
+from mplus_eval.backends.work import Draw
 from mplus_eval.models.cells import Cell, Part, slices
+from mplus_eval.models.chat_format import Talker
 from mplus_eval.models.hub import Preparing
 from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.records.comparison import ModelEntry
@@ -60,14 +62,21 @@ class Manners:
     def cost(self, missing: Sequence[tuple[Cell, Sequence[Part]]]) -> str | None:
         return "Politeness costs nothing." if missing else None
 
+    def draw(self, cell: Cell, parts: Sequence[Part], talker: Talker | None) -> Iterator[Draw]:
+        for part in parts:
+            yield Draw(len(part.items), [self.requests([number]) for number in part.items])
+
+    def requests(self, numbers: Sequence[int]) -> list[Any]:
+        from lm_eval.api.instance import Instance
+
+        return [Instance("generate_until", {}, (f"Please say {number}:", {}), 0) for number in numbers]
+
     def generate(
         self, cell: Cell, parts: Sequence[Part], backend: Backend, on_items: Callable[[int], None]
     ) -> Iterator[tuple[Part, list[Answer]]]:
-        from lm_eval.api.instance import Instance
-
         for part in parts:
             prompts = {number: f"Please say {number}:" for number in part.items}
-            requests = [Instance("generate_until", {}, (prompt, {}), 0) for prompt in prompts.values()]
+            requests = self.requests(part.items)
             answers = [
                 Answer(
                     item_id=f"please/{number}",

@@ -13,9 +13,9 @@ import mplus_eval
 from mplus_eval.conversation.axis import Conversation
 from mplus_eval.errors import SpecError
 from mplus_eval.harmlessness.axis import Harmlessness
-from mplus_eval.pipeline import evaluate as evaluate_module
 from mplus_eval.pipeline import validate as validate_module
 from mplus_eval.pipeline.axis import AXES
+from mplus_eval.pipeline.executors import worker as worker_module
 from mplus_eval.pipeline.plan import Plan, make_plan
 from mplus_eval.pipeline.progress import RunProgress
 from mplus_eval.pipeline.validate import validate
@@ -24,7 +24,7 @@ from mplus_eval.store.run_directory import RunDirectory
 from tests.pipeline.fourth_axis import Manners
 from tests.spec.test_trajectory import record
 from tests.specs import build_spec
-from tests.talkers import Bench, plain, rude
+from tests.talkers import Bench, functions_of_tests, plain, rude
 from tests.toy import SUITE, RuleBackend, write_checkpoint, write_tasks
 
 JUDGE = "function:tests.talkers:n_words"
@@ -173,7 +173,8 @@ def trained(axes: Axes, **options: Any) -> Plan:
     (axes.path / "talk.yaml").write_text(json.dumps(axes.suite))
     given = {"suite": str(axes.path / "talk.yaml"), "output": axes.path / "steps", "trajectory": folder}
     spec = build_spec([f"base={base}"], options={"capability": False, **given, **options})
-    return make_plan(validate(spec), RunDirectory(axes.path / "steps"))
+    with functions_of_tests():
+        return make_plan(validate(spec), RunDirectory(axes.path / "steps"))
 
 
 def test_saved_steps_answer_the_primary_set_alone(axes: Axes) -> None:
@@ -209,7 +210,7 @@ def test_a_fourth_axis_goes_through_the_line(tmp_path: Path, monkeypatch: pytest
         loaded.append(model.name)
         return RuleBackend(model.name)
 
-    monkeypatch.setattr(evaluate_module, "load_backend", load)
+    monkeypatch.setattr(worker_module, "load_backend", load)
     said: list[str] = []
     progress = RunProgress()
     monkeypatch.setattr(progress, "say", said.append)
@@ -224,7 +225,10 @@ def test_a_fourth_axis_goes_through_the_line(tmp_path: Path, monkeypatch: pytest
     assert loaded == ["base", "plus", "base~noise"]
     assert run.comparison.missing == ()
     assert list(run.comparison.tasks) == ["sums", "words"]
-    assert said == ["please: four requests", "Politeness costs nothing."]
+    assert [said[0], said[-1]] == ["please: four requests", "Politeness costs nothing."]
+    # Twelve sums with three choices, twelve words and four requests of each model; the base's once more.
+    n_items, n_requests = 2 * (12 + 12 + 4) + 24, 2 * (36 + 12 + 4) + 48
+    assert said[1] == f"plan: 8 cells, {n_items} items, {n_requests} requests"
     for model, share in Manners.shares.items():
         scores = [outcome.score for outcome in RunDirectory(run.path).read_outcomes(model, "please")]
         assert len(scores) == 4

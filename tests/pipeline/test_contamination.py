@@ -123,7 +123,7 @@ def test_a_model_that_memorised_a_task_is_caught_and_its_base_is_not(found: Cont
 
 
 def test_beside_a_reference_model_only_the_others_are_judged(world: tuple[Path, dict[str, Path]]) -> None:
-    found = checked(*world, reference="base")
+    found = checked(*world, reference="base", n_shards=6, n_orders=6, n_items=12)
     assert list(found.models) == ["seen"]
     assert found.models["seen"]["rhymes"].flagged
 

@@ -101,6 +101,15 @@ def test_another_question_is_asked(folder: Path) -> None:
     assert not rerun(folder, seed=1)[1]
 
 
+def test_where_times_come_from_changes_nothing_of_a_run(folder: Path) -> None:
+    assert rerun(folder, from_run=folder / "run")[1]
+
+
+def test_who_computes_changes_nothing_of_a_run(folder: Path) -> None:
+    assert rerun(folder, devices="cpu,cpu")[1]
+    assert rerun(folder, executor="shared")[1]
+
+
 def test_other_versions_ask_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "versions", lambda: {"torch": "0.1"})
     assert not rerun(folder)[1]

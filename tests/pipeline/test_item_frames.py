@@ -11,7 +11,7 @@ import pytest
 import mplus_eval
 from mplus_eval.errors import UsageError
 from mplus_eval.pipeline import frames
-from mplus_eval.store import parts
+from mplus_eval.store import checksummed
 from tests.reports import build
 from tests.talkers import Bench, plain
 
@@ -64,13 +64,13 @@ def test_of_a_task_of_which_less_is_better_a_rise_is_a_loss(scored: mplus_eval.R
 def test_outcomes_of_one_cell_open_no_other_part(scored: mplus_eval.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     _, plus, task = names(scored)
     opened: list[Path] = []
-    read = parts._checked
+    read = checksummed._checked
 
     def checked(path: Path) -> bytes:
         opened.append(path)
         return read(path)
 
-    monkeypatch.setattr(parts, "_checked", checked)
+    monkeypatch.setattr(checksummed, "_checked", checked)
     found = scored.outcomes(model=plus, task=task)
     assert {path.parent for path in opened} == {scored.path / "outcomes" / plus / task}
     assert (len(found), set(found["model"]), set(found["task"])) == (6, {plus}, {task})

@@ -17,9 +17,8 @@ def told(*, verbose: bool = False) -> tuple[ConsoleProgress, io.StringIO]:
 
 
 def cell(task: str, model: str = "plus") -> Any:
-    return cast(
-        "Any", SimpleNamespace(model=SimpleNamespace(spec=SimpleNamespace(name=model)), task=task, kind="choice")
-    )
+    of_model = SimpleNamespace(spec=SimpleNamespace(name=model))
+    return cast("Any", SimpleNamespace(model=of_model, task=task, kind="choice", name=f"{model} × {task}"))
 
 
 def test_nothing_is_estimated_before_anything_was_measured() -> None:
@@ -95,3 +94,20 @@ def test_a_cause_is_told_in_full_once_a_model() -> None:
         "base · mmlu  failed: out of memory",
         "plus · drop  failed: no such file",
     ]
+
+
+def test_what_several_workers_do_is_shown_together() -> None:
+    progress, file = told()
+    cells = [cell("mmlu"), cell("race")]
+    part = SimpleNamespace(items=range(10))
+    progress.share(2)
+    progress.start([(each, [part]) for each in cells], 1)
+    for each in cells:
+        progress.start_cell(each, 1)
+    progress.advance_cell(cells[0], 10, 20.0)
+    assert progress._bar.tasks[0].description == "2 workers"
+    assert progress._bar.tasks[0].fields["count"] == "10/20 items"
+    # Ten items are left, of two seconds each, and two workers share them.
+    assert progress._bar.tasks[0].fields["rest"] == "0 of 2 cells · 10 s left"
+    progress.finish_cell(cells[0], None)
+    assert file.getvalue() == "plus · mmlu  10 items in 0 s, 10 s left\n"

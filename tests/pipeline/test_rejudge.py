@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mplus_eval.errors import SpecError, UsageError
-from mplus_eval.pipeline import evaluate as evaluate_module
+from mplus_eval.pipeline.executors import worker as worker_module
 from mplus_eval.pipeline.rejudge import export, import_verdicts, rejudge
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.records.conversation import Conversation
@@ -34,7 +34,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     def load(*_: Any) -> Any:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr(evaluate_module, "load_backend", load)
+    monkeypatch.setattr(worker_module, "load_backend", load)
     return bench
 
 
@@ -89,10 +89,12 @@ def test_people_are_given_pairs_that_name_no_model_and_judge_beside_the_judge_or
         writer.writeheader()
         writer.writerows([{**row, "verdict": "tie"} for row in rows])
 
-    import_verdicts(bench.directory.path, pairs)
+    with pytest.raises(UsageError, match=rf"was judged by '{LONGER}', .* --judge '{LONGER}', or name another judge"):
+        import_verdicts(bench.directory.path, pairs)
+    import_verdicts(bench.directory.path, pairs, judges=[LONGER])
     assert list(conversation(bench).judges) == ["n_words", "human"]
     assert wins(conversation(bench)) == (N_PAIRS, 0, 0)
-    import_verdicts(bench.directory.path, pairs, first=True)
+    import_verdicts(bench.directory.path, pairs, first=True, judges=[LONGER])
     assert list(conversation(bench).judges) == ["human", "n_words"]
     assert wins(conversation(bench)) == (0, N_PAIRS, 0)
 

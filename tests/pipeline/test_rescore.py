@@ -9,7 +9,7 @@ import pytest
 
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.harmlessness import score as score_module
-from mplus_eval.pipeline import evaluate as evaluate_module
+from mplus_eval.pipeline.executors import worker as worker_module
 from mplus_eval.pipeline.rescore import rescore
 from mplus_eval.records.comparison import Comparison
 from tests.talkers import Bench, plain, rude
@@ -24,7 +24,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     def load(*_: Any) -> Any:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr(evaluate_module, "load_backend", load)
+    monkeypatch.setattr(worker_module, "load_backend", load)
     return found
 
 

@@ -1,21 +1,18 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 import mplus_eval
-from mplus_eval.backends import vllm
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.pipeline.progress import RunProgress
 from mplus_eval.records.comparison import Summary
 from mplus_eval.records.training import Dose
 from mplus_eval.reports.render import render_decision
 from mplus_eval.reports.terminal import plain_summary
-from mplus_eval.spec.backends import BACKENDS
 from mplus_eval.store.hashes import weights_hash
+from tests.backends.vllm_stand_in import install
 from tests.reports import build
 from tests.server import CompletionServer, serving
 from tests.spec.test_trajectory import record
@@ -131,17 +128,8 @@ def test_the_vllm_backend_is_asked_as_the_others_are(
     monkeypatch: pytest.MonkeyPatch,
     tiny_model,  # type: ignore[no-untyped-def]
 ) -> None:
-    """lm-eval's class for vLLM is replaced by its class for transformers, since vllm is not installed here."""
-    from lm_eval.models.huggingface import HFLM
-
-    def stand_in(pretrained: str, **_: object) -> HFLM:
-        lm = HFLM(pretrained=pretrained, device="cpu", batch_size=16)
-        core = SimpleNamespace(shutdown=lambda: None)
-        lm.model.llm_engine = SimpleNamespace(model_config=SimpleNamespace(dtype="torch.float32"), engine_core=core)
-        return lm
-
-    monkeypatch.setitem(BACKENDS, "vllm", replace(BACKENDS["vllm"], extra=None))
-    monkeypatch.setattr(vllm, "_lm_class", lambda: stand_in)
+    """Over an engine that computes by transformers, since vllm is not installed here."""
+    install(monkeypatch)
     suite = write_tasks(tmp_path / "tasks")
     models = {"here": str(tiny_model()), "vllm": {"source": str(tiny_model()), "backend": "vllm"}}
     run = mplus_eval.compare(models, suite=str(suite), tasks_dir=tmp_path / "tasks", output=tmp_path / "run")

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from mplus_eval.capability import axis as capability_axis
-from mplus_eval.pipeline.stored import model_facts, stored_parts
+from mplus_eval.models.cells import Part
+from mplus_eval.pipeline.stored import failed_outside, merged, model_facts, stored_parts
+from mplus_eval.store.outcomes import OUTSIDE, Answer
 from mplus_eval.store.run_directory import RunDirectory
 from tests.toy import Bench
 
@@ -43,3 +45,31 @@ def test_facts_of_a_model_are_known_although_it_is_not_loaded_again(bench: Bench
     facts = model_facts(plan.cells, bench.directory)
     named = {"backend": "rule", "dtype": "float32", "parameters": 7, "device": "cpu"}
     assert facts == {**named, "scoring": None, "asking": None}
+
+
+def answer(item: str, sample: int = 0, text: str = "old", error: str | None = None) -> Answer:
+    kept = {"generations": [text]} if error is None else {"error": error}
+    return Answer(item_id=item, stratum="s", sample=sample, prompt_hash="", prompt="", **kept)
+
+
+GONE = f"{OUTSIDE}the server was gone"
+# Turn by turn, as dialogues are stored.
+STORED = [
+    answer("a"),
+    answer("b", error=GONE),
+    answer("c", error="too long"),
+    answer("a", 1),
+    answer("b", 1, error=GONE),
+]
+
+
+def test_what_failed_outside_the_model_is_asked_again_and_nothing_else() -> None:
+    assert failed_outside(Part(0, "s", (3, 5, 8)), STORED) == (5,)
+
+
+def test_what_was_asked_again_takes_its_place_among_the_others() -> None:
+    again = [answer("b", 0, "new"), answer("b", 1, "new")]
+    whole = merged(Part(0, "s", (3, 5, 8)), STORED, again)
+    assert [(each.item_id, each.sample, each.text) for each in whole] == [
+        ("a", 0, "old"), ("a", 1, "old"), ("b", 0, "new"), ("b", 1, "new"), ("c", 0, None),
+    ]  # fmt: skip

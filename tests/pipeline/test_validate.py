@@ -83,3 +83,11 @@ def test_data_are_looked_for_only_when_all_else_holds(tmp_path: Path) -> None:
     assert first.startswith("model 'base': no such directory")
     assert second.startswith("unknown task 'wrods'; did you mean words")
     assert told == []
+
+
+def test_devices_that_are_not_here_and_those_of_a_model_are_faults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    assert faults(tmp_path, devices="0,1") == ("--devices 0,1: there is no GPU 1; GPU 0 is here",)
+    assert validated(tmp_path, devices="0").spec.devices == ("0",)

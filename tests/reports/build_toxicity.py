@@ -219,7 +219,8 @@ def write_run(directory: Path, comparison: Comparison, text: str = "") -> Path:
         if text:
             write_answers(directory, model, "provoking", text)
         else:
-            copytree(run / "outcomes" / model / "provoking", directory / "outcomes" / model / "provoking")
+            for folder in ("answers", "outcomes"):
+                copytree(run / folder / model / "provoking", directory / folder / model / "provoking")
     return directory
 
 

@@ -69,8 +69,8 @@ def test_it_is_short_whatever_the_run(text: str, n_tasks: int, n_missing: int, t
 def test_long_names_do_not_make_it_long(tmp_path: Path) -> None:
     text = decided({name: Verdicts() for name in NAMES}, 100).model_dump_json()
     for name in (*NAMES, "base"):
-        text = text.replace(f'"{name}"', f'"{name}{"x" * 200}"')
-    text = re.sub(r'"(task_\d+)"', lambda found: f'"{found[1]}{"y" * 200}"', text)
+        text = text.replace(f'"{name}"', f'"{name}{"x" * 190}"')
+    text = re.sub(r'"(task_\d+)"', lambda found: f'"{found[1]}{"y" * 190}"', text)
     told = short(Comparison.model_validate_json(text), tmp_path)
     assert len(told) < SHORT_LENGTH
     assert "more models" in told

@@ -117,3 +117,19 @@ def test_standardised_rewards_by_hand():
 def test_rewards_that_do_not_differ_cannot_be_scaled(deviation):
     with pytest.raises(ValueError, match="deviation"):
         standardise(torch.ones(2), 1.0, deviation)
+
+
+def test_weights_as_a_pickle_are_not_read(reward_model: Path) -> None:
+    from mplus_eval.judges.reward import faults
+
+    assert faults(str(reward_model), "judge") == []
+    weights = reward_model / "model.safetensors"
+    torch.save({"score.weight": torch.zeros(1, 8)}, reward_model / "pytorch_model.bin")
+    assert faults(str(reward_model), "judge") == []
+    weights.unlink()
+    with pytest.raises(SpecError, match="weights as safetensors are expected"):
+        RewardModel.load(reward_model)
+    pickled = reward_model / "pytorch_model.bin"
+    assert faults(str(reward_model), "judge") == [
+        f"judge: {pickled} is a pickle, which may run code; save it as safetensors"
+    ]

@@ -165,7 +165,22 @@ def test_a_draft_holds_what_is_right_beside_the_faults() -> None:
         (["a=./a,batch_size=0"], {}, "model 'a': batch_size '0': a whole number above 0, or auto"),
         (["a=./a,batch_size=true"], {}, "model 'a': batch_size True: a whole number above 0, or auto"),
         (["a=./a", "a=./b"], {}, "model name 'a' is used twice; every model needs a name of its own"),
-        (["a=./a,quantization=2bit"], {}, "model 'a': quantization '2bit': input should be '4bit' or '8bit'"),
+        (
+            ["a=./a,quantization=2bit"],
+            {},
+            "model 'a': quantization '2bit': input should be '4bit', '8bit', 'awq', 'gptq', 'fp8' or 'bitsandbytes'",
+        ),
+        (["a=./a,tensor_parallel_size=0"], {}, "model 'a': tensor_parallel_size '0': input should be greater than 0"),
+        (
+            ["a=./a,gpu_memory_utilization=1.5"],
+            {},
+            "model 'a': gpu_memory_utilization '1.5': input should be less than or equal to 1",
+        ),
+        (
+            ["a=./a,engine=fast"],
+            {},
+            "model 'a': engine 'fast': in a file, arguments of vLLM's engine by name, as {kv_cache_dtype: fp8}",
+        ),
         (
             ["a=./a,chat_template=none.jinja"],
             {},
@@ -216,3 +231,17 @@ def test_a_budget_takes_the_place_of_a_files_limit_and_the_other_way_round(tmp_p
     other = write(tmp_path, "models: {base: ./a}\nbudget: 300\n")
     spec = build_spec([], other, {"limit": "7"})
     assert (spec.limit, spec.budget) == (Limit(7), None)
+
+
+def test_an_empty_baseline_is_none_of_the_models(tmp_path: Path) -> None:
+    _, faults = draft_spec({"a": str(tmp_path), "b": str(tmp_path)}, options={"baseline": ""})
+    assert faults == ["baseline '' is not among the models: a, b"]
+
+
+def test_a_chat_template_that_cannot_be_read_is_a_fault_and_the_draft_goes_on_without(tmp_path: Path) -> None:
+    (tmp_path / "latin.jinja").write_bytes(b"\xe9\xff")
+    for name, why in (("absent.jinja", "is neither true, false nor a file"), ("latin.jinja", "is not UTF-8 text")):
+        file = str(tmp_path / name)
+        spec, faults = draft_spec({"a": {"source": str(tmp_path), "chat_template": file}})
+        assert faults == [f"model 'a': chat_template {file!r} {why}"]
+        assert spec.models[0].chat_template is False

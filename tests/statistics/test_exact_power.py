@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import multinomial
 
+from mplus_eval.statistics import exact_power
 from mplus_eval.statistics.design import Design
 from mplus_eval.statistics.exact_power import (
     power_of_a_verdict,
@@ -104,3 +105,19 @@ def test_a_gain_makes_non_inferiority_easier():
 def test_nothing_is_shown_by_no_pairs():
     assert power_of_difference(0, 0.1, 0.1, 0.05) == 0.0
     assert power_of_non_inferiority(1, 0.1, 0.1, 0.05) == 0.0
+
+
+@pytest.mark.parametrize("level", [0.05, 0.05 / 11, 1e-6, 0.5])
+@pytest.mark.parametrize(("first", "last", "pairs"), [(0, 3, 5), (0, 40, 60), (90, 130, 131), (200, 300, 5000)])
+def test_tables_of_critical_numbers_say_what_a_search_finds(level: float, first: int, last: int, pairs: int) -> None:
+    lost = np.arange(first, last)
+    searched = exact_power._search_most_gained(lost, level)
+    assert exact_power._most_gained_worse(lost, level).tolist() == searched.tolist()
+    searched = exact_power._search_least_gained(lost, pairs, level)
+    assert exact_power._least_gained_better(lost, pairs, level).tolist() == searched.tolist()
+
+
+def test_beyond_the_largest_table_numbers_are_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_table = exact_power.power_of_a_verdict(300, 0.1, 0.2, 0.02, 0.05, 0.05)
+    monkeypatch.setattr(exact_power, "_LARGEST_TABLE", 0)
+    assert exact_power.power_of_a_verdict(300, 0.1, 0.2, 0.02, 0.05, 0.05) == by_table

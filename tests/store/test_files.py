@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mplus_eval.store.files import write_json, write_whole
+from mplus_eval.store.files import clear_leftovers, move_away, set_aside, write_json, write_new, write_whole
 
 
 def test_a_file_is_written_below_folders_that_are_made(tmp_path: Path) -> None:
@@ -82,3 +82,60 @@ def test_json_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
         write_json(path, {"n": object()})
     assert json.loads(path.read_text(encoding="utf-8"))["n"] == 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_is_replaced_and_what_it_points_to_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("theirs")
+    (tmp_path / "file").symlink_to(tmp_path / "elsewhere")
+    write_whole(tmp_path / "file", "ours")
+    assert ((tmp_path / "elsewhere").read_text(), (tmp_path / "file").read_text()) == ("theirs", "ours")
+    assert not (tmp_path / "file").is_symlink()
+
+
+def test_what_is_set_aside_replaces_what_was_before_where_both_are_files(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    for text in ("one", "two"):
+        path.write_text(text)
+        assert set_aside(path) == tmp_path / "file.damaged"
+    assert (tmp_path / "file.damaged").read_text() == "two"
+    path.mkdir()
+    assert set_aside(path) == tmp_path / "file.damaged1"
+
+
+def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    from mplus_eval.store.files import _machine
+
+    nobody = 2**22 + 1
+    left = [tmp_path / "deep" / f".part.parquet.{_machine()}.{nobody}.7", tmp_path / f".a.0badc0de.{nobody}.7"]
+    kept = [
+        tmp_path / f".part.parquet.{_machine()}.{os.getpid()}.7",  # is being written
+        tmp_path / f".b.0badc0de.{nobody}.7",  # perhaps too, on another machine
+        tmp_path / ".lock",
+        tmp_path / f"part.{_machine()}.{nobody}.7",  # somebody's
+    ]
+    for path in (*left, *kept):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x")
+    os.utime(left[1], (0, 0))
+    clear_leftovers([tmp_path])
+    assert [path.exists() for path in (*left, *kept)] == [False, False, True, True, True, True]
+
+
+def test_a_new_file_is_written_by_one_process_alone(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "part"
+    assert write_new(path, b"first")
+    assert not write_new(path, b"second")
+    assert path.read_bytes() == b"first"
+    assert [each.name for each in path.parent.iterdir()] == ["part"]
+
+
+def test_what_is_moved_away_is_what_was_meant(tmp_path: Path) -> None:
+    path = tmp_path / "part"
+    path.write_bytes(b"stale")
+    assert move_away(path, b"stale")
+    assert not path.exists()
+    assert move_away(path, b"stale")
+    path.write_bytes(b"another's")
+    assert not move_away(path, b"stale")
+    assert path.read_bytes() == b"another's"
+    assert [each.name for each in tmp_path.iterdir()] == ["part"]

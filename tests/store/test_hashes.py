@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mplus_eval.errors import UsageError
 from mplus_eval.store import hashes as fingerprint
 from mplus_eval.store.hashes import (
     cache_directory,
@@ -187,3 +188,33 @@ def test_the_cache_lies_where_the_desktops_standard_says(monkeypatch: pytest.Mon
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/home/user")
     assert cache_directory() == Path("/home/user/.cache/mplus-eval")
+
+
+def test_a_remembered_hash_in_which_a_bit_was_flipped_is_taken_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(fingerprint, "_BIG_FILE", 0)
+    path = tmp_path / "weights"
+    path.write_bytes(b"abc")
+    os.utime(path, (0, 0))
+    monkeypatch.setattr(fingerprint, "_UNSETTLED", 0)
+    right = hash_file(path)
+    (memory,) = (tmp_path / "cache" / "mplus-eval" / "hashes").iterdir()
+    text = memory.read_text()
+    memory.write_text(text.replace(right, right[:-1] + ("0" if right[-1] != "0" else "1")))
+    assert hash_file(path) == right
+    assert memory.read_text() == text
+    memory.unlink()
+    memory.mkdir()
+    assert hash_file(path) == right
+
+
+def test_without_a_home_a_cache_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(UsageError, match="XDG_CACHE_HOME"):
+        cache_directory()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,17 +10,19 @@ import pytest
 from pyarrow import parquet
 
 from mplus_eval.store import files
+from mplus_eval.store.checksummed import DamagedPartError
 from mplus_eval.store.outcomes import Outcome
 from mplus_eval.store.parts import (
-    DamagedPartError,
     PartInfo,
     cell_parts,
+    cell_tables,
     fresh,
     part_info,
     part_path,
     read_cell,
     read_columns,
     read_part,
+    values_of,
     write_part,
 )
 
@@ -216,3 +219,58 @@ def test_the_document_describes_all_metadata() -> None:
         r"^\| `(\w+)` \|", DOCUMENT.read_text(encoding="utf-8").split("## Metadata")[1], re.MULTILINE
     )
     assert documented == [entry.name for entry in fields(PartInfo)]
+
+
+def test_a_part_that_several_write_is_finished_by_one_of_them(tmp_path: Path) -> None:
+    info = PartInfo("f", {}, 0, 1)
+    assert write_part(tmp_path / "part", Outcome, [choice(1)], info, once=True)
+    stored = (tmp_path / "part").read_bytes()
+    assert not write_part(tmp_path / "part", Outcome, [choice(2)], info, once=True)
+    assert (tmp_path / "part").read_bytes() == stored
+
+
+def test_a_part_of_another_plan_and_one_with_items_to_ask_again_make_way(tmp_path: Path) -> None:
+    path = tmp_path / "part"
+    assert write_part(path, Outcome, [choice(1)], PartInfo("old", {}, 0, 1), once=True)
+    assert write_part(path, Outcome, [choice(2)], PartInfo("f", {}, 0, 1, n_outside=1), once=True)
+    assert not write_part(path, Outcome, [choice(3)], PartInfo("f", {}, 0, 1, n_outside=2), once=True)
+    assert write_part(path, Outcome, [choice(4)], PartInfo("f", {}, 0, 1), once=True)
+    assert [row.item_id for row in read_part(path, Outcome)] == [choice(4).item_id]
+    path.write_bytes(path.read_bytes()[:-20])
+    assert write_part(path, Outcome, [choice(5)], PartInfo("f", {}, 0, 1), once=True)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"n_parts": 10**12}, {"n_parts": -1}, {"n_parts": "2"}, {"n_parts": True}, {"index": None}, {"fingerprint": 3},
+        {"components": []}, {"components": {"answers": 1}}, {"seconds": float("nan")}, {"model": []},
+        {"spent": {"a": "b"}}, {"sources": None},
+    ],
+)  # fmt: skip
+def test_a_part_that_says_odd_things_of_itself_is_damaged(tmp_path: Path, odd: dict[str, object]) -> None:
+    about = {"fingerprint": "f", "components": {}, "index": 0, "n_parts": 1, **odd}
+    table = pa.table({"item_id": ["a"]}).replace_schema_metadata({"mplus_eval": json.dumps(about)})
+    parquet.write_table(table, tmp_path / "part-00000.parquet")
+    with pytest.raises(DamagedPartError):
+        part_info(tmp_path / "part-00000.parquet")
+
+
+def test_of_some_items_only_parts_that_hold_one_are_read_out(tmp_path: Path) -> None:
+    for index in range(3):
+        rows = [choice(10 * index + item) for item in range(4)]
+        write_part(part_path(tmp_path, index), Outcome, rows, PartInfo("f", {}, index, 3))
+    wanted = {"mmlu_anatomy:1", "mmlu_anatomy:22", "mmlu_anatomy:99"}
+    found = [table.to_pylist() for table in cell_tables(tmp_path, Outcome, ["item_id", "target"], item_ids=wanted)]
+    assert found == [
+        [{"item_id": "mmlu_anatomy:1", "target": "B"}],
+        [{"item_id": "mmlu_anatomy:22", "target": "B"}],
+    ]
+
+
+def test_maps_come_as_arrow_itself_makes_them() -> None:
+    kind = Outcome.SCHEMA.field("metrics").type
+    whole = pa.array([[("acc", 1.0), ("f1", None)], None, [], [("acc", 0.5)]], kind)
+    column = pa.chunked_array([whole, whole.slice(1), whole.slice(2, 1)])
+    assert values_of(column) == column.to_pylist(maps_as_pydicts="strict")
+    assert values_of(column)[:3] == [{"acc": 1.0, "f1": None}, None, {}]

@@ -92,3 +92,26 @@ def test_a_full_disk_is_not_taken_for_wrong_usage(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(Path, "mkdir", full)
     with pytest.raises(OSError, match="No space left"), RunDirectory(tmp_path).locked():
         pass
+
+
+@pytest.mark.parametrize("name", ["", "..", "../../home", "a/b", "a\\b", "/etc", "a\0b", "x" * 201])
+def test_a_name_that_leads_elsewhere_is_no_place(tmp_path: Path, name: str) -> None:
+    directory = RunDirectory(tmp_path)
+    places = [directory.answers, directory.outcomes, directory.likelihoods, directory.refusals]
+    for place in places:
+        for names in ((name, "sums"), ("plus", name)):
+            with pytest.raises(UsageError, match="of a model or task, cannot be a path"):
+                place(*names)
+    for alone in (directory.grades, lambda model: directory.judgements(1, model)):
+        with pytest.raises(UsageError):
+            alone(name)
+
+
+def test_a_failure_that_is_damaged_is_none(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    directory.write_failure("plus", "sums", "out of memory")
+    assert directory.failure("plus", "sums") == "out of memory"
+    path = tmp_path / "failures" / "plus" / "sums.json"
+    path.write_bytes(path.read_bytes().replace(b"out of", b"out og"))
+    assert directory.failure("plus", "sums") is None
+    assert path.with_name("sums.json.damaged").is_file()

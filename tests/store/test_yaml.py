@@ -52,3 +52,30 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
         fault(tmp_path / "absent.yaml")
         == f"config {tmp_path / 'absent.yaml'}: cannot be read (No such file or directory)"
     )
+
+
+def test_aliases_that_stand_for_more_than_any_file_holds_are_a_fault(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    (tmp_path / "bomb.yaml").write_text("\n".join(lines))
+    with pytest.raises(SpecError, match="line 1: its aliases stand for more than 1,000,000 values"):
+        read_yaml(tmp_path / "bomb.yaml", "suite")
+    (tmp_path / "within.yaml").write_text("a: &a [*a]")
+    with pytest.raises(SpecError, match="its aliases stand for more"):
+        read_yaml(tmp_path / "within.yaml", "suite")
+    (tmp_path / "sound.yaml").write_text("a: &a {b: [1]}\nc: [*a, *a]\nd: {<<: *a, e: 2}\n")
+    assert read_yaml(tmp_path / "sound.yaml", "suite")["d"] == {"b": [1], "e": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: " + "[" * 3000 + "]" * 3000, "nested too deeply"),
+        ("a: " + "9" * 5000, "a value cannot be read"),
+        ("a: 2001-13-45", "a value cannot be read"),
+    ],
+)
+def test_values_that_cannot_be_made_are_a_fault(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "odd.yaml").write_text(text)
+    with pytest.raises(SpecError, match=said):
+        read_yaml(tmp_path / "odd.yaml", "suite")

@@ -236,7 +236,8 @@ def test_a_training_that_was_killed_after_the_stop_does_not_go_past_it(tmp_path:
 
 
 def test_a_step_that_is_not_a_number_stops_with_the_last_good_checkpoint_named(tmp_path: Path) -> None:
-    stage = Stage("plus", write_training(tmp_path / "plus", 2, 4), {})
+    own = Stage("plus", tmp_path, {}).hash
+    stage = Stage("plus", write_training(tmp_path / "plus", 2, 4, stage_hash=own), {})
     with pytest.raises(
         InterruptedRunError, match=r"plus: loss is nan at step 5; the last good checkpoint is .*checkpoint-4"
     ):

@@ -86,8 +86,10 @@ def test_hostile_names_stay_in_their_place() -> None:
 
 
 def test_the_record_is_written_after_the_card(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"abc")
     write_record(record(), tmp_path)
-    assert read_record(tmp_path) == record()
+    files = {"model.safetensors": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}
+    assert read_record(tmp_path) == record().model_copy(update={"files": files})
     assert (tmp_path / CARD_FILE).read_text(encoding="utf-8") == checkpoint_card(record())
 
 

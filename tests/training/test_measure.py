@@ -80,7 +80,7 @@ def test_without_texts_the_kl_on_text_is_left_out(tiny_model):
 @pytest.fixture
 def stage(tmp_path):
     """A stage with two saved steps, the first of which was measured before its process was killed."""
-    directory = write_training(tmp_path / "plus", 2, 4)
+    directory = write_training(tmp_path / "plus", 2, 4, stage_hash=Stage("plus", tmp_path, {}).hash)
     read_record(directory / "checkpoint-2").model_copy(update={"dose": DOSE}).write(directory / "checkpoint-2")
     return Stage("plus", directory, {})
 

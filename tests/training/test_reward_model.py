@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from statistics import fmean, pstdev
@@ -13,6 +12,7 @@ import torch
 
 from mplus_eval.demo import BASE
 from mplus_eval.rewards.model import SCALE_FILE, RewardModel
+from mplus_eval.store.sealed import read_sealed
 from mplus_eval.training.recipe import RewardStage
 from mplus_eval.training.reward_model import measure_quality
 from mplus_eval.training.train import train
@@ -73,7 +73,7 @@ def test_the_scale_is_that_of_all_rewards_of_the_held_out_pairs(trained: Path, t
     raw = [
         reward for side in ("chosen", "rejected") for reward in model.score(prompts, [getattr(p, side) for p in pairs])
     ]
-    scale = json.loads((directory / SCALE_FILE).read_text())
+    scale = read_sealed(directory / SCALE_FILE)
     assert scale == {"mean": pytest.approx(fmean(raw)), "deviation": pytest.approx(pstdev(raw))}
     assert quality["n_pairs"] == 6
     assert quality["mean"] == scale["mean"]
@@ -83,8 +83,8 @@ def test_without_held_out_pairs_nothing_is_measured_and_without_scaling_no_scale
     trained: Path, tmp_path: Path
 ) -> None:
     directory = tmp_path / "reward"
-    shutil.copytree(trained / "reward", directory)
-    (directory / SCALE_FILE).unlink()
+    # A record is written when all is measured.
+    shutil.copytree(trained / "reward", directory, ignore=shutil.ignore_patterns("training.json", SCALE_FILE))
     pairs = gather(recipe(tmp_path)).held_out[:2]
     unscaled = RewardStage.model_validate({**BATCH, "scale": False})
     assert measure_quality(directory, (), unscaled, torch.device("cpu"), torch.float32) == {}

@@ -68,7 +68,7 @@ def test_a_stage_is_complete_once_its_own_record_is_there(tmp_path: Path) -> Non
 
 
 def test_saved_steps_are_in_order_of_number_and_only_whole_ones_count(tmp_path: Path) -> None:
-    mine = begun(write_training(tmp_path / "plus", 100, 20, 3))
+    mine = begun(write_training(tmp_path / "plus", 100, 20, 3, stage_hash=stage(tmp_path).hash))
     (mine.directory / "checkpoint-200").mkdir()
     assert [step_of(path) for path in mine.checkpoints()] == [3, 20, 100]
     assert mine.last_checkpoint() == mine.directory / "checkpoint-100"
@@ -80,7 +80,7 @@ def logged(directory: Path) -> list[int]:
 
 
 def test_what_a_killed_process_left_is_dropped(tmp_path: Path) -> None:
-    mine = begun(write_training(tmp_path / "plus", 2, 4))
+    mine = begun(write_training(tmp_path / "plus", 2, 4, stage_hash=stage(tmp_path).hash))
     (mine.directory / "checkpoint-6").mkdir()
     (mine.directory / "checkpoint-6" / "model.safetensors").write_bytes(b"half")
     lines = [json.dumps({"step": step, "loss": 1.0}) for step in range(1, 7)]

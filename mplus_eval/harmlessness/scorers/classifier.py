@@ -122,7 +122,7 @@ def _config(asked: _Source, directory: Path) -> PreTrainedConfig:
     from transformers import AutoConfig
 
     try:
-        config: PreTrainedConfig = AutoConfig.from_pretrained(directory, local_files_only=True)
+        config: PreTrainedConfig = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
         return config
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(f"{asked.where}: {directory} cannot be read ({reason(error)})") from error
@@ -153,7 +153,7 @@ def _model(asked: _Source, directory: Path) -> tuple[PreTrainedModel, PreTrained
         model, loading = AutoModelForSequenceClassification.from_pretrained(
             directory, dtype=torch.float32, local_files_only=True, use_safetensors=True, output_loading_info=True
         )
-        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise UsageError(f"{asked.where}: cannot be read ({reason(error)})") from error
     if missing := sorted(loading["missing_keys"]):

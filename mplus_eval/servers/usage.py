@@ -1,9 +1,9 @@
-"""What judging costs: tokens, and money where the price is known."""
+"""What asking a server costs: tokens, and money where the price is known."""
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 TOKENS = 10**6
 
@@ -25,21 +25,31 @@ class Price:
 
 
 @dataclass(frozen=True)
-class CostEstimate:
-    """What judging will roughly cost, before it starts."""
+class Spent:
+    """What a stretch of asking took.
 
-    n_requests: int
-    n_cached: int
-    """Verdicts that are known already and cost nothing."""
-    tokens_in: int
-    tokens_out: int
-    cost: float | None
-    """None when no price is known."""
+    Attributes:
+        n_requests: that were sent, whatever came back.
+        n_uncounted: replies whose server did not say how many tokens they took.
+    """
+
+    n_requests: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    n_uncounted: int = 0
+
+    def __add__(self, other: Spent) -> Spent:
+        """Both."""
+        return Spent(*(own + others for own, others in zip(astuple(self), astuple(other), strict=True)))
+
+    def __sub__(self, earlier: Spent) -> Spent:
+        """What was spent since."""
+        return Spent(*(own - others for own, others in zip(astuple(self), astuple(earlier), strict=True)))
 
 
 @dataclass
 class UsageTracker:
-    """What was spent since the judge was made, failed tries included; safe to add to from several threads."""
+    """What was spent so far, failed tries included; safe to add to from several threads."""
 
     price: Price | None = None
     tokens_in: int = 0
@@ -47,7 +57,7 @@ class UsageTracker:
     n_requests: int = 0
     """Requests that were sent, whatever came back."""
     n_cached: int = 0
-    """Verdicts that were read from the cache."""
+    """Replies that were read from a cache."""
     n_uncounted: int = 0
     """Replies whose server did not say how many tokens they took."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
@@ -56,6 +66,12 @@ class UsageTracker:
     def cost(self) -> float | None:
         """What was spent; None when no price is known."""
         return self.price.of(self.tokens_in, self.tokens_out) if self.price else None
+
+    @property
+    def spent(self) -> Spent:
+        """What was spent so far."""
+        with self._lock:
+            return Spent(self.n_requests, self.tokens_in, self.tokens_out, self.n_uncounted)
 
     def sent(self) -> None:
         """Count a request."""
@@ -70,6 +86,6 @@ class UsageTracker:
             self.n_uncounted += tokens_in is None or tokens_out is None
 
     def cached(self) -> None:
-        """Count a verdict of the cache."""
+        """Count a reply of the cache."""
         with self._lock:
             self.n_cached += 1

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mplus_eval.judges.usage import Price, UsageTracker
+from mplus_eval.servers.usage import Price, Spent, UsageTracker
 
 
 def test_a_price_is_per_million_tokens() -> None:
@@ -31,3 +31,14 @@ def test_threads_count_together() -> None:
             pool.submit(usage.replied, 3, 2)
             pool.submit(usage.cached)
     assert (usage.n_requests, usage.tokens_in, usage.tokens_out, usage.n_cached) == (400, 1200, 800, 400)
+
+
+def test_what_was_spent_since_is_a_difference() -> None:
+    usage = UsageTracker()
+    usage.sent()
+    usage.replied(10, 2)
+    before = usage.spent
+    usage.sent()
+    usage.replied(5, None)
+    assert usage.spent - before == Spent(n_requests=1, tokens_in=5, tokens_out=0, n_uncounted=1)
+    assert before + (usage.spent - before) == usage.spent
