@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mplus_eval.pipeline.estimate import Estimate
+    from mplus_eval.pipeline.evaluate import Failures
+    from mplus_eval.pipeline.plan import Plan
     from mplus_eval.pipeline.progress import RunProgress
     from mplus_eval.reports.explorer.page import WrittenReport
     from mplus_eval.store.storage import Mirror
@@ -176,7 +178,7 @@ def run(
     """
     if spec.dry_run:
         raise UsageError("dry_run: ends before there is a run; `mplus_eval.pipeline.run.plan_run` says what it takes")
-    from mplus_eval.pipeline.finished import finished, stamp
+    from mplus_eval.pipeline.finished import finished
     from mplus_eval.pipeline.progress import RunProgress
 
     progress = progress or RunProgress()
@@ -190,17 +192,10 @@ def run(
 
         check_address(spec.address)
     mirror = _fetched(spec, directory, progress) if spec.storage and not faults else None
-    from mplus_eval.pipeline.aggregate import aggregate
     from mplus_eval.pipeline.calibrate import estimate_plan
     from mplus_eval.pipeline.estimate_lines import estimate_lines
-    from mplus_eval.pipeline.evaluate import evaluate
-    from mplus_eval.pipeline.executors.chosen import chosen_executor, judged
-    from mplus_eval.pipeline.executors.claims import Claims
-    from mplus_eval.pipeline.manifest import build_manifest
     from mplus_eval.pipeline.plan_lines import plan_lines
     from mplus_eval.pipeline.prepare import prepare_plan
-    from mplus_eval.pipeline.spent import spent_lines
-    from mplus_eval.reports import write_report
 
     started = time.monotonic()
     plan = prepare_plan(spec, directory, progress, faults)
@@ -209,37 +204,11 @@ def run(
         progress.say(line)
     for line in plan_lines(plan, directory):
         progress.detail(line)
-    with directory.locked(), ExitStack() as stack:
-        if mirror is not None:
-            stack.enter_context(mirror.kept())
-        claims = stack.enter_context(Claims.of_run(plan, directory)) if directory.is_shared else None
-        executor = chosen_executor(plan, directory, progress)
-        failures = evaluate(plan, directory, progress, executor=executor, expected=estimate.expected, claims=claims)
-        if claims is not None:
-            progress.say("all is stored; one of the machines writes the report")
-            if not stack.enter_context(claims.to_report(lambda: finished(spec, directory) is not None)):
-                claims.clear()
-                return _logged(load(directory.path), spec, progress)
-        for line in spent_lines(plan, directory):
-            progress.say(line)
-        judges = {}
-        for axis in plan.axes:
-            cells = [cell for cell in plan.of_axis(axis) if cell.key not in failures]
-            judges[axis.name] = judged(plan, axis, cells, directory, progress)
-        with progress.phase("statistics"):
-            comparison = aggregate(plan, directory, failures, judges)
-            comparison.write(directory.comparison)
-        seconds = time.monotonic() - started
-        manifest = build_manifest(plan, directory, command=command or sys.argv, seconds=seconds, estimate=estimate)
-        write_sealed(directory.manifest, manifest)
-        with progress.phase("report"):
-            report = write_report(directory.path)
-        stamp(plan, directory, comparison)
-        if claims is not None and finished(spec, directory) is not None:
-            claims.clear()
+    with directory.locked(), mirror.kept() if mirror else nullcontext():
+        made = _made(plan, estimate, directory, progress, started, command or sys.argv)
         if mirror is not None:
             mirror.push(results=True)
-    return _logged(Run(directory.path, comparison, report), spec, progress)
+    return _logged(made, spec, progress)
 
 
 def plan_run(
@@ -281,6 +250,62 @@ def _fetched(spec: CompareSpec, directory: RunDirectory, progress: RunProgress) 
     if n_fetched:
         progress.say(f"{n_fetched:,} parts were fetched from {spec.storage}")
     return mirror
+
+
+def _made(
+    plan: Plan,
+    estimate: Estimate,
+    directory: RunDirectory,
+    progress: RunProgress,
+    started: float,
+    command: Sequence[str],
+) -> Run:
+    """Evaluate, compare and report; of machines that share the directory one compares, and the others read that."""
+    from mplus_eval.pipeline.evaluate import evaluate
+    from mplus_eval.pipeline.executors.chosen import chosen_executor
+    from mplus_eval.pipeline.executors.claims import Claims
+    from mplus_eval.pipeline.finished import finished, stamp
+    from mplus_eval.pipeline.manifest import build_manifest
+    from mplus_eval.reports import write_report
+
+    with ExitStack() as stack:
+        claims = stack.enter_context(Claims.of_run(plan, directory)) if directory.is_shared else None
+        executor = chosen_executor(plan, directory, progress)
+        failures = evaluate(plan, directory, progress, executor=executor, expected=estimate.expected, claims=claims)
+        if claims is not None:
+            progress.say("all is stored; one of the machines writes the report")
+            if not stack.enter_context(claims.to_report(lambda: finished(plan.spec, directory) is not None)):
+                claims.clear()
+                return load(directory.path)
+        comparison = _compared(plan, directory, failures, progress)
+        seconds = time.monotonic() - started
+        write_sealed(
+            directory.manifest, build_manifest(plan, directory, command=command, seconds=seconds, estimate=estimate)
+        )
+        with progress.phase("report"):
+            report = write_report(directory.path)
+        stamp(plan, directory, comparison)
+        if claims is not None and finished(plan.spec, directory) is not None:
+            claims.clear()
+    return Run(directory.path, comparison, report)
+
+
+def _compared(plan: Plan, directory: RunDirectory, failures: Failures, progress: RunProgress) -> Comparison:
+    """The comparison, judged and stored, once everything is answered that could be."""
+    from mplus_eval.pipeline.aggregate import aggregate
+    from mplus_eval.pipeline.executors.chosen import judged
+    from mplus_eval.pipeline.spent import spent_lines
+
+    for line in spent_lines(plan, directory):
+        progress.say(line)
+    judges = {}
+    for axis in plan.axes:
+        cells = [cell for cell in plan.of_axis(axis) if cell.key not in failures]
+        judges[axis.name] = judged(plan, axis, cells, directory, progress)
+    with progress.phase("statistics"):
+        comparison = aggregate(plan, directory, failures, judges)
+        comparison.write(directory.comparison)
+    return comparison
 
 
 def _logged(run: Run, spec: CompareSpec, progress: RunProgress) -> Run:

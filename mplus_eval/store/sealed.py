@@ -39,16 +39,25 @@ class DamagedFileError(UsageError):
 
 def write_sealed(path: Path, value: Mapping[str, object]) -> None:
     """Write a mapping as JSON with its seal, whole or not at all."""
-    write_sealed_text(path, json.dumps(value, indent=2, ensure_ascii=False))
+    write_whole(path, sealed(value))
 
 
 def write_sealed_text(path: Path, text: str) -> None:
     """Write the JSON text of an object, as it is, with its seal behind its last key; whole or not at all."""
+    write_whole(path, _sealed_text(text))
+
+
+def sealed(value: Mapping[str, object]) -> bytes:
+    """A mapping as JSON with its seal."""
+    return _sealed_text(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _sealed_text(text: str) -> bytes:
     opened = text.rstrip().removesuffix("}").rstrip()
     comma = "" if opened.endswith("{") else ","
-    sealed = f'{opened}{comma}\n  "{SEAL}": "{_hash(json.loads(text))}"\n}}\n'
+    whole = f'{opened}{comma}\n  "{SEAL}": "{_hash(json.loads(text))}"\n}}\n'
     # Half a surrogate pair, which no encoding has, becomes JSON's escape of it.
-    write_whole(path, sealed.encode("utf-8", "backslashreplace"))
+    return whole.encode("utf-8", "backslashreplace")
 
 
 def read_sealed(path: Path, *, always_sealed: bool = False) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from mplus_eval.spec.model import ModelSpec
 from tests.backends.requests import choices, generations, log_probabilities, texts
 from tests.conftest import TinyModel
 from tests.server import CompletionServer, Reply, serving
-from tests.tiny_models import CHAT_TEMPLATE, around, build_model, retokenize
+from tests.tiny_models import CHAT_TEMPLATE, around, retokenize
 
 
 @pytest.fixture(autouse=True)
@@ -29,8 +29,8 @@ def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_model(tmp_path_factory.mktemp("served"), chat_template=CHAT_TEMPLATE)
+def checkpoint(tiny_model: TinyModel) -> Path:
+    return tiny_model(chat_template=CHAT_TEMPLATE)
 
 
 @pytest.fixture

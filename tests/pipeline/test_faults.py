@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mplus_eval import cli
+from tests.damage import flip, truncate, zero
 from tests.toy import RuleBackend, write_checkpoint, write_tasks
 
 Break = Callable[[Path], None]
@@ -39,21 +40,6 @@ def stand(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mplus_eval.pipeline.executors.worker.load_backend", lambda _, spec, __: RuleBackend(spec.name))
         yield Stand(tmp_path_factory.mktemp("stand"))
-
-
-def flip(path: Path, at: float = 0.5) -> None:
-    content = bytearray(path.read_bytes())
-    content[int(len(content) * at)] ^= 1
-    path.write_bytes(content)
-
-
-def truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def zero(path: Path) -> None:
-    size = path.stat().st_size
-    path.write_bytes(bytes(size))
 
 
 def nothing(path: Path) -> None:

@@ -16,8 +16,9 @@ from mplus_eval.errors import SpecError
 from mplus_eval.pipeline.finished import STAMP
 from mplus_eval.servers.failures import Patience
 from mplus_eval.store.run_directory import RunDirectory
+from tests.conftest import TinyModel
 from tests.server import CompletionServer, Reply, serving
-from tests.tiny_models import CHAT_TEMPLATE, build_model
+from tests.tiny_models import CHAT_TEMPLATE
 from tests.toy import write_tasks
 
 KEY = "sk-a-key-that-must-not-be-seen"
@@ -29,8 +30,8 @@ def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_model(tmp_path_factory.mktemp("served"), chat_template=CHAT_TEMPLATE)
+def checkpoint(tiny_model: TinyModel) -> Path:
+    return tiny_model(chat_template=CHAT_TEMPLATE)
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from mplus_eval.servers import api
 from mplus_eval.servers.api import NoApiError, ServedApi, find_api, forget
 from mplus_eval.servers.client import Json
 from mplus_eval.servers.failures import Patience
+from tests.conftest import TinyModel
 from tests.server import NAME, CompletionServer, serving
-from tests.tiny_models import CHAT_TEMPLATE, build_model
+from tests.tiny_models import CHAT_TEMPLATE
 
 
 @pytest.fixture(autouse=True)
@@ -20,8 +21,8 @@ def _asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_model(tmp_path_factory.mktemp("served"), chat_template=CHAT_TEMPLATE)
+def checkpoint(tiny_model: TinyModel) -> Path:
+    return tiny_model(chat_template=CHAT_TEMPLATE)
 
 
 @pytest.fixture

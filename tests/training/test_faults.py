@@ -18,23 +18,10 @@ from mplus_eval.training.hooks import Hooks
 from mplus_eval.training.stage import Stage
 from mplus_eval.training.train import train
 from mplus_eval.training.training_run import begin_run, complete_stage
+from tests.damage import flip, truncate, zero
 from tests.training.small import copy_of_killed, rlhf_recipe, same
 
 WEIGHTS = "model.safetensors"
-
-
-def flip(path: Path, at: float = 0.5) -> None:
-    content = bytearray(path.read_bytes())
-    content[int(len(content) * at)] ^= 1
-    path.write_bytes(content)
-
-
-def truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def zero(path: Path) -> None:
-    path.write_bytes(bytes(path.stat().st_size))
 
 
 def to_nan(path: Path) -> None:

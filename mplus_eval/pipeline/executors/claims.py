@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import Self
 
 from mplus_eval.errors import UsageError
+from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.pipeline.executors.work import Shard
 from mplus_eval.pipeline.plan import Plan
+from mplus_eval.spec.executors import places
+from mplus_eval.store.files import write_new
 from mplus_eval.store.hashes import hash_components
 from mplus_eval.store.leases import LEASE_SECONDS, Leases
 from mplus_eval.store.run_directory import RunDirectory
-from mplus_eval.store.sealed import recall, write_sealed
+from mplus_eval.store.sealed import recall, sealed
 
 SECONDS_VARIABLE = "MPLUS_EVAL_LEASE_SECONDS"
 """The environment variable with the seconds until a lease that is not renewed is taken over."""
@@ -115,11 +118,11 @@ def _seconds() -> float:
 def _agree(plan: Plan, directory: RunDirectory) -> None:
     """Refuse to work beside a machine that would compute something else: its answers and these would be mixed."""
     path = directory.shared_plan
-    own = {cell.name: dict(cell.components) for cell in plan.cells}
-    theirs = recall(path, always_sealed=True)
-    if theirs is None:
-        write_sealed(path, own)
-        return
+    own = {cell.name: {**cell.components, **_kind_of_device(plan, cell.model)} for cell in plan.cells}
+    while (theirs := recall(path, always_sealed=True)) is None:
+        # Of machines that begin at the same moment one is first; the others read what it wrote.
+        if write_new(path, sealed(own)):
+            return
     names = [name for name in {**theirs, **own} if theirs.get(name) != own.get(name)]
     if names:
         keys = sorted(_keys(theirs.get(names[0], {}), own.get(names[0], {})))
@@ -127,6 +130,19 @@ def _agree(plan: Plan, directory: RunDirectory) -> None:
             f"{directory.path}: another machine shares this directory for a plan with different {', '.join(keys)} of "
             f"{names[0]}; start all with the same command and versions, or remove {path} where none is at work"
         )
+
+
+def _kind_of_device(plan: Plan, model: ResolvedModel) -> dict[str, str]:
+    """Where a model is computed: on a GPU and on a processor its numbers differ by rounding, so by who came first."""
+    if model.location.path is None:
+        return {}
+    if plan.spec.devices is not None:
+        kind = "cuda" if any(place.gpus for place in places(plan.spec.devices)) else "cpu"
+    else:
+        from mplus_eval.backends.hf import device_of
+
+        kind = device_of(model.spec).partition(":")[0]
+    return {"kind of device": kind}
 
 
 def _keys(one: Mapping[str, str], other: Mapping[str, str]) -> set[str]:

@@ -15,10 +15,12 @@ from mplus_eval.errors import UsageError
 from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.pipeline.aggregate import aggregate
 from mplus_eval.pipeline.evaluate import Failures, evaluate
+from mplus_eval.pipeline.executors import claims
 from mplus_eval.pipeline.executors.claims import Claims
 from mplus_eval.pipeline.plan import Plan
 from mplus_eval.store.leases import Leases
 from mplus_eval.store.run_directory import RunDirectory
+from mplus_eval.store.sealed import read_sealed, recall, write_sealed
 from tests.toy import Bench, RuleBackend
 
 SECONDS = 0.4
@@ -165,6 +167,34 @@ def test_a_machine_with_another_plan_is_refused_with_what_differs(bench: Bench) 
             pass
         with Claims.of_run(bench.plan(), directory):
             pass
+
+
+def test_a_machine_that_computes_on_another_kind_of_device_is_refused(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = RunDirectory(bench.path / "shared", is_shared=True)
+    with Claims.of_run(bench.plan(), directory):
+        monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+        refused = "for a plan with different kind of device of base × sums"
+        with pytest.raises(UsageError, match=refused), Claims.of_run(bench.plan(), directory):
+            pass
+        with Claims.of_run(bench.plan(devices="cpu,cpu"), directory):
+            pass
+
+
+def test_of_machines_that_begin_at_the_same_moment_one_says_the_plan(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = RunDirectory(bench.path / "shared", is_shared=True)
+    looks = iter([True])
+    # The first look sees nothing yet, although another machine writes its plan just then.
+    monkeypatch.setattr(
+        claims, "recall", lambda path, **options: None if next(looks, False) else recall(path, **options)
+    )
+    write_sealed(directory.shared_plan, {"base × sums": {"data": "theirs"}})
+    with pytest.raises(UsageError, match="another machine shares this directory"):
+        Claims.of_run(bench.plan(), directory).__enter__()
+    assert read_sealed(directory.shared_plan) == {"base × sums": {"data": "theirs"}}
 
 
 @pytest.mark.parametrize("value", ["soon", "0", "-3", "nan", "inf"])
