@@ -89,7 +89,7 @@ def load_here(model: ModelSpec, source: ModelLocation, kind: type[HfModel] = HfM
     placement = Placement.of(model)
     try:
         backend = _loaded(model, source, placement, kind)
-    except BaseException as error:
+    except BaseException as error:  # also an interrupt: what was offloaded to the disk must not stay there
         placement.clear()
         if isinstance(error, RuntimeError) and is_out_of_memory(error):
             raise MemoryError(f"out of memory; {OUT_OF_MEMORY}") from error

@@ -106,7 +106,7 @@ class RayExecutor:
         self._exit.enter_context(connected(plan.spec.address))
         try:
             self._begin()
-        except BaseException:
+        except BaseException:  # also an interrupt: no worker may outlive this process
             self.close()
             raise
 
