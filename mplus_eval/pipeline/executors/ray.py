@@ -20,12 +20,12 @@ from mplus_eval.models.resolved import ResolvedModel
 from mplus_eval.pipeline.executors.base import Event, Lost
 from mplus_eval.pipeline.executors.cluster import connected, nodes, room, wants_gpus
 from mplus_eval.pipeline.executors.expected import Expected
+from mplus_eval.pipeline.executors.ray_told import Told
 from mplus_eval.pipeline.executors.ray_worker import (
     Begun,
     Briefing,
     RayWorker,
     SharedFolder,
-    Told,
     cells_hash,
     shard_files,
     versions_here,

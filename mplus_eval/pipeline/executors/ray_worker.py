@@ -91,23 +91,6 @@ class Begun:
     shares: bool = False
 
 
-class Told:
-    """Keeps what workers tell until the driver asks for it: an actor of Ray."""
-
-    def __init__(self) -> None:
-        """Begin with nothing."""
-        self._events: list[Advanced] = []
-
-    def add(self, event: Advanced) -> None:
-        """Keep one."""
-        self._events.append(event)
-
-    def take(self) -> list[Advanced]:
-        """What was kept since."""
-        events, self._events = self._events, []
-        return events
-
-
 class RayWorker:
     """An actor of Ray around a `Worker`."""
 
