@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from mplus_eval.store.files import write_whole
 from tests.tiny_models import build_model
 from tests.trainer_output import write_trainer_output
 
@@ -24,17 +27,47 @@ for key in ("OPENAI_API_KEY", "HF_TOKEN", "MPLUS_EVAL_DATA"):
 TinyModel = Callable[..., Path]
 
 
+def pytest_configure() -> None:
+    """Heed Ctrl-C, which some tests send, also where a shell started pytest in the background and has it ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was imported and collected out of every collection of garbage, of which each would walk all of it.
+
+    A closed backend and every training collect, and a million objects take half a second.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep every cache in the session's own folder, and torch to one thread: xdist runs a process on each core."""
+def _caches(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep every cache in the session's own folder, and torch to one thread: xdist runs a process on each core.
+
+    The names of lm-eval's tasks alone, which are those of its version and take seconds to learn, go from session to
+    session in pytest's cache.
+    """
     import torch
 
     cache = tmp_path_factory.mktemp("cache")
+    names, pytests = cache / "mplus-eval", getattr(pytestconfig, "cache", None)
+    # Without pytest's cache (`-p no:cacheprovider`) nothing is kept.
+    kept = pytests.mkdir("task-names") if pytests else cache
+    _copy_names(kept, names)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(cache))
         patch.setenv("HF_HOME", str(cache / "huggingface"))
         torch.set_num_threads(1)
         yield
+    _copy_names(names, kept)
+
+
+def _copy_names(source: Path, target: Path) -> None:
+    for path in source.glob("lm_eval-*-names.json"):
+        if not (target / path.name).exists():
+            write_whole(target / path.name, path.read_bytes())
 
 
 @pytest.fixture(scope="session")

@@ -130,7 +130,9 @@ def test_without_network_it_is_refused_before_anything(
     assert not hub.repositories
 
 
-def test_a_refusal_of_the_hub_is_one_line(run: StoredRun, hub: Hub) -> None:
+def test_a_refusal_of_the_hub_is_one_line(run: StoredRun, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The page is drawn before anybody is asked, and does not change what a refusal says.
+    monkeypatch.setattr("mplus_eval.exports.hub.write_report", lambda folder: (folder / "report.html").touch())
     request = httpx.Request("POST", "https://huggingface.co/api/repos/create")
     for error, words in (
         (HfHubHTTPError("no", response=httpx.Response(403, request=request)), "is refused by the hub (403)"),

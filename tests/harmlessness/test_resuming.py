@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +31,17 @@ def comparison(bench: Bench) -> str:
     return text.replace(str(bench.path), "")
 
 
-@pytest.fixture
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(harmlessness_axis, "PART_PROMPTS", 12)
-    monkeypatch.setattr(asking, "PROMPTS_PER_CALL", 5)
+@pytest.fixture(scope="module", autouse=True)
+def _small_parts() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(harmlessness_axis, "PART_PROMPTS", 12)
+        patch.setattr(asking, "PROMPTS_PER_CALL", 5)
+        yield
 
 
-@pytest.fixture
-def undisturbed(tmp_path: Path, small_parts: None) -> str:
-    bench = bench_in(tmp_path / "undisturbed")
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    bench = bench_in(tmp_path_factory.mktemp("resuming") / "undisturbed")
     bench.run()
     return comparison(bench)
 
@@ -66,14 +68,14 @@ def test_a_stopped_run_goes_on_and_ends_in_the_same_comparison(tmp_path: Path, u
     assert (n_calls == 1) == (asked == set())
 
 
-def test_what_is_stored_is_not_asked_again(tmp_path: Path, small_parts: None) -> None:
+def test_what_is_stored_is_not_asked_again(tmp_path: Path) -> None:
     bench = bench_in(tmp_path / "run")
     bench.run()
     bench.run()
     assert bench.backends == []
 
 
-def test_a_further_model_is_asked_and_the_baseline_of_it_alone(tmp_path: Path, small_parts: None) -> None:
+def test_a_further_model_is_asked_and_the_baseline_of_it_alone(tmp_path: Path) -> None:
     bench = bench_in(tmp_path / "run")
     bench.run()
     bench.says["calm"] = plain
@@ -85,7 +87,7 @@ def test_a_further_model_is_asked_and_the_baseline_of_it_alone(tmp_path: Path, s
     assert {request.args[0] for request in base.asked} == prompts
 
 
-def test_toxicity_is_added_to_a_run_without_it(tmp_path: Path, small_parts: None, undisturbed: str) -> None:
+def test_toxicity_is_added_to_a_run_without_it(tmp_path: Path, undisturbed: str) -> None:
     bench = bench_in(tmp_path / "later")
     assert bench.run(toxicity=False).toxicity is None
     bench.run()
@@ -95,7 +97,7 @@ def test_toxicity_is_added_to_a_run_without_it(tmp_path: Path, small_parts: None
     assert comparison(bench) == undisturbed
 
 
-def test_other_settings_of_sampling_are_refused_with_what_differs(tmp_path: Path, small_parts: None) -> None:
+def test_other_settings_of_sampling_are_refused_with_what_differs(tmp_path: Path) -> None:
     from mplus_eval.errors import SpecError
 
     bench = bench_in(tmp_path / "run")

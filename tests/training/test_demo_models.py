@@ -19,6 +19,8 @@ from mplus_eval.training.recipe import load_recipe
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, and a small recipe so that training takes a moment."""
     small = ["pairs.0.n=64", "reward.batch_size=8", "rlhf.plus.batch_size=8", "check.n_prompts=4", "check.n_texts=2"]
+    # Processes of their own would take longer to begin than these stages to train.
+    small += ["stages_at_once=1"]
     small += [f"{stage}.steps=2" for stage in ("reward", "sft.instruct", "sft.sft", "sft.chosen", "rlhf.plus")]
     small += [f"sft.{name}.batch_size=8" for name in ("instruct", "sft", "chosen")]
     recipe = load_recipe("demo", small)

@@ -17,25 +17,9 @@ from mplus_eval.training.recipe import RewardStage
 from mplus_eval.training.reward_model import measure_quality
 from mplus_eval.training.train import train
 from mplus_eval.training.training_data import gather
-from tests.training.small import BATCH, PLUS, recipe
+from tests.training.small import BATCH, recipe
 
 TEXT = "User: Hello.\nAssistant: I see."
-
-
-@pytest.fixture(scope="module")
-def adapters(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every kind of stage, trained as adapters."""
-    output = tmp_path_factory.mktemp("adapters")
-    train(
-        recipe(
-            output,
-            lora={"rank": 4, "alpha": 8},
-            reward={**BATCH, "save_every": 2},
-            sft={"chosen": {**BATCH, "data": "chosen"}},
-            rlhf={"plus": {**PLUS, "steps": 2}},
-        )
-    )
-    return output
 
 
 def logits(model: Any, directory: Path) -> torch.Tensor:
@@ -46,11 +30,12 @@ def logits(model: Any, directory: Path) -> torch.Tensor:
         return model.eval()(**encoded).logits  # type: ignore[no-any-return]
 
 
-def test_a_reward_model_trained_as_an_adapter_is_merged_and_gives_the_same_rewards(adapters: Path) -> None:
+def test_a_reward_model_trained_as_an_adapter_is_merged_and_gives_the_same_rewards(tmp_path: Path) -> None:
     from peft import PeftModel
     from transformers import AutoModelForSequenceClassification
 
-    directory = adapters / "reward"
+    train(recipe(tmp_path, lora={"rank": 4, "alpha": 8}, reward={**BATCH, "save_every": 2}, sft={}, rlhf={}))
+    directory = tmp_path / "reward"
     merged = AutoModelForSequenceClassification.from_pretrained(directory)
     whole = AutoModelForSequenceClassification.from_pretrained(BASE, num_labels=1)
     whole.config.pad_token_id = merged.config.pad_token_id

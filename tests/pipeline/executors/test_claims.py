@@ -17,6 +17,7 @@ from mplus_eval.pipeline.aggregate import aggregate
 from mplus_eval.pipeline.evaluate import Failures, evaluate
 from mplus_eval.pipeline.executors import claims
 from mplus_eval.pipeline.executors.claims import Claims
+from mplus_eval.pipeline.executors.work import Shard
 from mplus_eval.pipeline.plan import Plan
 from mplus_eval.store.leases import Leases
 from mplus_eval.store.run_directory import RunDirectory
@@ -27,6 +28,25 @@ SECONDS = 0.4
 """Until a lease is taken over."""
 
 
+class Watched(Claims):
+    """Claims of a machine that tell when it found nothing to claim between two looks, and so waits for others."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.n_looks = 0
+        self.waits = threading.Event()
+
+    def look(self) -> tuple[set[str], set[str]]:
+        self.n_looks += 1
+        if self.n_looks == 2:
+            self.waits.set()
+        return super().look()
+
+    def claim(self, shard: Shard) -> bool:
+        self.n_looks = 0
+        return super().claim(shard)
+
+
 class Machine(threading.Thread):
     """Evaluates a plan in a directory that others share; `before` is called with each request of a model."""
 
@@ -35,7 +55,7 @@ class Machine(threading.Thread):
         self.plan, self.before = plan, before
         self.directory = RunDirectory(path, is_shared=True)
         self.leases = Leases(self.directory.leases, seconds=SECONDS)
-        self.claims = Claims(plan, self.directory, self.leases)
+        self.claims = Watched(plan, self.directory, self.leases)
         self.answered: list[str] = []
         self.models: list[str] = []
         self.failures: Failures | None = None
@@ -133,13 +153,19 @@ def test_a_cell_that_failed_on_one_machine_has_failed_on_all_that_began_before(b
         if "say" in requests[0].args[0]:
             raise RuntimeError("the graphics card fell off")
 
-    waits, first = threading.Event(), Machine(bench.plan(), bench.path / "shared", fail)
-    second = Machine(bench.plan(), bench.path / "shared", lambda _: waits.wait(60))
-    first.start()
+    begun, goes_on, first = threading.Event(), threading.Event(), Machine(bench.plan(), bench.path / "shared", fail)
+
+    def hold(_: Any) -> None:
+        begun.set()
+        goes_on.wait(60)
+
+    second = Machine(bench.plan(), bench.path / "shared", hold)
     second.start()
-    first.join(20)
+    assert begun.wait(60)
+    first.start()
+    assert first.claims.waits.wait(60)
     assert first.is_alive()  # It waits for what the second holds.
-    waits.set()
+    goes_on.set()
     first.join()
     second.join()
     assert first.failures is not None
