@@ -1,4 +1,4 @@
-"""A machine of its own: `python -m tests.pipeline.executors.machine compare …` runs the command line in it.
+"""What runs in a machine of its own (`stand.Machine`): the command line, and its workers.
 
 Models answer by rule and slowly, and every item that is answered is a line of a log, so that a test can count what was
 computed twice. The settings stand in the environment, so that workers in other processes have them too.
@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mplus_eval.capability import axis
 from mplus_eval.models.resolved import ResolvedModel
@@ -22,7 +22,7 @@ from tests.toy import RuleBackend
 LOG, SECONDS, VICTIMS = "TEST_MACHINE_LOG", "TEST_MACHINE_SECONDS", "TEST_MACHINE_VICTIMS"
 PART = 5
 if LOG in os.environ:
-    # Read by the workers' processes too, which import this module for `load`.
+    # In the processes of workers, which import this module for `load`.
     axis.PART_ITEMS = PART
 
 
@@ -56,17 +56,25 @@ def with_slow_models(plan: Any, *_: Any) -> Any:
     return None if plan.spec.devices is None else local.Local(plan.spec, load)
 
 
-def main() -> int:
-    """Run the command line with these models, also in the workers of `--devices`."""
+def main(arguments: list[str], environment: dict[str, str], said: Path) -> NoReturn:
+    """Run the command line with these models, also in the workers of `--devices`, and end this process with its code.
+
+    Args:
+        arguments: of the command line.
+        environment: of this process, in place of what it was started in.
+        said: the file that is written in place of standard output and standard error.
+    """
     from mplus_eval import cli
 
+    with said.open("wb") as file:
+        for number in (1, 2):
+            os.dup2(file.fileno(), number)
+    os.environ.clear()
+    os.environ.update(environment)
     # Whoever starts a process in the background may have it ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    axis.PART_ITEMS = PART
     work.SHORTEST = 0.0
     worker.load_backend = lambda _, spec, __: SlowBackend(spec.name)  # type: ignore[assignment]
     chosen.chosen_executor = with_slow_models
-    return cli.run(sys.argv[1:])
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(cli.run(arguments))

@@ -51,7 +51,7 @@ def test_drivers_and_workers_are_killed_at_random_moments(stand: Stand, seed: in
         wait_for_parts(machine, output, rng.randrange(1, N_PARTS + 1))
         n_lost += 1
     machine.kill()
-    machine.communicate()
+    machine.ended()
     # Workers do not outlive it by more than what they are computing just now.
     assert stand.compare(output, *rng.choice([[], ["--devices", "cpu"]]), "--quiet")[0] == 0
     assert undisturbed(stand, output)
@@ -65,9 +65,9 @@ def test_of_two_machines_that_share_a_directory_one_is_killed(stand: Stand, seed
     machines = [stand.start(output, "--executor", "shared", "--quiet", **LEASE) for _ in range(2)]
     wait_for_parts(machines[0], output, rng.randrange(1, N_PARTS - 2))
     machines[0].kill()
-    machines[0].communicate()
-    _, said = machines[1].communicate()
-    assert machines[1].returncode == 0, said
+    machines[0].ended()
+    code, said = machines[1].ended()
+    assert code == 0, said
     assert undisturbed(stand, output)
     assert stand.twice(output) <= SHARD
     assert not (output / ".leases").exists()
@@ -80,13 +80,13 @@ def test_of_two_machines_one_is_frozen_until_its_lease_was_taken_over(stand: Sta
     machines = [stand.start(output, "--executor", "shared", "--quiet", **LEASE) for _ in range(2)]
     wait_for_parts(machines[0], output, rng.randrange(1, N_PARTS - 2))
     machines[0].send_signal(signal.SIGSTOP)
-    _, said = machines[1].communicate()
-    assert machines[1].returncode == 0, said
+    code, said = machines[1].ended()
+    assert code == 0, said
     assert undisturbed(stand, output)
     stored = {path: path.stat().st_mtime_ns for path in output.rglob("*.parquet")}
     machines[0].send_signal(signal.SIGCONT)
-    _, said = machines[0].communicate()
-    assert machines[0].returncode == 0, said
+    code, said = machines[0].ended()
+    assert code == 0, said
     assert undisturbed(stand, output)
     assert {path: path.stat().st_mtime_ns for path in output.rglob("*.parquet")} == stored
     assert stand.twice(output) <= SHARD
@@ -97,8 +97,8 @@ def test_two_machines_of_two_workers_each(stand: Stand) -> None:
     options = ("--executor", "shared", "--devices", "cpu,cpu", "--quiet")
     machines = [stand.start(output, *options, **LEASE) for _ in range(2)]
     for machine in machines:
-        _, said = machine.communicate()
-        assert machine.returncode == 0, said
+        code, said = machine.ended()
+        assert code == 0, said
     assert undisturbed(stand, output)
     assert stand.twice(output) == 0
 
@@ -113,6 +113,5 @@ def test_a_plain_run_is_refused_beside_machines_that_share(stand: Stand) -> None
     sharing.send_signal(signal.SIGCONT)
     assert code == 2, said
     assert "another mplus-eval is working in this directory" in said
-    sharing.communicate()
-    assert sharing.returncode == 0
+    assert sharing.ended()[0] == 0
     assert undisturbed(stand, output)

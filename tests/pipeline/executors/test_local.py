@@ -45,35 +45,6 @@ def test_each_place_is_a_seat_of_its_own_with_its_devices() -> None:
     assert [(seat.name, seat.devices) for seat in seats] == [("worker 1 (GPU 0+1)", 2.0), ("worker 2 (GPU 2)", 1.0)]
 
 
-def test_two_workers_of_which_one_is_killed_compute_what_one_process_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    victims, log = tmp_path / "victims", tmp_path / "log"
-    for name, value in ((LOG, log), (VICTIMS, victims)):
-        monkeypatch.setenv(name, str(value))
-    monkeypatch.setattr(capability_axis, "PART_ITEMS", PART)
-    bench = Bench(tmp_path)
-    bench.compare()
-    alone = bench.directory.comparison.read_bytes()
-    shutil.rmtree(bench.directory.path)
-
-    victims.write_text("one")
-    heard = Heard()
-    plan = bench.plan(devices="cpu,cpu")
-    failures = evaluate(plan, bench.directory, heard, executor=Local(plan.spec, load))
-    aggregate(plan, bench.directory, failures).write(bench.directory.comparison)
-
-    assert failures == {}
-    assert bench.directory.comparison.read_bytes() == alone
-    (said,) = heard.said
-    assert "was killed (SIGKILL; by the system, perhaps, for want of memory), at " in said
-    assert heard.n_items >= 2 * 2 * 12
-    counts = Counter(log.read_text().splitlines())
-    assert len(counts) == 2 * 2 * 12
-    # The shard of the one that was lost, at most.
-    assert sum(counts.values()) - len(counts) <= 12
-
-
 class Heard(RunProgress):
     """What a run told of itself."""
 
@@ -86,6 +57,51 @@ class Heard(RunProgress):
 
     def advance_cell(self, cell: Cell, n_items: int, seconds: float) -> None:
         self.n_items += n_items
+
+
+@pytest.fixture
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Bench, bytes]:
+    """Two models on two tasks, with workers that note what they answer, and the comparison of one process."""
+    for name, value in ((LOG, tmp_path / "log"), (VICTIMS, tmp_path / "victims")):
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setattr(capability_axis, "PART_ITEMS", PART)
+    bench = Bench(tmp_path)
+    bench.compare()
+    comparison = bench.directory.comparison.read_bytes()
+    shutil.rmtree(bench.directory.path)
+    return bench, comparison
+
+
+def by_workers(bench: Bench, devices: str) -> tuple[Heard, Counter[str]]:
+    """The comparison by workers, with nothing failed; what was heard of them, and how often each item was answered."""
+    heard = Heard()
+    plan = bench.plan(devices=devices)
+    failures = evaluate(plan, bench.directory, heard, executor=Local(plan.spec, load))
+    aggregate(plan, bench.directory, failures).write(bench.directory.comparison)
+    assert failures == {}
+    return heard, Counter((bench.path / "log").read_text().splitlines())
+
+
+def test_a_worker_in_a_process_of_its_own_computes_what_this_one_does(alone: tuple[Bench, bytes]) -> None:
+    bench, comparison = alone
+    heard, counts = by_workers(bench, "cpu")
+    assert bench.directory.comparison.read_bytes() == comparison
+    assert (heard.said, heard.n_items) == ([], 2 * 2 * 12)
+    assert (len(counts), set(counts.values())) == (2 * 2 * 12, {1})
+
+
+@pytest.mark.slow
+def test_two_workers_of_which_one_is_killed_compute_what_one_process_does(alone: tuple[Bench, bytes]) -> None:
+    bench, comparison = alone
+    (bench.path / "victims").write_text("one")
+    heard, counts = by_workers(bench, "cpu,cpu")
+    assert bench.directory.comparison.read_bytes() == comparison
+    (said,) = heard.said
+    assert "was killed (SIGKILL; by the system, perhaps, for want of memory), at " in said
+    assert heard.n_items >= 2 * 2 * 12
+    assert len(counts) == 2 * 2 * 12
+    # The shard of the one that was lost, at most.
+    assert sum(counts.values()) - len(counts) <= 12
 
 
 @pytest.mark.slow
@@ -128,8 +144,8 @@ def test_a_driver_that_is_stopped_stops_its_workers_and_can_be_gone_on_from(tmp_
     workers = children(machine.pid)
     assert len(workers) == 2
     machine.send_signal(number)
-    _, said = machine.communicate()
-    assert machine.returncode == 5
+    code, said = machine.ended()
+    assert code == 5
     assert said.splitlines()[-1].startswith("mplus-eval: stopped; everything finished is stored")
     assert not any(psutil.pid_exists(worker) for worker in workers)
     stored = parts(tmp_path / "run")
@@ -152,6 +168,6 @@ def test_no_worker_outlives_a_killed_driver(tmp_path: Path) -> None:
     workers = children(machine.pid)
     assert len(workers) == 2
     machine.kill()
-    machine.communicate()
+    machine.ended()
     _, alive = psutil.wait_procs([psutil.Process(each) for each in workers if psutil.pid_exists(each)], timeout=20)
     assert not alive
