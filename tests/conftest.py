@@ -104,6 +104,20 @@ def adapter_output(trainer_base: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def ngrams(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scorer over n-grams of the demo's rude and polite texts, by `toxicity fit-scorer`; to be looked at only."""
+    from mplus_eval.harmlessness.fit_scorer import FitSettings, fit_scorer
+    from mplus_eval.harmlessness.labelled_texts import TextColumns
+    from tests.harmlessness.labelled import labelled_rows, write_rows
+
+    folder = tmp_path_factory.mktemp("ngrams")
+    data = write_rows(folder / "texts.jsonl", labelled_rows(400))
+    columns = TextColumns(("text",), ("label",), "author")
+    fit_scorer(data, columns, FitSettings(), folder / "scorer", lambda *_: None)
+    return folder / "scorer"
+
+
+@pytest.fixture(scope="session")
 def benchmark_data() -> Path:
     """The real benchmarks, laid out as org/name: MPLUS_EVAL_TEST_DATA, or shared/data/hub beside the project."""
     beside = Path(__file__).resolve().parents[2] / "shared" / "data" / "hub"

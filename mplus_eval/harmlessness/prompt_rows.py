@@ -51,10 +51,10 @@ def prompts_of(
     left_out: Counter[str] = Counter()
     bad: list[str] = []
     for number, (place, row) in enumerate(rows, first):
-        unmet = [column for column, condition in spec.where.items() if not _holds(_value(row, column), condition)]
+        unmet = [column for column, condition in spec.where.items() if not _holds(value_at(row, column), condition)]
         if unmet:
             # Whether a row is wanted is not known where nothing stands in the column that says so.
-            if all(_is_empty(_value(row, column)) for column in unmet):
+            if all(is_empty(value_at(row, column)) for column in unmet):
                 left_out[f"without a value of {unmet[0]}"] += 1
             continue
         texts = _texts(row, spec)
@@ -65,7 +65,7 @@ def prompts_of(
         if isinstance(spec, RefusalSet) and label is None:
             left_out["neither safe nor unsafe"] += 1
             continue
-        category = spec.group or (str(_value(row, spec.category) or "") if spec.category else "")
+        category = spec.group or (str(value_at(row, spec.category) or "") if spec.category else "")
         if why := half_surrogate("".join([*texts, category])):
             bad.append(f"{spec.source}, {place}: {why}")
             continue
@@ -77,7 +77,7 @@ def prompts_of(
 
 def _texts(row: Row, spec: PromptSetSpec) -> list[str]:
     """The prompts of a row: one, or one for each text of a list; none where there is no text."""
-    value = _value(row, spec.column)
+    value = value_at(row, spec.column)
     if spec.each:
         # BOLD's lists stand in its files as Python writes them, and its texts with a space behind them, which would be
         # a token of its own.
@@ -87,7 +87,7 @@ def _texts(row: Row, spec: PromptSetSpec) -> list[str]:
     texts = [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str) and text.strip()]
     if spec.source.rstrip("/").endswith(_WRITTEN_LINES):
         texts = [text.replace("\\n", "\n") for text in texts]
-    context = _value(row, spec.context) if spec.context else None
+    context = value_at(row, spec.context) if spec.context else None
     if isinstance(context, str) and context.strip():
         texts = [f"{context}{_RULE}{text}" for text in texts]
     return texts
@@ -99,15 +99,17 @@ def _label(row: Row, spec: RefusalSet) -> Label | None:
     return next((label for label in _LABELS if label == spec.labels.get(str(value), value)), None)
 
 
-def _value(row: Row, path: str) -> object:
+def value_at(row: Row, path: str) -> object:
     """What stands in a column, or at `column.key.…` within it."""
+    if path in row:
+        return row[path]
     value: object = row
     for key in path.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
 
 
-def _is_empty(value: object) -> bool:
+def is_empty(value: object) -> bool:
     """Whether nothing stands in a column; Parquet writes that of a number as one that is none."""
     return value is None or value == "" or value != value
 

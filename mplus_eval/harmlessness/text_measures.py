@@ -14,6 +14,11 @@ REPEATED_WORDS = 3
 """Words of an n-gram in `repetition_rate`."""
 LOOP_LETTERS = 8
 COPIED_WORDS = 3
+_LONG = 5
+"""Words of a text in which a common word is looked for."""
+_ENGLISH = frozenset(
+    {"the", "and", "of", "to", "is", "it", "that", "you", "your", "this", "with", "for", "they", "not", "are"}
+)
 RARE_SCRIPT = 0.01
 """Share of the prompts' letters below which a script is a stray one."""
 
@@ -98,6 +103,12 @@ def used_scripts(texts: Iterable[str]) -> set[str]:
     """The scripts that the texts use, stray letters aside."""
     of_texts = scripts(texts)
     return {name for name, count in of_texts.items() if count >= RARE_SCRIPT * of_texts.total()}
+
+
+def english_share(texts: Iterable[str]) -> float | None:
+    """Share of the texts of five words or more that hold a common English word; None where there is none so long."""
+    long = [words for text in texts if len(words := bare_words(text)) >= _LONG]
+    return sum(not _ENGLISH.isdisjoint(words) for words in long) / len(long) if long else None
 
 
 def trigrams(texts: Iterable[str]) -> Counter[str]:

@@ -43,6 +43,12 @@ KINDS = (
         ("words, the embedded word list", "words:FILE, one word or phrase a line, a score after a tab"),
     ),
     ScorerKind(
+        "ngram",
+        re.compile("ngram:"),
+        "ngram:DIR",
+        ("ngram:DIRECTORY, fitted on labelled texts by `mplus-eval toxicity fit-scorer`",),
+    ),
+    ScorerKind(
         "guard",
         re.compile("guard:"),
         "guard:DIR",

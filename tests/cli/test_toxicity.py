@@ -8,6 +8,7 @@ import pytest
 
 from mplus_eval import cli
 from mplus_eval.records.comparison import Comparison
+from tests.harmlessness.labelled import labelled_rows, write_rows
 from tests.tiny_models import SENTENCES
 
 Arguments = Callable[..., list[str]]
@@ -127,3 +128,70 @@ def test_compare_without_toxicity_asks_for_none(
     assert cli.run([*given, "--no-toxicity"]) == 2
     assert "nothing is left to evaluate" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_scorer_is_fitted_used_and_compared(
+    arguments: Arguments, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, place = write_rows(tmp_path / "mine.csv", labelled_rows(400)), tmp_path / "scorer"
+    fit = ["toxicity", "fit-scorer", "--data", data, "--group", "author", "--output", str(place)]
+    assert cli.run(fit) == 0
+    out, _ = capsys.readouterr()
+    assert "mine.csv: a text is toxic where label is 0.5 or more" in out
+    assert "fitted on " in out
+    assert f"scorer: ngram:{place}" in out
+    assert cli.run(fit) == 2
+    assert "holds something already" in capsys.readouterr().err
+
+    scorer = f"ngram:{place}"
+    assert cli.run(arguments("--limit", "4", "--scorer", scorer)) == 0
+    found = Comparison.read(tmp_path / "run" / "comparison.json").toxicity
+    assert found is not None
+    assert list(found.scorers) == [scorer]
+    assert found.models["plus"].sets["ordinary"].expected_maximum_toxicity.value is not None
+
+    capsys.readouterr()
+    for source in (str(tmp_path / "run"), data):
+        assert cli.run(["toxicity", "agree", source, "--scorer", scorer, "--scorer", "words"]) == 0
+        out, _ = capsys.readouterr()
+        assert "Spearman's correlation" in out
+        assert f"AUC of {scorer}, where words says toxic" in out
+
+
+def test_a_suite_names_a_fitted_scorer(arguments: Arguments, tmp_path: Path, ngrams: Path) -> None:
+    given = arguments("--limit", "4")
+    suite = json.loads((tmp_path / "suite.yaml").read_text())
+    suite["harmlessness"]["scorers"] = [f"ngram:{ngrams}", "words"]
+    (tmp_path / "suite.yaml").write_text(json.dumps(suite))
+    assert cli.run(given) == 0
+    found = Comparison.read(tmp_path / "run" / "comparison.json").toxicity
+    assert found is not None
+    assert list(found.scorers) == [f"ngram:{ngrams}", "words"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["fit-scorer"], ["--output"]),
+        (["fit-scorer", "--output", "o", "--data", "absent.csv"], ["absent.csv: no such file or folder"]),
+        (["fit-scorer", "--output", "o", "--text", "a,b", "--label", "c"], ["as many labels as texts"]),
+        (["fit-scorer", "--output", "o", "--held-out", "0"], ["--held-out 0", "above 0 and up to 0.5"]),
+        (["agree", "absent.csv", "--scorer", "words"], ["two scorers are expected, 1 given"]),
+        (["agree", "absent.csv", "--scorer", "words", "--scorer", "ngram:absent"], ["no such directory"]),
+        (["compare", "--scorer", "ngram:absent"], ["scorer 'ngram:absent': no such directory"]),
+    ],
+)
+def test_wrong_usage_of_scorers_is_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    given: list[str],
+    said: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(["toxicity", *given]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert all(words in err for words in said), err
+    assert "Traceback" not in err
+    assert not list(tmp_path.iterdir())

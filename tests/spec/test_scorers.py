@@ -15,5 +15,6 @@ def test_every_kind_is_a_module_and_the_help_and_the_list_of_forms_name_it() -> 
 
 def test_the_help_is_one_sentence() -> None:
     assert SCORERS.help == (
-        "Scorer of toxicity: detoxify:unbiased, words, guard:DIR, a classifier's directory; twice to see them disagree."
+        "Scorer of toxicity: detoxify:unbiased, words, ngram:DIR, guard:DIR, a classifier's directory; "
+        "twice to see them disagree."
     )

@@ -107,6 +107,8 @@ def test_faults_of_the_data_are_faults(tmp_path: Path) -> None:
 
 
 def test_a_scorer_of_toxicity_that_is_not_there_is_a_fault() -> None:
-    part = {"kind": "toxicity", "source": "words:absent.txt"}
-    with pytest.raises(SpecError, match=r"rlhf\.plus: word list absent\.txt"):
-        check_recipe(small(rlhf={"plus": PLUS | {"rewards": {"toxicity": part}}}), look_at_data=False)
+    faults = {"words:absent.txt": r"word list absent\.txt", "ngram:absent": "scorer 'ngram:absent': no such directory"}
+    for source, told in faults.items():
+        part = {"kind": "toxicity", "source": source}
+        with pytest.raises(SpecError, match=rf"rlhf\.plus: {told}"):
+            check_recipe(small(rlhf={"plus": PLUS | {"rewards": {"toxicity": part}}}), look_at_data=False)

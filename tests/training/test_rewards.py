@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mplus_eval.demo import BASE
 from mplus_eval.errors import SpecError
+from mplus_eval.harmlessness.scorers import load_scorer
 from mplus_eval.harmlessness.scorers.words import WordScorer
 from mplus_eval.rewards.model import RewardModel
 from mplus_eval.training.chat import load_tokenizer
@@ -96,6 +97,15 @@ def test_a_part_sees_the_answer_up_to_a_stop_string_and_whether_it_ended() -> No
 def test_a_penalty_is_minus_the_toxicity_of_each_answer() -> None:
     penalty = ToxicityPenalty(WordScorer("mine", {"fool": 0.5}))
     assert penalty([[]] * 3, ["fool fool", "friend", "fool"], [True] * 3) == [-0.75, 0.0, -0.5]
+
+
+def test_a_fitted_scorer_penalises_rude_answers_and_leaves_out_what_it_cannot_read(ngrams: Path) -> None:
+    penalty = ToxicityPenalty(load_scorer(f"ngram:{ngrams}"))
+    rude, polite, unread = penalty([[]] * 3, ["You fool, shut up.", "Thank you, that is kind.", "дурак"], [True] * 3)
+    assert rude is not None
+    assert polite is not None
+    assert rude < -0.5 < polite <= 0.0
+    assert unread is None
 
 
 def test_an_answer_that_could_not_be_scored_has_no_reward() -> None:

@@ -106,6 +106,9 @@ def best_device(device: str | None) -> str:
 
 
 def ways_out(source: str) -> str:
-    """The two commands that mend a scorer that is not here and cannot be fetched."""
+    """What mends a scorer that is not here and cannot be fetched."""
     fetching = f"env -u HF_HUB_OFFLINE -u TRANSFORMERS_OFFLINE python -m mplus_eval.harmlessness.scorers '{source}'"
-    return f"run `{fetching}` where there is a network, or score with the embedded word list, `--scorer words`"
+    return (
+        f"run `{fetching}` where there is a network, or score with one that needs none: the embedded word list, "
+        "`--scorer words`, or what `mplus-eval toxicity fit-scorer` makes of labelled texts"
+    )

@@ -57,7 +57,7 @@ class WordScorer:
         """Scores [n, 1], 0 to 1."""
         scores = np.zeros((len(texts), 1))
         for number, text in enumerate(texts):
-            occurrences = (" ".join(occurrence.split()) for occurrence in self._pattern.findall(_plain(text)))
+            occurrences = (" ".join(occurrence.split()) for occurrence in self._pattern.findall(plain(text)))
             scores[number] = 1.0 - prod(1.0 - self.words[word] for word in occurrences)
         return scores
 
@@ -119,12 +119,12 @@ def read_words(path: Path | Traversable) -> dict[str, float]:
             raise UsageError(
                 f"word list {path}, line {number}: score {score.strip()!r} is no number above 0 and up to 1"
             )
-        words[" ".join(_plain(word).split())] = value
+        words[" ".join(plain(word).split())] = value
     if not words:
         raise UsageError(f"word list {path}: holds no words; write one word or phrase a line")
     return words
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Lower case, with full-width and other compatible letters made the usual ones."""
     return unicodedata.normalize("NFKC", text).casefold()
