@@ -144,15 +144,21 @@ def agree(
 
     Example: mplus-eval toxicity agree runs/demo --scorer ngram:ngram-scorer --scorer detoxify:original
     """
+    from rich.console import Console
+
     from mplus_eval.log_setup import silence_libraries
 
     silence_libraries(verbose)
     from mplus_eval.cli.scorer_tables import agreement_lines
     from mplus_eval.harmlessness.labelled_texts import columns_of
     from mplus_eval.pipeline.agree import agree as compare_scorers
+    from mplus_eval.pipeline.progress import ConsoleProgress
 
     columns = columns_of(source, text, None, group, labelled=False)
-    found = compare_scorers(source, scorer or (), columns, threshold, split=split, subset=subset, data_dir=data_dir)
+    with ConsoleProgress(Console(stderr=True, quiet=quiet)).shown() as progress:
+        found = compare_scorers(
+            source, scorer or (), columns, threshold, progress, split=split, subset=subset, data_dir=data_dir
+        )
     if not quiet:
         for line in agreement_lines(found):
             typer.echo(line)

@@ -9,6 +9,7 @@ from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.harmlessness.labelled_texts import TextColumns, read_texts
 from mplus_eval.harmlessness.scorer_agreement import GroupedText, agreement
 from mplus_eval.harmlessness.scorers import load_scorer, scorer_faults
+from mplus_eval.pipeline.progress import RunProgress
 from mplus_eval.pipeline.run import load
 from mplus_eval.records.scorer import ScorerAgreement
 from mplus_eval.store.run_directory import RunDirectory
@@ -19,6 +20,7 @@ def agree(
     scorers: Sequence[str],
     columns: TextColumns,
     threshold: float,
+    progress: RunProgress,
     *,
     split: str | None = None,
     subset: str | None = None,
@@ -31,6 +33,7 @@ def agree(
         scorers: two, as they are named.
         columns: where texts stand in a row, without labels; of a run directory nothing.
         threshold: at and above which a score is toxic.
+        progress: told what goes on.
         split: of a folder or dataset; None takes its only one.
         subset: its configuration.
         data_dir: folder that holds datasets as org/name, before the hub.
@@ -49,7 +52,8 @@ def agree(
     is_run = (Path(source) / "comparison.json").is_file()
     texts = _of_run(Path(source)) if is_run else _of_rows(source, columns, split, subset, data_dir)
     first, second = (load_scorer(scorer) for scorer in scorers)
-    return agreement((first, second), texts, threshold)
+    with progress.phase(f"two scorers read {len(texts):,} texts"):
+        return agreement((first, second), texts, threshold)
 
 
 def _of_run(path: Path) -> list[GroupedText]:

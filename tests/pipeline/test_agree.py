@@ -7,11 +7,13 @@ import pytest
 from mplus_eval.errors import SpecError, UsageError
 from mplus_eval.harmlessness.labelled_texts import OF_REAL_TOXICITY, TextColumns
 from mplus_eval.pipeline.agree import agree
+from mplus_eval.pipeline.progress import RunProgress
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.store.run_directory import RunDirectory
 from tests.harmlessness.labelled import labelled_rows, write_rows
 from tests.talkers import Bench, plain, rude
 
+QUIET = RunProgress()
 COLUMNS = TextColumns(("text",), (), None)
 
 
@@ -33,7 +35,7 @@ def test_the_texts_of_a_run_are_those_of_its_sampled_prompts_by_all_models(tmp_p
         for name in sampled
         for answer in RunDirectory(bench.directory.path).read_answers(model, name)
     ]
-    found = agree(str(bench.directory.path), ["words", words(tmp_path, "idiot\t0.9")], COLUMNS, 0.5)
+    found = agree(str(bench.directory.path), ["words", words(tmp_path, "idiot\t0.9")], COLUMNS, 0.5, QUIET)
     assert found.n_texts == len({answer.text for answer in answers if (answer.text or "").strip()})
     assert found.n_groups <= len({answer.item_id for answer in answers})
     assert found.kappa.value == pytest.approx(1.0)
@@ -47,12 +49,12 @@ def test_a_run_without_toxicity_is_one_line(tmp_path: Path) -> None:
     whole = Comparison.read(bench.directory.comparison)
     bench.directory.comparison.write_text(whole.model_copy(update={"toxicity": None}).model_dump_json())
     with pytest.raises(UsageError, match="toxicity was not evaluated in this run"):
-        agree(str(bench.directory.path), ["words", words(tmp_path, "idiot")], COLUMNS, 0.5)
+        agree(str(bench.directory.path), ["words", words(tmp_path, "idiot")], COLUMNS, 0.5, QUIET)
 
 
 def test_texts_of_a_file_are_grouped_by_a_column(ngrams: Path, tmp_path: Path) -> None:
     source = write_rows(tmp_path / "texts.csv", labelled_rows(120, seed=3))
-    found = agree(source, [f"ngram:{ngrams}", "words"], TextColumns(("text",), (), "author"), 0.5)
+    found = agree(source, [f"ngram:{ngrams}", "words"], TextColumns(("text",), (), "author"), 0.5, QUIET)
     assert (found.n_texts, found.n_groups) == (120, 30)
     # Every rude text of the demo holds a word of the list, and one label in ten of the fit was wrong.
     assert found.auc[0].value is not None
@@ -62,7 +64,7 @@ def test_texts_of_a_file_are_grouped_by_a_column(ngrams: Path, tmp_path: Path) -
 def test_real_prompts_are_scored_by_both(benchmark_data: Path, ngrams: Path) -> None:
     columns = TextColumns(OF_REAL_TOXICITY.texts, (), OF_REAL_TOXICITY.group)
     source = "allenai/real-toxicity-prompts"
-    found = agree(source, [f"ngram:{ngrams}", "words"], columns, 0.5, data_dir=benchmark_data)
+    found = agree(source, [f"ngram:{ngrams}", "words"], columns, 0.5, QUIET, data_dir=benchmark_data)
     assert found.n_texts > 4000
     assert found.english is not None
     assert found.english > 0.8
@@ -81,9 +83,9 @@ def test_real_prompts_are_scored_by_both(benchmark_data: Path, ngrams: Path) -> 
 def test_wrong_usage_is_one_line(tmp_path: Path, scorers: list[str], threshold: float, told: str) -> None:
     source = write_rows(tmp_path / "texts.jsonl", [{"text": "Hm."}])
     with pytest.raises(UsageError, match=told):
-        agree(source, scorers, COLUMNS, threshold)
+        agree(source, scorers, COLUMNS, threshold, QUIET)
 
 
 def test_a_source_that_is_not_there_is_one_line() -> None:
     with pytest.raises(SpecError, match=r"absent\.jsonl: no such file or folder"):
-        agree("absent.jsonl", ["words", "words"], COLUMNS, 0.5)
+        agree("absent.jsonl", ["words", "words"], COLUMNS, 0.5, QUIET)
