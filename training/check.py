@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from mplus_eval.data.hub import offline
 from mplus_eval.errors import SpecError
 from mplus_eval.harmlessness.scorers import scorer_faults
+from mplus_eval.records.training import TrainingRecord, read_record
 from mplus_eval.rewards.functions import load_function
 from mplus_eval.training.data import Rows, load_demonstrations, load_pairs, load_prompts
 from mplus_eval.training.data.rows import T
-from mplus_eval.training.estimate import StageEstimate, estimate
+from mplus_eval.training.estimate import CHECK_PROMPTS, TEST_PAIRS, StageEstimate, estimate
 from mplus_eval.training.launch import accelerate_config
 from mplus_eval.training.recipe import DataSource, Recipe
 from mplus_eval.training.speed import DeviceSpeed, speed_of
+from mplus_eval.training.workload import RowLength
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -36,6 +38,17 @@ class CheckedRecipe:
     speed: DeviceSpeed
     estimates: tuple[StageEstimate, ...]
     notes: tuple[str, ...]
+    lengths_known: bool = False
+    records: Mapping[str, TrainingRecord] = field(default_factory=dict)
+    """Of stages that are trained already, by their names."""
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of each stage, and their lengths where a tokenizer could be asked."""
+
+    n: dict[str, int | None]
+    lengths: dict[str, list[RowLength]]
 
 
 @dataclass(frozen=True)
@@ -62,7 +75,7 @@ def check_recipe(recipe: Recipe, data_dir: Path | None = None, *, look_at_data: 
     notes: list[str] = []
     try:
         base = _find_base(recipe)
-        rows = _rows(recipe, base, data_dir, notes) if look_at_data else {}
+        rows = _rows(recipe, base, data_dir, notes) if look_at_data else _Rows({}, {})
         if base.directory is not None:
             from mplus_eval.training.chat import load_tokenizer
             from mplus_eval.training.rewards import end_token_ids
@@ -81,7 +94,10 @@ def check_recipe(recipe: Recipe, data_dir: Path | None = None, *, look_at_data: 
     if not look_at_data:
         notes.append("data not looked at")
     speed = speed_of(recipe)
-    return CheckedRecipe(recipe, speed, estimate(recipe, base.config, rows, speed), tuple(notes))
+    estimates = estimate(recipe, base.config, rows.n, speed, rows.lengths)
+    found = {each.name: read_record(recipe.output / each.name) for each in estimates}
+    records = {name: record for name, record in found.items() if record is not None}
+    return CheckedRecipe(recipe, speed, estimates, tuple(notes), bool(rows.lengths), records)
 
 
 def _find_base(recipe: Recipe) -> _Base:
@@ -108,23 +124,28 @@ def _find_base(recipe: Recipe) -> _Base:
         return _Base(None, AutoConfig.from_pretrained(shape, trust_remote_code=False), whole=False)
 
 
-def _rows(recipe: Recipe, base: _Base, data_dir: Path | None, notes: list[str]) -> dict[str, int | None]:
+def _rows(recipe: Recipe, base: _Base, data_dir: Path | None, notes: list[str]) -> _Rows:
     """Rows of each stage: those that training would use, or as many as there are where lengths cannot be seen."""
     hub = base.directory is not None and not offline()
-    sources = [*recipe.pairs, *recipe.prompts, *recipe.exclude_prompts, *recipe.check.prompts]
+    sources = [*recipe.pairs, *recipe.test_pairs, *recipe.prompts, *recipe.exclude_prompts, *recipe.check.prompts]
     sources += [source for stage in recipe.sft.values() if stage.data != "chosen" for source in stage.data]
     if base.whole and all(hub or _is_local(source, data_dir) for source in sources):
         from mplus_eval.training.training_data import gather
 
         data = gather(recipe, data_dir)
+        names = ("reward", "referee", *recipe.sft, *recipe.rlhf)
+        lengths = {name: data.row_lengths(data.of_stage(name).rows) for name in names}
+        lengths |= {TEST_PAIRS: data.row_lengths(data.held_out), CHECK_PROMPTS: data.row_lengths(data.check_prompts)}
         # RLHF states its steps, which its rows do not decide.
-        return {name: len(data.of_stage(name).rows) for name in ("reward", "referee", *recipe.sft)}
+        n_rows: dict[str, int | None] = {name: len(lengths[name]) for name in ("reward", "referee", *recipe.sft)}
+        return _Rows(n_rows, {name: found for name, found in lengths.items() if found})
     counter = _RowCounter(recipe, data_dir, hub)
     pairs = counter.pairs()
     rows = {"reward": pairs, "referee": pairs}
     for name, stage in recipe.sft.items():
         rows[name] = pairs if stage.data == "chosen" else counter.total(load_demonstrations, stage.data)
-    # Of prompts no number is needed, but their faults are.
+    # Of test pairs and prompts no number is needed, but their faults are.
+    counter.total(load_pairs, recipe.test_pairs)
     counter.total(load_prompts, (*recipe.prompts, *recipe.exclude_prompts, *recipe.check.prompts))
     if counter.faults:
         raise SpecError(counter.faults)
@@ -137,7 +158,7 @@ def _rows(recipe: Recipe, base: _Base, data_dir: Path | None, notes: list[str]) 
         )
     if counter.missing:
         notes.append(f"data not here and not looked at: {', '.join(dict.fromkeys(counter.missing))}")
-    return rows
+    return _Rows(rows, {})
 
 
 class _RowCounter:
@@ -154,7 +175,7 @@ class _RowCounter:
         n_rows = self.total(load_pairs, self._recipe.pairs)
         if n_rows is None:
             return None
-        n_rows = round(n_rows * (1 - self._recipe.held_out))
+        n_rows = n_rows if self._recipe.test_pairs else round(n_rows * (1 - self._recipe.held_out))
         return n_rows // 2 if self._recipe.reward and self._recipe.reward.referee else n_rows
 
     def total(self, load: Callable[[Source, int, Path | None], Rows[T]], sources: Sequence[Source]) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mplus_eval.records.training import TrainingRecord
 from mplus_eval.training.check import CheckedRecipe
 from mplus_eval.training.estimate import StageEstimate
 
@@ -22,14 +23,19 @@ def render(checked: CheckedRecipe) -> RenderableType:
     for stage in checked.estimates:
         table.add_column(stage.name, justify="right")
     columns = [_cells(stage) for stage in checked.estimates]
+    if checked.records:
+        for cells, stage in zip(columns, checked.estimates, strict=True):
+            cells |= _measured(checked.records.get(stage.name))
     for heading in columns[0]:
-        table.add_row(heading, *(cells[heading] for cells in columns), end_section=heading in ("time", "all at once"))
+        ends = heading in ("time", "all at once", "with checkpointing")
+        table.add_row(heading, *(cells[heading] for cells in columns), end_section=ends)
     speed = checked.speed
     lines = [
         f"Time by operations at {speed.operations_per_second / 1e12:.3g} TFLOP/s of one {speed.device} "
-        f"({speed.source}); without loading, measuring and communication.",
+        f"({speed.source}); without loading and communication.",
         f"Memory is that of each of {checked.recipe.n_processes} device(s).",
-        "Tokens, and with them memory and time, are upper bounds: every row as long as max_length allows.",
+        "Memory is an upper bound, with every row as long as max_length allows; tokens and time are "
+        + ("those of rows as long as they are." if checked.lengths_known else "upper bounds too."),
     ]
     for stage in checked.estimates:
         total = stage.memory.total
@@ -51,6 +57,7 @@ def _cells(stage: StageEstimate) -> dict[str, str]:
         "trained": _short(stage.trainable),
         "steps": "?" if stage.steps is None else f"{stage.steps:,}",
         "tokens": _short(tokens) + by_step,
+        "measuring": "?" if stage.measuring_seconds is None else _duration(stage.measuring_seconds),
         "time": _duration(seconds) + by_step,
         "weights, GiB": _gib(memory.weights),
         "gradients": _gib(memory.gradients),
@@ -58,10 +65,23 @@ def _cells(stage: StageEstimate) -> dict[str, str]:
         "reference model": _gib(memory.reference),
         "reward models": _gib(memory.reward_models),
         "activations": _gib(used),
+        "logits": _gib(memory.logits),
         "generation": _gib(memory.generation),
+        "program": _gib(memory.process),
         "all at once": _gib(memory.total),
         "without checkpointing": _gib(memory.total - used + memory.activations),
         "with checkpointing": _gib(memory.total - used + memory.activations_checkpointed),
+    }
+
+
+def _measured(record: TrainingRecord | None) -> dict[str, str]:
+    """What a trained stage took, as far as its record says."""
+    trained, measured = (record.trained_in, record.measured_in) if record else (None, None)
+    return {
+        "took": _duration(trained.seconds) if trained else "-",
+        "held, GiB": _gib(trained.peak_gib or 0.0) if trained else "-",
+        "measuring it took": _duration(measured.seconds) if measured else "-",
+        "held meanwhile": _gib(measured.peak_gib or 0.0) if measured else "-",
     }
 
 

@@ -9,7 +9,7 @@ text's tokens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -19,6 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from mplus_eval.errors import SpecError
 from mplus_eval.training.data.texts import encode_texts
 from mplus_eval.training.kl import kl_of_answers
+from mplus_eval.training.next_tokens import next_tokens
 from mplus_eval.training.sampling import SampledAnswer, evaluating
 
 
@@ -35,6 +36,7 @@ def kl_of_own_answers(
     answers: Sequence[SampledAnswer],
     pad_token_id: int,
     batch_size: int = 32,
+    done: Callable[[int], None] = lambda _: None,
 ) -> AnswerKl:
     """Rao-Blackwellised estimate of KL(model ‖ base) from answers that the model sampled.
 
@@ -44,6 +46,7 @@ def kl_of_own_answers(
         answers: with their prompts; the end-of-turn token counts, and what the limit cut does not.
         pad_token_id: any id of the vocabulary; it is masked.
         batch_size: answers put to the models at once.
+        done: told how many more answers were measured.
 
     Returns:
         The mean of an answer, and that of a token over all answers together.
@@ -55,7 +58,7 @@ def kl_of_own_answers(
         raise ValueError("the KL of no answers is not defined")
     sequences = [[*answer.prompt_ids, *answer.token_ids] for answer in answers]
     starts = [len(answer.prompt_ids) for answer in answers]
-    sums, counts = _kl_of_sequences(model, base, sequences, starts, pad_token_id, batch_size)
+    sums, counts = _kl_of_sequences(model, base, sequences, starts, pad_token_id, batch_size, done)
     return AnswerKl(per_answer=float(sums.mean()), per_token=float(sums.sum() / counts.sum()))
 
 
@@ -66,6 +69,7 @@ def kl_of_texts(
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
     batch_size: int = 32,
+    done: Callable[[int], None] = lambda _: None,
 ) -> float:
     """KL(model ‖ base) per token of texts that neither model wrote, in nats.
 
@@ -76,6 +80,7 @@ def kl_of_texts(
         tokenizer: adds its begin token where it has one.
         max_length: tokens of a text; the rest is cut off.
         batch_size: texts put to the models at once.
+        done: told how many more texts were measured; all of them in the end.
 
     Raises:
         SpecError: when no text has a token to predict.
@@ -84,7 +89,8 @@ def kl_of_texts(
     if not sequences:
         raise SpecError([f"held-out texts: none of {len(texts)} has two tokens, so there is nothing to predict"])
     pad = tokenizer.pad_token_id or 0
-    sums, counts = _kl_of_sequences(model, base, sequences, [1] * len(sequences), pad, batch_size)
+    sums, counts = _kl_of_sequences(model, base, sequences, [1] * len(sequences), pad, batch_size, done)
+    done(len(texts) - len(sequences))
     return float(sums.sum() / counts.sum())
 
 
@@ -96,6 +102,7 @@ def _kl_of_sequences(
     starts: Sequence[int],
     pad_token_id: int,
     batch_size: int,
+    done: Callable[[int], None],
 ) -> tuple[Tensor, Tensor]:
     """Sum of KL over the tokens of each sequence from its start on, and how many they are; both (n,), double."""
     sums, counts = [], []
@@ -110,11 +117,9 @@ def _kl_of_sequences(
             attended = (place < length).long()
             # Logits at a place predict the token of the next one.
             predicting = (place >= start - 1) & (place < length - 1)
-            of_model, of_base = (
-                each(input_ids=ids.to(each.device), attention_mask=attended.to(each.device), use_cache=False).logits
-                for each in (model, base)
-            )
-            batch = kl_of_answers(of_model, of_base.to(of_model.device), predicting.to(of_model.device))
+            of_model, of_base = (next_tokens(each, ids, attended) for each in (model, base))
+            batch = kl_of_answers(of_model, of_base, predicting.to(of_model.states.device))
             sums.append(batch[0].double().cpu())
             counts.append(batch[1].double().cpu())
+            done(len(rows))
     return torch.cat(sums), torch.cat(counts)

@@ -9,24 +9,39 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from mplus_eval.training.next_tokens import NextTokens
 
 
-def kl_of_answers(model_logits: Tensor, base_logits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+def kl_of_answers(model: NextTokens, base: NextTokens, mask: Tensor) -> tuple[Tensor, Tensor]:
     """KL(model ‖ base) over the whole vocabulary at every token, summed along each answer.
 
+    Logits of many tokens of a large vocabulary are made a slice at a time, and made again for gradients.
+
     Args:
-        model_logits: shape (batch, length, vocabulary), at temperature 1.
-        base_logits: the same shape.
+        model: what it says at temperature 1, of (batch, length) places.
+        base: the same of the base.
         mask: shape (batch, length), true where the logits predict a token of the answer.
 
     Returns:
         In nats the sum of each answer, and its number of tokens; both of shape (batch,).
     """
+
+    def kl_of_slice(of_model: Tensor, of_base: Tensor) -> Tensor:
+        of_model = model.logits(of_model)
+        return _kl_of_tokens(of_model, base.logits(of_base).to(of_model.device))
+
+    n_at_once = min(model.places_at_once, base.places_at_once)
     # One answer at a time: a batch of float32 copies would be the largest thing in memory, and mostly padding.
-    sums = [
-        _kl_of_tokens(of_model[is_answer], of_base[is_answer]).sum()
-        for of_model, of_base, is_answer in zip(model_logits, base_logits, mask.bool(), strict=True)
-    ]
+    sums = []
+    for of_model, of_base, is_answer in zip(model.states, base.states, mask.bool(), strict=True):
+        states = (of_model[is_answer], of_base[is_answer.to(of_base.device)])
+        of_slices = [
+            checkpoint(kl_of_slice, *part, use_reentrant=False) if model.head or base.head else kl_of_slice(*part)
+            for part in zip(*(each.split(n_at_once) for each in states), strict=True)
+        ]
+        sums.append(torch.cat(of_slices).sum())
     return torch.stack(sums), mask.bool().sum(dim=1)
 
 

@@ -18,6 +18,7 @@ from mplus_eval.training.diversity import distinct_n, share_distinct
 from mplus_eval.training.dose import kl_of_own_answers, kl_of_texts
 from mplus_eval.training.rewards import Reward
 from mplus_eval.training.sampling import SampledAnswer, sample_answers
+from mplus_eval.training.workload import MEASURED_AT_ONCE
 
 if TYPE_CHECKING:
     from mplus_eval.training.hooks import Progress
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 AnswerMeasure = Callable[[str, str, bool], float]
 """The user's last message, the answer, and whether it ended, to a number."""
 
-BATCH_SIZE = 32
-"""Prompts, answers or texts put to a model at once."""
 MAX_TEXT_TOKENS = 1024
 """Of a text; the rest is cut off."""
 
@@ -54,9 +53,17 @@ class Measurement:
     rewards: Mapping[str, Reward]
     measures: Mapping[str, AnswerMeasure]
 
+    @property
+    def n_measured(self) -> int:
+        """Prompts answered, answers measured and texts read, of a checkpoint."""
+        return 2 * len(self.prompts) + len(self.texts)
+
 
 def measure_checkpoint(
-    model: PreTrainedModel, base: PreTrainedModel, measurement: Measurement
+    model: PreTrainedModel,
+    base: PreTrainedModel,
+    measurement: Measurement,
+    done: Callable[[int], None] = lambda _: None,
 ) -> tuple[Dose, Behaviour]:
     """Sample an answer to each prompt at temperature 1, and measure them and the model.
 
@@ -64,6 +71,7 @@ def measure_checkpoint(
         model: the checkpoint.
         base: what it was trained from, of the same vocabulary.
         measurement: what with.
+        done: told how many prompts were answered, answers measured or texts read, `n_measured` in all.
     """
     tokenizer, texts = measurement.tokenizer, measurement.texts
     answers = sample_answers(
@@ -72,13 +80,14 @@ def measure_checkpoint(
         measurement.prompts,
         max_new_tokens=measurement.max_new_tokens,
         seed=measurement.seed,
-        batch_size=BATCH_SIZE,
+        batch_size=MEASURED_AT_ONCE,
+        done=done,
     )
-    kl = kl_of_own_answers(model, base, answers, tokenizer.pad_token_id, BATCH_SIZE)
+    kl = kl_of_own_answers(model, base, answers, tokenizer.pad_token_id, MEASURED_AT_ONCE, done)
     dose = Dose(
         kl_answers=kl.per_answer,
         kl_answers_per_token=kl.per_token,
-        kl_text=kl_of_texts(model, base, texts, tokenizer, MAX_TEXT_TOKENS, BATCH_SIZE) if texts else None,
+        kl_text=kl_of_texts(model, base, texts, tokenizer, MAX_TEXT_TOKENS, MEASURED_AT_ONCE, done) if texts else None,
         n_prompts=len(measurement.prompts),
         n_texts=len(texts),
     )
@@ -129,24 +138,35 @@ def measure_stage(
         load: gives the model in a checkpoint's directory.
         measurement: what with.
         base_behaviours: what the base's answers are like, by the rewards that judged it; it is added to.
-        progress: called with what is done, the checkpoints measured and those in all.
+        progress: called with what is done; of all checkpoints the prompts, answers and texts measured, and those in all.
 
     Returns:
         The record of the final checkpoint, measured and not written.
     """
     judges = tuple(measurement.rewards)
-    if judges not in base_behaviours:
-        base_behaviours[judges] = measure_checkpoint(base, base, measurement)[1]
+    saved = [(path, record) for path in stage.checkpoints() if (record := read_record(path)) is not None]
+    unmeasured = [(path, record) for path, record in saved if record.dose is None]
+    # The last saved step is mostly the final checkpoint: the same weights.
+    is_last_saved = any(record.step == final.step for _, record in saved)
+    n_all = measurement.n_measured * (len(unmeasured) + (judges not in base_behaviours) + (not is_last_saved))
+    n_done = 0
+
+    def done(n: int) -> None:
+        nonlocal n_done
+        n_done += n
+        progress(f"measuring {stage.name}", n_done, n_all)
 
     def measured(path: Path, record: TrainingRecord) -> TrainingRecord:
-        dose, answers = measure_checkpoint(load(path), base, measurement)
+        dose, answers = measure_checkpoint(load(path), base, measurement, done)
         return record.model_copy(update={"dose": dose, "behaviour": answers, "base_behaviour": base_behaviours[judges]})
 
-    saved = stage.checkpoints()
-    for number, path in enumerate(saved):
-        progress(f"measuring {stage.name}", number, len(saved) + 1)
-        record = read_record(path)
-        if record is not None and record.dose is None:
-            write_record(measured(path, record), path)
-    progress(f"measuring {stage.name}", len(saved), len(saved) + 1)
-    return measured(stage.directory, final)
+    done(0)
+    if judges not in base_behaviours:
+        base_behaviours[judges] = measure_checkpoint(base, base, measurement, done)[1]
+    for path, record in unmeasured:
+        write_record(measured(path, record), path)
+    if not is_last_saved:
+        return measured(stage.directory, final)
+    last = next(record for path, _ in saved if (record := read_record(path)) and record.step == final.step)
+    found = {"dose": last.dose, "behaviour": last.behaviour, "base_behaviour": base_behaviours[judges]}
+    return final.model_copy(update=found)

@@ -1,6 +1,7 @@
 """What a stage takes of a device's memory, reckoned before any weight is loaded.
 
-memory       weights + gradients + two moments of AdamW + reference + reward models + activations + generation
+memory       weights + gradients + two moments of AdamW + reference + reward models + activations + logits
+             + generation + the process itself, where it is counted
 activations  Korthikanti et al. (2205.05198), section 4.1, for gated feed-forward parts and grouped keys, and for
              attention that keeps no scores (torch's scaled_dot_product_attention)
 """
@@ -10,14 +11,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mplus_eval.training.next_tokens import VALUES_AT_ONCE
 from mplus_eval.training.recipe import Optimisation, Recipe, RewardStage, RlhfStage
-from mplus_eval.training.speed import GIB, DeviceSpeed
+from mplus_eval.training.speed import CPU, GIB, DeviceSpeed
+from mplus_eval.training.trl_private import GPU_PLACES, GPU_WORDS, PLACES, WORDS
 from mplus_eval.training.workload import FLOAT32_BYTES, Workload
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 _ADAM_MOMENTS = 2
+_PROCESS = 1.0
+"""GiB of the program and its libraries, which count where the device's memory is the machine's."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,9 @@ class DeviceMemory:
     reward_models: float
     activations: float
     activations_checkpointed: float
+    logits: float
     generation: float
+    process: float
     checkpointing: bool
 
     @property
@@ -39,7 +46,7 @@ class DeviceMemory:
         """All of it at once, an upper bound."""
         activations = self.activations_checkpointed if self.checkpointing else self.activations
         states = self.weights + self.gradients + self.moments + self.reference + self.reward_models
-        return states + activations + self.generation
+        return states + activations + self.logits + self.generation + self.process
 
 
 @dataclass(frozen=True)
@@ -56,9 +63,14 @@ class DecoderShape:
 
 @dataclass(frozen=True)
 class ParameterCount:
-    """Of a model without adapters, and of what is trained of it, or beside it."""
+    """Of a model without adapters: all, those that every token is multiplied with, and those of the layer of logits.
+
+    `trained` are those that are trained of it, or beside it.
+    """
 
     model: int
+    body: int
+    head: int
     trained: int
 
 
@@ -93,11 +105,12 @@ def memory_of(
         generation = _generation_bytes(settings, workload, shape, speed)
     # The base of the replay is whole in every process.
     replay_base = parameters.model * number_bytes if workload.replayed_tokens and not recipe.lora else 0
-    logits = not isinstance(settings, RewardStage)
     plain, checkpointed = (
-        activation_bytes(shape, workload.tokens, number_bytes, logits=logits, checkpointing=checkpointing)
+        activation_bytes(shape, workload.tokens, number_bytes, checkpointing=checkpointing)
         for checkpointing in (False, True)
     )
+    on_processor = speed.device == CPU
+    logits = 0 if isinstance(settings, RewardStage) else logits_bytes(shape, workload, on_processor=on_processor)
     return DeviceMemory(
         weights=weights / shards / GIB,
         gradients=parameters.trained * FLOAT32_BYTES / shards / GIB,
@@ -107,7 +120,9 @@ def memory_of(
         reward_models=workload.n_reward_models * parameters.model * number_bytes / GIB,
         activations=plain / GIB,
         activations_checkpointed=checkpointed / GIB,
+        logits=logits / GIB,
         generation=generation / GIB,
+        process=_PROCESS if on_processor else 0.0,
         checkpointing=settings.gradient_checkpointing,
     )
 
@@ -128,7 +143,21 @@ def shape_of(config: PreTrainedConfig) -> DecoderShape:
     )
 
 
-def activation_bytes(shape: DecoderShape, n_tokens: int, n_bytes: int, *, logits: bool, checkpointing: bool) -> int:
+def logits_bytes(shape: DecoderShape, workload: Workload, *, on_processor: bool) -> int:
+    """Bytes of the logits that are held at once: TRL makes them in tiles, and folds each into a few numbers a token.
+
+    A tile is in the precision of the computation, and where there is no kernel for it, in float32 half a dozen times.
+    Replayed texts have slices of their own.
+    """
+    # On processors the tiles of a large vocabulary are ours.
+    places, words = (PLACES, WORDS) if on_processor and shape.vocabulary > GPU_WORDS else (GPU_PLACES, GPU_WORDS)
+    copies = workload.number_bytes + (6 * FLOAT32_BYTES if on_processor else 0)
+    tile = min(workload.tokens, places) * min(shape.vocabulary, words) * copies
+    replayed = min(workload.replayed_tokens * shape.vocabulary, VALUES_AT_ONCE) * 4 * FLOAT32_BYTES
+    return max(tile, replayed)
+
+
+def activation_bytes(shape: DecoderShape, n_tokens: int, n_bytes: int, *, checkpointing: bool) -> int:
     """Bytes that the forward pass keeps for the backward pass.
 
     Of a layer: inputs of both norms and of both parts (4 hidden), queries, keys, values and the attention's result
@@ -139,19 +168,20 @@ def activation_bytes(shape: DecoderShape, n_tokens: int, n_bytes: int, *, logits
         shape: of the model.
         n_tokens: rows times length.
         n_bytes: of one number.
-        logits: whether logits of the vocabulary are made, in float32 (the paper's section 4.3).
         checkpointing: whether layers are made again.
     """
     layer = n_bytes * (4 * shape.hidden + 2 * shape.queries + 2 * shape.keys + 4 * shape.intermediate)
     layers = shape.layers * n_bytes * shape.hidden + layer if checkpointing else shape.layers * layer
-    return n_tokens * (layers + (FLOAT32_BYTES * shape.vocabulary if logits else 0))
+    return n_tokens * layers
 
 
 def _generation_bytes(settings: RlhfStage, workload: Workload, shape: DecoderShape, speed: DeviceSpeed) -> float:
-    """The cache of keys and values of all answers that are made at once, or vLLM's share of the device."""
+    """Keys, values and logits of all answers that are made at once, or vLLM's share of the device."""
     if settings.trl.get("use_vllm"):
         if settings.trl.get("vllm_mode", "colocate") != "colocate" or speed.memory_gib is None:
             return 0.0
         return float(settings.trl.get("vllm_gpu_memory_utilization", 0.3)) * speed.memory_gib * GIB
-    n_tokens = settings.batches_at_once * settings.batch_size * workload.longest_row
-    return n_tokens * shape.layers * 2 * shape.keys * workload.number_bytes
+    n_answers = settings.batches_at_once * settings.batch_size
+    cache = n_answers * workload.longest_row * shape.layers * 2 * shape.keys * workload.number_bytes
+    # The next tokens' logits, and as probabilities twice.
+    return cache + n_answers * shape.vocabulary * (workload.number_bytes + 2 * FLOAT32_BYTES)

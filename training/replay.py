@@ -22,6 +22,7 @@ from torch import Tensor
 from mplus_eval.training.data.texts import encode_texts
 from mplus_eval.training.kl import kl_of_answers
 from mplus_eval.training.models import load_trained
+from mplus_eval.training.next_tokens import next_tokens
 from mplus_eval.training.sampling import evaluating
 
 if TYPE_CHECKING:
@@ -61,12 +62,10 @@ def kl_to_base(model: torch.nn.Module, base: torch.nn.Module | None, ids: Tensor
         ids: (batch, length), padded on the right.
         is_text: (batch, length), false where there is padding.
     """
-    inputs = {"input_ids": ids, "attention_mask": is_text.long(), "use_cache": False}
     with torch.no_grad(), _without_adapter(model) if base is None else nullcontext():
-        of_base = (model if base is None else base)(**inputs).logits
-    of_model = model(**inputs).logits
-    predicting = is_text[:, 1:]
-    sums, counts = kl_of_answers(of_base[:, :-1], of_model[:, :-1], predicting)
+        of_base = next_tokens(model if base is None else base, ids, is_text.long())
+    of_model = next_tokens(model, ids, is_text.long())
+    sums, counts = kl_of_answers(of_base.without_last(), of_model.without_last(), is_text[:, 1:])
     return sums.sum() / counts.sum()
 
 
@@ -99,7 +98,9 @@ def with_replay(kind: type[T], recipe: Recipe, settings: Optimisation, data: Tra
             is_adapter = hasattr(self.accelerator.unwrap_model(model), "disable_adapter")
             if self._replay_base is None and not is_adapter:
                 self._replay_base = load_trained(data.base, recipe, device).requires_grad_(False)
-            kl = kl_to_base(model, self._replay_base, ids.to(device), is_text.to(device))
+            # A model whose head is called apart is not called by itself, which would compute in the recipe's precision.
+            with self.accelerator.autocast():
+                kl = kl_to_base(model, self._replay_base, ids.to(device), is_text.to(device))
             self._metrics["train"][LOGGED].append(kl.item())
             # The library divides the loss by the batches of a step, unless the trainer has done so by itself.
             n_batches = self.args.gradient_accumulation_steps if self.model_accepts_loss_kwargs else 1

@@ -17,6 +17,7 @@ from mplus_eval.training.data.rows import Demonstration, OpenDialogue, Preferenc
 from mplus_eval.training.data.slices import DataSlice
 from mplus_eval.training.demo_recipe import demo_directories, is_trained
 from mplus_eval.training.recipe import Recipe
+from mplus_eval.training.workload import RowLength
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -59,6 +60,22 @@ class TrainingData:
         if name in ("reward", "referee"):
             return self.pairs if name == "reward" else self.referee_pairs
         return self.demonstrations.get(name, self.prompts)
+
+    def row_lengths(self, rows: Sequence[TrainingRow]) -> list[RowLength]:
+        """Tokens of rows, in their order."""
+        prompts, wholes = [], []
+        for row in rows:
+            asked = [message.as_dict() for message in (row.messages if isinstance(row, OpenDialogue) else row.prompt)]
+            prompts.append(str(self.tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)))
+            if not isinstance(row, OpenDialogue):
+                longest = row.answer if isinstance(row, Demonstration) else max(row.chosen, row.rejected, key=len)
+                whole = [*asked, {"role": "assistant", "content": longest}]
+                wholes.append(str(self.tokenizer.apply_chat_template(whole, tokenize=False)))
+        n_prompts, n_wholes = (self._n_tokens(texts) for texts in (prompts, wholes or prompts))
+        return [RowLength(*each) for each in zip(n_prompts, n_wholes, strict=True)]
+
+    def _n_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(ids) for ids in self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]] if texts else []
 
 
 def gather(recipe: Recipe, data_dir: Path | None = None) -> TrainingData:

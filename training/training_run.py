@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from transformers import PrinterCallback, ProgressCallback
 
 from mplus_eval.errors import InterruptedRunError
-from mplus_eval.records.training import Behaviour, TrainingRecord
+from mplus_eval.records.training import Behaviour, Resources, TrainingRecord
 from mplus_eval.rewards.functions import load_function
 from mplus_eval.store.files import FULL_DISK
 from mplus_eval.store.hashes import tokenizer_hash
@@ -37,6 +37,7 @@ from mplus_eval.training.hooks import Hooks
 from mplus_eval.training.launch import is_main
 from mplus_eval.training.measure import Measurement, measure_stage
 from mplus_eval.training.models import computing_dtype, device_of, load_trained
+from mplus_eval.training.peak_memory import begin_peak, peak_gib
 from mplus_eval.training.recipe import Recipe, RewardStage, RlhfStage, SftStage
 from mplus_eval.training.record import record_of
 from mplus_eval.training.reward_model import measure_quality, merge_adapter, reward_trainer
@@ -45,6 +46,7 @@ from mplus_eval.training.sft import sft_trainer
 from mplus_eval.training.stage import Stage
 from mplus_eval.training.stages import rewards_of, stages_of
 from mplus_eval.training.training_data import TrainingData, gather
+from mplus_eval.training.trl_private import fit_head_to_processor
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
@@ -93,6 +95,8 @@ def _train(run: TrainingRun, stage: Stage) -> None:
     if is_main():
         stage.begin(run.hooks.say)
     _wait_for_everyone()
+    if run.device.type == "cpu":
+        fit_head_to_processor(len(data.tokenizer))
     trainer = _trainer(run, stage)
     # TRL would write a card at every save that knows neither base nor data, and says "None" of them.
     trainer.create_model_card = lambda *_, **__: None  # type: ignore[method-assign, unused-ignore]
@@ -108,8 +112,11 @@ def _train(run: TrainingRun, stage: Stage) -> None:
         trainer.add_callback(evaluation)
     last = stage.last_checkpoint()
     with _full_disk_named(stage):
+        begin_peak(run.device)
+        began = time.monotonic()
         with suppress(NothingLeftToTrainError):
             trainer.train(resume_from_checkpoint=str(last) if last else None)
+        trained_in = Resources(seconds=time.monotonic() - began, peak_gib=peak_gib(run.device))
         _forget_truncation(data.tokenizer)
         trainer.save_model(str(stage.directory))
     step, total_steps = int(trainer.state.global_step), int(trainer.state.max_steps)
@@ -121,8 +128,15 @@ def _train(run: TrainingRun, stage: Stage) -> None:
         return
     (stage.directory / "training_args.bin").unlink(missing_ok=True)
     with _full_disk_named(stage):
+        begin_peak(run.device)
+        began = time.monotonic()
         record = _measured(run, stage, record_at(step, total_steps, warnings))
-        saved = {"tokenizer_fingerprint": tokenizer_hash(stage.directory), "seconds": time.monotonic() - started}
+        saved = {
+            "tokenizer_fingerprint": tokenizer_hash(stage.directory),
+            "seconds": time.monotonic() - started,
+            "trained_in": None if last else trained_in,
+            "measured_in": Resources(seconds=time.monotonic() - began, peak_gib=peak_gib(run.device)),
+        }
         write_record(record.model_copy(update=saved), stage.directory)
 
 

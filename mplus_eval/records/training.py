@@ -58,6 +58,13 @@ class Behaviour(Record):
     measures: dict[str, float] = Field(default_factory=dict, description="the recipe's own measures, mean")
 
 
+class Resources(Record):
+    """What one part of a stage took, in one go: GiB held at most, None where that is not told, and seconds."""
+
+    seconds: float
+    peak_gib: float | None = None
+
+
 class Training(Record):
     """What a report says of how a model was made."""
 
@@ -91,6 +98,8 @@ class TrainingRecord(Training):
         description="hashes of the weights of every reward model that trained it or its base; None where that was not "
         "recorded",
     )
+    trained_in: Resources | None = Field(default=None, description="None where a stopped training went on")
+    measured_in: Resources | None = None
     created: str
     mplus_eval: str
     versions: dict[str, str] = Field(default_factory=dict)

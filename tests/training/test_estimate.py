@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
+from mplus_eval.training.estimate import CHECK_PROMPTS, TEST_PAIRS
 from mplus_eval.training.speed import GIB, DeviceSpeed
-from tests.training.tiny_recipe import PARAMETERS, REWARD_PARAMETERS, estimates, recipe, rlhf, tiny
+from mplus_eval.training.workload import RowLength
+from tests.training.tiny_recipe import BODY, HEAD, PARAMETERS, REWARD_PARAMETERS, estimates, recipe, rlhf, tiny
 
 
 def test_every_stage_is_estimated_in_order_with_the_referee() -> None:
@@ -50,31 +52,56 @@ def test_tokens_are_all_rows_at_their_longest() -> None:
     assert found["plus"].tokens == 7 * 8 * 10
 
 
-def test_a_supervised_step_takes_six_operations_for_each_parameter_and_token() -> None:
-    assert estimates()["sft"].seconds_per_step == pytest.approx(6 * PARAMETERS * 40 / 1e6)
+def test_a_supervised_step_takes_six_operations_a_parameter_and_token_and_makes_logits_twice() -> None:
+    assert estimates()["sft"].seconds_per_step == pytest.approx((6 * BODY + 8 * HEAD) * 40 / 1e6)
+    # The reward model makes one number a row in place of logits; 2 pairs a batch, 3 batches a step.
+    body = REWARD_PARAMETERS - 256
+    assert estimates()["reward"].seconds_per_step == pytest.approx(6 * body * 2 * 2 * 10 * 3 / 1e6)
 
 
 def test_a_step_of_rlhf_adds_generation_the_reference_and_the_reward_model() -> None:
-    assert estimates()["plus"].seconds_per_step == pytest.approx((6 + 2 + 2 + 2) * PARAMETERS * 80 / 1e6)
+    # 8 answers of 5 tokens to prompts of 5: 80 tokens, 40 places of logits.
+    learned, forward = 6 * BODY * 80 + 8 * HEAD * 40, 2 * BODY * 80 + 2 * HEAD * 40
+    rewarded = 2 * BODY * 80
+    assert estimates()["plus"].seconds_per_step == pytest.approx((learned + 2 * forward + rewarded) / 1e6)
     without = estimates(**rlhf(kl={"coefficient": 0}))["plus"]
-    assert without.seconds_per_step == pytest.approx((6 + 2 + 2) * PARAMETERS * 80 / 1e6)
+    assert without.seconds_per_step == pytest.approx((learned + forward + rewarded) / 1e6)
+
+
+def test_a_prompt_that_its_answers_share_is_read_once() -> None:
+    # 4 prompts of 5 tokens are read in place of 8.
+    saved = estimates()["plus"].seconds_per_step - estimates(**rlhf(sampler="tree"))["plus"].seconds_per_step
+    assert saved == pytest.approx(2 * BODY * 4 * 5 / 1e6)
 
 
 def test_answers_that_are_used_twice_are_made_once() -> None:
-    found = estimates(**rlhf(iterations=2))["plus"]
-    assert found.seconds_per_step == pytest.approx((6 + (2 + 2 + 2) / 2) * PARAMETERS * 80 / 1e6)
+    learned, made = 6 * BODY * 80 + 8 * HEAD * 40, 6 * BODY * 80 + 4 * HEAD * 40
+    assert estimates(**rlhf(iterations=2))["plus"].seconds_per_step == pytest.approx((learned + made / 2) / 1e6)
 
 
 def test_generation_takes_at_least_a_reading_of_the_weights_for_each_token() -> None:
     slow = DeviceSpeed("test", 1e6, bytes_per_second=1.0, memory_gib=None, source="given")
-    found = estimates(speed=slow)["plus"]
-    assert found.seconds_per_step == pytest.approx((6 + 2 + 2) * PARAMETERS * 80 / 1e6 + 5 * PARAMETERS * 4)
+    learned, forward = 6 * BODY * 80 + 8 * HEAD * 40, 2 * BODY * 80 + 2 * HEAD * 40
+    expected = (learned + forward + 2 * BODY * 80) / 1e6 + 5 * PARAMETERS * 4
+    assert estimates(speed=slow)["plus"].seconds_per_step == pytest.approx(expected)
 
 
 def test_checkpointing_costs_another_forward_pass_and_adapters_save_one() -> None:
     sft = {"sft": {"sft": recipe().sft["sft"].model_dump() | {"gradient_checkpointing": True}}}
-    assert estimates(**sft)["sft"].seconds_per_step == pytest.approx(8 * PARAMETERS * 40 / 1e6)
-    assert estimates(lora={})["sft"].seconds_per_step == pytest.approx(4 * PARAMETERS * 40 / 1e6)
+    assert estimates(**sft)["sft"].seconds_per_step == pytest.approx((8 * BODY + 8 * HEAD) * 40 / 1e6)
+    assert estimates(lora={})["sft"].seconds_per_step == pytest.approx((4 * BODY + 6 * HEAD) * 40 / 1e6)
+
+
+def test_rows_whose_lengths_are_known_are_as_long_as_they_are_and_padded_to_their_batch() -> None:
+    lengths = {"sft": [RowLength(2, 6)] * 8, "plus": [RowLength(3, 3)] * 8, "reward": [RowLength(2, 8)] * 8}
+    found = estimates({"sft": 8, "reward": 8}, lengths=lengths)
+    # 4 rows of 6 tokens with 4 to learn; 8 answers of 5 to prompts of 3; 2 pairs of 8 a side, 3 batches a step.
+    assert found["sft"].tokens == 2 * 4 * 6
+    assert found["sft"].seconds_per_step == pytest.approx((6 * BODY * 24 + 8 * HEAD * 16) / 1e6)
+    assert found["plus"].tokens_per_step == 8 * 8
+    assert found["reward"].tokens_per_step == 2 * 2 * 8 * 3
+    # Memory is that of the longest rows allowed.
+    assert found["sft"].memory == estimates()["sft"].memory
 
 
 def test_replay_adds_its_texts_and_a_whole_base_to_what_trains_a_language_model() -> None:
@@ -82,8 +109,24 @@ def test_replay_adds_its_texts_and_a_whole_base_to_what_trains_a_language_model(
     assert replay["reward"] == plain["reward"]
     assert replay["sft"].tokens_per_step == plain["sft"].tokens_per_step + 3 * 10
     # The model learns from them (6) and the base reads them (2).
-    assert replay["sft"].seconds_per_step == pytest.approx((6 * 40 + 8 * 30) * PARAMETERS / 1e6)
+    expected = (6 * 40 + 8 * 30) * BODY + (8 * 40 + 10 * 30) * HEAD
+    assert replay["sft"].seconds_per_step == pytest.approx(expected / 1e6)
     more = replay["plus"].seconds_per_step - plain["plus"].seconds_per_step
-    assert more == pytest.approx(8 * PARAMETERS * 2 * 30 / 1e6)
+    assert more == pytest.approx((8 * BODY + 10 * HEAD) * 2 * 30 / 1e6)
     assert replay["sft"].memory.reference - plain["sft"].memory.reference == pytest.approx(PARAMETERS * 4 / GIB)
     assert estimates(replay={"texts": "t"}, lora={"rank": 2})["sft"].memory.reference == 0
+
+
+def test_measuring_a_reward_model_reads_both_sides_of_the_test_pairs() -> None:
+    found = estimates(lengths={TEST_PAIRS: [RowLength(2, 6), RowLength(2, 8)]})
+    assert found["reward"].measuring_seconds == pytest.approx(2 * (REWARD_PARAMETERS - 256) * 28 / 1e6)
+    assert estimates()["reward"].measuring_seconds is None
+
+
+def test_measuring_a_model_samples_and_reads_its_answers_for_every_saved_step_and_once_for_the_base() -> None:
+    # 3 answers of 5 tokens to prompts of 4; sampled, and read by the model, the base, and two reward models.
+    lengths = {CHECK_PROMPTS: [RowLength(4, 4)] * 3}
+    once = (3 * (2 * BODY * 27 + 2 * HEAD * 15) + 2 * 2 * BODY * 27) / 1e6
+    found = estimates(lengths=lengths, **rlhf(steps=8, save_every=2))
+    assert found["sft"].measuring_seconds == pytest.approx(2 * once)
+    assert found["plus"].measuring_seconds == pytest.approx(4 * once)

@@ -101,8 +101,10 @@ def test_of_a_stage_the_saved_steps_that_are_left_and_the_final_checkpoint_are_m
         return measure_stage(stage, final, base, load, with_it, base_behaviours, lambda *step: steps.append(step))
 
     final = measured()
-    assert loaded == [stage.directory / "checkpoint-4", stage.directory]
-    assert steps == [("measuring plus", number, 3) for number in (0, 1, 2)]
+    # The final checkpoint is the saved step 4, so it is not measured again.
+    assert loaded == [stage.directory / "checkpoint-4"]
+    # The base and step 4, each three prompts answered and three answers measured.
+    assert steps == [("measuring plus", number, 12) for number in (0, 3, 6, 9, 12)]
     saved = [read_record(path) for path in stage.checkpoints()]
     assert (saved[0].dose, saved[1].dose) == (DOSE, final.dose)
     assert final.dose.kl_answers > 0
@@ -112,3 +114,20 @@ def test_of_a_stage_the_saved_steps_that_are_left_and_the_final_checkpoint_are_m
     known = base_behaviours[("length",)]
     base_behaviours[("length",)] = known.model_copy(update={"mean_tokens": 99.0})
     assert measured().base_behaviour.mean_tokens == 99.0
+
+
+def test_a_final_checkpoint_that_was_saved_at_no_step_is_measured_itself(stage, tiny_model):
+    folder = tiny_model(chat_template=CHAT_TEMPLATE)
+    tokenizer, base = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+    loaded = []
+    final = measure_stage(
+        stage,
+        record(5),
+        base,
+        lambda path: loaded.append(path) or base,
+        measurement(tokenizer, []),
+        {},
+        lambda *_: None,
+    )
+    assert loaded == [stage.directory / "checkpoint-4", stage.directory]
+    assert final.dose.kl_answers == 0.0

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from mplus_eval.training.memory import activation_bytes, shape_of
+from mplus_eval.training.memory import activation_bytes, logits_bytes, shape_of
+from mplus_eval.training.next_tokens import VALUES_AT_ONCE
 from mplus_eval.training.speed import GIB
-from tests.training.tiny_recipe import PARAMETERS, SHAPE, estimates, recipe, rlhf, tiny
+from mplus_eval.training.workload import workload_of
+from tests.training.tiny_recipe import PARAMETERS, SHAPE, SPEED, estimates, recipe, rlhf, tiny
 
 
 def test_the_shape_is_read_from_the_configuration() -> None:
@@ -39,14 +43,13 @@ def test_what_is_trained_is_shared_out_under_accelerate_and_the_reward_model_is_
 
 def test_activations_are_those_counted_by_hand() -> None:
     # A token of a layer keeps 4x8 + 2x8 + 2x4 + 4x16 = 120 numbers.
-    assert activation_bytes(SHAPE, 3, 2, logits=False, checkpointing=False) == 3 * 2 * 240
-    assert activation_bytes(SHAPE, 3, 2, logits=False, checkpointing=True) == 3 * 2 * (2 * 8 + 120)
-    assert activation_bytes(SHAPE, 3, 2, logits=True, checkpointing=False) == 3 * (2 * 240 + 4 * 32)
+    assert activation_bytes(SHAPE, 3, 2, checkpointing=False) == 3 * 2 * 240
+    assert activation_bytes(SHAPE, 3, 2, checkpointing=True) == 3 * 2 * (2 * 8 + 120)
 
 
 def test_keys_and_values_of_all_answers_made_at_once_are_kept() -> None:
-    # 8 answers of 10 tokens, each with a key and a value of 4 numbers in each of 2 layers.
-    assert estimates()["plus"].memory.generation * GIB == pytest.approx(8 * 10 * 2 * 2 * 4 * 4)
+    # 8 answers of 10 tokens, each with a key and a value of 4 numbers in each of 2 layers; 32 logits of each, 3 times.
+    assert estimates()["plus"].memory.generation * GIB == pytest.approx(8 * 10 * 2 * 2 * 4 * 4 + 8 * 32 * 3 * 4)
 
 
 def test_vllm_takes_its_share_of_the_device() -> None:
@@ -59,4 +62,22 @@ def test_the_total_takes_the_activations_of_the_setting() -> None:
     sft = {"sft": {"sft": recipe().sft["sft"].model_dump() | {"gradient_checkpointing": True}}}
     plain, again = estimates()["sft"].memory, estimates(**sft)["sft"].memory
     assert plain.total - again.total == pytest.approx(plain.activations - plain.activations_checkpointed)
+    # 40 tokens; their logits are one tile of 32 words, in float32.
     assert plain.total * GIB == pytest.approx(16 * PARAMETERS + 40 * (4 * 240 + 4 * 32))
+
+
+def test_logits_are_made_in_tiles_of_a_large_vocabulary() -> None:
+    large = replace(SHAPE, vocabulary=262_144)
+    batch = workload_of(recipe(), recipe().settings_of("sft"))
+    # 40 tokens by TRL's 32,768 words on a GPU; on a processor by our 8,192, with six copies in float32.
+    assert logits_bytes(large, batch, on_processor=False) == 40 * 32_768 * 4
+    assert logits_bytes(large, batch, on_processor=True) == 40 * 8_192 * 4 * 7
+    texts = workload_of(asked := recipe(replay={"texts": "t", "batch_size": 16}), asked.settings_of("sft"))
+    # 160 tokens of texts: as many logits at once as are allowed, four times.
+    assert logits_bytes(large, texts, on_processor=True) == VALUES_AT_ONCE * 16
+
+
+def test_the_program_counts_where_memory_is_the_machines() -> None:
+    on_processor = replace(SPEED, device="CPU")
+    assert estimates(speed=on_processor)["sft"].memory.process == 1.0
+    assert estimates()["sft"].memory.process == 0.0

@@ -10,10 +10,15 @@ from mplus_eval.training.estimate import StageEstimate, estimate
 from mplus_eval.training.memory import DecoderShape
 from mplus_eval.training.recipe import Recipe
 from mplus_eval.training.speed import DeviceSpeed
+from mplus_eval.training.workload import RowLength
 
 # Of a layer: q and o 8x8, k and v 8x4, three of 8x16, two norms of 8: 64 + 64 + 32 + 32 + 384 + 16 = 592.
 # Embeddings and head 32x8 each, a last norm of 8.
 PARAMETERS = 2 * 592 + 2 * 256 + 8
+
+
+BODY, HEAD = 2 * 592 + 8, 256
+"""What every token is multiplied with, and what each place is whose logits are made; the embeddings are looked up."""
 
 
 REWARD_PARAMETERS = 2 * 592 + 256 + 8 + 8
@@ -61,9 +66,12 @@ def recipe(**changes: Any) -> Recipe:
 
 
 def estimates(
-    rows: dict[str, int | None] | None = None, speed: DeviceSpeed = SPEED, **changes: Any
+    rows: dict[str, int | None] | None = None,
+    speed: DeviceSpeed = SPEED,
+    lengths: dict[str, list[RowLength]] | None = None,
+    **changes: Any,
 ) -> dict[str, StageEstimate]:
-    return {stage.name: stage for stage in estimate(recipe(**changes), tiny(), rows or {}, speed)}
+    return {stage.name: stage for stage in estimate(recipe(**changes), tiny(), rows or {}, speed, lengths)}
 
 
 def rlhf(**changes: Any) -> dict[str, Any]:

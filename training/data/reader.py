@@ -22,7 +22,7 @@ from mplus_eval.training.data.rows import (
     hash_rows,
 )
 from mplus_eval.training.data.slices import DataSlice, joined, slice_of
-from mplus_eval.training.data.split import split_held_out
+from mplus_eval.training.data.split import first_user_message, split_held_out
 from mplus_eval.training.data.texts import encode_texts, read_texts
 from mplus_eval.training.recipe import DataSource, PromptDataSource, Recipe
 
@@ -50,10 +50,9 @@ class SourceReader:
             rows = self._read(load_pairs, source)
             if rows is None:
                 continue
-            fitting = [
-                pair for pair in rows.rows if self._fits(pair.prompt, max((pair.chosen, pair.rejected), key=len))
-            ]
-            trained_on, untouched = split_held_out(fitting, recipe.held_out, recipe.seed)
+            fitting = [pair for pair in rows.rows if self._pair_fits(pair)]
+            share = 0.0 if recipe.test_pairs else recipe.held_out
+            trained_on, untouched = split_held_out(fitting, share, recipe.seed)
             mine, others = trained_on, trained_on[:0]
             if recipe.reward and recipe.reward.referee:
                 # Two halves for two reward models, which no pair and no first message joins.
@@ -61,7 +60,17 @@ class SourceReader:
             held_out += untouched
             first.append(slice_of(rows, mine, "pairs", n_too_long=len(rows.rows) - len(fitting)))
             second.append(slice_of(rows, others, "pairs"))
+        if recipe.test_pairs:
+            held_out = self._test_pairs([*(pair for each in (*first, *second) for pair in each.rows)])
         return joined(first), joined(second), tuple(held_out)
+
+    def _test_pairs(self, trained_on: Sequence[PreferencePair]) -> list[PreferencePair]:
+        """Those that fit and begin as no pair that is trained on."""
+        rows = [
+            pair for source in self._recipe.test_pairs if (read := self._read(load_pairs, source)) for pair in read.rows
+        ]
+        seen = {first_user_message(pair) for pair in trained_on}
+        return [pair for pair in rows if self._pair_fits(pair) and first_user_message(pair) not in seen]
 
     def demonstrations(self, sources: Sequence[DataSource]) -> DataSlice[Demonstration]:
         """Demonstrations of one stage."""
@@ -140,6 +149,10 @@ class SourceReader:
     def _prompts_of(self, sources: Iterable[PromptDataSource]) -> list[OpenDialogue]:
         """The prompts of all sources, of any length."""
         return [prompt for source in sources if (rows := self._read(load_prompts, source)) for prompt in rows.rows]
+
+    def _pair_fits(self, pair: PreferencePair) -> bool:
+        """Whether a pair with the longer of its answers is no longer than the recipe allows."""
+        return self._fits(pair.prompt, max((pair.chosen, pair.rejected), key=len))
 
     def _fits(self, prompt: Sequence[Message], answer: str) -> bool:
         """Whether a row with its answer is no longer than the recipe allows."""

@@ -15,7 +15,7 @@ def split_held_out(pairs: Sequence[PreferencePair], share: float, seed: int) -> 
     """Split pairs into those that are trained on and about a `share` of them that is not; order is kept."""
     groups: dict[str, int] = {}
     for pair in pairs:
-        key = _first_user_message(pair)
+        key = first_user_message(pair)
         groups[key] = groups.get(key, 0) + 1
     keys = sorted(groups)
     random.Random(seed).shuffle(keys)
@@ -25,9 +25,10 @@ def split_held_out(pairs: Sequence[PreferencePair], share: float, seed: int) -> 
         if n + groups[key] <= wanted:
             held_out.add(key)
             n += groups[key]
-    trained_on = tuple(pair for pair in pairs if _first_user_message(pair) not in held_out)
-    return trained_on, tuple(pair for pair in pairs if _first_user_message(pair) in held_out)
+    trained_on = tuple(pair for pair in pairs if first_user_message(pair) not in held_out)
+    return trained_on, tuple(pair for pair in pairs if first_user_message(pair) in held_out)
 
 
-def _first_user_message(pair: PreferencePair) -> str:
+def first_user_message(pair: PreferencePair) -> str:
+    """What the user says first, but for case and punctuation; empty where the user says nothing."""
     return normalised(next((message.content for message in pair.prompt if message.role == "user"), ""))

@@ -102,6 +102,9 @@ class Recipe(Fields):
     launch: Launch = Launch()
     pairs: tuple[PairDataSource, ...] = ()
     held_out: Share = Field(default=0.1, description="share of the pairs that no training sees")
+    test_pairs: tuple[PairDataSource, ...] = Field(
+        default=(), description="pairs that no training sees, such as a dataset's test split, in place of a share"
+    )
     prompts: tuple[PromptDataSource, ...] = Field(default=(), description="for rlhf; the pairs' prompts when not given")
     exclude_prompts: tuple[PromptDataSource, ...] = Field(
         default=(), description="evaluation prompts, never trained on"
@@ -126,6 +129,8 @@ class Recipe(Fields):
             faults.append("nothing to train: give reward, sft or rlhf")
         if self.reward and not self.pairs:
             faults.append("reward needs pairs")
+        if self.test_pairs and "held_out" in self.model_fields_set:
+            faults.append("held_out and test_pairs both say which pairs no training sees; give one of them")
         if self.stages_at_once > 1 and self.launch != Launch():
             faults.append(f"stages_at_once {self.stages_at_once}: with launch, stages train one after the other")
         for name, stage in self.sft.items():

@@ -120,6 +120,9 @@ class RlhfStage(LanguageModelStage):
     )
     max_new_tokens: Positive = 256
     temperature: PositiveNumber = 1.0
+    sampler: Literal["transformers", "tree"] = Field(
+        default="transformers", description="what makes the answers: `generate`, or the package's own generator"
+    )
     steps_per_generation: Positive | None = Field(
         default=None, description="batches made at once; `accumulate` when not given"
     )
@@ -156,6 +159,8 @@ class RlhfStage(LanguageModelStage):
             raise ValueError(f"batch_size {self.batch_size} is not a multiple of answers {self.answers}")
         if self.termination.mask and self.termination.stop_strings:
             raise ValueError("termination: mask knows end tokens only; give stop_strings with a penalty instead")
+        if self.sampler == "tree" and self.trl.get("use_vllm"):
+            raise ValueError("sampler tree: answers cannot be made by vLLM too; take use_vllm out of trl, or sampler")
         if self.save_every and self.save_every % self.steps_per_batch_of_answers:
             raise ValueError(
                 f"save_every {self.save_every} is not a multiple of {self.steps_per_batch_of_answers:g}, the steps "

@@ -19,6 +19,9 @@ from tests.conftest import TinyModel
 PLUS = {"learning_rate": 1e-5, "steps": 1, "batch_size": 2, "answers": 2, "max_new_tokens": 8}
 
 
+REWARD = {"learning_rate": 1e-5, "batch_size": 2, "referee": True}
+
+
 OWN_REWARD = {"rewards": {"mine": {"kind": "function", "source": "math:dist"}}}
 
 
@@ -97,3 +100,26 @@ def test_data_that_cannot_be_read_are_not_too_few_besides(tiny_model: TinyModel,
     with pytest.raises(SpecError) as caught:
         gather(recipe(tiny_model(), pairs=absent, reward=reward, check={}))
     assert caught.value.faults == (f"{tmp_path / 'absent.jsonl'}: no such file or folder",)
+
+
+def test_test_pairs_stand_in_place_of_a_share_and_begin_as_no_pair_that_is_trained_on(
+    tiny_model: TinyModel, tmp_path: Path
+) -> None:
+    base = tiny_model()
+
+    def pair(prompt: str, chosen: str = "yes") -> dict[str, str]:
+        return {"prompt": prompt, "chosen": chosen, "rejected": "no"}
+
+    pairs = written(tmp_path / "train.jsonl", [pair(asked(n)) for n in range(1, 9)])
+    tests = written(tmp_path / "test.jsonl", [pair("a lamp"), pair(asked(3).upper()), pair("b", asked(500))])
+    found = gather(recipe(base, pairs=pairs, test_pairs=tests, reward=REWARD, max_length=100))
+    # All pairs are trained on, by the two reward models; the second test pair is one of them, the third is too long.
+    assert len(found.pairs.rows) + len(found.referee_pairs.rows) == 8
+    assert [pair.prompt[0].content for pair in found.held_out] == ["a lamp"]
+    assert [length.whole for length in found.row_lengths(found.held_out)] == [n_tokens(base, "a lamp", "yes")]
+
+
+def test_test_pairs_and_a_share_cannot_both_be_asked_for(tmp_path: Path) -> None:
+    pairs = [{"source": "demo:pairs"}]
+    with pytest.raises(ValueError, match="held_out and test_pairs both say"):
+        recipe(tmp_path, pairs=pairs, test_pairs=pairs, held_out=0.2, reward=REWARD)
