@@ -1,6 +1,6 @@
-"""What does training a model of 262,144 words take on a processor, by TRL and transformers and by the package's own ways?
+"""What does training a model of 262,144 words take on a processor, by TRL and transformers and by our own ways?
 
-    python benchmarks/large_vocabulary.py                 a random model of Gemma 3 270M's shape in bfloat16: some minutes
+    python benchmarks/large_vocabulary.py                 random weights of Gemma 3 270M's shape, bfloat16: minutes
     python benchmarks/large_vocabulary.py --model DIR     any checkpoint, with its tokenizer's words
     python benchmarks/large_vocabulary.py --quick         fewer tokens, one round, to see that it works
 
@@ -135,7 +135,8 @@ def log_probabilities(model: Any, sizes: Sizes) -> bool:
 
     turns("log-probabilities, forwards and backwards", sizes.rounds, ("TRL", by_trl), ("ours", by_us))
     model.get_output_embeddings().weight.requires_grad_(True)
-    off = [float((one - other).abs().max()) for one, other in zip(*(found[name] for name in ("trl", "ours")))]
+    pairs = zip(found["trl"], found["ours"], strict=True)
+    off = [float((one - other).abs().max()) for one, other in pairs]
     print(f"    log-probabilities differ by {off[0]:.1e} nats at most, gradients by {off[1]:.1e}")
     return off[0] < 1e-3
 
