@@ -5,7 +5,8 @@
     Take the bus the bus the bus     0.4    neither sentence nor turn ends, and words come again and again
                                      0.0    nothing is said
 
-A judge by these rules knows nothing of content, and no model was trained by it: `--judge function:mplus_eval.judges.form:form_score`.
+A judge by these rules knows nothing of content, and no model was trained by it:
+`--judge function:mplus_eval.judges.form:form_score`.
 """
 
 from __future__ import annotations
