@@ -3,7 +3,8 @@
 memory       weights + gradients + two moments of AdamW + reference + reward models + activations + logits
              + generation + the process itself, where it is counted
 activations  Korthikanti et al. (2205.05198), section 4.1, for gated feed-forward parts and grouped keys, and for
-             attention that keeps no scores (torch's scaled_dot_product_attention)
+             attention that keeps no scores (torch's scaled_dot_product_attention); in bfloat16 with what norms and
+             adapters keep in float32, which on Gemma 3 270M is most of it
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ class DecoderShape:
     queries: int
     keys: int
     vocabulary: int
+    norms: int = 2
+    """Of a layer, over the hidden size."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,9 @@ def memory_of(
     # The base of the replay is whole in every process.
     replay_base = parameters.model * number_bytes if workload.replayed_tokens and not recipe.lora else 0
     plain, checkpointed = (
-        activation_bytes(shape, workload.tokens, number_bytes, checkpointing=checkpointing)
+        activation_bytes(
+            shape, workload.tokens, number_bytes, adapters=recipe.lora is not None, checkpointing=checkpointing
+        )
         for checkpointing in (False, True)
     )
     on_processor = speed.device == CPU
@@ -140,6 +145,8 @@ def shape_of(config: PreTrainedConfig) -> DecoderShape:
         queries=head * text.num_attention_heads,
         keys=head * key_heads,
         vocabulary=text.vocab_size,
+        # Gemma 2 and 3 have one before and one behind both parts.
+        norms=4 if text.model_type.startswith(("gemma2", "gemma3")) else 2,
     )
 
 
@@ -157,20 +164,26 @@ def logits_bytes(shape: DecoderShape, workload: Workload, *, on_processor: bool)
     return max(tile, replayed)
 
 
-def activation_bytes(shape: DecoderShape, n_tokens: int, n_bytes: int, *, checkpointing: bool) -> int:
+def activation_bytes(shape: DecoderShape, n_tokens: int, n_bytes: int, *, adapters: bool, checkpointing: bool) -> int:
     """Bytes that the forward pass keeps for the backward pass.
 
     Of a layer: inputs of both norms and of both parts (4 hidden), queries, keys, values and the attention's result
     (2 queries + 2 keys), gate, its activation, up and their product (4 intermediate). With checkpointing only each
-    layer's input is kept, and one layer at a time is made again.
+    layer's input is kept, and one layer at a time is made again. In half precision a norm keeps its input and what it
+    makes of it in float32, and an adapter, whose own weights are in float32, the input of every linear layer.
 
     Args:
         shape: of the model.
         n_tokens: rows times length.
         n_bytes: of one number.
+        adapters: whether adapters are trained beside every linear layer.
         checkpointing: whether layers are made again.
     """
     layer = n_bytes * (4 * shape.hidden + 2 * shape.queries + 2 * shape.keys + 4 * shape.intermediate)
+    if n_bytes < FLOAT32_BYTES:
+        layer += 2 * FLOAT32_BYTES * shape.norms * shape.hidden
+        # Queries, keys, values, gate and up have the same input, and each a copy of it.
+        layer += FLOAT32_BYTES * (5 * shape.hidden + shape.queries + shape.intermediate) if adapters else 0
     layers = shape.layers * n_bytes * shape.hidden + layer if checkpointing else shape.layers * layer
     return n_tokens * layers
 

@@ -95,6 +95,7 @@ def _train(run: TrainingRun, stage: Stage) -> None:
     if is_main():
         stage.begin(run.hooks.say)
     _wait_for_everyone()
+    begin_peak(run.device)
     if run.device.type == "cpu":
         fit_head_to_processor(len(data.tokenizer))
     trainer = _trainer(run, stage)
@@ -112,7 +113,6 @@ def _train(run: TrainingRun, stage: Stage) -> None:
         trainer.add_callback(evaluation)
     last = stage.last_checkpoint()
     with _full_disk_named(stage):
-        begin_peak(run.device)
         began = time.monotonic()
         with suppress(NothingLeftToTrainError):
             trainer.train(resume_from_checkpoint=str(last) if last else None)

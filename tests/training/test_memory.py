@@ -43,8 +43,13 @@ def test_what_is_trained_is_shared_out_under_accelerate_and_the_reward_model_is_
 
 def test_activations_are_those_counted_by_hand() -> None:
     # A token of a layer keeps 4x8 + 2x8 + 2x4 + 4x16 = 120 numbers.
-    assert activation_bytes(SHAPE, 3, 2, checkpointing=False) == 3 * 2 * 240
-    assert activation_bytes(SHAPE, 3, 2, checkpointing=True) == 3 * 2 * (2 * 8 + 120)
+    plain = {"adapters": False, "checkpointing": False}
+    assert activation_bytes(SHAPE, 3, 4, **plain) == 3 * 4 * 240
+    assert activation_bytes(SHAPE, 3, 4, **plain | {"checkpointing": True}) == 3 * 4 * (2 * 8 + 120)
+    # In half precision two norms keep 8 numbers twice in float32, and adapters 5x8 + 8 + 16 numbers.
+    assert activation_bytes(SHAPE, 3, 2, **plain) == 3 * (2 * 240 + 2 * 2 * 2 * 8 * 4)
+    assert activation_bytes(SHAPE, 3, 2, **plain | {"adapters": True}) == 3 * (2 * 240 + 2 * (2 * 2 * 8 + 64) * 4)
+    assert activation_bytes(SHAPE, 3, 4, **plain | {"adapters": True}) == 3 * 4 * 240
 
 
 def test_keys_and_values_of_all_answers_made_at_once_are_kept() -> None:
