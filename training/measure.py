@@ -43,6 +43,7 @@ class Measurement:
         seed: of the sampling.
         rewards: by name; one that judges no answer is left out.
         measures: by name.
+        stop_strings: that end an answer beside the end tokens, for all that are compared.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -52,6 +53,7 @@ class Measurement:
     seed: int
     rewards: Mapping[str, Reward]
     measures: Mapping[str, AnswerMeasure]
+    stop_strings: tuple[str, ...] = ()
 
     @property
     def n_measured(self) -> int:
@@ -81,6 +83,7 @@ def measure_checkpoint(
         max_new_tokens=measurement.max_new_tokens,
         seed=measurement.seed,
         batch_size=MEASURED_AT_ONCE,
+        stop_strings=measurement.stop_strings,
         done=done,
     )
     kl = kl_of_own_answers(model, base, answers, tokenizer.pad_token_id, MEASURED_AT_ONCE, done)

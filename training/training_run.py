@@ -192,6 +192,7 @@ def _measured(run: TrainingRun, stage: Stage, record: TrainingRecord) -> Trainin
         seed=recipe.seed,
         rewards=rewards_of(stage.name, recipe, data, run.stages, run.device),
         measures={name: load_function(path) for name, path in recipe.check.measures.items()},
+        stop_strings=recipe.stop_strings,
     )
 
     def load(checkpoint: Path) -> PreTrainedModel:

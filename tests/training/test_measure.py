@@ -69,6 +69,17 @@ def test_a_checkpoint_is_measured_on_its_own_answers_and_on_text(tiny_model):
     assert measured == behaviour(PROMPTS, answers, {}, {})
 
 
+def test_what_ends_answers_in_training_ends_them_when_they_are_measured(tiny_model):
+    folder = tiny_model(chat_template=CHAT_TEMPLATE)
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+    _, plain = measure_checkpoint(model, model, measurement(tokenizer, []))
+    answers = sample_answers(model, tokenizer, PROMPTS, max_new_tokens=5, seed=3)
+    stops = tuple({answer.text[1:3] for answer in answers if len(answer.text) > 3})
+    _, stopped = measure_checkpoint(model, model, measurement(tokenizer, [], stop_strings=stops))
+    assert stopped.mean_tokens < plain.mean_tokens
+    assert stopped.end_of_turn_rate > plain.end_of_turn_rate
+
+
 def test_without_texts_the_kl_on_text_is_left_out(tiny_model):
     folder = tiny_model(chat_template=CHAT_TEMPLATE)
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)

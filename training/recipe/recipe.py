@@ -156,6 +156,11 @@ class Recipe(Fields):
         return self.max_length - max((stage.max_new_tokens for stage in self.rlhf.values()), default=0)
 
     @property
+    def stop_strings(self) -> tuple[str, ...]:
+        """Those of all models of rlhf: what ends the answers of one in training ends everybody's when they are measured."""
+        return tuple(dict.fromkeys(stop for stage in self.rlhf.values() for stop in stage.termination.stop_strings))
+
+    @property
     def stages(self) -> tuple[str, ...]:
         """Names of what is trained, in order: the reward model, then every model."""
         return (*(("reward",) if self.reward else ()), *self.sft, *self.rlhf)

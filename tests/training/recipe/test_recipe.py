@@ -19,6 +19,18 @@ def test_stages_are_the_reward_model_then_every_model_in_order(tmp_path: Path) -
     assert load_recipe(written(tmp_path, {**SMALL, "sft": sft})).stages == ("reward", "b", "a", "plus")
 
 
+def test_all_models_are_measured_with_what_ends_the_answers_of_any(tmp_path: Path) -> None:
+    document = {
+        **SMALL,
+        "rlhf": {"a": stopping("\nUser:"), "b": stopping("\nUser:", "###"), "c": SMALL["rlhf"]["plus"]},
+    }
+    assert load_recipe(written(tmp_path, document)).stop_strings == ("\nUser:", "###")
+
+
+def stopping(*strings: str) -> dict[str, Any]:
+    return {**SMALL["rlhf"]["plus"], "termination": {"stop_strings": list(strings)}}
+
+
 @pytest.mark.parametrize(
     ("document", "said"),
     [
