@@ -24,7 +24,7 @@ def begin_peak(device: torch.device) -> None:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     # Where it is not Linux, or not allowed, nothing is told of the peak either, or that of the whole process.
     with suppress(OSError):
-        _CLEAR.write_text("5")
+        _CLEAR.write_text("5", encoding="ascii")
 
 
 def peak_gib(device: torch.device) -> float | None:
@@ -32,7 +32,7 @@ def peak_gib(device: torch.device) -> float | None:
     if device.type == "cuda":
         return float(torch.cuda.max_memory_allocated(device) / GIB)
     try:
-        found = re.search(r"^VmHWM:\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE)
+        found = re.search(r"^VmHWM:\s+(\d+) kB", _STATUS.read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:
         return None
     return int(found[1]) * 1024 / GIB if found else None
