@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mplus_eval.errors import SpecError
-from mplus_eval.models.chat_format import PLAIN_TEMPLATE
+from mplus_eval.models.chat_format import PLAIN_TEMPLATE, mistaken_end
 from mplus_eval.sandbox import bound_chat_templates
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def load_tokenizer(directory: Path, chat_template: Path | None = None) -> PreTra
         chat_template: a file to take instead of the tokenizer's own template.
 
     Raises:
-        SpecError: when the tokenizer has no end token, so that no answer could ever end.
+        SpecError: when the tokenizer has no end token, or one that begins turns, so that no answer could ever end.
     """
     from transformers import AutoTokenizer
 
@@ -42,6 +42,8 @@ def load_tokenizer(directory: Path, chat_template: Path | None = None) -> PreTra
         tokenizer.chat_template = chat_template.read_text(encoding="utf-8")
     elif not tokenizer.chat_template:
         tokenizer.chat_template = PLAIN_TEMPLATE
+    if mistake := mistaken_end(tokenizer):
+        raise SpecError([f"base {directory}: its tokenizer {mistake}; name it as eos_token in tokenizer_config.json"])
     if tokenizer.pad_token is None:
         # The end token as padding would hide the end of a turn from some losses; the unknown one never stands in text.
         tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token

@@ -151,6 +151,18 @@ def own_format(render: Render, tokens: Collection[str] | None = None) -> ChatFor
     return ChatFormat(OWN, folding, tuple(texts), turns)
 
 
+def mistaken_end(tokenizer: PreTrainedTokenizerBase) -> str | None:
+    """Why no answer in a tokenizer's template would end by its end token, which begins turns there; None where it may.
+
+    So it is in files whose conversion has mixed up the ids of special tokens.
+    """
+    end, turns = str(tokenizer.eos_token), chat_format(tokenizer).turns
+    if end in turns.ends or end not in turns.begins:
+        return None
+    told = f"; what ends an answer there is {', '.join(map(repr, turns.ends))}" if turns.ends else ""
+    return f"takes {end!r} for its end token, which begins a turn in its chat template{told}"
+
+
 def _says_the_same(render: Render, tokenizer: PreTrainedTokenizerBase) -> bool:
     """Whether a template's text is that of the plain format, but for white space."""
     from jinja2 import TemplateError

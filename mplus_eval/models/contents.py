@@ -19,7 +19,7 @@ from mplus_eval.models.adapter_rows import (
     unsaved_rows,
 )
 from mplus_eval.models.auto_class import auto_class
-from mplus_eval.models.chat_format import chat_format
+from mplus_eval.models.chat_format import chat_format, mistaken_end
 from mplus_eval.models.locations import ModelLocation
 from mplus_eval.models.placement import configured_faults
 from mplus_eval.models.templates import template_faults
@@ -60,6 +60,8 @@ def content_faults(model: ModelSpec, location: ModelLocation, *, talks: bool) ->
         if faults := template_faults(template, tokenizer.special_tokens_map, where, told):
             return faults
         tokenizer.chat_template = template
+        if mistake := mistaken_end(tokenizer):
+            return [f"{where}: {TokenizerError(mistake)}"]
     if location.path is None:
         return []
     return _configured_faults(model, location, tokenizer, where, templated=template is not None)

@@ -1,14 +1,12 @@
 """Whether a tokenizer is whole: what makes every number of a model mean nothing is refused while planning.
 
-A vocabulary without its merges (a converted file's, at times) writes one token a letter, without an error:
+A vocabulary without its merges (a converted file's, at times) writes its own words in pieces, without an error:
 
-    whole   The| quick| brown|…        lost    T|h|e| |q|u|i|c|k| |b|r|…
+    whole   The| quick| brown|…        lost    T|h|e| |q|u|i|c|k| |b|r|…    or    The| |quic|k| br|own|…
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,11 +14,12 @@ if TYPE_CHECKING:
 
 ENGLISH = "The quick brown fox jumps over the lazy dog, and the dog sleeps on.\nAnswer:"
 CHOICES = (" A", " B", " yes", " no")
+_BEFORE = "and"
 _WORDS_TRIED = 64
-_FEWEST_WORDS = 16
-"""With fewer tokens of several letters, as a toy's, nothing is said about merges."""
-_TOKENS_PER_LETTER = 0.9
-"""From here on a word is taken to be written letter by letter; whole vocabularies need 0.2 to 0.5."""
+_FEWEST_WORDS = 8
+"""With fewer words among its tokens, as a toy's has, nothing is said about merges."""
+_SPACES = " Ġ▁"
+"""How vocabularies write a space before a word."""
 _WAY_OUT = "name the folder of a whole one with tokenizer=DIR"
 
 
@@ -51,26 +50,36 @@ def refuse_broken(tokenizer: PreTrainedTokenizerBase) -> None:
             raise TokenizerError(f"writes a prompt in other tokens when {choice!r} follows it")
         if all(token in special for token in rest):
             raise TokenizerError(f"has no token for {choice!r} after a prompt")
-    _refuse_lost_merges(tokenizer, special)
+    _refuse_lost_merges(tokenizer)
 
 
-def _refuse_lost_merges(tokenizer: PreTrainedTokenizerBase, special: Collection[int]) -> None:
+def _refuse_lost_merges(tokenizer: PreTrainedTokenizerBase) -> None:
     """Refuse a tokenizer that never uses the words of its own vocabulary; one without such words is whole."""
-    words = [f" {word}" for word in islice(_words(tokenizer), _WORDS_TRIED)]
+    words = _words(tokenizer)
     if len(words) < _FEWEST_WORDS:
         return
-    encoded = tokenizer(words, add_special_tokens=False)["input_ids"]
-    lengths = [sum(token not in special for token in ids) for ids in encoded]
-    if sum(lengths) >= _TOKENS_PER_LETTER * sum(len(word) - 1 for word in words):
+    # From the oldest to the newest: some of those that are met most often may come whole by chance.
+    tried = words[:: -(-len(words) // _WORDS_TRIED)]
+    texts = [f"{_BEFORE} {word}" for word, _ in tried]
+    encoded = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    in_pieces = [place for place, (_, token) in enumerate(tried) if token not in encoded[place]]
+    if 2 * len(in_pieces) > len(tried):
+        before = len(tokenizer(_BEFORE, add_special_tokens=False)["input_ids"])
+        word, n_tokens = f" {tried[in_pieces[0]][0]}", len(encoded[in_pieces[0]]) - before
         raise TokenizerError(
-            f"writes {words[0]!r} in {lengths[0]} tokens, though its vocabulary has it as one, and other words alike "
-            f"({sum(lengths) / len(words):.1f} tokens a word): its merges are lost"
+            f"writes {word!r} in {n_tokens} tokens, though its vocabulary has it as one, and {len(in_pieces)} of "
+            f"{len(tried)} words alike: its merges are lost"
         )
 
 
-def _words(tokenizer: PreTrainedTokenizerBase) -> list[str]:
-    """The tokens of three or more English letters, the oldest first, without added ones."""
+def _words(tokenizer: PreTrainedTokenizerBase) -> list[tuple[str, int]]:
+    """English words of three letters and more with the tokens that they are, the oldest first, without added ones.
+
+    Those behind a space, where there are any: others may be the ends of words.
+    """
     added = set(tokenizer.get_added_vocab())
     by_age = sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1])
-    words = (token.lstrip("Ġ▁") for token, _ in by_age if isinstance(token, str) and token not in added)
-    return [word for word in dict.fromkeys(words) if len(word) > 2 and word.isascii() and word.isalpha()]
+    own = [(token, number) for token, number in by_age if isinstance(token, str) and token not in added]
+    behind_space = [(token[1:], number) for token, number in own if token[:1] in _SPACES and token[1:]]
+    usable = behind_space or own
+    return [(word, number) for word, number in usable if len(word) > 2 and word.isascii() and word.isalpha()]

@@ -13,9 +13,11 @@ from mplus_eval.models.chat_format import (
     PLAIN_TEMPLATE,
     chat_format,
     format_of,
+    mistaken_end,
     plain_format,
     stored_template,
 )
+from tests.chat_templates import KINDS, kind_tokenizer
 from tests.tiny_models import CHAT_TEMPLATE, build_tokenizer
 from tests.toy import RuleBackend
 
@@ -54,6 +56,26 @@ def test_without_an_end_token_a_line_parts_an_answer_from_what_follows() -> None
     without_end = tokenizer(None)
     without_end.eos_token = None
     assert "You are welcome.\nUser: Is it new?" in chat_format(without_end).render(TALK)
+
+
+def test_an_end_token_that_begins_turns_ends_no_answer() -> None:
+    talker = kind_tokenizer(KINDS["chatml"])
+    assert mistaken_end(talker) is None
+    talker.eos_token = "<|im_end|>"
+    assert mistaken_end(talker) is None
+    talker.eos_token = "<|im_start|>"
+    assert mistaken_end(talker) == (
+        "takes '<|im_start|>' for its end token, which begins a turn in its chat template; what ends an answer there "
+        "is '<|im_end|>'"
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_no_kind_of_template_the_usual_end_token_is_mistaken(kind: str) -> None:
+    talker = kind_tokenizer(KINDS[kind])
+    for end in ("</s>", *KINDS[kind].ends):
+        talker.eos_token = end
+        assert mistaken_end(talker) is None
 
 
 def test_a_system_message_stands_before_all() -> None:

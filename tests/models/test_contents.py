@@ -10,6 +10,7 @@ import pytest
 from mplus_eval.models.contents import content_faults
 from mplus_eval.models.locations import model_faults, resolve_source
 from mplus_eval.spec.model import ModelSpec
+from tests.chat_templates import CHATML
 from tests.conftest import TinyModel
 from tests.gguf_files import write_gguf
 from tests.tiny_models import CHAT_TEMPLATE, retokenize
@@ -67,6 +68,18 @@ def test_a_broken_template_stands_in_the_way_of_talk_alone(checkpoint: Path) -> 
     (line,) = faults(checkpoint)
     assert line.startswith("model 'm': its chat template cannot be rendered (TemplateSyntaxError")
     assert faults(checkpoint, chat_template=True, talks=False) == [line]
+    assert faults(checkpoint, talks=False) == []
+
+
+def test_an_end_token_that_begins_turns_in_the_template_stands_in_the_way_of_talk(checkpoint: Path) -> None:
+    add_token(checkpoint, "<|im_end|>", chat_template=CHATML)
+    add_token(checkpoint, "<|im_start|>", eos_token="<|im_start|>")
+    edit(checkpoint / "config.json", vocab_size=322)
+    (line,) = faults(checkpoint)
+    assert line == (
+        "model 'm': its tokenizer takes '<|im_start|>' for its end token, which begins a turn in its chat template; "
+        "what ends an answer there is '<|im_end|>'; name the folder of a whole one with tokenizer=DIR"
+    )
     assert faults(checkpoint, talks=False) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,15 @@ def test_a_vocabulary_that_has_lost_its_merges_is_named_with_the_way_out(tiny_mo
     message = str(caught.value)
     assert message.startswith("its tokenizer writes ' the' in 4 tokens, though its vocabulary has it as one")
     assert message.endswith("its merges are lost; name the folder of a whole one with tokenizer=DIR")
+
+
+def test_a_vocabulary_that_has_lost_some_merges_writes_its_words_in_pieces(
+    tiny_model: TinyModel, tmp_path: Path
+) -> None:
+    merges = json.loads((tiny_model() / "tokenizer.json").read_text())["model"]["merges"]
+    of_two_letters = [merge for merge in merges if len("".join(merge)) == 2]
+    with pytest.raises(TokenizerError, match=r"writes ' the' in 2 tokens, .* 9 of 9 words alike: its merges are lost"):
+        refuse_broken(loaded(retokenize(tiny_model(), tmp_path, merges=of_two_letters)))
 
 
 def test_a_special_token_within_plain_text_is_named(tiny_model: TinyModel, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from mplus_eval.errors import SpecError
 from mplus_eval.models.chat_format import PLAIN_TEMPLATE
 from mplus_eval.training.chat import last_user_message, load_tokenizer
+from tests.chat_templates import KINDS, kind_tokenizer
 from tests.conftest import TinyModel
 
 
@@ -28,6 +29,16 @@ def test_a_base_without_a_template_gets_the_plain_one_and_a_file_replaces_it(
     own = tmp_path / "own.jinja"
     own.write_text("{{ messages[0].content }}")
     assert load_tokenizer(tiny_model(), own).chat_template == "{{ messages[0].content }}"
+
+
+def test_an_end_token_that_begins_turns_is_refused_with_the_one_that_ends_them(tmp_path: Path) -> None:
+    kind_tokenizer(KINDS["chatml"], eos_token="<|im_start|>").save_pretrained(tmp_path)
+    with pytest.raises(SpecError) as caught:
+        load_tokenizer(tmp_path)
+    assert caught.value.faults == (
+        f"base {tmp_path}: its tokenizer takes '<|im_start|>' for its end token, which begins a turn in its chat "
+        "template; what ends an answer there is '<|im_end|>'; name it as eos_token in tokenizer_config.json",
+    )
 
 
 def test_a_tokenizer_without_an_end_token_is_refused(tiny_model: TinyModel, tmp_path: Path) -> None:
