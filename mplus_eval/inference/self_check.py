@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import torch
 
 from mplus_eval.inference.budget import Budget
-from mplus_eval.inference.logits import Totals, input_device
+from mplus_eval.inference.logits import Totals, input_device, logits_at
 from mplus_eval.inference.shared_prefix import Line, SharedPrefixScorer, build_lines
 from mplus_eval.inference.tree import Request
 from mplus_eval.inference.tree_scorer import TreeScorer
@@ -243,10 +243,11 @@ def made_up_pairs(config: PreTrainedConfig, max_length: int) -> list[tuple[tuple
 
 
 def _plain_forward(model: PreTrainedModel, lines: Sequence[Line], totals: Totals) -> None:
-    """One forward of some inputs, padded on the right; every position's logits, as in lm-eval."""
+    """One forward of some inputs, padded on the right; logits of scored positions alone: a vocabulary is large."""
     width = max(len(line.inputs) for line in lines)
     padded = [[*line.inputs, *[0] * (width - len(line.inputs))] for line in lines]
-    logits = model(input_ids=torch.tensor(padded, device=input_device(model))).logits
-    for row, line in enumerate(lines):
-        first = line.context
-        totals.add(logits[row, first:], [(position - first, number, token) for position, number, token in line.wanted])
+    places = sorted({position for line in lines for position, _, _ in line.wanted})
+    rows = {position: row for row, position in enumerate(places)}
+    inputs = {"input_ids": torch.tensor(padded, device=input_device(model))}
+    for line, logits in zip(lines, logits_at(model, places, inputs), strict=True):
+        totals.add(logits, [(rows[position], number, token) for position, number, token in line.wanted])
