@@ -2,12 +2,13 @@
 # make demo    compare the demo's models on the mini suite, and say where the report is
 # make test    the fast tests;  make test-slow  the rest, which CI runs too
 # make test-ray   those on a Ray cluster of two nodes, which is started on this machine
+# make test-real   those on two real models of 135 and 270 M parameters, which MPLUS_EVAL_REAL_MODELS=DIR holds
 # make test-vllm   the tests by vLLM and by servers, with vLLM's CPU build in an environment of its own (4.3 GB)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test test-slow test-ray test-vllm lint format clean
+.PHONY: setup demo test test-slow test-ray test-real test-vllm lint format clean
 
 setup: $(VENV)/.ready
 
@@ -29,6 +30,9 @@ test-slow: setup
 
 test-ray: setup
 	$(BIN)/python -m pytest -n 0 -m ray
+
+test-real: setup
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m real tests/real
 
 # torchvision and its like come as builds for GPUs and break beside a torch for processors.
 .venv-vllm/.ready: constraints-vllm.txt pyproject.toml
