@@ -6,8 +6,8 @@ Parameters are counted on the `meta` device, which allocates nothing. The rest i
     are made again), 2 N for one that is generated or scored; 8 V for a place whose logits over V weights are learned
     from (6 V with adapters), since they are made twice, and 2 V where they are only looked at
 
-Embeddings are looked up, not multiplied with, and are not among N. Memory is an upper bound, with every row as long as is
-allowed; tokens and time are expected ones where the rows' lengths are known, else upper bounds too. Time leaves out
+Embeddings are looked up, not multiplied with, and are not among N. Memory is an upper bound, with every row as long as
+is allowed; tokens and time are expected ones where the rows' lengths are known, else upper bounds too. Time leaves out
 loading and what the processes say to each other.
 """
 

@@ -141,7 +141,7 @@ def measure_stage(
         load: gives the model in a checkpoint's directory.
         measurement: what with.
         base_behaviours: what the base's answers are like, by the rewards that judged it; it is added to.
-        progress: called with what is done; of all checkpoints the prompts, answers and texts measured, and those in all.
+        progress: called with what is done; of all checkpoints the prompts, answers and texts measured, and all of them.
 
     Returns:
         The record of the final checkpoint, measured and not written.

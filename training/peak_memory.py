@@ -19,7 +19,7 @@ def begin_peak(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return
-    # The C library keeps what training freed, gigabytes in pieces of some megabytes. Others than GNU's have no such call.
+    # GNU's C library keeps what training freed, gigabytes in pieces of some megabytes; others have no such call.
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     # Where it is not Linux, or not allowed, nothing is told of the peak either, or that of the whole process.

@@ -140,7 +140,7 @@ def _of_its_own(model: PreTrainedModel, settings: GenerationConfig, seed: int) -
     try:
         if head is not None:
             # On a processor torch copies frozen weights once for every row (5 GB for 16 prompts of a vocabulary of
-            # 262,144) where the last of several states is multiplied with them, and weights that are trained it does not.
+            # 262,144) where the last of several states is multiplied with them; trained ones it does not.
             head.weight.requires_grad_(True)
         with torch.random.fork_rng(devices=devices, device_type="cuda"):
             torch.default_generator.manual_seed(seed)

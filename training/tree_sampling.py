@@ -1,5 +1,7 @@
-"""Answers of a training by the package's own generator: a prompt is computed once for all its answers, and whoever is
-done leaves, where transformers' `generate` computes every answer's prompt and goes on to the batch's longest answer.
+"""Answers of a training by the package's own generator.
+
+A prompt is computed once for all its answers, and whoever is done leaves, where transformers' `generate` computes every
+answer's prompt and goes on to the batch's longest answer.
 
 The distribution is the same, by a draw of its own (`inference/sampling.py`): another training with the same recipe.
 """

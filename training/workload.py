@@ -1,4 +1,4 @@
-"""What a stage puts through a model, with every row as long as is allowed, or as long as rows are where that is known."""
+"""What a stage puts through a model: rows as long as is allowed, or as long as they are where that is known."""
 
 from __future__ import annotations
 

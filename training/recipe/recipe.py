@@ -157,7 +157,7 @@ class Recipe(Fields):
 
     @property
     def stop_strings(self) -> tuple[str, ...]:
-        """Those of all models of rlhf: what ends the answers of one in training ends everybody's when they are measured."""
+        """Those of all models of rlhf: what ends answers in training ends everybody's when they are measured."""
         return tuple(dict.fromkeys(stop for stage in self.rlhf.values() for stop in stage.termination.stop_strings))
 
     @property
