@@ -9,6 +9,7 @@ import numpy as np
 from mplus_eval.capability.versus import CapabilityRun, Items, TaskFacts, Versus
 from mplus_eval.records.comparison import Score, Subject, SubjectContrast, Task
 from mplus_eval.statistics.adjust import step_down
+from mplus_eval.statistics.contrast import intervals
 from mplus_eval.statistics.difference import Scale
 from mplus_eval.statistics.pairing import PairedItems, ScoredItems
 from mplus_eval.statistics.scores import mean_score
@@ -82,10 +83,11 @@ def _subjects(
             for name in np.unique(pair.before.strata)
         }
         adjusted = step_down({name: difference.significance for name, difference in differences.items()})
-        for name, difference in differences.items():
+        found = intervals(list(differences.values()), run.suite.level)
+        for (name, difference), ci in zip(differences.items(), found, strict=True):
             contrasts[name][model] = SubjectContrast(
                 difference=difference.value,
-                ci=difference.interval(run.suite.level),
+                ci=ci,
                 n_pairs=difference.design.n_items,
                 p_value=difference.p_value,
                 p_adjusted=adjusted[name],

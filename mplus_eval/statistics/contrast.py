@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
+from mplus_eval.records.base import Interval
 from mplus_eval.records.contrast import Contrast
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.statistics.adjust import one_before, step_down
 from mplus_eval.statistics.difference import Difference
+from mplus_eval.statistics.estimate import together
 from mplus_eval.statistics.flips import count_flips
 from mplus_eval.statistics.hypothesis_tests import Significance
 from mplus_eval.statistics.pairing import PairedItems
@@ -40,6 +42,15 @@ def contrasts(
         key: _contrast(difference, pairs[key], p_adjusted[key], p_kept[key], level, 1 if key == first else n_tests)
         for key, difference in differences.items()
     }
+
+
+def intervals(differences: Sequence[AnyDifference], level: float) -> list[Interval]:
+    """The interval of each of a task's differences, which are of one kind; those of scores are sought all at once."""
+    scores = [each for each in differences if isinstance(each, Difference)]
+    if not scores:
+        return [each.interval(level) for each in differences]
+    low, high = together([each.estimate for each in scores]).interval(level)
+    return [each.in_own_unit(ends) for each, ends in zip(scores, zip(low, high, strict=True), strict=True)]
 
 
 def _adjusted(tests: Mapping[Key, Significance], first: Key | None) -> dict[Key, float]:

@@ -89,8 +89,12 @@ class Difference:
 
     def interval(self, level: float) -> Interval:
         """The interval in the task's own unit and direction."""
-        ends = sorted(self.sign * end * self.scale.width for end in self.oriented(level))
-        return ends[0], ends[1]
+        return self.in_own_unit(self.oriented(level))
+
+    def in_own_unit(self, oriented: Interval) -> Interval:
+        """An interval in scale units as one in the task's own unit and direction."""
+        low, high = sorted(self.sign * float(end) * self.scale.width for end in oriented)
+        return low, high
 
     def claimed(self, level: float) -> Significance:
         """The test of the difference; a gain must stand with the model's failures counted against it too."""

@@ -7,7 +7,7 @@ effective number of draws: items over the design effect, as survey statistics do
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TypeVar
 
 import numpy as np
@@ -148,24 +148,25 @@ def _least(effect: Floats, bound: Floats, anchor: float, design: Design) -> Floa
     return np.asarray(np.maximum(effect, least))
 
 
+def together(parts: Sequence[SomeEstimate]) -> SomeEstimate:
+    """Estimates of one shape as a single one of shape (..., parts)."""
+    kind = type(parts[0])
+    return kind(*(np.stack([getattr(part, each.name) for part in parts], axis=-1) for each in fields(kind)))
+
+
 def average(parts: Sequence[SomeEstimate]) -> SomeEstimate:
     """The plain average of independent estimates, such as a macro-average over tasks.
 
     Its variance is the sum of the parts' own, each at its anchored design effect, in closed form. Where differing
     clusters of a part may not have been met (`unseen`), it is given in that measure the spread of the parts on average.
     """
-    k = len(parts)
-
-    def stacked(name: str) -> Floats:
-        return np.stack([getattr(part, name) for part in parts], axis=-1)
-
-    up, down = stacked("up"), stacked("down")
-    own, effect, least = spread(up, down), stacked("effect"), stacked("least_effect")
+    k, each = len(parts), together(parts)
+    own = spread(each.up, each.down)
     missing = np.maximum(own.mean(axis=-1)[..., None] - own, 0.0)
-    supposed = own + stacked("unseen") * np.maximum(1.0 - 1.0 / effect, 0.0) * missing
-    draws = stacked("items") / effect
-    variances, df = supposed / draws, stacked("df")
-    mean_up, mean_down = up.mean(axis=-1), down.mean(axis=-1)
+    supposed = own + each.unseen * np.maximum(1.0 - 1.0 / each.effect, 0.0) * missing
+    draws = each.items / each.effect
+    variances, df = supposed / draws, each.df
+    mean_up, mean_down = each.up.mean(axis=-1), each.down.mean(axis=-1)
     total = variances.sum(axis=-1) / k**2
     weights = np.divide(
         variances, total[..., None] * k**2, out=np.full_like(variances, 1.0 / k), where=total[..., None] > 0
@@ -177,11 +178,11 @@ def average(parts: Sequence[SomeEstimate]) -> SomeEstimate:
         down=mean_down,
         items=np.divide(spread(mean_up, mean_down), total, out=np.array(untouched), where=total > 0),
         effect=np.ones_like(mean_up),
-        least_effect=np.sum(weights * least / effect, axis=-1),
+        least_effect=np.sum(weights * each.least_effect / each.effect, axis=-1),
         df=np.where(df_known, satterthwaite(np.where(df_known[..., None], variances, 0.0), np.maximum(df, 1e-9)), 0.0),
-        informative=_pooled_count(stacked("informative"), own / draws),
-        unseen=stacked("unseen").prod(axis=-1),
-        clustering=np.sum(weights * stacked("clustering"), axis=-1),
+        informative=_pooled_count(each.informative, own / draws),
+        unseen=each.unseen.prod(axis=-1),
+        clustering=np.sum(weights * each.clustering, axis=-1),
     )
 
 
@@ -199,10 +200,10 @@ def spread(up: Floats, down: Floats) -> Floats:
 
 def student_quantile(probability: float, df: ArrayLike) -> Floats:
     """Student's t quantile; the normal one where `df` is 0, which callers set aside."""
-    from scipy.stats import norm, t
+    from scipy.special import ndtri, stdtrit
 
     df_known = np.asarray(df, dtype=float) > 0
-    return np.where(df_known, t.ppf(probability, np.where(df_known, df, 1.0)), norm.ppf(probability))
+    return np.where(df_known, stdtrit(np.where(df_known, df, 1.0), probability), ndtri(probability))
 
 
 def _pooled_count(counts: Floats, variances: Floats) -> Floats:

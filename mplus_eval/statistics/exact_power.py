@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mplus_eval.statistics import binomial
 from mplus_eval.statistics.design import Floats, Integers
 from mplus_eval.statistics.estimate import SPARSE_INFLATION
 from mplus_eval.statistics.score_interval import score_statistic
@@ -35,16 +36,14 @@ def power_of_difference(pairs: int, discordance: float, loss: float, level: floa
         level: of the two-sided test, above 0.
         added: share of the loss that adds to what differs.
     """
-    from scipy.stats import binom
-
     if pairs < 1:
         return 0.0
     lost, gained = shares(discordance, loss, added)
-    counts = _likely(pairs, lost + gained)
+    counts = binomial.likely(pairs, lost + gained, _TAIL)
     # With one more lost pair than this, the one-sided probability is at most level/2.
     most = _most_by_chance(level, _table_size(int(counts[-1])))[counts]
-    found = binom.sf(most, counts, lost / (lost + gained))
-    return float(np.sum(binom.pmf(counts, pairs, lost + gained) * found))
+    found = binomial.sf(most, counts, lost / (lost + gained))
+    return float(np.sum(binomial.pmf(counts, pairs, lost + gained) * found))
 
 
 def power_of_non_inferiority(pairs: int, discordance: float, margin: float, level: float, loss: float = 0.0) -> float:
@@ -59,17 +58,14 @@ def power_of_non_inferiority(pairs: int, discordance: float, margin: float, leve
         level: of the two-sided interval that must lie above −`margin`.
         loss: the true loss, below `margin`; negative for a gain.
     """
-    from scipy.stats import binom, t
-
     if pairs < 2:
         return 0.0
     lost_share, gained_share = shares(discordance, loss)
-    lost = _likely(pairs, lost_share)
-    critical = float(t.isf(level / 2.0, pairs - 1))
-    least = _least_gained(lost, pairs, margin, critical)
+    lost = binomial.likely(pairs, lost_share, _TAIL)
+    least = _least_gained(lost, pairs, margin, _critical(level, pairs))
     gained_of_rest = min(gained_share / (1.0 - lost_share), 1.0) if lost_share < 1.0 else 0.0
-    found = binom.sf(least - 1, pairs - lost, gained_of_rest)
-    return float(np.sum(binom.pmf(lost, pairs, lost_share) * found))
+    found = binomial.sf(least - 1, pairs - lost, gained_of_rest)
+    return float(np.sum(binomial.pmf(lost, pairs, lost_share) * found))
 
 
 def power_of_a_verdict(
@@ -88,17 +84,15 @@ def power_of_a_verdict(
         level_difference: of the two-sided test of the difference.
         level_margin: two-sided; non-inferiority is tested at half of it.
     """
-    from scipy.stats import binom, t
-
     if pairs < 2:
         return 0.0
-    lost = _likely(pairs, down)
-    kept = _least_gained(lost, pairs, margin, float(t.isf(level_margin / 2.0, pairs - 1)))
+    lost = binomial.likely(pairs, down, _TAIL)
+    kept = _least_gained(lost, pairs, margin, _critical(level_margin, pairs))
     kept = np.minimum(kept, _least_gained_better(lost, pairs, level_difference))
     worse = _most_gained_worse(lost, level_difference)
     chances = pairs - lost, min(up / (1.0 - down), 1.0) if down < 1.0 else 0.0
-    undecided = np.maximum(binom.cdf(kept - 1, *chances) - binom.cdf(worse, *chances), 0.0)
-    return float(np.sum(binom.pmf(lost, pairs, down) * (1.0 - undecided)))
+    undecided = np.maximum(binomial.cdf(kept - 1, *chances) - binomial.cdf(worse, *chances), 0.0)
+    return float(np.sum(binomial.pmf(lost, pairs, down) * (1.0 - undecided)))
 
 
 def shares(discordance: float, loss: float, added: float = 1.0) -> tuple[float, float]:
@@ -138,14 +132,6 @@ def _most_by_chance(level: float, size: int) -> Floats:
     return np.asarray(binom.isf(level / 2.0, np.arange(size), 0.5))
 
 
-def _likely(n: int, share: float) -> Integers:
-    """The counts that n draws have with any probability worth summing."""
-    from scipy.stats import binom
-
-    low, high = binom.ppf(_TAIL, n, share), binom.isf(_TAIL, n, share)
-    return np.arange(max(int(low), 0), min(int(high) + 1, n) + 1)
-
-
 def _most_gained_worse(lost: Integers, level: float) -> Integers:
     """The most gained pairs with which McNemar's test finds a loss; −1 where it finds none."""
     size = _table_size(int(lost[-1]))
@@ -159,12 +145,10 @@ def _most_gained(level: float, size: int) -> Integers:
 
 
 def _search_most_gained(lost: Integers, level: float) -> Integers:
-    from scipy.stats import binom
-
     found, beyond = np.full_like(lost, -1), lost.copy()
     while np.any(beyond - found > 1):
         gained = np.maximum((found + beyond) // 2, 0)
-        shown = 2.0 * binom.cdf(gained, lost + gained, 0.5) < level
+        shown = 2.0 * binomial.cdf(gained, lost + gained, 0.5) < level
         found, beyond = np.where(shown, gained, found), np.where(shown, beyond, gained)
     return found
 
@@ -179,14 +163,19 @@ def _least_gained_better(lost: Integers, pairs: int, level: float) -> Integers:
 
 
 def _search_least_gained(lost: Integers, pairs: int, level: float) -> Integers:
-    from scipy.stats import binom
-
     short, enough = lost.copy(), np.full_like(lost, pairs + 1)
     while np.any(enough - short > 1):
         gained = (short + enough) // 2
-        shown = 2.0 * binom.cdf(lost, lost + gained, 0.5) < level
+        shown = 2.0 * binomial.cdf(lost, lost + gained, 0.5) < level
         short, enough = np.where(shown, short, gained), np.where(shown, gained, enough)
     return enough
+
+
+def _critical(level: float, pairs: int) -> float:
+    """What Nam's statistic must exceed, one-sided at half of `level`."""
+    from scipy.special import stdtrit
+
+    return -float(stdtrit(pairs - 1, level / 2.0))
 
 
 def _least_gained(lost: Integers, pairs: int, margin: float, critical: float) -> Integers:

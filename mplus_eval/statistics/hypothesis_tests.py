@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mplus_eval.statistics import binomial
 from mplus_eval.statistics.design import Floats, Integers
 
 N_FLIPS = 19_999
@@ -15,6 +16,8 @@ N_FLIPS = 19_999
 _ENUMERATED = 14
 _LATTICE_CELLS = 200_000
 _CHUNK_CELLS = 4_000_000
+_INVERTED = 60
+"""Up to so many, numpy draws from a binomial of probability ½ by inversion."""
 _SAME = 1e-9
 
 
@@ -53,10 +56,8 @@ def mcnemar(lost: ArrayLike, gained: ArrayLike) -> Floats:
         lost: pairs right before and wrong after; shapes broadcast.
         gained: pairs wrong before and right after.
     """
-    from scipy.stats import binom
-
     b, c = np.asarray(lost), np.asarray(gained)
-    return np.asarray(np.minimum(1.0, 2.0 * binom.cdf(np.minimum(b, c), b + c, 0.5)))
+    return np.asarray(np.minimum(1.0, 2.0 * binomial.cdf(np.minimum(b, c), b + c, 0.5)))
 
 
 def sign_flip(contributions: ArrayLike, generator: np.random.Generator) -> Significance:
@@ -101,12 +102,10 @@ def _distinct(sizes: Floats) -> tuple[Floats, Integers]:
 
 def _lattice(steps: Integers, counts: Integers, observed: float) -> Significance:
     """The exact distribution of the sum: one binomial for each step size, added up by convolution."""
-    from scipy.stats import binom
-
     distribution = np.ones(1)
     for step, count in zip(steps, counts, strict=True):
         spaced = np.zeros(2 * step * count + 1)
-        spaced[:: 2 * step] = binom.pmf(np.arange(count + 1), count, 0.5)
+        spaced[:: 2 * step] = binomial.pmf(np.arange(count + 1), count, 0.5)
         distribution = np.convolve(distribution, spaced)
     reach = distribution.size // 2
     sums = np.abs(np.arange(distribution.size) - reach)
@@ -131,18 +130,31 @@ def _tails(sums: Floats | Integers, chances: Floats, observed: float) -> Signifi
 
 
 def _random_sums(sizes: Floats, counts: Integers, generator: np.random.Generator) -> Floats:
-    """Sums under random signs; equal sizes are drawn together, as one binomial."""
+    """Sums under random signs: of each size how many contributions are positive, of single ones, the many, by a bit."""
+    several = counts > 1
+    single = np.where(several, 0.0, sizes)
     rows = max(1, _CHUNK_CELLS // sizes.size)
     chunks = []
     for start in range(0, N_FLIPS, rows):
-        shape = (min(rows, N_FLIPS - start), sizes.size)
-        chunks.append((2.0 * _positive(counts, shape, generator) - counts) @ sizes)
+        n = min(rows, N_FLIPS - start)
+        # The first of 32 bits is what `integers(0, 2)` takes too.
+        bits = generator.integers(0, 2**32, size=(n, sizes.size), dtype=np.uint32)
+        bits >>= 31
+        positive = bits @ single + sizes[several] @ _positive(counts[several], n, generator)
+        chunks.append(2.0 * positive - counts @ sizes)
     return np.concatenate(chunks)
 
 
-def _positive(repeats: Integers, shape: tuple[int, int], generator: np.random.Generator) -> Integers:
-    """How many of the equal contributions are positive; single ones, the many, are cheaper to draw as bits."""
-    positive = generator.integers(0, 2, size=shape)
-    several = repeats > 1
-    positive[:, several] = generator.binomial(repeats[several], 0.5, size=(shape[0], int(several.sum())))
+def _positive(repeats: Integers, n_patterns: int, generator: np.random.Generator) -> Floats | Integers:
+    """How many of equal contributions are positive; shape (sizes, patterns).
+
+    Of few, numpy's binomial inverts the distribution at one uniform number, and makes it anew for each; here it is made
+    once, and the numbers are the same.
+    """
+    shape = (n_patterns, repeats.size)
+    if np.any(repeats > _INVERTED):
+        return generator.binomial(repeats, 0.5, size=shape).T
+    positive = generator.random(shape).T.copy()
+    for row, n in zip(positive, repeats, strict=True):
+        row[:] = sum(row > chance for chance in binomial.cdf(np.arange(n), n, 0.5))
     return positive

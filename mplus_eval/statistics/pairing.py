@@ -16,6 +16,7 @@ from mplus_eval.statistics.measure import MEAN, Measure
 from mplus_eval.statistics.texts import Texts
 
 Labels = NDArray[np.str_]
+_COLUMNS = ("item_id", "sample", "stratum", "cluster", "score", "answer", "n_truncated", "metrics")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +65,8 @@ class ScoredItems:
         Raises:
             ValueError: when an item and sample stand twice.
         """
-        scored = outcomes[outcomes["score"].notna()].sort_values(["item_id", "sample"])
+        columns = [name for name in _COLUMNS if name in outcomes]
+        scored = outcomes.loc[outcomes["score"].notna(), columns].sort_values(["item_id", "sample"])
         keys = _keys(scored)
         if not keys.is_unique:
             raise ValueError(f"outcomes: item and sample {keys[keys.duplicated()][0]} stand twice")

@@ -1,7 +1,7 @@
 import pytest
 
 from mplus_eval.records.verdict import Verdict
-from mplus_eval.statistics.contrast import contrasts
+from mplus_eval.statistics.contrast import contrasts, intervals
 from mplus_eval.statistics.power import items_to_settle, smallest_provable
 from tests.statistics.test_difference import difference, pair
 
@@ -31,3 +31,13 @@ def test_what_is_asked_first_is_judged_alone_and_the_others_among_themselves():
     assert judged["u"].smallest_provable_margin == smallest_provable(estimate, 0.05, 2)
     assert judged["t"].p_non_inferiority_adjusted == judged["t"].p_non_inferiority
     assert judged["u"].p_non_inferiority_adjusted == pytest.approx(2 * judged["u"].p_non_inferiority)
+
+
+def test_intervals_that_are_sought_together_are_those_of_each():
+    found = [
+        difference(pair([1, 0] * 40, [1, 0] * 30 + [0, 1] * 10)),
+        difference(pair([9.0, 3.0, 4.0], [8.0, 3.0, 6.0]), higher_is_better=False),
+        difference(pair([1], [0])),
+    ]
+    assert intervals(found, 0.05) == [each.interval(0.05) for each in found]
+    assert intervals([], 0.05) == []

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from mplus_eval.statistics.design import Design
-from mplus_eval.statistics.estimate import average, effective_count, estimate, spread
+from mplus_eval.statistics.estimate import average, effective_count, estimate, spread, together
 from mplus_eval.statistics.paired import paired_difference
 
 
@@ -97,3 +97,11 @@ def test_average_is_unknown_where_one_task_has_a_single_item():
     parts = [paired_difference(np.zeros(n), one_to_one(n)) for n in (100, 1)]
     assert average(parts).df == 0
     assert average(parts).interval() == (-1, 1)
+
+
+def test_estimates_together_have_an_axis_more():
+    parts = [paired_difference(values, one_to_one(40)) for values in (np.resize([1.0, 0.0, -1.0], 40), np.ones(40))]
+    found = together(parts)
+    assert type(found) is type(parts[0])
+    np.testing.assert_array_equal(found.effect, [part.effect for part in parts])
+    np.testing.assert_array_equal(found.value, [part.value for part in parts])

@@ -68,6 +68,21 @@ def test_sign_flip_by_drawing_mixes_equal_and_single_contributions():
     assert sign_flip(values, rng()) == pytest.approx(normal, abs=0.02)
 
 
+@pytest.mark.parametrize("most", [5, 60, 61, 900])
+def test_signs_are_those_that_numpy_draws_by_itself(most):
+    sizes, counts = np.linspace(0.1, 1.3, 300), np.resize([1, 1, 2, 1, 3, 1, 60], 300)
+    counts[7] = most
+    found = hypothesis_tests._random_sums(sizes, counts, rng())
+    generator, chunks = rng(), []
+    rows = hypothesis_tests._CHUNK_CELLS // sizes.size
+    for n in (rows, N_FLIPS - rows):
+        positive = generator.integers(0, 2, size=(n, sizes.size))
+        several = counts > 1
+        positive[:, several] = generator.binomial(counts[several], 0.5, size=(n, int(several.sum())))
+        chunks.append((2 * positive - counts) @ sizes)
+    np.testing.assert_allclose(found, np.concatenate(chunks), atol=1e-9)
+
+
 def test_drawn_p_value_is_never_0():
     values = np.random.default_rng(6).uniform(0.5, 1.0, size=60)
     assert sign_flip(values, rng()) == pytest.approx(1 / (N_FLIPS + 1))
