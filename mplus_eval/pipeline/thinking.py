@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable
+from typing import Any
+
+import pyarrow as pa
 
 from mplus_eval.models.thinking_template import thinks_before_choices
 from mplus_eval.pipeline.plan import Plan
@@ -31,27 +33,28 @@ def thinking_spent(
         thinks = thinks_before_choices(model) is not None
         for cell in plan.of_model(model):
             skips = thinks and cell.axis == "capability" and cell.kind != "generation"
-            found = None if cell.key in failed else _spent(directory.answers(*cell.key), skips)
+            # Choices and texts are scored, and nothing is said before them.
+            is_said = cell.kind not in ("choice", "text")
+            answers = cell_tables(directory.answers(*cell.key), Outcome, _COLUMNS) if is_said else ()
+            found = None if cell.key in failed else _spent(answers, skips)
             if found is not None:
                 spent.setdefault(model.spec.name, {})[cell.task] = found
     return spent
 
 
-def _spent(folder: Path, skips: bool) -> ThinkingSpent | None:
+def _spent(answers: Iterable[pa.Table], skips: bool) -> ThinkingSpent | None:
     """One cell's; None where nothing is to be said of it."""
-    columns: Mapping[str, list[object]] = {name: [] for name in _COLUMNS}
-    for table in cell_tables(folder, Outcome, _COLUMNS):
-        for name, values in table.to_pydict().items():
-            columns[name] += values
-    n_unclosed = sum(value is True for value in columns["unclosed"])
-    n_with_thinking = sum(value is not None for value in columns["thinking"])
-    counts = [value for value in columns["n_thinking"] if isinstance(value, int)]
+    known: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+    for table in answers:
+        for name in table.column_names:
+            known[name] += table[name].drop_null().to_pylist()
+    n_with_thinking, counts = len(known["thinking"]), known["n_thinking"]
     if not (n_with_thinking or skips):
         return None
     return ThinkingSpent(
-        n_answers=sum(value is not None for value in columns["unclosed"]),
+        n_answers=len(known["unclosed"]),
         n_with_thinking=n_with_thinking,
-        n_unclosed=n_unclosed,
+        n_unclosed=sum(known["unclosed"]),
         mean_tokens=sum(counts) / len(counts) if counts else None,
         skipped=skips,
     )

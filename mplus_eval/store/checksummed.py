@@ -7,6 +7,7 @@ common; numbers are split into streams of first bytes, second bytes and so on, o
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +17,8 @@ from mplus_eval.errors import UsageError
 
 _KEY = b"mplus_eval_sha256"
 _NO_CHECKSUM = b"0" * 64
+_CHECKSUM = re.compile(re.escape(_KEY) + rb".{0,7}?([0-9a-f]{64})", re.DOTALL)
+"""The key, a few bytes of Thrift, and the checksum."""
 _LEVEL = 9
 TEXTS = ("prompt", "asked", "generations", "thinking")
 """Columns of long texts."""
@@ -40,7 +43,7 @@ def checksummed(table: pa.Table) -> bytes:
 
 def is_whole(content: bytes) -> bool:
     """Whether bytes are those of a file as it was written, by the checksum within them."""
-    at = _checksum_at(content) if _KEY in content else None
+    at = _checksum_at(content)
     return at is not None and content[at : at + len(_NO_CHECKSUM)] == _digest(content, at)
 
 
@@ -86,19 +89,16 @@ def _checked(path: Path) -> bytes:
     except OSError as error:
         # A folder or a link to nowhere stands there, or it cannot be read.
         raise damaged(path) from error
-    if _KEY in content and not is_whole(content):
+    if content.rfind(_KEY) >= 0 and not is_whole(content):
         raise damaged(path)
     return content
 
 
 def _checksum_at(content: bytes) -> int | None:
-    """Where in a file the checksum stands: in the footer, behind its key and a few bytes of Thrift."""
-    start = content.rfind(_KEY) + len(_KEY)
-    for at in range(start, start + 8):
-        digits = content[at : at + len(_NO_CHECKSUM)]
-        if len(digits) == len(_NO_CHECKSUM) and all(byte in b"0123456789abcdef" for byte in digits):
-            return at
-    return None
+    """Where in a file the checksum stands: in the footer, so that it is sought from the end; None where it has none."""
+    key = content.rfind(_KEY)
+    found = _CHECKSUM.match(content, key) if key >= 0 else None
+    return found.start(1) if found else None
 
 
 def _digest(content: bytes, at: int) -> bytes:

@@ -132,7 +132,14 @@ class RunDirectory:
             return pd.DataFrame()
         # A column that came later than some parts is null there.
         whole = pa.concat_tables(tables, promote_options="default")
-        return pd.DataFrame({name: values_of(whole[name]) for name in whole.column_names})
+        # Lists stay lists, of which arrow would make arrays, and a column without a value stays one of None.
+        kept = {
+            name: values_of(column)
+            for name, column in zip(whole.column_names, whole.columns, strict=True)
+            if pa.types.is_list(column.type) or column.null_count == len(column)
+        }
+        frame: pd.DataFrame = whole.to_pandas(maps_as_pydicts="lossy", use_threads=False)
+        return frame.assign(**kept)
 
     def made_of(self, model: str, task: str) -> dict[str, str]:
         """The components that whatever is made of a cell's answers must have: see `cell_parts`."""

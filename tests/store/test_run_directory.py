@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mplus_eval.errors import UsageError
-from mplus_eval.store.outcomes import Answer
+from mplus_eval.store.outcomes import Answer, Outcome
 from mplus_eval.store.parts import PartInfo, part_path, write_part
 from mplus_eval.store.run_directory import RunDirectory
 
@@ -30,6 +30,27 @@ def test_what_is_stored_of_a_cell_is_found_again(tmp_path: Path) -> None:
     assert directory.answered("a", "t", 1) == info
     assert directory.answered("a", "t", 0) is None
     assert directory.stored("a", "t") == info
+
+
+def test_a_frame_has_lists_and_maps_as_they_were_stored_and_none_where_no_row_has_a_value(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    rows = [
+        Outcome(
+            item_id=f"i{n}", stratum="s", sample=0, prompt_hash="h", prompt="p",
+            choices=["a", "b"], score=float(n), metrics={"acc": float(n)} if n else None,
+        )
+        for n in range(2)
+    ]  # fmt: skip
+    write_part(part_path(directory.outcomes("base", "mmlu"), 0), Outcome, rows, PartInfo("f", {}, 0, 1))
+    frame = directory.outcome_frame("base", "mmlu", ("item_id", "cluster", "choices", "n_tokens", "score", "metrics"))
+    assert frame.to_dict("list") == {
+        "item_id": ["i0", "i1"],
+        "cluster": [None, None],
+        "choices": [["a", "b"], ["a", "b"]],
+        "n_tokens": [None, None],
+        "score": [0.0, 1.0],
+        "metrics": [None, {"acc": 1.0}],
+    }
 
 
 def test_a_torn_part_hides_no_other(tmp_path: Path) -> None:
