@@ -6,29 +6,22 @@ shows the same ones.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 
 from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports import formats
-from mplus_eval.reports.stored import StoredAnswer, read_answers
+from mplus_eval.reports.stored import StoredAnswer
+from mplus_eval.reports.task_rows import TaskRows
 from mplus_eval.reports.text import one_line, truncate_end, truncate_start
-from mplus_eval.reports.thinking import THINKING_COLUMNS, Thought, thought
+from mplus_eval.reports.thinking import Thought, thought
 from mplus_eval.reports.units import Unit
-from mplus_eval.store.run_directory import RunDirectory
 
 PROMPT_LENGTH = 600
 SAID_LENGTH = 600
 MANY_CELLS = 60
 """Above this number of cells one item each way is shown instead of three, so that the page stays light."""
-
-SHOWN_COLUMNS = ("prompt", "generations", "target", "answer", *THINKING_COLUMNS)
-
-Key = tuple[str, str, int]
-"""A stratum, an item of it, and a sample."""
-Items = Mapping[Key, StoredAnswer]
 
 
 @dataclass(frozen=True)
@@ -63,61 +56,51 @@ class FlippedCell:
     items: tuple[FlippedItem, ...]
 
 
-def flipped_cells(comparison: Comparison, directory: Path, css: Mapping[str, str]) -> tuple[FlippedCell, ...]:
-    """Find flipped items of every contrast whose outcomes are stored."""
-    run = RunDirectory(directory)
+def flipped_cells(comparison: Comparison, stored: TaskRows, css: Mapping[str, str]) -> Iterator[FlippedCell]:
+    """Find flipped items of every contrast of a task whose outcomes are stored."""
+    n_cells = sum(len(each.contrasts) for each in comparison.tasks.values() if not each.relative)
+    per_direction = 1 if n_cells > MANY_CELLS else 3
+    task, baseline = comparison.tasks[stored.task], comparison.baseline
     # To a text whose loss is measured nothing is answered.
-    tasks = {task: entry for task, entry in comparison.tasks.items() if not entry.relative}
-    contrasts = [(model, task) for task, entry in tasks.items() for model in entry.contrasts]
-    per_direction = 1 if len(contrasts) > MANY_CELLS else 3
-    cells = []
-    of_base: dict[str, Items] = {}
-    for model, task in contrasts:
-        folders = run.outcomes(comparison.baseline, task), run.outcomes(model, task)
-        if task not in of_base:
-            of_base[task] = read_items(folders[0], ())
-        unit = Unit.of(comparison.tasks[task])
-        keys = flips(of_base[task], read_items(folders[1], ()), unit, per_direction)
-        if not keys:
-            continue
-        item_ids = {item_id for _, item_id, _ in keys}
-        base, own = (read_items(folder, SHOWN_COLUMNS, item_ids) for folder in folders)
+    if task.relative or baseline not in stored.of_models:
+        return
+    unit, base = Unit.of(task), stored.of_models[baseline]
+    for model, contrast in task.contrasts.items():
         items = []
-        for key in (key for key in keys if key in base and key in own):
-            item_id, stratum = one_line(base[key].item_id), base[key].stratum
+        for place, change in flips(stored, baseline, model, unit, per_direction).items():
+            (stratum, item_id, _), before, after = stored.keys[place], base[place], stored.of_models[model][place]
+            assert before is not None
+            assert after is not None
+            name = one_line(item_id)
             items.append(
                 FlippedItem(
-                    title=f"{keys[key]}: {item_id if stratum in item_id else f'{one_line(stratum)}, {item_id}'}",
-                    prompt=truncate_start(base[key].prompt, PROMPT_LENGTH),
-                    target=truncate_end(base[key].target or "", SAID_LENGTH),
-                    answers=(
-                        item_answer(comparison.baseline, base[key], css, unit),
-                        item_answer(model, own[key], css, unit),
-                    ),
+                    title=f"{change}: {name if stratum in name else f'{one_line(stratum)}, {name}'}",
+                    prompt=truncate_start(stored.prompts[baseline][place] or "", PROMPT_LENGTH),
+                    target=truncate_end(before.target or "", SAID_LENGTH),
+                    answers=(item_answer(baseline, before, css, unit), item_answer(model, after, css, unit)),
                 )
             )
-        contrast = comparison.tasks[task].contrasts[model]
-        title = f"{task}: {formats.count(contrast.lost)} lost, {formats.count(contrast.gained)} gained"
-        cells.append(FlippedCell(model, task, title, tuple(items)))
-    return tuple(cells)
+        if items:
+            title = f"{stored.task}: {formats.count(contrast.lost)} lost, {formats.count(contrast.gained)} gained"
+            yield FlippedCell(model, stored.task, title, tuple(items))
 
 
-def read_items(folder: Path, columns: Sequence[str], item_ids: Collection[str] | None = None) -> Items:
-    """The rows of a cell, all or those of some items."""
-    rows = read_answers(folder, ("stratum", "score", *columns), item_ids)
-    return {(row.stratum, row.item_id, row.sample): row for row in rows}
-
-
-def flips(base: Items, own: Items, unit: Unit, per_direction: int) -> dict[Key, str]:
-    """Which items are shown, and as what: the largest changes first, then in an order drawn from their names."""
-    scores = {key: row.score for key, row in own.items() if row.score is not None}
+def flips(stored: TaskRows, baseline: str, model: str, unit: Unit, per_direction: int) -> dict[int, str]:
+    """Places of the items that are shown, and as what: the largest changes, equal ones in an order drawn from names."""
+    pairs = zip(stored.of_models[baseline], stored.of_models.get(model, ()), strict=False)
     changes = {
-        key: unit.gain(scores[key] - row.score) for key, row in base.items() if key in scores and row.score is not None
+        place: change
+        for place, (before, after) in enumerate(pairs)
+        if before and after and before.score is not None and after.score is not None
+        if (change := unit.gain(after.score - before.score))
     }
-    changed = [key for key, change in changes.items() if change]
-    ordered = sorted(changed, key=lambda key: (-abs(changes[key]), sha256("\0".join(map(str, key)).encode()).digest()))
-    lost = [key for key in ordered if changes[key] < 0]
-    gained = [key for key in ordered if changes[key] > 0]
+
+    def order(place: int) -> tuple[float, bytes]:
+        return -abs(changes[place]), sha256("\0".join(map(str, stored.keys[place])).encode()).digest()
+
+    ordered = sorted(changes, key=order)
+    lost = [place for place in ordered if changes[place] < 0]
+    gained = [place for place in ordered if changes[place] > 0]
     return dict.fromkeys(lost[:per_direction], "lost") | dict.fromkeys(gained[:per_direction], "gained")
 
 

@@ -10,8 +10,9 @@ from mplus_eval.records.comparison import Comparison
 from mplus_eval.reports import background, formats
 from mplus_eval.reports.conversation import ConversationSection, conversation_section
 from mplus_eval.reports.decision import Decision, Grid, decision_grid
-from mplus_eval.reports.explorer.collection import Choice
+from mplus_eval.reports.explorer.collection import Choice, Collection
 from mplus_eval.reports.explorer.explorer import Explorer, explore
+from mplus_eval.reports.explorer.tasks import task_collection
 from mplus_eval.reports.figures.figure import Figure, FigureData, FigureSection
 from mplus_eval.reports.figures.registry import FIGURES
 from mplus_eval.reports.harmlessness import HarmlessnessSection, harmlessness_section
@@ -30,12 +31,14 @@ from mplus_eval.reports.selection import most_asked, selection_field
 from mplus_eval.reports.subjects import SHADES, Shade, TaskSubjects, subject_tables
 from mplus_eval.reports.tables import Field, ModelLabel, Table
 from mplus_eval.reports.tabs import Section, Tab, tabs_of
+from mplus_eval.reports.task_rows import stored_tasks
 from mplus_eval.reports.tasks import TaskView, task_views
 from mplus_eval.reports.text import enumerated, one_line
 from mplus_eval.reports.thinking import thinking_notes
 from mplus_eval.reports.training import TrainingSection, training_section
 from mplus_eval.reports.trajectory import without_steps
 from mplus_eval.reports.verdicts import FAILED, VERDICTS, Mark
+from mplus_eval.store.run_directory import RunDirectory
 
 FEW_NAMES = 4
 
@@ -136,8 +139,8 @@ def build_report(whole: Comparison, manifest: background.Json, directory: Path, 
         title = f"{who} compared with {comparison.baseline}"
     data = FigureData(comparison, whole, styles)
     figures = tuple(figure for build in FIGURES for figure in build(data))
-    flipped = flipped_cells(comparison, directory, {name: label.css for name, label in labels.items()})
-    explorer = explore(comparison, directory, labels, items)
+    flipped, collections = _of_tasks(comparison, directory, labels, items)
+    explorer = explore(comparison, directory, labels, collections, items)
     version = one_line(str(manifest.get("mplus_eval", "")))
     made_by = f"mplus-eval {version}".strip()
     return Report(
@@ -171,6 +174,20 @@ def build_report(whole: Comparison, manifest: background.Json, directory: Path, 
         made_by=f"Made by {made_by} from comparison.json, schema {comparison.schema_version}.",
         explorer=explorer,
     )
+
+
+def _of_tasks(
+    comparison: Comparison, directory: Path, labels: Mapping[str, ModelLabel], items: Choice
+) -> tuple[tuple[FlippedCell, ...], list[Collection]]:
+    """Flipped items of all tasks, and what the explorer holds of them: task by task, so that one is held at a time."""
+    css = {name: label.css for name, label in labels.items()}
+    flipped: list[FlippedCell] = []
+    collections = []
+    for stored in stored_tasks(comparison, RunDirectory(directory)):
+        flipped += flipped_cells(comparison, stored, css)
+        if found := task_collection(comparison, stored, items):
+            collections.append(found)
+    return tuple(flipped), collections
 
 
 def model_labels(comparison: Comparison, styles: Mapping[str, ModelStyle]) -> dict[str, ModelLabel]:

@@ -128,8 +128,8 @@ def collect(
     return Collection(name, kind, len(places), len(items), about, packed(columns, shared, shown))
 
 
-def answer_texts(row: StoredAnswer) -> Texts:
-    """What is shown of any stored answer, without what it has not."""
+def answer_texts(row: StoredAnswer, **further: object) -> Texts:
+    """What is shown of any stored answer and, by key, of this kind, without what it has not."""
     return without_nothing(
         {
             "g": list(row.generations) if row.generations else None,
@@ -138,6 +138,7 @@ def answer_texts(row: StoredAnswer) -> Texts:
             "n": row.n_thinking,
             "u": row.unclosed or None,
             "z": row.n_truncated or None,
+            **further,
         }
     )
 

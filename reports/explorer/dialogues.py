@@ -112,7 +112,7 @@ class _Dialogues:
             [_judgement(self.judged[model][judge].get(key)) if model in self.judged else None for model in self.answers]
             for judge in range(n_judges)
         ]
-        answers = [row and answer_texts(row) | without_nothing({"d": row.ended}) for row in rows]
+        answers = [row and answer_texts(row, d=row.ended) for row in rows]
         return {"q": asked, "a": answers, "j": judgements}
 
     def _of(self, model: str, key: Key) -> list[float | None]:

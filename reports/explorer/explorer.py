@@ -12,7 +12,6 @@ from mplus_eval.reports.explorer.dialogues import dialogue_collection
 from mplus_eval.reports.explorer.packing import line_of
 from mplus_eval.reports.explorer.page import megabytes
 from mplus_eval.reports.explorer.prompt_sets import prompt_collections
-from mplus_eval.reports.explorer.tasks import task_collections
 from mplus_eval.reports.tables import ModelLabel
 from mplus_eval.store.run_directory import RunDirectory
 
@@ -53,7 +52,11 @@ class Explorer:
 
 
 def explore(
-    comparison: Comparison, directory: Path, labels: Mapping[str, ModelLabel], choice: Choice = "all"
+    comparison: Comparison,
+    directory: Path,
+    labels: Mapping[str, ModelLabel],
+    tasks: Sequence[Collection],
+    choice: Choice = "all",
 ) -> Explorer | None:
     """Pack what is stored of a run's items; None where nothing is, or nothing is wanted.
 
@@ -61,11 +64,12 @@ def explore(
         comparison: what was found.
         directory: the run directory.
         labels: how models are named.
+        tasks: the collections of tasks.
         choice: which items.
     """
     if choice == "none":
         return None
-    collections = list(_collections(comparison, RunDirectory(directory), choice))
+    collections = [*tasks, *_further(comparison, RunDirectory(directory), choice)]
     return packed_explorer(comparison.baseline, labels, collections, choice) if collections else None
 
 
@@ -87,8 +91,8 @@ def packed_explorer(
     return Explorer(catalogue, tuple(found.text for found in collections), n_items, choice)
 
 
-def _collections(comparison: Comparison, run: RunDirectory, choice: Choice) -> Iterator[Collection]:
-    yield from task_collections(comparison, run, choice)
+def _further(comparison: Comparison, run: RunDirectory, choice: Choice) -> Iterator[Collection]:
+    """The collections of prompt sets and dialogues."""
     yield from prompt_collections(comparison, run, choice)
     if dialogues := dialogue_collection(comparison, run, choice):
         yield dialogues

@@ -21,8 +21,9 @@ from itertools import chain
 ITEMS_PER_BLOCK = 256
 CHARACTERS_PER_BLOCK = 2**19
 
-_LEVEL = 5
-"""Of gzip: 9 takes twice as long, and saves 1.5 % of the page."""
+_LEVEL = 4
+"""Of gzip: 5 takes 1.7 times as long and saves 3 % of the page, 9 four times as long for 4 %."""
+_ENCODED = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -50,7 +51,7 @@ def _line(text: str) -> str:
 
 
 def _json(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = _ENCODED(value)
     # UTF-8 has no lone surrogates; they can only stand within strings of the JSON, where their escape means the same.
     return text if text.isascii() else _SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 

@@ -83,7 +83,7 @@ def _read(folder: Path) -> Samples:
 
 def _sample(row: StoredAnswer) -> Texts:
     score = None if row.score is None else round(row.score, 3)
-    return answer_texts(row) | without_nothing({"v": score, "w": row.answer, "d": row.ended})
+    return answer_texts(row, v=score, w=row.answer, d=row.ended)
 
 
 def _result(samples: Sequence[StoredAnswer] | None, facts: PromptSetFacts, threshold: float) -> Result | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LOST, GAINED, SAME, BOTH_WRONG, OTHER_WRONG, FAILED, ABSENT = "lg=wof-"
 """Of the baseline itself: `=`, or `w` where it is wrong. `-` is an item that is not there, or cannot be compared."""
@@ -13,8 +13,7 @@ CHANGED = frozenset((LOST, GAINED, OTHER_WRONG, FAILED))
 _SAME = 1e-9
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """One model on one item.
 
     Attributes:

@@ -1,13 +1,16 @@
 from pathlib import Path
 
 from mplus_eval.reports.items import FlippedCell, flipped_cells
+from mplus_eval.reports.task_rows import stored_tasks
+from mplus_eval.store.run_directory import RunDirectory
 from tests.reports import build
 
 
 def cells(directory: Path) -> dict[tuple[str, str], FlippedCell]:
     comparison = build.full()
-    found = flipped_cells(comparison, directory, {name: f"m-{name}" for name in comparison.models})
-    return {(cell.model, cell.task): cell for cell in found}
+    css = {name: f"m-{name}" for name in comparison.models}
+    stored = stored_tasks(comparison, RunDirectory(directory))
+    return {(cell.model, cell.task): cell for rows in stored for cell in flipped_cells(comparison, rows, css)}
 
 
 def test_three_lost_and_three_gained_items_at_most(tmp_path: Path) -> None:

@@ -7,16 +7,14 @@ import pytest
 
 from mplus_eval.reports import write_report
 from mplus_eval.reports.explorer import explorer as module
-from mplus_eval.reports.explorer.explorer import Explorer, explore
-from mplus_eval.reports.palette import model_styles
-from mplus_eval.reports.view import model_labels
+from mplus_eval.reports.explorer.explorer import Explorer
+from mplus_eval.reports.view import build_report
 from tests.reports import build
 from tests.reports.explorer import unpacking
 
 
 def explored(directory: Path, choice: str = "all") -> Explorer | None:
-    comparison = build.full()
-    return explore(comparison, directory, model_labels(comparison, model_styles(comparison)), choice)  # type: ignore[arg-type]
+    return build_report(build.full(), {}, directory, choice).explorer  # type: ignore[arg-type]
 
 
 @pytest.fixture

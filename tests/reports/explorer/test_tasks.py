@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from mplus_eval.records.comparison import Comparison
-from mplus_eval.reports.explorer.collection import Choice
-from mplus_eval.reports.explorer.tasks import task_collections
+from mplus_eval.reports.explorer.collection import Choice, Collection
+from mplus_eval.reports.explorer.tasks import task_collection
+from mplus_eval.reports.task_rows import stored_tasks
 from mplus_eval.store.run_directory import RunDirectory
 from tests.reports import build
 from tests.reports.explorer.unpacking import Unpacked, unpacked
@@ -30,8 +31,15 @@ def row(item: int, score: float | None, **changed: Any) -> dict[str, Any]:
     return build.outcome(item, score, **(fields | changed))
 
 
+def collection(directory: Path, choice: Choice = "all", **changed: Any) -> Collection | None:
+    of_run = comparison(**changed)
+    (stored,) = stored_tasks(of_run, RunDirectory(directory))
+    return task_collection(of_run, stored, choice)
+
+
 def collected(directory: Path, choice: Choice = "all", **changed: Any) -> Unpacked:
-    (found,) = task_collections(comparison(**changed), RunDirectory(directory), choice)
+    found = collection(directory, choice, **changed)
+    assert found is not None
     return unpacked(found.text)
 
 
@@ -94,7 +102,8 @@ def test_a_model_without_an_item_and_one_without_outcomes_leave_a_hole(run: Path
     found = collected(run)
     assert found.columns["state:sft"] == "=--"
     assert found.items[1]["a"][1] is None
-    (without_plus,) = task_collections(comparison(), RunDirectory(run), "all")
+    without_plus = collection(run)
+    assert without_plus is not None
     assert without_plus.facts["models"] == ["base", "sft", "plus"]
 
 
@@ -116,5 +125,5 @@ def test_infinite_log_probabilities_have_no_number(tmp_path: Path) -> None:
     assert collected(tmp_path).items[0]["a"][0]["l"] == [-0.1, None]
 
 
-def test_a_run_without_outcomes_has_no_collection(tmp_path: Path) -> None:
-    assert list(task_collections(comparison(), RunDirectory(tmp_path), "all")) == []
+def test_where_no_items_are_wanted_there_is_no_collection(run: Path) -> None:
+    assert collection(run, "none") is None
