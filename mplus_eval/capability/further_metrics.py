@@ -36,7 +36,7 @@ class FurtherMetrics:
             outcomes: rows with the columns `stratum`, `score` and `metrics`.
             without: `metric,filter` of the task's score.
         """
-        scored = outcomes[~have_failed(outcomes)]
+        scored = outcomes.loc[~have_failed(outcomes), ["stratum", "metrics"]]
         values: dict[str, dict[str, list[Value]]] = defaultdict(lambda: defaultdict(list))
         strata = [str(stratum) for stratum in scored["stratum"].tolist()]
         for stratum, metrics in zip(strata, scored["metrics"], strict=True):

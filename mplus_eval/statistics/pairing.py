@@ -24,7 +24,8 @@ class ScoredItems:
     """The items of one model on one task that have a score, sorted by item and sample.
 
     Attributes:
-        keys: item id and sample.
+        item_ids: of each.
+        samples: their numbers.
         clusters: label of each item's cluster; None where every item stands alone.
         truncated: whether an item's prompt was cut to fit the model's length.
         failed: item id and sample of those without a score, which enter no mean.
@@ -34,7 +35,8 @@ class ScoredItems:
         weights: what each item's loss is spread over, of ratio measures; None where each counts once.
     """
 
-    keys: pd.MultiIndex
+    item_ids: NDArray[np.object_]
+    samples: Integers
     strata: Labels
     clusters: Integers | None
     scores: Floats
@@ -67,12 +69,10 @@ class ScoredItems:
         """
         columns = [name for name in _COLUMNS if name in outcomes]
         scored = outcomes.loc[outcomes["score"].notna(), columns].sort_values(["item_id", "sample"])
-        keys = _keys(scored)
-        if not keys.is_unique:
-            raise ValueError(f"outcomes: item and sample {keys[keys.duplicated()][0]} stand twice")
         answers, failed = scored["answer"].astype(object), outcomes[have_failed(outcomes)]
-        return cls(
-            keys=keys,
+        items = cls(
+            item_ids=scored["item_id"].to_numpy(dtype=object),
+            samples=scored["sample"].to_numpy(),
             strata=scored["stratum"].to_numpy(dtype=str),
             clusters=_cluster_labels(scored),
             scores=scored["score"].to_numpy(dtype=float),
@@ -84,9 +84,18 @@ class ScoredItems:
             measure=measure,
             weights=_weights(scored["metrics"], metric_key) if measure.is_ratio else None,
         )
+        if not items.keys.is_unique:
+            twice = items.keys[items.keys.duplicated()][0]
+            raise ValueError(f"outcomes: item and sample {twice} stand twice")
+        return items
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    @cached_property
+    def keys(self) -> pd.MultiIndex:
+        """Item id and sample of each."""
+        return pd.MultiIndex.from_arrays([self.item_ids, self.samples])
 
     @property
     def n_failed(self) -> int:
@@ -116,7 +125,8 @@ class ScoredItems:
         """The chosen items (a mask or positions), in their order; failures and other metrics are not theirs."""
         return replace(
             self,
-            keys=self.keys[chosen],
+            item_ids=self.item_ids[chosen],
+            samples=self.samples[chosen],
             strata=self.strata[chosen],
             clusters=None if self.clusters is None else self.clusters[chosen],
             scores=self.scores[chosen],
@@ -137,7 +147,8 @@ class ScoredItems:
             weights = np.concatenate([self.weights, others.weights])
         return replace(
             self,
-            keys=self.keys.append(others.keys),
+            item_ids=np.concatenate([self.item_ids, others.item_ids]),
+            samples=np.concatenate([self.samples, others.samples]),
             strata=np.concatenate([self.strata, others.strata]),
             clusters=clusters,
             scores=np.concatenate([self.scores, others.scores]),
