@@ -27,7 +27,7 @@ from mplus_eval.training.sampling import stop_length
 from mplus_eval.training.settings import rlhf_config
 from mplus_eval.training.stage import Stage
 from mplus_eval.training.training_data import TrainingData
-from mplus_eval.training.tree_sampling import check_tree, sampling_by_tree
+from mplus_eval.training.tree_sampling import sampling_by_tree
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, Trainer
@@ -64,7 +64,6 @@ def rlhf_trainer(
     model.generation_config.eos_token_id = end_ids
     kind: type[RLOOTrainer | GRPOTrainer] = RLOOTrainer if settings.algorithm == "rloo" else GRPOTrainer
     if settings.sampler == "tree":
-        check_tree(model, recipe, stage.name)
         kind = sampling_by_tree(kind, settings, tokenizer)
     if stops := settings.termination.stop_strings:
         kind = stopping(kind, tokenizer, stops)

@@ -63,8 +63,8 @@ def rlhf_config(recipe: Recipe, stage: RlhfStage, directory: Path) -> RLOOConfig
         own["normalize_advantages"] = stage.normalise_advantages
         own["reward_clip_range"] = (-stage.clip_reward, stage.clip_reward) if stage.clip_reward else None
         return _made(RLOOConfig, recipe, stage, directory, own)
-    if stage.clip_reward or stage.termination.stop_strings:
-        raise SpecError(["algorithm grpo: clip_reward and termination.stop_strings are for rloo only"])
+    if stage.clip_reward or stage.termination.stop_strings or stage.sampler == "tree":
+        raise SpecError(["algorithm grpo: clip_reward, sampler: tree and termination.stop_strings are for rloo only"])
     own["scale_rewards"] = "group" if stage.normalise_advantages else "none"
     return _made(GRPOConfig, recipe, stage, directory, own)
 

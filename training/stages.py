@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mplus_eval.errors import SpecError
 from mplus_eval.rewards.functions import load_function
-from mplus_eval.training.models import computing_dtype
+from mplus_eval.training.models import computing_dtype, load_policy
 from mplus_eval.training.recipe import REWARD_STAGES, WITHOUT_EFFECT, Recipe, RewardPart, RlhfStage
 from mplus_eval.training.rewards import Reward, end_token_ids, load_rewards
 from mplus_eval.training.settings import stage_config
 from mplus_eval.training.stage import Stage
+from mplus_eval.training.tree_sampling import tree_fault
 
 if TYPE_CHECKING:
     import torch
@@ -92,8 +93,20 @@ def refuse_what_would_fail(
             load_function(path)
         except SpecError as error:
             faults += [f"check.measures: {fault}" for fault in error.faults]
-    if faults:
+    # Last, since the base is loaded for it.
+    if faults := faults or _sampler_faults(recipe, data, stages, device):
         raise SpecError(faults)
+
+
+def _sampler_faults(recipe: Recipe, data: TrainingData, stages: Sequence[Stage], device: torch.device) -> list[str]:
+    """Of the stages that are still to be trained, those whose sampler cannot sample from the base."""
+    waiting = [stage.name for stage in stages if stage.record is None and stage.name in recipe.rlhf]
+    by_tree = [name for name in waiting if recipe.rlhf[name].sampler == "tree"]
+    if not by_tree:
+        return []
+    base: Any = load_policy(recipe, data.base)
+    fault = tree_fault(base.to(device), recipe.max_length)
+    return [f"rlhf.{name}.sampler: {fault}" for name in by_tree] if fault else []
 
 
 def rewards_of(

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
-from mplus_eval.errors import SpecError
 from mplus_eval.inference.budget import find_budget
 from mplus_eval.inference.generation import Prompt, TreeGenerator
 from mplus_eval.inference.logits import without_adapter
 from mplus_eval.inference.sampling import Sampling
 from mplus_eval.inference.self_check import choose_tier
-from mplus_eval.training.recipe import Recipe, RlhfStage
+from mplus_eval.training.recipe import RlhfStage
 from mplus_eval.training.sampling import evaluating, has_stop
 
 if TYPE_CHECKING:
@@ -29,21 +28,16 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="Trainer")
 
 
-def check_tree(model: PreTrainedModel, recipe: Recipe, name: str) -> None:
-    """See that the generator repeats what the model itself computes.
+def tree_fault(model: PreTrainedModel, max_length: int) -> str | None:
+    """Why the generator does not repeat what a model itself computes; None where it does.
 
     Args:
-        model: which is to be trained, loaded.
-        recipe: of which `max_length` is the longest prompt and answer.
-        name: of the stage.
-
-    Raises:
-        SpecError: it does not, with the reason.
+        model: the base, loaded.
+        max_length: tokens of the longest prompt with its answer.
     """
     with evaluating(model):
-        tier = choose_tier(model, recipe.max_length, find_budget(model))
-    if tier.name != "tree":
-        raise SpecError([f"rlhf.{name}.sampler: tree cannot sample from this base ({tier.why}); take transformers"])
+        tier = choose_tier(model, max_length, find_budget(model))
+    return None if tier.name == "tree" else f"tree cannot sample from this base ({tier.why}); take transformers"
 
 
 def sampling_by_tree(kind: type[T], settings: RlhfStage, tokenizer: PreTrainedTokenizerBase) -> type[T]:

@@ -11,8 +11,9 @@ from mplus_eval.demo import BASE
 from mplus_eval.errors import SpecError
 from mplus_eval.training.chat import load_tokenizer
 from mplus_eval.training.recipe import RlhfStage
+from mplus_eval.training.settings import stage_config
 from mplus_eval.training.train import train
-from mplus_eval.training.tree_sampling import check_tree, sampling_by_tree
+from mplus_eval.training.tree_sampling import sampling_by_tree, tree_fault
 from tests.training.small import copy_of_killed, recipe, rlhf_recipe, same
 
 
@@ -101,13 +102,38 @@ def test_a_killed_training_draws_the_same_answers_again(tmp_path):
     assert len(steps) == 4
 
 
-def test_a_base_that_the_generator_does_not_repeat_is_refused_before_training(tmp_path):
+@pytest.fixture(scope="module")
+def recurrent(tmp_path_factory):
+    """The demo's base in name, a recurrent model by its weights."""
     torch.manual_seed(0)
+    tokenizer = load_tokenizer(BASE)
     sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     mamba = {"mamba_d_ssm": 16, "mamba_n_heads": 2, "mamba_d_state": 4, "mamba_chunk_size": 8}
-    recurrent = FalconH1ForCausalLM(FalconH1Config(vocab_size=64, num_key_value_heads=1, **sizes, **mamba))
+    config = FalconH1Config(vocab_size=len(tokenizer), num_key_value_heads=1, **sizes, **mamba)
+    folder = tmp_path_factory.mktemp("recurrent")
+    FalconH1ForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_a_base_that_the_generator_does_not_repeat_is_refused_before_any_stage_is_trained(recurrent, tmp_path):
+    stages = recipe(tmp_path / "out", base=str(recurrent)).rlhf["plus"].model_dump() | {"sampler": "tree"}
+    asked = recipe(tmp_path / "out", base=str(recurrent), rlhf={"plus": stages})
     with pytest.raises(SpecError, match=r"rlhf\.plus\.sampler: tree cannot sample from this base .*take transformers"):
-        check_tree(recurrent, recipe(tmp_path), "plus")
+        train(asked)
+    assert not (tmp_path / "out" / "reward").exists()
+
+
+def test_a_base_that_it_repeats_has_no_fault(model):
+    assert tree_fault(model, 128) is None
+
+
+def test_grpo_and_weights_in_shards_are_refused():
+    asked = rlhf_recipe(BASE, sampler="tree", algorithm="grpo")
+    with pytest.raises(SpecError, match=r"sampler: tree .*for rloo only"):
+        stage_config(asked, asked.rlhf["plus"], BASE)
+    with pytest.raises(ValueError, match=r"rlhf\.plus: sampler tree needs whole weights"):
+        rlhf_recipe(BASE, {"launch": {"processes": 2, "accelerate": "fsdp2"}}, sampler="tree")
 
 
 def test_vllm_and_the_tree_cannot_both_make_answers():

@@ -144,6 +144,11 @@ class Recipe(Fields):
                     f"rlhf.{name}: max_new_tokens {rlhf.max_new_tokens} leaves no room for a prompt in "
                     f"max_length {self.max_length}"
                 )
+            if rlhf.sampler == "tree" and self.launch.accelerate:
+                faults.append(
+                    f"rlhf.{name}: sampler tree needs whole weights, and launch.accelerate shares them out; take "
+                    "transformers, or vLLM by trl"
+                )
             if any(part.is_recipes_own for part in rlhf.rewards.values()) and not self.reward:
                 faults.append(f"rlhf.{name}: rewards name the recipe's reward model, and the recipe trains none")
         if faults:
