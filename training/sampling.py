@@ -85,17 +85,9 @@ def sample_answers(
         pad_token_id=tokenizer.pad_token_id,
     )
     answers: list[SampledAnswer] = []
-    with evaluating(inner), _of_its_own(inner, settings, seed), torch.no_grad():
+    with evaluating(inner), _of_its_own(inner, settings, seed), _head_unfrozen(inner), torch.no_grad():
         for start in range(0, len(prompts), batch_size):
-            encoded: Any = tokenizer.apply_chat_template(
-                [list(messages) for messages in prompts[start : start + batch_size]],
-                add_generation_prompt=True,
-                padding=True,
-                return_tensors="pt",
-                return_dict=True,
-                tokenizer_kwargs={"padding_side": "left"},
-            )
-            ids, mask = encoded["input_ids"].to(inner.device), encoded["attention_mask"].to(inner.device)
+            ids, mask = (each.to(inner.device) for each in _encoded(tokenizer, prompts[start : start + batch_size]))
             stop = [_Stop(tokenizer, stop_strings, ids.shape[1])] if stop_strings else []
             whole = inner.generate(input_ids=ids, attention_mask=mask, stopping_criteria=StoppingCriteriaList(stop))
             generated = whole[:, ids.shape[1] :].tolist()
@@ -103,6 +95,19 @@ def sample_answers(
                 answers.append(_answer(tokenizer, prompt[is_prompt].tolist(), tokens, ends, stop_strings))
             done(len(generated))
     return answers
+
+
+def _encoded(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Messages]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and which of them are prompt, both (prompts, longest prompt), padded on the left."""
+    encoded: Any = tokenizer.apply_chat_template(
+        [list(messages) for messages in prompts],
+        add_generation_prompt=True,
+        padding=True,
+        return_tensors="pt",
+        return_dict=True,
+        tokenizer_kwargs={"padding_side": "left"},
+    )
+    return encoded["input_ids"], encoded["attention_mask"]
 
 
 def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
@@ -135,13 +140,7 @@ def _of_its_own(model: PreTrainedModel, settings: GenerationConfig, seed: int) -
     devices = [model.device] if model.device.type == "cuda" else []
     before = model.generation_config
     model.generation_config = settings
-    head = model.get_output_embeddings()
-    was_trained = head is not None and head.weight.requires_grad
     try:
-        if head is not None:
-            # On a processor torch copies frozen weights once for every row (5 GB for 16 prompts of a vocabulary of
-            # 262,144) where the last of several states is multiplied with them; trained ones it does not.
-            head.weight.requires_grad_(True)
         with torch.random.fork_rng(devices=devices, device_type="cuda"):
             torch.default_generator.manual_seed(seed)
             for device in devices:
@@ -150,8 +149,24 @@ def _of_its_own(model: PreTrainedModel, settings: GenerationConfig, seed: int) -
             yield
     finally:
         model.generation_config = before
-        if head is not None:
-            head.weight.requires_grad_(was_trained)
+
+
+@contextmanager
+def _head_unfrozen(model: PreTrainedModel) -> Iterator[None]:
+    """Have the head's weights said to be trained, which under an adapter they are not.
+
+    Frozen weights torch copies once for every row where the last of several states is multiplied with them on a
+    processor: 5 GB for 16 prompts of a vocabulary of 262,144.
+    """
+    weight = getattr(model.get_output_embeddings(), "weight", None)
+    if weight is None or weight.requires_grad or not weight.is_floating_point():
+        yield
+        return
+    weight.requires_grad_(True)
+    try:
+        yield
+    finally:
+        weight.requires_grad_(False)
 
 
 class _Stop(StoppingCriteria):

@@ -22,6 +22,7 @@ from mplus_eval.harmlessness.scorers.batches import score_texts
 from mplus_eval.harmlessness.scorers.ngram import NAME, NgramScorer
 from mplus_eval.harmlessness.scorers.ngram_files import write_arrays, write_scorer
 from mplus_eval.harmlessness.scorers.ngram_fit import REGULARISATION, OnProgress, fit_ngrams
+from mplus_eval.harmlessness.scorers.ngram_model import NgramModel
 from mplus_eval.harmlessness.text_measures import english_share
 from mplus_eval.records.scorer import FittedNgrams, LabelledSource, NgramOptions
 
@@ -91,43 +92,65 @@ def fit_scorer(
     read = read_texts(source, columns, split, subset, data_dir=data_dir)
     toxic, options = read.labels >= settings.threshold, NgramOptions()
     _refuse_few(source, toxic, read.groups, settings.threshold)
-    fit, held_out = _sides(read, toxic, settings, options.most_letters)
-    texts = _chosen(read.texts, fit)
-    model = fit_ngrams(texts, read.labels[fit], settings.threshold, read.groups[fit], options, settings.seed, progress)
-    scores = score_texts(NgramScorer(NAME, "", model), _chosen(read.texts, held_out))[:, 0]
-    outcomes, groups, names = toxic[held_out], read.groups[held_out], np.array(read.columns)[held_out]
+    sides = fit, held_out = _sides(read, toxic, settings, options.most_letters)
     data = source if is_hub_id(source) else Path(source).name
     n_beyond = len(read.texts) - int(fit.sum() + held_out.sum())
-    fitted = FittedNgrams(
-        options=options,
+    described = LabelledSource(
+        data=data,
+        texts=columns.texts,
+        labels=columns.labels,
+        group=columns.group,
+        threshold=settings.threshold,
+        files={name.replace(source, data, 1): digest for name, digest in read.files.items()},
+        left_out=read.left_out | ({BEYOND: n_beyond} if n_beyond else {}),
+    )
+    model = fit_ngrams(
+        _chosen(read.texts, fit),
+        read.labels[fit],
+        settings.threshold,
+        read.groups[fit],
+        options,
+        settings.seed,
+        progress,
+    )
+    fitted = _measured(model, read, sides, described, settings.seed, write_arrays(directory, model))
+    write_scorer(directory, fitted)
+    return fitted
+
+
+def _measured(
+    model: NgramModel,
+    read: LabelledTexts,
+    sides: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    source: LabelledSource,
+    seed: int,
+    files: dict[str, str],
+) -> FittedNgrams:
+    """What is stored of a model: what it was fitted on, and how it does on the texts held out."""
+    fit, held_out = sides
+    toxic, texts, unseen = read.labels >= source.threshold, _chosen(read.texts, fit), _chosen(read.texts, held_out)
+    scores = score_texts(NgramScorer(NAME, "", model), unseen)[:, 0]
+    outcomes, groups, names = toxic[held_out], read.groups[held_out], np.array(read.columns)[held_out]
+    return FittedNgrams(
+        options=model.options,
         regularisation=REGULARISATION,
         n_words=len(model.words.grams),
         n_characters=len(model.characters.grams),
-        source=LabelledSource(
-            data=data,
-            texts=columns.texts,
-            labels=columns.labels,
-            group=columns.group,
-            threshold=settings.threshold,
-            files={name.replace(source, data, 1): digest for name, digest in read.files.items()},
-            left_out=read.left_out | ({BEYOND: n_beyond} if n_beyond else {}),
-        ),
-        seed=settings.seed,
+        source=source,
+        seed=seed,
         n_texts=len(texts),
         n_toxic=int(toxic[fit].sum()),
         n_groups=int(np.unique(read.groups[fit]).size),
         english=english_share(texts),
-        known_words=model.known_share(_chosen(read.texts, held_out)),
+        known_words=model.known_share(unseen),
         held_out=quality(scores, outcomes, groups),
         by_column={
             name: quality(scores[names == name], outcomes[names == name], groups[names == name])
-            for name in (columns.texts if len(columns.texts) > 1 else ())
+            for name in (source.texts if len(source.texts) > 1 else ())
         },
         made_with={name: version(name) for name in ("mplus-eval", "scikit-learn")},
-        files=write_arrays(directory, model),
+        files=files,
     )
-    write_scorer(directory, fitted)
-    return fitted
 
 
 def _refuse_few(source: str, toxic: NDArray[np.bool_], groups: NDArray[np.int64], threshold: float) -> None:

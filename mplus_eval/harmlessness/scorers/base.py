@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mplus_eval.errors import UsageError
 
 TOXICITY = "toxicity"
 """The first label of every scorer, the one that the figures use."""
@@ -72,6 +74,15 @@ class ScorerModule(Protocol):
 
     def load(self, source: str, device: str | None = None) -> Scorer:
         """A scorer, fetched where it is not here; raises `UsageError` when it cannot be had."""
+
+
+def faults_of_loading(load: Callable[[str], object], source: str) -> list[str]:
+    """The fault of a scorer whose loading is as quick as a look at it."""
+    try:
+        load(source)
+    except UsageError as error:
+        return [str(error)]
+    return []
 
 
 def toxicity_first(names: Sequence[str], toxic: int) -> tuple[tuple[str, ...], tuple[int, ...]]:

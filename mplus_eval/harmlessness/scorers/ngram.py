@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mplus_eval.errors import UsageError
-from mplus_eval.harmlessness.scorers.base import TOXICITY
+from mplus_eval.harmlessness.scorers.base import TOXICITY, faults_of_loading
 from mplus_eval.harmlessness.scorers.ngram_files import read_scorer
 from mplus_eval.harmlessness.scorers.ngram_model import NgramModel
 from mplus_eval.store.hashes import hash_components
@@ -43,11 +42,7 @@ class NgramScorer:
 
 def faults(source: str) -> list[str]:
     """Return what is wrong with a directory, in one line."""
-    try:
-        load(source)
-    except UsageError as error:
-        return [str(error)]
-    return []
+    return faults_of_loading(load, source)
 
 
 def load(source: str, device: str | None = None) -> NgramScorer:

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mplus_eval.errors import UsageError
-from mplus_eval.harmlessness.scorers.base import TOXICITY
+from mplus_eval.harmlessness.scorers.base import TOXICITY, faults_of_loading
 from mplus_eval.store.hashes import hash_components
 
 NAME = "words"
@@ -70,11 +70,7 @@ class WordScorer:
 
 def faults(source: str) -> list[str]:
     """Return what is wrong with a file of words, in one line."""
-    try:
-        load(source)
-    except UsageError as error:
-        return [str(error)]
-    return []
+    return faults_of_loading(load, source)
 
 
 def load(source: str, device: str | None = None) -> WordScorer:
