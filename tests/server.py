@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from mplus_eval.servers.api import PROBE
+from mplus_eval.servers.api import PROBE, forget
 
 NAME = "tiny"
 Body = dict[str, Any]
@@ -205,6 +205,8 @@ def serving(server: CompletionServer) -> Iterator[CompletionServer]:
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     server.url = f"http://127.0.0.1:{listener.server_address[1]}/v1"
+    # The port may have been another test's; what the server there could says nothing of this one.
+    forget()
     try:
         yield server
     finally:

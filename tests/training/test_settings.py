@@ -71,9 +71,12 @@ def test_grpo_scales_by_the_group_only_where_asked(normalise: bool, scale: str, 
     assert (config.scale_rewards, config.beta, config.num_generations) == (scale, 0.05, 4)
 
 
-@pytest.mark.parametrize("plus", [{"clip_reward": 1.0}, {"termination": {"stop_strings": ["User:"]}}])
+@pytest.mark.parametrize(
+    "plus", [{"clip_reward": 1.0}, {"sampler": "tree"}, {"termination": {"stop_strings": ["User:"]}}]
+)
 def test_what_grpo_cannot_do_is_refused(plus: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"algorithm grpo: clip_reward and termination\.stop_strings are for rloo only"):
+    refused = r"algorithm grpo: clip_reward, sampler: tree and termination\.stop_strings are for rloo only"
+    with pytest.raises(SpecError, match=refused):
         rlhf(tmp_path, algorithm="grpo", **plus)
 
 
