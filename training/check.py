@@ -93,7 +93,7 @@ def check_recipe(recipe: Recipe, data_dir: Path | None = None, *, look_at_data: 
         notes.insert(0, f"base {recipe.base}: on the hub; its weights were not looked at")
     if not look_at_data:
         notes.append("data not looked at")
-    speed = speed_of(recipe)
+    speed = speed_of(recipe, base.config)
     estimates = estimate(recipe, base.config, rows.n, speed, rows.lengths)
     found = {each.name: read_record(recipe.output / each.name) for each in estimates}
     records = {name: record for name, record in found.items() if record is not None}

@@ -1,11 +1,16 @@
-"""How fast the device of a recipe computes: a GPU's data sheet, or a processor's own arithmetic."""
+"""How fast the device of a recipe computes: a GPU's data sheet, or what a processor was measured at."""
 
 from __future__ import annotations
 
+import copy
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mplus_eval.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 GIB = 2**30
 
@@ -18,9 +23,8 @@ _GPUS = {
     "A10": (125e12, 0.6e12, 24e9 / GIB),
 }
 _UTILISATION = 0.35
-_OF_A_PRODUCT = {"float32": 0.5, "bfloat16": 0.2}
-"""Share of the speed of a plain product that training reaches on a processor, by what Gemma 3 270M was measured at: in
-bfloat16 the product is several times as fast (AMX), and all else is not."""
+_LAYERS, _ROWS, _TOKENS, _VOCABULARY, _SECONDS = 2, 4, 128, 256, 1.0
+"""What a processor is measured with: layers, rows and tokens of a row, and for how long at least."""
 CPU = "CPU"
 
 
@@ -35,17 +39,20 @@ class DeviceSpeed:
     source: str
 
 
-def speed_of(recipe: Recipe) -> DeviceSpeed:
+def speed_of(recipe: Recipe, config: PreTrainedConfig) -> DeviceSpeed:
     """The speed of the device that the recipe would run on, as far as it is known here.
 
     A recipe for a GPU that is checked on a machine without one is estimated for an H100.
+
+    Args:
+        recipe: all of it.
+        config: the base's, as transformers reads it.
     """
     import torch
 
     if recipe.device == "cpu":
-        share = _OF_A_PRODUCT[recipe.dtype]
-        source = f"a product of matrices as measured here, x {share} that training makes use of"
-        return DeviceSpeed(CPU, _measured(recipe) * share, None, None, source)
+        source = f"{_LAYERS} layers of the base's shape as measured here, forward and backward"
+        return DeviceSpeed(CPU, _measured(recipe, config), None, None, source)
     name = torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
     gpu = next((gpu for gpu in _GPUS if gpu in name), None)
     operations, bandwidth, memory = _GPUS[gpu or "H100"]
@@ -54,19 +61,43 @@ def speed_of(recipe: Recipe) -> DeviceSpeed:
     return DeviceSpeed(gpu or "H100", operations * _UTILISATION, bandwidth, memory, source)
 
 
-def _measured(recipe: Recipe) -> float:
-    """Operations a second of a product of matrices in the recipe's precision, over a fifth of a second."""
-    import torch
+def _measured(recipe: Recipe, config: PreTrainedConfig) -> float:
+    """Operations a second that a few layers of the base's shape reach, forward and backward, as the recipe trains them.
 
-    before, size = torch.get_num_threads(), 512
+    A plain product of matrices would say little: by how much it is faster than all that lies between depends on the
+    processor. With adapters, of the base's weights alone are operations counted, as in an estimate.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from mplus_eval.training.models import adapter_config
+
+    before, short = torch.get_num_threads(), _shortened(config)
     torch.set_num_threads(recipe.threads or before)
     try:
-        matrix = torch.ones(size, size, dtype=torch.bfloat16 if recipe.dtype == "bfloat16" else torch.float32)
-        matrix @ matrix
-        begin, n = time.perf_counter(), 0
-        while (seconds := time.perf_counter() - begin) < 0.2:
-            matrix @ matrix
-            n += 1
+        model = AutoModelForCausalLM.from_config(short, dtype=getattr(torch, recipe.dtype))
+        n_parameters = sum(weights.numel() for weights in model.parameters())
+        if (adapter := adapter_config(recipe.lora, "CAUSAL_LM")) is not None:
+            from peft import get_peft_model
+
+            model = get_peft_model(model, adapter)
+        tokens = torch.arange(_ROWS * _TOKENS).reshape(_ROWS, _TOKENS) % _VOCABULARY
+        model(input_ids=tokens).logits.float().mean().backward()
+        begin, n_steps = time.perf_counter(), 0
+        while (seconds := time.perf_counter() - begin) < _SECONDS:
+            model(input_ids=tokens).logits.float().mean().backward()
+            n_steps += 1
     finally:
         torch.set_num_threads(before)
-    return n * 2 * size**3 / seconds
+    return n_steps * tokens.numel() * (4 if recipe.lora else 6) * n_parameters / seconds
+
+
+def _shortened(config: PreTrainedConfig) -> PreTrainedConfig:
+    """The same shape with few layers and words; of what a configuration tells of each layer, the first ones."""
+    short = copy.deepcopy(config.get_text_config())
+    n_layers, keep = short.num_hidden_layers, min(_LAYERS, short.num_hidden_layers)
+    for name, value in vars(short).items():
+        if isinstance(value, (list, tuple)) and len(value) == n_layers:
+            setattr(short, name, value[:keep])
+    short.num_hidden_layers, short.vocab_size, short.pad_token_id = keep, _VOCABULARY, None
+    return short
