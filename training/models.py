@@ -25,10 +25,12 @@ def load_policy(recipe: Recipe, base: Path) -> PreTrainedModel:
 
 
 def load_for_reward(recipe: Recipe, data: TrainingData) -> PreTrainedModel:
-    """The base with a new head of one number, drawn from torch's random state."""
+    """The base with a new head of one number, drawn from torch's random state or zero."""
     dtype = weights_dtype(recipe)
     model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(data.base, num_labels=1, dtype=dtype)
     model.config.pad_token_id = data.tokenizer.pad_token_id
+    if recipe.reward is not None and recipe.reward.head == "zero":
+        torch.nn.init.zeros_(model.score.weight)
     return model
 
 

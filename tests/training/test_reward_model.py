@@ -13,6 +13,7 @@ import torch
 from mplus_eval.demo import BASE
 from mplus_eval.rewards.model import SCALE_FILE, RewardModel
 from mplus_eval.store.sealed import read_sealed
+from mplus_eval.training.models import load_for_reward
 from mplus_eval.training.recipe import RewardStage
 from mplus_eval.training.reward_model import measure_quality
 from mplus_eval.training.train import train
@@ -44,6 +45,14 @@ def test_a_reward_model_trained_as_an_adapter_is_merged_and_gives_the_same_rewar
 
     assert not list(directory.glob("adapter_*"))
     assert torch.allclose(logits(merged, directory), logits(adapted, directory), atol=1e-4)
+
+
+@pytest.mark.parametrize(("head", "is_zero"), [("zero", True), ("random", False)])
+def test_a_head_of_zeros_begins_with_every_answer_worth_the_same(tmp_path: Path, head: str, is_zero: bool) -> None:
+    settings = recipe(tmp_path, reward={**BATCH, "head": head})
+    reward = logits(load_for_reward(settings, gather(settings)), BASE)
+    assert reward.shape == (1, 1)
+    assert (reward.item() == 0.0) is is_zero
 
 
 def test_the_scale_is_that_of_all_rewards_of_the_held_out_pairs(trained: Path, tmp_path: Path) -> None:

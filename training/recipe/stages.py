@@ -43,6 +43,11 @@ class RewardStage(Optimisation):
     centre: NotNegative = Field(
         default=0.01, description="coefficient of the centring term (Eisenstein et al., 2312.09244)"
     )
+    head: Literal["random", "zero"] = Field(
+        default="random",
+        description="of its one number, to begin with: drawn, or such that all answers are worth the same; what is drawn "
+        "of a base whose last states are large is noise that few pairs don't outweigh",
+    )
     scale: bool = Field(default=True, description="standardise rewards by mean and deviation on held-out pairs")
     referee: bool = Field(
         default=False, description="train a second one on pairs the first never sees, to look at and to judge by"
