@@ -16,6 +16,7 @@ from mplus_eval.training.evaluation import EvaluationProcess
 from mplus_eval.training.hooks import Progress, Say
 from mplus_eval.training.kl import adapt_kl_coefficient
 from mplus_eval.training.launch import is_main
+from mplus_eval.training.peak_memory import give_back
 from mplus_eval.training.recipe import KlControl, RewardHacking
 from mplus_eval.training.reward_hacking import HackingMonitor, Memory
 from mplus_eval.training.stage import STEPS_FILE, Stage
@@ -62,6 +63,17 @@ class ShowSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
         """Called by the trainer."""
         if is_main():
             self._progress(f"training {self._name}", state.global_step, state.max_steps)
+
+
+class GiveBackMemory(TrainerCallback):  # type: ignore[misc, unused-ignore]
+    """Has a processor's memory stay what a step needs; a GPU's is torch's to keep."""
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
+        """Called by the trainer."""
+        if args.device.type == "cpu":
+            give_back()
 
 
 class LogSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]

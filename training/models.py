@@ -30,7 +30,7 @@ def load_for_reward(recipe: Recipe, data: TrainingData) -> PreTrainedModel:
     model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(data.base, num_labels=1, dtype=dtype)
     model.config.pad_token_id = data.tokenizer.pad_token_id
     if recipe.reward is not None and recipe.reward.head == "zero":
-        torch.nn.init.zeros_(model.score.weight)
+        torch.nn.init.zeros_(model.get_parameter("score.weight"))
     return model
 
 

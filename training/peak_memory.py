@@ -19,12 +19,20 @@ def begin_peak(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return
-    # GNU's C library keeps what training freed, gigabytes in pieces of some megabytes; others have no such call.
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    give_back()
     # Where it is not Linux, or not allowed, nothing is told of the peak either, or that of the whole process.
     with suppress(OSError):
         _CLEAR.write_text("5", encoding="ascii")
+
+
+def give_back() -> None:
+    """Give the machine what was freed.
+
+    GNU's C library keeps it in pieces of some megabytes, which rows of other lengths don't fit: gigabytes after some
+    dozen steps. Others have no such call.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def peak_gib(device: torch.device) -> float | None:

@@ -89,7 +89,7 @@ def _measured(recipe: Recipe, config: PreTrainedConfig) -> float:
             n_steps += 1
     finally:
         torch.set_num_threads(before)
-    return n_steps * tokens.numel() * (4 if recipe.lora else 6) * n_parameters / seconds
+    return float(n_steps * tokens.numel() * (4 if recipe.lora else 6) * n_parameters / seconds)
 
 
 def _shortened(config: PreTrainedConfig) -> PreTrainedConfig:

@@ -25,6 +25,7 @@ from mplus_eval.store.hashes import tokenizer_hash
 from mplus_eval.training.callbacks import (
     EndWhereItEnded,
     EvaluateSteps,
+    GiveBackMemory,
     LogSteps,
     NothingLeftToTrainError,
     ShowSteps,
@@ -108,6 +109,7 @@ def _train(run: TrainingRun, stage: Stage) -> None:
     trainer.add_callback(EndWhereItEnded())
     trainer.add_callback(ShowSteps(stage.name, run.hooks.progress))
     trainer.add_callback(LogSteps(stage))
+    trainer.add_callback(GiveBackMemory())
     trainer.add_callback(WriteRecords(record_at))
     if (evaluation := _evaluation(recipe, stage, run.hooks)) is not None:
         trainer.add_callback(evaluation)

@@ -20,6 +20,7 @@ from mplus_eval.records.training import read_record
 from mplus_eval.training.callbacks import (
     ControlKl,
     EvaluateSteps,
+    GiveBackMemory,
     LogSteps,
     ShowSteps,
     WatchForHacking,
@@ -45,6 +46,16 @@ def test_steps_are_shown_with_their_number() -> None:
     seen: list[tuple[str, int, int]] = []
     ShowSteps("plus", lambda *step: seen.append(step)).on_step_end(None, at(3), None)
     assert seen == [("training plus", 3, 10)]
+
+
+@pytest.mark.parametrize(("device", "n_calls"), [("cpu", 1), ("cuda", 0)])
+def test_what_a_step_freed_is_given_back_to_the_machine_and_not_by_a_gpu(
+    device: str, n_calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr("mplus_eval.training.callbacks.give_back", lambda: calls.append(1))
+    GiveBackMemory().on_step_end(SimpleNamespace(device=torch.device(device)), at(3), None)
+    assert len(calls) == n_calls
 
 
 def test_numbers_are_logged_and_what_is_none_is_left_out(tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ class RewardStage(Optimisation):
     )
     head: Literal["random", "zero"] = Field(
         default="random",
-        description="of its one number, to begin with: drawn, or such that all answers are worth the same; what is drawn "
-        "of a base whose last states are large is noise that few pairs don't outweigh",
+        description="of its one number, to begin with: drawn, or such that all answers are worth the same; where the "
+        "base's last states are large, a drawn one is noise that few pairs don't outweigh",
     )
     scale: bool = Field(default=True, description="standardise rewards by mean and deviation on held-out pairs")
     referee: bool = Field(
