@@ -66,14 +66,16 @@ class ShowSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]
 
 
 class GiveBackMemory(TrainerCallback):  # type: ignore[misc, unused-ignore]
-    """Has a processor's memory stay what a step needs; a GPU's is torch's to keep."""
+    """Has a processor's memory stay what a batch needs; a GPU's is torch's to keep."""
 
-    def on_step_end(
+    def on_substep_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
-        """Called by the trainer."""
+        """Called by the trainer, after each batch of a step but the last."""
         if args.device.type == "cpu":
             give_back()
+
+    on_step_end = on_substep_end
 
 
 class LogSteps(TrainerCallback):  # type: ignore[misc, unused-ignore]

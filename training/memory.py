@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 _ADAM_MOMENTS = 2
-_PROCESS = 1.0
-"""GiB of the program and its libraries, which count where the device's memory is the machine's."""
+_PROCESS = 1.5
+"""GiB of the program and its libraries, which count where the device's memory is the machine's; measured on Linux."""
 
 
 @dataclass(frozen=True)

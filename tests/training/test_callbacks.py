@@ -48,13 +48,15 @@ def test_steps_are_shown_with_their_number() -> None:
     assert seen == [("training plus", 3, 10)]
 
 
-@pytest.mark.parametrize(("device", "n_calls"), [("cpu", 1), ("cuda", 0)])
-def test_what_a_step_freed_is_given_back_to_the_machine_and_not_by_a_gpu(
+@pytest.mark.parametrize(("device", "n_calls"), [("cpu", 2), ("cuda", 0)])
+def test_what_a_batch_freed_is_given_back_to_the_machine_and_not_by_a_gpu(
     device: str, n_calls: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[int] = []
     monkeypatch.setattr("mplus_eval.training.callbacks.give_back", lambda: calls.append(1))
-    GiveBackMemory().on_step_end(SimpleNamespace(device=torch.device(device)), at(3), None)
+    arguments = SimpleNamespace(device=torch.device(device))
+    GiveBackMemory().on_substep_end(arguments, at(3), None)
+    GiveBackMemory().on_step_end(arguments, at(3), None)
     assert len(calls) == n_calls
 
 
