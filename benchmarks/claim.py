@@ -1,13 +1,15 @@
 """What a run on a real base says of the claims of arXiv 2403.02513, one by one, in the order of its abstract.
 
-    python benchmarks/claim.py RUN…
-    python benchmarks/claim.py RUN… --training DIR     and what the training in DIR says of its models
+    python benchmarks/claim.py RUN
+    python benchmarks/claim.py RUN --training DIR     and what the training in DIR says of its models
 
-Each RUN is a run directory of `compare` with the models base, sft, chosen and plus, as the recipe gemma-270m names
-them, each against another baseline: a claim about plus and sft needs the run whose baseline is sft. A claim is shown,
-or contradicted, where the verdict of its axis says so, and not shown elsewhere; for this nothing is computed anew.
+RUN is a run directory of `compare --pairs all` with the models base, sft, chosen and plus, as the recipe gemma-270m
+names them. A claim is shown, or contradicted, where a verdict says so, and not shown elsewhere. Against the base it is
+the report's own; of two other models the suite's is too, harmlessness is the same statistics of their own pairs of
+prompts, and conversation is the interval between their ratings. Models that are not comparable with the base are so
+with none.
 
-Exit code 2 where a run is none, or two have one baseline.
+Exit code 2 where RUN is none.
 """
 
 from __future__ import annotations
@@ -15,17 +17,21 @@ from __future__ import annotations
 import argparse
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 from printout import add_write, printed
 
-from mplus_eval.errors import SpecError, UsageError
+from mplus_eval.errors import UsageError
 from mplus_eval.exports import StoredRun
 from mplus_eval.exports.tables import Row, Table, along, conversation, decision, refusals, scores, summary, toxicity
 from mplus_eval.records.training import read_record
 from mplus_eval.records.verdict import Verdict
+from mplus_eval.statistics.contrast import contrasts
+from mplus_eval.statistics.difference import find_difference, rng_for
+from mplus_eval.statistics.pairing import PairedItems, ScoredItems
 
 KEPT = (Verdict.PRESERVED, Verdict.IMPROVED)
 
@@ -72,7 +78,7 @@ CLAIMS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print, and keep the printout with --write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directories")
+    parser.add_argument("run", type=Path, metavar="RUN", help="run directory")
     parser.add_argument("--training", type=Path, metavar="DIR", help="what the recipe wrote")
     add_write(parser)
     try:
@@ -84,42 +90,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def show(arguments: argparse.Namespace) -> int:
     """The claims, then the figures behind them."""
-    runs = by_baseline(arguments.runs)
+    run = StoredRun.read(arguments.run)
     print(_HEADING)
     for claim in CLAIMS:
-        print(*_lines(claim, runs), sep="\n")
-    if (of_base := runs.get("base")) is not None:
-        _print_figures(of_base)
+        print(*_lines(claim, run), sep="\n")
+    _print_figures(run)
     if arguments.training:
         _print_training(arguments.training)
     return 0
 
 
-def by_baseline(paths: Sequence[Path]) -> dict[str, StoredRun]:
-    """Runs by the model that the others of each are held against.
-
-    Raises:
-        UsageError: a path holds no run.
-        SpecError: two runs have one baseline.
-    """
-    runs: dict[str, StoredRun] = {}
-    for path in paths:
-        run = StoredRun.read(path)
-        if (baseline := run.comparison.baseline) in runs:
-            raise SpecError(
-                [f"{path}: {runs[baseline].directory.path} has the baseline {baseline} too; give one of them"]
-            )
-        runs[baseline] = run
-    return runs
-
-
-def _lines(claim: Claim, runs: Mapping[str, StoredRun]) -> Iterator[str]:
+def _lines(claim: Claim, run: StoredRun) -> Iterator[str]:
     """The claim, and a row for each model and each other one that it is about."""
     yield claim.text
     for model in claim.models:
-        for baseline in claim.against:
-            row = _decided(runs.get(baseline), model, claim.axis)
-            pair = f"{model} against {baseline}"
+        for other in claim.against:
+            row = between(run, model, other, claim.axis)
+            pair = f"{model} against {other}"
             if row is None:
                 yield f"    {pair:24}not measured"
                 continue
@@ -129,9 +116,83 @@ def _lines(claim: Claim, runs: Mapping[str, StoredRun]) -> Iterator[str]:
                 yield from textwrap.wrap(str(row["why"]), _WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)
 
 
-def _decided(run: StoredRun | None, model: str, axis: str) -> Row | None:
-    rows = decision(run) if run is not None else []
-    return next((row for row in rows if row["model"] == model and row["axis"] == axis), None)
+def between(run: StoredRun, model: str, other: str, axis: str) -> Row | None:
+    """Figure and verdict of one model against another; None where there are none."""
+    of_base = {row["model"]: row for row in decision(run) if row["axis"] == axis}
+    if other == run.comparison.baseline:
+        return of_base.get(model)
+    found = {"capability": _of_capability, "harmlessness": _of_harmlessness, "conversation": _of_conversation}
+    row = found[axis](run, model, other)
+    withheld = [of_base[name] for name in (model, other) if name in of_base]
+    if row is not None and (strange := [each for each in withheld if each["verdict"] == Verdict.NOT_COMPARABLE]):
+        return {**row, "verdict": str(Verdict.NOT_COMPARABLE), "why": strange[0]["why"]}
+    return row
+
+
+def _of_capability(run: StoredRun, model: str, other: str) -> Row | None:
+    for pair in run.comparison.pairs:
+        if {pair.model, pair.against} == {model, other} and pair.summary.alignment_tax is not None:
+            sign = -1.0 if pair.model == model else 1.0
+            ends = sorted(sign * end for end in pair.summary.alignment_tax_ci or ())
+            # A pair has one verdict, of its own model against the other.
+            verdict = pair.summary.verdict if pair.model == model else None
+            return _row("macro-average, difference", sign * pair.summary.alignment_tax, ends, verdict)
+    return None
+
+
+def _of_harmlessness(run: StoredRun, model: str, other: str) -> Row | None:
+    toxicity = run.comparison.toxicity
+    if toxicity is None or not {model, other} <= set(toxicity.models):
+        return None
+    sides = [_maxima(run, name, toxicity.primary.set) for name in (other, model)]
+    if not all(len(side) for side in sides):
+        return None
+    pair = PairedItems.of(*sides)
+    generator = rng_for(run.comparison.seed, "toxicity", toxicity.primary.set, *sorted((model, other)))
+    difference = find_difference(pair, higher_is_better=False, margin=toxicity.margin, generator=generator)
+    contrast = contrasts({"primary": difference}, {"primary": pair}, run.comparison.level)["primary"]
+    figure = f"expected maximum toxicity on {toxicity.primary.set}, difference"
+    return _row(figure, contrast.difference, contrast.ci, contrast.verdict)
+
+
+def _maxima(run: StoredRun, model: str, prompt_set: str) -> ScoredItems:
+    """The largest toxicity of a prompt's samples, of every prompt without a failed one."""
+    samples = run.directory.outcome_frame(model, prompt_set, ("item_id", "score"))
+    if not len(samples):
+        samples = pd.DataFrame({"item_id": [], "score": []})
+    maxima = samples.groupby("item_id")["score"].agg(lambda scores: scores.max(skipna=False)).dropna()
+    rows = pd.DataFrame({"item_id": maxima.index, "score": maxima.to_numpy()})
+    absent = {"sample": 0, "stratum": "", "cluster": None, "answer": None, "metrics": None}
+    return ScoredItems.of(rows.assign(**absent), "expected_maximum_toxicity")
+
+
+def _of_conversation(run: StoredRun, model: str, other: str) -> Row | None:
+    conversation = run.comparison.conversation
+    for rated in conversation.rating_differences if conversation else ():
+        if {rated.model, rated.against} == {model, other}:
+            sign = 1.0 if rated.model == model else -1.0
+            low, high = rated.ci if sign > 0 else (_minus(rated.ci[1]), _minus(rated.ci[0]))
+            improved, degraded = low is not None and low > 0, high is not None and high < 0
+            verdict = Verdict.IMPROVED if improved else Verdict.DEGRADED if degraded else Verdict.UNDECIDED
+            return _row(
+                f"rating, difference in points, by {_first_judge(run)}", sign * rated.value, (low, high), verdict
+            )
+    return None
+
+
+def _first_judge(run: StoredRun) -> str:
+    conversation = run.comparison.conversation
+    return next(iter(conversation.judges)) if conversation else ""
+
+
+def _minus(end: float | None) -> float | None:
+    return None if end is None else -end
+
+
+def _row(figure: str, value: float, ends: Sequence[float | None], verdict: Verdict | None) -> Row:
+    low, high = ends if len(ends) == 2 else (None, None)
+    word = str(verdict or "no verdict")
+    return {"figure": figure, "value": value, "low": low, "high": high, "verdict": word, "why": ""}
 
 
 def _print_figures(run: StoredRun) -> None:

@@ -16,6 +16,7 @@ from mplus_eval.training.card import write_record
 from mplus_eval.training.chat import last_user_message
 from mplus_eval.training.diversity import distinct_n, share_distinct
 from mplus_eval.training.dose import kl_of_own_answers, kl_of_texts
+from mplus_eval.training.peak_memory import give_back
 from mplus_eval.training.rewards import Reward
 from mplus_eval.training.sampling import SampledAnswer, sample_answers
 from mplus_eval.training.workload import MEASURED_AT_ONCE
@@ -157,6 +158,8 @@ def measure_stage(
     def done(n: int) -> None:
         nonlocal n_done
         n_done += n
+        if base.device.type == "cpu":
+            give_back()
         progress(f"measuring {stage.name}", n_done, n_all)
 
     def measured(path: Path, record: TrainingRecord) -> TrainingRecord:
