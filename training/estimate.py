@@ -145,8 +145,8 @@ def _seconds_per_step(
 
     of_body = (4 if recipe.lora else 6) + (2 if settings.gradient_checkpointing else 0)
     operations = of_body * parameters.body * tokens + (6 if recipe.lora else 8) * parameters.head * places
-    operations += forward(workload.replayed_tokens, workload.replayed_tokens)
-    seconds = operations * settings.accumulate / speed.operations_per_second
+    replayed = forward(workload.replayed_tokens, workload.replayed_tokens) / speed.forward_per_second
+    seconds = settings.accumulate * (operations / speed.operations_per_second + replayed)
     if not isinstance(settings, RlhfStage):
         return seconds
     # Answers are made and scored once for all iterations over them.
@@ -154,7 +154,7 @@ def _seconds_per_step(
     scored = workload.n_reward_models * 2 * parameters.body * own_tokens
     scored += forward(own_tokens, own_places) if settings.kl.coefficient else 0
     sampled = forward(workload.prompt_tokens + own_places, own_places)
-    per_answer = settings.accumulate / settings.iterations / speed.operations_per_second
+    per_answer = settings.accumulate / settings.iterations / speed.forward_per_second
     reading = 0.0
     if speed.bytes_per_second is not None:
         # Each token of a batch of answers takes a reading of all weights, which is longer than the arithmetic of few.
@@ -175,7 +175,7 @@ def _measuring_seconds(
     """A reward model reads test pairs; of a language model answers are sampled, read by it, the base and the judges."""
     if isinstance(settings, RewardStage):
         read = 2 * sum(pair.whole for pair in lengths.get(TEST_PAIRS, ()))
-        return 2 * parameters.body * read / speed.operations_per_second if read else None
+        return 2 * parameters.body * read / speed.forward_per_second if read else None
     if not (prompts := lengths.get(CHECK_PROMPTS)):
         return None
     longest = max((rlhf.max_new_tokens for rlhf in recipe.rlhf.values()), default=256)
@@ -186,4 +186,4 @@ def _measuring_seconds(
         3 * (2 * parameters.body * tokens + 2 * parameters.head * new) + n_judges * 2 * parameters.body * tokens
     )
     n_saved = settings.steps // settings.save_every if settings.steps and settings.save_every else 1
-    return (n_saved + is_first) * operations / speed.operations_per_second
+    return (n_saved + is_first) * operations / speed.forward_per_second

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,10 +31,20 @@ CPU = "CPU"
 
 @dataclass(frozen=True)
 class DeviceSpeed:
-    """How fast a device computes, and where that number is from."""
+    """How fast a device computes, and where that number is from.
+
+    Attributes:
+        device: its name.
+        operations_per_second: where gradients are needed.
+        forward_per_second: the same where they are not.
+        bytes_per_second: that it reads of its memory; None where that is not known.
+        memory_gib: that it has; None where that is not known.
+        source: in words.
+    """
 
     device: str
     operations_per_second: float
+    forward_per_second: float
     bytes_per_second: float | None
     memory_gib: float | None
     source: str
@@ -51,18 +62,20 @@ def speed_of(recipe: Recipe, config: PreTrainedConfig) -> DeviceSpeed:
     import torch
 
     if recipe.device == "cpu":
-        source = f"{_LAYERS} layers of the base's shape as measured here, forward and backward"
-        return DeviceSpeed(CPU, _measured(recipe, config), None, None, source)
+        learning, forward = _measured(recipe, config)
+        source = f"{_LAYERS} layers of the base's shape as measured here, {forward / 1e12:.3g} without gradients"
+        return DeviceSpeed(CPU, learning, forward, None, None, source)
     name = torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
     gpu = next((gpu for gpu in _GPUS if gpu in name), None)
     operations, bandwidth, memory = _GPUS[gpu or "H100"]
     why = "" if gpu else f"; {name} is not known, so an H100 is assumed" if name else "; no GPU is here"
     source = f"{operations / 1e12:.0f} TFLOP/s x {_UTILISATION} that training makes use of, an assumption{why}"
-    return DeviceSpeed(gpu or "H100", operations * _UTILISATION, bandwidth, memory, source)
+    used = operations * _UTILISATION
+    return DeviceSpeed(gpu or "H100", used, used, bandwidth, memory, source)
 
 
-def _measured(recipe: Recipe, config: PreTrainedConfig) -> float:
-    """Operations a second that a few layers of the base's shape reach, forward and backward, as the recipe trains them.
+def _measured(recipe: Recipe, config: PreTrainedConfig) -> tuple[float, float]:
+    """Operations a second that a few layers of the base's shape reach as the recipe trains them, and without gradients.
 
     A plain product of matrices would say little: by how much it is faster than all that lies between depends on the
     processor. With adapters, of the base's weights alone are operations counted, as in an estimate.
@@ -72,24 +85,31 @@ def _measured(recipe: Recipe, config: PreTrainedConfig) -> float:
 
     from mplus_eval.training.models import adapter_config
 
-    before, short = torch.get_num_threads(), _shortened(config)
+    tokens = torch.arange(_ROWS * _TOKENS).reshape(_ROWS, _TOKENS) % _VOCABULARY
+    before = torch.get_num_threads()
     torch.set_num_threads(recipe.threads or before)
     try:
-        model = AutoModelForCausalLM.from_config(short, dtype=getattr(torch, recipe.dtype))
-        n_parameters = sum(weights.numel() for weights in model.parameters())
+        model = AutoModelForCausalLM.from_config(_shortened(config), dtype=getattr(torch, recipe.dtype))
+        operations = tokens.numel() * sum(weights.numel() for weights in model.parameters())
+        with torch.no_grad():
+            forward = _times_a_second(lambda: model(input_ids=tokens))
         if (adapter := adapter_config(recipe.lora, "CAUSAL_LM")) is not None:
             from peft import get_peft_model
 
             model = get_peft_model(model, adapter)
-        tokens = torch.arange(_ROWS * _TOKENS).reshape(_ROWS, _TOKENS) % _VOCABULARY
-        model(input_ids=tokens).logits.float().mean().backward()
-        begin, n_steps = time.perf_counter(), 0
-        while (seconds := time.perf_counter() - begin) < _SECONDS:
-            model(input_ids=tokens).logits.float().mean().backward()
-            n_steps += 1
+        learning = _times_a_second(lambda: model(input_ids=tokens).logits.float().mean().backward())
     finally:
         torch.set_num_threads(before)
-    return float(n_steps * tokens.numel() * (4 if recipe.lora else 6) * n_parameters / seconds)
+    return learning * operations * (4 if recipe.lora else 6), forward * operations * 2
+
+
+def _times_a_second(work: Callable[[], object]) -> float:
+    work()
+    begin, n = time.perf_counter(), 0
+    while (seconds := time.perf_counter() - begin) < _SECONDS:
+        work()
+        n += 1
+    return n / seconds
 
 
 def _shortened(config: PreTrainedConfig) -> PreTrainedConfig:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from mplus_eval.training.estimate import CHECK_PROMPTS, TEST_PAIRS
 from mplus_eval.training.speed import GIB, DeviceSpeed
 from mplus_eval.training.workload import RowLength
-from tests.training.tiny_recipe import BODY, HEAD, PARAMETERS, REWARD_PARAMETERS, estimates, recipe, rlhf, tiny
+from tests.training.tiny_recipe import BODY, HEAD, PARAMETERS, REWARD_PARAMETERS, SPEED, estimates, recipe, rlhf, tiny
 
 
 def test_every_stage_is_estimated_in_order_with_the_referee() -> None:
@@ -80,10 +82,19 @@ def test_answers_that_are_used_twice_are_made_once() -> None:
 
 
 def test_generation_takes_at_least_a_reading_of_the_weights_for_each_token() -> None:
-    slow = DeviceSpeed("test", 1e6, bytes_per_second=1.0, memory_gib=None, source="given")
+    slow = DeviceSpeed("test", 1e6, 1e6, bytes_per_second=1.0, memory_gib=None, source="given")
     learned, forward = 6 * BODY * 80 + 8 * HEAD * 40, 2 * BODY * 80 + 2 * HEAD * 40
     expected = (learned + forward + 2 * BODY * 80) / 1e6 + 5 * PARAMETERS * 4
     assert estimates(speed=slow)["plus"].seconds_per_step == pytest.approx(expected)
+
+
+def test_what_needs_no_gradients_takes_the_time_that_it_takes_without() -> None:
+    fast = replace(SPEED, forward_per_second=1e7)
+    learned, made = 6 * BODY * 80 + 8 * HEAD * 40, 6 * BODY * 80 + 4 * HEAD * 40
+    assert estimates(speed=fast)["plus"].seconds_per_step == pytest.approx(learned / 1e6 + made / 1e7)
+    found = estimates(speed=fast, lengths={TEST_PAIRS: [RowLength(2, 6)]})
+    assert found["reward"].measuring_seconds == pytest.approx(2 * (REWARD_PARAMETERS - 256) * 12 / 1e7)
+    assert found["sft"].seconds_per_step == estimates()["sft"].seconds_per_step
 
 
 def test_checkpointing_costs_another_forward_pass_and_adapters_save_one() -> None:

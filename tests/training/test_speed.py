@@ -34,4 +34,5 @@ def test_the_speed_of_the_processor_is_measured_on_layers_of_the_base(
     speed = speed_of(recipe(device="cpu", threads=1, **changes), config)
     assert speed.device == "CPU"
     assert 1e5 < speed.operations_per_second < 1e14
+    assert 1e5 < speed.forward_per_second < 1e14
     assert config.to_dict() == before

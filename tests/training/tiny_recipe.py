@@ -27,7 +27,7 @@ REWARD_PARAMETERS = 2 * 592 + 256 + 8 + 8
 SHAPE = DecoderShape(hidden=8, intermediate=16, layers=2, queries=8, keys=4, vocabulary=32)
 
 
-SPEED = DeviceSpeed("test", operations_per_second=1e6, bytes_per_second=None, memory_gib=10.0, source="given")
+SPEED = DeviceSpeed("test", 1e6, 1e6, bytes_per_second=None, memory_gib=10.0, source="given")
 
 
 def tiny() -> MistralConfig:
