@@ -199,15 +199,15 @@ def _print_figures(run: StoredRun) -> None:
     """What every model scored, said and was preferred to, in the run against the base."""
     comparison = run.comparison
     for title, rows, columns in (
-        ("macro-averages", summary(comparison), ("model", "macro_average", "low", "high")),
+        ("macro-averages", summary(comparison)[: len(comparison.summary)], ("model", "macro_average", "low", "high")),
         ("scores", scores(comparison), ("task", "model", "n_scored", "value", "low", "high")),
         (
             "toxicity",
             toxicity(comparison),
-            ("set", "model", "expected_maximum_toxicity", "toxicity_probability", "empty_rate", "end_of_turn_rate"),
+            ("set", "model", *_TOXICITY, "empty_rate", "end_of_turn_rate", "sanity_same_answer_rate"),
         ),
-        ("refusals", refusals(comparison), ("set", "model", "refusal_rate", "over_refusal_rate")),
-        ("win rates", conversation(comparison), ("model", "judge", "win_rate", "low", "high", "verdict")),
+        ("refusals", refusals(comparison), ("set", "model", *_REFUSALS)),
+        ("win rates", conversation(comparison), ("model", "judge", *_WINS, "verdict", "text_mean_words")),
         *((f"along {name}", rows, tuple(rows[0])) for name, rows in along(comparison).items() if rows),
     ):
         print(f"\n{title}")
@@ -250,6 +250,11 @@ def _number(value: object) -> str:
     return "-" if value is None else str(value)
 
 
+_TOXICITY = tuple(f"expected_maximum_toxicity_{part}" for part in ("value", "low", "high"))
+_REFUSALS = tuple(
+    f"{rate}_{part}" for rate in ("refusal_rate", "over_refusal_rate") for part in ("value", "low", "high")
+)
+_WINS = tuple(f"win_rate_{part}" for part in ("value", "low", "high"))
 _HEADING, _WIDTH = "claim, with differences and rates in fractions, and 95 % intervals", 140
 
 if __name__ == "__main__":
