@@ -19,7 +19,7 @@ from mplus_eval.conversation.run import ConversationRun
 from mplus_eval.errors import SpecError
 from mplus_eval.judges import judge_faults, judge_weights, suite_judge_faults
 from mplus_eval.judges.chosen import chosen_judges
-from mplus_eval.judges.reward import with_reward_model
+from mplus_eval.judges.reward import BESIDE, with_reward_model
 from mplus_eval.models.cells import Cell, Part, slices
 from mplus_eval.models.chat_format import PLAIN_FORMAT, Talker, talk_format
 from mplus_eval.models.hub import Preparing
@@ -88,7 +88,7 @@ class Conversation:
                 who = "answers are judged against a baseline's, so two models at least are needed"
                 raise SpecError([f"conversation: {who}"])
             return None
-        directories = tuple(model.location.path for model in models)
+        directories = tuple(model.location.checkpoint for model in models)
         judges = chosen_judges(self.spec, self.suite, directories)
         if not judges and self.spec.conversation:
             fault = "conversation: no judge is named, and no reward model lies beside a model"
@@ -97,7 +97,12 @@ class Conversation:
         return replace(self, judges=judges, directories=directories) if judges else None
 
     def asked(self) -> Iterator[str]:
-        """How many of the dialogues, where that is not all of them."""
+        """How many of the dialogues, where that is not all of them; judges of the suite that are not there."""
+        settings, _ = conversation_of(self.spec, self.suite)
+        for judge in settings.judges if settings else ():
+            if judge not in self.judges:
+                why = f"no {BESIDE[judge]} of mplus-eval train lies beside a model"
+                yield f"{self.task.name}: the suite's judge {judge!r} is left out, since {why}"
         dialogues = self.task.dialogues
         if (n := len(dialogues.dialogues)) < dialogues.n_available:
             yield f"{self.task.name}: {dialogues.n_available:,} dialogues → {n:,} of them"

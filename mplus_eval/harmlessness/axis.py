@@ -84,7 +84,8 @@ class Harmlessness:
 
     def for_models(self, models: Sequence[ResolvedModel]) -> Self:
         """Any models can be asked; who judges refusals is known when they are found."""
-        return replace(self, judges=chosen_judges(self.spec, self.suite, [model.location.path for model in models]))
+        directories = [model.location.checkpoint for model in models]
+        return replace(self, judges=chosen_judges(self.spec, self.suite, directories))
 
     def asked(self) -> Iterator[str]:
         """What sampling costs is said with its prompts (`cost`)."""

@@ -61,6 +61,11 @@ class ModelLocation:
     api: ServedApi | None = None
     file: Path | None = None
 
+    @property
+    def checkpoint(self) -> Path | None:
+        """What training left: the adapter where there is one; its record lies in it, and reward models beside it."""
+        return self.adapter or self.path
+
 
 def model_faults(model: ModelSpec, backend: str) -> list[str]:
     """Return what stands in the way of loading one model, a line each; no weights are downloaded to tell."""

@@ -34,7 +34,7 @@ def aggregate(plan: Plan, directory: RunDirectory, failures: Failures, judges: J
     models = {}
     for model in plan.models:
         facts = model_facts(plan.of_model(model), directory)
-        checkpoint = model.location.adapter or model.location.path
+        checkpoint = model.location.checkpoint
         record = read_record(checkpoint) if checkpoint else None
         models[model.spec.name] = ModelEntry(
             role=model.spec.model_role,

@@ -16,6 +16,7 @@ from mplus_eval.spec.conversation import ConversationSettings
 from mplus_eval.spec.model import ModelSpec
 from mplus_eval.spec.suite import Suite
 from mplus_eval.store.run_directory import RunDirectory
+from tests.spec.test_trajectory import record
 from tests.specs import build_spec
 
 JUDGE = "function:tests.talkers:n_words"
@@ -41,6 +42,32 @@ def test_dialogues_are_one_cell_of_parts_of_eighty() -> None:
     assert [(part.index, part.subtask, part.items) for part in cell.parts] == [
         (0, "dialogues", range(80)), (1, "dialogues", range(80, 160)), (2, "dialogues", range(160, 170)),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("as_adapter", [True, False], ids=["adapter", "whole"])
+def test_the_referee_beside_a_trained_model_judges_also_where_that_is_an_adapter(
+    tmp_path: Path, as_adapter: bool
+) -> None:
+    (tmp_path / "run" / "referee").mkdir(parents=True)
+    record(9, name="referee", method="reward model").write(tmp_path / "run" / "referee")
+    base, plus = tmp_path / "elsewhere" / "base", tmp_path / "run" / "plus"
+    location = ModelLocation(base, adapter=plus) if as_adapter else ModelLocation(plus)
+    models = [model(location=ModelLocation(base)), model("plus", location=location)]
+    found = axis(judges=("referee", JUDGE)).for_models(models)
+    assert found is not None
+    assert found.judges == ("referee", JUDGE)
+    assert list(found.asked()) == []
+
+
+def test_a_judge_of_the_suite_that_is_not_there_is_left_out_and_that_is_said(tmp_path: Path) -> None:
+    models = [model(name, location=ModelLocation(tmp_path / name)) for name in ("base", "plus")]
+    found = axis(judges=("referee", JUDGE)).for_models(models)
+    assert found is not None
+    assert found.judges == (JUDGE,)
+    assert list(found.asked()) == [
+        "dialogues: the suite's judge 'referee' is left out, since no held-out reward model of mplus-eval train lies "
+        "beside a model"
+    ]
 
 
 def test_a_saved_step_of_a_training_is_not_asked() -> None:
