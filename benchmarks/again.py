@@ -45,11 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run", type=Path, metavar="RUN", help="as it is kept")
     parser.add_argument("again", type=Path, metavar="AGAIN", help="a part of it, made again")
     add_write(parser)
-    try:
-        return printed(parser.parse_args(arguments), compare, "again")
-    except UsageError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    return printed(parser.parse_args(arguments), compare, "again")
 
 
 def compare(arguments: argparse.Namespace) -> int:

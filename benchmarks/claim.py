@@ -24,7 +24,6 @@ from pathlib import Path
 import pandas as pd
 from printout import add_write, printed
 
-from mplus_eval.errors import UsageError
 from mplus_eval.exports import StoredRun
 from mplus_eval.exports.tables import Row, Table, along, conversation, decision, refusals, scores, summary, toxicity
 from mplus_eval.records.training import read_record
@@ -81,11 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run", type=Path, metavar="RUN", help="run directory")
     parser.add_argument("--training", type=Path, metavar="DIR", help="what the recipe wrote")
     add_write(parser)
-    try:
-        return printed(parser.parse_args(arguments), show, "claim")
-    except UsageError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    return printed(parser.parse_args(arguments), show, "claim")
 
 
 def show(arguments: argparse.Namespace) -> int:

@@ -17,6 +17,8 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
+from mplus_eval.errors import UsageError
+
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARIES = ("numpy", "torch", "transformers", "lm_eval")
 
@@ -45,9 +47,19 @@ def add_write(parser: argparse.ArgumentParser) -> None:
 def printed(arguments: argparse.Namespace, measure: Callable[[argparse.Namespace], int], name: str) -> int:
     """Measure, and with --write keep what is printed as docs/measured/NAME.txt; the exit code of the measurement.
 
+    What was asked for wrongly is a line, and the exit code is 2.
+
     Raises:
         SystemExit: --write together with --quick, whose figures prove nothing.
     """
+    try:
+        return _printed(arguments, measure, name)
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+
+
+def _printed(arguments: argparse.Namespace, measure: Callable[[argparse.Namespace], int], name: str) -> int:
     if not arguments.write:
         return measure(arguments)
     if getattr(arguments, "quick", False):

@@ -57,11 +57,7 @@ class Measured:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and keep the printout with --write."""
-    try:
-        return printed(_parser().parse_args(arguments), measure, "published")
-    except UsageError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    return printed(_parser().parse_args(arguments), measure, "published")
 
 
 def measure(arguments: argparse.Namespace) -> int:
