@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -59,6 +59,8 @@ class RewardJudge:
     fingerprint: str
     tie_width: float = 0.0
     """Rewards that differ by no more are a tie, in units of the model's reward."""
+    rewards: dict[Dialogue, tuple[float, bool]] = field(default_factory=dict, repr=False, compare=False)
+    """Of every dialogue that was read, and whether it was cut: the baseline's stand in the pairs of every model."""
 
     @classmethod
     def load(cls, directory: Path, *, tie_width: float = 0.0) -> Self:
@@ -99,27 +101,26 @@ class RewardJudge:
         return self.model.directory.resolve().name
 
     def judge(self, items: Sequence[PairwiseItem], on_judged: OnJudged | None = None) -> list[Judgement]:
-        """Judge pairs; a dialogue that stands in several of them is read once.
+        """Judge pairs; a dialogue that stands in several of them, or in those of an earlier call, is read once.
 
         A dialogue that is longer than the model can read loses its beginning, and is counted in `n_truncated`.
         """
-        rewards: dict[Dialogue, tuple[float, bool]] = {}
         judgements: list[Judgement] = []
         for start in range(0, len(items), _PAIRS_AT_ONCE):
             pairs = []
             for item in items[start : start + _PAIRS_AT_ONCE]:
                 asked = item.question.turns[: item.turn]
                 pairs.append(((asked, item.first), (asked, item.second)))
-            unread = [dialogue for pair in pairs for dialogue in pair if dialogue not in rewards]
-            self._score(dict.fromkeys(unread), rewards)
+            unread = [dialogue for pair in pairs for dialogue in pair if dialogue not in self.rewards]
+            self._read(dict.fromkeys(unread))
             for first, second in pairs:
-                judgements.append(self._judgement(rewards[first], rewards[second]))
+                judgements.append(self._judgement(self.rewards[first], self.rewards[second]))
                 if on_judged is not None:
                     on_judged(len(judgements) - 1, judgements[-1])
         return judgements
 
-    def _score(self, dialogues: Collection[Dialogue], rewards: dict[Dialogue, tuple[float, bool]]) -> None:
-        """Add to the rewards those of dialogues, and whether each was cut."""
+    def _read(self, dialogues: Collection[Dialogue]) -> None:
+        """Add the rewards of dialogues to those that are known."""
         prompts, answers = [], []
         for turns, answered in dialogues:
             # Everything before the last answer, as a chat template takes it.
@@ -129,7 +130,7 @@ class RewardJudge:
             prompts.append(messages[:-1])
             answers.append(answered[-1])
         scores, cut = self.model.score(prompts, answers), self.model.truncated(prompts, answers)
-        rewards.update(zip(dialogues, zip(scores, cut, strict=True), strict=True))
+        self.rewards.update(zip(dialogues, zip(scores, cut, strict=True), strict=True))
 
     def _judgement(self, first: tuple[float, bool], second: tuple[float, bool]) -> Judgement:
         margin = second[0] - first[0]

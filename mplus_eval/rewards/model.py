@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -26,6 +26,9 @@ SCALE_FILE = "reward_scale.json"
 # A tokenizer that knows no limit names a number too large for its own library.
 _LONGEST = 2**31 - 1
 
+_BATCH_TOKENS = {"cpu": 1024, "other": 32_768}
+"""Read at once, padding included. A processor is slower with more, which its caches don't hold."""
+
 Messages = Sequence[dict[str, str]]
 """A dialogue as a chat template takes it: each message with `role` and `content`."""
 
@@ -42,7 +45,6 @@ class RewardModel:
     directory: Path
     mean: float = 0.0
     deviation: float = 1.0
-    batch_size: int = 64
 
     @classmethod
     def load(
@@ -74,6 +76,8 @@ class RewardModel:
         if tokenizer.pad_token is None:
             lacks = "its tokenizer has no padding token; give a pad_token in tokenizer_config.json"
             raise SpecError([f"reward model {directory}: {lacks}"])
+        # Rows are sorted by their tokens before they are padded; the library would advise against it at every call.
+        tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True
         try:
             model = AutoModelForSequenceClassification.from_pretrained(directory, dtype=dtype, use_safetensors=True)
         except OSError as error:
@@ -94,29 +98,41 @@ class RewardModel:
     @torch.no_grad()
     def score(self, prompts: Sequence[Messages], answers: Sequence[str]) -> list[float]:
         """The reward of an answer to each prompt."""
-        texts = [self._text(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
-        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        raw = torch.zeros(len(texts))
-        for start in range(0, len(order), self.batch_size):
-            batch = order[start : start + self.batch_size]
-            encoded = self.tokenizer(
-                [texts[index] for index in batch], return_tensors="pt", padding=True, padding_side="right",
-                add_special_tokens=False, return_token_type_ids=False, truncation=True, max_length=self.max_length,
-            ).to(self.model.device)  # fmt: skip
+        rows = self._encoded(prompts, answers, truncation=True, max_length=self.max_length)
+        raw = torch.zeros(len(rows))
+        for batch in self._batches([len(row) for row in rows]):
+            encoded = self.tokenizer.pad(
+                {"input_ids": [rows[index] for index in batch]}, return_tensors="pt", padding_side="right"
+            ).to(self.model.device)
             raw[batch] = self.model(**encoded).logits[:, 0].float().cpu()
         return list(standardise(raw, self.mean, self.deviation).tolist())
 
     def truncated(self, prompts: Sequence[Messages], answers: Sequence[str]) -> list[bool]:
         """Whether each dialogue is longer than the model can read, and so loses its beginning."""
-        texts = [self._text(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
-        encoded = self.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"] if texts else []
-        return [len(ids) > self.max_length for ids in encoded]
+        return [len(row) > self.max_length for row in self._encoded(prompts, answers, verbose=False)]
 
     @property
     def max_length(self) -> int:
         """Tokens that the model can read: what its positions allow, or its tokenizer where that says less."""
         positions = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         return int(min(positions or _LONGEST, self.tokenizer.model_max_length, _LONGEST))
+
+    def _encoded(self, prompts: Sequence[Messages], answers: Sequence[str], **settings: Any) -> list[list[int]]:
+        """Each dialogue's tokens."""
+        texts = [self._text(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
+        return list(self.tokenizer(texts, add_special_tokens=False, **settings)["input_ids"]) if texts else []
+
+    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Numbers of rows that are read together, shorter ones first, so that little is padding."""
+        most = _BATCH_TOKENS["cpu" if self.model.device.type == "cpu" else "other"]
+        batch: list[int] = []
+        for index in sorted(range(len(lengths)), key=lambda index: lengths[index]):
+            if batch and (len(batch) + 1) * lengths[index] > most:
+                yield batch
+                batch = []
+            batch.append(index)
+        if batch:
+            yield batch
 
     def _text(self, prompt: Messages, answer: str) -> str:
         # The template puts a space before an answer, and the sampled text begins with it.

@@ -104,9 +104,13 @@ def test_a_dialogue_of_several_pairs_is_read_once(reward_model: Path, monkeypatc
     monkeypatch.setattr("mplus_eval.judges.reward._PAIRS_AT_ONCE", 2)
     pairings = [PairwiseItem(TALK, 1, ("base",), (text,)) for text in ("x", "y", "z")]
     seen: dict[int, Judgement] = {}
-    judgements = RewardJudge.load(reward_model).judge(pairings, seen.__setitem__)
+    judge = RewardJudge.load(reward_model)
+    judgements = judge.judge(pairings, seen.__setitem__)
     assert n_read == [3, 1]
     assert [seen[place] for place in range(3)] == judgements
+    # Of the next model's pairs the baseline's answer is known.
+    judge.judge([PairwiseItem(TALK, 1, ("base",), (text,)) for text in ("v", "z")])
+    assert n_read == [3, 1, 1]
 
 
 def test_no_pairs_are_no_judgements(reward_model: Path) -> None:

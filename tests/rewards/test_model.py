@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mplus_eval.errors import SpecError
-from mplus_eval.rewards.model import SCALE_FILE, RewardModel, standardise
+from mplus_eval.rewards.model import _BATCH_TOKENS, SCALE_FILE, RewardModel, standardise
 from tests.conftest import TinyModel
 from tests.tiny_models import CHAT_TEMPLATE
 
@@ -43,6 +43,27 @@ def test_rewards_do_not_depend_on_what_else_is_in_the_batch(reward_model: Path) 
     alone = [model.score([prompt], [answer])[0] for prompt, answer in zip(PROMPTS, ANSWERS, strict=True)]
     assert together == pytest.approx(alone, abs=1e-5)
     assert len(set(together)) == 3
+
+
+def test_batches_hold_so_many_tokens_with_their_padding(reward_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = RewardModel.load(reward_model)
+    whole = model.score(PROMPTS, ANSWERS)
+    lengths = sorted(len(row) for row in model._encoded(PROMPTS, ANSWERS))
+    read: list[tuple[int, ...]] = []
+
+    def noting(module: object, args: object, kwargs: dict[str, torch.Tensor]) -> None:
+        read.append(tuple(kwargs["input_ids"].shape))
+
+    model.model.register_forward_pre_hook(noting, with_kwargs=True)
+    monkeypatch.setitem(_BATCH_TOKENS, "cpu", 2 * lengths[1])
+    assert model.score(PROMPTS, ANSWERS) == pytest.approx(whole, abs=1e-5)
+    assert read == [(2, lengths[1]), (1, lengths[2])]
+    read.clear()
+    # A dialogue that is longer than a batch may be is read alone.
+    monkeypatch.setitem(_BATCH_TOKENS, "cpu", 1)
+    assert model.score(PROMPTS, ANSWERS) == pytest.approx(whole, abs=1e-5)
+    assert read == [(1, length) for length in lengths]
+    assert model.score([], []) == []
 
 
 def test_rewards_are_standardised_by_the_stored_scale(reward_model: Path) -> None:
