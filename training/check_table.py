@@ -27,7 +27,7 @@ def render(checked: CheckedRecipe) -> RenderableType:
         for cells, stage in zip(columns, checked.estimates, strict=True):
             cells |= _measured(checked.records.get(stage.name))
     for heading in columns[0]:
-        ends = heading in ("time", "all at once", "with checkpointing")
+        ends = heading in ("time", "measuring, GiB", "with checkpointing")
         table.add_row(heading, *(cells[heading] for cells in columns), end_section=ends)
     speed = checked.speed
     lines = [
@@ -38,7 +38,7 @@ def render(checked: CheckedRecipe) -> RenderableType:
         + ("those of rows as long as they are." if checked.lengths_known else "upper bounds too."),
     ]
     for stage in checked.estimates:
-        total = stage.memory.total
+        total = max(stage.memory.total, stage.memory.measuring)
         if speed.memory_gib is not None and total > speed.memory_gib:
             fits = f"{total:.1f} GiB may not fit into the {speed.memory_gib:.0f} GiB of one {speed.device}"
             lines.append(f"{stage.name}: {fits}")
@@ -69,6 +69,7 @@ def _cells(stage: StageEstimate) -> dict[str, str]:
         "generation": _gib(memory.generation),
         "program": _gib(memory.process),
         "all at once": _gib(memory.total),
+        "measuring, GiB": _gib(memory.measuring),
         "without checkpointing": _gib(memory.total - used + memory.activations),
         "with checkpointing": _gib(memory.total - used + memory.activations_checkpointed),
     }

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal
 from mplus_eval.training.memory import DeviceMemory, ParameterCount, memory_of, shape_of
 from mplus_eval.training.recipe import Optimisation, Recipe, RewardStage, RlhfStage
 from mplus_eval.training.speed import DeviceSpeed
-from mplus_eval.training.workload import MEASURED_AT_ONCE, RowLength, Workload, padded, workload_of
+from mplus_eval.training.workload import MEASURED_AT_ONCE, RowLength, Workload, n_judges, padded, workload_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -178,12 +178,9 @@ def _measuring_seconds(
         return 2 * parameters.body * read / speed.forward_per_second if read else None
     if not (prompts := lengths.get(CHECK_PROMPTS)):
         return None
-    longest = max((rlhf.max_new_tokens for rlhf in recipe.rlhf.values()), default=256)
-    new = len(prompts) * (recipe.check.max_new_tokens or longest)
+    new = len(prompts) * recipe.measured_tokens
     tokens = len(prompts) * padded([prompt.prompt for prompt in prompts], MEASURED_AT_ONCE) + new
-    n_judges = (2 if recipe.reward.referee else 1) if recipe.reward else 0
-    operations = (
-        3 * (2 * parameters.body * tokens + 2 * parameters.head * new) + n_judges * 2 * parameters.body * tokens
-    )
+    judged = n_judges(recipe, settings) * 2 * parameters.body * tokens
+    operations = 3 * (2 * parameters.body * tokens + 2 * parameters.head * new) + judged
     n_saved = settings.steps // settings.save_every if settings.steps and settings.save_every else 1
     return (n_saved + is_first) * operations / speed.forward_per_second

@@ -2,6 +2,8 @@
 
 memory       weights + gradients + two moments of AdamW + reference + reward models + activations + logits
              + generation + the process itself, where it is counted
+measuring    what was trained and its base + the reward models that judge + a checkpoint's file while it is read, or
+             answers while they are sampled, or logits of both while the KL is taken, + the process itself
 activations  Korthikanti et al. (2205.05198), section 4.1, for gated feed-forward parts and grouped keys, and for
              attention that keeps no scores (torch's scaled_dot_product_attention); in bfloat16 with what norms and
              adapters keep in float32, which on Gemma 3 270M is most of it
@@ -16,7 +18,7 @@ from mplus_eval.training.next_tokens import VALUES_AT_ONCE
 from mplus_eval.training.recipe import Optimisation, Recipe, RewardStage, RlhfStage
 from mplus_eval.training.speed import CPU, GIB, DeviceSpeed
 from mplus_eval.training.trl_private import GPU_PLACES, GPU_WORDS, PLACES, WORDS
-from mplus_eval.training.workload import FLOAT32_BYTES, Workload
+from mplus_eval.training.workload import FLOAT32_BYTES, MEASURED_AT_ONCE, Workload, n_judges
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -40,11 +42,13 @@ class DeviceMemory:
     logits: float
     generation: float
     process: float
+    measuring: float
+    """All of it while a checkpoint is measured, when nothing of the training is held any more."""
     checkpointing: bool
 
     @property
     def total(self) -> float:
-        """All of it at once, an upper bound."""
+        """All of it at once while the stage trains, an upper bound."""
         activations = self.activations_checkpointed if self.checkpointing else self.activations
         states = self.weights + self.gradients + self.moments + self.reference + self.reward_models
         return states + activations + self.logits + self.generation + self.process
@@ -96,6 +100,7 @@ def memory_of(
         speed: of one device; vLLM takes a share of its memory.
     """
     number_bytes = workload.number_bytes
+    computed_bytes = parameters.model * number_bytes
     shards = recipe.n_processes if recipe.launch.accelerate else 1
     adapters = parameters.trained if recipe.lora else 0
     frozen_bytes = number_bytes if recipe.lora else FLOAT32_BYTES
@@ -107,7 +112,7 @@ def memory_of(
         reference = parameters.model * FLOAT32_BYTES if settings.kl.coefficient and not recipe.lora else 0
         generation = _generation_bytes(settings, workload, shape, speed)
     # The base of the replay is whole in every process.
-    replay_base = parameters.model * number_bytes if workload.replayed_tokens and not recipe.lora else 0
+    replay_base = computed_bytes if workload.replayed_tokens and not recipe.lora else 0
     plain, checkpointed = (
         activation_bytes(
             shape, workload.tokens, number_bytes, adapters=recipe.lora is not None, checkpointing=checkpointing
@@ -115,6 +120,8 @@ def memory_of(
         for checkpointing in (False, True)
     )
     on_processor = speed.device == CPU
+    process = _PROCESS if on_processor else 0.0
+    measuring = _measuring_bytes(recipe, settings, workload, shape, parameters.model, on_processor=on_processor)
     logits = 0 if isinstance(settings, RewardStage) else logits_bytes(shape, workload, on_processor=on_processor)
     return DeviceMemory(
         weights=weights / shards / GIB,
@@ -122,12 +129,13 @@ def memory_of(
         moments=_ADAM_MOMENTS * parameters.trained * FLOAT32_BYTES / shards / GIB,
         reference=(reference / shards + replay_base) / GIB,
         # Every process scores its own answers, so each has the reward models whole.
-        reward_models=workload.n_reward_models * parameters.model * number_bytes / GIB,
+        reward_models=workload.n_reward_models * computed_bytes / GIB,
         activations=plain / GIB,
         activations_checkpointed=checkpointed / GIB,
         logits=logits / GIB,
         generation=generation / GIB,
-        process=_PROCESS if on_processor else 0.0,
+        process=process,
+        measuring=process + measuring / GIB,
         checkpointing=settings.gradient_checkpointing,
     )
 
@@ -195,6 +203,34 @@ def _generation_bytes(settings: RlhfStage, workload: Workload, shape: DecoderSha
             return 0.0
         return float(settings.trl.get("vllm_gpu_memory_utilization", 0.3)) * speed.memory_gib * GIB
     n_answers = settings.batches_at_once * settings.batch_size
-    cache = n_answers * workload.longest_row * shape.layers * 2 * shape.keys * workload.number_bytes
-    # The next tokens' logits, and as probabilities twice.
-    return cache + n_answers * shape.vocabulary * (workload.number_bytes + 2 * FLOAT32_BYTES)
+    return _sampling_bytes(n_answers, workload.longest_row, shape, workload.number_bytes)
+
+
+def _sampling_bytes(n_answers: int, longest: int, shape: DecoderShape, n_bytes: int) -> int:
+    """Keys and values of answers that are made at once, and the next tokens' logits, as probabilities twice."""
+    cache = longest * shape.layers * 2 * shape.keys * n_bytes
+    return n_answers * (cache + shape.vocabulary * (n_bytes + 2 * FLOAT32_BYTES))
+
+
+def _measuring_bytes(
+    recipe: Recipe,
+    settings: Optimisation,
+    workload: Workload,
+    shape: DecoderShape,
+    n_weights: int,
+    *,
+    on_processor: bool,
+) -> int:
+    """What is held when a checkpoint is measured; on a processor its file too while it is read.
+
+    The file is taken to be in the recipe's precision.
+    """
+    model = n_weights * workload.number_bytes
+    file = model if on_processor else 0
+    if isinstance(settings, RewardStage):
+        return model + file
+    longest = recipe.longest_prompt + recipe.measured_tokens
+    sampling = _sampling_bytes(MEASURED_AT_ONCE, longest, shape, workload.number_bytes)
+    # Of either model the logits, their logarithms and what they are multiplied to.
+    logits = 2 * 3 * FLOAT32_BYTES * min(VALUES_AT_ONCE, MEASURED_AT_ONCE * longest * shape.vocabulary)
+    return (2 + n_judges(recipe, settings)) * model + max(file, sampling, logits)

@@ -185,12 +185,11 @@ def _measured(run: TrainingRun, stage: Stage, record: TrainingRecord) -> Trainin
         return record.model_copy(update={"quality": quality})
     if not data.check_prompts:
         return record
-    longest = max((rlhf.max_new_tokens for rlhf in recipe.rlhf.values()), default=256)
     measurement = Measurement(
         tokenizer=data.tokenizer,
         prompts=[[message.as_dict() for message in prompt.messages] for prompt in data.check_prompts],
         texts=data.texts,
-        max_new_tokens=recipe.check.max_new_tokens or longest,
+        max_new_tokens=recipe.measured_tokens,
         seed=recipe.seed,
         rewards=rewards_of(stage.name, recipe, data, run.stages, run.device),
         measures={name: load_function(path) for name, path in recipe.check.measures.items()},

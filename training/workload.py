@@ -83,6 +83,17 @@ def workload_of(recipe: Recipe, settings: Optimisation, lengths: Sequence[RowLen
     )
 
 
+def n_judges(recipe: Recipe, settings: Optimisation) -> int:
+    """Reward models that read the answers of a language model's checkpoint: those it was trained by, and the referee.
+
+    A supervised one is looked at with the recipe's own reward model.
+    """
+    parts = settings.rewards.values() if isinstance(settings, RlhfStage) else ()
+    own = 1 if recipe.reward else 0
+    referee = 1 if recipe.reward and recipe.reward.referee else 0
+    return (sum(part.kind == "model" for part in parts) if parts else own) + referee
+
+
 def padded(lengths: Sequence[int], size: int) -> float:
     """Tokens of a row when rows are shuffled into batches and padded to the longest of their batch, in the mean.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -41,3 +42,12 @@ def test_a_stage_that_does_not_fit_is_said() -> None:
     )
     assert "plus:" in shown(result)
     assert "may not fit" in " ".join(shown(result).split())
+
+
+def test_what_measuring_holds_is_said_and_must_fit_too() -> None:
+    result = check_recipe(small(), look_at_data=False)
+    assert "measuring, GiB" in shown(result)
+    stages = [replace(each, memory=replace(each.memory, measuring=9.0)) for each in result.estimates]
+    speed = replace(result.speed, memory_gib=8.0)
+    text = " ".join(shown(replace(result, estimates=tuple(stages), speed=speed)).split())
+    assert "plus: 9.0 GiB may not fit into the 8 GiB of one CPU" in text

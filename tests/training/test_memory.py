@@ -10,7 +10,7 @@ from mplus_eval.training.memory import activation_bytes, logits_bytes, shape_of
 from mplus_eval.training.next_tokens import VALUES_AT_ONCE
 from mplus_eval.training.speed import GIB
 from mplus_eval.training.workload import workload_of
-from tests.training.tiny_recipe import PARAMETERS, SHAPE, SPEED, estimates, recipe, rlhf, tiny
+from tests.training.tiny_recipe import PARAMETERS, REWARD_PARAMETERS, SHAPE, SPEED, estimates, recipe, rlhf, tiny
 
 
 def test_the_shape_is_read_from_the_configuration() -> None:
@@ -86,3 +86,24 @@ def test_the_program_counts_where_memory_is_the_machines() -> None:
     on_processor = replace(SPEED, device="CPU")
     assert estimates(speed=on_processor)["sft"].memory.process == 1.5
     assert estimates()["sft"].memory.process == 0.0
+
+
+def test_measuring_holds_the_checkpoint_its_base_and_the_judges_and_of_training_nothing() -> None:
+    # Of 32 answers of 10 tokens a slice of logits is all: 10,240 of either model, three times.
+    logits = 2 * 3 * 4 * 32 * 10 * 32
+    for name in ("sft", "plus"):
+        assert estimates()[name].memory.measuring * GIB == pytest.approx(4 * 4 * PARAMETERS + logits)
+    without = estimates(reward={"learning_rate": 1, "batch_size": 2})["sft"].memory
+    assert without.measuring * GIB == pytest.approx(3 * 4 * PARAMETERS + logits)
+    halved = estimates(dtype="bfloat16")["sft"].memory
+    assert halved.measuring * GIB == pytest.approx(4 * 2 * PARAMETERS + logits)
+    # 40 tokens of an answer, behind 5 of a prompt.
+    longer = estimates(check={"max_new_tokens": 40})["sft"].memory
+    assert longer.measuring * GIB == pytest.approx(4 * 4 * PARAMETERS + logits * 4.5)
+
+
+def test_a_reward_model_is_measured_alone() -> None:
+    on_gpu, on_processor = (estimates(speed=speed)["reward"].memory for speed in (SPEED, replace(SPEED, device="CPU")))
+    assert on_gpu.measuring * GIB == pytest.approx(4 * REWARD_PARAMETERS)
+    # There its file counts while it is read.
+    assert (on_processor.measuring - 1.5) * GIB == pytest.approx(2 * 4 * REWARD_PARAMETERS)

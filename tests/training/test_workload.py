@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mplus_eval.training.workload import RowLength, Workload, padded, workload_of
-from tests.training.tiny_recipe import recipe
+from mplus_eval.training.workload import RowLength, Workload, n_judges, padded, workload_of
+from tests.training.tiny_recipe import recipe, rlhf
 
 
 def test_rows_are_as_long_as_they_may_be_and_a_pair_has_two_sides() -> None:
@@ -27,6 +27,16 @@ def test_rows_are_as_long_as_they_are_where_that_is_known() -> None:
     # 8 answers at once to 4 prompts; the longest of each 4 is 4 tokens.
     found = workload_of(asked, asked.settings_of("plus"), [RowLength(4, 4)] * 8)
     assert (found.expected_tokens, found.expected_places, found.prompt_tokens) == (4 * 9, 4 * 5, 4 * 4)
+
+
+def test_answers_are_judged_by_what_they_were_trained_by_and_by_the_referee() -> None:
+    asked = recipe()
+    assert (n_judges(asked, asked.settings_of("sft")), n_judges(asked, asked.settings_of("plus"))) == (2, 2)
+    parts = {"length": {"kind": "function", "source": "m:f"}, "a": {"source": "/a"}, "b": {"source": "/b"}}
+    two = recipe(**rlhf(rewards=parts), reward={"learning_rate": 1, "batch_size": 2})
+    assert (n_judges(two, two.settings_of("sft")), n_judges(two, two.settings_of("plus"))) == (1, 2)
+    none = recipe(**rlhf(rewards={"length": parts["length"]}), reward=None)
+    assert (n_judges(none, none.settings_of("sft")), n_judges(none, none.settings_of("plus"))) == (0, 0)
 
 
 def test_a_row_is_padded_to_the_longest_of_its_batch() -> None:

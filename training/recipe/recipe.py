@@ -161,6 +161,11 @@ class Recipe(Fields):
         return self.max_length - max((stage.max_new_tokens for stage in self.rlhf.values()), default=0)
 
     @property
+    def measured_tokens(self) -> int:
+        """Tokens of an answer, at most, when checkpoints are measured: the same for all of them."""
+        return self.check.max_new_tokens or max((stage.max_new_tokens for stage in self.rlhf.values()), default=256)
+
+    @property
     def stop_strings(self) -> tuple[str, ...]:
         """Those of all models of rlhf: what ends answers in training ends everybody's when they are measured."""
         return tuple(dict.fromkeys(stop for stage in self.rlhf.values() for stop in stage.termination.stop_strings))
