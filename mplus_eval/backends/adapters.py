@@ -52,6 +52,11 @@ def with_adapter(model: PreTrainedModel, adapter: Path) -> PeftModel:
                 f"{adapter} does not fit its base: tensors that its adapter_config.json promises are not in its file "
                 "under these names; it was trained on another class or with other target modules"
             )
+    # Frozen weights torch copies once for every row where the last of several states is multiplied with them on a
+    # processor, as transformers' `generate` does: of a vocabulary of 262,144, gigabytes for each token.
+    head = getattr(adapted.get_output_embeddings(), "weight", None)
+    if head is not None and head.is_floating_point():
+        head.requires_grad_(True)
     # HFLM ties what it has loaded once more, which peft's own tables do not survive.
     vars(adapted)["tie_weights"] = lambda: None
     return adapted

@@ -170,9 +170,9 @@ def _tolerance(model: PreTrainedModel, requests: Sequence[Request], plain: Seque
     with it. Over families, right tiers were measured at 8e-6 and less, wrong ones at 0.02 and more.
 
     bfloat16 and float16: rounding hides small errors, so that only a gross one is found. Right tiers were measured at
-    0.37 and 0.1 and less, wrong ones (a tree for Llama 4 and Falcon-H1) at 2.6 and more: 0.5 and 0.25 are accepted; or
-    four times what plain forwards differ by between a batch and each request alone, where a model rounds worse than
-    that. A quantised model counts as bfloat16.
+    0.51 (an adapter on Gemma 3 270M) and 0.1 and less, wrong ones (a tree for Llama 4 and Falcon-H1) at 2.6 and more: 1
+    and 0.25 are accepted; or four times what plain forwards differ by between a batch and each request alone, where a
+    model rounds worse than that. A quantised model counts as bfloat16.
     """
     tokens = sum(len(request.targets) for request in requests)
     dtype = "quantized" if getattr(model, "is_quantized", False) else str(model.dtype).removeprefix("torch.")
@@ -189,7 +189,7 @@ def accepted(dtype: str, *, mean: float, noise: float) -> float:
     scale = max(1.0, -mean / 20)
     if dtype in ("float32", "float64"):
         return 2e-4 * scale
-    return max((0.25 if dtype == "float16" else 0.5) * scale, 4 * noise)
+    return max((0.25 if dtype == "float16" else 1.0) * scale, 4 * noise)
 
 
 def _told(error: Exception) -> str:

@@ -166,3 +166,18 @@ def test_a_pickled_adapter_answers_the_same(tiny_model: TinyModel, tmp_path: Pat
     assert json.loads((pickled / "adapter_config.json").read_text())["peft_type"] == "LORA"
     expected = log_probabilities(load(adapter).respond(choices()))
     assert log_probabilities(load(pickled, allow_bin=True).respond(choices())) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_heads_weights_are_not_copied_for_each_row(base: Path, tmp_path: Path) -> None:
+    """As torch copies frozen ones where a slice of the states is multiplied with them: gigabytes of a real vocabulary."""
+    from torch.profiler import ProfilerActivity, profile
+
+    adapter, _ = adapted(base, tmp_path)
+    model: Any = load(adapter).opened.model
+    head, states = model.get_output_embeddings(), torch.randn(3, 5, model.config.hidden_size)
+    with torch.inference_mode(), profile(activities=[ProfilerActivity.CPU]) as products:
+        head(states[:, -1:])
+    names = {event.key for event in products.key_averages()}
+    assert "aten::mm" in names
+    assert "aten::bmm" not in names
+    assert not any(parameter.requires_grad for name, parameter in model.named_parameters() if "layers" in name)
