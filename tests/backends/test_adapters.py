@@ -169,7 +169,7 @@ def test_a_pickled_adapter_answers_the_same(tiny_model: TinyModel, tmp_path: Pat
 
 
 def test_the_heads_weights_are_not_copied_for_each_row(base: Path, tmp_path: Path) -> None:
-    """As torch copies frozen ones where a slice of the states is multiplied with them: gigabytes of a real vocabulary."""
+    """As torch copies frozen ones where a slice of the states is multiplied with them."""
     from torch.profiler import ProfilerActivity, profile
 
     adapter, _ = adapted(base, tmp_path)
