@@ -12,7 +12,7 @@ from transformers import AttentionInterface
 
 from mplus_eval.inference import attention, self_check
 from mplus_eval.inference.budget import Budget
-from mplus_eval.inference.self_check import Tier, choose_tier, difference, made_up_requests, scorer_of
+from mplus_eval.inference.self_check import Tier, accepted, choose_tier, difference, made_up_requests, scorer_of
 from mplus_eval.inference.shared_prefix import SharedPrefixScorer
 from mplus_eval.inference.tree import Request
 from mplus_eval.inference.tree_scorer import TreeScorer
@@ -192,6 +192,18 @@ def test_large_log_probabilities_are_allowed_more_rounding(llama: Any) -> None:
     tier = choose_tier(sharp, LONGEST)
     assert tier.name == "tree"
     assert tier.tolerance > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("dtype", "right", "wrong"), [("float32", 8e-6, 0.02), ("bfloat16", 0.51, 2.6), ("float16", 0.1, 2.6)]
+)
+def test_what_is_accepted_lies_between_right_and_wrong_tiers_as_they_were_measured(
+    dtype: str, right: float, wrong: float
+) -> None:
+    assert right < accepted(dtype, mean=-15.0, noise=0.0) < wrong
+    # A model whose plain forwards differ from batch to batch is allowed four times that, in half precision.
+    rough = accepted(dtype, mean=-15.0, noise=0.6)
+    assert rough == (accepted(dtype, mean=-15.0, noise=0.0) if dtype == "float32" else 2.4)
 
 
 def test_the_scorer_of_each_tier(llama: Any) -> None:
