@@ -19,6 +19,7 @@ Exit code 1 when log-probabilities or frozen answers differ.
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import random
 import sys
@@ -84,7 +85,8 @@ def log_probabilities(model: Any, sizes: Sizes) -> bool:
     """TRL's head, as it is and in our tiles."""
     import torch
     import trl.kernels.chunked_logprob as kernel
-    import trl.trainer.utils as head
+
+    head: Any = importlib.import_module("trl.trainer.utils")
 
     from mplus_eval.training.trl_private import fit_head_to_processor
 

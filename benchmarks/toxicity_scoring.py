@@ -106,8 +106,9 @@ def random_checkpoint(directory: Path, seed: int) -> Path:
     tokenizer.save_pretrained(directory)
     config = BertConfig(
         vocab_size=len(tokenizer), hidden_size=256, num_hidden_layers=6, num_attention_heads=4, intermediate_size=1024,
-        initializer_range=0.1, num_labels=len(CLASSES),
+        initializer_range=0.1,
     )  # fmt: skip
+    config.num_labels = len(CLASSES)
     config.save_pretrained(directory)
     torch.manual_seed(seed)
     arch = {

@@ -39,14 +39,12 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 from trl import RLOOConfig, RLOOTrainer
 
-from mplus_eval.rewards.model import RewardModel
+from mplus_eval.rewards.model import token_batches
 from mplus_eval.training.recipe import Recipe, load_recipe
 from mplus_eval.training.train import train
 from mplus_eval.training.training_data import TrainingData, gather
 
 GOAL = 1.10
-BATCH = RewardModel.batch_size
-"""Texts that the reward model reads at once."""
 
 
 @dataclass(frozen=True)
@@ -166,14 +164,13 @@ def plain_reward(directory: Path, tokenizer: Any) -> Callable[..., list[float]]:
             )
             for prompt, completion in zip(prompts, completions, strict=True)
         ]
-        # In the batches that `train` reads: on some processors a row's neighbours change its last digit.
-        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        rows = tokenizer(texts, add_special_tokens=False)["input_ids"]
         raw = torch.zeros(len(texts))
-        for batch in (order[start : start + BATCH] for start in range(0, len(order), BATCH)):
-            encoded = tokenizer(
-                [texts[index] for index in batch], return_tensors="pt", padding=True, padding_side="right",
-                add_special_tokens=False, return_token_type_ids=False,
-            )  # fmt: skip
+        # In the batches that `train` reads: on some processors a row's neighbours change its last digit.
+        for batch in token_batches([len(row) for row in rows], "cpu"):
+            encoded = tokenizer.pad(
+                {"input_ids": [rows[index] for index in batch]}, return_tensors="pt", padding_side="right"
+            )
             with torch.no_grad():
                 raw[batch] = model(**encoded).logits[:, 0]
         return ((raw - scale["mean"]) / scale["deviation"]).tolist()  # type: ignore[no-any-return]

@@ -72,7 +72,7 @@ def compare(task: LoadedTask, limit: Limit | None, ours: Backend, theirs: HFLM) 
         requests = build_requests(subtask, None, numbers=numbers, chat=False)
         answered = [generate(subtask, requests, backend, lambda _n: None) for backend in (ours, other)]
         scores = [_metrics(task, subtask, answers, numbers) for answers in answered]
-        tied = _hold(differences, subtask, requests, *answered, theirs)
+        tied = _hold(differences, subtask, requests, answered[0], answered[1], theirs)
         differences.scores += sum(scores[0][item] != value for item, value in scores[1].items() if item not in tied)
     return differences
 

@@ -100,7 +100,7 @@ class RewardModel:
         """The reward of an answer to each prompt."""
         rows = self._encoded(prompts, answers, truncation=True, max_length=self.max_length)
         raw = torch.zeros(len(rows))
-        for batch in self._batches([len(row) for row in rows]):
+        for batch in token_batches([len(row) for row in rows], self.model.device.type):
             encoded = self.tokenizer.pad(
                 {"input_ids": [rows[index] for index in batch]}, return_tensors="pt", padding_side="right"
             ).to(self.model.device)
@@ -122,22 +122,28 @@ class RewardModel:
         texts = [self._text(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
         return list(self.tokenizer(texts, add_special_tokens=False, **settings)["input_ids"]) if texts else []
 
-    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Numbers of rows that are read together, shorter ones first, so that little is padding."""
-        most = _BATCH_TOKENS["cpu" if self.model.device.type == "cpu" else "other"]
-        batch: list[int] = []
-        for index in sorted(range(len(lengths)), key=lambda index: lengths[index]):
-            if batch and (len(batch) + 1) * lengths[index] > most:
-                yield batch
-                batch = []
-            batch.append(index)
-        if batch:
-            yield batch
-
     def _text(self, prompt: Messages, answer: str) -> str:
         # The template puts a space before an answer, and the sampled text begins with it.
         messages = [*prompt, {"role": "assistant", "content": answer.strip()}]
         return str(self.tokenizer.apply_chat_template(messages, tokenize=False))
+
+
+def token_batches(lengths: Sequence[int], device: str) -> Iterator[list[int]]:
+    """Numbers of rows that are read together, shorter ones first, so that little is padding.
+
+    Args:
+        lengths: tokens of each row. A row longer than a batch is read alone.
+        device: type of the device that reads, such as `cpu`.
+    """
+    most = _BATCH_TOKENS["cpu" if device == "cpu" else "other"]
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda index: lengths[index]):
+        if batch and (len(batch) + 1) * lengths[index] > most:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
 
 
 def _scale(directory: Path) -> tuple[float, float]:
