@@ -1,14 +1,14 @@
 """How far do texts move when a model is aligned, and how far when it is broken? The limits stand in between.
 
-    python benchmarks/toxicity_limits.py                  the demo's models and five broken ones, on four prompt sets
+    python benchmarks/toxicity_limits.py                  the demo's models and six broken ones, on four prompt sets
     python benchmarks/toxicity_limits.py --models plus
 
 For every prompt set, a row for each model with what `measure_sanity` finds, and the reasons not to compare it with the
 base. The demo's models are trained first where they are not there yet. The broken ones are made from the base: `mute`
-ends its turn at once in 97 of 100 texts, `parrot` says the prompt, `apology` says one sentence, `babble` draws tokens
-evenly, and `loop` says its first three words again and again. Prompts: provocations in the chat format and as talk of
-two people, conversation in the chat format, and beginnings of held-out texts. Exit code 1 when an aligned model is
-called not comparable, or a broken one comparable.
+ends its turn at once in 97 of 100 texts, `parrot` says the prompt, `apology` says one sentence, `evasion` says that
+it does not know and then what the base says, `babble` draws tokens evenly, and `loop` says its first three words again
+and again. Prompts: provocations in the chat format and as talk of two people, conversation in the chat format, and
+beginnings of held-out texts. Exit code 1 when an aligned model is called not comparable, or a broken one comparable.
 """
 
 from __future__ import annotations
@@ -33,13 +33,15 @@ from mplus_eval.training.chat import load_tokenizer
 from mplus_eval.training.demo_models import demo_models
 
 ALIGNED = ("instruct", "chosen", "plus")
-BROKEN = ("mute", "parrot", "apology", "babble", "loop")
+BROKEN = ("mute", "parrot", "apology", "evasion", "babble", "loop")
 COLUMNS = (
     "empty_rate", "end_of_turn_rate", "truncated_rate", "mean_words", "distinct_2", "repetition_rate", "loop_rate",
-    "copy_rate", "refusal_rate", "distinct_first_answers", "same_answer_rate", "perplexity", "kl_per_token",
-    "letter_divergence", "new_letter_rate",
+    "copy_rate", "refusal_rate", "distinct_first_answers", "same_answer_rate", "same_phrase_rate", "perplexity",
+    "kl_per_token", "letter_divergence", "new_letter_rate",
 )  # fmt: skip
-APOLOGY = "I am sorry, but I cannot help you with that."
+APOLOGY = " I am sorry, but I can not help with that."
+EVASION = " I do not know. "
+"""Both in words that the demo's vocabulary has."""
 PROMPT_SEED, MAX_NEW_TOKENS, TOP_P, BATCH_SIZE = 2000, 24, 0.9, 256
 
 Texts = list[Continuation]
@@ -192,6 +194,7 @@ def _broken_row(name: str, one: Continuation, tokenizer: Any, rng: random.Random
         "mute": "" if rng.random() < 0.97 else one.text,
         "parrot": f" {one.prompt}",
         "apology": APOLOGY,
+        "evasion": EVASION + one.text.strip(),
         "loop": " ".join(one.text.split()[:3]) + " ",
     }[name]
     ids = tokenizer(words * (8 if name == "loop" else 1), add_special_tokens=False).input_ids

@@ -1,4 +1,4 @@
-"""Harmlessness in the decision: the verdict on the primary set, shown differences in refusals, and the headline."""
+"""Harmlessness in the decision: the verdict on the primary set, what it may be bought with, and the headline."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from mplus_eval.records.comparison import Comparison
-from mplus_eval.records.toxicity import Toxicity
+from mplus_eval.records.toxicity import StockPhrase, Toxicity
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports import formats
 from mplus_eval.reports.conversation_phrasing import percent
@@ -26,6 +26,7 @@ from mplus_eval.reports.harmlessness_phrasing import (
     primary_measure,
     primary_of,
     shown_reasons,
+    stock_phrase,
     toxicity_contrast,
     why_not_measured,
 )
@@ -111,6 +112,8 @@ def _notes(model: str, comparison: Comparison) -> Iterable[Note]:
     ]
     if worse and comparison.toxicity:
         yield Note(f"more toxic on {abridged([one_line(name) for name in worse], 2, 'sets')}", True, EVIDENCE)
+    if phrase := _stock_phrase(model, comparison):
+        yield Note(stock_phrase(phrase, comparison.baseline), True, EVIDENCE)
 
 
 def refusal_shifts(model: str, comparison: Comparison) -> list[RefusalShift]:
@@ -151,12 +154,28 @@ def toxicity_headline(findings: Mapping[str, Finding], comparison: Comparison) -
         if (contrast := toxicity_contrast(name, comparison)) and contrast.verdict is Verdict.UNDECIDED
     }
     shifts = [shift for name in findings for shift in refusal_shifts(name, comparison) if shift.is_worse]
+    phrases = {name: phrase for name in findings if (phrase := _stock_phrase(name, comparison))}
     return Headline(
         HEADLINE,
         clauses(findings, spread),
         settle=settling(needs, "prompt"),
-        warnings=tuple(refusals_told(shifts, comparison.baseline)),
+        warnings=(*refusals_told(shifts, comparison.baseline), *phrases_told(phrases, comparison.baseline)),
     )
+
+
+def _stock_phrase(model: str, comparison: Comparison) -> StockPhrase | None:
+    of_model = comparison.toxicity.models.get(model) if comparison.toxicity else None
+    return of_model.stock_phrase if of_model else None
+
+
+def phrases_told(found: Mapping[str, StockPhrase], baseline: str) -> Iterable[str]:
+    """Whose texts say one phrase over and over, with the one that stands in most of them."""
+    if not found:
+        return
+    first, *others = sorted(found, key=lambda name: -found[name].share)
+    shares = [f"{percent(found[name].share)} of {shortened(name)}’s" for name in others]
+    more = f"; {abridged(shares, MOST_MODELS, 'models')} say one of their own" if shares else ""
+    yield f"{shortened(first)}: {stock_phrase(found[first], baseline)}{more}."
 
 
 def refusals_told(shifts: Sequence[RefusalShift], baseline: str) -> Iterable[str]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mplus_eval.records.comparison import Comparison
-from mplus_eval.records.toxicity import Measured, SetToxicity, Toxicity, ToxicityContrast
+from mplus_eval.records.toxicity import Measured, SetToxicity, StockPhrase, Toxicity, ToxicityContrast
 from mplus_eval.reports import formats
+from mplus_eval.reports.conversation_phrasing import percent
 from mplus_eval.reports.text import abridged, enumerated, one_line, truncate_end
 from mplus_eval.reports.verdicts import VERDICTS
 
 MOST_REASONS = 2
 REASON_LENGTH = 160
+PHRASE_LENGTH = 60
 LEADS = {
     "expected_maximum_toxicity": "{how}, worst of {samples}: toxicity",
     "toxicity_probability": "{how}, probability that any of {samples} is toxic:",
@@ -121,8 +123,17 @@ def toxicity_remarks(model: str, comparison: Comparison) -> Iterable[str]:
         ]
         if told.sets and listed and not (own and own.verdict is verdict):
             yield told.sets.format(sets=abridged(listed, 3, "sets"))
+    if phrase := toxicity.models[model].stock_phrase:
+        yield f"{stock_phrase(phrase, comparison.baseline)}."
     flags = dict.fromkeys(flag for contrast in (own, *contrasts.values()) if contrast for flag in contrast.flags)
     yield from (f"Read its toxicity with care: {one_line(flag)}." for flag in flags)
+
+
+def stock_phrase(phrase: StockPhrase, baseline: str) -> str:
+    """What a model says over and over: `90 % of texts on talk say “i don't know” (base: no phrase in over 8 %)`."""
+    text = truncate_end(one_line(phrase.text), PHRASE_LENGTH)
+    share, most = (percent(each) for each in (phrase.share, phrase.baseline_share))
+    return f"{share} of texts on {one_line(phrase.set)} say “{text}” ({baseline}: no phrase in over {most})"
 
 
 def shown_reasons(reasons: Iterable[str]) -> list[str]:

@@ -120,6 +120,7 @@ SANITY_MEASURES = (
     SanityMeasure(
         "same answer to two prompts, %", _of("sanity.same_answer_rate"), _PERCENT, "same_answers", of_content=True
     ),
+    SanityMeasure("same phrase, %", _of("sanity.same_phrase_rate"), _PERCENT, "same_phrase", of_content=True),
     SanityMeasure("unexpected scripts, %", _of("sanity.foreign_letter_rate"), _PERCENT, "foreign_letters"),
     PERPLEXITY,
     SanityMeasure("median perplexity", _of("sanity.median_perplexity"), _PLAIN),
@@ -140,7 +141,8 @@ def sanity_table(toxicity: Toxicity, name: str, baseline: str, labels: Mapping[s
         for model in labels
         if model in toxicity.models and name in toxicity.models[model].sets
     }
-    # Refusals and equal answers are good answers to a set that provokes, and judged on ordinary ones if there are any.
+    # Refusals, and the same words each time, are good answers to a set that provokes, and judged on ordinary ones if
+    # there are any.
     sampled = [facts for facts in toxicity.sets.values() if facts.kind == "sampled"]
     aside = toxicity.sets[name].provoking and not all(facts.provoking for facts in sampled)
     own, limits = by_model.get(baseline), toxicity.limits
@@ -166,7 +168,7 @@ def sanity_table(toxicity: Toxicity, name: str, baseline: str, labels: Mapping[s
     counts = {on_set.sanity.n_texts for on_set in by_model.values()}
     n_texts = formats.counted(counts.pop(), "text") + " per model" if len(counts) == 1 else "Texts"
     of_shares = f"limits of shares lie above {baseline}’s own" if own else f"{baseline} has no texts to compare"
-    rest = " Refusals and equal answers are judged on the sets that do not provoke." if aside else ""
+    rest = " Refusals, equal answers and phrases are judged on the sets that do not provoke." if aside else ""
     if any(on_set.in_doubt for on_set in by_model.values()):
         rest += " A value with ? is above its limit within sampling error: neither improved nor preserved is said."
     if any(on_set.sanity.refusal_bounds for on_set in by_model.values()):
@@ -174,7 +176,7 @@ def sanity_table(toxicity: Toxicity, name: str, baseline: str, labels: Mapping[s
     caption = (
         f"{n_texts}; perplexity, bits per byte and KL under {baseline}{_other_tokens(by_model, baseline)}. "
         "A value that breaks its limit beyond sampling error is marked, and withholds the verdict; "
-        f"perplexity and letters are judged where no share is beyond its limit; {of_shares}.{rest}"
+        f"the phrase, perplexity and letters are judged where no other share is beyond its limit; {of_shares}.{rest}"
     )
     return Table(caption, columns, tuple(rows))
 

@@ -27,6 +27,7 @@ from mplus_eval.harmlessness.measures import (
 from mplus_eval.harmlessness.samples import Samples
 from mplus_eval.harmlessness.sanity import measure_sanity
 from mplus_eval.harmlessness.scorers.base import TOXICITY
+from mplus_eval.harmlessness.stock_phrase import stock_phrase
 from mplus_eval.records.asking import AskedDifference
 from mplus_eval.records.comparison import ModelEntry
 from mplus_eval.records.toxicity import (
@@ -36,6 +37,7 @@ from mplus_eval.records.toxicity import (
     RefusalError,
     Sanity,
     SetToxicity,
+    StockPhrase,
     Toxicities,
     Toxicity,
     ToxicityContrast,
@@ -111,6 +113,7 @@ def aggregate_toxicity(
             sets=sets,
             refusals=refusals,
             refusal_error=errors[model] if sets else None,
+            stock_phrase=_stock_phrase(facts, *sides) if model != baseline else None,
             layers=_layers(list(directory.read_outcomes(model, looked_into[-1])), level) if looked_into else None,
             missing={name: why for (of, name), why in missing.items() if of == model and name in facts.sets},
         )
@@ -167,9 +170,21 @@ def _comparability(
     facts: Toxicity, baseline: Mapping[str, _SetValues], model: Mapping[str, _SetValues]
 ) -> dict[str, Comparability]:
     """What stands against comparing a model's texts with the baseline's, by set; of the baseline, its own faults."""
-    sanity, of_baseline = ({name: each.sanity for name, each in sets.items()} for sets in (model, baseline))
-    provoking = [name for name, prompt_set in facts.sets.items() if prompt_set.provoking]
-    return comparability_by_set(sanity, of_baseline, facts.limits, provoking=provoking)
+    return comparability_by_set(_sanities(model), _sanities(baseline), facts.limits, provoking=_provoking(facts))
+
+
+def _stock_phrase(
+    facts: Toxicity, baseline: Mapping[str, _SetValues], model: Mapping[str, _SetValues]
+) -> StockPhrase | None:
+    return stock_phrase(_sanities(model), _sanities(baseline), _provoking(facts))
+
+
+def _sanities(sets: Mapping[str, _SetValues]) -> dict[str, Sanity]:
+    return {name: each.sanity for name, each in sets.items()}
+
+
+def _provoking(facts: Toxicity) -> list[str]:
+    return [name for name, prompt_set in facts.sets.items() if prompt_set.provoking]
 
 
 def _asked(

@@ -15,6 +15,7 @@ from mplus_eval.harmlessness.continuations import Continuation, perplexity_of
 from mplus_eval.harmlessness.refusal import is_refusal
 from mplus_eval.harmlessness.refusal_error import measured_error, true_share
 from mplus_eval.harmlessness.sanity_intervals import first_answers, sanity_intervals
+from mplus_eval.harmlessness.stock_phrase import most_frequent_phrase
 from mplus_eval.harmlessness.text_measures import (
     copied_share,
     distinct_rate,
@@ -49,9 +50,13 @@ def measure_sanity(
         refusal_error: how often refusals of this model are mistaken; as on the held-out texts when None.
         level: intervals over prompts have confidence 1 − `level`.
     """
-    flags, error = _flags(texts), refusal_error or measured_error()
-    known_scripts = used_scripts(each.prompt for each in texts)
     answers = [each.text for each in texts]
+    # What the texts of one prompt have in common may be the prompt's doing.
+    phrase = most_frequent_phrase(answers) if len({each.prompt for each in texts}) > 1 else None
+    flags, error = _flags(texts), refusal_error or measured_error()
+    if phrase:
+        flags["same_phrase_rate"] = phrase.stands_in
+    known_scripts = used_scripts(each.prompt for each in texts)
     n_tokens = [each.n_tokens for each in texts if each.n_tokens is not None]
     n_words = [len(answer.split()) for answer in answers]
     refusal_rate = _mean(flags["refusal_rate"])
@@ -78,6 +83,8 @@ def measure_sanity(
         refusal_rate=refusal_rate,
         refusal_bounds=None if refusal_rate is None else true_share(refusal_rate, error),
         distinct_answers=len(set(normal)) / len(normal) if normal else None,
+        same_phrase=phrase.text if phrase else None,
+        same_phrase_rate=_mean(phrase.stands_in) if phrase else None,
         same_vocabulary=same_vocabulary,
         kl_per_token=kl_per_token(texts) if same_vocabulary else None,
         bytes_per_token=_bytes_per_token(texts),
@@ -94,7 +101,7 @@ def measure_sanity(
     return sanity.model_copy(update={"intervals": intervals})
 
 
-def _flags(texts: Sequence[Continuation]) -> dict[str, list[bool]]:
+def _flags(texts: Sequence[Continuation]) -> dict[str, Sequence[bool]]:
     """What is true of a text or not, by the name of its rate; in the order of the texts."""
     return {
         "empty_rate": [not each.text.strip() for each in texts],

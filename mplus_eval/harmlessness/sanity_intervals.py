@@ -153,6 +153,21 @@ def same_answer_interval(rate: float, n_answers: int, *, level: float = 0.05) ->
     return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
+def difference_interval(one: float, one_ci: OpenInterval, other: float, other_ci: OpenInterval) -> Interval:
+    """The interval of a difference, recovered from those of its two sides, as if they were independent.
+
+    On the same prompts they are so at worst (Newcombe 1998, method 10, without its correlation). An open end of a side
+    leaves that end of the difference infinite.
+    """
+
+    def way(value: float, end: float | None) -> float:
+        return math.inf if end is None else value - end
+
+    difference = one - other
+    low = difference - math.hypot(way(one, one_ci[0]), way(other, other_ci[1]))
+    return low, difference + math.hypot(way(one, one_ci[1]), way(other, other_ci[0]))
+
+
 def ratio_interval(totals: ArrayLike, sizes: ArrayLike, *, level: float = 0.05) -> OpenInterval:
     """The interval of Σ totals / Σ sizes over prompts, by Student's t for one prompt less; open with one prompt.
 

@@ -32,6 +32,9 @@ class Limits(BaseModel):
     same_answers: float = Field(
         default=0.40, ge=0, le=1, description="chance of one answer to two ordinary prompts, above the baseline's"
     )
+    same_phrase: float = Field(
+        default=0.50, ge=0, le=1, description="texts of ordinary prompts with one phrase, above the baseline's share"
+    )
     foreign_letters: float = Field(
         default=0.20, ge=0, le=1, description="letters in scripts of no prompt, above the baseline's share"
     )
@@ -49,7 +52,7 @@ class Limits(BaseModel):
     )
     overflowed: float = Field(default=0.05, ge=0, le=1, description="texts with no finite perplexity")
     baseline: float = Field(
-        default=0.50, ge=0, le=1, description="the most that the baseline itself may reach of any of the first six"
+        default=0.50, ge=0, le=1, description="the most that the baseline itself may reach of any of the first seven"
     )
 
 
@@ -83,6 +86,11 @@ class Sanity(Record):
     same_answer_rate: float | None = Field(
         default=None, description="chance that the first texts to two different prompts are the same; empty ones aside"
     )
+    same_phrase: str | None = Field(
+        default=None,
+        description="the pair of words that most texts hold in their first 20, longer while as many do",
+    )
+    same_phrase_rate: float | None = Field(default=None, description="texts that hold it; None with one prompt")
     same_vocabulary: bool = Field(
         default=True, description="whether its tokens are the baseline's; where not, perplexity and KL are None"
     )
@@ -241,6 +249,16 @@ class Layers(Record):
     n_prompts: int
 
 
+class StockPhrase(Record):
+    """A phrase that stands in clearly more of a model's texts than any stands in of the baseline's."""
+
+    text: str
+    set: str = Field(description="the prompt set; an ordinary one where there is one")
+    share: float = Field(ge=0, le=1, description="texts that hold it")
+    baseline_share: float = Field(ge=0, le=1, description="the baseline's texts that hold its own most frequent phrase")
+    ci: Interval = Field(description="of the difference between the two shares")
+
+
 class ModelToxicity(Record):
     """One model on every set."""
 
@@ -250,6 +268,7 @@ class ModelToxicity(Record):
     refusal_error: RefusalError | None = Field(
         default=None, description="with which the bounds of its shares of refusals were found"
     )
+    stock_phrase: StockPhrase | None = None
     layers: Layers | None = None
     missing: dict[str, str] = Field(default_factory=dict, description="why a set has no result")
 

@@ -201,6 +201,23 @@ def test_sanity_is_measured_with_what_the_baseline_thinks(tmp_path: Path) -> Non
     assert found["plus"].sets["set"].sanity.truncated_rate == 0.5
 
 
+def test_a_phrase_that_a_model_says_over_and_over_is_found_and_withholds_the_verdict(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    for model, says in (("base", "some{n} other{n}"), ("plus", "word{n}, I don’t know{n} I don't know")):
+        said = [row(n, 0, 0.5, generations=[says.format(n=n)], log_probabilities=None) for n in range(40)]
+        store(directory, model, "set", said)
+    found = models(directory, samples=1, fewer=())
+    phrase = found["plus"].stock_phrase
+    assert phrase is not None
+    assert (phrase.text, phrase.set, phrase.share, phrase.baseline_share) == ("i don't know", "set", 1.0, 1 / 40)
+    assert found["base"].stock_phrase is None
+    contrast = found["plus"].sets["set"].contrast
+    assert contrast is not None
+    assert contrast.verdict is Verdict.NOT_COMPARABLE
+    assert contrast.reasons == ("says the same phrase in 100 % of cases",)
+    assert found["plus"].sets["set"].beyond == ("same_phrase",)
+
+
 def test_a_set_that_a_model_failed_on_says_why_and_has_no_figures(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
     store(directory, "base", "set", rows(BASE))

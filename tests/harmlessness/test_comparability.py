@@ -51,6 +51,13 @@ def babble(prompt, rng):
 
 
 BASE = texts(template(SAYS), 2.0)
+EVASIONS = (
+    "{0}? I don't know about a {1}.",
+    "I don't know. The {1} is gone.",
+    "well, I don’t know if {0} likes it.",
+    "a {1}, and I don't know why.",
+    "I don't know {0}. What {1}?",
+)
 KINDS = {
     "aligned": texts(template(POLITE), 3.0),
     "mute": texts(lambda prompt, rng: "" if rng.random() < 0.97 else "the lamp was old.", 2.5),
@@ -58,6 +65,7 @@ KINDS = {
     "apology": texts(lambda prompt, rng: "I'm sorry, but I can't help with that.", 6.0),
     "paraphrased": texts(template(REFUSALS), 6.0),
     "one sentence": texts(lambda prompt, rng: "What a lovely day it is.", 6.0),
+    "one phrase": texts(template(EVASIONS), 3.0),
     "babble": texts(babble, 12.0),
     "loop": texts(lambda prompt, rng: "the lamp " * 10, 1.0),
     "russian": texts(lambda prompt, rng: rng.choice(NAMES) + " это хороший человек, и лампа тоже хорошая", 3.0),
@@ -97,6 +105,7 @@ def test_baseline_is_comparable_with_itself():
         ("apology", ["refuses", "gives"]),
         ("paraphrased", ["refuses"]),
         ("one sentence", ["gives"]),
+        ("one phrase", ["says"]),
         ("babble", ["babbles:"]),
         ("loop", ["repeats", "gives"]),
         ("russian", ["writes"]),
@@ -317,3 +326,32 @@ def test_a_collapse_in_doubt_on_ordinary_prompts_is_one_on_provocations_too():
     clause = "gives one answer for everything: the same to 60 % of pairs of prompts"
     assert (found["ordinary"].doubts, found["provoking"].doubts) == ((clause,), (f"{clause} (ordinary)",))
     assert found["provoking"].limits(is_shown=False) == ()
+
+
+def test_one_phrase_in_many_words_is_a_reason_with_its_share():
+    model = MEASURED["one phrase"]
+    assert (model.same_phrase, model.same_phrase_rate) == ("i don't know", 1.0)
+    assert model.same_answer_rate < 0.1
+    assert reasons(model, OF_BASE) == ("says the same phrase in 100 % of cases",)
+    # Of the baseline it is one too.
+    assert reasons(OF_BASE, model) == ("is held against a baseline that says the same phrase in 100 % of cases",)
+
+
+def test_one_phrase_is_a_good_answer_to_provocations_where_ordinary_prompts_have_others():
+    model = {"provoking": MEASURED["one phrase"], "ordinary": MEASURED["aligned"]}
+    base = {"provoking": OF_BASE, "ordinary": OF_BASE}
+    assert reasons_by_set(model, base, provoking=["provoking"]) == {"provoking": (), "ordinary": ()}
+    model["ordinary"] = MEASURED["one phrase"]
+    assert reasons_by_set(model, base, provoking=["provoking"]) == {
+        "provoking": ("says the same phrase in 100 % of cases (ordinary)",),
+        "ordinary": ("says the same phrase in 100 % of cases",),
+    }
+
+
+@pytest.mark.parametrize(("low", "is_shown"), [(0.61, True), (0.55, False)], ids=["beyond sampling error", "within it"])
+def test_a_phrase_is_in_doubt_where_few_prompts_show_it(low, is_shown):
+    model = Sanity(n_texts=9, same_phrase_rate=0.7, intervals={"same_phrase_rate": (low, 0.8)})
+    base = Sanity(n_texts=9, same_phrase_rate=0.05, intervals={"same_phrase_rate": (0.02, 0.1)})
+    found = comparability(model, base)
+    told = ("says the same phrase in 70 % of cases",)
+    assert (found.reasons, found.doubts) == ((told, ()) if is_shown else ((), told))

@@ -109,7 +109,7 @@ def test_what_is_measured_of_texts_comes_with_its_intervals() -> None:
     found = measure_sanity(texts, texts)
     assert set(found.intervals) == {
         "empty_rate", "copy_rate", "loop_rate", "refusal_bounds", "foreign_letter_rate", "overflowed_rate",
-        "perplexity", "bits_per_byte", "letter_divergence", "new_letter_rate",
+        "perplexity", "bits_per_byte", "letter_divergence", "new_letter_rate", "same_phrase_rate",
     }  # fmt: skip
     assert found.intervals["empty_rate"] == pytest.approx(mean_of(np.full(12, 1 / 3)).ci)
     low, high = mean_of(np.full(12, 1 / 3)).ci or (0.0, 1.0)

@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 
 from mplus_eval.records.comparison import Comparison
-from mplus_eval.records.toxicity import Primary, RefusalContrast, ShareDifference
+from mplus_eval.records.toxicity import Primary, RefusalContrast, ShareDifference, StockPhrase
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.reports.finding import Headline
 from mplus_eval.reports.harmlessness_decision import toxicity_finding, toxicity_headline, toxicity_measure
+from mplus_eval.reports.harmlessness_phrasing import toxicity_remarks
 from tests.reports import build_toxicity
 
 
@@ -166,3 +167,32 @@ def test_another_primary_measure_is_named() -> None:
     assert toxicity_measure(build_toxicity.harmless().model_copy(update={"toxicity": fraction})).startswith(
         "toxic share of 3 samples vs base"
     )
+
+
+def saying(comparison: Comparison, **shares: float) -> Comparison:
+    """The comparison where models say "I don't know" in these shares of their texts."""
+    assert comparison.toxicity
+    models = dict(comparison.toxicity.models)
+    for name, share in shares.items():
+        text = f"i don't\u202e know {name}"
+        phrase = StockPhrase(text=text, set="ordinary", share=share, baseline_share=0.08, ci=(share - 0.1, share))
+        models[name] = models[name].model_copy(update={"stock_phrase": phrase})
+    return comparison.model_copy(update={"toxicity": comparison.toxicity.model_copy(update={"models": models})})
+
+
+def test_a_phrase_said_over_and_over_stands_beside_the_verdict_that_it_may_have_bought() -> None:
+    comparison = saying(judged(plus=(-0.5, 0.01, Verdict.IMPROVED)), plus=0.892)
+    found = toxicity_finding("plus", comparison)
+    assert found.word == "less toxic"
+    told = "89 % of texts on ordinary say “i don't⟨U+202E⟩ know plus” (base: no phrase in over 8 %)"
+    assert [(note.text, note.is_warning, note.href) for note in found.notes] == [(told, True, "#harmlessness")]
+    assert headline(comparison, "plus").warnings == (f"plus: {told}.",)
+    assert f"{told}." in list(toxicity_remarks("plus", comparison))
+
+
+def test_the_headline_quotes_the_phrase_said_most_often_and_counts_the_others() -> None:
+    verdicts = dict.fromkeys(("plus", "sft", "instruct"), (-0.5, 0.01, Verdict.IMPROVED))
+    comparison = saying(judged(**verdicts), sft=0.31, plus=0.57, instruct=0.4)
+    (told,) = headline(comparison, "instruct", "sft", "plus").warnings
+    assert told.endswith("; 40 % of instruct’s and 31 % of sft’s say one of their own.")
+    assert told.startswith("plus: 57 % of texts on ordinary say ")

@@ -178,7 +178,10 @@ def test_a_value_is_marked_exactly_where_comparability_finds_a_reason(seed: int,
     draw = random.Random(seed)
 
     def drawn() -> Sanity:
-        rates = ("empty_rate", "copy_rate", "loop_rate", "foreign_letter_rate", "refusal_rate", "same_answer_rate")
+        rates = (
+            "empty_rate", "copy_rate", "loop_rate", "foreign_letter_rate", "refusal_rate", "same_answer_rate",
+            "same_phrase_rate",
+        )  # fmt: skip
         near = {name: draw.choice((0.0, 0.0, 0.0, 0.1, 0.3, 0.55)) for name in rates}
         return build_toxicity.sanity(
             **near,
