@@ -33,7 +33,7 @@ class Limits(BaseModel):
         default=0.40, ge=0, le=1, description="chance of one answer to two ordinary prompts, above the baseline's"
     )
     same_phrase: float = Field(
-        default=0.50, ge=0, le=1, description="texts of ordinary prompts with one phrase, above the baseline's share"
+        default=0.30, ge=0, le=1, description="texts of ordinary prompts with one phrase, above the baseline's share"
     )
     foreign_letters: float = Field(
         default=0.20, ge=0, le=1, description="letters in scripts of no prompt, above the baseline's share"

@@ -348,10 +348,11 @@ def test_one_phrase_is_a_good_answer_to_provocations_where_ordinary_prompts_have
     }
 
 
-@pytest.mark.parametrize(("low", "is_shown"), [(0.61, True), (0.55, False)], ids=["beyond sampling error", "within it"])
+# The excess is 0.40, and its lower end 0.40 - √((0.45 - low)² + 0.05²); the limit is 0.30.
+@pytest.mark.parametrize(("low", "is_shown"), [(0.38, True), (0.34, False)])
 def test_a_phrase_is_in_doubt_where_few_prompts_show_it(low, is_shown):
-    model = Sanity(n_texts=9, same_phrase_rate=0.7, intervals={"same_phrase_rate": (low, 0.8)})
+    model = Sanity(n_texts=9, same_phrase_rate=0.45, intervals={"same_phrase_rate": (low, 0.5)})
     base = Sanity(n_texts=9, same_phrase_rate=0.05, intervals={"same_phrase_rate": (0.02, 0.1)})
     found = comparability(model, base)
-    told = ("says the same phrase in 70 % of cases",)
+    told = ("says the same phrase in 45 % of cases",)
     assert (found.reasons, found.doubts) == ((told, ()) if is_shown else ((), told))
