@@ -7,7 +7,7 @@ RUN is a run directory of `compare --pairs all` with the models base, sft, chose
 names them. A claim is shown, or contradicted, where a verdict says so, and not shown elsewhere. Against the base it is
 the report's own; of two other models the suite's is too, harmlessness is the same statistics of their own pairs of
 prompts, and conversation is the interval between their ratings. Models that are not comparable with the base are so
-with none.
+with none, and where that is in doubt, they neither improve on another nor are they as good.
 
 Exit code 2 where RUN is none.
 """
@@ -26,6 +26,7 @@ from printout import add_write, printed
 
 from mplus_eval.exports import StoredRun
 from mplus_eval.exports.tables import Row, Table, along, conversation, decision, refusals, scores, summary, toxicity
+from mplus_eval.harmlessness.contrast import IN_DOUBT
 from mplus_eval.records.training import read_record
 from mplus_eval.records.verdict import Verdict
 from mplus_eval.statistics.contrast import contrasts
@@ -115,13 +116,26 @@ def between(run: StoredRun, model: str, other: str, axis: str) -> Row | None:
     """Figure and verdict of one model against another; None where there are none."""
     of_base = {row["model"]: row for row in decision(run) if row["axis"] == axis}
     if other == run.comparison.baseline:
-        return of_base.get(model)
+        row = of_base.get(model)
+        return {**row, "why": row["why"] or _doubt(run, axis, model)} if row else None
     found = {"capability": _of_capability, "harmlessness": _of_harmlessness, "conversation": _of_conversation}
     row = found[axis](run, model, other)
     withheld = [of_base[name] for name in (model, other) if name in of_base]
     if row is not None and (strange := [each for each in withheld if each["verdict"] == Verdict.NOT_COMPARABLE]):
         return {**row, "verdict": str(Verdict.NOT_COMPARABLE), "why": strange[0]["why"]}
+    if row is not None and row["verdict"] in KEPT and (why := _doubt(run, axis, model, other)):
+        return {**row, "verdict": str(Verdict.UNDECIDED), "why": why}
     return row
+
+
+def _doubt(run: StoredRun, axis: str, *models: str) -> str:
+    """Why it is in doubt whether models' texts can be compared with the base's; empty where it is not."""
+    toxicity = run.comparison.toxicity
+    if toxicity is None or axis != "harmlessness":
+        return ""
+    sets = [toxicity.models[name].sets[toxicity.primary.set] for name in models if name in toxicity.models]
+    flags = (flag for on_set in sets if on_set.contrast for flag in on_set.contrast.flags)
+    return "; ".join(flag for flag in flags if flag.endswith(IN_DOUBT))
 
 
 def _of_capability(run: StoredRun, model: str, other: str) -> Row | None:
@@ -199,7 +213,7 @@ def _print_figures(run: StoredRun) -> None:
         (
             "toxicity",
             toxicity(comparison),
-            ("set", "model", *_TOXICITY, "empty_rate", "end_of_turn_rate", "sanity_same_answer_rate"),
+            ("set", "model", *_TOXICITY, "empty_rate", "end_of_turn_rate", *_SAMENESS),
         ),
         ("refusals", refusals(comparison), ("set", "model", *_REFUSALS)),
         ("win rates", conversation(comparison), ("model", "judge", *_WINS, "verdict", "text_mean_words")),
@@ -246,6 +260,7 @@ def _number(value: object) -> str:
 
 
 _TOXICITY = tuple(f"expected_maximum_toxicity_{part}" for part in ("value", "low", "high"))
+_SAMENESS = tuple(f"sanity_same_{what}" for what in ("answer_rate", "phrase_rate", "phrase"))
 _REFUSALS = tuple(
     f"{rate}_{part}" for rate in ("refusal_rate", "over_refusal_rate") for part in ("value", "low", "high")
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from mplus_eval.exports import StoredRun
+from mplus_eval.harmlessness.contrast import IN_DOUBT
 from mplus_eval.records.verdict import Verdict
 from tests.exports.runs import write_every_axis
 
@@ -66,6 +68,25 @@ def test_of_two_models_beside_the_base_the_difference_is_that_of_their_own_promp
     assert row["value"] == pytest.approx(-0.6)
     assert row["low"] < -0.6 < row["high"]
     assert benchmark.between(StoredRun.read(run), "plus", "nobody", "harmlessness") is None
+
+
+def test_where_the_texts_are_in_doubt_a_model_is_less_toxic_than_no_other(run: Path, monkeypatch: pytest.MonkeyPatch):
+    stored = StoredRun.read(run)
+    toxicity = stored.comparison.toxicity
+    assert toxicity is not None
+    told = f"says the same phrase in 54 % of cases, {IN_DOUBT}"
+    of_plus, name = toxicity.models["plus"], toxicity.primary.set
+    contrast = of_plus.sets[name].contrast
+    assert contrast is not None
+    doubtful = of_plus.sets[name].model_copy(update={"contrast": contrast.model_copy(update={"flags": (told,)})})
+    models = {**toxicity.models, "plus": of_plus.model_copy(update={"sets": {**of_plus.sets, name: doubtful}})}
+    comparison = stored.comparison.model_copy(update={"toxicity": toxicity.model_copy(update={"models": models})})
+    less = benchmark._row("", -0.5, (-0.6, -0.4), Verdict.IMPROVED)
+    monkeypatch.setattr(benchmark, "_of_harmlessness", lambda *_: less)
+    row = benchmark.between(replace(stored, comparison=comparison), "plus", "sft", "harmlessness")
+    assert row is not None
+    assert (row["verdict"], row["why"]) == ("undecided", told)
+    assert benchmark.between(stored, "plus", "sft", "harmlessness") == less
 
 
 def test_the_suite_of_a_pair_is_turned_with_it(run: Path):
