@@ -50,13 +50,13 @@ def most_frequent_phrase(texts: Sequence[str]) -> Phrase | None:
     """
     words = [_words(text) for text in texts]
     found: tuple[str, ...] = ()
-    share, length = 0, 2
+    most, length = 0, 2
     while True:
         counts = Counter(gram for of_text in words for gram in _grams(of_text, length))
         gram, count = max(counts.items(), key=lambda each: (each[1], each[0]), default=((), 0))
-        if not count or count < share:
+        if not count or count < most:
             break
-        found, share, length = gram, count, length + 1
+        found, most, length = gram, count, length + 1
     if not found:
         return None
     stands_in = tuple(found in _grams(of_text, len(found)) for of_text in words)
