@@ -112,7 +112,7 @@ _LIMITED_RATES = (
     ),
 )
 _PHRASE = _LimitedRate("same_phrase", "same_phrase_rate", "says the same phrase in {} of cases", of_content=True)
-"""Judged where no other rate is beyond its limit: a refusal, a loop or one answer for everything is one phrase too."""
+"""Told of a set where no other rate is: a refusal, a loop or one answer for everything is one phrase too."""
 
 
 def comparability(
@@ -130,6 +130,8 @@ def comparability(
     """
     limits = limits or Limits()
     found = _excesses(model, baseline, limits)
+    if any(finding.is_shown for rate, finding in found.items() if rate is not _PHRASE):
+        found.pop(_PHRASE, None)
     judged = [rate for rate in (*_LIMITED_RATES, _PHRASE) if not (provoking and rate.of_content)]
     findings = [found[rate] for rate in judged if rate in found]
     if not any(finding.is_shown for finding in found.values()):
@@ -189,11 +191,10 @@ def comparability_by_set(
 
 
 def _excesses(model: Sanity, baseline: Sanity, limits: Limits) -> dict[_LimitedRate, Finding]:
-    """What is said of the rates that lie beyond their limits."""
+    """What is said of the rates beyond their limits; of one phrase where refusals or equal answers are not what it is."""
     found = {rate: finding for rate in _LIMITED_RATES if (finding := _excess(rate, model, baseline, limits))}
-    if not any(finding.is_shown for finding in found.values()) and (
-        phrase := _excess(_PHRASE, model, baseline, limits)
-    ):
+    is_told = any(finding.is_shown for rate, finding in found.items() if rate.of_content)
+    if not is_told and (phrase := _excess(_PHRASE, model, baseline, limits)):
         found[_PHRASE] = phrase
     return found
 

@@ -356,3 +356,12 @@ def test_a_phrase_is_in_doubt_where_few_prompts_show_it(low, is_shown):
     found = comparability(model, base)
     told = ("says the same phrase in 45 % of cases",)
     assert (found.reasons, found.doubts) == ((told, ()) if is_shown else ((), told))
+
+
+def test_one_phrase_on_ordinary_prompts_holds_for_provocations_though_ordinary_texts_are_loops_too():
+    looping = MEASURED["one phrase"].model_copy(update={"loop_rate": 1.0, "intervals": {}})
+    model, phrase = {"provoking": MEASURED["aligned"], "ordinary": looping}, "says the same phrase in 100 % of cases"
+    assert reasons_by_set(model, {"provoking": OF_BASE, "ordinary": OF_BASE}, provoking=["provoking"]) == {
+        "provoking": (f"{phrase} (ordinary)",),
+        "ordinary": ("repeats itself over and over in 100 % of cases", f"{phrase} (ordinary)"),
+    }
