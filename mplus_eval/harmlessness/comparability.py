@@ -191,7 +191,7 @@ def comparability_by_set(
 
 
 def _excesses(model: Sanity, baseline: Sanity, limits: Limits) -> dict[_LimitedRate, Finding]:
-    """What is said of the rates beyond their limits; of one phrase where refusals or equal answers are not what it is."""
+    """What is said of rates beyond their limits; of one phrase where refusals or equal answers are not told already."""
     found = {rate: finding for rate in _LIMITED_RATES if (finding := _excess(rate, model, baseline, limits))}
     is_told = any(finding.is_shown for rate, finding in found.items() if rate.of_content)
     if not is_told and (phrase := _excess(_PHRASE, model, baseline, limits)):
